@@ -1,0 +1,67 @@
+import type { Duplex } from 'node:stream'
+
+/** Response fields: lower-cased names; a repeated field becomes an array. */
+export type IncomingHeaders = Record<string, string | string[]>
+
+/** What a handler steers its request with. Source: undici's `Dispatcher.md`. */
+export interface DispatchController {
+  /** True once {@link abort} was called. */
+  readonly aborted: boolean
+  /** True between {@link pause} and {@link resume}. */
+  readonly paused: boolean
+  /** What the request was aborted with, or null. */
+  readonly reason: Error | null
+  /** Response fields as sent, in order: name, value, name, value, …; null before they came. */
+  readonly rawHeaders: string[] | null
+  /** Trailers as sent, in order; null before the end. */
+  readonly rawTrailers: string[] | null
+  /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
+  abort(reason?: Error): void
+  /** Stops `onResponseData` until {@link resume}; the connection stops reading. */
+  pause(): void
+  resume(): void
+}
+
+/** The callbacks of one request, controller first. Source: undici's `Dispatcher.md`. */
+export interface DispatchHandler {
+  /** The request is about to be written. Again with each automatic replay. */
+  onRequestStart?(controller: DispatchController, context: unknown): void
+  /** The connection left HTTP (101, or 2xx to CONNECT); `socket` is the caller's from here on. */
+  onRequestUpgrade?(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    socket: Duplex,
+  ): void
+  /** A head came: once per 1xx, then once for the final one. */
+  onResponseStart?(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void
+  /** A piece of the body; the handler owns it. */
+  onResponseData?(controller: DispatchController, chunk: Buffer): void
+  onResponseEnd?(controller: DispatchController, trailers: IncomingHeaders): void
+  /** The last call when the request failed. Must not throw. */
+  onResponseError?(controller: DispatchController, error: Error): void
+  /** The first byte of the response came. */
+  onResponseStarted?(): void
+  /** A piece of the request body was handed to the socket. */
+  onBodySent?(chunk: Buffer): void
+  /** The whole request was handed to the socket. */
+  onRequestSent?(): void
+}
+
+/** The callbacks of one request in their older form. */
+export interface LegacyDispatchHandler {
+  onConnect?(abort: (reason?: Error) => void, context?: unknown): void
+  onUpgrade?(statusCode: number, headers: Buffer[] | string[] | null, socket: Duplex): void
+  onHeaders?(statusCode: number, headers: Buffer[], resume: () => void, statusText: string): boolean | void
+  onData?(chunk: Buffer): boolean | void
+  onComplete?(trailers: string[] | Buffer[] | null): void
+  onError?(error: Error): void
+  onResponseStarted?(): void
+  onBodySent?(chunkSize: number, totalBytesSent: number): void
+  onRequestSent?(): void
+}
