@@ -1,0 +1,372 @@
+import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../errors.js'
+import { availableEngine, type Engine, OK, PAUSED, type SavedRecord } from './engine.js'
+import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
+
+/** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
+export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4 } as const
+export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
+
+/** Whom the parser tells of responses. No method may throw. Any of them may stop the parser. */
+export interface ResponseSink {
+  /** The first byte of a response came. Returns what it answers. */
+  onMessageBegin(): Answers
+  /** A 1xx head other than 101. */
+  onInformational(head: ResponseHead): void
+  onHead(head: ResponseHead): void
+  /** A piece of the body, owned by the receiver. */
+  onBody(chunk: Buffer): void
+  /** The message is complete; `reusable` tells whether the connection may carry another request. */
+  onMessageEnd(trailers: string[], reusable: boolean): void
+  /** 101, or 2xx to CONNECT: all bytes that follow are not HTTP. */
+  onTunnel(head: ResponseHead): void
+}
+
+export interface ParserLimits {
+  /** Bytes of start line and fields of one message. */
+  maxHeaderBytes: number
+  /** Fields, and trailers, of one message. */
+  maxHeaderCount: number
+  /** Bytes of chunk framing between two pieces of data, trailers included. */
+  maxChunkOverhead: number
+  /** 1xx responses before the final one. */
+  maxInformational: number
+}
+
+export const defaultLimits: ParserLimits = {
+  maxHeaderBytes: 16384,
+  maxHeaderCount: 2000,
+  maxChunkOverhead: 16384,
+  maxInformational: 64,
+}
+
+const START = 0
+const HEAD = 1
+const LENGTH = 2
+const CHUNKED = 3
+const UNTIL_CLOSE = 4
+const TUNNEL = 5
+const ENDED = 6
+type Stage = 0 | 1 | 2 | 3 | 4 | 5 | 6
+
+const H = 0x48
+/** Reads the responses of one connection. */
+export class Parser {
+  readonly engine: Engine
+  readonly #sink: ResponseSink
+  readonly #limits: ParserLimits
+  #pointer: number
+  #stage: Stage = START
+  #answers: Answers = ANSWERS.nothing
+  #position = 0
+  /** What came of the current section in earlier reads, and the fields found in it. */
+  #carry = ''
+  #saved: SavedRecord | null = null
+  #remaining = 0
+  #overhead = 0
+  #informational = 0
+  #reusable = false
+  #inTrailers = false
+  #stopped = false
+
+  constructor(sink: ResponseSink, limits: ParserLimits = defaultLimits) {
+    this.#sink = sink
+    this.#limits = limits
+    this.engine = availableEngine()
+    this.#pointer = this.engine.allocate()
+  }
+
+  /** True between two messages: no byte of a response is outstanding. */
+  get idle(): boolean {
+    return this.#stage === START
+  }
+
+  /** True when a body is being read that has `length` bytes left and needs no parsing. */
+  get remaining(): number {
+    return this.#stage === LENGTH ? this.#remaining : 0
+  }
+
+  /** Stops {@link feed} after the current call into the sink; {@link proceed} allows the next. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  proceed(): void {
+    this.#stopped = false
+  }
+
+  /** Gives the parser state back. Nothing may be called after. */
+  release(): void {
+    this.#stopped = true
+    this.#stage = ENDED
+    if (this.#pointer !== 0) this.engine.release(this.#pointer)
+    this.#pointer = 0
+  }
+
+  /**
+   * Reads `window[start..end)` and returns where it stopped: at `end`, or before it when the sink stopped it or the
+   * connection became a tunnel.
+   * @throws {HTTPParserError | HeadersOverflowError} what came is not a response we accept
+   */
+  feed(start: number, end: number): number {
+    this.#position = start
+    while (this.#position < end && !this.#stopped) {
+      switch (this.#stage) {
+        case START:
+          this.#begin()
+          break
+        case HEAD:
+          this.#readHead(end)
+          break
+        case LENGTH:
+          this.#readLength(end)
+          break
+        case CHUNKED:
+          this.#readChunks(end)
+          break
+        case UNTIL_CLOSE:
+          this.#takeBody(this.#position, end)
+          break
+        default:
+          return this.#position
+      }
+    }
+    return this.#position
+  }
+
+  /**
+   * The server ended its side.
+   * @throws {HTTPParserError | ResponseContentLengthMismatchError} it ended in the middle of a message
+   */
+  finish(): void {
+    switch (this.#stage) {
+      case HEAD:
+        throw refusal('INVALID_EOF_STATE', 'the connection ended inside a response head')
+      case LENGTH:
+        throw new ResponseContentLengthMismatchError(
+          `The connection ended ${this.#remaining} bytes before the end of the response body`,
+        )
+      case CHUNKED:
+        throw refusal('INVALID_EOF_STATE', 'the connection ended inside a chunked body')
+      case UNTIL_CLOSE:
+        this.#endMessage([])
+    }
+  }
+
+  #begin(): void {
+    this.#answers = this.#sink.onMessageBegin()
+    if (this.#stopped) return
+    if (this.#answers === ANSWERS.nothing) {
+      throw refusal('UNSOLICITED', 'bytes came that no request asked for', this.#sample())
+    }
+    // llhttp skips line ends here and takes other protocols' names.
+    if (this.engine.window[this.#position] !== H) {
+      throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
+    }
+    this.#stage = HEAD
+    this.#openSection()
+  }
+
+  #openSection(): void {
+    this.#carry = ''
+    this.#saved = null
+  }
+
+  #execute(end: number): number {
+    const { engine } = this
+    const { record } = engine
+    record.limit = this.#limits.maxHeaderCount
+    record.base = engine.origin + this.#position - this.#carry.length
+    if (this.#saved === null) record.reset()
+    else record.restore(this.#saved)
+    return engine.execute(this.#pointer, this.#position, end)
+  }
+
+  #readHead(end: number): void {
+    const start = this.#position
+    const code = this.#execute(end)
+    if (code === PAUSED) {
+      this.#position = this.engine.position(this.#pointer)
+      if (this.#carry.length + this.#position - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+      return this.#finishHead(this.#carry + this.engine.window.latin1Slice(start, this.#position))
+    }
+    if (code !== OK) throw this.#failure(code)
+    if (this.#carry.length + end - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+    this.#carry += this.engine.window.latin1Slice(start, end)
+    this.#saved = this.engine.record.save()
+    this.#position = end
+  }
+
+  #finishHead(section: string): void {
+    const { engine } = this
+    const pointer = this.#pointer
+    const statusText = checkStatusLine(section, engine.record)
+    const statusCode = engine.status(pointer)
+    if (engine.major(pointer) !== 1) throw refusal('INVALID_VERSION', 'not HTTP/1.x', section)
+    if (statusCode < 100) throw refusal('INVALID_STATUS', `status ${statusCode} is below 100`, section)
+    const head = new ResponseHead(
+      { statusCode, statusText, minor: engine.minor(pointer) },
+      cutFields(section, engine.record),
+    )
+    this.#openSection()
+    this.#checkFraming(head)
+    if (statusCode === 101 || (this.#answers === ANSWERS.connect && statusCode >= 200 && statusCode < 300)) {
+      return this.#enterTunnel(head)
+    }
+    if (statusCode < 200) return this.#endInformational(head)
+    this.#informational = 0
+    this.#enterBody(head)
+  }
+
+  /** RFC 9112 §6.3: a length beside a transfer coding is an attack or a mistake; refused either way. */
+  #checkFraming(head: ResponseHead): void {
+    const { transferEncoding } = head
+    if (transferEncoding === null) return
+    if (head.contentLength >= 0) {
+      throw refusal('INVALID_TRANSFER_ENCODING', 'content-length together with transfer-encoding')
+    }
+    const codings = listOf(transferEncoding)
+    if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#pointer)) {
+      throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)
+    }
+  }
+
+  #enterTunnel(head: ResponseHead): void {
+    if (head.statusCode === 101 && this.#answers !== ANSWERS.upgrade) {
+      throw refusal('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
+    }
+    this.engine.reset(this.#pointer)
+    this.#stage = TUNNEL
+    this.#sink.onTunnel(head)
+  }
+
+  /** RFC 9110 §15.2: whatever its fields say, an interim response ends with its head. */
+  #endInformational(head: ResponseHead): void {
+    if (++this.#informational > this.#limits.maxInformational) {
+      throw refusal('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
+    }
+    this.engine.reset(this.#pointer)
+    this.#stage = HEAD
+    this.#sink.onInformational(head)
+    // The next head is checked like the first: its first byte may not have come yet.
+    if (this.#stage === HEAD) this.#stage = START
+  }
+
+  #enterBody(head: ResponseHead): void {
+    const { statusCode, contentLength, transferEncoding } = head
+    const bodiless = this.#answers === ANSWERS.head || statusCode === 204 || statusCode === 304
+    const chunked = !bodiless && transferEncoding !== null
+    const untilClose = !bodiless && !chunked && contentLength < 0
+    this.#reusable = head.persistent && !untilClose
+    this.#remaining = bodiless || contentLength < 0 ? 0 : contentLength
+    this.#overhead = 0
+    this.#inTrailers = false
+    if (chunked) {
+      this.#stage = CHUNKED
+      this.engine.resume(this.#pointer)
+    } else {
+      this.#stage = untilClose ? UNTIL_CLOSE : LENGTH
+      this.engine.reset(this.#pointer)
+    }
+    this.#sink.onHead(head)
+    if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
+  }
+
+  #readLength(end: number): void {
+    const start = this.#position
+    const take = Math.min(this.#remaining, end - start)
+    this.#remaining -= take
+    this.#takeBody(start, start + take)
+    if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
+  }
+
+  #takeBody(start: number, end: number): void {
+    this.#position = end
+    this.#sink.onBody(this.#copy(start, end))
+  }
+
+  #copy(start: number, end: number): Buffer {
+    const chunk = Buffer.allocUnsafe(end - start)
+    this.engine.window.copy(chunk, 0, start, end)
+    return chunk
+  }
+
+  #readChunks(end: number): void {
+    const start = this.#position
+    const code = this.#execute(end)
+    const stop = code === OK ? end : this.engine.position(this.#pointer)
+    const { messageComplete, record } = this.engine
+    this.#countOverhead(start, stop)
+    const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
+    const body = this.#gather()
+    this.#position = stop
+    const trailers = messageComplete && record.count > 0 ? cutFields(section, record) : []
+    const failure = code === OK || code === PAUSED ? null : this.#failure(code)
+    if (body !== null) this.#sink.onBody(body)
+    if (failure !== null) throw failure
+    if (messageComplete && this.#stage === CHUNKED) {
+      this.#openSection()
+      this.engine.reset(this.#pointer)
+      this.#endMessage(trailers)
+    }
+  }
+
+  /** Trailer offsets count from the start of the section, which is where the first read that had one began. */
+  #trailerSection(start: number, stop: number): string {
+    const section = this.#carry + this.engine.window.latin1Slice(start, stop)
+    this.#carry = section
+    this.#saved = this.engine.record.save()
+    this.#inTrailers = true
+    return section
+  }
+
+  /** Chunk sizes, extensions and trailers have no limit in llhttp. */
+  #countOverhead(start: number, stop: number): void {
+    const { data } = this.engine
+    let from = start
+    for (let i = 0; i < data.length; i += 2) {
+      this.#overhead += (data[i] as number) - from
+      if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+      this.#overhead = 0
+      from = data[i + 1] as number
+    }
+    this.#overhead += stop - from
+    if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+  }
+
+  /** Chunks met in one read become one buffer: their borders mean nothing (RFC 9112 §7.1). */
+  #gather(): Buffer | null {
+    const { data, window } = this.engine
+    if (data.length === 0) return null
+    if (data.length === 2) return this.#copy(data[0] as number, data[1] as number)
+    let total = 0
+    for (let i = 0; i < data.length; i += 2) total += (data[i + 1] as number) - (data[i] as number)
+    const body = Buffer.allocUnsafe(total)
+    let at = 0
+    for (let i = 0; i < data.length; i += 2) at += window.copy(body, at, data[i], data[i + 1])
+    return body
+  }
+
+  #endMessage(trailers: string[]): void {
+    this.#stage = this.#reusable ? START : ENDED
+    this.#sink.onMessageEnd(trailers, this.#reusable)
+  }
+
+  #failure(code: number): Error {
+    const { engine } = this
+    if (engine.record.overflowed) return this.#headOverflow('too many fields')
+    return refusal(engine.errorName(code), engine.reason(this.#pointer), this.#sample())
+  }
+
+  #headOverflow(why = `above ${this.#limits.maxHeaderBytes} bytes`): Error {
+    return new HeadersOverflowError(`Response head ${why}: raise maxHeaderSize if the server is trusted`)
+  }
+
+  #chunkOverflow(): Error {
+    const where = this.#inTrailers ? 'trailers' : 'chunk extensions'
+    return refusal('CHUNK_EXTENSIONS_OVERFLOW', `${where} above ${this.#limits.maxChunkOverhead} bytes`)
+  }
+
+  #sample(): string {
+    return this.engine.window.latin1Slice(this.#position, Math.min(this.#position + 64, this.engine.window.length))
+  }
+}
