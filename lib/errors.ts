@@ -349,11 +349,20 @@ Object.defineProperty(SecureProxyConnectionError.prototype, 'fault', { value: 'n
 
 /** Adds what is known of the place to an error; a field already there stays: the innermost knowledge wins. */
 export function locate<E extends Error>(error: E, context: ErrorContext): E {
-  if (!(error instanceof UndiciError) && !(error instanceof HTTPParserError)) return error
+  if (!Object.isExtensible(error)) return error
+  const known = error as E & ErrorContext
   for (const key of Object.keys(context) as (keyof ErrorContext)[]) {
-    if (context[key] !== undefined && error[key] === undefined) Object.assign(error, { [key]: context[key] })
+    if (context[key] !== undefined && known[key] === undefined) Object.assign(known, { [key]: context[key] })
   }
   return error
+}
+
+/** One failure that hits several requests is told to each by an error of its own, with the first as its cause. */
+export function replicate(error: Error): Error {
+  const copy = new Error(error.message, { cause: error })
+  const { code, errno, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  copy.name = error.name
+  return Object.assign(copy, { code, errno, syscall, address, port })
 }
 
 /** The one way to report a bad option: names it, and tells what was expected and what came. */

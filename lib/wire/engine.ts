@@ -144,6 +144,8 @@ export class Engine {
   readonly data: number[] = []
   /** True when the last {@link execute} stopped at the end of a message rather than of a head. */
   messageComplete = false
+  /** The window holds bytes that are being read: nobody else may write there. */
+  busy = false
   /** Pointer of the window. */
   readonly origin: number
   #used = 0

@@ -6,7 +6,7 @@ import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './res
 export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4 } as const
 export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
 
-/** Whom the parser tells of responses. No method may throw. Any of them may stop the parser. */
+/** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves {@link Parser.feed}. */
 export interface ResponseSink {
   /** The first byte of a response came. Returns what it answers. */
   onMessageBegin(): Answers
@@ -78,6 +78,11 @@ export class Parser {
   /** True between two messages: no byte of a response is outstanding. */
   get idle(): boolean {
     return this.#stage === START
+  }
+
+  /** True once the connection left HTTP. */
+  get tunnelled(): boolean {
+    return this.#stage === TUNNEL
   }
 
   /** True when a body is being read that has `length` bytes left and needs no parsing. */

@@ -1,0 +1,289 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { NotSupportedError, RequestAbortedError } from '../errors.js'
+
+/** Steers where a body comes from. */
+export interface BodySource {
+  pause(): void
+  resume(): void
+  abort(reason: Error): void
+  /** The body is full and nobody reads it. */
+  onStalled(body: BodyReadable): void
+  /** Somebody reads it. */
+  onUsed(body: BodyReadable): void
+}
+
+type Kind = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
+
+/** Takes the body whole, past the machinery of streams. */
+interface Consumer {
+  take(chunk: Buffer): void
+  end(): void
+  fail(error: Error): void
+}
+
+const DUMP_LIMIT = 131072
+
+/**
+ * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
+ * aside, so that `text()` and its like never pay for the stream.
+ */
+export class BodyReadable extends Readable {
+  readonly #source: BodySource
+  readonly #contentType: string
+  readonly #limit: number
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #demand = false
+  #touched = false
+  #paused = false
+  #complete = false
+  #consumer: Consumer | null = null
+  #consumed = false
+  #attaching = false
+  #failure: Error | null = null
+  #web: ReadableStream | null = null
+
+  constructor(part: { source: BodySource; contentType?: string; highWaterMark?: number }) {
+    super({ highWaterMark: part.highWaterMark ?? 65536 })
+    this.#source = part.source
+    this.#contentType = part.contentType ?? ''
+    this.#limit = this.readableHighWaterMark
+  }
+
+  /** True once the body was read or begun to be. */
+  get bodyUsed(): boolean {
+    return this.#consumed || Readable.isDisturbed(this)
+  }
+
+  /** The body as a web stream. */
+  get body(): ReadableStream {
+    this.#web ??= Readable.toWeb(this)
+    return this.#web
+  }
+
+  /** The body as a string in UTF-8; a byte order mark is dropped. */
+  text(): Promise<string> {
+    return this.#consume('text') as Promise<string>
+  }
+
+  /** The body parsed as JSON. Rejects with a SyntaxError when it is none, or empty. */
+  json(): Promise<unknown> {
+    return this.#consume('json')
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#consume('bytes') as Promise<Uint8Array>
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#consume('arrayBuffer') as Promise<ArrayBuffer>
+  }
+
+  /** The body as a Blob of the response's content type. */
+  blob(): Promise<Blob> {
+    return this.#consume('blob') as Promise<Blob>
+  }
+
+  /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
+  formData(): Promise<FormData> {
+    return this.#consume('formData') as Promise<FormData>
+  }
+
+  /**
+   * Drops the body so that its connection can be used again; past `limit` bytes (default: 131 072) the connection
+   * is given up instead. Rejects only when `signal` aborts.
+   */
+  dump(options: { limit?: number; signal?: AbortSignal } = {}): Promise<void> {
+    const { limit = DUMP_LIMIT, signal } = options
+    if (this.#complete && this.#consumed) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        reject(signal?.reason)
+        this.destroy(signal?.reason as Error)
+      }
+      if (signal?.aborted) return onAbort()
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const done = () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      let left = limit
+      const take = (chunk: Buffer) => {
+        left -= chunk.length
+        if (left < 0) this.destroy()
+      }
+      if (this.destroyed) return done()
+      this.#attach({ take, end: done, fail: done })
+    })
+  }
+
+  /** @internal A piece came. */
+  feed(chunk: Buffer): void {
+    if (this.#consumer !== null) return this.#consumer.take(chunk)
+    if (this.#demand) {
+      this.#demand = this.push(chunk)
+      if (!this.#demand) this.#pause()
+      return
+    }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes < this.#limit || this.#paused) return
+    this.#pause()
+    if (!this.#touched) this.#source.onStalled(this)
+  }
+
+  /** @internal All has come. */
+  finish(): void {
+    this.#complete = true
+    if (this.#consumer !== null) return this.#end(this.#consumer)
+    if (this.#held.length === 0 && this.#touched) this.push(null)
+  }
+
+  /** @internal No more will come. */
+  fail(error: Error): void {
+    if (this.#complete) return
+    this.#complete = true
+    this.#failure = error
+    this.destroy(error)
+  }
+
+  override _read(): void {
+    if (this.#consumed) {
+      // Whoever turns to the stream after the body was taken whole finds it at its end.
+      if (this.#complete && this.#consumer === null && !this.#attaching) this.push(null)
+      return
+    }
+    this.#touch()
+    this.#demand = true
+    while (this.#held.length > 0) {
+      const chunk = this.#held.shift() as Buffer
+      this.#heldBytes -= chunk.length
+      if (!this.push(chunk)) {
+        this.#demand = false
+        break
+      }
+    }
+    if (this.#held.length > 0) return
+    if (this.#complete) this.push(null)
+    else this.#resume()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    let reason = error
+    if (!this.#complete) {
+      reason ??= new RequestAbortedError()
+      this.#complete = true
+      this.#source.abort(reason)
+    }
+    this.#held = []
+    const consumer = this.#consumer
+    this.#consumer = null
+    if (consumer !== null && reason !== null) consumer.fail(reason)
+    // A body that nobody looks at must not end the process when its connection breaks.
+    const observed = this.#demand || this.listenerCount('data') > 0 || this.listenerCount('error') > 0
+    if (observed && !this.#consumed) callback(reason)
+    else callback(this.listenerCount('error') > 0 ? reason : null)
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#complete) return
+    this.#paused = true
+    this.#source.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#source.resume()
+  }
+
+  #touch(): void {
+    if (this.#touched) return
+    this.#touched = true
+    this.#source.onUsed(this)
+  }
+
+  #attach(consumer: Consumer): void {
+    this.#consumed = true
+    this.#touch()
+    const held = this.#held
+    this.#held = []
+    this.#attaching = true
+    while (this.readableLength > 0) consumer.take(this.read() as Buffer)
+    this.#attaching = false
+    for (const chunk of held) consumer.take(chunk)
+    if (this.destroyed) return
+    if (this.#complete) return this.#end(consumer)
+    this.#consumer = consumer
+    this.#resume()
+  }
+
+  #end(consumer: Consumer): void {
+    this.#consumer = null
+    if (this.listenerCount('end') + this.listenerCount('close') > 0) {
+      this.push(null)
+      this.resume()
+    }
+    consumer.end()
+  }
+
+  #consume(kind: Kind): Promise<unknown> {
+    if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
+    if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = []
+      this.#attach({
+        take: (chunk) => void chunks.push(chunk),
+        end: () => deliver({ kind, chunks, contentType: this.#contentType }, resolve, reject),
+        fail: reject,
+      })
+    })
+  }
+}
+
+interface Collected {
+  kind: Kind
+  chunks: Buffer[]
+  contentType: string
+}
+
+function deliver(body: Collected, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  try {
+    resolve(convert(body))
+  } catch (error) {
+    reject(error)
+  }
+}
+
+function convert({ kind, chunks, contentType }: Collected): unknown {
+  const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  switch (kind) {
+    case 'text':
+      return decode(whole)
+    case 'json':
+      return JSON.parse(decode(whole))
+    case 'bytes':
+      return new Uint8Array(whole.buffer, whole.byteOffset, whole.length)
+    case 'arrayBuffer':
+      return whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.length)
+    case 'blob':
+      return new Blob([whole], { type: contentType })
+    case 'formData':
+      return toFormData(whole, contentType)
+  }
+}
+
+/** https://encoding.spec.whatwg.org/#utf-8-decode */
+function decode(bytes: Buffer): string {
+  const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  return bytes.toString('utf8', marked ? 3 : 0)
+}
+
+/** The platform knows how; only a runtime without the Fetch standard's classes does not. */
+function toFormData(bytes: Uint8Array, contentType: string): Promise<FormData> {
+  if (typeof Response === 'undefined') throw new NotSupportedError('formData() needs a runtime with Response')
+  return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType } }).formData()
+}

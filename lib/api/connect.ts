@@ -1,0 +1,47 @@
+import { invalidOption } from '../errors.js'
+import type { HeadersInput } from '../wire/headers.js'
+import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
+
+/** Options of `connect`. Source: undici's `Dispatcher.md`. */
+export interface ConnectOptions<Opaque = null> extends TunnelOptions<Opaque> {
+  /** Where to; only an Agent needs it. */
+  origin?: string | URL
+  /** Authority to be connected to. */
+  path: string
+  headers?: HeadersInput
+}
+
+export type ConnectData<Opaque = null> = TunnelData<Opaque>
+
+/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6). */
+export function connect<Opaque = null>(
+  target: DispatchTarget,
+  options: ConnectOptions<Opaque>,
+): Promise<ConnectData<Opaque>>
+export function connect<Opaque = null>(
+  target: DispatchTarget,
+  options: ConnectOptions<Opaque>,
+  callback: Callback<ConnectData<Opaque>>,
+): void
+export function connect<Opaque = null>(
+  target: DispatchTarget,
+  options: ConnectOptions<Opaque>,
+  callback?: Callback<ConnectData<Opaque>>,
+): Promise<ConnectData<Opaque>> | void {
+  if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
+  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  open(target, options, Outcome.ofCallback(callback))
+}
+
+function open<Opaque>(
+  target: DispatchTarget,
+  options: ConnectOptions<Opaque>,
+  outcome: Outcome<ConnectData<Opaque>>,
+): void {
+  if (typeof options !== 'object' || options === null) {
+    return outcome.fail(invalidOption('options', 'an object', options))
+  }
+  const dispatch = { ...options, method: 'CONNECT' }
+  openTunnel(target, { options, dispatch, refused: 'CONNECT was refused' }, outcome)
+}

@@ -1,0 +1,220 @@
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { BodyReadable, type BodySource } from './body.js'
+import { AbortLink, type SignalInput } from './signal.js'
+import { type Callback, type DispatchTarget, Outcome } from './target.js'
+
+export interface InformationalResponse {
+  statusCode: number
+  headers: IncomingHeaders
+}
+
+/** Options of `request`. Source: undici's `Dispatcher.md`. */
+export interface RequestOptions<Opaque = null> extends DispatchOptions {
+  /** Handed through to the result. */
+  opaque?: Opaque
+  /** Aborts the request. */
+  signal?: SignalInput
+  /** Called for each 1xx response. */
+  onInfo?: ((info: InformationalResponse) => void) | null
+  /** `raw`: the result's headers are name, value, name, value, … */
+  responseHeaders?: 'raw' | null
+  /** Bytes of the body held before the server is made to wait. Default: 65 536. */
+  highWaterMark?: number
+}
+
+/** What `request` results in. */
+export interface ResponseData<Opaque = null> {
+  statusCode: number
+  statusText: string
+  headers: IncomingHeaders
+  body: BodyReadable
+  /** Filled when the body ends. */
+  trailers: Record<string, string | string[]>
+  opaque: Opaque
+  context: object
+}
+
+/** @throws {InvalidArgumentError} an option is not what is documented */
+export function checkRequestOptions(options: RequestOptions<unknown>): void {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  const { method, onInfo, highWaterMark, responseHeaders } = options
+  if (method === 'CONNECT') throw new InvalidArgumentError('method must not be CONNECT: use connect()')
+  if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
+    throw invalidOption('onInfo', 'a function', onInfo)
+  }
+  if (highWaterMark !== undefined && (typeof highWaterMark !== 'number' || !(highWaterMark >= 0))) {
+    throw invalidOption('highWaterMark', 'a number of bytes, 0 or more', highWaterMark)
+  }
+  if (responseHeaders !== undefined && responseHeaders !== null && responseHeaders !== 'raw') {
+    throw invalidOption('responseHeaders', '"raw"', responseHeaders)
+  }
+}
+
+/** Headers in the form that the caller asked for. */
+export function headersFor(
+  options: { responseHeaders?: 'raw' | null },
+  controller: DispatchController,
+  headers: IncomingHeaders,
+): IncomingHeaders {
+  return options.responseHeaders === 'raw' ? (controller.rawHeaders as unknown as IncomingHeaders) : headers
+}
+
+class RequestHandler<Opaque> implements DispatchHandler, BodySource {
+  readonly #options: RequestOptions<Opaque>
+  readonly #outcome: Outcome<ResponseData<Opaque>>
+  readonly #link: AbortLink | null
+  readonly #trailers: Record<string, string | string[]> = {}
+  #controller: DispatchController | null = null
+  #context: object = {}
+  #body: BodyReadable | null = null
+  /** Stands in for {@link #body} while it is full and unread: then the garbage collector may find it forgotten. */
+  #forgotten: WeakRef<BodyReadable> | null = null
+
+  constructor(options: RequestOptions<Opaque>, outcome: Outcome<ResponseData<Opaque>>) {
+    checkRequestOptions(options)
+    this.#options = options
+    this.#outcome = outcome
+    this.#link = options.signal == null ? null : new AbortLink(options.signal)
+  }
+
+  get abortReason(): Error | null {
+    return this.#link?.reason ?? null
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#controller = controller
+    this.#link?.bind(controller)
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller = controller
+    if (typeof context === 'object' && context !== null) this.#context = context
+    this.#link?.bind(controller)
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage = '',
+  ): void {
+    const options = this.#options
+    const shown = headersFor(options, controller, headers)
+    if (statusCode < 200) {
+      options.onInfo?.({ statusCode, headers: shown })
+      return
+    }
+    const { highWaterMark } = options
+    const contentType = headers['content-type']
+    const body = new BodyReadable({
+      source: this,
+      ...(typeof contentType === 'string' ? { contentType } : {}),
+      ...(highWaterMark === undefined ? {} : { highWaterMark }),
+    })
+    this.#body = body
+    this.#outcome.succeed({
+      statusCode,
+      statusText: statusMessage,
+      headers: shown,
+      body,
+      trailers: this.#trailers,
+      opaque: (options.opaque ?? null) as Opaque,
+      context: this.#context,
+    })
+  }
+
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    this.#held?.feed(chunk)
+  }
+
+  onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#link?.unbind()
+    Object.assign(this.#trailers, trailers)
+    this.#held?.finish()
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    this.#link?.unbind()
+    this.#outcome.fail(error)
+    this.#held?.fail(error)
+  }
+
+  // What the body asks for
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(reason: Error): void {
+    this.#controller?.abort(reason)
+  }
+
+  onStalled(body: BodyReadable): void {
+    this.#forgotten = new WeakRef(body)
+    this.#body = null
+    forgottenBodies().register(body, this, body)
+  }
+
+  onUsed(body: BodyReadable): void {
+    if (this.#forgotten === null) return
+    this.#forgotten = null
+    this.#body = body
+    forgottenBodies().unregister(body)
+  }
+
+  get #held(): BodyReadable | null {
+    return this.#body ?? this.#forgotten?.deref() ?? null
+  }
+}
+
+let registry: FinalizationRegistry<BodySource> | null = null
+
+/** A body that nobody holds any more will never be read: its connection is freed. */
+function forgottenBodies(): FinalizationRegistry<BodySource> {
+  registry ??= new FinalizationRegistry((handler) => {
+    handler.abort(new InvalidArgumentError('The response body was garbage collected unread: read it or call dump()'))
+  })
+  return registry
+}
+
+/** Sends a request. Without a callback it returns a promise. */
+export function request<Opaque = null>(
+  target: DispatchTarget,
+  options: RequestOptions<Opaque>,
+): Promise<ResponseData<Opaque>>
+export function request<Opaque = null>(
+  target: DispatchTarget,
+  options: RequestOptions<Opaque>,
+  callback: Callback<ResponseData<Opaque>>,
+): void
+export function request<Opaque = null>(
+  target: DispatchTarget,
+  options: RequestOptions<Opaque>,
+  callback?: Callback<ResponseData<Opaque>>,
+): Promise<ResponseData<Opaque>> | void {
+  if (callback === undefined) {
+    return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
+  }
+  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  send(target, options, Outcome.ofCallback(callback))
+}
+
+function send<Opaque>(
+  target: DispatchTarget,
+  options: RequestOptions<Opaque>,
+  outcome: Outcome<ResponseData<Opaque>>,
+): void {
+  try {
+    const handler = new RequestHandler(options, outcome)
+    if (handler.abortReason !== null) outcome.fail(handler.abortReason)
+    else target.dispatch(options, handler)
+  } catch (error) {
+    outcome.fail(error as Error)
+  }
+}

@@ -1,0 +1,123 @@
+import { finished, type Writable } from 'node:stream'
+import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
+import { AbortLink } from './signal.js'
+import { type Callback, type DispatchTarget, Outcome } from './target.js'
+
+/** What a factory is told before it returns where the body goes. */
+export interface StreamFactoryData<Opaque = null> {
+  statusCode: number
+  headers: IncomingHeaders
+  opaque: Opaque
+  context: object
+}
+
+export type StreamFactory<Opaque = null> = (data: StreamFactoryData<Opaque>) => Writable
+
+export interface StreamData<Opaque = null> {
+  opaque: Opaque
+  trailers: IncomingHeaders
+}
+
+/** Writes a response body into the stream that the caller's factory returns. */
+class StreamHandler<Opaque> implements DispatchHandler {
+  readonly #options: RequestOptions<Opaque>
+  readonly #factory: StreamFactory<Opaque>
+  readonly #outcome: Outcome<StreamData<Opaque>>
+  readonly #link: AbortLink
+  #context: object = {}
+  #destination: Writable | null = null
+  #trailers: IncomingHeaders | null = null
+
+  constructor(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>, outcome: Outcome<StreamData<Opaque>>) {
+    checkRequestOptions(options)
+    if (typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+    this.#options = options
+    this.#factory = factory
+    this.#outcome = outcome
+    this.#link = new AbortLink(options.signal)
+  }
+
+  get abortReason(): Error | null {
+    return this.#link.reason
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#link.bind(controller)
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    if (typeof context === 'object' && context !== null) this.#context = context
+    this.#link.bind(controller)
+  }
+
+  onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
+    const options = this.#options
+    const shown = headersFor(options, controller, headers)
+    if (statusCode < 200) {
+      options.onInfo?.({ statusCode, headers: shown })
+      return
+    }
+    const opaque = (options.opaque ?? null) as Opaque
+    const destination = this.#factory({ statusCode, headers: shown, opaque, context: this.#context })
+    if (typeof destination?.write !== 'function' || typeof destination.end !== 'function') {
+      throw new InvalidReturnValueError('factory must return a Writable')
+    }
+    this.#destination = destination
+    destination.on('drain', () => controller.resume())
+    finished(destination, { readable: false }, (error) => this.#onFinished(controller, error ?? null))
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#destination?.write(chunk) === false) controller.pause()
+  }
+
+  onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#link.unbind()
+    this.#trailers = trailers
+    this.#destination?.end()
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    this.#link.unbind()
+    this.#outcome.fail(error)
+    this.#destination?.destroy(error)
+  }
+
+  #onFinished(controller: DispatchController, error: Error | null): void {
+    if (this.#trailers === null) {
+      controller.abort(error ?? new RequestAbortedError('The stream ended before the response body did'))
+    }
+    if (error !== null) this.#outcome.fail(error)
+    else this.#outcome.succeed({ opaque: (this.#options.opaque ?? null) as Opaque, trailers: this.#trailers ?? {} })
+  }
+}
+
+/** Sends a request whose response body goes into a stream of the caller's. */
+export function stream<Opaque = null>(
+  target: DispatchTarget,
+  options: RequestOptions<Opaque>,
+  factory: StreamFactory<Opaque>,
+  callback?: Callback<StreamData<Opaque>>,
+): Promise<StreamData<Opaque>> | void {
+  if (callback === undefined) {
+    return new Promise((resolve, reject) => send(target, { options, factory }, new Outcome(resolve, reject)))
+  }
+  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  send(target, { options, factory }, Outcome.ofCallback(callback))
+}
+
+function send<Opaque>(
+  target: DispatchTarget,
+  call: { options: RequestOptions<Opaque>; factory: StreamFactory<Opaque> },
+  outcome: Outcome<StreamData<Opaque>>,
+): void {
+  try {
+    const handler = new StreamHandler(call.options, call.factory, outcome)
+    if (handler.abortReason !== null) outcome.fail(handler.abortReason)
+    else target.dispatch(call.options, handler)
+  } catch (error) {
+    outcome.fail(error as Error)
+  }
+}

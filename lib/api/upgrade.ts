@@ -1,0 +1,51 @@
+import { invalidOption } from '../errors.js'
+import type { HeadersInput } from '../wire/headers.js'
+import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
+
+/** Options of `upgrade`. Source: undici's `Dispatcher.md`. */
+export interface UpgradeOptions<Opaque = null> extends TunnelOptions<Opaque> {
+  /** Where to; only an Agent needs it. */
+  origin?: string | URL
+  path: string
+  /** Default: GET. */
+  method?: string
+  headers?: HeadersInput
+  /** Protocols in order of preference, separated by commas. Default: `Websocket`. */
+  protocol?: string
+}
+
+export type UpgradeData<Opaque = null> = TunnelData<Opaque>
+
+/** Changes the protocol of a connection (RFC 9110 §7.8). */
+export function upgrade<Opaque = null>(
+  target: DispatchTarget,
+  options: UpgradeOptions<Opaque>,
+): Promise<UpgradeData<Opaque>>
+export function upgrade<Opaque = null>(
+  target: DispatchTarget,
+  options: UpgradeOptions<Opaque>,
+  callback: Callback<UpgradeData<Opaque>>,
+): void
+export function upgrade<Opaque = null>(
+  target: DispatchTarget,
+  options: UpgradeOptions<Opaque>,
+  callback?: Callback<UpgradeData<Opaque>>,
+): Promise<UpgradeData<Opaque>> | void {
+  if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
+  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  open(target, options, Outcome.ofCallback(callback))
+}
+
+function open<Opaque>(
+  target: DispatchTarget,
+  options: UpgradeOptions<Opaque>,
+  outcome: Outcome<UpgradeData<Opaque>>,
+): void {
+  if (typeof options !== 'object' || options === null) {
+    return outcome.fail(invalidOption('options', 'an object', options))
+  }
+  const { method = 'GET', protocol = 'Websocket' } = options
+  const dispatch = { ...options, method, upgrade: protocol }
+  openTunnel(target, { options, dispatch, refused: 'The upgrade was refused' }, outcome)
+}

@@ -1,0 +1,186 @@
+/** Who is told when an alarm goes off. */
+export interface AlarmListener {
+  onAlarm(alarm: Alarm): void
+}
+
+/** Where the clock takes time from; tests bring their own. */
+export interface TimeSource {
+  /** ms, never going back */
+  now(): number
+  setTimeout(callback: () => void, delay: number): unknown
+  clearTimeout(timer: unknown): void
+}
+
+const LONGEST = 0x7fffffff
+
+/**
+ * Looked up at each call, so that fake timers installed later are seen. A `setTimeout` of Node keeps the process
+ * alive unless told otherwise; other runtimes answer a number.
+ */
+const realTime: TimeSource = {
+  now: () => performance.now(),
+  setTimeout: (callback, delay) => {
+    const timer = globalThis.setTimeout(callback, delay)
+    if (typeof timer === 'object') timer.unref?.()
+    return timer
+  },
+  clearTimeout: (timer) => globalThis.clearTimeout(timer as NodeJS.Timeout),
+}
+
+/**
+ * One timer for all alarms. They stand in a heap by the time they were due when they were put in; an alarm that is
+ * moved to later, which is what every request does, costs one store: it is put in anew when its old time comes.
+ */
+export class Clock {
+  readonly #time: TimeSource
+  readonly #heap: Alarm[] = []
+  #timer: unknown = null
+  /** When the timer goes off. */
+  #wakeAt = Infinity
+
+  constructor(time: TimeSource = realTime) {
+    this.#time = time
+  }
+
+  /** Alarms in the heap, those not pending any more included until their old time comes. */
+  get size(): number {
+    return this.#heap.length
+  }
+
+  now(): number {
+    return this.#time.now()
+  }
+
+  /** @internal */
+  schedule(alarm: Alarm): void {
+    if (alarm.index >= 0) {
+      if (alarm.deadline >= alarm.key) return
+      alarm.key = alarm.deadline
+      this.#rise(alarm)
+    } else {
+      alarm.key = alarm.deadline
+      alarm.index = this.#heap.push(alarm) - 1
+      this.#rise(alarm)
+    }
+    this.#wind()
+  }
+
+  #wind(): void {
+    const first = this.#heap[0]
+    const at = first === undefined ? Infinity : first.key
+    if (at >= this.#wakeAt) return
+    if (this.#timer !== null) this.#time.clearTimeout(this.#timer)
+    this.#timer = null
+    this.#wakeAt = at
+    if (at === Infinity) return
+    // A timer may go off a fraction of a ms early.
+    const delay = Math.min(LONGEST, Math.max(1, Math.ceil(at - this.#time.now())))
+    this.#timer = this.#time.setTimeout(() => this.#wake(), delay)
+  }
+
+  #wake(): void {
+    this.#timer = null
+    this.#wakeAt = Infinity
+    const now = this.#time.now()
+    for (let first = this.#heap[0]; first !== undefined && first.key <= now; first = this.#heap[0]) {
+      this.#takeFirst()
+      if (first.deadline === Infinity) continue
+      if (first.deadline > now) this.#putBack(first)
+      else this.#ring(first)
+    }
+    this.#wind()
+  }
+
+  #putBack(alarm: Alarm): void {
+    alarm.key = alarm.deadline
+    alarm.index = this.#heap.push(alarm) - 1
+    this.#rise(alarm)
+  }
+
+  #ring(alarm: Alarm): void {
+    alarm.deadline = Infinity
+    try {
+      alarm.listener.onAlarm(alarm)
+    } catch (error) {
+      // The other alarms still ring; the bug is still heard of.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+
+  #takeFirst(): void {
+    const heap = this.#heap
+    const first = heap[0] as Alarm
+    const last = heap.pop() as Alarm
+    first.index = -1
+    if (last === first) return
+    heap[0] = last
+    last.index = 0
+    this.#sink(last)
+  }
+
+  #rise(alarm: Alarm): void {
+    const heap = this.#heap
+    let index = alarm.index
+    while (index > 0) {
+      const above = heap[(index - 1) >> 1] as Alarm
+      if (above.key <= alarm.key) break
+      heap[index] = above
+      above.index = index
+      index = (index - 1) >> 1
+    }
+    heap[index] = alarm
+    alarm.index = index
+  }
+
+  #sink(alarm: Alarm): void {
+    const heap = this.#heap
+    let index = 0
+    for (;;) {
+      let child = 2 * index + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && (heap[child + 1] as Alarm).key < (heap[child] as Alarm).key) child++
+      const below = heap[child] as Alarm
+      if (below.key >= alarm.key) break
+      heap[index] = below
+      below.index = index
+      index = child
+    }
+    heap[index] = alarm
+    alarm.index = index
+  }
+}
+
+const processClock = new Clock()
+
+/** Goes off once, not before its time. Never keeps the process alive. */
+export class Alarm {
+  readonly listener: AlarmListener
+  readonly #clock: Clock
+  /** When it is due; Infinity when it is not set. */
+  deadline = Infinity
+  /** @internal By what it stands in the heap. */
+  key = Infinity
+  /** @internal Where it stands in the heap; -1 outside. */
+  index = -1
+
+  constructor(listener: AlarmListener, clock: Clock = processClock) {
+    this.listener = listener
+    this.#clock = clock
+  }
+
+  get pending(): boolean {
+    return this.deadline !== Infinity
+  }
+
+  /** `delay` in ms from now. Setting it again replaces the earlier time. */
+  set(delay: number): void {
+    this.deadline = this.#clock.now() + delay
+    this.#clock.schedule(this)
+  }
+
+  clear(): void {
+    this.deadline = Infinity
+  }
+}

@@ -1,0 +1,393 @@
+import { Alarm, type AlarmListener } from '../base/clock.js'
+import { Queue } from '../base/queue.js'
+import {
+  BodyTimeoutError,
+  HeadersTimeoutError,
+  InformationalError,
+  ResponseExceededMaxSizeError,
+  SocketError,
+} from '../errors.js'
+import type { Carrier, Exchange } from '../exchange/exchange.js'
+import type { Connector, ConnectorOptions } from '../transport/connect.js'
+import { Inlet, type InletListener } from '../transport/inlet.js'
+import { Outlet } from '../transport/outlet.js'
+import { ANSWERS, type Answers, Parser, type ParserLimits, type ResponseSink } from '../wire/parser.js'
+import type { ResponseHead } from '../wire/response-head.js'
+import { type Blame, failAll, sortOut } from './replay.js'
+import { RequestWriter } from './request-writer.js'
+import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
+import type { BodySenderListener } from './send-body.js'
+import { ConnectionState } from './state.js'
+
+/** To whom a connection belongs. */
+export interface ConnectionOwner {
+  onConnected(connection: Connection): void
+  onConnectFailed(connection: Connection, error: Error): void
+  /** {@link Connection.running} changed; called before any handler can look. */
+  onRunningChanged(connection: Connection): void
+  /** It may take another exchange. */
+  onReady(connection: Connection): void
+  /** It carries nothing any more; `unstarted` go back to the front of the queue, in order. */
+  onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void
+  /** Its socket is closed. */
+  onClosed(connection: Connection): void
+  onHandlerError(error: unknown): void
+}
+
+export interface ConnectionOptions {
+  connector: Connector
+  target: ConnectorOptions
+  /** ms */
+  keepAliveTimeout: number
+  /** ms */
+  keepAliveMaxTimeout: number
+  /** ms */
+  keepAliveTimeoutThreshold: number
+  /** Bytes; negative for no limit. */
+  maxResponseSize: number
+  /** 0 for no limit. */
+  maxRequests: number
+  strictContentLength: boolean
+  limits: ParserLimits
+}
+
+/** How many bytes of a response that nobody wants are read to keep the connection. */
+const DISCARD_LIMIT = 131072
+
+type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & AlarmListener & BodySenderListener
+
+/** One socket with its parser and the exchanges under way on it. Knows nothing of who owns it. */
+export class Connection implements Listener {
+  readonly #owner: ConnectionOwner
+  readonly #options: ConnectionOptions
+  readonly #state = new ConnectionState()
+  readonly #pipeline = new Queue<Exchange>()
+  readonly #parser: Parser
+  readonly #inlet: Inlet
+  readonly #reader: ResponseReader
+  readonly #alarm = new Alarm(this)
+  #writer: RequestWriter | null = null
+  #starting: Exchange | null = null
+  #sent = 0
+  #answered = 0
+  #bodyBytes = 0
+  #keepAliveHint: number | null = null
+  #closed = false
+  /** Counts what the server did, to tell whether it was silent. */
+  #activity = 0
+  #tunnel: ResponseHead | null = null
+
+  constructor(owner: ConnectionOwner, options: ConnectionOptions) {
+    this.#owner = owner
+    this.#options = options
+    this.#parser = new Parser(this, options.limits)
+    const { engine } = this.#parser
+    this.#inlet = new Inlet(engine.window, () => engine.busy)
+    this.#reader = new ResponseReader(this.#parser, this.#inlet, this)
+  }
+
+  /** Exchanges sent and not yet answered. */
+  get running(): number {
+    return this.#pipeline.size
+  }
+
+  get open(): boolean {
+    return this.#writer !== null && !this.#closed
+  }
+
+  /** In words, for people. */
+  toString(): string {
+    return `${this.#state}; ${this.#pipeline.size} in flight, ${this.#sent} sent, ${this.#answered} answered`
+  }
+
+  /** `host`: the `host` field of the request that waits, for the TLS server name. */
+  connect(host: string): void {
+    const { connector, target } = this.#options
+    connector({ ...target, host, onread: this.#inlet.onread }, (error, socket) => {
+      if (this.#closed) {
+        socket?.destroy()
+      } else if (error !== null) {
+        this.#closed = true
+        this.#reader.close()
+        this.#owner.onConnectFailed(this, error)
+      } else {
+        const { strictContentLength } = this.#options
+        const outlet = new Outlet(socket)
+        this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
+        this.#inlet.attach(socket, this)
+        this.#owner.onConnected(this)
+        if (!this.#closed && this.#pipeline.size === 0) this.#idle()
+      }
+    })
+  }
+
+  /** Whether `exchange` may be written now, behind what is under way (RFC 9112 §9.3.2). */
+  accepts(exchange: Exchange, pipelining: number): boolean {
+    if (this.#writer === null || this.#starting !== null || !this.#state.mayWrite) return false
+    const last = this.#pipeline.tail
+    if (last === null) return true
+    if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
+    const ahead = last.request
+    if ((!ahead.idempotent || ahead.blocking || ahead.upgrade !== null) && !last.headReceived) return false
+    const { idempotent, upgrade, replayable } = exchange.request
+    return idempotent && upgrade === null && replayable
+  }
+
+  /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
+  send(exchange: Exchange, last: boolean): void {
+    const writer = this.#writer as RequestWriter
+    if (this.#pipeline.size === 0) this.#inlet.ref()
+    exchange.carrier = this
+    exchange.reused = this.#sent > 0
+    exchange.outputStart = writer.outlet.appended
+    exchange.answeredBefore = this.#answered
+    this.#pipeline.push(exchange)
+    this.#owner.onRunningChanged(this)
+    this.#starting = exchange
+    exchange.start()
+    this.#starting = null
+    if (this.#closed) return
+    if (exchange.done) {
+      this.#pipeline.remove(exchange)
+      this.#owner.onRunningChanged(this)
+      if (this.#pipeline.size === 0) this.#idle()
+      return
+    }
+    this.#sent++
+    if (this.#pipeline.head === exchange) this.#arm(exchange.request.headersTimeout)
+    const { reset, head } = exchange.request
+    const { maxRequests } = this.#options
+    writer.write(exchange, last || reset || head.close || (maxRequests > 0 && this.#sent >= maxRequests))
+  }
+
+  /** Ends everything with `error`: nothing is sent again. */
+  destroy(error: Error): void {
+    this.#end(error, 'owner')
+  }
+
+  // What the socket tells
+
+  onBytes(length: number): boolean {
+    this.#activity++
+    return this.#reader.read(length)
+  }
+
+  onReadEnd(): void {
+    this.#activity++
+    this.#reader.end()
+  }
+
+  onSocketError(error: Error): void {
+    this.#end(error, 'network')
+  }
+
+  onSocketClose(): void {
+    this.#end(new SocketError('closed', this.#inlet.info), 'network')
+    this.#owner.onClosed(this)
+  }
+
+  onWritable(): void {
+    if (this.#closed) return
+    this.#writer?.resume()
+    this.#owner.onReady(this)
+  }
+
+  // What the reader tells
+
+  onReadFailed(error: Error): void {
+    this.#end(error, 'head')
+  }
+
+  onReadFinished(): void {
+    this.#end(new SocketError('other side closed', this.#inlet.info), 'network')
+  }
+
+  /** The socket leaves HTTP and becomes the caller's. */
+  onReadTunnel(rest: Buffer): void {
+    if (this.#closed) return
+    const exchange = this.#pipeline.shift() as Exchange
+    this.#closed = true
+    this.#alarm.clear()
+    this.#writer?.stop(exchange)
+    this.#reader.close()
+    const socket = this.#inlet.release(rest)
+    this.#owner.onEnd(this, new InformationalError('upgrade'), [])
+    this.#owner.onClosed(this)
+    if (exchange.done) socket.destroy()
+    else exchange.upgrade(this.#tunnel as ResponseHead, socket)
+  }
+
+  // What the parser tells
+
+  onMessageBegin(): Answers {
+    const exchange = this.#pipeline.head
+    // A response that comes before its request answers nobody.
+    const written = this.#writer?.outlet.bytesHandedOver ?? 0
+    if (exchange === null || written <= exchange.outputStart) return ANSWERS.nothing
+    this.#state.read('begin')
+    if (!exchange.responseStarted) exchange.responseBegins()
+    const { method, upgrade } = exchange.request
+    if (method === 'HEAD') return ANSWERS.head
+    if (method === 'CONNECT') return ANSWERS.connect
+    return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.#state.read('informational')
+    if (head.statusCode === 100) this.#writer?.continue()
+    this.#pipeline.head?.informational(head)
+  }
+
+  onHead(head: ResponseHead): void {
+    const exchange = this.#pipeline.head as Exchange
+    this.#state.read('head')
+    this.#bodyBytes = 0
+    this.#keepAliveHint = head.keepAliveHint
+    if (!head.persistent) this.#state.keepAlive = 'last'
+    this.#arm(exchange.request.bodyTimeout)
+    exchange.head(head)
+    if (this.#closed) return
+    // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
+    if (head.statusCode >= 300 || this.#state.writing === 'waiting') this.#writer?.stop(exchange)
+    if (exchange.paused) this.#pauseReading()
+  }
+
+  onBody(chunk: Buffer): void {
+    const exchange = this.#pipeline.head as Exchange
+    const { maxResponseSize } = this.#options
+    this.#bodyBytes += chunk.length
+    if (maxResponseSize >= 0 && this.#bodyBytes > maxResponseSize) {
+      const message = `Response body above maxResponseSize (${maxResponseSize} bytes)`
+      return this.#end(new ResponseExceededMaxSizeError(message), 'head')
+    }
+    if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
+      return this.#end(new InformationalError('the response of an aborted request is too long to read on'), 'head')
+    }
+    this.#arm(exchange.request.bodyTimeout)
+    exchange.data(chunk)
+  }
+
+  onMessageEnd(trailers: string[], reusable: boolean): void {
+    const exchange = this.#pipeline.shift() as Exchange
+    this.#state.read('end')
+    this.#answered++
+    this.#owner.onRunningChanged(this)
+    this.#writer?.stop(exchange)
+    if (!reusable) this.#state.keepAlive = 'last'
+    this.#reader.resume()
+    const next = this.#pipeline.head
+    if (next !== null) this.#arm(next.request.headersTimeout)
+    else this.#alarm.clear()
+    exchange.end(trailers)
+    if (this.#closed) return
+    if (this.#state.keepAlive === 'last' && (this.#pipeline.size === 0 || !reusable)) {
+      return this.#end(new SocketError('the connection is not kept alive', this.#inlet.info), 'network')
+    }
+    if (this.#pipeline.size === 0) this.#idle()
+    if (!this.#closed) this.#owner.onReady(this)
+  }
+
+  onTunnel(head: ResponseHead): void {
+    this.#state.read('tunnel')
+    this.#tunnel = head
+  }
+
+  // What the sender of a body tells
+
+  onBodyProgress(): void {
+    const exchange = this.#writer?.sending
+    if (exchange != null && this.#state.reading === 'idle') this.#arm(exchange.request.headersTimeout)
+  }
+
+  onBodyEnd(): void {
+    if (this.#closed) return
+    this.#writer?.finish()?.requestSent()
+    if (!this.#closed) this.#owner.onReady(this)
+  }
+
+  onBodyError(error: Error): void {
+    this.#end(error, 'head')
+  }
+
+  // What handlers ask for
+
+  onExchangeAborted(exchange: Exchange): void {
+    if (exchange === this.#starting || this.#closed) return
+    // Its request is out: in mid-pipeline its response is read and dropped, so that the others live.
+    if (exchange !== this.#pipeline.head && this.#writer?.sending !== exchange) return
+    this.#end(exchange.reason as Error, 'head')
+  }
+
+  onExchangePaused(exchange: Exchange): void {
+    if (exchange === this.#pipeline.head && this.#state.reading === 'body') this.#pauseReading()
+  }
+
+  onExchangeResumed(exchange: Exchange): void {
+    if (!this.#reader.paused || exchange !== this.#pipeline.head || this.#closed) return
+    this.#arm(exchange.request.bodyTimeout)
+    this.#reader.resume()
+  }
+
+  onHandlerError(error: unknown): void {
+    this.#owner.onHandlerError(error)
+  }
+
+  #pauseReading(): void {
+    if (this.#closed) return
+    // A slow reader is not a slow server.
+    this.#alarm.clear()
+    this.#reader.pause()
+  }
+
+  // Time
+
+  /** 0 stands for no limit. */
+  #arm(delay: number): void {
+    if (delay > 0) this.#alarm.set(delay)
+    else this.#alarm.clear()
+  }
+
+  onAlarm(): void {
+    const activity = this.#activity
+    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    setImmediate(() => {
+      if (activity === this.#activity && !this.#closed && !this.#alarm.pending) this.#timeOut()
+    })
+  }
+
+  #timeOut(): void {
+    const exchange = this.#pipeline.head
+    if (exchange === null) return this.#end(new InformationalError('socket idle timeout'), 'network')
+    const { headersTimeout, bodyTimeout } = exchange.request
+    const error = exchange.headReceived
+      ? new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
+      : new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)
+    this.#end(error, 'head')
+  }
+
+  #idle(): void {
+    const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveTimeoutThreshold } = this.#options
+    const hint = this.#keepAliveHint
+    const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)
+    if (delay <= 0) return this.#end(new InformationalError('the server keeps no connection that long'), 'network')
+    this.#inlet.unref()
+    this.#alarm.set(delay)
+  }
+
+  /** The one way out. `blame`: who is at fault decides who is sent again. */
+  #end(error: Error, blame: Blame): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#state.read('close')
+    this.#alarm.clear()
+    const writer = this.#writer
+    const written = writer?.outlet.bytesHandedOver ?? 0
+    const ending = { error, blame, written, answered: this.#answered, streaming: writer?.streaming ?? null }
+    this.#reader.close()
+    writer?.destroy(error)
+    this.#inlet.destroy()
+    const { again, failed } = sortOut(this.#pipeline, ending)
+    this.#owner.onEnd(this, error, again)
+    failAll(failed, ending)
+  }
+}

@@ -1,0 +1,69 @@
+import type { Queue } from '../base/queue.js'
+import { replicate } from '../errors.js'
+import type { Exchange } from '../exchange/exchange.js'
+
+/** `head`: the exchange being answered is at fault; `network`: nobody is; `owner`: all must end. */
+export type Blame = 'head' | 'network' | 'owner'
+
+/** How a connection ended. */
+export interface Ending {
+  error: Error
+  blame: Blame
+  /** Bytes that the socket had taken. */
+  written: number
+  /** Responses completed on the connection. */
+  answered: number
+  /** The exchange whose body was being read out, if any. */
+  streaming: Exchange | null
+}
+
+/** Empties a pipeline into those that may be sent again and those that fail. Who is done is dropped. */
+export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exchange[]; failed: Exchange[] } {
+  const again: Exchange[] = []
+  const failed: Exchange[] = []
+  let oldest = true
+  for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
+    if (!exchange.done) (mayGoAgain(exchange, ending, oldest) ? again : failed).push(exchange)
+    oldest = false
+  }
+  return { again, failed }
+}
+
+/** Fails each with an error of its own that tells its place. */
+export function failAll(exchanges: Exchange[], ending: Ending): void {
+  const { error, written, blame } = ending
+  for (const [index, exchange] of exchanges.entries()) {
+    // What the owner ends everything with is the caller's own error: handed on as it is.
+    const own = index === 0 || blame === 'owner' ? error : replicate(error)
+    exchange.fail(own, {
+      phase: exchange.phase,
+      reusedSocket: exchange.reused,
+      bytesWritten: Math.max(0, written - exchange.outputStart),
+      replaySafe: isReplaySafe(exchange, written),
+    })
+  }
+}
+
+/**
+ * Whether an exchange may be sent again without a chance of executing it twice: no byte of it left, or it is
+ * idempotent and the connection was reused (the server closed it as we wrote), or another one was at fault.
+ * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless the connection answered others in between.
+ */
+function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
+  const { blame, written, answered, streaming } = ending
+  if (blame === 'owner' || exchange.responseStarted || exchange === streaming) return false
+  if (oldest && blame === 'head') return false
+  const progress = answered > exchange.answeredBefore
+  if (exchange.replays > 0 && !progress) return false
+  if (!isReplaySafe(exchange, written)) return false
+  const fresh = !exchange.reused && answered === 0
+  if (oldest && fresh && written > exchange.outputStart) return false
+  exchange.replays++
+  return true
+}
+
+function isReplaySafe(exchange: Exchange, written: number): boolean {
+  if (exchange.responseStarted) return false
+  const { idempotent, replayable } = exchange.request
+  return written <= exchange.outputStart || (idempotent && replayable)
+}

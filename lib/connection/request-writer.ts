@@ -1,0 +1,116 @@
+import { Alarm, type AlarmListener } from '../base/clock.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { Outlet } from '../transport/outlet.js'
+import { connectionLine } from '../wire/head.js'
+import { BodySender, type BodySenderListener } from './send-body.js'
+import type { ConnectionState } from './state.js'
+
+/** How long a body waits for `100 Continue`, in ms: RFC 9110 §10.1.1 forbids to wait for ever. */
+const CONTINUE_WAIT = 1000
+
+/** Turns exchanges into output: head, then body as the socket and the server allow. */
+export class RequestWriter implements AlarmListener {
+  readonly outlet: Outlet
+  readonly #state: ConnectionState
+  readonly #listener: BodySenderListener
+  readonly #strictContentLength: boolean
+  #sender: BodySender | null = null
+  #continueAlarm: Alarm | null = null
+
+  constructor(part: {
+    outlet: Outlet
+    state: ConnectionState
+    listener: BodySenderListener
+    strictContentLength: boolean
+  }) {
+    this.outlet = part.outlet
+    this.#state = part.state
+    this.#listener = part.listener
+    this.#strictContentLength = part.strictContentLength
+  }
+
+  /** The exchange whose body is under way. */
+  get sending(): Exchange | null {
+    return this.#sender?.exchange ?? null
+  }
+
+  /** The exchange whose body has been read from: it can not be sent a second time. */
+  get streaming(): Exchange | null {
+    return this.#sender?.started ? this.#sender.exchange : null
+  }
+
+  /** `close`: no request will follow on this connection. */
+  write(exchange: Exchange, close: boolean): void {
+    const { head, body, upgrade, method } = exchange.request
+    const tunnels = upgrade !== null && method !== 'CONNECT'
+    this.outlet.appendHead(head.text + connectionLine(tunnels ? 'upgrade' : close ? 'close' : 'keep-alive'))
+    if (close) this.#state.keepAlive = 'last'
+    if (body === null) return exchange.requestSent()
+    if (head.expectContinue) return this.#awaitContinue(exchange)
+    if (body.kind !== 'bytes') {
+      this.#state.write('head')
+      this.#sender = this.#newSender(exchange)
+      return this.#sender.start()
+    }
+    if (body.length > 0) this.outlet.appendBytes(body.bytes)
+    exchange.bodySent(Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.length))
+    exchange.requestSent()
+  }
+
+  /** The server said `100 Continue`, or nothing for too long. */
+  continue(): void {
+    this.#continueAlarm?.clear()
+    if (this.#state.writing !== 'waiting') return
+    this.#state.write('continue')
+    this.#sender?.start()
+  }
+
+  onAlarm(): void {
+    this.continue()
+  }
+
+  /** The socket takes more. */
+  resume(): void {
+    this.#sender?.resume()
+  }
+
+  /** The body was handed over whole. */
+  finish(): Exchange | null {
+    const exchange = this.sending
+    this.#sender = null
+    if (exchange !== null) this.#state.write('end')
+    return exchange
+  }
+
+  /** Stops sending the body of `exchange`, if it is the one under way: the connection can not be used again. */
+  stop(exchange: Exchange, error?: Error): void {
+    if (this.#sender === null || this.#sender.exchange !== exchange) return
+    this.#state.write('stop')
+    this.#state.keepAlive = 'last'
+    this.#drop(error)
+  }
+
+  destroy(error: Error): void {
+    this.#drop(error)
+    this.outlet.destroy()
+  }
+
+  #drop(error?: Error): void {
+    const sender = this.#sender
+    this.#sender = null
+    this.#continueAlarm?.clear()
+    sender?.stop(error)
+  }
+
+  #newSender(exchange: Exchange): BodySender {
+    const { outlet } = this
+    return new BodySender({ exchange, outlet, listener: this.#listener, strict: this.#strictContentLength })
+  }
+
+  #awaitContinue(exchange: Exchange): void {
+    this.#state.write('expect')
+    this.#sender = this.#newSender(exchange)
+    this.#continueAlarm = new Alarm(this)
+    this.#continueAlarm.set(CONTINUE_WAIT)
+  }
+}

@@ -1,0 +1,103 @@
+import type { Inlet } from '../transport/inlet.js'
+import type { Parser } from '../wire/parser.js'
+
+export interface ResponseReaderListener {
+  onReadFailed(error: Error): void
+  /** The parser stopped for good at a tunnel; `rest` is what came behind the head. */
+  onReadTunnel(rest: Buffer): void
+  /** The server ended its side, and all it had sent was read. */
+  onReadFinished(): void
+}
+
+/** Moves bytes from the shared window through the parser, and keeps them safe while the reader is paused. */
+export class ResponseReader {
+  readonly #parser: Parser
+  readonly #inlet: Inlet
+  readonly #listener: ResponseReaderListener
+  #paused = false
+  #feeding = false
+  #closed = false
+  #ended = false
+  /** Bytes that came and wait for a paused reader: the next socket overwrites the window. */
+  #tail: Buffer | null = null
+
+  constructor(parser: Parser, inlet: Inlet, listener: ResponseReaderListener) {
+    this.#parser = parser
+    this.#inlet = inlet
+    this.#listener = listener
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** `window[0..length)` was filled. Returns false to stop reading. */
+  read(length: number): boolean {
+    if (this.#closed) return false
+    const { engine } = this.#parser
+    engine.busy = true
+    this.#feeding = true
+    let stop = length
+    let failure: unknown = null
+    try {
+      stop = this.#parser.feed(0, length)
+    } catch (error) {
+      failure = error
+    }
+    this.#feeding = false
+    const rest = stop < length && !this.#closed ? Buffer.from(engine.window.subarray(stop, length)) : null
+    engine.busy = false
+    if (failure !== null) this.#listener.onReadFailed(failure as Error)
+    else if (this.#parser.tunnelled) this.#listener.onReadTunnel(rest ?? Buffer.alloc(0))
+    else this.#tail = rest
+    return !this.#paused && !this.#closed
+  }
+
+  /** The server ended its side. */
+  end(): void {
+    if (this.#closed) return
+    this.#ended = true
+    if (this.#tail !== null || this.#paused) return
+    try {
+      this.#parser.finish()
+    } catch (error) {
+      return this.#listener.onReadFailed(error as Error)
+    }
+    this.#listener.onReadFinished()
+  }
+
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#parser.stop()
+    if (!this.#feeding) this.#inlet.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#closed) return
+    this.#paused = false
+    this.#parser.proceed()
+    // The window may be in use by whoever called; what waits is read when it is free.
+    if (!this.#feeding) queueMicrotask(() => this.#readOn())
+  }
+
+  /** Gives the parser back: nothing is read any more. */
+  close(): void {
+    this.#closed = true
+    this.#tail = null
+    this.#parser.release()
+  }
+
+  #readOn(): void {
+    if (this.#paused || this.#closed) return
+    const tail = this.#tail
+    this.#tail = null
+    if (tail !== null) {
+      tail.copy(this.#parser.engine.window)
+      this.read(tail.length)
+    }
+    if (this.#paused || this.#closed) return
+    if (this.#ended) this.end()
+    else this.#inlet.resume()
+  }
+}

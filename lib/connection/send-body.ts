@@ -1,0 +1,124 @@
+import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { RequestBody } from '../exchange/request-body.js'
+import type { Outlet } from '../transport/outlet.js'
+
+export interface BodySenderListener {
+  /** A piece was handed over: the request is making progress. */
+  onBodyProgress(): void
+  onBodyEnd(): void
+  onBodyError(error: Error): void
+}
+
+const LAST_CHUNK = '0\r\n\r\n'
+
+/** Sends a body that comes in pieces, at the pace of the socket. */
+export class BodySender {
+  readonly exchange: Exchange
+  readonly #outlet: Outlet
+  readonly #listener: BodySenderListener
+  readonly #strict: boolean
+  #sent = 0
+  #stopped = false
+  #started = false
+  #wake: (() => void) | null = null
+
+  constructor(part: { exchange: Exchange; outlet: Outlet; listener: BodySenderListener; strict: boolean }) {
+    this.exchange = part.exchange
+    this.#outlet = part.outlet
+    this.#listener = part.listener
+    this.#strict = part.strict
+  }
+
+  /** True once a piece may have been taken out of the body: it can not be sent a second time. */
+  get started(): boolean {
+    return this.#started
+  }
+
+  start(): void {
+    if (this.#started || this.#stopped) return
+    this.#started = true
+    void this.#run()
+  }
+
+  /** The socket takes more. */
+  resume(): void {
+    const wake = this.#wake
+    this.#wake = null
+    wake?.()
+  }
+
+  /** Sends nothing more, and lets the source know. */
+  stop(error?: Error): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    const body = this.exchange.request.body
+    // Nobody may be left to hear of it; without a listener the source's error would end the process.
+    if (body?.kind === 'stream') body.stream.on('error', ignore).destroy(error)
+    this.resume()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for await (const piece of source(this.exchange.request.body)) {
+        if (this.#stopped) return
+        this.#send(toBytes(piece))
+        if (this.#outlet.congested) await this.#writable()
+        if (this.#stopped) return
+      }
+      this.#finish()
+    } catch (error) {
+      if (this.#stopped) return
+      this.#stopped = true
+      this.#listener.onBodyError(error as Error)
+    }
+  }
+
+  #writable(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #send(bytes: Uint8Array): void {
+    // A chunk of no bytes would end a chunked body.
+    if (bytes.length === 0) return
+    const { framing, contentLength } = this.exchange.request.head
+    this.#sent += bytes.length
+    if (framing === 'length' && this.#sent > contentLength && this.#strict) throw this.#mismatch(contentLength)
+    if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
+    this.#outlet.appendBytes(bytes)
+    if (framing === 'chunked') this.#outlet.appendHead('\r\n')
+    this.exchange.bodySent(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    this.#listener.onBodyProgress()
+  }
+
+  #finish(): void {
+    const { framing, contentLength } = this.exchange.request.head
+    if (framing === 'length' && this.#sent !== contentLength && this.#strict) throw this.#mismatch(contentLength)
+    if (framing === 'chunked') this.#outlet.appendHead(LAST_CHUNK)
+    this.#stopped = true
+    this.#listener.onBodyEnd()
+  }
+
+  #mismatch(contentLength: number): Error {
+    return new RequestContentLengthMismatchError(
+      `Request body has ${this.#sent} bytes or more, content-length says ${contentLength}`,
+    )
+  }
+}
+
+function source(body: RequestBody | null): AsyncIterable<unknown> | Iterable<unknown> {
+  if (body === null || body.kind === 'bytes') return body === null ? [] : [body.bytes]
+  return body.kind === 'stream' ? body.stream : body.iterable
+}
+
+function toBytes(piece: unknown): Uint8Array {
+  if (typeof piece === 'string') return Buffer.from(piece)
+  if (piece instanceof Uint8Array) return piece
+  if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
+  if (piece instanceof ArrayBuffer) return new Uint8Array(piece)
+  throw new InvalidArgumentError(`body must yield strings or Uint8Arrays, got ${typeof piece}`)
+}
+
+function ignore(): void {}

@@ -1,0 +1,160 @@
+import { invalidOption } from '../errors.js'
+import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
+
+/** Options of a Client. All times in ms. Source: undici's `Client.md`. */
+export interface ClientOptions {
+  /** Longest wait between two pieces of a response body; 0 for no limit. Default: 300 000. */
+  bodyTimeout?: number | null
+  /** Longest wait for a complete response head; 0 for no limit. Default: 300 000. */
+  headersTimeout?: number | null
+  /** Longest wait for a connection; 0 for no limit. Default: 10 000. */
+  connectTimeout?: number | null
+  /** How long an idle connection is kept, unless the server hints otherwise. Default: 4 000. */
+  keepAliveTimeout?: number | null
+  /** Upper bound for the server's `keep-alive: timeout` hint. Default: 600 000. */
+  keepAliveMaxTimeout?: number | null
+  /** Taken off the server's hint, for the time the last response was under way. Default: 2 000. */
+  keepAliveTimeoutThreshold?: number | null
+  /** Largest response head in bytes. Default: 16 384. */
+  maxHeaderSize?: number | null
+  /** Largest response body in bytes; -1 for no limit. Default: -1. */
+  maxResponseSize?: number | null
+  /** Requests per connection; 0 for no limit. Default: no limit. */
+  maxRequestsPerClient?: number | null
+  /** Requests under way on the connection at once; 0 also ends keep-alive. Default: 1. */
+  pipelining?: number | null
+  /** Refuse a body whose length is not its `content-length`. Default: true. */
+  strictContentLength?: boolean | null
+  /** Options of the connector, or a connector. Default: `buildConnector()`. */
+  connect?: Partial<BuildOptions> | Connector | null
+  /** A unix socket or named pipe. Default: none. */
+  socketPath?: string | null
+  /** Local address to connect from. Default: the system's choice. */
+  localAddress?: string | null
+  /** TLS sessions kept for reuse; 0 for none. Default: 100. */
+  maxCachedSessions?: number | null
+  /** RFC 8305 happy eyeballs. Default: Node's. */
+  autoSelectFamily?: boolean | null
+  /** Wait before the next address is tried. Default: Node's, 250. */
+  autoSelectFamilyAttemptTimeout?: number | null
+  /** Accepted and ignored: HTTP/1.1 only. */
+  allowH2?: boolean | null
+}
+
+/** Client options, checked and complete. */
+export interface ResolvedClientOptions {
+  bodyTimeout: number
+  headersTimeout: number
+  keepAliveTimeout: number
+  keepAliveMaxTimeout: number
+  keepAliveTimeoutThreshold: number
+  maxHeaderSize: number
+  maxResponseSize: number
+  maxRequestsPerClient: number
+  pipelining: number
+  strictContentLength: boolean
+  localAddress: string | null
+  socketPath: string | null
+  connector: Connector
+}
+
+/** Options of earlier undici versions that its documentation refuses. */
+const withdrawn: Record<string, string> = {
+  keepAlive: 'pipelining: 0',
+  socketTimeout: 'headersTimeout and bodyTimeout',
+  requestTimeout: 'headersTimeout and bodyTimeout',
+  idleTimeout: 'keepAliveTimeout',
+  maxKeepAliveTimeout: 'keepAliveMaxTimeout',
+  tls: 'connect',
+}
+
+/** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  for (const [name, instead] of Object.entries(withdrawn)) {
+    if ((options as Record<string, unknown>)[name] !== undefined) {
+      throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])
+    }
+  }
+  return {
+    bodyTimeout: wait('bodyTimeout', options.bodyTimeout, 300_000),
+    headersTimeout: wait('headersTimeout', options.headersTimeout, 300_000),
+    keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, 4_000),
+    keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, 600_000),
+    keepAliveTimeoutThreshold: finite('keepAliveTimeoutThreshold', options.keepAliveTimeoutThreshold, 2_000),
+    maxHeaderSize: positive('maxHeaderSize', whole('maxHeaderSize', options.maxHeaderSize, 16_384), 16_384),
+    maxResponseSize: responseSize(options.maxResponseSize),
+    maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
+    pipelining: whole('pipelining', options.pipelining, 1),
+    strictContentLength: flag('strictContentLength', options.strictContentLength, true),
+    localAddress: text('localAddress', options.localAddress),
+    socketPath: text('socketPath', options.socketPath),
+    connector: connectorOf(options),
+  }
+}
+
+function connectorOf(options: ClientOptions): Connector {
+  const { connect, allowH2 } = options
+  if (typeof connect === 'function') return connect
+  if (connect !== undefined && connect !== null && typeof connect !== 'object') {
+    throw invalidOption('connect', 'a function or an object', connect)
+  }
+  if (allowH2 !== undefined && allowH2 !== null) flag('allowH2', allowH2, false)
+  const given: Record<string, unknown> = {
+    maxCachedSessions: options.maxCachedSessions,
+    socketPath: options.socketPath,
+    timeout: wait('connectTimeout', options.connectTimeout, 10_000),
+    autoSelectFamily: options.autoSelectFamily,
+    autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
+  }
+  const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)
+  return buildConnector({ ...Object.fromEntries(known), ...connect } as BuildOptions)
+}
+
+/** A limit of requests under way, as `client.pipelining` takes it. */
+export function whole(name: string, value: unknown, fallback: number): number {
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw invalidOption(name, 'a whole number, 0 or more', value)
+  }
+  return value
+}
+
+function finite(name: string, value: unknown, fallback: number): number {
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidOption(name, 'a finite number of ms', value)
+  return value
+}
+
+function wait(name: string, value: unknown, fallback: number): number {
+  const number = finite(name, value, fallback)
+  if (number < 0) throw invalidOption(name, 'a number of ms, 0 or more', value)
+  return number
+}
+
+function positive(name: string, value: unknown, fallback: number): number {
+  const number = finite(name, value, fallback)
+  if (number <= 0) throw invalidOption(name, 'a number above 0', value)
+  return number
+}
+
+function responseSize(value: unknown): number {
+  if (value === undefined || value === null || value === -1) return -1
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw invalidOption('maxResponseSize', 'a whole number of bytes, or -1', value)
+  }
+  return value
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'boolean') throw invalidOption(name, 'a boolean', value)
+  return value
+}
+
+function text(name: string, value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  if (typeof value !== 'string') throw invalidOption(name, 'a string', value)
+  return value
+}
+

@@ -1,0 +1,203 @@
+import { Queue } from '../base/queue.js'
+import type { Tally } from '../base/tally.js'
+import { Connection, type ConnectionOptions, type ConnectionOwner } from '../connection/connection.js'
+import { replicate } from '../errors.js'
+import type { Carrier, Exchange } from '../exchange/exchange.js'
+
+/** Whom a client's queue tells what happened. */
+export interface ClientQueueListener {
+  onConnect(): void
+  onDisconnect(error: Error): void
+  onConnectionError(error: Error): void
+  /** Something was answered, ended or failed: there may be room, or nothing left. */
+  onProgress(): void
+  /** The socket of a connection that had ended is closed. */
+  onSocketClosed(): void
+  onHandlerError(error: unknown): void
+}
+
+/** The requests that wait for one origin, and the one connection that serves them. */
+export class ClientQueue implements ConnectionOwner, Carrier {
+  readonly #listener: ClientQueueListener
+  readonly #options: ConnectionOptions
+  readonly #tally: Tally
+  readonly #waiting = new Queue<Exchange>()
+  #connection: Connection | null = null
+  #connected = false
+  #running = 0
+  #pipelining: number
+  #pumping = false
+  #sockets = 0
+  #halted = false
+
+  constructor(part: {
+    listener: ClientQueueListener
+    options: ConnectionOptions
+    tally: Tally
+    pipelining: number
+  }) {
+    this.#listener = part.listener
+    this.#options = part.options
+    this.#tally = part.tally
+    this.#pipelining = part.pipelining
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+
+  get pending(): number {
+    return this.#waiting.size
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  get size(): number {
+    return this.#waiting.size + this.#running
+  }
+
+  /** Sockets that are not closed yet. */
+  get sockets(): number {
+    return this.#sockets
+  }
+
+  get pipelining(): number {
+    return this.#pipelining
+  }
+
+  set pipelining(value: number) {
+    this.#pipelining = value
+    this.pump()
+  }
+
+  /** As many requests are here as may be under way at once. */
+  get busy(): boolean {
+    return this.#waiting.size > 0 || this.#running >= Math.max(1, this.#pipelining)
+  }
+
+  push(exchange: Exchange): void {
+    exchange.carrier = this
+    this.#waiting.push(exchange)
+    this.#tally.add('pending', 1)
+    exchange.queued()
+    this.pump()
+  }
+
+  /** Writes what may be written, and connects when there is nothing to write to. */
+  pump(): void {
+    if (this.#pumping || this.#halted) return
+    this.#pumping = true
+    for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
+      if (this.#connection === null) this.#connect(next)
+      const connection = this.#connection
+      if (connection === null || !connection.accepts(next, this.#pipelining)) break
+      this.#waiting.shift()
+      this.#tally.add('pending', -1)
+      connection.send(next, this.#pipelining === 0)
+    }
+    this.#pumping = false
+  }
+
+  #connect(first: Exchange): void {
+    this.#connection = new Connection(this, this.#options)
+    this.#connection.connect(first.request.hostHeader)
+  }
+
+  /** Fails all that waits and all that runs; nothing is connected any more after. */
+  destroy(error: Error): void {
+    this.#halted = true
+    this.#failWaiting(error, false)
+    this.#connection?.destroy(error)
+    this.#connection = null
+  }
+
+  #failWaiting(error: Error, connecting: boolean): void {
+    let own = error
+    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
+      this.#tally.add('pending', -1)
+      next.fail(own, { phase: connecting ? 'connect' : 'queued', bytesWritten: 0, replaySafe: true })
+      if (connecting) own = replicate(error)
+    }
+  }
+
+  /** Brings the counts up to what the connection holds now. */
+  #count(): void {
+    const connection = this.#connection
+    const connected = connection?.open === true
+    const running = connected ? (connection as Connection).running : 0
+    const free = connected && running === 0 ? 1 : 0
+    const wasFree = this.#connected && this.#running === 0 ? 1 : 0
+    if (connected !== this.#connected) this.#tally.add('connected', connected ? 1 : -1)
+    if (free !== wasFree) this.#tally.add('free', free - wasFree)
+    if (running !== this.#running) this.#tally.add('running', running - this.#running)
+    this.#connected = connected
+    this.#running = running
+  }
+
+  // What the connection tells
+
+  onConnected(connection: Connection): void {
+    if (connection !== this.#connection) return
+    this.#sockets++
+    this.#count()
+    this.#listener.onConnect()
+    this.pump()
+  }
+
+  onConnectFailed(connection: Connection, error: Error): void {
+    if (connection !== this.#connection) return
+    this.#connection = null
+    this.#listener.onConnectionError(error)
+    this.#failWaiting(error, true)
+    this.#listener.onProgress()
+  }
+
+  onRunningChanged(): void {
+    this.#count()
+  }
+
+  onReady(): void {
+    this.pump()
+    this.#listener.onProgress()
+  }
+
+  onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
+    const wasConnected = this.#connected
+    if (connection === this.#connection) this.#connection = null
+    for (const exchange of unstarted.reverse()) {
+      exchange.carrier = this
+      this.#waiting.unshift(exchange)
+    }
+    this.#tally.add('pending', unstarted.length)
+    this.#count()
+    if (wasConnected) this.#listener.onDisconnect(error)
+    // Those that fail hear of it first: a request of theirs made then comes in behind what waits.
+    queueMicrotask(() => {
+      this.pump()
+      this.#listener.onProgress()
+    })
+  }
+
+  onClosed(): void {
+    this.#sockets--
+    this.#listener.onSocketClosed()
+  }
+
+  // What handlers ask for while they wait
+
+  onExchangeAborted(exchange: Exchange): void {
+    if (!this.#waiting.remove(exchange)) return
+    this.#tally.add('pending', -1)
+    this.#listener.onProgress()
+  }
+
+  onExchangePaused(): void {}
+
+  onExchangeResumed(): void {}
+
+  onHandlerError(error: unknown): void {
+    this.#listener.onHandlerError(error)
+  }
+}

@@ -1,0 +1,138 @@
+import { Tally } from '../base/tally.js'
+import { Exchange } from '../exchange/exchange.js'
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { type DispatchOptions, Request, type RequestDefaults } from '../exchange/request.js'
+import { defaultLimits } from '../wire/parser.js'
+import { type ClientOptions, type ResolvedClientOptions, resolveClientOptions, whole } from './client-options.js'
+import { ClientQueue, type ClientQueueListener } from './client-queue.js'
+import { LifecycleDispatcher } from './lifecycle.js'
+import { parseOrigin } from './origin.js'
+import { ClientStats } from './stats.js'
+
+/**
+ * A client of one origin over one connection, which it opens when the first request comes and again when it was
+ * lost. Source: undici's `Client.md`.
+ *
+ * Beyond the events of a Dispatcher: `error (error)` when a handler throws where nobody is left to tell.
+ */
+export class Client extends LifecycleDispatcher {
+  readonly #url: URL
+  readonly #queue: ClientQueue
+  readonly #defaults: RequestDefaults
+  #needDrain = false
+  #onTornDown: (() => void) | null = null
+
+  /**
+   * @param url the origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   */
+  constructor(url: URL | string, options: ClientOptions = {}) {
+    super()
+    this.#url = parseOrigin(url)
+    const resolved = resolveClientOptions(options)
+    const { headersTimeout, bodyTimeout, strictContentLength } = resolved
+    this.#defaults = {
+      host: this.#url.host,
+      origin: this.#url.origin,
+      headersTimeout,
+      bodyTimeout,
+      strictContentLength,
+    }
+    this.#queue = new ClientQueue({
+      listener: this.#listener(),
+      options: connectionOptions(this.#url, resolved),
+      tally: new Tally(),
+      pipelining: resolved.pipelining,
+    })
+  }
+
+  /** Requests under way on the connection at once. */
+  get pipelining(): number {
+    return this.#queue.pipelining
+  }
+
+  set pipelining(value: number) {
+    this.#queue.pipelining = whole('pipelining', value, 1)
+  }
+
+  /** A snapshot of what is connected, waiting and under way. */
+  get stats(): ClientStats {
+    return new ClientStats(this.#queue)
+  }
+
+  /** What is connected, waiting and under way, in words. */
+  override toString(): string {
+    const { connected, pending, running } = this.#queue
+    return `Client ${this.#url.origin}: ${connected ? 'connected' : 'not connected'}, ${pending} pending, ${running} running`
+  }
+
+  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    this.#queue.push(new Exchange(new Request(options, this.#defaults), handler))
+    if (!this.#queue.busy) return true
+    this.#needDrain = true
+    return false
+  }
+
+  protected override get settled(): boolean {
+    return this.#queue.size === 0
+  }
+
+  protected override tearDown(error: Error, done: () => void): void {
+    this.#onTornDown = done
+    this.#queue.destroy(error)
+    this.#progress()
+    this.#checkTornDown()
+  }
+
+  #checkTornDown(): void {
+    if (this.#onTornDown === null || this.#queue.sockets > 0) return
+    this.#onTornDown()
+    this.#onTornDown = null
+  }
+
+  #progress(): void {
+    if (this.#needDrain && !this.#queue.busy) {
+      this.#needDrain = false
+      this.emit('drain', this.#url)
+    }
+    this.settle()
+  }
+
+  #listener(): ClientQueueListener {
+    return {
+      onConnect: () => this.emit('connect', this.#url, [this]),
+      onDisconnect: (error) => this.emit('disconnect', this.#url, [this], error),
+      onConnectionError: (error) => this.emit('connectionError', this.#url, [this], error),
+      onProgress: () => this.#progress(),
+      onSocketClosed: () => this.#checkTornDown(),
+      onHandlerError: (error) => this.#reportHandlerError(error),
+    }
+  }
+
+  /** An `error` event without a listener would end the process for one bad handler. */
+  #reportHandlerError(error: unknown): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
+  }
+}
+
+function connectionOptions(url: URL, options: ResolvedClientOptions) {
+  const { localAddress, socketPath } = options
+  return {
+    connector: options.connector,
+    target: {
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      protocol: url.protocol,
+      port: url.port,
+      ...(localAddress === null ? {} : { localAddress }),
+      ...(socketPath === null ? {} : { socketPath }),
+    },
+    keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveMaxTimeout: options.keepAliveMaxTimeout,
+    keepAliveTimeoutThreshold: options.keepAliveTimeoutThreshold,
+    maxResponseSize: options.maxResponseSize,
+    maxRequests: options.maxRequestsPerClient,
+    strictContentLength: options.strictContentLength,
+    limits: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize },
+  }
+}

@@ -1,0 +1,120 @@
+import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { Dispatcher } from './dispatcher.js'
+
+type Done = () => void
+
+/** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */
+export abstract class LifecycleDispatcher extends Dispatcher {
+  #closed = false
+  #destroyed = false
+  #finished = false
+  #ending = false
+  readonly #onClosed: Done[] = []
+  readonly #onDestroyed: Done[] = []
+
+  /** True once {@link close} or {@link destroy} was called. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** True once {@link destroy} was called, or {@link close} has done its work. */
+  get destroyed(): boolean {
+    return this.#destroyed
+  }
+
+  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
+    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+    if (this.#closed) return this.#refuse(options, handler)
+    return this.send(options, handler)
+  }
+
+  override close(): Promise<void>
+  override close(callback: Done): void
+  override close(callback?: Done): Promise<void> | void {
+    if (callback === undefined) return new Promise((resolve, reject) => this.#close(resolve, reject))
+    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+    this.#close(callback, callback as (error: Error) => void)
+  }
+
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: Done): void
+  override destroy(error: Error | null, callback: Done): void
+  override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
+    if (typeof error === 'function') return this.#destroy(null, error)
+    if (callback === undefined) return new Promise((resolve) => this.#destroy(error ?? null, resolve))
+    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+    this.#destroy(error ?? null, callback)
+  }
+
+  /** Takes a request in. */
+  protected abstract send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean
+  /** Nothing is queued and nothing runs. */
+  protected abstract get settled(): boolean
+  /** Fails everything with `error`, and calls `done` when the last socket is closed. */
+  protected abstract tearDown(error: Error, done: Done): void
+  /** Called once, when no request is taken any more. */
+  protected shutDown(): void {}
+
+  /** To be called when something ended: the last one lets {@link close} finish. */
+  protected settle(): void {
+    if (this.#closed && !this.#destroyed && this.settled) this.#destroy(new ClientClosedError(), () => {})
+  }
+
+  #close(done: Done, fail: (error: Error) => void): void {
+    if (this.#destroyed && !this.#ending) return queueMicrotask(() => fail(new ClientDestroyedError()))
+    if (this.#finished) return queueMicrotask(done)
+    this.#onClosed.push(done)
+    if (this.#closed) return
+    this.#closed = true
+    this.#ending = true
+    this.shutDown()
+    // What the caller does in this turn still counts, and its own callbacks run first.
+    queueMicrotask(() => this.settle())
+  }
+
+  #destroy(error: Error | null, done: Done): void {
+    if (this.#finished) return queueMicrotask(done)
+    this.#onDestroyed.push(done)
+    if (this.#destroyed) return
+    this.#closed = true
+    this.#destroyed = true
+    const reason = error ?? new ClientDestroyedError()
+    queueMicrotask(() => this.tearDown(reason, () => this.#finish()))
+  }
+
+  #finish(): void {
+    if (this.#finished) return
+    this.#finished = true
+    for (const done of [...this.#onClosed, ...this.#onDestroyed]) queueMicrotask(done)
+  }
+
+  /** Answers true: no `drain` will follow. */
+  #refuse(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const error = this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
+    locate(error, { phase: 'queued', bytesWritten: 0, replaySafe: true })
+    if (typeof options.path === 'string') locate(error, { path: options.path })
+    if (typeof options.method === 'string') locate(error, { method: options.method })
+    const adapted = adaptHandler(handler, false)
+    if (adapted.onResponseError === undefined) throw new InvalidArgumentError('handler.onResponseError must be a function')
+    adapted.onResponseError(refusedController(error), error)
+    return true
+  }
+}
+
+/** For a handler whose request was never taken in. */
+function refusedController(reason: Error) {
+  return {
+    aborted: true,
+    paused: false,
+    reason,
+    rawHeaders: null,
+    rawTrailers: null,
+    abort() {},
+    pause() {},
+    resume() {},
+  }
+}

@@ -1,0 +1,250 @@
+import type { Duplex } from 'node:stream'
+import type { Queue, QueueNode } from '../base/queue.js'
+import { type ErrorContext, locate, type Phase, RequestAbortedError } from '../errors.js'
+import { headersToObject } from '../wire/headers.js'
+import type { ResponseHead } from '../wire/response-head.js'
+import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
+import { adaptHandler } from './legacy-handler.js'
+import type { Request } from './request.js'
+
+/** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
+export interface Carrier {
+  onExchangeAborted(exchange: Exchange): void
+  onExchangePaused(exchange: Exchange): void
+  onExchangeResumed(exchange: Exchange): void
+  /** A handler threw where there is no one left to tell. */
+  onHandlerError(error: unknown): void
+}
+
+/**
+ * One request with its response, from dispatch to its one end. The only place that calls a user's handler: what a
+ * handler throws ends its own request and nothing else.
+ */
+export class Exchange implements QueueNode<Exchange> {
+  previous: Exchange | null = null
+  next: Exchange | null = null
+  queue: Queue<Exchange> | null = null
+
+  readonly request: Request
+  carrier: Carrier | null = null
+  /** The handler heard its end or its error. */
+  done = false
+  /** The first byte of the response came. */
+  responseStarted = false
+  /** The final head came. */
+  headReceived = false
+  paused = false
+  /** How often a connection failed under it before it was sent again. */
+  replays = 0
+  /** The connection had carried another request before. */
+  reused = false
+  /** Responses that the connection had completed when it was sent. */
+  answeredBefore = 0
+  /** Position in the connection's output at which the request begins. */
+  outputStart = 0
+  /** What it was aborted with; null when it was not. */
+  reason: Error | null = null
+  rawHeaders: string[] | null = null
+  rawTrailers: string[] | null = null
+  readonly #handler: DispatchHandler
+  readonly #controller: DispatchController
+
+  constructor(request: Request, handler: DispatchHandler | LegacyDispatchHandler) {
+    this.request = request
+    this.#handler = adaptHandler(handler, request.upgrade !== null)
+    this.#controller = new Controller(this)
+  }
+
+  get aborted(): boolean {
+    return this.reason !== null
+  }
+
+  /** The carrier took it in to wait or to send. */
+  queued(): void {
+    try {
+      this.#handler.onRequestQueued?.(this.#controller)
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  start(): void {
+    try {
+      this.#handler.onRequestStart?.(this.#controller, null)
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  responseBegins(): void {
+    this.responseStarted = true
+    if (this.done) return
+    try {
+      this.#handler.onResponseStarted?.()
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  informational(head: ResponseHead): void {
+    this.#head(head)
+  }
+
+  head(head: ResponseHead): void {
+    this.headReceived = true
+    this.rawHeaders = head.rawHeaders
+    this.#head(head)
+  }
+
+  data(chunk: Buffer): void {
+    if (this.done) return
+    try {
+      this.#handler.onResponseData?.(this.#controller, chunk)
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  end(trailers: string[]): void {
+    if (this.done) return
+    this.done = true
+    this.rawTrailers = trailers
+    try {
+      this.#handler.onResponseEnd?.(this.#controller, headersToObject(trailers))
+    } catch (error) {
+      this.#tellError(toError(error))
+    }
+  }
+
+  upgrade(head: ResponseHead, socket: Duplex): void {
+    if (this.done) return
+    this.done = true
+    this.rawHeaders = head.rawHeaders
+    try {
+      this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, headersToObject(head.rawHeaders), socket)
+    } catch (error) {
+      socket.destroy(toError(error))
+      this.#tellError(toError(error))
+    }
+  }
+
+  bodySent(chunk: Buffer): void {
+    if (this.done) return
+    try {
+      this.#handler.onBodySent?.(chunk)
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  requestSent(): void {
+    if (this.done) return
+    try {
+      this.#handler.onRequestSent?.()
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  /** Ends it with an error, once. */
+  fail(error: Error, context: ErrorContext = {}): void {
+    if (this.done) return
+    this.done = true
+    const { origin, method, path } = this.request
+    this.#tellError(locate(error, { ...context, origin, method, path }))
+  }
+
+  /** How far it has come, for errors. */
+  get phase(): Phase {
+    if (this.headReceived) return 'body'
+    return this.responseStarted ? 'headers' : 'send'
+  }
+
+  abort(reason: unknown): void {
+    if (this.done || this.aborted) return
+    this.reason = reason === undefined || reason === null ? new RequestAbortedError() : toError(reason)
+    const carrier = this.carrier
+    this.fail(this.reason)
+    carrier?.onExchangeAborted(this)
+  }
+
+  pause(): void {
+    if (this.paused || this.done) return
+    this.paused = true
+    this.carrier?.onExchangePaused(this)
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    if (!this.done) this.carrier?.onExchangeResumed(this)
+  }
+
+  #head(head: ResponseHead): void {
+    if (this.done || this.#handler.onResponseStart === undefined) return
+    const headers = headersToObject(head.rawHeaders)
+    if (head.informational) this.rawHeaders = head.rawHeaders
+    try {
+      this.#handler.onResponseStart(this.#controller, head.statusCode, headers, head.statusText)
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  #tellError(error: Error): void {
+    try {
+      this.#handler.onResponseError?.(this.#controller, error)
+    } catch (thrown) {
+      this.carrier?.onHandlerError(thrown)
+    }
+  }
+}
+
+/** What a handler sees of its exchange: nothing but the documented steering. */
+class Controller implements DispatchController {
+  readonly #exchange: Exchange
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+
+  get aborted(): boolean {
+    return this.#exchange.aborted
+  }
+
+  get paused(): boolean {
+    return this.#exchange.paused
+  }
+
+  get reason(): Error | null {
+    return this.#exchange.reason
+  }
+
+  get rawHeaders(): string[] | null {
+    return this.#exchange.rawHeaders
+  }
+
+  get rawTrailers(): string[] | null {
+    return this.#exchange.rawTrailers
+  }
+
+  abort(reason?: Error): void {
+    this.#exchange.abort(reason)
+  }
+
+  pause(): void {
+    this.#exchange.pause()
+  }
+
+  resume(): void {
+    this.#exchange.resume()
+  }
+}
+
+function toError(value: unknown): Error {
+  if (value instanceof Error) return value
+  // An abort reason may be a DOMException of another realm, or anything else the caller chose.
+  if (typeof value === 'object' && value !== null && 'message' in value) return value as Error
+  return new RequestAbortedError(undefined, { cause: value })
+}
+

@@ -1,0 +1,92 @@
+import type { Duplex } from 'node:stream'
+import { InvalidArgumentError } from '../errors.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+
+/**
+ * Makes one kind of handler of both generations; Node's built-in `fetch` and older interceptors speak the elder.
+ * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
+ */
+export function adaptHandler(
+  handler: DispatchHandler | LegacyDispatchHandler,
+  upgrade: boolean,
+): DispatchHandler {
+  if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
+  const modern = handler as DispatchHandler
+  const legacy = handler as LegacyDispatchHandler
+  const isModern =
+    typeof modern.onRequestStart === 'function' ||
+    typeof modern.onResponseStart === 'function' ||
+    typeof modern.onRequestUpgrade === 'function' ||
+    typeof modern.onResponseError === 'function'
+  requireFunction(isModern ? modern.onResponseError : legacy.onError, isModern ? 'onResponseError' : 'onError')
+  if (upgrade) {
+    const name = isModern ? 'onRequestUpgrade' : 'onUpgrade'
+    requireFunction(isModern ? modern.onRequestUpgrade : legacy.onUpgrade, name)
+  }
+  return isModern ? modern : new LegacyAdapter(legacy)
+}
+
+function requireFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw new InvalidArgumentError(`handler.${name} must be a function`)
+}
+
+/** Speaks the newer interface outwards and the elder to the user. */
+class LegacyAdapter implements DispatchHandler {
+  readonly #handler: LegacyDispatchHandler
+
+  constructor(handler: LegacyDispatchHandler) {
+    this.#handler = handler
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#handler.onConnect?.((reason) => controller.abort(reason), context)
+  }
+
+  onRequestUpgrade(
+    controller: DispatchController,
+    statusCode: number,
+    _headers: IncomingHeaders,
+    socket: Duplex,
+  ): void {
+    this.#handler.onUpgrade?.(statusCode, toBuffers(controller.rawHeaders), socket)
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    _headers: IncomingHeaders,
+    statusMessage = '',
+  ): void {
+    const raw = toBuffers(controller.rawHeaders)
+    const more = this.#handler.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage)
+    if (more === false) controller.pause()
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#handler.onData?.(chunk) === false) controller.pause()
+  }
+
+  onResponseEnd(controller: DispatchController): void {
+    this.#handler.onComplete?.(toBuffers(controller.rawTrailers))
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    this.#handler.onError?.(error)
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+}
+
+function toBuffers(raw: string[] | null): Buffer[] {
+  return raw === null ? [] : raw.map((text) => Buffer.from(text, 'latin1'))
+}

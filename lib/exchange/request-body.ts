@@ -1,0 +1,95 @@
+import type { Readable } from 'node:stream'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { encodeMultipart, type FormDataLike } from '../wire/multipart.js'
+
+/** A request body, whatever it was given as. */
+export type RequestBody =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly length: number; readonly type: string | null }
+  | { readonly kind: 'stream'; readonly stream: Readable; readonly length: null; readonly type: null }
+  | {
+      readonly kind: 'iterable'
+      readonly iterable: AsyncIterable<unknown> | Iterable<unknown>
+      /** null: not known before its end. */
+      readonly length: number | null
+      /** It can be read again from its start. */
+      readonly replayable: boolean
+      readonly type: string | null
+    }
+
+/**
+ * Tells what kind of body was given.
+ * @throws {InvalidArgumentError} none that can be sent, or a stream that was read from already
+ */
+export function toRequestBody(body: unknown): RequestBody | null {
+  if (body === null || body === undefined) return null
+  if (typeof body === 'string') return bytesOf(Buffer.from(body))
+  if (typeof body !== 'object') throw invalidOption('body', BODIES, body)
+  if (ArrayBuffer.isView(body)) return bytesOf(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
+  if (isArrayBuffer(body)) return bytesOf(new Uint8Array(body))
+  if (isReadable(body)) return streamOf(body)
+  if (isFormData(body)) return formOf(body)
+  if (isBlob(body)) return blobOf(body)
+  if (body instanceof URLSearchParams) {
+    return { ...bytesOf(Buffer.from(body.toString())), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
+  }
+  if (Symbol.asyncIterator in body || Symbol.iterator in body) {
+    const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
+    return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
+  }
+  throw invalidOption('body', BODIES, body)
+}
+
+const BODIES = 'a string, bytes, a Readable, an iterable, a Blob or a FormData'
+
+function bytesOf(bytes: Uint8Array): RequestBody & { kind: 'bytes' } {
+  return { kind: 'bytes', bytes, length: bytes.length, type: null }
+}
+
+function streamOf(stream: Readable): RequestBody {
+  if (stream.destroyed || stream.readableEnded || stream.errored) {
+    throw new InvalidArgumentError('body is a stream that has ended, failed or was destroyed')
+  }
+  if (stream.readableDidRead) throw new InvalidArgumentError('body is a stream that was read from already')
+  return { kind: 'stream', stream, length: null, type: null }
+}
+
+function blobOf(blob: Blob): RequestBody {
+  const iterable = { [Symbol.asyncIterator]: () => piecesOf([blob]) }
+  return { kind: 'iterable', iterable, length: blob.size, replayable: true, type: blob.type || null }
+}
+
+function formOf(form: FormDataLike): RequestBody {
+  const { parts, length, contentType } = encodeMultipart(form)
+  const iterable = { [Symbol.asyncIterator]: () => piecesOf(parts) }
+  return { kind: 'iterable', iterable, length, replayable: true, type: contentType }
+}
+
+async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Uint8Array) yield part
+    else yield* part.stream() as unknown as AsyncIterable<Uint8Array>
+  }
+}
+
+function isReadable(body: object): body is Readable {
+  const stream = body as Partial<Readable>
+  return typeof stream.pipe === 'function' && typeof stream.on === 'function' && typeof stream.destroy === 'function'
+}
+
+/** Of whatever realm. */
+function tagOf(body: object): unknown {
+  return (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]
+}
+
+function isArrayBuffer(body: object): body is ArrayBuffer {
+  return tagOf(body) === 'ArrayBuffer' || tagOf(body) === 'SharedArrayBuffer'
+}
+
+function isBlob(body: object): body is Blob {
+  const tag = tagOf(body)
+  return (tag === 'Blob' || tag === 'File') && typeof (body as Blob).stream === 'function'
+}
+
+function isFormData(body: object): body is FormDataLike {
+  return tagOf(body) === 'FormData' && typeof (body as FormDataLike)[Symbol.iterator] === 'function'
+}

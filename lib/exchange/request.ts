@@ -1,0 +1,156 @@
+import type { Readable } from 'node:stream'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { encodeRequestHead, type RequestHead } from '../wire/head.js'
+import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import { type RequestBody, toRequestBody } from './request-body.js'
+
+/** What `body` may be. */
+export type BodyInput =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | ArrayBufferView
+  | Readable
+  | AsyncIterable<unknown>
+  | Iterable<unknown>
+  | Blob
+  | null
+
+/** Options of one request. Source: undici's `Dispatcher.md`. */
+export interface DispatchOptions {
+  /** Where to; only an Agent needs it. */
+  origin?: string | URL
+  /** Request target: starts with a slash, or is an absolute URL. */
+  path: string
+  method: string
+  /** Default: none. */
+  body?: BodyInput | undefined
+  /** Default: none. */
+  headers?: HeadersInput
+  /** Appended to the path, encoded. Default: none. */
+  query?: Record<string, unknown> | null | undefined
+  /** It may be executed twice: it can be pipelined, and sent again. Default: true for GET and HEAD. */
+  idempotent?: boolean | null | undefined
+  /** Nothing is pipelined behind it before its head came. Default: false. */
+  blocking?: boolean | null | undefined
+  /** Protocol to change to, such as `websocket`. Default: none. */
+  upgrade?: boolean | string | null | undefined
+  /** ms until the whole response head came; 0 for no limit. Default: the client's. */
+  headersTimeout?: number | null | undefined
+  /** ms between two pieces of the response body; 0 for no limit. Default: the client's. */
+  bodyTimeout?: number | null | undefined
+  /** Close the connection after it. Default: false. */
+  reset?: boolean | null | undefined
+  /** Send the body only when the server said `100 Continue`. Default: false. */
+  expectContinue?: boolean | null | undefined
+  /** IP type of service; accepted, and set by the connector's option of that name. */
+  typeOfService?: number | null | undefined
+}
+
+/** What a request takes from its client. */
+export interface RequestDefaults {
+  host: string
+  origin: string
+  /** ms */
+  headersTimeout: number
+  /** ms */
+  bodyTimeout: number
+  strictContentLength: boolean
+}
+
+/** A request, checked whole and encoded. */
+export class Request {
+  readonly method: string
+  readonly path: string
+  readonly origin: string
+  readonly head: RequestHead
+  readonly body: RequestBody | null
+  readonly idempotent: boolean
+  readonly blocking: boolean
+  readonly upgrade: string | null
+  readonly headersTimeout: number
+  readonly bodyTimeout: number
+  readonly reset: boolean
+
+  /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
+  constructor(options: DispatchOptions, defaults: RequestDefaults) {
+    const { method, query } = options
+    if (typeof method !== 'string') throw invalidOption('method', 'a string', method)
+    if (typeof options.path !== 'string') throw invalidOption('path', 'a string', options.path)
+    this.method = method
+    this.path = query === undefined || query === null ? options.path : withQuery(options.path, query)
+    this.origin = defaults.origin
+    this.body = toRequestBody(options.body)
+    this.upgrade = upgradeOf(options.upgrade, method)
+    this.idempotent = flag('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
+    this.blocking = flag('blocking', options.blocking, this.upgrade !== null)
+    this.reset = flag('reset', options.reset, false)
+    this.headersTimeout = time('headersTimeout', options.headersTimeout, defaults.headersTimeout)
+    this.bodyTimeout = time('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout)
+    this.head = encodeRequestHead({
+      method,
+      path: this.path,
+      host: defaults.host,
+      headers: withType(flattenHeaders(options.headers), this.body),
+      hasBody: this.body !== null,
+      bodyLength: this.body === null ? 0 : this.body.length,
+      upgrade: this.upgrade,
+      expectContinue: flag('expectContinue', options.expectContinue, false),
+      strictContentLength: defaults.strictContentLength,
+    })
+  }
+
+  /** Value of the `host` field. */
+  get hostHeader(): string {
+    return this.head.host
+  }
+
+  /** Its body, if any, can be sent a second time. */
+  get replayable(): boolean {
+    const body = this.body
+    return body === null || body.kind === 'bytes' || (body.kind === 'iterable' && body.replayable)
+  }
+}
+
+function withType(headers: string[], body: RequestBody | null): string[] {
+  if (body === null || body.type === null) return headers
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === 'content-type') return headers
+  headers.push('content-type', body.type)
+  return headers
+}
+
+function withQuery(path: string, query: unknown): string {
+  if (typeof query !== 'object' || query === null) throw invalidOption('query', 'an object', query)
+  if (path.includes('?') || path.includes('#')) {
+    throw new InvalidArgumentError('query can not be combined with a path that holds "?" or "#"')
+  }
+  const pairs: string[] = []
+  for (const [key, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      pairs.push(`${encodeURIComponent(key)}=${one === null || one === undefined ? '' : encodeURIComponent(String(one))}`)
+    }
+  }
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
+}
+
+function upgradeOf(upgrade: unknown, method: string): string | null {
+  if (method === 'CONNECT') return 'CONNECT'
+  if (upgrade === undefined || upgrade === null || upgrade === false) return null
+  if (upgrade === true) return 'websocket'
+  if (typeof upgrade !== 'string' || upgrade === '') throw invalidOption('upgrade', 'a protocol name', upgrade)
+  return upgrade
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'boolean') throw invalidOption(name, 'a boolean', value)
+  return value
+}
+
+function time(name: string, value: unknown, fallback: number): number {
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw invalidOption(name, 'a number of ms, 0 or more', value)
+  }
+  return value
+}

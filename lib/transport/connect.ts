@@ -1,0 +1,236 @@
+import net, { type IpcNetConnectOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
+import type { Duplex } from 'node:stream'
+import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { Alarm } from '../base/clock.js'
+import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
+import { SessionCache } from './session-cache.js'
+
+/** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
+export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNetConnectOpts> & {
+  /** Accepted and ignored: ALPN offers `http/1.1` alone. */
+  allowH2?: boolean
+  preferH2?: boolean
+  /** TLS sessions kept for reuse; 0 for none. Default: 100. */
+  maxCachedSessions?: number | null
+  /** A unix socket or named pipe. */
+  socketPath?: string | null
+  /** Longest wait for a connection in ms; 0 for no limit. Default: 10 000. */
+  timeout?: number | null
+  /** Where the connector is told of none. Default: 443 for https, 80 for http. */
+  port?: number
+  /** TCP keep-alive. Default: true. */
+  keepAlive?: boolean | null
+  /** ms before the first keep-alive probe. Default: 60 000. */
+  keepAliveInitialDelay?: number | null
+  /** IP type of service, 0 to 255, where the runtime can set it. */
+  typeOfService?: number | null
+  autoSelectFamily?: boolean
+  autoSelectFamilyAttemptTimeout?: number
+}
+
+/** What a connector is told of one connection. Source: undici's `Connector.md`. */
+export interface ConnectorOptions {
+  hostname: string
+  /** The `host` field of the request; the TLS server name is taken from it. */
+  host?: string
+  protocol: string
+  port: string
+  servername?: string
+  localAddress?: string | null
+  socketPath?: string | null
+  /** Speak TLS over this socket instead of a new one. */
+  httpSocket?: Socket
+  /** Read into this buffer, as `net.connect` has it; a connector that ignores it loses speed alone. */
+  onread?: { buffer: Uint8Array; callback(length: number, buffer: Uint8Array): boolean }
+}
+
+export type ConnectorCallback = (...result: [null, Duplex] | [Error, null]) => void
+/** Opens a connection and calls back once. */
+export type Connector = (options: ConnectorOptions, callback: ConnectorCallback) => unknown
+
+const byOnread = new WeakSet<object>()
+
+/** Whether what comes is given to the `onread` callback and not to the socket's readers. */
+export function deliversByOnread(socket: object): boolean {
+  return byOnread.has(socket)
+}
+
+/**
+ * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions.
+ * @throws {InvalidArgumentError} an option is not what is documented
+ */
+export function buildConnector(options: BuildOptions = {}): Connector {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  const { maxCachedSessions, timeout, allowH2: _h2, preferH2: _prefer, typeOfService, socketPath, ...rest } = options
+  const settings: Settings = {
+    timeout: numberOf('timeout', timeout, 10_000),
+    keepAlive: rest.keepAlive ?? true,
+    keepAliveInitialDelay: numberOf('keepAliveInitialDelay', rest.keepAliveInitialDelay, 60_000),
+    typeOfService: numberOf('typeOfService', typeOfService, -1),
+    socketPath: socketPath ?? null,
+    sessions: new SessionCache(sessionLimit(maxCachedSessions)),
+    rest: rest as Record<string, unknown>,
+  }
+  return (target, callback) => open(settings, target, callback)
+}
+
+interface Settings {
+  timeout: number
+  keepAlive: boolean
+  keepAliveInitialDelay: number
+  typeOfService: number
+  socketPath: string | null
+  sessions: SessionCache
+  rest: Record<string, unknown>
+}
+
+function sessionLimit(value: unknown): number {
+  if (value === undefined || value === null) return 100
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw invalidOption('maxCachedSessions', 'a whole number, 0 or more', value)
+  }
+  return value
+}
+
+function numberOf(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (value === null) return name === 'timeout' ? 0 : fallback
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw invalidOption(name, 'a number, 0 or more', value)
+  }
+  return value
+}
+
+function open(settings: Settings, target: ConnectorOptions, callback: ConnectorCallback): Duplex {
+  const secure = target.protocol === 'https:'
+  if (target.httpSocket !== undefined && !secure) {
+    throw new InvalidArgumentError('httpSocket can only be given for https:')
+  }
+  const socket = secure ? openTls(settings, target) : openPlain(settings, target)
+  if (target.onread !== undefined && target.httpSocket === undefined) byOnread.add(socket)
+  if (settings.keepAlive && target.httpSocket === undefined) {
+    socket.setKeepAlive(true, settings.keepAliveInitialDelay)
+  }
+  if (settings.typeOfService >= 0) {
+    const able = socket as Socket & { setTypeOfService?(value: number): void }
+    able.setTypeOfService?.(settings.typeOfService)
+  }
+  socket.setNoDelay(true)
+  new Attempt(socket, { event: secure ? 'secureConnect' : 'connect', settings, target, callback })
+  return socket
+}
+
+function address(settings: Settings, target: ConnectorOptions): Record<string, unknown> {
+  const path = target.socketPath ?? settings.socketPath
+  if (path !== null) return { path }
+  const fallback = (settings.rest.port as number | undefined) ?? (target.protocol === 'https:' ? 443 : 80)
+  const { localAddress } = target
+  return {
+    host: target.hostname,
+    port: target.port === '' || target.port === undefined ? fallback : Number(target.port),
+    ...(localAddress == null ? {} : { localAddress }),
+  }
+}
+
+function openPlain(settings: Settings, target: ConnectorOptions): Socket {
+  const { onread } = target
+  const where = address(settings, target)
+  return net.connect({ ...settings.rest, ...where, ...(onread === undefined ? {} : { onread }) } as TcpNetConnectOpts)
+}
+
+function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
+  const { rest, sessions } = settings
+  const { onread, httpSocket } = target
+  const servername = serverName(settings, target)
+  const where = address(settings, target)
+  const key = JSON.stringify([servername, target.hostname, where.port, where.path])
+  const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
+  const socket = tls.connect({
+    highWaterMark: 16384,
+    ...rest,
+    ...where,
+    servername,
+    ALPNProtocols: ['http/1.1'],
+    ...(session === undefined ? {} : { session }),
+    ...(httpSocket === undefined ? {} : { socket: httpSocket }),
+    ...(onread === undefined || httpSocket !== undefined ? {} : { onread }),
+  } as ConnectionOptions)
+  socket.on('session', (fresh: Buffer) => sessions.set(key, fresh))
+  socket.on('error', () => sessions.delete(key))
+  return socket
+}
+
+/** RFC 6066 §3: a server name is never an address. */
+function serverName(settings: Settings, target: ConnectorOptions): string {
+  const given = target.servername ?? (settings.rest.servername as string | undefined)
+  if (given !== undefined && given !== null) return given
+  const host = target.host === undefined ? '' : target.host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  const name = host === '' ? target.hostname : host
+  return net.isIP(name) === 0 ? name : ''
+}
+
+/** One try to connect: exactly one answer, by whichever comes first. */
+class Attempt {
+  readonly #socket: Socket
+  readonly #part: { event: string; settings: Settings; target: ConnectorOptions; callback: ConnectorCallback }
+  readonly #alarm = new Alarm({ onAlarm: () => this.#expire() })
+  #answered = false
+
+  constructor(
+    socket: Socket,
+    part: { event: string; settings: Settings; target: ConnectorOptions; callback: ConnectorCallback },
+  ) {
+    this.#socket = socket
+    this.#part = part
+    socket.once(part.event, this.#onConnect)
+    socket.on('error', this.#onError)
+    socket.once('close', this.#onClose)
+    if (part.settings.timeout > 0) this.#alarm.set(part.settings.timeout)
+  }
+
+  #settle(): boolean {
+    if (this.#answered) return false
+    this.#answered = true
+    this.#alarm.clear()
+    this.#socket.off('close', this.#onClose)
+    this.#socket.off(this.#part.event, this.#onConnect)
+    return true
+  }
+
+  readonly #onConnect = (): void => {
+    if (!this.#settle()) return
+    this.#part.callback(null, this.#socket)
+    // Only now: whoever took the socket listens for errors itself.
+    this.#socket.off('error', this.#onError)
+  }
+
+  readonly #onError = (error: Error): void => {
+    if (this.#settle()) this.#part.callback(this.#explain(error), null)
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#settle()) this.#part.callback(new Error(`The connection to ${this.#place} was closed before it stood`), null)
+  }
+
+  #expire(): void {
+    if (!this.#settle()) return
+    const { timeout } = this.#part.settings
+    const error = new ConnectTimeoutError(`No connection to ${this.#place} within ${timeout} ms`)
+    this.#socket.destroy(error)
+    this.#part.callback(error, null)
+  }
+
+  /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
+  #explain(error: Error): Error {
+    const all = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : []
+    if (all.length === 0 || !all.every((one) => one.code === 'ETIMEDOUT')) return error
+    const tried = all.map((one) => one.message).join('; ')
+    return new ConnectTimeoutError(`No connection to ${this.#place}: ${tried}`, { cause: error })
+  }
+
+  get #place(): string {
+    const { target, settings } = this.#part
+    const where = address(settings, target)
+    return 'path' in where ? String(where.path) : `${String(where.host)}:${String(where.port)}`
+  }
+}

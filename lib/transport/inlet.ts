@@ -1,0 +1,193 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SocketInfo } from '../errors.js'
+import { deliversByOnread } from './connect.js'
+
+/** Tells of what a socket does. */
+export interface InletListener {
+  /** `length` bytes stand at the start of the window. Return false to stop reading. */
+  onBytes(length: number): boolean
+  /** The peer ended its side. */
+  onReadEnd(): void
+  onSocketError(error: Error): void
+  onSocketClose(): void
+  /** The socket drained. */
+  onWritable(): void
+}
+
+/** What `net.connect` and `tls.connect` take to read into a buffer of ours. */
+export interface Onread {
+  buffer: Uint8Array
+  callback(length: number, buffer: Uint8Array): boolean
+}
+
+/** The reading side of one socket: bytes arrive in a window that all sockets share. */
+export class Inlet {
+  /** To be given to the connector: the kernel then writes into the window. */
+  readonly onread: Onread
+  readonly #window: Uint8Array
+  readonly #busy: () => boolean
+  #socket: Duplex | null = null
+  #listener: InletListener | null = null
+  #paused = false
+  #released = false
+  #byOnread = false
+  /** Bytes of a socket that came while the window was in use, or while paused. */
+  #aside: Buffer[] = []
+  #ended = false
+  #draining = false
+
+  constructor(window: Uint8Array, busy: () => boolean) {
+    this.#window = window
+    this.#busy = busy
+    this.onread = { buffer: window, callback: (length) => this.#onread(length) }
+  }
+
+  attach(socket: Duplex, listener: InletListener): void {
+    this.#socket = socket
+    this.#listener = listener
+    this.#byOnread = deliversByOnread(socket)
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+    socket.on('drain', this.#onDrain)
+    socket.on('end', this.#onEnd)
+    if (!this.#byOnread) socket.on('data', this.#onData)
+    else socket.resume()
+    if (this.#aside.length > 0) this.#drainLater()
+  }
+
+  /** Facts about the socket, for errors. */
+  get info(): SocketInfo | null {
+    const socket = this.#socket as Socket | null
+    if (socket === null) return null
+    const { localAddress, localPort, remoteAddress, remotePort, remoteFamily, timeout } = socket
+    const { bytesWritten, bytesRead } = socket
+    const known = { localAddress, localPort, remoteAddress, remotePort, remoteFamily, timeout, bytesWritten, bytesRead }
+    return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as SocketInfo
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused && !this.#byOnread) return
+    this.#paused = false
+    if (this.#aside.length > 0) this.#drainLater()
+    else this.#restart()
+  }
+
+  /** An idle connection must not keep the process alive. */
+  unref(): void {
+    ;(this.#socket as Socket | null)?.unref?.()
+  }
+
+  ref(): void {
+    ;(this.#socket as Socket | null)?.ref?.()
+  }
+
+  /** Ends the socket. `onSocketClose` still follows. */
+  destroy(): void {
+    this.#aside = []
+    this.#socket?.destroy()
+  }
+
+  /** Hands the socket to a user, `rest` first. */
+  release(rest: Uint8Array): Duplex {
+    const socket = this.#socket as Duplex
+    this.#released = true
+    this.#listener = null
+    for (const [event, listener] of [
+      ['error', this.#onError],
+      ['close', this.#onClose],
+      ['drain', this.#onDrain],
+      ['end', this.#onEnd],
+      ['data', this.#onData],
+    ] as const) {
+      socket.off(event, listener)
+    }
+    socket.pause()
+    const held = Buffer.concat([rest, ...this.#aside])
+    this.#aside = []
+    if (held.length > 0) socket.unshift(held)
+    return socket
+  }
+
+  #onread(length: number): boolean {
+    if (this.#released) return this.#socket?.push(Buffer.from(this.#window.subarray(0, length))) ?? false
+    const listener = this.#listener
+    if (listener === null) {
+      this.#aside.push(Buffer.from(this.#window.subarray(0, length)))
+      return true
+    }
+    const more = listener.onBytes(length)
+    if (!more) this.#paused = true
+    return more
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#aside.length > 0 || this.#paused || this.#busy()) {
+      this.#aside.push(chunk)
+      if (!this.#paused) this.#drainLater()
+      return
+    }
+    this.#deliver(chunk)
+  }
+
+  /** A chunk may be longer than the window. */
+  #deliver(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; at += this.#window.length) {
+      const listener = this.#listener
+      if (listener === null) return
+      const part = chunk.subarray(at, at + this.#window.length)
+      this.#window.set(part)
+      if (listener.onBytes(part.length)) continue
+      const rest = chunk.subarray(at + part.length)
+      if (this.#released) {
+        if (rest.length > 0) this.#socket?.unshift(rest)
+        return
+      }
+      if (rest.length > 0) this.#aside.unshift(Buffer.from(rest))
+      this.pause()
+      return
+    }
+  }
+
+  #drainLater(): void {
+    if (this.#draining) return
+    this.#draining = true
+    queueMicrotask(() => {
+      this.#draining = false
+      this.#drainAside()
+    })
+  }
+
+  #drainAside(): void {
+    while (this.#aside.length > 0 && !this.#paused && this.#listener !== null) {
+      this.#deliver(this.#aside.shift() as Buffer)
+    }
+    if (this.#paused || this.#listener === null) return
+    if (this.#ended) this.#listener.onReadEnd()
+    else this.#restart()
+  }
+
+  #restart(): void {
+    const socket = this.#socket
+    if (socket === null || socket.destroyed) return
+    socket.resume()
+    // A socket whose callback said stop is still flowing to itself: only a read starts the handle again.
+    if (this.#byOnread) socket.read(0)
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    if (this.#aside.length === 0) this.#listener?.onReadEnd()
+  }
+
+  readonly #onError = (error: Error): void => this.#listener?.onSocketError(error)
+
+  readonly #onClose = (): void => this.#listener?.onSocketClose()
+
+  readonly #onDrain = (): void => this.#listener?.onWritable()
+}

@@ -1,0 +1,96 @@
+import type { Duplex } from 'node:stream'
+
+/** Bytes that may wait in front of the socket before more input is asked to wait. */
+const CONGESTION = 65536
+
+/** Gathers what is written in one turn and hands it to the socket at once. */
+export class Outlet {
+  readonly #socket: Duplex
+  /** Heads that follow one another, as one string. */
+  #text = ''
+  /** Whole pieces in order; empty while only {@link #text} is in use. */
+  #pieces: (string | Uint8Array)[] = []
+  #scheduled = false
+  #destroyed = false
+  #appended = 0
+  #handedOver = 0
+  readonly #flush = (): void => this.flush()
+
+  constructor(socket: Duplex) {
+    this.#socket = socket
+  }
+
+  /** Bytes taken in since the start. */
+  get appended(): number {
+    return this.#appended
+  }
+
+  /** Bytes handed to the socket since the start: only these can have reached the peer. */
+  get bytesHandedOver(): number {
+    return this.#handedOver
+  }
+
+  /** More should wait until the socket drained. */
+  get congested(): boolean {
+    return this.#socket.writableNeedDrain === true || this.#appended - this.#handedOver > CONGESTION
+  }
+
+  /** `text` in latin1. */
+  appendHead(text: string): void {
+    this.#text += text
+    this.#appended += text.length
+    this.#schedule()
+  }
+
+  appendBytes(bytes: Uint8Array): void {
+    if (this.#text !== '') {
+      this.#pieces.push(this.#text)
+      this.#text = ''
+    }
+    this.#pieces.push(bytes)
+    this.#appended += bytes.length
+    this.#schedule()
+  }
+
+  /** Hands over what was appended, in one write. */
+  flush(): void {
+    this.#scheduled = false
+    if (this.#destroyed || this.#handedOver === this.#appended) return
+    this.#handedOver = this.#appended
+    const socket = this.#socket
+    const text = this.#text
+    this.#text = ''
+    if (this.#pieces.length === 0) {
+      socket.write(text, 'latin1')
+      return
+    }
+    const pieces = this.#pieces
+    this.#pieces = []
+    socket.cork()
+    for (const piece of pieces) {
+      if (typeof piece === 'string') socket.write(piece, 'latin1')
+      else socket.write(piece)
+    }
+    if (text !== '') socket.write(text, 'latin1')
+    socket.uncork()
+  }
+
+  /** Drops what was not handed over. */
+  destroy(): void {
+    this.#destroyed = true
+    this.#text = ''
+    this.#pieces = []
+  }
+
+  /**
+   * Handlers run inside the read callback, and what they dispatch comes from promise jobs after it. A `nextTick`
+   * queued there runs before those jobs; one more job behind it runs after most of them.
+   */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    process.nextTick(this.#later)
+  }
+
+  readonly #later = (): void => queueMicrotask(this.#flush)
+}

@@ -1,0 +1,58 @@
+import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
+
+/** How a request's body is told from what follows (RFC 9112 §6). */
+export type Framing = 'none' | 'length' | 'chunked'
+
+/** Methods whose meaning expects a body: they say `content-length: 0` without one (RFC 9110 §8.6). */
+const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY'])
+
+export interface FramingInput {
+  method: string
+  hasBody: boolean
+  /** null: not known before its end. */
+  bodyLength: number | null
+  /** The caller's own `content-length` fields. */
+  contentLengths: readonly string[]
+  /** The caller's own `transfer-encoding` fields. */
+  transferEncodings: readonly string[]
+  /** Refuse a length that is not the body's. */
+  strict: boolean
+}
+
+/**
+ * Decides the framing, and refuses what two parties on the way could read in two ways.
+ * @throws {InvalidArgumentError | RequestContentLengthMismatchError}
+ */
+export function requestFraming(input: FramingInput): { framing: Framing; contentLength: number } {
+  const { method, hasBody, bodyLength, strict, transferEncodings } = input
+  const stated = statedLength(input.contentLengths)
+  if (transferEncodings.length > 0) {
+    if (stated !== null) throw new InvalidArgumentError('content-length and transfer-encoding exclude each other')
+    if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
+      throw new InvalidArgumentError('invalid transfer-encoding header: only chunked is sent')
+    }
+    return hasBody ? { framing: 'chunked', contentLength: -1 } : { framing: 'none', contentLength: -1 }
+  }
+  if (hasBody) {
+    if (stated !== null && bodyLength !== null && stated !== bodyLength && strict) {
+      throw new RequestContentLengthMismatchError(`The body has ${bodyLength} bytes, content-length says ${stated}`)
+    }
+    const length = stated ?? bodyLength
+    return length === null ? { framing: 'chunked', contentLength: -1 } : { framing: 'length', contentLength: length }
+  }
+  if (stated !== null && stated > 0 && method !== 'HEAD' && strict) {
+    throw new RequestContentLengthMismatchError(`There is no body, content-length says ${stated}`)
+  }
+  return EXPECT_BODY.has(method) ? { framing: 'length', contentLength: 0 } : { framing: 'none', contentLength: -1 }
+}
+
+function statedLength(fields: readonly string[]): number | null {
+  const first = fields[0]
+  if (first === undefined) return null
+  const length = Number(first)
+  if (fields.length > 1) throw new InvalidArgumentError('content-length was given more than once')
+  if (!/^\d+$/.test(first) || !Number.isSafeInteger(length)) {
+    throw new InvalidArgumentError(`invalid content-length header: ${JSON.stringify(first.slice(0, 40))}`)
+  }
+  return length
+}

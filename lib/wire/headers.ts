@@ -1,0 +1,86 @@
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+
+type Value = string | number | boolean | readonly string[] | null | undefined
+/** What a request's fields may be given as. */
+export type HeadersInput =
+  | Record<string, Value>
+  | readonly string[]
+  | Iterable<readonly [string, string | readonly string[] | undefined]>
+  | null
+  | undefined
+
+/** RFC 9110 §5.6.2 */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** RFC 9110 §5.5: visible characters, obs-text, space and tab. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+
+export function isFieldValue(text: string): boolean {
+  return FIELD_VALUE.test(text)
+}
+
+/**
+ * Fields as name, value, name, value, …; a list of values becomes a field each.
+ * @throws {InvalidArgumentError} a name is not a token, or a value holds what a field can not carry
+ */
+export function flattenHeaders(input: HeadersInput): string[] {
+  const flat: string[] = []
+  if (input === null || input === undefined) return flat
+  if (typeof input !== 'object') throw invalidOption('headers', 'an object, an array or an iterable', input)
+  if (Array.isArray(input) && typeof input[0] === 'string') {
+    if (input.length % 2 !== 0) throw new InvalidArgumentError('headers array must have an even number of elements')
+    for (let i = 0; i < input.length; i += 2) append(flat, input[i], input[i + 1])
+    return flat
+  }
+  if (Symbol.iterator in input) {
+    for (const pair of input as Iterable<unknown>) {
+      if (!Array.isArray(pair) || pair.length !== 2) throw new InvalidArgumentError('headers must be in pairs of name and value')
+      append(flat, pair[0], pair[1])
+    }
+    return flat
+  }
+  for (const name of Object.keys(input)) append(flat, name, (input as Record<string, unknown>)[name])
+  return flat
+}
+
+function append(flat: string[], name: unknown, value: unknown): void {
+  if (typeof name !== 'string' || !TOKEN.test(name)) throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
+  if (value === undefined || value === null) return
+  if (Array.isArray(value)) {
+    for (const one of value) append(flat, name, one)
+    return
+  }
+  if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol') {
+    throw invalidOption(`header ${name}`, 'a string or an array of strings', value)
+  }
+  const text = typeof value === 'string' ? value : String(value)
+  if (!FIELD_VALUE.test(text)) {
+    throw new InvalidArgumentError(`header ${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
+  }
+  flat.push(name, text)
+}
+
+/** Fields of a response by name in lower case; what came more than once is an array. */
+export function headersToObject(raw: readonly string[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {}
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] as string).toLowerCase()
+    const value = raw[i + 1] as string
+    const known = headers[name]
+    if (known === undefined) headers[name] = value
+    else if (name in Object.prototype) collide(headers, name, value)
+    else if (typeof known === 'string') headers[name] = [known, value]
+    else known.push(value)
+  }
+  return headers
+}
+
+/** `__proto__`, `constructor` and the like are names as good as any other. */
+function collide(headers: Record<string, string | string[]>, name: string, value: string): void {
+  const own = Object.getOwnPropertyDescriptor(headers, name)?.value as string | string[] | undefined
+  const next = own === undefined ? value : Array.isArray(own) ? [...own, value] : [own, value]
+  Object.defineProperty(headers, name, { value: next, enumerable: true, configurable: true, writable: true })
+}

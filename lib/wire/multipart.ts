@@ -1,0 +1,45 @@
+/** As much of a FormData as is needed. */
+export interface FormDataLike extends Iterable<[string, string | File]> {}
+type File = Blob & { name?: string }
+
+/** A form as a body (RFC 7578). */
+export interface Multipart {
+  readonly contentType: string
+  /** Bytes of all parts. */
+  readonly length: number
+  readonly parts: readonly (Uint8Array | Blob)[]
+}
+
+/** Encodes as browsers do: https://html.spec.whatwg.org/#multipart-form-data */
+export function encodeMultipart(form: FormDataLike): Multipart {
+  const boundary = `----sluice${randomDigits()}`
+  const parts: (Uint8Array | Blob)[] = []
+  for (const [name, value] of form) {
+    const start = `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(normalised(name))}"`
+    if (typeof value === 'string') {
+      parts.push(Buffer.from(`${start}\r\n\r\n${normalised(value)}\r\n`))
+      continue
+    }
+    const type = value.type === '' ? 'application/octet-stream' : value.type
+    const filename = escaped(value.name ?? 'blob')
+    parts.push(Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`), value, Buffer.from('\r\n'))
+  }
+  parts.push(Buffer.from(`--${boundary}--\r\n`))
+  let length = 0
+  for (const part of parts) length += part instanceof Uint8Array ? part.length : part.size
+  return { contentType: `multipart/form-data; boundary=${boundary}`, length, parts }
+}
+
+function normalised(text: string): string {
+  return text.replace(/\r?\n|\r/g, '\r\n')
+}
+
+function escaped(text: string): string {
+  return text.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22')
+}
+
+/** Nobody who writes a value can know the boundary. */
+function randomDigits(): string {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16))
+  return Buffer.from(bytes).toString('hex')
+}
