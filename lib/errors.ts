@@ -59,11 +59,11 @@ export class UndiciError extends Error implements ErrorContext {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
-    if (!Object.hasOwn(this, 'code') || !(value instanceof Error)) return false
+    if (Function.prototype[Symbol.hasInstance].call(UndiciError, value)) return true
+    if (!Object.hasOwn(UndiciError, 'code') || !(value instanceof Error)) return false
     const code = (value as { code?: unknown }).code
     if (typeof code !== 'string') return false
-    return code === this.code || (this.code === ROOT && code.startsWith(ROOT))
+    return code === UndiciError.code || (UndiciError.code === ROOT && code.startsWith(ROOT))
   }
 }
 
@@ -367,7 +367,8 @@ export function replicate(error: Error): Error {
 
 /** The one way to report a bad option: names it, and tells what was expected and what came. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
-  const shown = typeof got === 'string' ? JSON.stringify(got.slice(0, 80)) : typeof got === 'object' ? kind(got) : String(got)
+  const shown =
+    typeof got === 'string' ? JSON.stringify(got.slice(0, 80)) : typeof got === 'object' ? kind(got) : String(got)
   return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
 }
 

@@ -50,7 +50,9 @@ export class ConnectionState {
 
   /** The joint rule: another request may be written. */
   get mayWrite(): boolean {
-    return this.writing === 'idle' && this.keepAlive === 'alive' && this.reading !== 'closed' && this.reading !== 'tunnel'
+    return (
+      this.writing === 'idle' && this.keepAlive === 'alive' && this.reading !== 'closed' && this.reading !== 'tunnel'
+    )
   }
 
   toString(): string {
@@ -64,6 +66,7 @@ function step<State extends string, Event extends string>(
   event: Event,
 ): State {
   const to = table[from][event]
-  if (to === undefined) throw new InformationalError(`Connection in state "${from}" met the impossible event "${event}"`)
+  if (to === undefined)
+    throw new InformationalError(`Connection in state "${from}" met the impossible event "${event}"`)
   return to
 }

@@ -157,4 +157,3 @@ function text(name: string, value: unknown): string | null {
   if (typeof value !== 'string') throw invalidOption(name, 'a string', value)
   return value
 }
-

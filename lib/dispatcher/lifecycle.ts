@@ -1,6 +1,6 @@
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Dispatcher } from './dispatcher.js'
 
@@ -99,7 +99,8 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (typeof options.path === 'string') locate(error, { path: options.path })
     if (typeof options.method === 'string') locate(error, { method: options.method })
     const adapted = adaptHandler(handler, false)
-    if (adapted.onResponseError === undefined) throw new InvalidArgumentError('handler.onResponseError must be a function')
+    if (adapted.onResponseError === undefined)
+      throw new InvalidArgumentError('handler.onResponseError must be a function')
     adapted.onResponseError(refusedController(error), error)
     return true
   }

@@ -11,7 +11,8 @@ export function parseOrigin(input: URL | string, name = 'url'): URL {
   } catch {
     throw invalidOption(name, 'an http: or https: URL', input)
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw invalidOption(name, 'an http: or https: URL', url.href)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw invalidOption(name, 'an http: or https: URL', url.href)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw new InvalidArgumentError(`${name} must hold protocol, host and port only, got ${JSON.stringify(url.href)}`)
   }

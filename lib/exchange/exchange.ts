@@ -247,4 +247,3 @@ function toError(value: unknown): Error {
   if (typeof value === 'object' && value !== null && 'message' in value) return value as Error
   return new RequestAbortedError(undefined, { cause: value })
 }
-

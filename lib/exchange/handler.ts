@@ -29,12 +29,7 @@ export interface DispatchHandler {
   /** The request is about to be written. Again with each automatic replay. */
   onRequestStart?(controller: DispatchController, context: unknown): void
   /** The connection left HTTP (101, or 2xx to CONNECT); `socket` is the caller's from here on. */
-  onRequestUpgrade?(
-    controller: DispatchController,
-    statusCode: number,
-    headers: IncomingHeaders,
-    socket: Duplex,
-  ): void
+  onRequestUpgrade?(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void
   /** A head came: once per 1xx, then once for the final one. */
   onResponseStart?(
     controller: DispatchController,

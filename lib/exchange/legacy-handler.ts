@@ -6,10 +6,7 @@ import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispat
  * Makes one kind of handler of both generations; Node's built-in `fetch` and older interceptors speak the elder.
  * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
  */
-export function adaptHandler(
-  handler: DispatchHandler | LegacyDispatchHandler,
-  upgrade: boolean,
-): DispatchHandler {
+export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, upgrade: boolean): DispatchHandler {
   if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
   const modern = handler as DispatchHandler
   const legacy = handler as LegacyDispatchHandler

@@ -127,7 +127,9 @@ function withQuery(path: string, query: unknown): string {
   const pairs: string[] = []
   for (const [key, value] of Object.entries(query)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      pairs.push(`${encodeURIComponent(key)}=${one === null || one === undefined ? '' : encodeURIComponent(String(one))}`)
+      pairs.push(
+        `${encodeURIComponent(key)}=${one === null || one === undefined ? '' : encodeURIComponent(String(one))}`,
+      )
     }
   }
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`

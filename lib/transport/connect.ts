@@ -209,7 +209,8 @@ class Attempt {
   }
 
   readonly #onClose = (): void => {
-    if (this.#settle()) this.#part.callback(new Error(`The connection to ${this.#place} was closed before it stood`), null)
+    if (this.#settle())
+      this.#part.callback(new Error(`The connection to ${this.#place} was closed before it stood`), null)
   }
 
   #expire(): void {

@@ -37,7 +37,8 @@ export function flattenHeaders(input: HeadersInput): string[] {
   }
   if (Symbol.iterator in input) {
     for (const pair of input as Iterable<unknown>) {
-      if (!Array.isArray(pair) || pair.length !== 2) throw new InvalidArgumentError('headers must be in pairs of name and value')
+      if (!Array.isArray(pair) || pair.length !== 2)
+        throw new InvalidArgumentError('headers must be in pairs of name and value')
       append(flat, pair[0], pair[1])
     }
     return flat
@@ -47,7 +48,8 @@ export function flattenHeaders(input: HeadersInput): string[] {
 }
 
 function append(flat: string[], name: unknown, value: unknown): void {
-  if (typeof name !== 'string' || !TOKEN.test(name)) throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
+  if (typeof name !== 'string' || !TOKEN.test(name))
+    throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
   if (value === undefined || value === null) return
   if (Array.isArray(value)) {
     for (const one of value) append(flat, name, one)

@@ -22,7 +22,11 @@ export function encodeMultipart(form: FormDataLike): Multipart {
     }
     const type = value.type === '' ? 'application/octet-stream' : value.type
     const filename = escaped(value.name ?? 'blob')
-    parts.push(Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`), value, Buffer.from('\r\n'))
+    parts.push(
+      Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`),
+      value,
+      Buffer.from('\r\n'),
+    )
   }
   parts.push(Buffer.from(`--${boundary}--\r\n`))
   let length = 0
