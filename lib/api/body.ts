@@ -53,7 +53,7 @@ export class BodyReadable extends Readable {
 
   /** True once the body was read or begun to be. */
   get bodyUsed(): boolean {
-    return this.#consumed || Readable.isDisturbed(this)
+    return this.#consumed || this.readableDidRead
   }
 
   /** The body as a web stream. */
@@ -229,9 +229,9 @@ export class BodyReadable extends Readable {
   }
 
   #consume(kind: Kind): Promise<unknown> {
+    if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure)
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
-    if (this.#failure !== null) return Promise.reject(this.#failure)
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []

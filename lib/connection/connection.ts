@@ -127,8 +127,7 @@ export class Connection implements Listener {
     const last = this.#pipeline.tail
     if (last === null) return true
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
-    const ahead = last.request
-    if ((!ahead.idempotent || ahead.blocking || ahead.upgrade !== null) && !last.headReceived) return false
+    if (isBarrier(last) && !last.headReceived) return false
     const { idempotent, upgrade, replayable } = exchange.request
     return idempotent && upgrade === null && replayable
   }
@@ -250,6 +249,7 @@ export class Connection implements Listener {
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === 'waiting') this.#writer?.stop(exchange)
     if (exchange.paused) this.#pauseReading()
+    if (isBarrier(exchange)) this.#owner.onReady(this)
   }
 
   onBody(chunk: Buffer): void {
@@ -390,4 +390,10 @@ export class Connection implements Listener {
     this.#owner.onEnd(this, error, again)
     failAll(failed, ending)
   }
+}
+
+/** Nothing may be written behind it before its final head came. */
+function isBarrier(exchange: Exchange): boolean {
+  const { idempotent, blocking, upgrade } = exchange.request
+  return !idempotent || blocking || upgrade !== null
 }

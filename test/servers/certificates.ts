@@ -1,0 +1,58 @@
+import { generate } from 'selfsigned'
+
+/** A key and its certificate in PEM. */
+export interface Identity {
+  key: string
+  cert: string
+}
+
+type Options = Parameters<typeof generate>[1]
+
+async function issue(name: string, options: Options): Promise<Identity> {
+  const made = await generate([{ name: 'commonName', value: name }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    ...options,
+  })
+  return { key: made.private, cert: made.cert }
+}
+
+/** The authority that all other identities of one test run are signed by. */
+export function authority(): Promise<Identity> {
+  return issue('sluice test authority', {
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, digitalSignature: true, critical: true },
+    ],
+  })
+}
+
+/** A server that goes by `name` and, unless it is another's name, by 127.0.0.1. */
+export function serverIdentity(ca: Identity, name = 'localhost'): Promise<Identity> {
+  return issue(name, {
+    ca,
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      {
+        name: 'subjectAltName',
+        altNames:
+          name === 'localhost'
+            ? [
+                { type: 2, value: name },
+                { type: 7, ip: '127.0.0.1' },
+              ]
+            : [{ type: 2, value: name }],
+      },
+    ],
+  })
+}
+
+export function clientIdentity(ca: Identity): Promise<Identity> {
+  return issue('a client', {
+    ca,
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'extKeyUsage', clientAuth: true },
+    ],
+  })
+}
