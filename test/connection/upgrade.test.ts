@@ -1,0 +1,128 @@
+import http from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { event, httpOrigin, listen, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+async function collect(socket: Duplex): Promise<string> {
+  let text = ''
+  for await (const chunk of socket) text += String(chunk)
+  return text
+}
+
+t.test('upgrade hands the socket over, what came behind the head first', async (t) => {
+  const server = http.createServer()
+  server.on('upgrade', (request, socket: Socket) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${request.headers.upgrade}\r\n\r\nearly `,
+    )
+    socket.pipe(socket)
+  })
+  const origin = await listen(server)
+  const client = new Client(origin.url)
+  const gone = event<[URL, Client[], Error]>(client, 'disconnect')
+  const { headers, socket, statusCode, opaque } = await client.upgrade({ path: '/', protocol: 'echo', opaque: 7 })
+  t.equal(statusCode, 101)
+  t.equal(headers.upgrade, 'echo')
+  t.equal(opaque, 7)
+  t.equal((await gone)[2].message, 'upgrade')
+  t.strictSame({ ...client.stats }, { connected: false, pending: 0, running: 0, size: 0 })
+  const text = collect(socket)
+  const big = 'z'.repeat(1_000_000)
+  socket.write('late ')
+  socket.end(big)
+  t.equal(await text, `early late ${big}`)
+  await client.close()
+  await origin.close()
+})
+
+t.test('CONNECT opens a tunnel with backpressure both ways', async (t) => {
+  const server = http.createServer()
+  server.on('connect', (request, socket: Socket, head: Buffer) => {
+    t.equal(request.url, 'example.com:443')
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+    socket.write(head)
+    socket.pipe(socket)
+  })
+  const origin = await listen(server)
+  const client = new Client(origin.url)
+  const { socket } = await client.connect({ path: 'example.com:443' })
+  let received = 0
+  const total = 3_000_000
+  socket.write(Buffer.alloc(total))
+  socket.end()
+  for await (const chunk of socket) {
+    received += chunk.length
+    await new Promise(setImmediate)
+  }
+  t.equal(received, total)
+  await client.close()
+  await origin.close()
+})
+
+t.test('a tunnel or an upgrade that is refused', async (t) => {
+  const origin = await httpOrigin((_request, reply) => {
+    reply.statusCode = 403
+    reply.end('no')
+  })
+  const server = http.createServer((_request, reply) => void reply.writeHead(426).end('plain'))
+  server.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n'))
+  const proxy = await listen(server)
+  const client = new Client(origin.url)
+  await t.rejects(client.upgrade({ path: '/' }), { message: /upgrade was refused.*403/ })
+  await client.close()
+  const tunnel = new Client(proxy.url)
+  await t.rejects(tunnel.connect({ path: 'x:1' }), { message: /CONNECT was refused.*407/ })
+  await new Promise<void>((resolve) => {
+    tunnel.connect({ path: 'x:1' }, (error) => {
+      t.match(error, { message: /407/ })
+      resolve()
+    })
+  })
+  await t.rejects(tunnel.connect(null as never), { code: 'UND_ERR_INVALID_ARG' })
+  await t.rejects(tunnel.upgrade(null as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => tunnel.connect({ path: 'x:1' }, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => tunnel.upgrade({ path: '/' }, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  const abort = new AbortController()
+  abort.abort(new Error('before'))
+  await t.rejects(tunnel.connect({ path: 'x:1', signal: abort.signal }), { message: 'before' })
+  await tunnel.close()
+  await origin.close()
+  await proxy.close()
+})
+
+t.test('a 101 that nobody asked for ends the connection', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, () => socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n${response('evil')}`))
+  })
+  const client = new Client(origin.url)
+  await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'HPE_INVALID_UPGRADE' })
+  await client.close()
+  await origin.close()
+})
+
+t.test('an upgrade with raw headers, by callback, aborted while it waits', async (t) => {
+  const server = http.createServer()
+  const sockets: Duplex[] = []
+  server.on('upgrade', (_request, socket: Socket) => {
+    sockets.push(socket)
+    if (sockets.length === 1) socket.write('HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n')
+  })
+  const origin = await listen(server)
+  const client = new Client(origin.url)
+  await new Promise<void>((resolve) => {
+    client.upgrade({ path: '/', responseHeaders: 'raw' }, (error, data) => {
+      t.equal(error, null)
+      t.strictSame(data.headers, ['Upgrade', 'x'])
+      data.socket.destroy()
+      resolve()
+    })
+  })
+  const abort = new AbortController()
+  const waiting = client.upgrade({ path: '/', signal: abort.signal })
+  setImmediate(() => abort.abort(new Error('changed my mind')))
+  await t.rejects(waiting, { message: 'changed my mind' })
+  await client.close()
+  await origin.close()
+})

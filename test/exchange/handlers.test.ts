@@ -1,0 +1,277 @@
+import t from 'tap'
+import { Client, errors, type LegacyDispatchHandler } from '../../lib/index.js'
+import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+const get = { path: '/', method: 'GET' }
+
+/** Answers with a 103, a head, a body in two chunks and a trailer. */
+const RICH =
+  'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n' +
+  'HTTP/1.1 200 Fine\r\nX-Twice: 1\r\nx-twice: 2\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n'
+const REST = '3\r\ndef\r\n0\r\nx-end: yes\r\n\r\n'
+
+function richOrigin() {
+  return rawOrigin((socket) => {
+    onRequests(socket, () => {
+      socket.write(RICH)
+      setImmediate(() => socket.write(REST))
+    })
+  })
+}
+
+t.test('the newer handlers hear everything in order', async (t) => {
+  const origin = await richOrigin()
+  const client = new Client(origin.url)
+  const recorder = new Recorder()
+  client.dispatch(get, recorder)
+  await recorder.ended
+  // How the body is cut into pieces is up to the network.
+  t.strictSame([...new Set(recorder.calls)], ['start', 'head 103', 'head 200', 'data', 'end'])
+  t.strictSame(recorder.headers['x-twice'], ['1', '2'])
+  t.equal(recorder.body, 'abcdef')
+  t.strictSame(recorder.trailers, { 'x-end': 'yes' })
+  t.strictSame(recorder.controller?.rawHeaders, ['X-Twice', '1', 'x-twice', '2', 'transfer-encoding', 'chunked'])
+  t.strictSame(recorder.controller?.rawTrailers, ['x-end', 'yes'])
+  t.equal(recorder.controller?.aborted, false)
+  t.equal(recorder.controller?.reason, null)
+  recorder.controller?.abort(new Error('too late'))
+  t.equal(recorder.controller?.aborted, false, 'what has ended can not be aborted')
+  await client.close()
+  await origin.close()
+})
+
+t.test('the elder handlers hear everything in order', async (t) => {
+  const origin = await richOrigin()
+  const client = new Client(origin.url)
+  const calls: unknown[] = []
+  await new Promise<void>((resolve, reject) => {
+    let resume = () => {}
+    let data = ''
+    const handler: LegacyDispatchHandler = {
+      onConnect: (abort) => calls.push(['connect', typeof abort]),
+      onResponseStarted: () => calls.push('started'),
+      onHeaders: (statusCode, headers, onResume, statusText) => {
+        resume = onResume
+        calls.push([statusCode, headers.map(String), statusText])
+        return true
+      },
+      onData: (chunk) => {
+        data += String(chunk)
+        setImmediate(() => resume())
+        return false
+      },
+      onComplete: (trailers) => {
+        calls.push(data, (trailers as Buffer[]).map(String))
+        resolve()
+      },
+      onError: reject,
+      onBodySent: (chunk) => calls.push(`sent ${chunk}`),
+      onRequestSent: () => calls.push('request sent'),
+    }
+    client.dispatch({ ...get, method: 'POST', body: 'up' }, handler)
+  })
+  t.strictSame(calls, [
+    ['connect', 'function'],
+    'sent up',
+    'request sent',
+    'started',
+    [103, ['link', '</a>'], 'Early Hints'],
+    [200, ['X-Twice', '1', 'x-twice', '2', 'transfer-encoding', 'chunked'], 'Fine'],
+    'abcdef',
+    ['x-end', 'yes'],
+  ])
+  await client.close()
+  await origin.close()
+})
+
+t.test('abort from every callback ends the request once, and the client lives on', async (t) => {
+  const origin = await richOrigin()
+  const client = new Client(origin.url)
+  for (const [place, calls] of [
+    ['start', ['start', 'error']],
+    ['head 103', ['start', 'head 103', 'error']],
+    ['head 200', ['start', 'head 103', 'head 200', 'error']],
+    ['data', ['start', 'head 103', 'head 200', 'data', 'error']],
+  ] as const) {
+    const reason = new Error(`aborted at ${place}`)
+    const order: string[] = []
+    const recorder = new Recorder((name, controller) => {
+      if (name !== place) return
+      controller.abort(reason)
+      controller.abort(new Error('again'))
+      order.push(String(controller.aborted), String(controller.reason === reason))
+    })
+    client.dispatch(get, recorder)
+    await recorder.ended
+    t.equal(recorder.error, reason)
+    t.strictSame([...recorder.calls].sort(), [...calls].sort(), place)
+    t.strictSame(order, ['true', 'true'])
+  }
+  const after = new Recorder()
+  client.dispatch(get, after)
+  await after.ended
+  t.equal(after.error, null)
+  await client.close()
+  await origin.close()
+})
+
+t.test('a handler that throws ends its own request and nothing else', async (t) => {
+  const origin = await richOrigin()
+  const client = new Client(origin.url)
+  for (const place of ['start', 'head 103', 'head 200', 'data', 'end']) {
+    const recorder = new Recorder((name) => {
+      if (name === place) throw new Error(`thrown at ${place}`)
+    })
+    client.dispatch(get, recorder)
+    await recorder.ended
+    if (place === 'end') await new Promise(setImmediate)
+    t.match(recorder.error, { message: `thrown at ${place}` }, place)
+  }
+  const thrown = event<[Error]>(client, 'error')
+  const recorder = new Recorder((name, controller) => {
+    if (name === 'head 200') controller.abort()
+    if (name === 'error') throw new Error('in the last callback')
+  })
+  client.dispatch(get, recorder)
+  t.equal((await thrown)[0].message, 'in the last callback')
+  t.ok(recorder.error instanceof errors.RequestAbortedError)
+  const warned = event<[Error]>(process, 'warning')
+  client.dispatch(
+    get,
+    new Recorder((name, controller) => {
+      if (name === 'start') controller.abort()
+      if (name === 'error') throw new Error('unheard')
+    }),
+  )
+  t.match((await warned)[0].message, /unheard/)
+  await client.close()
+  await origin.close()
+})
+
+t.test('an abort in mid-pipeline leaves the others alone', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    let heads = 0
+    onRequests(socket, () => {
+      heads++
+      if (heads === 3) for (const body of ['one', 'two', 'three']) socket.write(response(body))
+    })
+  })
+  const client = new Client(origin.url, { pipelining: 3 })
+  const recorders = [new Recorder(), new Recorder(), new Recorder()]
+  for (const recorder of recorders) client.dispatch(get, recorder)
+  await event(client, 'connect')
+  await new Promise(setImmediate)
+  recorders[1]?.controller?.abort(new Error('not needed'))
+  await Promise.all(recorders.map((recorder) => recorder.ended))
+  t.strictSame(
+    recorders.map(({ body }) => body),
+    ['one', '', 'three'],
+  )
+  t.match(recorders[1]?.error, { message: 'not needed' })
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
+})
+
+t.test('a request aborted while it waits touches no socket', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  const client = new Client(origin.url)
+  const abort = new AbortController()
+  const first = client.request(get)
+  const waiting = client.request({ ...get, signal: abort.signal })
+  t.equal(client.stats.pending, 2)
+  abort.abort()
+  await t.rejects(waiting, { name: 'AbortError' })
+  t.equal(client.stats.pending, 1)
+  t.equal(await (await first).body.text(), 'ok')
+  await client.close()
+  await origin.close()
+})
+
+t.test('dispatch, close and destroy from inside every callback', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  for (const place of ['start', 'head 200', 'data', 'end']) {
+    const client = new Client(origin.url, { pipelining: 2 })
+    const inner = new Recorder()
+    const outer = new Recorder((name) => {
+      if (name === place) client.dispatch(get, inner)
+    })
+    client.dispatch(get, outer)
+    await Promise.all([outer.ended, inner.ended])
+    t.strictSame([outer.body, inner.body], ['ok', 'ok'], `dispatch at ${place}`)
+    await client.close()
+
+    const closing = new Client(origin.url)
+    let closed: Promise<void> | null = null
+    const last = new Recorder((name) => {
+      if (name === place) closed = closing.close()
+    })
+    closing.dispatch(get, last)
+    await last.ended
+    await closed
+    t.equal(last.body, 'ok', `close at ${place}`)
+
+    const dying = new Client(origin.url)
+    let destroyed: Promise<void> | null = null
+    const victim = new Recorder((name) => {
+      if (name === place) destroyed = dying.destroy(new Error('bang'))
+    })
+    dying.dispatch(get, victim)
+    await victim.ended
+    await destroyed
+    t.equal(victim.calls.filter((call) => call === 'end' || call === 'error').length, 1, `destroy at ${place}`)
+  }
+  await origin.close()
+})
+
+t.test('pause holds bytes and end of the connection back', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, (head) => {
+      const body = 'x'.repeat(300_000)
+      if (head.startsWith('GET /close')) socket.end(`HTTP/1.1 200 OK\r\n\r\n${body}`)
+      else if (head.startsWith('GET /short')) socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 400000\r\n\r\n${body}`)
+      else socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n493e0\r\n${body}\r\n0\r\n\r\n`)
+    })
+  })
+  const client = new Client(origin.url)
+  for (const path of ['/close', '/short', '/chunked']) {
+    let paused = false
+    const recorder = new Recorder((name, controller) => {
+      if (name !== 'data' && name !== 'head 200') return
+      t.equal(paused, false, 'nothing comes while paused')
+      paused = true
+      controller.pause()
+      controller.pause()
+      setImmediate(() => {
+        paused = false
+        controller.resume()
+        controller.resume()
+      })
+    })
+    client.dispatch({ path, method: 'GET' }, recorder)
+    await recorder.ended
+    t.equal(recorder.body.length, 300_000)
+    if (path === '/short') t.match(recorder.error, { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', phase: 'body' })
+    else t.equal(recorder.error, null)
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('the end of a connection at every byte of a response', async (t) => {
+  const whole = response('hello')
+  const client = { current: null as Client | null }
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const origin = await rawOrigin((socket) => onRequests(socket, () => socket.end(whole.slice(0, cut))))
+    client.current = new Client(origin.url)
+    const recorder = new Recorder()
+    client.current.dispatch({ path: '/', method: 'POST', body: 'x' }, recorder)
+    await recorder.ended
+    if (cut === whole.length) t.equal(recorder.error, null, 'whole')
+    else if (recorder.error === null) t.fail(`cut at ${cut} was taken for an end`)
+    t.ok('hello'.startsWith(recorder.body))
+    await client.current.destroy()
+    await origin.close()
+  }
+})
