@@ -59,11 +59,11 @@ export class UndiciError extends Error implements ErrorContext {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(UndiciError, value)) return true
-    if (!Object.hasOwn(UndiciError, 'code') || !(value instanceof Error)) return false
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+    if (!Object.hasOwn(this, 'code') || !(value instanceof Error)) return false
     const code = (value as { code?: unknown }).code
     if (typeof code !== 'string') return false
-    return code === UndiciError.code || (UndiciError.code === ROOT && code.startsWith(ROOT))
+    return code === this.code || (this.code === ROOT && code.startsWith(ROOT))
   }
 }
 

@@ -1,0 +1,83 @@
+import t from 'tap'
+import * as errors from '../lib/errors.js'
+
+const documented: [keyof typeof errors, string, string][] = [
+  ['ConnectTimeoutError', 'ConnectTimeoutError', 'UND_ERR_CONNECT_TIMEOUT'],
+  ['HeadersTimeoutError', 'HeadersTimeoutError', 'UND_ERR_HEADERS_TIMEOUT'],
+  ['HeadersOverflowError', 'HeadersOverflowError', 'UND_ERR_HEADERS_OVERFLOW'],
+  ['BodyTimeoutError', 'BodyTimeoutError', 'UND_ERR_BODY_TIMEOUT'],
+  ['InvalidArgumentError', 'InvalidArgumentError', 'UND_ERR_INVALID_ARG'],
+  ['InvalidReturnValueError', 'InvalidReturnValueError', 'UND_ERR_INVALID_RETURN_VALUE'],
+  ['AbortError', 'AbortError', 'UND_ERR_ABORT'],
+  ['RequestAbortedError', 'AbortError', 'UND_ERR_ABORTED'],
+  ['InformationalError', 'InformationalError', 'UND_ERR_INFO'],
+  ['RequestContentLengthMismatchError', 'RequestContentLengthMismatchError', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
+  ['ResponseContentLengthMismatchError', 'ResponseContentLengthMismatchError', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'],
+  ['ClientDestroyedError', 'ClientDestroyedError', 'UND_ERR_DESTROYED'],
+  ['ClientClosedError', 'ClientClosedError', 'UND_ERR_CLOSED'],
+  ['SocketError', 'SocketError', 'UND_ERR_SOCKET'],
+  ['NotSupportedError', 'NotSupportedError', 'UND_ERR_NOT_SUPPORTED'],
+  ['BalancedPoolMissingUpstreamError', 'MissingUpstreamError', 'UND_ERR_BPL_MISSING_UPSTREAM'],
+  ['ResponseExceededMaxSizeError', 'ResponseExceededMaxSizeError', 'UND_ERR_RES_EXCEEDED_MAX_SIZE'],
+  ['MaxOriginsReachedError', 'MaxOriginsReachedError', 'UND_ERR_MAX_ORIGINS_REACHED'],
+  ['MaxRedirectsError', 'MaxRedirectsError', 'UND_ERR_REDIRECT_MAX'],
+]
+
+t.test('names, codes and families are the documented ones', async (t) => {
+  for (const [key, name, code] of documented) {
+    const Class = errors[key] as new (message?: string) => Error & { code: string; fault: string }
+    const error = new Class()
+    t.match(error, { name, code })
+    t.ok(error.message.length > 0, `${key} has a message`)
+    t.equal(new Class('own words').message, 'own words')
+    t.ok(error instanceof errors.UndiciError)
+    t.ok(error instanceof Class)
+    t.match(error.fault, /^(user|peer|network|timeout|lifecycle)$/)
+  }
+  t.ok(new errors.RequestAbortedError() instanceof errors.AbortError)
+  t.notOk(new errors.ClientClosedError() instanceof errors.ClientDestroyedError)
+  t.equal(new errors.UndiciError('x').code, 'UND_ERR')
+})
+
+t.test('instanceof holds across copies of the package', async (t) => {
+  const foreign = Object.assign(new Error('x'), { code: 'UND_ERR_SOCKET' })
+  t.ok(foreign instanceof errors.SocketError)
+  t.ok(foreign instanceof errors.UndiciError)
+  t.notOk(foreign instanceof errors.HeadersTimeoutError)
+  t.notOk(new Error('x') instanceof errors.UndiciError)
+  t.notOk({ code: 'UND_ERR' } instanceof errors.UndiciError)
+})
+
+t.test('errors with more to tell', async (t) => {
+  t.match(new errors.HTTPParserError('bad', 'CB', Buffer.from('raw')), { code: 'HPE_CB', data: 'raw', fault: 'peer' })
+  t.equal(new errors.HTTPParserError('bad').code, undefined)
+  t.notOk(new errors.HTTPParserError('bad') instanceof errors.UndiciError)
+  t.match(new errors.RequestRetryError('r', 503, { headers: { a: 'b' }, data: { count: 2 } }), {
+    statusCode: 503,
+    data: { count: 2 },
+    headers: { a: 'b' },
+  })
+  t.match(new errors.RequestRetryError('r', 503), { data: null, headers: null })
+  t.match(new errors.ResponseError('r', 500, { body: 'x', bodyTruncated: true }), { body: 'x', bodyTruncated: true })
+  t.match(new errors.ResponseError('r', 500), { body: null, bodyTruncated: false, headers: null })
+  const cause = new Error('why')
+  t.match(new errors.ProxyConnectionError(cause), { cause, code: 'UND_ERR_PRX_CONN' })
+  t.match(new errors.SecureProxyConnectionError(cause, 'tls'), { cause, code: 'UND_ERR_PRX_TLS', message: 'tls' })
+})
+
+t.test('what is known of the place is added, the innermost first', async (t) => {
+  const error = errors.locate(new errors.SocketError('x'), { path: '/a', phase: 'send' })
+  t.match(errors.locate(error, { path: '/b', origin: 'http://x' }), { path: '/a', phase: 'send', origin: 'http://x' })
+  const frozen = Object.freeze(new Error('x'))
+  t.equal(errors.locate(frozen, { path: '/' }), frozen)
+  const system = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', port: 1 })
+  t.match(errors.replicate(system), { code: 'ECONNREFUSED', port: 1, cause: system })
+})
+
+t.test('bad options are told by name, expectation and value', async (t) => {
+  t.match(errors.invalidOption('a', 'b', 'c'), { message: 'a must be b, got "c"', code: 'UND_ERR_INVALID_ARG' })
+  t.match(errors.invalidOption('a', 'b', null).message, /got null/)
+  t.match(errors.invalidOption('a', 'b', new Map()).message, /got an instance of Map/)
+  t.match(errors.invalidOption('a', 'b', Object.create(null)).message, /Object/)
+  t.match(errors.invalidOption('a', 'b', 1).message, /got 1/)
+})

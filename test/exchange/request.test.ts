@@ -1,0 +1,80 @@
+import { PassThrough, Readable } from 'node:stream'
+import t from 'tap'
+import { type DispatchOptions, Request } from '../../lib/exchange/request.js'
+import { toRequestBody } from '../../lib/exchange/request-body.js'
+
+const defaults = { host: 'h', origin: 'http://h', headersTimeout: 1, bodyTimeout: 2, strictContentLength: true }
+
+function make(options: Partial<DispatchOptions> = {}): Request {
+  return new Request({ path: '/', method: 'GET', ...options }, defaults)
+}
+
+t.test('defaults', async (t) => {
+  t.match(make(), { idempotent: true, blocking: false, upgrade: null, headersTimeout: 1, bodyTimeout: 2, reset: false })
+  t.match(make({ method: 'POST' }), { idempotent: false })
+  t.match(make({ method: 'CONNECT', path: 'a:1' }), { upgrade: 'CONNECT', blocking: true })
+  t.match(make({ upgrade: true }), { upgrade: 'websocket' })
+  t.match(make({ upgrade: false }), { upgrade: null })
+  t.match(make({ headersTimeout: 0, bodyTimeout: null }), { headersTimeout: 0, bodyTimeout: 2 })
+  t.equal(make().hostHeader, 'h')
+})
+
+t.test('query', async (t) => {
+  t.equal(make({ query: { 'a b': 'c&d', e: [1, 2], f: null } }).path, '/?a%20b=c%26d&e=1&e=2&f=')
+  t.equal(make({ query: {} }).path, '/')
+  t.throws(() => make({ path: '/?x', query: { a: 1 } }), /query/)
+  t.throws(() => make({ path: '/#x', query: { a: 1 } }), /query/)
+  t.throws(() => make({ query: 'a' as never }), /query/)
+})
+
+t.test('bad options are named', async (t) => {
+  const wrong: [string, Partial<DispatchOptions>][] = [
+    ['path', { path: 1 as never }],
+    ['method', { method: 1 as never }],
+    ['idempotent', { idempotent: 1 as never }],
+    ['blocking', { blocking: 'x' as never }],
+    ['reset', { reset: 'x' as never }],
+    ['expectContinue', { expectContinue: 'x' as never }],
+    ['upgrade', { upgrade: 5 as never }],
+    ['headersTimeout', { headersTimeout: -1 }],
+    ['bodyTimeout', { bodyTimeout: Number.POSITIVE_INFINITY }],
+    ['body', { body: 5 as never }],
+    ['body', { body: {} as never }],
+  ]
+  for (const [name, options] of wrong) {
+    t.throws(() => make(options), { code: 'UND_ERR_INVALID_ARG', message: new RegExp(name) })
+  }
+})
+
+t.test('bodies', async (t) => {
+  t.equal(toRequestBody(null), null)
+  t.match(toRequestBody(''), { kind: 'bytes', length: 0 })
+  t.match(toRequestBody(new DataView(new ArrayBuffer(3))), { kind: 'bytes', length: 3 })
+  t.match(toRequestBody(new URLSearchParams('a=b')), { type: /urlencoded/, length: 3 })
+  t.match(toRequestBody(new Blob(['abc'], { type: 'text/x' })), {
+    kind: 'iterable',
+    length: 3,
+    replayable: true,
+    type: 'text/x',
+  })
+  t.match(toRequestBody(['x']), { kind: 'iterable', length: null, replayable: false })
+  t.match(make({ method: 'POST', body: new Blob(['abc'], { type: 'text/x' }) }).head.text, /content-type: text\/x/)
+  const typed = make({
+    method: 'POST',
+    body: new Blob(['abc'], { type: 'text/x' }),
+    headers: { 'Content-Type': 'b/c' },
+  })
+  t.notMatch(typed.head.text, /text\/x/)
+  t.equal(make({ method: 'POST', body: 'x' }).replayable, true)
+  t.equal(make({ method: 'POST', body: new Blob(['x']) }).replayable, true)
+  t.equal(make({ method: 'POST', body: Readable.from(['x']) }).replayable, false)
+  const destroyed = new PassThrough().destroy()
+  t.throws(() => toRequestBody(destroyed), /ended, failed or was destroyed/)
+  const read = Readable.from(['a', 'b'])
+  for await (const _ of read) break
+  t.throws(() => toRequestBody(read), /body/)
+  const partly = new PassThrough()
+  partly.write('ab')
+  partly.read(1)
+  t.throws(() => toRequestBody(partly), /read from already/)
+})

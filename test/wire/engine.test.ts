@@ -1,0 +1,44 @@
+import t from 'tap'
+import { Parser, type ResponseSink } from '../../lib/wire/parser.js'
+
+const sink: ResponseSink = {
+  onMessageBegin: () => 1,
+  onInformational() {},
+  onHead() {},
+  onBody() {},
+  onMessageEnd() {},
+  onTunnel() {},
+}
+
+t.test('slots run out into a second engine, and memory never grows', async (t) => {
+  const parsers = Array.from({ length: 2100 }, () => new Parser(sink))
+  const engines = new Set(parsers.map(({ engine }) => engine))
+  t.equal(engines.size, 2)
+  const [first, second] = [...engines]
+  t.equal(first?.full, true)
+  t.equal(second?.used, 52)
+  for (const parser of parsers) {
+    parser.engine.window.write('HTTP/1.1 200 OK\r\nX-Some: field', 'latin1')
+    parser.feed(0, 30)
+  }
+  for (const engine of engines) t.equal(engine.window.length, 65536, 'the window is still attached')
+  for (const parser of parsers) parser.release()
+  t.equal(first?.used, 0)
+  t.equal(second?.used, 0)
+  for (let i = 0; i < 10_000; i++) new Parser(sink).release()
+  t.equal(first?.window.length, 65536)
+})
+
+t.test('state is told', async (t) => {
+  const parser = new Parser(sink)
+  t.equal(parser.idle, true)
+  const text = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'
+  parser.engine.window.write(text, 'latin1')
+  parser.feed(0, text.length)
+  t.equal(parser.idle, false)
+  t.equal(parser.remaining, 7)
+  t.throws(() => parser.finish(), { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' })
+  parser.release()
+  parser.release()
+  t.equal(parser.remaining, 0)
+})
