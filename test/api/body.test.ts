@@ -1,0 +1,189 @@
+import { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import t from 'tap'
+import { BodyReadable, type BodySource } from '../../lib/api/body.js'
+
+class Source implements BodySource {
+  readonly calls: string[] = []
+  pause(): void {
+    this.calls.push('pause')
+  }
+  resume(): void {
+    this.calls.push('resume')
+  }
+  abort(reason: Error): void {
+    this.calls.push(`abort ${reason.name}`)
+  }
+  onStalled(): void {
+    this.calls.push('stalled')
+  }
+  onUsed(): void {
+    this.calls.push('used')
+  }
+}
+
+function bodyOf(pieces: (string | Buffer)[], contentType = ''): BodyReadable {
+  const body = new BodyReadable({ source: new Source(), contentType })
+  for (const piece of pieces) body.feed(Buffer.from(piece))
+  body.finish()
+  return body
+}
+
+t.test('every way to take it whole', async (t) => {
+  t.equal(await bodyOf(['\ufeffhé', 'llo']).text(), 'héllo')
+  t.equal(await bodyOf([]).text(), '')
+  t.strictSame(await bodyOf(['{"a":', '1}']).json(), { a: 1 })
+  t.strictSame(Buffer.from(await bodyOf(['a', 'b']).bytes()).toString(), 'ab')
+  t.strictSame(Buffer.from(await bodyOf(['a', 'b']).arrayBuffer()).toString(), 'ab')
+  const blob = await bodyOf(['xyz'], 'text/x').blob()
+  t.equal(blob.type, 'text/x')
+  t.equal(await blob.text(), 'xyz')
+  const form = await bodyOf(['a=1&b=2'], 'application/x-www-form-urlencoded').formData()
+  t.equal(form.get('b'), '2')
+  await t.rejects(bodyOf([]).json(), SyntaxError)
+  await t.rejects(bodyOf(['x'], 'text/plain').formData(), TypeError)
+})
+
+t.test('it is taken once', async (t) => {
+  const body = bodyOf(['x'])
+  t.equal(body.bodyUsed, false)
+  await body.text()
+  t.equal(body.bodyUsed, true)
+  await t.rejects(body.json(), TypeError)
+  const streamed = bodyOf(['x'])
+  for await (const chunk of streamed) t.equal(String(chunk), 'x')
+  await t.rejects(streamed.text(), TypeError)
+  const flowing = bodyOf(['x'])
+  flowing.on('data', () => {})
+  await t.rejects(flowing.text(), TypeError)
+  const web = bodyOf(['x'])
+  t.equal(web.body, web.body)
+  web.body.getReader()
+  await t.rejects(web.text(), TypeError)
+})
+
+t.test('it is a Readable like any other', async (t) => {
+  const body = new BodyReadable({ source: new Source(), highWaterMark: 4 })
+  t.ok(body instanceof Readable)
+  body.setEncoding('utf8')
+  let text = ''
+  const done = pipeline(
+    body,
+    new Writable({
+      decodeStrings: false,
+      write(chunk, _encoding, callback) {
+        text += chunk
+        setImmediate(callback)
+      },
+    }),
+  )
+  for (let i = 0; i < 20; i++) {
+    body.feed(Buffer.from(`é${i},`))
+    await new Promise(setImmediate)
+  }
+  body.finish()
+  await done
+  t.equal(text, Array.from({ length: 20 }, (_, i) => `é${i},`).join(''))
+  const ended = bodyOf(['tail'])
+  const order: string[] = []
+  ended.on('end', () => order.push('end')).on('close', () => order.push('close'))
+  await ended.text()
+  await new Promise<void>((resolve) => ended.once('close', resolve))
+  t.strictSame(order, ['end', 'close'], 'listeners hear the end though the stream was passed by')
+  const late = bodyOf(['x'])
+  await late.text()
+  for await (const _ of late) t.fail('nothing is left')
+})
+
+t.test('backpressure', async (t) => {
+  const source = new Source()
+  const body = new BodyReadable({ source, highWaterMark: 10 })
+  body.feed(Buffer.alloc(6))
+  t.strictSame(source.calls, [])
+  body.feed(Buffer.alloc(6))
+  body.feed(Buffer.alloc(6))
+  t.strictSame(source.calls, ['pause', 'stalled'])
+  const reader = body[Symbol.asyncIterator]()
+  let read = 0
+  while (read < 18) read += (await reader.next()).value.length
+  await new Promise(setImmediate)
+  t.strictSame(source.calls, ['pause', 'stalled', 'used', 'resume'])
+  body.finish()
+  t.equal((await reader.next()).done, true)
+  const whole = new BodyReadable({ source: new Source(), highWaterMark: 10 })
+  whole.feed(Buffer.alloc(20))
+  const bytes = whole.bytes()
+  whole.feed(Buffer.alloc(20))
+  whole.finish()
+  t.equal((await bytes).length, 40)
+})
+
+t.test('text after a part was read as a stream takes what is left', async (t) => {
+  const body = new BodyReadable({ source: new Source() })
+  body.feed(Buffer.from('abc'))
+  body.once('readable', () => {})
+  await new Promise(setImmediate)
+  t.equal(body.readableLength, 3)
+  const text = body.text()
+  body.feed(Buffer.from('def'))
+  body.finish()
+  t.equal(await text, 'abcdef')
+})
+
+t.test('destroying it before its end gives the request up', async (t) => {
+  const source = new Source()
+  const body = new BodyReadable({ source })
+  body.destroy()
+  t.strictSame(source.calls, ['abort AbortError'])
+  await t.rejects(body.text(), { name: 'AbortError' })
+  const complete = new Source()
+  const whole = new BodyReadable({ source: complete })
+  whole.finish()
+  whole.destroy()
+  t.strictSame(complete.calls, [])
+  const reading = new BodyReadable({ source: new Source() })
+  const text = reading.text()
+  reading.fail(new Error('broken'))
+  reading.fail(new Error('again'))
+  await t.rejects(text, { message: 'broken' })
+  const heard = new BodyReadable({ source: new Source() })
+  const error = new Promise((resolve) => heard.once('error', resolve))
+  heard.resume()
+  heard.fail(new Error('heard'))
+  t.match(await error, { message: 'heard' })
+})
+
+t.test('a body that nobody looks at fails in silence', async (t) => {
+  const body = new BodyReadable({ source: new Source() })
+  body.feed(Buffer.from('x'))
+  body.fail(new Error('unseen'))
+  await new Promise(setImmediate)
+  await t.rejects(body.text(), { message: 'unseen' })
+})
+
+t.test('dump', async (t) => {
+  const source = new Source()
+  const body = new BodyReadable({ source })
+  body.feed(Buffer.alloc(10))
+  const dumped = body.dump()
+  body.feed(Buffer.alloc(10))
+  body.finish()
+  await dumped
+  await body.dump()
+  t.notOk(source.calls.includes('abort AbortError'))
+  const large = new Source()
+  const long = new BodyReadable({ source: large })
+  long.feed(Buffer.alloc(10))
+  await long.dump({ limit: 5 })
+  t.ok(large.calls.includes('abort AbortError'), 'past the limit the connection is given up')
+  await long.dump()
+  const abort = new AbortController()
+  const waiting = new BodyReadable({ source: new Source() }).dump({ signal: abort.signal })
+  abort.abort(new Error('stop'))
+  await t.rejects(waiting, { message: 'stop' })
+  await t.rejects(new BodyReadable({ source: new Source() }).dump({ signal: abort.signal }), { message: 'stop' })
+  const failing = new BodyReadable({ source: new Source() })
+  const settled = failing.dump()
+  failing.fail(new Error('x'))
+  await settled
+})

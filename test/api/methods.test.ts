@@ -1,0 +1,219 @@
+import { EventEmitter } from 'node:events'
+import { PassThrough, pipeline, Readable, Writable } from 'node:stream'
+import t from 'tap'
+import { Client, type DispatchOptions } from '../../lib/index.js'
+import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const get = { path: '/', method: 'GET' }
+
+function echo() {
+  return httpOrigin((request, reply) => {
+    if (request.url === '/hang') return
+    reply.setHeader('x-path', request.url as string)
+    if (request.url === '/trailers') {
+      reply.setHeader('trailer', 'x-end')
+      reply.write('body')
+      reply.addTrailers({ 'x-end': 'yes' })
+      reply.end()
+      return
+    }
+    if (request.url === '/info') reply.writeEarlyHints({ link: '</a>; rel=preload' })
+    request.pipe(reply)
+  })
+}
+
+t.test('request: result, opaque, raw headers, informational responses, trailers', async (t) => {
+  const origin = await echo()
+  const client = new Client(origin.url)
+  const infos: unknown[] = []
+  const result = await client.request({
+    path: '/info',
+    method: 'POST',
+    body: 'hello',
+    opaque: { mine: true },
+    onInfo: (info) => infos.push(info),
+  })
+  t.match(result, { statusCode: 200, statusText: 'OK', headers: { 'x-path': '/info' }, opaque: { mine: true } })
+  t.match(infos, [{ statusCode: 103, headers: { link: '</a>; rel=preload' } }])
+  t.equal(await result.body.text(), 'hello')
+  const raw = await client.request({ ...get, responseHeaders: 'raw' })
+  t.ok((raw.headers as unknown as string[]).includes('x-path'))
+  await raw.body.dump()
+  const trailing = await client.request({ path: '/trailers', method: 'GET' })
+  t.equal(await trailing.body.text(), 'body')
+  t.strictSame(trailing.trailers, { 'x-end': 'yes' })
+  await new Promise<void>((resolve) => {
+    client.request({ ...get, opaque: 'o' }, (error, data) => {
+      t.equal(error, null)
+      t.equal(data.opaque, 'o')
+      data.body.dump().then(resolve)
+    })
+  })
+  await client.close()
+  await origin.close()
+})
+
+t.test('request: signals of both kinds, in every phase', async (t) => {
+  const origin = await echo()
+  const client = new Client(origin.url)
+  const hang = { path: '/hang', method: 'GET' }
+  const before = AbortSignal.abort(new Error('before'))
+  await t.rejects(client.request({ ...hang, signal: before }), { message: 'before' })
+  const abort = new AbortController()
+  const waiting = client.request({ ...hang, signal: abort.signal })
+  setImmediate(() => abort.abort())
+  await t.rejects(waiting, { name: 'AbortError' })
+  const emitter = new EventEmitter()
+  const other = client.request({ ...hang, signal: emitter })
+  setImmediate(() => emitter.emit('abort'))
+  await t.rejects(other, { code: 'UND_ERR_ABORTED' })
+  t.equal(emitter.listenerCount('abort'), 0)
+  const during = new AbortController()
+  const source = new PassThrough()
+  source.write('x')
+  const { body } = await client.request({ path: '/', method: 'POST', body: source, signal: during.signal })
+  const text = body.text()
+  during.abort(new Error('enough'))
+  await t.rejects(text, { message: 'enough' })
+  await t.rejects(client.request({ ...get, signal: {} as never }), { code: 'UND_ERR_INVALID_ARG' })
+  await client.close()
+  await origin.close()
+})
+
+t.test('request: bad arguments', async (t) => {
+  const client = new Client('http://127.0.0.1:1')
+  for (const options of [
+    null,
+    { ...get, method: 'CONNECT' },
+    { ...get, onInfo: 1 },
+    { ...get, highWaterMark: -1 },
+    { ...get, responseHeaders: 'x' },
+    { method: 'GET' },
+  ]) {
+    await t.rejects(client.request(options as never), { code: 'UND_ERR_INVALID_ARG' }, JSON.stringify(options))
+  }
+  t.throws(() => client.request(get, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  await client.close()
+})
+
+t.test('stream', async (t) => {
+  const origin = await echo()
+  const client = new Client(origin.url)
+  const sink = () => {
+    const chunks: Buffer[] = []
+    const writable = new Writable({
+      highWaterMark: 100,
+      write(chunk, _encoding, callback) {
+        chunks.push(chunk)
+        setImmediate(callback)
+      },
+    })
+    return { chunks, writable }
+  }
+  const { chunks, writable } = sink()
+  const big = Buffer.alloc(300_000, 'x')
+  const result = await client.stream({ path: '/info', method: 'POST', body: big, opaque: 5, onInfo() {} }, (data) => {
+    t.match(data, { statusCode: 200, opaque: 5, headers: { 'x-path': '/info' } })
+    return writable
+  })
+  t.match(result, { opaque: 5, trailers: {} })
+  t.ok(Buffer.concat(chunks).equals(big))
+  await new Promise<void>((resolve) => {
+    client.stream(
+      get,
+      () => sink().writable,
+      (error) => {
+        t.equal(error, null)
+        resolve()
+      },
+    )
+  })
+  await t.rejects(
+    client.stream(get, () => null as never),
+    { code: 'UND_ERR_INVALID_RETURN_VALUE' },
+  )
+  await t.rejects(client.stream(get, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => client.stream(get, () => sink().writable, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  const failing = new Writable({ write: (_chunk, _encoding, callback) => callback(new Error('disk full')) })
+  await t.rejects(
+    client.stream({ path: '/', method: 'POST', body: big }, () => failing),
+    { message: 'disk full' },
+  )
+  const abort = AbortSignal.abort(new Error('before'))
+  await t.rejects(
+    client.stream({ ...get, signal: abort }, () => sink().writable),
+    { message: 'before' },
+  )
+  await client.close()
+  await origin.close()
+})
+
+t.test('pipeline', async (t) => {
+  const origin = await echo()
+  const client = new Client(origin.url)
+  let text = ''
+  await new Promise<void>((resolve, reject) => {
+    pipeline(
+      Readable.from(['one ', 'two ', 'three']),
+      client.pipeline({ path: '/info', method: 'PUT', onInfo() {}, opaque: 1 }, ({ statusCode, body, opaque }) => {
+        t.equal(statusCode, 200)
+        t.equal(opaque, 1)
+        return body
+      }),
+      new Writable({
+        write(chunk, _encoding, callback) {
+          text += chunk
+          callback()
+        },
+      }),
+      (error) => (error ? reject(error) : resolve()),
+    )
+  })
+  t.equal(text, 'one two three')
+  t.throws(() => client.pipeline(get, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  const failed = (options: DispatchOptions & { signal?: AbortSignal }, handler: () => never) =>
+    new Promise((resolve) => client.pipeline(options, handler).on('error', resolve).end())
+  t.match(await failed(get, () => null as never), { code: 'UND_ERR_INVALID_RETURN_VALUE' })
+  t.match(await failed({ ...get, path: 'x' }, () => null as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(await failed({ ...get, signal: AbortSignal.abort(new Error('b')) }, () => null as never), { message: 'b' })
+  const thrown = await failed(get, () => {
+    throw new Error('in the handler')
+  })
+  t.match(thrown, { message: 'in the handler' })
+  const early = client.pipeline({ path: '/hang', method: 'POST' }, ({ body }) => body)
+  const closed = new Promise((resolve) => early.on('error', resolve))
+  early.write('x')
+  early.destroy()
+  t.match(await closed, { name: 'AbortError' })
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('pipeline passes on a connection that breaks and objects', async (t) => {
+  const origin = await rawOrigin((socket, index) => {
+    onRequests(socket, () => {
+      if (index === 0) socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc')
+      else socket.write(response('{"a":1}'))
+    })
+  })
+  const client = new Client(origin.url)
+  const broken = client.pipeline({ path: '/', method: 'GET' }, ({ body }) => body)
+  broken.end()
+  await t.rejects(
+    (async () => {
+      for await (const _ of broken);
+    })(),
+    { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' },
+  )
+  const objects = client.pipeline({ path: '/', method: 'GET', objectMode: true }, ({ body }) =>
+    Readable.from(
+      (async function* () {
+        yield await body.json()
+      })(),
+    ),
+  )
+  objects.end()
+  for await (const object of objects) t.strictSame(object, { a: 1 })
+  await client.close()
+  await origin.close()
+})
