@@ -206,6 +206,7 @@ export class BodyReadable extends Readable {
 
   #attach(consumer: Consumer): void {
     this.#consumed = true
+    this.#consumer = consumer
     this.#touch()
     const held = this.#held
     this.#held = []
@@ -214,9 +215,8 @@ export class BodyReadable extends Readable {
     this.#attaching = false
     for (const chunk of held) consumer.take(chunk)
     if (this.destroyed) return
-    if (this.#complete) return this.#end(consumer)
-    this.#consumer = consumer
-    this.#resume()
+    if (this.#complete) this.#end(consumer)
+    else this.#resume()
   }
 
   #end(consumer: Consumer): void {
