@@ -108,6 +108,8 @@ export class Inlet {
       socket.off(event, listener)
     }
     socket.pause()
+    // Paused by name, a `data` listener of the user's would not start it; null is as new.
+    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
     const held = Buffer.concat([rest, ...this.#aside])
     this.#aside = []
     if (held.length > 0) socket.unshift(held)

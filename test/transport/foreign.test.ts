@@ -1,0 +1,106 @@
+import { Duplex } from 'node:stream'
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+/** A socket that is none: answers each head in the same turn, as a test double or a proxy's stream would. */
+class InMemory extends Duplex {
+  #text = ''
+  readonly #answer: (head: string) => string
+
+  constructor(answer: (head: string) => string) {
+    super()
+    this.#answer = answer
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    this.#text += chunk.toString('latin1')
+    for (let end = this.#text.indexOf('\r\n\r\n'); end >= 0; end = this.#text.indexOf('\r\n\r\n')) {
+      this.push(this.#answer(this.#text.slice(0, end)))
+      this.#text = this.#text.slice(end + 4)
+    }
+    callback()
+  }
+}
+
+function clientOver(answer: (head: string) => string, pipelining = 1): Client {
+  return new Client('http://memory', {
+    pipelining,
+    connect: (_options, callback) => queueMicrotask(() => callback(null, new InMemory(answer))),
+  })
+}
+
+t.test('any Duplex will do', async (t) => {
+  const client = clientOver((head) => response(head.split(' ')[1] as string), 3)
+  const bodies = ['/a', '/b', '/c', '/d'].map(async (path) =>
+    (await client.request({ path, method: 'GET' })).body.text(),
+  )
+  t.strictSame(await Promise.all(bodies), ['/a', '/b', '/c', '/d'])
+  await client.close()
+})
+
+t.test('more than a window at once, paused and resumed', async (t) => {
+  const big = 'x'.repeat(500_000)
+  const client = clientOver(() => response(big))
+  const recorder = new Recorder((name, controller) => {
+    if (name !== 'data') return
+    controller.pause()
+    setImmediate(() => controller.resume())
+  })
+  client.dispatch({ path: '/', method: 'GET' }, recorder)
+  await recorder.ended
+  t.equal(recorder.error, null)
+  t.equal(recorder.body, big)
+  await client.close()
+})
+
+t.test('two clients whose answers come while the other is reading', async (t) => {
+  const inner = clientOver(() => response('i'.repeat(70_000)))
+  const inside: Recorder[] = []
+  const outer = clientOver(() => response('o'.repeat(200_000)))
+  const recorder = new Recorder((name) => {
+    if (name !== 'data') return
+    const nested = new Recorder()
+    inside.push(nested)
+    inner.dispatch({ path: '/', method: 'GET' }, nested)
+  })
+  outer.dispatch({ path: '/', method: 'GET' }, recorder)
+  await recorder.ended
+  await Promise.all(inside.map(({ ended }) => ended))
+  t.equal(recorder.body, 'o'.repeat(200_000))
+  for (const nested of inside) t.equal(nested.body, 'i'.repeat(70_000))
+  await Promise.all([inner.close(), outer.close()])
+})
+
+t.test('an upgrade over a Duplex', async (t) => {
+  const client = clientOver(() => 'HTTP/1.1 101 S\r\nupgrade: x\r\n\r\nrest')
+  const { socket } = await client.upgrade({ path: '/' })
+  const [chunk] = await new Promise<[Buffer]>((resolve) => socket.once('data', (data) => resolve([data])))
+  t.equal(String(chunk), 'rest')
+  socket.destroy()
+  await client.close()
+})
+
+t.test('the end of a Duplex', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${'y'.repeat(300_000)}`))
+  })
+  const net = await import('node:net')
+  const client = new Client(origin.url, {
+    connect(options, callback) {
+      const socket = net.connect(Number(options.port), options.hostname, () => callback(null, socket))
+    },
+  })
+  const { body } = await client.request({ path: '/', method: 'GET' })
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    await new Promise(setImmediate)
+  }
+  t.equal(length, 300_000)
+  await client.close()
+  await origin.close()
+})
