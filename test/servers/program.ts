@@ -1,0 +1,100 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A server program of the system, running in a folder of its own. */
+export interface Program {
+  readonly folder: string
+  /** Ends it and takes the folder away. */
+  stop(): Promise<void>
+}
+
+/**
+ * Sees that a program is there: as root on Debian it is installed. Returns why a test must be skipped, or false.
+ * Where skipping is forbidden (SLUICE_NO_SKIP) a missing program is an error.
+ */
+export function missing(command: string, packages: string[] = [command]): string | false {
+  if (found(command)) return false
+  if (process.getuid?.() === 0 && found('apt-get')) {
+    const options = { stdio: 'ignore' as const, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+    spawnSync('apt-get', ['update', '-qq'], options)
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options)
+    if (found(command)) return false
+  }
+  const reason = `${command} is not installed and can not be installed here`
+  if (process.env.SLUICE_NO_SKIP !== undefined) throw new Error(reason)
+  return reason
+}
+
+function found(command: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A port of loopback that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'sluice-'))
+}
+
+/** Starts a program and waits until its ports accept. */
+export async function start(
+  folder: string,
+  command: [string, ...string[]],
+  ports: readonly number[],
+): Promise<Program> {
+  const [name, ...rest] = command
+  const child = spawn(name, rest, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr?.on('data', (chunk) => {
+    said += chunk
+  })
+  const ended = new Promise<never>((_resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${said}`)))
+    child.once('error', reject)
+  })
+  ended.catch(() => {})
+  for (const port of ports) await Promise.race([accepting(port), ended])
+  return { folder, stop: () => stop(child, folder) }
+}
+
+async function accepting(port: number): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = net.connect(port, '127.0.0.1', () => {
+        socket.destroy()
+        resolve(true)
+      })
+      socket.on('error', () => resolve(false))
+    })
+    if (open) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`nothing accepts on port ${port}`)
+}
+
+function stop(child: ChildProcess, folder: string): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      rmSync(folder, { recursive: true, force: true })
+      resolve()
+    }
+    if (child.exitCode !== null || child.signalCode !== null) return done()
+    child.once('exit', done)
+    child.kill('SIGTERM')
+  })
+}
