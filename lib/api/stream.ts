@@ -20,6 +20,11 @@ export interface StreamData<Opaque = null> {
   trailers: IncomingHeaders
 }
 
+export interface StreamCall<Opaque> {
+  options: RequestOptions<Opaque>
+  factory: StreamFactory<Opaque>
+}
+
 /** Writes a response body into the stream that the caller's factory returns. */
 class StreamHandler<Opaque> implements DispatchHandler {
   readonly #options: RequestOptions<Opaque>
@@ -97,22 +102,17 @@ class StreamHandler<Opaque> implements DispatchHandler {
 /** Sends a request whose response body goes into a stream of the caller's. */
 export function stream<Opaque = null>(
   target: DispatchTarget,
-  options: RequestOptions<Opaque>,
-  factory: StreamFactory<Opaque>,
+  call: StreamCall<Opaque>,
   callback?: Callback<StreamData<Opaque>>,
 ): Promise<StreamData<Opaque>> | void {
   if (callback === undefined) {
-    return new Promise((resolve, reject) => send(target, { options, factory }, new Outcome(resolve, reject)))
+    return new Promise((resolve, reject) => send(target, call, new Outcome(resolve, reject)))
   }
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  send(target, { options, factory }, Outcome.ofCallback(callback))
+  send(target, call, Outcome.ofCallback(callback))
 }
 
-function send<Opaque>(
-  target: DispatchTarget,
-  call: { options: RequestOptions<Opaque>; factory: StreamFactory<Opaque> },
-  outcome: Outcome<StreamData<Opaque>>,
-): void {
+function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome: Outcome<StreamData<Opaque>>): void {
   try {
     const handler = new StreamHandler(call.options, call.factory, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)

@@ -56,7 +56,7 @@ export abstract class Dispatcher extends EventEmitter {
     factory: StreamFactory<Opaque>,
     callback?: Callback<StreamData<Opaque>>,
   ): Promise<StreamData<Opaque>> | void {
-    return callback === undefined ? stream(this, options, factory) : stream(this, options, factory, callback)
+    return stream(this, { options, factory }, callback)
   }
 
   /** A duplex whose writable side is the request body and whose readable side is what `handler` returns. */
