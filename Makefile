@@ -33,7 +33,7 @@ clean: ## remove what was made
 	rm -rf dist coverage .tap node_modules $(PARSER)
 
 $(STAMP): package.json package-lock.json .taprc
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	$(BIN)/tap build
 	@touch $@
 
