@@ -10,9 +10,9 @@ export type Callback<Data> = (error: Error | null, data: Data) => void
 
 /** Told of the outcome: the promise's two functions or the caller's one. */
 export class Outcome<Data> {
-  readonly #resolve: (data: Data) => void
-  readonly #reject: (error: Error) => void
-  #settled = false
+  /** Let go of when settled: they hold the promise, and with it a body that the caller may have forgotten. */
+  #resolve: ((data: Data) => void) | null
+  #reject: ((error: Error) => void) | null
 
   constructor(resolve: (data: Data) => void, reject: (error: Error) => void) {
     this.#resolve = resolve
@@ -26,19 +26,20 @@ export class Outcome<Data> {
     )
   }
 
-  get settled(): boolean {
-    return this.#settled
-  }
-
   succeed(data: Data): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#resolve(data)
+    const resolve = this.#resolve
+    this.#settle()
+    resolve?.(data)
   }
 
   fail(error: Error): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#reject(error)
+    const reject = this.#reject
+    this.#settle()
+    reject?.(error)
+  }
+
+  #settle(): void {
+    this.#resolve = null
+    this.#reject = null
   }
 }

@@ -137,6 +137,7 @@ export class Connection implements Listener {
     const writer = this.#writer as RequestWriter
     if (this.#pipeline.size === 0) this.#inlet.ref()
     exchange.carrier = this
+    exchange.sent = true
     exchange.reused = this.#sent > 0
     exchange.outputStart = writer.outlet.appended
     exchange.answeredBefore = this.#answered

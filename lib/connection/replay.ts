@@ -59,6 +59,7 @@ function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolea
   const fresh = !exchange.reused && answered === 0
   if (oldest && fresh && written > exchange.outputStart) return false
   exchange.replays++
+  exchange.sent = false
   return true
 }
 

@@ -15,7 +15,7 @@ export interface ClientOptions {
   keepAliveMaxTimeout?: number | null
   /** Taken off the server's hint, for the time the last response was under way. Default: 2 000. */
   keepAliveTimeoutThreshold?: number | null
-  /** Largest response head in bytes. Default: 16 384. */
+  /** Largest response head in bytes. Default: Node's `--max-http-header-size`, or 16 384. */
   maxHeaderSize?: number | null
   /** Largest response body in bytes; -1 for no limit. Default: -1. */
   maxResponseSize?: number | null
@@ -82,7 +82,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, 4_000),
     keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, 600_000),
     keepAliveTimeoutThreshold: finite('keepAliveTimeoutThreshold', options.keepAliveTimeoutThreshold, 2_000),
-    maxHeaderSize: positive('maxHeaderSize', whole('maxHeaderSize', options.maxHeaderSize, 16_384), 16_384),
+    maxHeaderSize: positive('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
     maxResponseSize: responseSize(options.maxResponseSize),
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: whole('pipelining', options.pipelining, 1),
@@ -91,6 +91,13 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options),
   }
+}
+
+/** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */
+function nodeHeaderSize(): number | undefined {
+  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].join(' ')
+  const found = /--max-http-header-size[= ](\d+)/.exec(flags)
+  return found === null ? undefined : Number(found[1])
 }
 
 function connectorOf(options: ClientOptions): Connector {

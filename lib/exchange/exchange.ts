@@ -36,6 +36,8 @@ export class Exchange implements QueueNode<Exchange> {
   paused = false
   /** How often a connection failed under it before it was sent again. */
   replays = 0
+  /** It left the queue for a connection. */
+  sent = false
   /** The connection had carried another request before. */
   reused = false
   /** Responses that the connection had completed when it was sent. */
@@ -156,6 +158,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   /** How far it has come, for errors. */
   get phase(): Phase {
+    if (!this.sent) return 'queued'
     if (this.headReceived) return 'body'
     return this.responseStarted ? 'headers' : 'send'
   }
@@ -164,7 +167,7 @@ export class Exchange implements QueueNode<Exchange> {
     if (this.done || this.aborted) return
     this.reason = reason === undefined || reason === null ? new RequestAbortedError() : toError(reason)
     const carrier = this.carrier
-    this.fail(this.reason)
+    this.fail(this.reason, { phase: this.phase })
     carrier?.onExchangeAborted(this)
   }
 

@@ -546,6 +546,43 @@ t.test('bad input throws at once and leaves the client usable', async (t) => {
   await origin.close()
 })
 
+t.test('the header limit of Node is the default', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.setHeader('x', 'y'.repeat(2000)).end())
+  const execArgv = process.execArgv
+  process.execArgv = [...execArgv, '--max-http-header-size=1000']
+  const client = new Client(origin.url)
+  process.execArgv = execArgv
+  await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'UND_ERR_HEADERS_OVERFLOW' })
+  await client.close()
+  await origin.close()
+})
+
+t.test('a body that was forgotten frees its connection', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end(Buffer.alloc(1_000_000)))
+  const { execFile } = await import('node:child_process')
+  const program = `
+    import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
+    const client = new Client(${JSON.stringify(origin.url)})
+    const get = { path: '/', method: 'GET' }
+    await (async () => { await client.request(get) })()
+    const second = client.request(get)
+    let answered = false
+    second.then(({ body }) => body.arrayBuffer()).then((bytes) => {
+      answered = true
+      console.log(bytes.byteLength)
+      return client.close()
+    })
+    for (let i = 0; i < 1000 && !answered; i++) {
+      globalThis.gc()
+      await new Promise(setImmediate)
+    }`
+  const said = await new Promise<string>((resolve) => {
+    execFile(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], (_error, out) => resolve(out))
+  })
+  t.equal(said.trim(), '1000000')
+  await origin.close()
+})
+
 t.test('the connection closes under no one: an idle client lets the process go', async (t) => {
   const origin = await echoOrigin()
   const { spawn } = await import('node:child_process')
