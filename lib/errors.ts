@@ -347,9 +347,13 @@ export class SecureProxyConnectionError extends UndiciError {
 }
 Object.defineProperty(SecureProxyConnectionError.prototype, 'fault', { value: 'network', configurable: true })
 
-/** Adds what is known of the place to an error; a field already there stays: the innermost knowledge wins. */
+/**
+ * Adds what is known of the place to an error of ours or of the system's, which have codes; what a caller made is the
+ * caller's. A field already there stays: the innermost knowledge wins.
+ */
 export function locate<E extends Error>(error: E, context: ErrorContext): E {
-  if (!Object.isExtensible(error)) return error
+  const ours = error instanceof HTTPParserError || typeof (error as { code?: unknown }).code === 'string'
+  if (!ours || !Object.isExtensible(error)) return error
   const known = error as E & ErrorContext
   for (const key of Object.keys(context) as (keyof ErrorContext)[]) {
     if (context[key] !== undefined && known[key] === undefined) Object.assign(known, { [key]: context[key] })

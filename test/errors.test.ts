@@ -68,7 +68,8 @@ t.test('errors with more to tell', async (t) => {
 t.test('what is known of the place is added, the innermost first', async (t) => {
   const error = errors.locate(new errors.SocketError('x'), { path: '/a', phase: 'send' })
   t.match(errors.locate(error, { path: '/b', origin: 'http://x' }), { path: '/a', phase: 'send', origin: 'http://x' })
-  const frozen = Object.freeze(new Error('x'))
+  t.notOk('path' in errors.locate(new Error('of a caller'), { path: '/' }))
+  const frozen = Object.freeze(new errors.SocketError('x'))
   t.equal(errors.locate(frozen, { path: '/' }), frozen)
   const system = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', port: 1 })
   t.match(errors.replicate(system), { code: 'ECONNREFUSED', port: 1, cause: system })

@@ -1,6 +1,8 @@
 /** What a tally counts; each figure is changed where the thing itself happens. */
 export type Count = 'connected' | 'free' | 'pending' | 'queued' | 'running'
 
+const COUNTS = ['connected', 'free', 'pending', 'queued', 'running'] as const
+
 /** Counters of one level that also add to those of the level above: reading any level costs nothing. */
 export class Tally {
   connected = 0
@@ -8,11 +10,7 @@ export class Tally {
   pending = 0
   queued = 0
   running = 0
-  #parent: Tally | null
-
-  constructor(parent: Tally | null = null) {
-    this.#parent = parent
-  }
+  #parent: Tally | null = null
 
   add(count: Count, difference: number): void {
     let tally: Tally | null = this
@@ -22,11 +20,9 @@ export class Tally {
     }
   }
 
-  /** Takes all that is counted here off the levels above, which hear of no later change. */
-  detach(): void {
-    const parent = this.#parent
-    this.#parent = null
-    if (parent === null) return
-    for (const count of ['connected', 'free', 'pending', 'queued', 'running'] as const) parent.add(count, -this[count])
+  /** Adds all that is counted here to the level above, and every change from now on. */
+  attach(parent: Tally): void {
+    this.#parent = parent
+    for (const count of COUNTS) parent.add(count, this[count])
   }
 }

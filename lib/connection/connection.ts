@@ -199,7 +199,12 @@ export class Connection implements Listener {
   }
 
   onReadFinished(): void {
-    this.#end(new SocketError('other side closed', this.#inlet.info), 'network')
+    // With nothing under way that is a server's right, and no failure of it.
+    const idle = this.#pipeline.size === 0
+    const error = idle
+      ? new InformationalError('the server closed the idle connection')
+      : new SocketError('other side closed', this.#inlet.info)
+    this.#end(error, 'network')
   }
 
   /** The socket leaves HTTP and becomes the caller's. */
@@ -282,7 +287,7 @@ export class Connection implements Listener {
     exchange.end(trailers)
     if (this.#closed) return
     if (this.#state.keepAlive === 'last' && (this.#pipeline.size === 0 || !reusable)) {
-      return this.#end(new SocketError('the connection is not kept alive', this.#inlet.info), 'network')
+      return this.#end(new InformationalError('the connection is not kept alive'), 'network')
     }
     if (this.#pipeline.size === 0) this.#idle()
     if (!this.#closed) this.#owner.onReady(this)

@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.js'
+import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
 
 /** Options of a Client. All times in ms. Source: undici's `Client.md`. */
@@ -91,6 +92,12 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options),
   }
+}
+
+/** What requests take from their client. */
+export function requestDefaults(origin: URL, options: ResolvedClientOptions): RequestDefaults {
+  const { headersTimeout, bodyTimeout, strictContentLength } = options
+  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength }
 }
 
 /** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */

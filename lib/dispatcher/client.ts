@@ -3,7 +3,13 @@ import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchOptions, Request, type RequestDefaults } from '../exchange/request.js'
 import { defaultLimits } from '../wire/parser.js'
-import { type ClientOptions, type ResolvedClientOptions, resolveClientOptions, whole } from './client-options.js'
+import {
+  type ClientOptions,
+  type ResolvedClientOptions,
+  requestDefaults,
+  resolveClientOptions,
+  whole,
+} from './client-options.js'
 import { ClientQueue, type ClientQueueListener } from './client-queue.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -19,6 +25,7 @@ export class Client extends LifecycleDispatcher {
   readonly #url: URL
   readonly #queue: ClientQueue
   readonly #defaults: RequestDefaults
+  readonly #tally = new Tally()
   #needDrain = false
   #onTornDown: (() => void) | null = null
 
@@ -30,18 +37,11 @@ export class Client extends LifecycleDispatcher {
     super()
     this.#url = parseOrigin(url)
     const resolved = resolveClientOptions(options)
-    const { headersTimeout, bodyTimeout, strictContentLength } = resolved
-    this.#defaults = {
-      host: this.#url.host,
-      origin: this.#url.origin,
-      headersTimeout,
-      bodyTimeout,
-      strictContentLength,
-    }
+    this.#defaults = requestDefaults(this.#url, resolved)
     this.#queue = new ClientQueue({
       listener: this.#listener(),
       options: connectionOptions(this.#url, resolved),
-      tally: new Tally(),
+      tally: this.#tally,
       pipelining: resolved.pipelining,
     })
   }
@@ -60,6 +60,17 @@ export class Client extends LifecycleDispatcher {
     return new ClientStats(this.#queue)
   }
 
+  /** @internal Counts in `parent` too, from now on. */
+  countIn(parent: Tally): void {
+    this.#tally.attach(parent)
+  }
+
+  /** @internal Takes in a request that was checked elsewhere. */
+  admit(exchange: Exchange): boolean {
+    this.#queue.push(exchange)
+    return this.#room()
+  }
+
   /** What is connected, waiting and under way, in words. */
   override toString(): string {
     const { connected, pending, running } = this.#queue
@@ -67,7 +78,11 @@ export class Client extends LifecycleDispatcher {
   }
 
   protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    this.#queue.push(new Exchange(new Request(options, this.#defaults), handler))
+    return this.admit(new Exchange(new Request(options, this.#defaults), handler))
+  }
+
+  /** False when busy: then one `drain` follows. */
+  #room(): boolean {
     if (!this.#queue.busy) return true
     this.#needDrain = true
     return false
@@ -105,14 +120,8 @@ export class Client extends LifecycleDispatcher {
       onConnectionError: (error) => this.emit('connectionError', this.#url, [this], error),
       onProgress: () => this.#progress(),
       onSocketClosed: () => this.#checkTornDown(),
-      onHandlerError: (error) => this.#reportHandlerError(error),
+      onHandlerError: (error) => this.reportHandlerError(error),
     }
-  }
-
-  /** An `error` event without a listener would end the process for one bad handler. */
-  #reportHandlerError(error: unknown): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
-    else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
   }
 }
 

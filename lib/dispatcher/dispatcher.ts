@@ -5,6 +5,7 @@ import { type PipelineHandler, type PipelineOptions, pipeline } from '../api/pip
 import { type RequestOptions, type ResponseData, request } from '../api/request.js'
 import { type StreamData, type StreamFactory, stream } from '../api/stream.js'
 import { type UpgradeData, type UpgradeOptions, upgrade } from '../api/upgrade.js'
+import { invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 
@@ -82,5 +83,95 @@ export abstract class Dispatcher extends EventEmitter {
     callback?: Callback<UpgradeData<Opaque>>,
   ): Promise<UpgradeData<Opaque>> | void {
     return callback === undefined ? upgrade(this, options) : upgrade(this, options, callback)
+  }
+
+  /**
+   * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else.
+   * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+   */
+  compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): ComposedDispatcher {
+    let dispatch: Dispatch = (options, handler) => this.dispatch(options, handler)
+    for (const interceptor of interceptors.flat() as DispatchInterceptor[]) {
+      if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
+      dispatch = interceptor(dispatch)
+      if (typeof dispatch !== 'function') throw invalidOption('what an interceptor returns', 'a function', dispatch)
+    }
+    return new ComposedDispatcher(this, dispatch)
+  }
+}
+
+/** A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. */
+export class ComposedDispatcher extends Dispatcher {
+  /** What it was composed from. */
+  readonly base: Dispatcher
+  readonly #dispatch: Dispatch
+
+  constructor(base: Dispatcher, dispatch: Dispatch) {
+    super()
+    this.base = base
+    this.#dispatch = dispatch
+  }
+
+  get closed(): boolean {
+    return (this.base as ComposedDispatcher).closed
+  }
+
+  get destroyed(): boolean {
+    return (this.base as ComposedDispatcher).destroyed
+  }
+
+  get stats(): unknown {
+    return (this.base as ComposedDispatcher).stats
+  }
+
+  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    return this.#dispatch(options, handler)
+  }
+
+  override close(): Promise<void>
+  override close(callback: () => void): void
+  override close(callback?: () => void): Promise<void> | void {
+    return callback === undefined ? this.base.close() : this.base.close(callback)
+  }
+
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
+    if (typeof error === 'function') return this.base.destroy(error)
+    return callback === undefined ? this.base.destroy(error) : this.base.destroy(error ?? null, callback)
+  }
+
+  // Events are the base's: whoever listens here listens there.
+
+  override on(event: string, listener: (...values: never[]) => void): this {
+    this.base.on(event, listener as () => void)
+    return this
+  }
+
+  override once(event: string, listener: (...values: never[]) => void): this {
+    this.base.once(event, listener as () => void)
+    return this
+  }
+
+  override off(event: string, listener: (...values: never[]) => void): this {
+    this.base.off(event, listener as () => void)
+    return this
+  }
+
+  override addListener(event: string, listener: (...values: never[]) => void): this {
+    return this.on(event, listener)
+  }
+
+  override removeListener(event: string, listener: (...values: never[]) => void): this {
+    return this.off(event, listener)
+  }
+
+  override listenerCount(event: string): number {
+    return this.base.listenerCount(event)
+  }
+
+  override emit(event: string, ...values: unknown[]): boolean {
+    return this.base.emit(event, ...values)
   }
 }

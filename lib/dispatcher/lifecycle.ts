@@ -64,6 +64,12 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (this.#closed && !this.#destroyed && this.settled) this.#destroy(new ClientClosedError(), () => {})
   }
 
+  /** An `error` event without a listener would end the process for one bad handler. */
+  protected reportHandlerError(error: unknown): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
+  }
+
   #close(done: Done, fail: (error: Error) => void): void {
     if (this.#destroyed && !this.#ending) return queueMicrotask(() => fail(new ClientDestroyedError()))
     if (this.#finished) return queueMicrotask(done)

@@ -1,0 +1,156 @@
+import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { Client } from './client.js'
+import { resolveClientOptions } from './client-options.js'
+import type { Dispatcher } from './dispatcher.js'
+import { LifecycleDispatcher } from './lifecycle.js'
+import { Pool } from './pool.js'
+import { type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import type { ClientStats, PoolStats } from './stats.js'
+
+/** Options of an Agent: those of its pools, and these. Source: undici's `Agent.md`. */
+export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
+  /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
+  factory?: ((origin: URL, options: PoolOptions) => Dispatcher) | null
+  /** Most origins at once. Default: no limit. */
+  maxOrigins?: number
+}
+
+interface Entry {
+  dispatcher: Dispatcher
+  /** Connections it has now. */
+  connected: number
+  busy: boolean
+}
+
+/** Dispatchers by origin, made when they are needed and closed when they are not. Source: undici's `Agent.md`. */
+export class Agent extends LifecycleDispatcher {
+  readonly #entries = new Map<string, Entry>()
+  readonly #leaving = new Map<Dispatcher, Promise<void>>()
+  readonly #factory: (origin: URL, options: PoolOptions) => Dispatcher
+  readonly #options: PoolOptions
+  readonly #maxOrigins: number
+  #emptied = false
+
+  /** @throws {InvalidArgumentError} an option is not what is documented */
+  constructor(options: AgentOptions = {}) {
+    super()
+    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...rest } = options
+    if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+    if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
+      throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
+    }
+    resolveClientOptions(resolvePoolOptions(rest).client)
+    this.#options = rest
+    this.#maxOrigins = maxOrigins
+    this.#factory = factory ?? defaultFactory
+  }
+
+  /** Statistics by origin, of those dispatchers that have any. */
+  get stats(): Record<string, ClientStats | PoolStats> {
+    const stats: Record<string, ClientStats | PoolStats> = {}
+    for (const [origin, { dispatcher }] of this.#entries) {
+      const own = (dispatcher as { stats?: ClientStats | PoolStats }).stats
+      if (own !== undefined) stats[origin] = own
+    }
+    return stats
+  }
+
+  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const { origin } = options
+    if (typeof origin !== 'string' && !(origin instanceof URL)) {
+      throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
+    }
+    const url = urlOf(origin)
+    const entry = this.#entries.get(url.origin) ?? this.#open(url)
+    const room = entry.dispatcher.dispatch({ ...options, origin: url.origin }, handler)
+    entry.busy = !room
+    return room
+  }
+
+  #open(url: URL): Entry {
+    if (this.#entries.size >= this.#maxOrigins) {
+      throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
+    }
+    const dispatcher = this.#factory(url, { ...this.#options })
+    if (typeof dispatcher?.dispatch !== 'function') {
+      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+    }
+    const entry: Entry = { dispatcher, connected: 0, busy: false }
+    this.#entries.set(url.origin, entry)
+    this.#listen(url.origin, entry)
+    return entry
+  }
+
+  #listen(key: string, entry: Entry): void {
+    const { dispatcher } = entry
+    dispatcher.on('connect', (origin: URL, targets: Dispatcher[]) => {
+      entry.connected++
+      this.emit('connect', origin, [this, ...targets])
+    })
+    dispatcher.on('disconnect', (origin: URL, targets: Dispatcher[], error: Error) => {
+      entry.connected--
+      this.emit('disconnect', origin, [this, ...targets], error)
+      this.#closeIfIdle(key, entry)
+    })
+    dispatcher.on('connectionError', (origin: URL, targets: Dispatcher[], error: Error) => {
+      this.emit('connectionError', origin, [this, ...targets], error)
+      this.#closeIfIdle(key, entry)
+    })
+    dispatcher.on('drain', (origin: URL) => {
+      entry.busy = false
+      this.emit('drain', origin)
+    })
+  }
+
+  /** A crawl over many origins must not keep a pool for each: one without connections and requests goes. */
+  #closeIfIdle(key: string, entry: Entry): void {
+    // What waits for this connection is failed, or sent again, in this turn.
+    setImmediate(() => {
+      const size = (entry.dispatcher as { stats?: { size?: number } }).stats?.size ?? 0
+      if (entry.connected > 0 || entry.busy || size > 0 || this.#entries.get(key) !== entry) return
+      this.#part(key, entry.dispatcher)
+    })
+  }
+
+  #part(key: string, dispatcher: Dispatcher): void {
+    this.#entries.delete(key)
+    const left = dispatcher.close().catch(() => {})
+    this.#leaving.set(dispatcher, left)
+    left.then(() => this.#leaving.delete(dispatcher))
+  }
+
+  protected override get settled(): boolean {
+    return this.#emptied
+  }
+
+  protected override shutDown(): void {
+    for (const [key, { dispatcher }] of [...this.#entries]) this.#part(key, dispatcher)
+    Promise.all(this.#leaving.values()).then(() => {
+      this.#emptied = true
+      this.settle()
+    })
+  }
+
+  protected override tearDown(error: Error, done: () => void): void {
+    const all = [...[...this.#entries.values()].map(({ dispatcher }) => dispatcher), ...this.#leaving.keys()]
+    Promise.all(all.map((dispatcher) => dispatcher.destroy(error))).then(done, done)
+  }
+}
+
+function defaultFactory(origin: URL, options: PoolOptions): Dispatcher {
+  if (options.connections !== 1) return new Pool(origin, options)
+  const { connections: _one, clientTtl: _ttl, ...rest } = options
+  return new Client(origin, rest)
+}
+
+/** Of an origin as it is given with a request: what is behind the host does not matter. */
+function urlOf(origin: string | URL): URL {
+  try {
+    return new URL(new URL(origin).origin)
+  } catch {
+    throw invalidOption('origin', 'an http: or https: URL', origin)
+  }
+}

@@ -1,0 +1,225 @@
+import type { Picker } from '../balance/picker.js'
+import { Queue } from '../base/queue.js'
+import { Tally } from '../base/tally.js'
+import { invalidOption } from '../errors.js'
+import { type Carrier, Exchange } from '../exchange/exchange.js'
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { type DispatchOptions, Request, type RequestDefaults } from '../exchange/request.js'
+import { Client } from './client.js'
+import { requestDefaults, resolveClientOptions } from './client-options.js'
+import type { Dispatcher } from './dispatcher.js'
+import { LifecycleDispatcher } from './lifecycle.js'
+import { Member, type MemberListener } from './member.js'
+import { parseOrigin } from './origin.js'
+import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
+import { PoolStats } from './stats.js'
+import { Parcel, type Waiting } from './waiting.js'
+
+type Targets = { targets: Dispatcher[]; error: Error }
+
+/** What the pools of one origin have in common: members, their queue, their events, their end. */
+export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier {
+  readonly #url: URL
+  readonly #options: ResolvedPoolOptions
+  readonly #defaults: RequestDefaults
+  readonly #picker: Picker<Member>
+  readonly #members = new Set<Member>()
+  readonly #waiting = new Queue<Waiting>()
+  readonly #tally = new Tally()
+  /** Members that left and have requests to end. */
+  readonly #leaving = new Map<Member, Promise<void>>()
+  #busy = 0
+  #needDrain = false
+  #serving = false
+  #emptied = false
+
+  constructor(url: URL | string, options: PoolOptions, picker: (bounded: boolean) => Picker<Member>) {
+    super()
+    this.#url = parseOrigin(url)
+    const resolved = resolvePoolOptions(options)
+    // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
+    const client = resolveClientOptions(resolved.client)
+    this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
+    this.#defaults = requestDefaults(this.#url, client)
+    this.#picker = picker(Number.isFinite(this.#options.connections))
+  }
+
+  /** A snapshot of connections and requests of all clients. */
+  get stats(): PoolStats {
+    return new PoolStats(this.#tally)
+  }
+
+  /** @internal Counts in `parent` too, from now on. */
+  countIn(parent: Tally): void {
+    this.#tally.attach(parent)
+  }
+
+  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const waiting = this.#take(options, handler)
+    if (this.#waiting.size > 0 || !this.#offer(waiting)) {
+      if (waiting instanceof Exchange) waiting.carrier = this
+      this.#waiting.push(waiting)
+      this.#tally.add('queued', 1)
+      if (waiting instanceof Exchange) waiting.queued()
+    }
+    if (this.#waiting.size === 0 && !this.#exhausted) return true
+    this.#needDrain = true
+    return false
+  }
+
+  /** Checked here, once, unless it goes to a dispatcher that is not ours. */
+  #take(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
+    if (this.#options.factory !== null) return new Parcel({ ...options, origin: this.#url.origin }, handler)
+    return new Exchange(new Request(options, this.#defaults), handler)
+  }
+
+  get #full(): boolean {
+    return this.#members.size >= this.#options.connections
+  }
+
+  /** All that may be here are here, and none has room. */
+  get #exhausted(): boolean {
+    return this.#full && this.#busy >= this.#members.size
+  }
+
+  /** Gives a request to whoever is next; false when it has to wait. */
+  #offer(waiting: Waiting): boolean {
+    const member = this.#picker.pick(this.#full) ?? (this.#full ? null : this.#join())
+    if (member === null) return false
+    member.give(waiting)
+    this.#picker.used(member)
+    return true
+  }
+
+  /** Of those who wait: whoever sent it is not there any more to hear what a dispatcher of somebody else's throws. */
+  #tryOffer(waiting: Waiting): boolean {
+    try {
+      return this.#offer(waiting)
+    } catch (error) {
+      this.reportHandlerError(error)
+      return true
+    }
+  }
+
+  #join(): Member {
+    const { factory, client, clientTtl } = this.#options
+    const dispatcher = factory === null ? new Client(this.#url, client) : factory(this.#url, client)
+    if (typeof dispatcher?.dispatch !== 'function')
+      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+    const member = new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })
+    this.#members.add(member)
+    this.#picker.join(member)
+    return member
+  }
+
+  /** Serves those who wait, in the order of their arrival. */
+  #serve(): void {
+    if (this.#serving) return
+    this.#serving = true
+    while (this.#waiting.head !== null) {
+      if (this.#exhausted) break
+      const next = this.#waiting.shift() as Waiting
+      this.#tally.add('queued', -1)
+      if (this.#tryOffer(next)) continue
+      this.#waiting.unshift(next)
+      this.#tally.add('queued', 1)
+      break
+    }
+    this.#serving = false
+    if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
+      this.#needDrain = false
+      this.emit('drain', this.#url)
+    }
+    if (this.closed) this.#dismiss()
+  }
+
+  #part(member: Member): void {
+    if (!this.#members.delete(member)) return
+    this.#picker.leave(member)
+    const left = member.leave()
+    this.#leaving.set(member, left)
+    left.then(() => this.#leaving.delete(member))
+  }
+
+  protected override get settled(): boolean {
+    return this.#emptied
+  }
+
+  protected override shutDown(): void {
+    this.#dismiss()
+  }
+
+  /** Closes the members once nobody waits; they end what they have. */
+  #dismiss(): void {
+    if (this.#waiting.size > 0 || this.#emptied) return
+    for (const member of [...this.#members]) this.#part(member)
+    Promise.all(this.#leaving.values()).then(() => {
+      this.#emptied = true
+      this.settle()
+    })
+  }
+
+  protected override tearDown(error: Error, done: () => void): void {
+    this.#emptied = true
+    const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
+    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
+      this.#tally.add('queued', -1)
+      const exchange =
+        next instanceof Exchange ? next : new Exchange(new Request(next.options, this.#defaults), next.handler)
+      exchange.fail(error, { phase: 'queued', bytesWritten: 0, replaySafe: true })
+    }
+    if (this.#needDrain) {
+      this.#needDrain = false
+      this.emit('drain', this.#url)
+    }
+    Promise.all(members).then(done, done)
+  }
+
+  // What members tell
+
+  onBusyCount(difference: number): void {
+    this.#busy += difference
+  }
+
+  onMemberFree(member: Member): void {
+    if (!this.#members.has(member)) return
+    this.#picker.freed(member)
+    this.#serve()
+  }
+
+  onMemberConnect(_member: Member, origin: URL, targets: Dispatcher[]): void {
+    this.emit('connect', origin, [this, ...targets])
+  }
+
+  onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
+    this.emit('disconnect', origin, [this, ...targets], error)
+  }
+
+  /** A client that can not connect makes room for another. */
+  onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
+    this.#part(member)
+    this.emit('connectionError', origin, [this, ...targets], error)
+    queueMicrotask(() => this.#serve())
+  }
+
+  onMemberExpired(member: Member): void {
+    this.#part(member)
+    this.#serve()
+  }
+
+  // What handlers ask for while they wait
+
+  onExchangeAborted(exchange: Exchange): void {
+    if (!this.#waiting.remove(exchange)) return
+    this.#tally.add('queued', -1)
+    this.#serve()
+  }
+
+  onExchangePaused(): void {}
+
+  onExchangeResumed(): void {}
+
+  onHandlerError(error: unknown): void {
+    this.reportHandlerError(error)
+  }
+}

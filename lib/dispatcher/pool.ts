@@ -1,0 +1,17 @@
+import { FirstFree } from '../balance/first-free.js'
+import { PoolBase } from './pool-base.js'
+import type { PoolOptions } from './pool-options.js'
+
+/**
+ * Clients of one origin: a request goes to the first that is free, or to a new one while `connections` allows, or
+ * waits. Source: undici's `Pool.md`.
+ */
+export class Pool extends PoolBase {
+  /**
+   * @param url the origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   */
+  constructor(url: URL | string, options: PoolOptions = {}) {
+    super(url, options, () => new FirstFree('last'))
+  }
+}

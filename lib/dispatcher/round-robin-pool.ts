@@ -1,0 +1,19 @@
+import { FirstFree } from '../balance/first-free.js'
+import { RoundRobin } from '../balance/round-robin.js'
+import { PoolBase } from './pool-base.js'
+import type { PoolOptions } from './pool-options.js'
+
+/**
+ * Clients of one origin that take turns: all `connections` are opened before one is used twice, and each gets the
+ * same share of the requests. Without a limit one is opened only when all are busy. Source: undici's
+ * `RoundRobinPool.md`.
+ */
+export class RoundRobinPool extends PoolBase {
+  /**
+   * @param url the origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   */
+  constructor(url: URL | string, options: PoolOptions = {}) {
+    super(url, options, (bounded) => (bounded ? new RoundRobin() : new FirstFree('longest')))
+  }
+}

@@ -1,0 +1,82 @@
+import t from 'tap'
+import { Agent, Client, Pool } from '../../lib/index.js'
+import { event, httpOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+t.test('a dispatcher per origin, closed when idle and without connections', async (t) => {
+  const origins = await Promise.all(
+    ['a', 'b', 'c'].map((name) => httpOrigin((_request, reply) => void reply.end(name))),
+  )
+  const agent = new Agent({ keepAliveMaxTimeout: 30 })
+  const text = async (origin: string | URL) => (await agent.request({ origin, path: '/', method: 'GET' })).body.text()
+  const connected = event<[URL, object[]]>(agent, 'connect')
+  t.strictSame(await Promise.all(origins.map(({ url }) => text(url))), ['a', 'b', 'c'])
+  const [, targets] = await connected
+  t.equal(targets[0], agent)
+  t.ok(targets[1] instanceof Pool)
+  t.strictSame(Object.keys(agent.stats).sort(), origins.map(({ url }) => url).sort())
+  t.match(Object.values(agent.stats)[0], { connected: 1, free: 1 })
+  while (Object.keys(agent.stats).length > 0) await new Promise(setImmediate)
+  t.equal(await text(new URL('/ignored', origins[0]?.url)), 'a', 'and made anew')
+  await agent.close()
+  await Promise.all(origins.map((origin) => origin.close()))
+})
+
+t.test('an origin that can not be reached leaves nothing behind', async (t) => {
+  const dead = await rawOrigin(() => {})
+  await dead.close()
+  const agent = new Agent()
+  await t.rejects(agent.request({ origin: dead.url, path: '/', method: 'GET' }), { code: 'ECONNREFUSED' })
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  t.strictSame(agent.stats, {})
+  await agent.close()
+})
+
+t.test('factory, connections, maxOrigins and bad input', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const made: object[] = []
+  const agent = new Agent({
+    connections: 1,
+    maxOrigins: 1,
+    factory: (url, options) => {
+      t.equal(options.connections, 1)
+      const { connections: _one, ...rest } = options
+      const client = new Client(url, rest)
+      made.push(client)
+      return client
+    },
+  })
+  const get = { origin: origin.url, path: '/', method: 'GET' }
+  await (await agent.request(get)).body.dump()
+  await (await agent.request(get)).body.dump()
+  t.equal(made.length, 1)
+  await t.rejects(agent.request({ ...get, origin: 'http://other.test' }), { code: 'UND_ERR_MAX_ORIGINS_REACHED' })
+  t.throws(() => agent.dispatch({ path: '/', method: 'GET' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => agent.dispatch({ ...get, origin: 'nonsense' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  await agent.close()
+  const single = new Agent({ connections: 1 })
+  const [, targets] = await Promise.all([
+    single.request(get).then(({ body }) => body.dump()),
+    event<[URL, object[]]>(single, 'connect'),
+  ]).then(([, connected]) => connected)
+  t.ok(targets[1] instanceof Client)
+  await single.close()
+  for (const options of [null, { factory: 1 }, { maxOrigins: 0 }, { connections: 0 }, { pipelining: -1 }]) {
+    t.throws(() => new Agent(options as never), { code: 'UND_ERR_INVALID_ARG' }, JSON.stringify(options))
+  }
+  const bad = new Agent({ factory: () => null as never })
+  t.throws(() => bad.dispatch(get, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  await origin.close()
+})
+
+t.test('destroy fails what runs', async (t) => {
+  const origin = await rawOrigin((socket) => onRequests(socket, () => {}))
+  const agent = new Agent()
+  let drains = 0
+  agent.on('drain', () => drains++)
+  const running = agent.request({ origin: origin.url, path: '/', method: 'GET' })
+  await event(agent, 'connect')
+  await Promise.all([t.rejects(running, { message: 'bang' }), agent.destroy(new Error('bang'))])
+  await origin.close()
+})

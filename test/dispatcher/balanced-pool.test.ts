@@ -1,0 +1,187 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { type Weighted, WeightedTurns } from '../../lib/balance/weighted.js'
+import { BalancedPool, type Dispatcher, Pool } from '../../lib/index.js'
+import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+const get = { path: '/health', method: 'GET' }
+const none = { connected: 0, free: 0, pending: 0, queued: 0, running: 0, size: 0 }
+
+async function backends(count: number): Promise<{ origins: Origin[]; served: number[]; close(): Promise<void> }> {
+  const served = new Array(count).fill(0)
+  const origins = await Promise.all(
+    served.map((_, index) =>
+      httpOrigin((_request, reply) => {
+        served[index]++
+        reply.end(String(index))
+      }),
+    ),
+  )
+  return { origins, served, close: async () => void (await Promise.all(origins.map((origin) => origin.close()))) }
+}
+
+async function ask(pool: Dispatcher): Promise<string> {
+  return (await pool.request(get)).body.text()
+}
+
+t.test('the example: nine at once over three upstreams are three each', async (t) => {
+  const { origins, served, close } = await backends(3)
+  const pool = new BalancedPool(origins.map(({ url }) => url))
+  const responses = await Promise.all(Array.from({ length: 9 }, () => pool.request(get)))
+  await Promise.all(responses.map(({ body }) => body.dump()))
+  t.strictSame(served, [3, 3, 3])
+  for (let i = 0; i < 9; i++) await ask(pool)
+  t.strictSame(served, [6, 6, 6])
+  t.match({ ...pool.stats }, { running: 0, pending: 0, size: 0, connected: 9 })
+  await pool.close()
+  t.strictSame({ ...pool.stats }, none)
+  await close()
+})
+
+t.test('the second example: upstreams come and go', async (t) => {
+  const { origins, served, close } = await backends(3)
+  const [one, two, three] = origins.map(({ url }) => url) as [string, string, string]
+  const pool = new BalancedPool(one)
+  t.equal(pool.addUpstream(two).addUpstream(new URL(three)).addUpstream(two), pool)
+  t.strictSame(pool.upstreams, [one, two, three])
+  t.ok(pool.getUpstream(one) instanceof Pool)
+  const before = Array.from({ length: 30 }, () => ask(pool))
+  t.equal(pool.removeUpstream(one).removeUpstream(one), pool)
+  t.equal(pool.getUpstream(one), undefined)
+  t.equal((await Promise.all(before)).length, 30, 'what was under way ends')
+  t.strictSame(served, [10, 10, 10])
+  await Promise.all(Array.from({ length: 10 }, () => ask(pool)))
+  t.strictSame(served, [10, 15, 15])
+  pool.removeUpstream(two).removeUpstream(three)
+  await t.rejects(ask(pool), { code: 'UND_ERR_BPL_MISSING_UPSTREAM', name: 'MissingUpstreamError' })
+  await pool.close()
+  await close()
+})
+
+t.test('an upstream that fails loses weight and gains it back', async (t) => {
+  const { origins, served, close } = await backends(2)
+  const dead = await rawOrigin(() => {})
+  await dead.close()
+  let port = dead.port
+  const pool = new BalancedPool([origins[0]?.url as string, 'http://flaky.test'], {
+    factory: (url, options) =>
+      new Pool(url, {
+        ...options,
+        pipelining: 0,
+        connect: (target, callback) => {
+          const where = url.hostname === 'flaky.test' ? port : Number(target.port)
+          import('node:net').then(({ default: net }) => {
+            const socket = net.connect(where, '127.0.0.1')
+            socket
+              .once('connect', () => callback(null, socket))
+              .once('error', (error) => callback(error, null as never))
+          })
+        },
+      }),
+  })
+  const errors: Error[] = []
+  pool.on('connectionError', (_origin, _targets, error) => errors.push(error))
+  let failures = 0
+  for (let i = 0; i < 200; i++) await ask(pool).catch(() => failures++)
+  t.ok(failures > 1 && failures < 40, `${failures} of 200 went to the dead one`)
+  t.equal(errors.length, failures)
+  port = origins[1]?.port as number
+  served.fill(0)
+  for (let i = 0; i < 400; i++) await ask(pool)
+  const share = served[1] as number
+  t.ok(share > 80, `${share} of the next 400 went to the one that came back`)
+  served.fill(0)
+  for (let i = 0; i < 100; i++) await ask(pool)
+  t.strictSame(served, [50, 50], 'and then its half')
+  await pool.close()
+  await close()
+})
+
+t.test('drain, events, options, lifecycle', async (t) => {
+  const { origins, close } = await backends(2)
+  const urls = origins.map(({ url }) => url)
+  const pool = new BalancedPool(urls, { connections: 1 })
+  const connected = event<[URL, object[]]>(pool, 'connect')
+  let drains = 0
+  pool.on('drain', () => drains++)
+  const recorders = [1, 2, 3].map(() => new Recorder())
+  t.strictSame(
+    recorders.map((recorder) => pool.dispatch(get, recorder)),
+    [true, false, false],
+  )
+  t.equal((await connected)[1][0], pool)
+  await Promise.all(recorders.map(({ ended }) => ended))
+  await new Promise(setImmediate)
+  t.equal(drains, 1)
+  for (const options of [null, { factory: 1 }, { maxWeightPerServer: 0 }, { errorPenalty: 'x' }, { connections: -1 }]) {
+    t.throws(() => new BalancedPool([], options as never), { code: 'UND_ERR_INVALID_ARG' }, JSON.stringify(options))
+  }
+  t.throws(() => new BalancedPool('http://x/path'), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => new BalancedPool('http://x', { factory: () => null as never }), { code: 'UND_ERR_INVALID_ARG' })
+  const running = ask(pool)
+  await pool.close()
+  t.match(await running, /^\d$/)
+  await t.rejects(ask(pool), { code: 'UND_ERR_DESTROYED' })
+  const hanging = await rawOrigin((socket) => onRequests(socket, () => {}))
+  const dying = new BalancedPool(hanging.url)
+  const victim = ask(dying)
+  await event(dying, 'connect')
+  await Promise.all([t.rejects(victim, { code: 'UND_ERR_DESTROYED' }), dying.destroy()])
+  await hanging.close()
+  const composed = await rawOrigin((socket) =>
+    onRequests(socket, () => socket.end(response('x', { connection: 'close' }))),
+  )
+  const wrapped = new BalancedPool(composed.url, {
+    factory: (url, options) => new Pool(url, options).compose((d) => d),
+  })
+  const gone = event(wrapped, 'disconnect')
+  await ask(wrapped)
+  await gone
+  await wrapped.close()
+  await composed.close()
+  await close()
+})
+
+t.test('turns by weight', async (t) => {
+  class Member implements Weighted {
+    index = -1
+    due = 0
+    order = 0
+    readonly weight: number
+    constructor(weight: number) {
+      this.weight = weight
+    }
+  }
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 30 }),
+      fc.nat(29),
+      (weights, out) => {
+        const turns = new WeightedTurns<Member>()
+        const members = weights.map((weight) => new Member(weight))
+        for (const member of members) turns.add(member)
+        const gone = members[out % members.length] as Member
+        if (members.length > 1) {
+          turns.remove(gone)
+          turns.remove(gone)
+        }
+        const left = members.length > 1 ? members.filter((member) => member !== gone) : members
+        const total = left.reduce((sum, { weight }) => sum + weight, 0)
+        const counts = new Map<Member, number>()
+        for (let i = 0; i < total * 10; i++) {
+          const next = turns.next() as Member
+          counts.set(next, (counts.get(next) ?? 0) + 1)
+        }
+        return left.every((member) => Math.abs((counts.get(member) ?? 0) - member.weight * 10) <= 1)
+      },
+    ),
+  )
+  const equal = new WeightedTurns<Member>()
+  t.equal(equal.next(), null)
+  const three = [1, 2, 3].map(() => new Member(7))
+  for (const member of three) equal.add(member)
+  const order = Array.from({ length: 9 }, () => three.indexOf(equal.next() as Member))
+  t.strictSame(order, [0, 1, 2, 0, 1, 2, 0, 1, 2])
+  t.equal(equal.size, 3)
+})
