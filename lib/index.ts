@@ -1,4 +1,5 @@
 import * as errors from './errors.js'
+import * as interceptors from './interceptors/index.js'
 
 export { BodyReadable } from './api/body.js'
 export { Agent, type AgentOptions } from './dispatcher/agent.js'
@@ -13,4 +14,4 @@ export { ClientStats, PoolStats } from './dispatcher/stats.js'
 export type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './exchange/handler.js'
 export type { DispatchOptions } from './exchange/request.js'
 export { buildConnector } from './transport/connect.js'
-export { errors }
+export { errors, interceptors }

@@ -184,3 +184,9 @@ export class Alarm {
     this.deadline = Infinity
   }
 }
+
+/** Calls back once after `delay` ms, for a wait that somebody asked for: this one keeps the process alive. */
+export function startTimer(callback: () => void, delay: number): () => void {
+  const timer = globalThis.setTimeout(callback, Math.min(LONGEST, delay))
+  return () => globalThis.clearTimeout(timer)
+}

@@ -13,6 +13,7 @@ import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
 import { ANSWERS, type Answers, Parser, type ParserLimits, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
@@ -127,9 +128,7 @@ export class Connection implements Listener {
     const last = this.#pipeline.tail
     if (last === null) return true
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
-    if (isBarrier(last) && !last.headReceived) return false
-    const { idempotent, upgrade, replayable } = exchange.request
-    return idempotent && upgrade === null && replayable
+    return mayFollow(last, exchange)
   }
 
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
@@ -396,10 +395,4 @@ export class Connection implements Listener {
     this.#owner.onEnd(this, error, again)
     failAll(failed, ending)
   }
-}
-
-/** Nothing may be written behind it before its final head came. */
-function isBarrier(exchange: Exchange): boolean {
-  const { idempotent, blocking, upgrade } = exchange.request
-  return !idempotent || blocking || upgrade !== null
 }

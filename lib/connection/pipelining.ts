@@ -1,0 +1,14 @@
+import type { Exchange } from '../exchange/exchange.js'
+
+/** Nothing may be written behind it before its final head came. */
+export function isBarrier(exchange: Exchange): boolean {
+  const { idempotent, blocking, upgrade } = exchange.request
+  return !idempotent || blocking || upgrade !== null
+}
+
+/** Whether a request may be written while `last`, the youngest under way, is not answered (RFC 9112 §9.3.2). */
+export function mayFollow(last: Exchange, exchange: Exchange): boolean {
+  if (isBarrier(last) && !last.headReceived) return false
+  const { idempotent, upgrade, replayable } = exchange.request
+  return idempotent && upgrade === null && replayable
+}
