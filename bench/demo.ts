@@ -1,6 +1,7 @@
 import { Client } from '../lib/index.js'
 import { plainOrigin, secureOrigin, unixOrigin } from './demo/origins.js'
 import { chunked, drive, echo, head, upload } from './demo/parts.js'
+import { pools } from './demo/pools.js'
 import { heading, type Row, report } from './demo/report.js'
 
 async function plain(rows: Row[], stats: Record<string, unknown>): Promise<void> {
@@ -19,8 +20,8 @@ async function plain(rows: Row[], stats: Record<string, unknown>): Promise<void>
   rows.push(await drive({ what: 'chunked response', origin, total: 2000, width: 1 }, chunked(client)))
   client.pipelining = 10
   rows.push(await drive({ what: 'GET, pipelining 10', origin, total: 20_000, width: 10 }, echo(client, 'GET')))
+  stats.Client = { ...client.stats }
   await client.close()
-  stats.client = { ...client.stats }
   await origin.close()
 }
 
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
   await plain(rows, stats)
   await secure(rows)
   await unix(rows)
+  await pools(rows, stats)
   return report(rows, stats)
 }
 

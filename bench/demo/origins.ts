@@ -11,6 +11,8 @@ export interface Origin {
   readonly url: string
   readonly served: number
   readonly connections: number
+  /** Requests served over each connection, in the order in which they were opened. */
+  readonly perConnection: number[]
   close(): Promise<void>
 }
 
@@ -41,8 +43,15 @@ async function listen(
 ): Promise<Origin> {
   let served = 0
   let connections = 0
-  server.on('request', () => served++)
-  server.on('connection', () => connections++)
+  const bySocket = new Map<object, number>()
+  server.on('request', (request) => {
+    served++
+    bySocket.set(request.socket, (bySocket.get(request.socket) ?? 0) + 1)
+  })
+  server.on('connection', (socket) => {
+    connections++
+    bySocket.set(socket, 0)
+  })
   await new Promise<void>((resolve) => {
     if (where.path === undefined) server.listen(0, '127.0.0.1', resolve)
     else server.listen(where.path, resolve)
@@ -56,6 +65,9 @@ async function listen(
     },
     get connections() {
       return connections
+    },
+    get perConnection() {
+      return [...bySocket.values()]
     },
     close: () =>
       new Promise((resolve) => {

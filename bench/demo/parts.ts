@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Client } from '../../lib/index.js'
+import type { Dispatcher } from '../../lib/index.js'
 import type { Origin } from './origins.js'
 import { finished, progress, type Row } from './report.js'
 
@@ -8,10 +8,17 @@ export type Ask = (index: number) => Promise<boolean>
 
 /** Keeps `width` requests under way until `total` were sent. */
 export async function drive(
-  part: { what: string; origin: Origin; total: number; width: number; note?: string },
+  part: {
+    what: string
+    origin: Pick<Origin, 'connections'>
+    total: number
+    width: number
+    note?: string
+    live?: () => string
+  },
   ask: Ask,
 ): Promise<Row> {
-  const { what, origin, total, width, note = '' } = part
+  const { what, origin, total, width, note = '', live } = part
   const started = performance.now()
   const connectionsBefore = origin.connections
   let next = 0
@@ -24,7 +31,9 @@ export async function drive(
       const now = performance.now()
       if (now - shown < 100) continue
       shown = now
-      progress(`${what}: ${next} of ${total}, ${Math.round((next * 1000) / (now - started))} requests/s`)
+      progress(
+        `${what}: ${next} of ${total}, ${Math.round((next * 1000) / (now - started))} requests/s${live === undefined ? '' : `  ${live()}`}`,
+      )
     }
   }
   await Promise.all(Array.from({ length: width }, worker))
@@ -41,7 +50,7 @@ interface Echo {
 }
 
 /** Asks for JSON and compares it with what was sent. */
-export function echo(client: Client, method: string, body?: () => string | Buffer | Readable, bytes = 0): Ask {
+export function echo(client: Dispatcher, method: string, body?: () => string | Buffer | Readable, bytes = 0): Ask {
   return async (index) => {
     const path = `/${index}`
     const answer = await client.request({ path, method, body: body?.() ?? null })
@@ -50,14 +59,14 @@ export function echo(client: Client, method: string, body?: () => string | Buffe
   }
 }
 
-export function head(client: Client): Ask {
+export function head(client: Dispatcher): Ask {
   return async () => {
     const { statusCode, headers, body } = await client.request({ path: '/', method: 'HEAD' })
     return statusCode === 200 && Number(headers['content-length']) > 0 && (await body.text()) === ''
   }
 }
 
-export function chunked(client: Client): Ask {
+export function chunked(client: Dispatcher): Ask {
   return async () => {
     const { headers, body } = await client.request({ path: '/chunked', method: 'GET' })
     const lines = (await body.text()).trim().split('\n')

@@ -51,7 +51,8 @@ export function report(rows: readonly Row[], stats: Record<string, unknown>): nu
   const line = (row: string[]) => row.map((cell, column) => pad(cell, widths[column] as number, column)).join('  ')
   console.log(`\n${line(head)}\n${widths.map((width) => '-'.repeat(width)).join('  ')}`)
   for (const row of cells) console.log(line(row))
-  console.log(`\nstats at the end: ${JSON.stringify(stats)}`)
+  console.log('\nstats before closing, by dispatcher:')
+  for (const [name, value] of Object.entries(stats)) console.log(`  ${name}: ${JSON.stringify(value)}`)
   console.log(wrong === 0 ? 'All responses were right.' : `${wrong} responses were wrong.`)
   return wrong === 0 ? 0 : 1
 }
