@@ -1,0 +1,49 @@
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { newFolder, type Program, start } from './program.js'
+
+/** HAProxy in TCP mode in front of some backends. */
+export interface Haproxy extends Program {
+  /** Runs a command of its management interface, such as `set server backends/b0 state drain`. */
+  command(text: string): Promise<string>
+}
+
+export async function haproxy(part: { port: number; backends: readonly number[]; balance: string }): Promise<Haproxy> {
+  const folder = newFolder()
+  const file = join(folder, 'haproxy.cfg')
+  const socket = join(folder, 'admin.sock')
+  const servers = part.backends.map((port, index) => `    server b${index} 127.0.0.1:${port}`)
+  writeFileSync(
+    file,
+    [
+      'global',
+      `    stats socket ${socket} level admin`,
+      '    nbthread 1',
+      '    maxconn 4000',
+      'defaults',
+      '    mode tcp',
+      '    timeout connect 5s',
+      '    timeout client 60s',
+      '    timeout server 60s',
+      'frontend all',
+      `    bind 127.0.0.1:${part.port}`,
+      '    default_backend backends',
+      'backend backends',
+      `    balance ${part.balance}`,
+      ...servers,
+      '',
+    ].join('\n'),
+  )
+  const program = await start(folder, ['haproxy', '-db', '-f', file], [part.port])
+  const command = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      let said = ''
+      const client = connect(socket, () => client.write(`${text}\n`))
+      client.on('data', (chunk) => {
+        said += chunk
+      })
+      client.on('end', () => resolve(said)).on('error', reject)
+    })
+  return { ...program, command }
+}
