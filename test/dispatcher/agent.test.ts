@@ -1,6 +1,7 @@
+import net from 'node:net'
 import t from 'tap'
 import { Agent, Client, Pool } from '../../lib/index.js'
-import { event, httpOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
 t.test('a dispatcher per origin, closed when idle and without connections', async (t) => {
@@ -67,6 +68,33 @@ t.test('factory, connections, maxOrigins and bad input', async (t) => {
   }
   const bad = new Agent({ factory: () => null as never })
   t.throws(() => bad.dispatch(get, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  await origin.close()
+})
+
+t.test('a crawl over 10 000 origins keeps no pool of those it has left', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => socket.end(response('x', { connection: 'close' }))),
+  )
+  let most = 0
+  const agent = new Agent({
+    connect: (_options, callback) => {
+      const socket = net.connect(origin.port, '127.0.0.1', () => callback(null, socket))
+      socket.once('error', (error) => callback(error, null as never))
+    },
+  })
+  let next = 0
+  const crawler = async () => {
+    while (next < 10_000) {
+      const name = `http://host-${next++}.test`
+      const { body } = await agent.request({ origin: name, path: '/', method: 'GET' })
+      await body.dump()
+      if (next % 100 === 0) most = Math.max(most, Object.keys(agent.stats).length)
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, crawler))
+  t.ok(most < 500, `${most} origins at most at once`)
+  while (Object.keys(agent.stats).length > 0) await new Promise(setImmediate)
+  await agent.close()
   await origin.close()
 })
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Weighted, WeightedTurns } from '../../lib/balance/weighted.js'
-import { BalancedPool, type Dispatcher, Pool } from '../../lib/index.js'
+import { BalancedPool, Client, type Dispatcher, Pool } from '../../lib/index.js'
 import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
@@ -141,6 +141,73 @@ t.test('drain, events, options, lifecycle', async (t) => {
   await wrapped.close()
   await composed.close()
   await close()
+})
+
+t.test('every figure is what a walk would count, whatever happens to upstreams', async (_t) => {
+  const held: (() => void)[] = []
+  const origins = await Promise.all(
+    [1, 2].map(() => rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))),
+  )
+  const dead = await rawOrigin(() => {})
+  await dead.close()
+  const urls = [...origins.map(({ url }) => url), dead.url]
+  const step = fc.oneof(
+    fc.constantFrom('dispatch', 'dispatch', 'dispatch', 'answer', 'abort', 'drop', 'turn', 'turn', 'close'),
+    fc.record({ change: fc.constantFrom('add', 'remove'), upstream: fc.nat(2) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.boolean(), async (steps, expiring) => {
+      held.length = 0
+      const clients: Client[] = []
+      const pool = new BalancedPool(urls, {
+        connections: 2,
+        pipelining: 2,
+        clientTtl: expiring ? 1 : null,
+        factory: (url, options) =>
+          new Pool(url, {
+            ...options,
+            factory: (origin, own) => {
+              const client = new Client(origin, own)
+              clients.push(client)
+              return client
+            },
+          }),
+      })
+      const open: Recorder[] = []
+      const consistent = () => {
+        const { connected, free, pending, queued, running, size } = pool.stats
+        const walk = { connected: 0, free: 0, pending: 0, running: 0 }
+        for (const { stats } of clients) {
+          walk.connected += stats.connected ? 1 : 0
+          walk.free += stats.connected && stats.running === 0 ? 1 : 0
+          walk.pending += stats.pending
+          walk.running += stats.running
+        }
+        const same = walk.connected === connected && walk.free === free && walk.pending === pending
+        return same && walk.running === running && size === running + pending + queued && queued >= 0
+      }
+      for (const what of steps) {
+        if (typeof what === 'object') {
+          if (pool.closed) continue
+          if (what.change === 'add') pool.addUpstream(urls[what.upstream] as string)
+          else pool.removeUpstream(urls[what.upstream] as string)
+        } else if (what === 'dispatch') {
+          const recorder = new Recorder()
+          open.push(recorder)
+          if (pool.upstreams.length > 0 || pool.closed) pool.dispatch(get, recorder)
+        } else if (what === 'answer') held.shift()?.()
+        else if (what === 'abort') open.shift()?.controller?.abort()
+        else if (what === 'drop') [...(origins[0] as Origin).sockets][0]?.destroy()
+        else if (what === 'close') pool.close().catch(() => {})
+        else await new Promise(setImmediate)
+        if (!consistent()) return false
+      }
+      await pool.destroy()
+      return consistent() && pool.stats.size === 0 && pool.stats.connected === 0
+    }),
+    { numRuns: 100 },
+  )
+  await Promise.all(origins.map((origin) => origin.close()))
 })
 
 t.test('turns by weight', async (t) => {
