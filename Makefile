@@ -4,7 +4,7 @@ STAMP := node_modules/.installed
 PARSER := lib/wire/binary.generated.ts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build lint leak clean
+.PHONY: help demo test bench build lint leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ bench: build ## compare with peers, side by side in one run
 
 leak: build ## a million requests through one Client: heap and handles before and after
 	@node --expose-gc dist/bench/leak.js
+
+chaos: build ## 200 000 requests over three upstreams that are killed and restarted in turn
+	@node dist/bench/chaos.js
+
+selection: build ## ns per decision of each pool, at 1 to 10 000 connections
+	@node dist/bench/selection.js
 
 build: $(STAMP) $(PARSER) ## compile to dist/
 	@rm -rf dist && $(BIN)/tsc -p .
