@@ -1,18 +1,34 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
+const script = new URL('../../wasm/extract.mjs', import.meta.url)
+
 t.test('the parser binary is taken only when it is the known one', async (t) => {
-  const { extract } = (await import(new URL('../../wasm/extract.mjs', import.meta.url).href)) as {
-    extract(source: string, expected?: string): string
-  }
+  const { extract } = (await import(script.href)) as { extract(source: string, expected?: string): string }
   const tiny = Buffer.from('\0asm\x01\0\0\0').toString('base64')
   t.throws(() => extract(`x = '${tiny}AAAA'`), /SHA-256/)
   t.throws(() => extract('nothing here'), /no WebAssembly module/)
-  const script = new URL('../../wasm/extract.mjs', import.meta.url)
-  execFileSync(process.execPath, [script.pathname])
+})
+
+t.test('the module is written wherever the folder stands, and is the one compiled in', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice with space '))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const link = join(folder, 'link.mjs')
+  symlinkSync(fileURLToPath(script), link)
+  const written = join(folder, 'made', 'binary.ts')
+  execFileSync(process.execPath, [link, written])
+
   const { binary, sha256 } = await import('../lib/wire/binary.generated.js')
-  t.match(sha256, /^[0-9a-f]{64}$/)
-  t.ok(WebAssembly.validate(Buffer.from(binary, 'base64')))
+  const bytes = Buffer.from(binary, 'base64')
+  t.ok(readFileSync(written, 'utf8').includes(`export const binary: string = '${binary}'`))
+  t.equal(createHash('sha256').update(bytes).digest('hex'), sha256)
+  t.ok(readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8').includes(sha256), 'as documented')
+  t.ok(WebAssembly.validate(bytes))
 })
 
 declare const WebAssembly: { validate(bytes: Uint8Array): boolean }

@@ -1,7 +1,9 @@
 // Takes the parser binary out of the llhttp-wasm package and writes the module that lib/wire/engine.ts imports.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Of llhttp-wasm@1.0.3, which holds llhttp 9.3.0. Another binary may lay out its structures otherwise. */
 export const SHA256 = '259f8302ac0f7fd7d38469e0d16b505e59c6b432cc5eb856be4d012260de0e11'
@@ -32,12 +34,15 @@ function moduleText(base64) {
   ].join('\n')
 }
 
-function main() {
+/** @param {string} target the file to write */
+function main(target) {
   const source = createRequire(import.meta.url).resolve('llhttp-wasm')
   const base64 = extract(readFileSync(source, 'utf8'))
-  const target = new URL('../lib/wire/binary.generated.ts', import.meta.url)
-  mkdirSync(new URL('.', target), { recursive: true })
+  mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, moduleText(base64))
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) main()
+const self = fileURLToPath(import.meta.url)
+const [, script, target = fileURLToPath(new URL('../lib/wire/binary.generated.ts', import.meta.url))] = process.argv
+// The path as typed may lead here by a link.
+if (script !== undefined && realpathSync(script) === self) main(target)
