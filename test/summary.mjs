@@ -1,33 +1,106 @@
-// Adds up the results that tap left behind, and says how many assertions held in one plain line.
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+// Runs a command that speaks TAP and tells it short: a line for each file, what failed and why, what was skipped, and
+// at the end how many assertions held.
+import { spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 
-const folder = '.tap/test-results'
-let passed = 0
-let failed = 0
-let skipped = 0
+const RESULT = /^( *)(not ok|ok) \d+(?: - )?(.*)$/
+const SUBTEST = /^( *)# Subtest: (.*)$/
+const REMARK = /^(.*?)\s*# (SKIP|TODO|time=)\s*(.*)$/
 
-for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile() || !entry.name.endsWith('.tap')) continue
-  count(readFileSync(join(entry.parentPath ?? entry.path, entry.name), 'utf8'))
-}
+/** Reads TAP line by line, counts the assertions, and writes what a person wants to see. */
+export class Summary {
+  passed = 0
+  failed = 0
+  skipped = 0
+  /** The subtests that are open, the outermost first, and the counts when they began. */
+  #open = /** @type {{ indent: string, name: string, passed: number, failed: number }[]} */ ([])
+  /** The indentation of the diagnosis that is being read. */
+  #diagnosis = /** @type {string | null} */ (null)
+  /** Whether the diagnosis of the last result is shown. */
+  #shown = false
+  #ended = false
+  #write
 
-/** A result counts when it is no summary of a subtest, which comes right after the subtest's plan. */
-function count(text) {
-  let afterPlan = false
-  for (const line of text.split('\n')) {
-    const result = /^(\s*)(not ok|ok) \d+(.*)$/.exec(line)
-    if (result === null) {
-      if (/^\s+1\.\.\d+/.test(line)) afterPlan = true
-      continue
+  /** @param {(line: string) => void} write */
+  constructor(write) {
+    this.#write = write
+  }
+
+  /** @param {string} line */
+  read(line) {
+    if (this.#ended) return this.#write(line)
+    if (this.#isDiagnosis(line)) return
+    const subtest = SUBTEST.exec(line)
+    const result = RESULT.exec(line)
+    if (subtest !== null) {
+      const [, indent, name] = subtest
+      this.#open.push({ indent, name, passed: this.passed, failed: this.failed })
+    } else if (result !== null) this.#result(result[1], result[2] === 'ok', result[3])
+    else if (line.startsWith('# time=')) this.#ended = true
+    else if (/^[^\s#]/.test(line) && !/^(TAP version|1\.\.\d)/.test(line)) this.#write(line)
+  }
+
+  /** @param {string} line */
+  #isDiagnosis(line) {
+    if (this.#diagnosis === null) {
+      const begin = /^( *)---$/.exec(line)
+      if (begin !== null) this.#diagnosis = begin[1]
+      return begin !== null
     }
-    if (/# SKIP/i.test(result[3])) skipped++
-    else if (result[2] === 'not ok') failed++
-    else if (!afterPlan) passed++
-    afterPlan = false
+    if (line === `${this.#diagnosis}...`) this.#diagnosis = null
+    else if (this.#shown) this.#write(`      ${line.slice(this.#diagnosis.length)}`)
+    return true
+  }
+
+  /**
+   * @param {string} indent
+   * @param {boolean} ok
+   * @param {string} text
+   */
+  #result(indent, ok, text) {
+    const [, name = text, remark, reason = ''] = REMARK.exec(text) ?? []
+    const subtest = this.#open.at(-1)?.indent === indent ? this.#open.pop() : undefined
+    const place = [...this.#open.map((open) => open.name), name].join(' > ')
+    const skipped = remark === 'SKIP' || remark === 'TODO'
+    // A subtest counts as what is in it, unless it failed by itself: it crashed, or ran out of time.
+    const counts = !skipped && (subtest === undefined || (!ok && this.failed === subtest.failed))
+    this.#shown = counts && !ok
+    if (counts && ok) this.passed++
+    else if (counts) this.failed++
+    if (skipped) this.skipped++
+    if (this.#shown) this.#write(`  not ok: ${place}`)
+    if (skipped) this.#write(`  skipped: ${place}${reason === '' ? '' : ` (${reason})`}`)
+    if (subtest !== undefined && indent === '') this.#file(name, subtest, remark === 'time=' ? reason : '')
+  }
+
+  /**
+   * @param {string} name
+   * @param {{ passed: number, failed: number }} before
+   * @param {string} time
+   */
+  #file(name, before, time) {
+    const passed = this.passed - before.passed
+    const failed = this.failed - before.failed
+    this.#write(`${failed > 0 ? 'not ok' : 'ok'} ${name}: ${passed} passed, ${failed} failed${time && `, ${time}`}`)
   }
 }
 
-if (skipped > 0) console.log(`${skipped} skipped: see the reasons above`)
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
+function main(command, args) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const summary = new Summary((line) => console.log(line))
+  createInterface({ input: child.stdout }).on('line', (line) => summary.read(line))
+  child.on('close', (code) => {
+    if (summary.skipped > 0) console.log(`${summary.skipped} skipped`)
+    console.log(`${summary.passed} passed, ${summary.failed} failed`)
+    process.exitCode = code === 0 && summary.failed === 0 && summary.passed > 0 ? 0 : code || 1
+  })
+}
+
+const [, script, command, ...args] = process.argv
+if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) main(String(command), args)
