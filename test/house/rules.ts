@@ -19,7 +19,7 @@ const floors: readonly (readonly string[])[] = [
   ['index'],
 ]
 
-export function roomOf(path: string): string {
+function roomOf(path: string): string {
   const first = path.split('/')[0] as string
   return first.replace(/\.ts$/, '')
 }
@@ -28,41 +28,60 @@ function floorOf(room: string): number {
   return floors.findIndex((rooms) => rooms.includes(room))
 }
 
-export function importsOf(source: Source): string[] {
-  const file = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
-  const found: string[] = []
-  for (const statement of file.statements) {
-    const from =
-      ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined
-    if (from !== undefined && ts.isStringLiteral(from)) found.push(from.text)
+interface Import {
+  readonly from: string
+  /** Nothing of it is left when the program runs. */
+  readonly typesOnly: boolean
+}
+
+/** All that a file imports: by statement, by re-export, by call, by type. */
+function importsOf(source: Source): Import[] {
+  const found: Import[] = []
+  const visit = (node: ts.Node): void => {
+    const specifier = specifierOf(node)
+    if (specifier !== undefined && ts.isStringLiteralLike(specifier)) {
+      found.push({ from: specifier.text, typesOnly: isTypesOnly(node) })
+    }
+    ts.forEachChild(node, visit)
   }
+  visit(parse(source))
   return found
 }
 
-/** Values, not types alone, that a file imports from elsewhere. */
-function valueImportsOf(source: Source): string[] {
-  const file = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
-  const found: string[] = []
-  for (const statement of file.statements) {
-    if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue
-    const clause = statement.importClause
-    const named = clause?.namedBindings
-    const elements = named !== undefined && ts.isNamedImports(named) ? named.elements : null
-    const typesOnly = clause?.name === undefined && elements?.every((element) => element.isTypeOnly) === true
-    if (clause?.isTypeOnly !== true && !typesOnly) found.push(statement.moduleSpecifier.text)
-  }
-  return found
+function parse(source: Source): ts.SourceFile {
+  return ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
+}
+
+function specifierOf(node: ts.Node): ts.Node | undefined {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
+  if (ts.isExternalModuleReference(node)) return node.expression
+  if (ts.isImportTypeNode(node)) return ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined
+  if (!ts.isCallExpression(node)) return undefined
+  const { kind } = node.expression
+  const loads = kind === ts.SyntaxKind.ImportKeyword || node.expression.getText() === 'require'
+  return loads ? node.arguments[0] : undefined
+}
+
+function isTypesOnly(node: ts.Node): boolean {
+  if (ts.isImportTypeNode(node)) return true
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly
+  if (!ts.isImportDeclaration(node)) return false
+  const clause = node.importClause
+  const named = clause?.namedBindings
+  const elements = named !== undefined && ts.isNamedImports(named) ? named.elements : null
+  const allTypes = clause?.name === undefined && elements?.every((element) => element.isTypeOnly) === true
+  return clause?.isTypeOnly === true || allTypes
 }
 
 /** Imports go down only; rooms of one floor are blind to one another, but for the errors that all may use. */
 export function climbs(source: Source): string[] {
   const room = roomOf(source.path)
   const complaints: string[] = []
-  for (const specifier of importsOf(source)) {
-    if (!specifier.startsWith('.')) continue
-    const target = roomOf(new URL(specifier, `file:///${source.path}`).pathname.slice(1).replace(/\.js$/, '.ts'))
+  for (const { from } of importsOf(source)) {
+    if (!from.startsWith('.')) continue
+    const target = roomOf(new URL(from, `file:///${source.path}`).pathname.slice(1).replace(/\.js$/, '.ts'))
     if (target === room || target === 'errors') continue
-    if (floorOf(target) < 0 || floorOf(target) >= floorOf(room)) complaints.push(`${source.path} imports ${specifier}`)
+    if (floorOf(target) < 0 || floorOf(target) >= floorOf(room)) complaints.push(`${source.path} imports ${from}`)
   }
   return complaints
 }
@@ -72,7 +91,8 @@ const TIMERS = /\b(setTimeout|setInterval)\b/
 /** What a room must not do. */
 export function trespasses(source: Source): string[] {
   const room = roomOf(source.path)
-  const values = valueImportsOf(source)
+  const imports = importsOf(source)
+  const values = imports.filter((one) => !one.typesOnly).map((one) => one.from)
   const complaints: string[] = []
   const forbid = (wrong: boolean, what: string) => {
     if (wrong) complaints.push(`${source.path}: ${what}`)
@@ -83,11 +103,11 @@ export function trespasses(source: Source): string[] {
   forbid(room !== 'dispatcher' && values.includes('node:events'), 'only dispatcher has event emitters')
   forbid(room !== 'wire' && /\bWebAssembly\b/.test(code), 'only wire knows WebAssembly')
   forbid(room === 'wire' && values.some((name) => name.startsWith('node:')), 'wire needs nothing of Node')
-  forbid(room === 'wire' && /\basync\b|\bawait\b/.test(code), 'wire is synchronous')
+  forbid(room === 'wire' && /\b(async|await|Promise|queueMicrotask)\b/.test(code), 'wire is synchronous')
   forbid(room === 'balance' && /Math\.random|Date\.now/.test(code), 'balance is pure')
-  forbid(/\bSymbol\.for\(/.test(code), 'no symbols to reach into one another')
+  forbid(/\bSymbol\.for\(|\bexport const \w+[^=\n]*= Symbol\(/.test(code), 'no symbols to reach into one another')
   forbid(
-    importsOf(source).some((name) => !name.startsWith('.') && !name.startsWith('node:')),
+    imports.some(({ from }) => !from.startsWith('.') && !from.startsWith('node:')),
     'lib depends on no package',
   )
   return complaints
@@ -105,7 +125,7 @@ export function sizes(source: Source): string[] {
   const complaints: string[] = []
   const lines = source.text.split('\n').length - 1
   if (lines > MAX_FILE) complaints.push(`${source.path} has ${lines} lines`)
-  const file = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
+  const file = parse(source)
   const visit = (node: ts.Node): void => {
     if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined) {
       const from = file.getLineAndCharacterOfPosition(node.getStart()).line
