@@ -4,7 +4,7 @@ STAMP := node_modules/.installed
 PARSER := lib/wire/binary.generated.ts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build lint leak chaos selection clean
+.PHONY: help install wasm build lint test demo bench leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,9 +13,8 @@ demo: build ## embedded origins on loopback, every dispatcher at work, a table o
 	@node dist/bench/demo.js
 
 test: lint ## build, check, run all tests, print the coverage
-	@rm -rf .tap/test-results coverage
-	@$(BIN)/c8 $(BIN)/tap --reporter=terse $$(find dist/test -name '*.test.js' | sort); \
-	status=$$?; node test/summary.mjs || status=1; exit $$status
+	@rm -rf coverage
+	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
 
 bench: build ## compare with peers, side by side in one run
 	@node dist/bench/run.js
@@ -29,6 +28,10 @@ chaos: build ## 200 000 requests over three upstreams that are killed and restar
 selection: build ## ns per decision of each pool, at 1 to 10 000 connections
 	@node dist/bench/selection.js
 
+install: $(STAMP) ## the development dependencies, as locked
+
+wasm: $(PARSER) ## the parser binary, out of the llhttp-wasm package
+
 build: $(STAMP) $(PARSER) ## compile to dist/
 	@rm -rf dist && $(BIN)/tsc -p .
 
@@ -39,7 +42,7 @@ clean: ## remove what was made
 	rm -rf dist coverage .tap node_modules $(PARSER)
 
 $(STAMP): package.json package-lock.json .taprc
-	npm install --no-save --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/tap build
 	@touch $@
 
