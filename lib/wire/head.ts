@@ -32,8 +32,8 @@ export interface RequestHeadInput {
   strictContentLength: boolean
 }
 
-/** Everything but controls, space and what latin1 has no byte for. */
-const BAD_TARGET = /[^\x21-\x7e\x80-\xff]/
+/** RFC 3986: a target is printable ASCII; what lies beyond is read in as many ways as there are servers. */
+const BAD_TARGET = /[^\x21-\x7e]/
 const BAD_HOST = /[^\x21-\x7e]|[/?#@\\]/
 const ABSOLUTE = /^https?:\/\//i
 
