@@ -1,5 +1,5 @@
 const TOP =
-  /^(lib|wasm|test|bench|package\.json|package-lock\.json|tsconfig\.json|Makefile|README\.md|LICENSE|CHANGELOG\.md|biome\.json|\..+)$/
+  /^(lib|wasm|test|bench|package\.json|package-lock\.json|tsconfig\.json|Makefile|README\.md|LICENSE|CHANGELOG\.md|\..+)$/
 const MADE = /\.wasm$|\.generated\.ts$/
 
 /** What git should not keep: names at the top that the house does not know, and what a build makes. */
