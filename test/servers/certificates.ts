@@ -7,6 +7,7 @@ export interface Identity {
 }
 
 type Options = Parameters<typeof generate>[1]
+type Validity = Pick<NonNullable<Options>, 'notBeforeDate' | 'notAfterDate'>
 
 async function issue(name: string, options: Options): Promise<Identity> {
   const made = await generate([{ name: 'commonName', value: name }], {
@@ -28,8 +29,9 @@ export function authority(): Promise<Identity> {
 }
 
 /** A server that goes by `name` and, unless it is another's name, by 127.0.0.1. */
-export function serverIdentity(ca: Identity, name = 'localhost'): Promise<Identity> {
+export function serverIdentity(ca: Identity, name = 'localhost', validity: Validity = {}): Promise<Identity> {
   return issue(name, {
+    ...validity,
     ca,
     extensions: [
       { name: 'basicConstraints', cA: false },
@@ -44,6 +46,14 @@ export function serverIdentity(ca: Identity, name = 'localhost'): Promise<Identi
             : [{ type: 2, value: name }],
       },
     ],
+  })
+}
+
+/** A server like any other, but for a certificate that ended long ago. */
+export function expiredIdentity(ca: Identity): Promise<Identity> {
+  return serverIdentity(ca, 'localhost', {
+    notBeforeDate: new Date('2020-01-01'),
+    notAfterDate: new Date('2020-02-01'),
   })
 }
 

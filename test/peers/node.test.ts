@@ -1,0 +1,275 @@
+import { createHash, randomBytes } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import { Client, type ClientOptions } from '../../lib/index.js'
+import { authority, clientIdentity, expiredIdentity, type Identity, serverIdentity } from '../servers/certificates.js'
+import { listen, type Origin } from '../servers/origin.js'
+
+const big = randomBytes(10_000_000)
+const zipped = gzipSync('hello node\n'.repeat(500))
+const CHUNKS = Array.from({ length: 100 }, (_, index) => `chunk ${index}\n`)
+
+const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+/** How many requests came over the connection of each request so far. */
+const counts = new WeakMap<object, number>()
+
+const routes: Record<string, (request: IncomingMessage, reply: ServerResponse) => void> = {
+  '/count': ({ socket }, reply) => {
+    counts.set(socket, (counts.get(socket) ?? 0) + 1)
+    reply.end(`${socket.remotePort} ${counts.get(socket)}`)
+  },
+  '/big': (_request, reply) => void reply.setHeader('content-length', big.length).end(big),
+  '/echo': (request, reply) => void request.pipe(reply),
+  '/chunks': (_request, reply) => {
+    for (const chunk of CHUNKS) reply.write(chunk)
+    reply.end()
+  },
+  '/trailers': (_request, reply) => {
+    reply.setHeader('trailer', 'x-digest')
+    reply.write(big.subarray(0, 100_000))
+    reply.addTrailers({ 'x-digest': digest(big.subarray(0, 100_000)) })
+    reply.end()
+  },
+  '/etag': (request, reply) => {
+    reply.setHeader('etag', '"1"')
+    if (request.headers['if-none-match'] === '"1"') reply.statusCode = 304
+    reply.end(reply.statusCode === 304 ? undefined : 'fresh')
+  },
+  '/gzip': (_request, reply) => void reply.setHeader('content-encoding', 'gzip').end(zipped),
+  '/hints': (_request, reply) => {
+    reply.writeProcessing()
+    reply.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => reply.end('hinted'))
+  },
+  '/refuse': (_request, reply) => void reply.writeHead(413, { connection: 'close' }).end('too much'),
+  '/session': ({ socket }, reply) => {
+    const { authorized } = socket as TLSSocket
+    const reused = (socket as TLSSocket).isSessionReused()
+    reply.setHeader('connection', 'close').end(JSON.stringify({ reused, authorized }))
+  },
+}
+
+const listener: http.RequestListener = (request, reply) =>
+  (routes[request.url as string] ?? routes['/count'])?.(request, reply)
+
+/** Upgrades and tunnels that echo, with the first bytes in the same packet as the head. */
+function echoTunnels(server: http.Server): void {
+  const echo = (head: string) => (_request: IncomingMessage, socket: Socket, rest: Buffer) => {
+    socket.write(`${head}\r\n\r\nearly `)
+    socket.write(rest)
+    socket.pipe(socket)
+  }
+  server.on('upgrade', echo('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo'))
+  server.on('connect', echo('HTTP/1.1 200 Connection established'))
+}
+
+/** Starts one kind of server; `open` makes a Client for it. */
+type Start = () => Promise<{ origin: Origin; open(options?: ClientOptions): Client }>
+
+const authorities = authority()
+
+function serve(server: http.Server, options: Parameters<typeof listen>[1] = {}): Promise<Origin> {
+  server.keepAliveTimeout = 60_000
+  server.on('request', listener)
+  echoTunnels(server)
+  return listen(server, options)
+}
+
+async function secureServer(identity: Identity, options: https.ServerOptions = {}): Promise<Origin> {
+  return serve(https.createServer({ ...identity, ...options }), { protocol: 'https:' })
+}
+
+const kinds: Record<string, Start> = {
+  http: async () => {
+    const origin = await serve(http.createServer())
+    return { origin, open: (options) => new Client(origin.url, options) }
+  },
+  https: async () => {
+    const ca = await authorities
+    const origin = await secureServer(await serverIdentity(ca))
+    return { origin, open: (options) => new Client(origin.url, { ...options, connect: { ca: ca.cert } }) }
+  },
+  'unix socket': async () => {
+    const path = join(tmpdir(), `sluice-node-${process.pid}.sock`)
+    const origin = await serve(http.createServer(), { path })
+    return { origin, open: (options) => new Client(origin.url, { ...options, socketPath: path }) }
+  },
+}
+
+async function text(client: Client, path: string): Promise<string> {
+  return (await client.request({ path, method: 'GET' })).body.text()
+}
+
+async function collect(socket: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+function* pieces() {
+  for (let at = 0; at < big.length; at += 65536) yield big.subarray(at, at + 65536)
+}
+
+/** The same against each kind of server. */
+const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client) => Promise<void>> = {
+  'keep-alive and pipelining over one connection': async (t, open) => {
+    for (const pipelining of [1, 10]) {
+      const client = open({ pipelining })
+      const answers = await Promise.all(Array.from({ length: 200 }, () => text(client, '/count')))
+      t.equal(new Set(answers.map((answer) => answer.split(' ')[0])).size, 1, `pipelining ${pipelining}`)
+      t.strictSame(
+        answers.map((answer) => Number(answer.split(' ')[1])),
+        Array.from({ length: 200 }, (_, index) => index + 1),
+      )
+      await client.close()
+    }
+  },
+
+  'HEAD, 304, chunked, gzip, trailers': async (t, open) => {
+    const client = open({ pipelining: 5 })
+    const head = await client.request({ path: '/big', method: 'HEAD' })
+    t.equal(head.headers['content-length'], String(big.length))
+    t.equal(await head.body.text(), '')
+    const headers = { 'if-none-match': '"1"' }
+    const unchanged = await client.request({ path: '/etag', method: 'GET', headers })
+    t.equal(unchanged.statusCode, 304)
+    t.equal(await unchanged.body.text(), '')
+    t.equal(await text(client, '/etag'), 'fresh')
+    t.equal(await text(client, '/chunks'), CHUNKS.join(''))
+    const packed = await client.request({ path: '/gzip', method: 'GET' })
+    t.equal(gunzipSync(await packed.body.bytes()).toString(), 'hello node\n'.repeat(500))
+    const trailing = await client.request({ path: '/trailers', method: 'GET' })
+    t.equal(trailing.headers.trailer, 'x-digest')
+    const body = Buffer.from(await trailing.body.bytes())
+    t.equal(body.length, 100_000)
+    t.equal(trailing.trailers['x-digest'], digest(body))
+    await client.close()
+  },
+
+  '10 MB each way, byte by byte': async (t, open) => {
+    const client = open()
+    const down = await client.request({ path: '/big', method: 'GET' })
+    t.ok(big.equals(await down.body.bytes()))
+    for (const [name, body] of Object.entries({ Buffer: big, Readable: Readable.from(pieces()) })) {
+      const up = await client.request({ path: '/echo', method: 'POST', body })
+      t.ok(big.equals(await up.body.bytes()), name)
+    }
+    await client.close()
+  },
+
+  '1xx and expect: 100-continue': async (t, open) => {
+    const client = open()
+    const infos: [number, unknown][] = []
+    const onInfo = (info: { statusCode: number; headers: Record<string, unknown> }) =>
+      infos.push([info.statusCode, info.headers.link])
+    const hinted = await client.request({ path: '/hints', method: 'GET', onInfo })
+    t.equal(await hinted.body.text(), 'hinted')
+    const body = big.subarray(0, 100_000)
+    const continued = await client.request({ path: '/echo', method: 'POST', body, expectContinue: true, onInfo })
+    t.ok(body.equals(await continued.body.bytes()))
+    t.strictSame(infos, [
+      [102, undefined],
+      [103, '</a.css>; rel=preload'],
+      [100, undefined],
+    ])
+    await client.close()
+  },
+
+  'an answer during an upload is delivered': async (t, open) => {
+    const client = open()
+    for (const body of [big, Readable.from(pieces())]) {
+      const { statusCode, body: answer } = await client.request({ path: '/refuse', method: 'POST', body })
+      t.equal(statusCode, 413)
+      t.equal(await answer.text(), 'too much')
+    }
+    t.match(await text(client, '/count'), / 1$/, 'on a new connection')
+    await client.close()
+  },
+
+  'upgrade and CONNECT hand over what came behind the head': async (t, open) => {
+    const upgrading = open()
+    const upgraded = await upgrading.upgrade({ path: '/', protocol: 'echo' })
+    t.equal(upgraded.statusCode, 101)
+    t.equal(upgraded.headers.upgrade, 'echo')
+    const connecting = open()
+    const connected = await connecting.connect({ path: 'example.com:443' })
+    t.equal(connected.statusCode, 200)
+    for (const { socket } of [upgraded, connected]) {
+      const received = collect(socket)
+      socket.end(big.subarray(0, 2_000_000))
+      const bytes = await received
+      t.equal(bytes.subarray(0, 6).toString(), 'early ')
+      t.ok(bytes.subarray(6).equals(big.subarray(0, 2_000_000)))
+    }
+    t.match(await text(upgrading, '/count'), / 1$/, 'the client goes on over a new connection')
+    await Promise.all([upgrading.close(), connecting.close()])
+  },
+}
+
+for (const [kind, start] of Object.entries(kinds)) {
+  t.test(`Node's server: ${kind}`, async (t) => {
+    const { origin, open } = await start()
+    for (const [name, run] of Object.entries(cases)) await t.test(name, (t) => run(t, open))
+    await origin.close()
+  })
+}
+
+t.test("Node's server: a limit of requests per connection loses none", async (t) => {
+  const server = http.createServer()
+  server.maxRequestsPerSocket = 3
+  const origin = await serve(server)
+  for (const pipelining of [1, 10]) {
+    const client = new Client(origin.url, { pipelining })
+    const before = origin.connections
+    const answers = await Promise.all(Array.from({ length: 60 }, () => text(client, '/count')))
+    t.equal(new Set(answers).size, 60, 'each was answered by itself')
+    t.ok(origin.connections - before >= 20, `${origin.connections - before} connections at pipelining ${pipelining}`)
+    await client.close()
+  }
+  await origin.close()
+})
+
+t.test("Node's server: TLS sessions are resumed, as the server sees it", async (t) => {
+  const ca = await authorities
+  const identity = await serverIdentity(ca)
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const origin = await secureServer(identity, { minVersion: version, maxVersion: version })
+    const client = new Client(origin.url, { connect: { ca: ca.cert } })
+    const reused: boolean[] = []
+    for (let i = 0; i < 3; i++) reused.push(JSON.parse(await text(client, '/session')).reused)
+    t.strictSame(reused, [false, true, true], version)
+    t.equal(origin.connections, 3)
+    await client.close()
+    await origin.close()
+  }
+})
+
+t.test("Node's server: certificates", async (t) => {
+  const ca = await authorities
+  const mutual = await secureServer(await serverIdentity(ca), { ca: ca.cert, requestCert: true })
+  const known = new Client(mutual.url, { connect: { ca: ca.cert, ...(await clientIdentity(ca)) } })
+  t.equal(JSON.parse(await text(known, '/session')).authorized, true)
+  await known.close()
+  const unknown = new Client(mutual.url, { connect: { ca: ca.cert } })
+  await t.rejects(text(unknown, '/count'), Error, 'who shows no certificate is turned away')
+  await unknown.close()
+  await mutual.close()
+  const refused = {
+    CERT_HAS_EXPIRED: expiredIdentity(ca),
+    ERR_TLS_CERT_ALTNAME_INVALID: serverIdentity(ca, 'other.example'),
+  }
+  for (const [code, identity] of Object.entries(refused)) {
+    const origin = await secureServer(await identity)
+    const client = new Client(origin.url, { connect: { ca: ca.cert } })
+    await t.rejects(text(client, '/count'), { code })
+    await client.close()
+    await origin.close()
+  }
+})
