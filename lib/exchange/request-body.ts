@@ -29,10 +29,11 @@ export function toRequestBody(body: unknown): RequestBody | null {
   if (isReadable(body)) return streamOf(body)
   if (isFormData(body)) return formOf(body)
   if (isBlob(body)) return blobOf(body)
-  if (body instanceof URLSearchParams) {
-    return { ...bytesOf(Buffer.from(body.toString())), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
+  if (tagOf(body) === 'URLSearchParams') {
+    return { ...bytesOf(Buffer.from(String(body))), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   }
   if (Symbol.asyncIterator in body || Symbol.iterator in body) {
+    if (isLocked(body)) throw new InvalidArgumentError('body is a stream that somebody else reads')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
   }
@@ -73,7 +74,14 @@ async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<
 
 function isReadable(body: object): body is Readable {
   const stream = body as Partial<Readable>
-  return typeof stream.pipe === 'function' && typeof stream.on === 'function' && typeof stream.destroy === 'function'
+  if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
+  // A Writable has `pipe` too, but nothing to read.
+  return typeof stream.destroy === 'function' && Symbol.asyncIterator in stream
+}
+
+/** A web ReadableStream has one reader. */
+function isLocked(body: object): boolean {
+  return tagOf(body) === 'ReadableStream' && (body as ReadableStream).locked
 }
 
 /** Of whatever realm. */

@@ -43,7 +43,7 @@ export interface DispatchOptions {
   reset?: boolean | null | undefined
   /** Send the body only when the server said `100 Continue`. Default: false. */
   expectContinue?: boolean | null | undefined
-  /** IP type of service; accepted, and set by the connector's option of that name. */
+  /** IP type of service, 0 to 255; accepted, and set by the connector's option of that name. */
   typeOfService?: number | null | undefined
 }
 
@@ -80,24 +80,26 @@ export class Request {
     this.method = method
     this.path = query === undefined || query === null ? options.path : withQuery(options.path, query)
     this.origin = defaults.origin
-    this.body = toRequestBody(options.body)
+    const body = toRequestBody(options.body)
     this.upgrade = upgradeOf(options.upgrade, method)
     this.idempotent = flag('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
-    this.blocking = flag('blocking', options.blocking, this.upgrade !== null)
+    this.blocking = flag('blocking', options.blocking, false) || this.upgrade !== null
     this.reset = flag('reset', options.reset, false)
     this.headersTimeout = time('headersTimeout', options.headersTimeout, defaults.headersTimeout)
     this.bodyTimeout = time('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout)
+    checkTypeOfService(options.typeOfService)
     this.head = encodeRequestHead({
       method,
       path: this.path,
       host: defaults.host,
-      headers: withType(flattenHeaders(options.headers), this.body),
-      hasBody: this.body !== null,
-      bodyLength: this.body === null ? 0 : this.body.length,
+      headers: withType(flattenHeaders(options.headers), body),
+      hasBody: body !== null,
+      bodyLength: body === null ? 0 : body.length,
       upgrade: this.upgrade,
       expectContinue: flag('expectContinue', options.expectContinue, false),
       strictContentLength: defaults.strictContentLength,
     })
+    this.body = body !== null && this.head.framing === 'chunked' ? inPieces(body) : body
   }
 
   /** Value of the `host` field. */
@@ -119,6 +121,12 @@ function withType(headers: string[], body: RequestBody | null): string[] {
   return headers
 }
 
+/** Bytes whose caller asked for chunks: as they stand they would go out whole. */
+function inPieces(body: RequestBody): RequestBody {
+  if (body.kind !== 'bytes') return body
+  return { kind: 'iterable', iterable: [body.bytes], length: null, replayable: true, type: body.type }
+}
+
 function withQuery(path: string, query: unknown): string {
   if (typeof query !== 'object' || query === null) throw invalidOption('query', 'an object', query)
   if (path.includes('?') || path.includes('#')) {
@@ -127,12 +135,18 @@ function withQuery(path: string, query: unknown): string {
   const pairs: string[] = []
   for (const [key, value] of Object.entries(query)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      pairs.push(
-        `${encodeURIComponent(key)}=${one === null || one === undefined ? '' : encodeURIComponent(String(one))}`,
-      )
+      pairs.push(`${component(key)}=${one === null || one === undefined ? '' : component(one)}`)
     }
   }
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
+}
+
+function component(value: unknown): string {
+  try {
+    return encodeURIComponent(String(value))
+  } catch (cause) {
+    throw new InvalidArgumentError('query holds what can not be encoded in UTF-8', { cause })
+  }
 }
 
 function upgradeOf(upgrade: unknown, method: string): string | null {
@@ -155,4 +169,11 @@ function time(name: string, value: unknown, fallback: number): number {
     throw invalidOption(name, 'a number of ms, 0 or more', value)
   }
   return value
+}
+
+function checkTypeOfService(value: unknown): void {
+  if (value === undefined || value === null) return
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255) {
+    throw invalidOption('typeOfService', 'an integer from 0 to 255', value)
+  }
 }

@@ -19,11 +19,19 @@ export interface FramingInput {
   strict: boolean
 }
 
+export interface BodyFraming {
+  framing: Framing
+  /** Bytes of the body when framed by length; otherwise -1. */
+  contentLength: number
+  /** The caller's length is known to be wrong and yet sent: where the request ends is anybody's guess. */
+  misframed: boolean
+}
+
 /**
  * Decides the framing, and refuses what two parties on the way could read in two ways.
  * @throws {InvalidArgumentError | RequestContentLengthMismatchError}
  */
-export function requestFraming(input: FramingInput): { framing: Framing; contentLength: number } {
+export function requestFraming(input: FramingInput): BodyFraming {
   const { method, hasBody, bodyLength, strict, transferEncodings } = input
   const stated = statedLength(input.contentLengths)
   if (transferEncodings.length > 0) {
@@ -31,19 +39,22 @@ export function requestFraming(input: FramingInput): { framing: Framing; content
     if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
       throw new InvalidArgumentError('invalid transfer-encoding header: only chunked is sent')
     }
-    return hasBody ? { framing: 'chunked', contentLength: -1 } : { framing: 'none', contentLength: -1 }
+    if (hasBody) return { framing: 'chunked', contentLength: -1, misframed: false }
   }
   if (hasBody) {
-    if (stated !== null && bodyLength !== null && stated !== bodyLength && strict) {
+    const misframed = stated !== null && bodyLength !== null && stated !== bodyLength
+    if (misframed && strict) {
       throw new RequestContentLengthMismatchError(`The body has ${bodyLength} bytes, content-length says ${stated}`)
     }
     const length = stated ?? bodyLength
-    return length === null ? { framing: 'chunked', contentLength: -1 } : { framing: 'length', contentLength: length }
+    if (length === null) return { framing: 'chunked', contentLength: -1, misframed }
+    return { framing: 'length', contentLength: length, misframed }
   }
   if (stated !== null && stated > 0 && method !== 'HEAD' && strict) {
     throw new RequestContentLengthMismatchError(`There is no body, content-length says ${stated}`)
   }
-  return EXPECT_BODY.has(method) ? { framing: 'length', contentLength: 0 } : { framing: 'none', contentLength: -1 }
+  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, misframed: false }
+  return { framing: 'none', contentLength: -1, misframed: false }
 }
 
 function statedLength(fields: readonly string[]): number | null {

@@ -8,7 +8,7 @@ export interface RequestHead {
   readonly text: string
   /** The `host` field. */
   readonly host: string
-  /** The caller gave `connection: close`. */
+  /** The caller gave `connection: close`, or a length that is not the body's: nothing may follow on the connection. */
   readonly close: boolean
   readonly framing: Framing
   /** Bytes of the body when framed by length; otherwise -1. */
@@ -113,7 +113,9 @@ class SpecialFields {
 export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   const { method, path, headers, upgrade, hasBody } = input
   checkTarget(method, path)
-  if (upgrade !== null && !isFieldValue(upgrade)) throw invalidOption('upgrade', 'a protocol name', upgrade)
+  if (upgrade !== null && (!isFieldValue(upgrade) || upgrade.trim() === '')) {
+    throw invalidOption('upgrade', 'a protocol name', upgrade)
+  }
   const special = new SpecialFields()
   let fields = ''
   for (let i = 0; i < headers.length; i += 2) {
@@ -121,8 +123,8 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     const value = headers[i + 1] as string
     if (!special.take(name, value, upgrade)) fields += `${name}: ${value}\r\n`
   }
-  const { contentLengths, transferEncodings, close } = special
-  const { framing, contentLength } = requestFraming({
+  const { contentLengths, transferEncodings } = special
+  const { framing, contentLength, misframed } = requestFraming({
     method,
     hasBody,
     bodyLength: input.bodyLength,
@@ -131,7 +133,9 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     strict: input.strictContentLength,
   })
   const host = special.host ?? input.host
-  const expectContinue = hasBody && (input.expectContinue || special.expectContinue)
+  const close = special.close || misframed
+  // RFC 9110 §10.1.1: never without content.
+  const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${fields}`
   if (upgrade !== null && method !== 'CONNECT') text += `upgrade: ${upgrade}\r\n`
   if (framing === 'length') text += `content-length: ${contentLength}\r\n`

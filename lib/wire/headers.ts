@@ -52,7 +52,10 @@ function append(flat: string[], name: unknown, value: unknown): void {
     throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
   if (value === undefined || value === null) return
   if (Array.isArray(value)) {
-    for (const one of value) append(flat, name, one)
+    for (const one of value) {
+      if (Array.isArray(one)) throw invalidOption(`header ${name}`, 'a string or an array of strings', one)
+      append(flat, name, one)
+    }
     return
   }
   if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol') {

@@ -1,3 +1,5 @@
+import { isFieldValue } from './headers.js'
+
 /** As much of a FormData as is needed. */
 export interface FormDataLike extends Iterable<[string, string | File]> {}
 type File = Blob & { name?: string }
@@ -20,7 +22,8 @@ export function encodeMultipart(form: FormDataLike): Multipart {
       parts.push(Buffer.from(`${start}\r\n\r\n${normalised(value)}\r\n`))
       continue
     }
-    const type = value.type === '' ? 'application/octet-stream' : value.type
+    // A form of foreign make may hold a type that no Blob would.
+    const type = value.type === '' || !isFieldValue(value.type) ? 'application/octet-stream' : value.type
     const filename = escaped(value.name ?? 'blob')
     parts.push(
       Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`),

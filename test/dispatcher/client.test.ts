@@ -92,6 +92,9 @@ t.test('sends every kind of body', async (t) => {
   const answer = await ask(client, { path: '/', method: 'POST', body: form as unknown as string })
   t.match(answer.headers['content-type'], /^multipart\/form-data; boundary=/)
   t.equal(answer.headers['content-length'], String(answer.bytes))
+  const asked = { 'transfer-encoding': 'chunked' }
+  const framed = await ask(client, { path: '/', method: 'POST', body: bytes, headers: asked })
+  t.match(framed, { sha256: wanted, headers: asked }, 'bytes whose caller asked for chunks')
   t.equal((await ask(client, { path: '/', method: 'POST' })).headers['content-length'], '0')
   t.equal(origin.connections, 1, 'one connection carried them all')
   await client.close()
