@@ -21,6 +21,8 @@ export interface Onread {
   callback(length: number, buffer: Uint8Array): boolean
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** The reading side of one socket: bytes arrive in a window that all sockets share. */
 export class Inlet {
   /** To be given to the connector: the kernel then writes into the window. */
@@ -34,6 +36,8 @@ export class Inlet {
   #byOnread = false
   /** Bytes of a socket that came while the window was in use, or while paused. */
   #aside: Buffer[] = []
+  /** What is left of the chunk in delivery, behind the part that stands in the window. */
+  #undelivered: Uint8Array = NOTHING
   #ended = false
   #draining = false
 
@@ -110,7 +114,8 @@ export class Inlet {
     socket.pause()
     // Paused by name, a `data` listener of the user's would not start it; null is as new.
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const held = Buffer.concat([rest, ...this.#aside])
+    const held = Buffer.concat([rest, this.#undelivered, ...this.#aside])
+    this.#undelivered = NOTHING
     this.#aside = []
     if (held.length > 0) socket.unshift(held)
     return socket
@@ -129,7 +134,7 @@ export class Inlet {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#aside.length > 0 || this.#paused || this.#busy()) {
+    if (this.#aside.length > 0 || this.#undelivered.length > 0 || this.#paused || this.#busy()) {
       this.#aside.push(chunk)
       if (!this.#paused) this.#drainLater()
       return
@@ -144,12 +149,13 @@ export class Inlet {
       if (listener === null) return
       const part = chunk.subarray(at, at + this.#window.length)
       this.#window.set(part)
-      if (listener.onBytes(part.length)) continue
-      const rest = chunk.subarray(at + part.length)
-      if (this.#released) {
-        if (rest.length > 0) this.#socket?.unshift(rest)
-        return
-      }
+      // Whoever takes the socket over in there takes the rest of this chunk along.
+      this.#undelivered = chunk.subarray(at + part.length)
+      const more = listener.onBytes(part.length)
+      const rest = this.#undelivered
+      this.#undelivered = NOTHING
+      if (this.#released) return
+      if (more) continue
       if (rest.length > 0) this.#aside.unshift(Buffer.from(rest))
       this.pause()
       return

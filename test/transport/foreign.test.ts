@@ -84,6 +84,23 @@ t.test('an upgrade over a Duplex', async (t) => {
   await client.close()
 })
 
+t.test('an upgrade with more than a window behind its head', async (t) => {
+  const rest = Array.from({ length: 40_000 }, (_, index) => `${index},`).join('')
+  const client = clientOver(() => `HTTP/1.1 101 S\r\nupgrade: x\r\n\r\n${rest}`)
+  const { socket } = await client.upgrade({ path: '/' })
+  let text = ''
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      text += chunk
+      if (text.length >= rest.length) resolve()
+    })
+  })
+  t.ok(rest.length > 3 * 65_536)
+  t.ok(text === rest, 'in the order in which it came')
+  socket.destroy()
+  await client.close()
+})
+
 t.test('the end of a Duplex', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${'y'.repeat(300_000)}`))
