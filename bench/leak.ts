@@ -7,9 +7,24 @@ const WIDTH = 10
 /** Bytes that the heap may differ by: what V8 keeps of warm code and maps. */
 const TOLERANCE = 2_000_000
 
-function measure(): { heap: number; handles: string } {
+interface Measure {
+  heap: number
+  /** How many of each kind. */
+  handles: string
+}
+
+function measure(): Measure {
   for (let i = 0; i < 4; i++) globalThis.gc?.()
-  return { heap: process.memoryUsage().heapUsed, handles: process.getActiveResourcesInfo().sort().join() }
+  return { heap: process.memoryUsage().heapUsed, handles: handles() }
+}
+
+/** All that the event loop holds. `getActiveResourcesInfo` would not do: an idle connection is not referenced. */
+function handles(): string {
+  const { libuv } = process.report.getReport() as unknown as { libuv: { type: string }[] }
+  const counts = new Map<string, number>()
+  for (const { type } of libuv) counts.set(type, (counts.get(type) ?? 0) + 1)
+  const kinds = [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+  return kinds.map(([type, count]) => `${type} ${count}`).join(', ')
 }
 
 async function run(client: Client, total: number): Promise<number> {
@@ -41,7 +56,7 @@ async function main(): Promise<number> {
   console.log(`node ${process.version}, one Client, pipelining ${WIDTH}`)
   console.log(`${TOTAL} requests in ${seconds.toFixed(1)} s: ${Math.round(TOTAL / seconds)} requests/s, ${wrong} wrong`)
   console.log(`heap before ${before.heap} bytes, after ${after.heap} bytes: ${growth >= 0 ? '+' : ''}${growth}`)
-  console.log(`handles before ${before.handles}; after ${after.handles}`)
+  console.log(`handles before: ${before.handles}\n        after:  ${after.handles}`)
   await client.close()
   origin.disconnect()
   return wrong === 0 && growth < TOLERANCE && before.handles === after.handles ? 0 : 1
