@@ -18,3 +18,22 @@ t.test('a form comes back as it was', async (t) => {
   t.equal((back.get('blob') as File).type, 'application/octet-stream')
   t.equal([...back.keys()].length, 4)
 })
+
+t.test('a part of foreign make can not write lines of its own', async (t) => {
+  const file = { type: 'a/b\r\nx: y', size: 0, name: 'a\r\nx: y"', [Symbol.toStringTag]: 'File' }
+  const { parts } = encodeMultipart([['name\r\nx: y"', file]] as never)
+  const head = Buffer.from(parts[0] as Uint8Array).toString()
+  t.strictSame(head.split('\r\n').slice(1), [
+    'content-disposition: form-data; name="name%0D%0Ax: y%22"; filename="a%0D%0Ax: y%22"',
+    'content-type: application/octet-stream',
+    '',
+    '',
+  ])
+})
+
+t.test('every form has a boundary of its own', async (t) => {
+  const types = new Set(Array.from({ length: 20 }, () => encodeMultipart([]).contentType))
+  t.equal(types.size, 20)
+  const { parts, length } = encodeMultipart([])
+  t.equal(length, (parts[0] as Uint8Array).length, 'an empty form is its last boundary')
+})
