@@ -13,6 +13,9 @@ export interface TimeSource {
 
 const LONGEST = 0x7fffffff
 
+/** ms after which a timer that did not go off is taken for lost, as fake timers are when the real ones come back. */
+const LOST = 1000
+
 /**
  * Looked up at each call, so that fake timers installed later are seen. A `setTimeout` of Node keeps the process
  * alive unless told otherwise; other runtimes answer a number.
@@ -67,14 +70,14 @@ export class Clock {
 
   #wind(): void {
     const first = this.#heap[0]
-    const at = first === undefined ? Infinity : first.key
-    if (at >= this.#wakeAt) return
+    if (first === undefined) return
+    const at = first.key
+    const now = this.#time.now()
+    if (at >= this.#wakeAt && now - this.#wakeAt < LOST) return
     if (this.#timer !== null) this.#time.clearTimeout(this.#timer)
-    this.#timer = null
     this.#wakeAt = at
-    if (at === Infinity) return
     // A timer may go off a fraction of a ms early.
-    const delay = Math.min(LONGEST, Math.max(1, Math.ceil(at - this.#time.now())))
+    const delay = Math.min(LONGEST, Math.max(1, Math.ceil(at - now)))
     this.#timer = this.#time.setTimeout(() => this.#wake(), delay)
   }
 
@@ -82,11 +85,17 @@ export class Clock {
     this.#timer = null
     this.#wakeAt = Infinity
     const now = this.#time.now()
+    // Gathered first: an alarm that a listener sets to now is for the next time.
+    const due: Alarm[] = []
     for (let first = this.#heap[0]; first !== undefined && first.key <= now; first = this.#heap[0]) {
       this.#takeFirst()
-      if (first.deadline === Infinity) continue
-      if (first.deadline > now) this.#putBack(first)
-      else this.#ring(first)
+      if (first.deadline === first.key) due.push(first)
+      // Back by its deadline, even when that has come as well: so they ring in the order of their deadlines.
+      else if (first.deadline !== Infinity) this.#putBack(first)
+    }
+    for (const alarm of due) {
+      // A listener before may have cleared it or set it anew.
+      if (alarm.deadline === alarm.key && alarm.index < 0) this.#ring(alarm)
     }
     this.#wind()
   }
@@ -177,7 +186,7 @@ export class Alarm {
   /** `delay` in ms from now. Setting it again replaces the earlier time. */
   set(delay: number): void {
     this.deadline = this.#clock.now() + delay
-    this.#clock.schedule(this)
+    if (this.pending) this.#clock.schedule(this)
   }
 
   clear(): void {

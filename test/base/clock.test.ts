@@ -21,6 +21,14 @@ class Time implements TimeSource {
     this.timers.delete(timer as number)
   }
 
+  /** All timers go off at once: late after a block of the event loop, or early, as those of Node may by a fraction. */
+  jump(ms: number): void {
+    this.current += ms
+    const all = [...this.timers.values()]
+    this.timers.clear()
+    for (const { callback } of all) callback()
+  }
+
   pass(ms: number): void {
     const until = this.current + ms
     for (;;) {
@@ -87,10 +95,94 @@ t.test('a long delay, a late wake-up and a listener that throws', async (t) => {
   t.match(await heard, { message: 'a bug' })
 })
 
+t.test(
+  'after a block of the event loop all that is due rings, by deadline and not by when it was put in',
+  async (t) => {
+    const time = new Time()
+    const clock = new Clock(time)
+    const rung: string[] = []
+    const named = (name: string) => new Alarm({ onAlarm: () => rung.push(name) }, clock)
+    const [moved, still, first] = [named('moved'), named('still'), named('first')]
+    moved.set(10)
+    moved.set(30)
+    still.set(20)
+    first.set(15)
+    time.jump(100)
+    t.strictSame(rung, ['first', 'still', 'moved'])
+    t.equal(clock.size, 0)
+  },
+)
+
+t.test('listeners set and clear themselves and others', async (t) => {
+  const time = new Time()
+  const clock = new Clock(time)
+  const rung: string[] = []
+  let rounds = 0
+  const again = new Alarm(
+    {
+      onAlarm: (alarm) => {
+        rung.push('again')
+        if (++rounds < 3) alarm.set(0)
+        cleared.clear()
+        later.set(50)
+        now.set(0)
+      },
+    },
+    clock,
+  )
+  const cleared = new Alarm({ onAlarm: () => rung.push('cleared') }, clock)
+  const later = new Alarm({ onAlarm: () => rung.push(`later@${time.current}`) }, clock)
+  const now = new Alarm({ onAlarm: () => rung.push('now') }, clock)
+  again.set(1)
+  for (const alarm of [cleared, later, now]) alarm.set(2)
+  time.jump(10)
+  t.strictSame(rung, ['again'], 'an alarm set to now does not ring in the same turn: that would never end')
+  time.pass(1)
+  time.pass(1)
+  t.strictSame(rung.filter((name) => name === 'again').length, 3)
+  t.equal(rung.includes('cleared'), false)
+  time.pass(60)
+  t.strictSame(rung.slice(-2), ['now', 'later@62'])
+  t.equal(time.timers.size, 0)
+})
+
+t.test('never early, though timers may be', async (t) => {
+  const time = new Time()
+  const clock = new Clock(time)
+  const rung: number[] = []
+  const alarm = new Alarm({ onAlarm: () => rung.push(time.current) }, clock)
+  alarm.set(10)
+  time.jump(9.4)
+  t.strictSame(rung, [])
+  time.pass(2)
+  t.equal(rung.length, 1)
+  t.ok(Number(rung[0]) >= 10)
+  alarm.set(Infinity)
+  t.equal(alarm.pending, false)
+  t.equal(clock.size, 0, 'for ever is not kept')
+})
+
+t.test('fake timers that are taken away do not take the clock along', async (t) => {
+  const { setTimeout: wait, clearTimeout: end } = globalThis
+  const { now } = performance
+  performance.now = () => 0
+  globalThis.setTimeout = (() => 0) as never
+  globalThis.clearTimeout = () => {}
+  new Alarm({ onAlarm: () => {} }).set(1)
+  performance.now = now
+  globalThis.setTimeout = wait
+  globalThis.clearTimeout = end
+  while (performance.now() < 1100) await new Promise((resolve) => wait(resolve, 50))
+  const alive = wait(() => {}, 60_000)
+  await new Promise<void>((resolve) => new Alarm({ onAlarm: () => resolve() }).set(5))
+  end(alive)
+  t.pass('rings by the real ones')
+})
+
 t.test('agrees with a simple model', async () => {
   const step = fc.record({
     alarm: fc.nat(5),
-    what: fc.constantFrom('set', 'clear', 'pass'),
+    what: fc.constantFrom('set', 'set', 'clear', 'pass', 'block'),
     ms: fc.integer({ min: 1, max: 50 }),
   })
   fc.assert(
@@ -100,25 +192,31 @@ t.test('agrees with a simple model', async () => {
       const rung: string[] = []
       const wanted: string[] = []
       const due: number[] = new Array(6).fill(Infinity)
-      const alarms = due.map((_, index) => new Alarm({ onAlarm: () => rung.push(`${index}@${time.current}`) }, clock))
+      const alarms = due.map(
+        (_, index) => new Alarm({ onAlarm: () => rung.push(`${asked[index]}@${time.current}`) }, clock),
+      )
+      const asked = [...due]
       for (const { alarm, what, ms } of steps) {
         if (what === 'set') {
           alarms[alarm]?.set(ms)
           due[alarm] = time.current + ms
+          asked[alarm] = time.current + ms
         } else if (what === 'clear') {
           alarms[alarm]?.clear()
           due[alarm] = Infinity
         } else {
           const until = time.current + ms
-          for (const [index, at] of due.entries()) {
-            if (at > until) continue
-            wanted.push(`${index}@${at}`)
+          const blocked = what === 'block'
+          const ringing = [...due.entries()].filter(([, at]) => at <= until)
+          for (const [index, at] of ringing.sort((a, b) => a[1] - b[1])) {
+            wanted.push(`${at}@${blocked ? until : at}`)
             due[index] = Infinity
           }
-          time.pass(ms)
+          if (blocked) time.jump(ms)
+          else time.pass(ms)
         }
       }
-      return rung.sort().join() === wanted.sort().join()
+      return rung.join() === wanted.join()
     }),
   )
 })
