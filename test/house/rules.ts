@@ -9,13 +9,14 @@ export interface Source {
 
 /** Rooms from the ground up: a file may import from its own room and from rooms of a lower floor. */
 const floors: readonly (readonly string[])[] = [
-  ['errors', 'base'],
+  ['errors', 'base', 'diagnostics'],
   ['wire', 'transport', 'balance'],
   ['exchange'],
   ['connection'],
   ['api'],
   ['dispatcher'],
-  ['interceptors'],
+  ['interceptors', 'proxy'],
+  ['global'],
   ['index'],
 ]
 
@@ -100,6 +101,7 @@ export function trespasses(source: Source): string[] {
   const code = withoutComments(source.text)
   forbid(source.path !== 'base/clock.ts' && TIMERS.test(code), 'only base/clock.ts sets timers')
   forbid(room !== 'transport' && values.some((name) => /^node:(net|tls)$/.test(name)), 'only transport opens sockets')
+  forbid(room !== 'diagnostics' && values.includes('node:diagnostics_channel'), 'only diagnostics has channels')
   forbid(room !== 'dispatcher' && values.includes('node:events'), 'only dispatcher has event emitters')
   forbid(room !== 'wire' && /\bWebAssembly\b/.test(code), 'only wire knows WebAssembly')
   forbid(room === 'wire' && values.some((name) => name.startsWith('node:')), 'wire needs nothing of Node')
