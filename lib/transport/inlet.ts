@@ -111,8 +111,9 @@ export class Inlet {
     ] as const) {
       socket.off(event, listener)
     }
-    socket.pause()
-    // Paused by name, a `data` listener of the user's would not start it; null is as new.
+    // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
+    // until somebody reads. Paused, neither would be.
+    socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
     const held = Buffer.concat([rest, this.#undelivered, ...this.#aside])
     this.#undelivered = NOTHING
@@ -129,6 +130,7 @@ export class Inlet {
       return true
     }
     const more = listener.onBytes(length)
+    if (this.#released) return true
     if (!more) this.#paused = true
     return more
   }

@@ -1,8 +1,10 @@
 import http from 'node:http'
+import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { Client } from '../../lib/index.js'
+import { buildConnector, Client } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
 import { event, httpOrigin, listen, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 async function collect(socket: Duplex): Promise<string> {
@@ -35,6 +37,36 @@ t.test('upgrade hands the socket over, what came behind the head first', async (
   t.equal(await text, `early late ${big}`)
   await client.close()
   await origin.close()
+})
+
+t.test('whoever reads nothing of an upgraded connection hears its end all the same', async (t) => {
+  const ca = await authority()
+  const accept = (_request: http.IncomingMessage, socket: Duplex) => {
+    socket.write('HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+    socket.resume().on('end', () => socket.end())
+  }
+  const plain = await listen(http.createServer().on('upgrade', accept))
+  const secure = await listen(https.createServer(await serverIdentity(ca)).on('upgrade', accept), {
+    protocol: 'https:',
+  })
+  const connector = buildConnector()
+  const clients = [
+    new Client(plain.url),
+    new Client(secure.url, { connect: { ca: ca.cert } }),
+    new Client(plain.url, {
+      connect: ({ onread: _ours, ...options }, callback) => connector(options, callback),
+    }),
+  ]
+  for (const client of clients) {
+    const { socket } = await client.upgrade({ path: '/' })
+    const ended = event(socket, 'end')
+    t.equal(socket.isPaused(), false)
+    socket.end()
+    await ended
+    await client.close()
+  }
+  await plain.close()
+  await secure.close()
 })
 
 t.test('CONNECT opens a tunnel with backpressure both ways', async (t) => {
