@@ -13,6 +13,7 @@ import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
 import { ANSWERS, type Answers, Parser, type ParserLimits, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { openSocket } from './open-socket.js'
 import { isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
@@ -104,7 +105,7 @@ export class Connection implements Listener {
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
     const { connector, target } = this.#options
-    connector({ ...target, host, onread: this.#inlet.onread }, (error, socket) => {
+    openSocket(connector, { ...target, host, onread: this.#inlet.onread }, (error, socket) => {
       if (this.#closed) {
         socket?.destroy()
       } else if (error !== null) {
@@ -144,6 +145,9 @@ export class Connection implements Listener {
     this.#owner.onRunningChanged(this)
     this.#starting = exchange
     exchange.start()
+    const { reset, head } = exchange.request
+    const close = last || reset || head.close || this.#sent + 1 === this.#options.maxRequests
+    if (!exchange.done) writer.announce(exchange, close)
     this.#starting = null
     if (this.#closed) return
     if (exchange.done) {
@@ -154,9 +158,7 @@ export class Connection implements Listener {
     }
     this.#sent++
     if (this.#pipeline.head === exchange) this.#arm(exchange.request.headersTimeout)
-    const { reset, head } = exchange.request
-    const { maxRequests } = this.#options
-    writer.write(exchange, last || reset || head.close || (maxRequests > 0 && this.#sent >= maxRequests))
+    writer.write(exchange, close)
   }
 
   /** Ends everything with `error`: nothing is sent again. */

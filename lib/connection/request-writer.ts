@@ -1,7 +1,7 @@
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { traceSend } from '../exchange/traces.js'
 import type { Outlet } from '../transport/outlet.js'
-import { connectionLine } from '../wire/head.js'
 import { BodySender, type BodySenderListener } from './send-body.js'
 import type { ConnectionState } from './state.js'
 
@@ -39,11 +39,15 @@ export class RequestWriter implements AlarmListener {
     return this.#sender?.started ? this.#sender.exchange : null
   }
 
+  /** Publishes what {@link write} is about to write. */
+  announce(exchange: Exchange, close: boolean): void {
+    traceSend(exchange, close, this.outlet.socket)
+  }
+
   /** `close`: no request will follow on this connection. */
   write(exchange: Exchange, close: boolean): void {
-    const { head, body, upgrade, method } = exchange.request
-    const tunnels = upgrade !== null && method !== 'CONNECT'
-    this.outlet.appendHead(head.text + connectionLine(tunnels ? 'upgrade' : close ? 'close' : 'keep-alive'))
+    const { head, body } = exchange.request
+    this.outlet.appendHead(head.text + exchange.request.headEnd(close))
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.requestSent()
     if (head.expectContinue) return this.#awaitContinue(exchange)

@@ -6,6 +6,16 @@ import type { ResponseHead } from '../wire/response-head.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { Request } from './request.js'
+import {
+  type Trace,
+  traceBodyChunkReceived,
+  traceBodyChunkSent,
+  traceBodySent,
+  traceCreate,
+  traceEnd,
+  traceError,
+  traceHead,
+} from './traces.js'
 
 /** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
 export interface Carrier {
@@ -48,6 +58,8 @@ export class Exchange implements QueueNode<Exchange> {
   reason: Error | null = null
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
+  /** What subscribers of diagnostics know it by. */
+  trace: Trace | null = null
   readonly #handler: DispatchHandler
   readonly #controller: DispatchController
 
@@ -55,6 +67,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.request = request
     this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
+    traceCreate(this)
   }
 
   get aborted(): boolean {
@@ -99,6 +112,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   data(chunk: Buffer): void {
+    traceBodyChunkReceived(this, chunk)
     if (this.done) return
     try {
       this.#handler.onResponseData?.(this.#controller, chunk)
@@ -111,6 +125,7 @@ export class Exchange implements QueueNode<Exchange> {
     if (this.done) return
     this.done = true
     this.rawTrailers = trailers
+    traceEnd(this, trailers)
     try {
       this.#handler.onResponseEnd?.(this.#controller, headersToObject(trailers))
     } catch (error) {
@@ -122,15 +137,18 @@ export class Exchange implements QueueNode<Exchange> {
     if (this.done) return
     this.done = true
     this.rawHeaders = head.rawHeaders
+    traceHead(this, head)
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, headersToObject(head.rawHeaders), socket)
     } catch (error) {
       socket.destroy(toError(error))
-      this.#tellError(toError(error))
+      return this.#tellError(toError(error))
     }
+    traceEnd(this, [])
   }
 
   bodySent(chunk: Buffer): void {
+    traceBodyChunkSent(this, chunk)
     if (this.done) return
     try {
       this.#handler.onBodySent?.(chunk)
@@ -140,6 +158,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   requestSent(): void {
+    traceBodySent(this)
     if (this.done) return
     try {
       this.#handler.onRequestSent?.()
@@ -184,6 +203,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   #head(head: ResponseHead): void {
+    if (!this.done) traceHead(this, head)
     if (this.done || this.#handler.onResponseStart === undefined) return
     const headers = headersToObject(head.rawHeaders)
     if (head.informational) this.rawHeaders = head.rawHeaders
@@ -195,6 +215,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   #tellError(error: Error): void {
+    traceError(this, error)
     try {
       this.#handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {

@@ -84,6 +84,6 @@ class LegacyAdapter implements DispatchHandler {
   }
 }
 
-function toBuffers(raw: string[] | null): Buffer[] {
+export function toBuffers(raw: string[] | null): Buffer[] {
   return raw === null ? [] : raw.map((text) => Buffer.from(text, 'latin1'))
 }

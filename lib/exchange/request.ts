@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
-import { encodeRequestHead, type RequestHead } from '../wire/head.js'
+import { connectionLine, encodeRequestHead, type RequestHead, type RequestHeadInput } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
 
@@ -63,14 +63,15 @@ export class Request {
   readonly method: string
   readonly path: string
   readonly origin: string
-  readonly head: RequestHead
-  readonly body: RequestBody | null
+  head: RequestHead
+  body: RequestBody | null
   readonly idempotent: boolean
   readonly blocking: boolean
   readonly upgrade: string | null
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
+  #input: RequestHeadInput
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
   constructor(options: DispatchOptions, defaults: RequestDefaults) {
@@ -88,7 +89,7 @@ export class Request {
     this.headersTimeout = time('headersTimeout', options.headersTimeout, defaults.headersTimeout)
     this.bodyTimeout = time('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout)
     checkTypeOfService(options.typeOfService)
-    this.head = encodeRequestHead({
+    this.#input = {
       method,
       path: this.path,
       host: defaults.host,
@@ -98,8 +99,31 @@ export class Request {
       upgrade: this.upgrade,
       expectContinue: flag('expectContinue', options.expectContinue, false),
       strictContentLength: defaults.strictContentLength,
-    })
+    }
+    this.head = encodeRequestHead(this.#input)
     this.body = body !== null && this.head.framing === 'chunked' ? inPieces(body) : body
+  }
+
+  /** Its fields as they were given: name, value, name, value, … */
+  get headers(): readonly string[] {
+    return this.#input.headers
+  }
+
+  /**
+   * Encodes it anew with these fields instead.
+   * @throws what the constructor throws; it stays as it was
+   */
+  replaceHeaders(headers: HeadersInput): void {
+    const input = { ...this.#input, headers: flattenHeaders(headers) }
+    this.head = encodeRequestHead(input)
+    this.#input = input
+    if (this.body !== null && this.head.framing === 'chunked') this.body = inPieces(this.body)
+  }
+
+  /** The `connection` field and the empty line, known only when it is sent. `close`: no other request will follow. */
+  headEnd(close: boolean): string {
+    if (this.upgrade !== null && this.method !== 'CONNECT') return connectionLine('upgrade')
+    return connectionLine(close ? 'close' : 'keep-alive')
   }
 
   /** Value of the `host` field. */

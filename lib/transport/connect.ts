@@ -55,6 +55,14 @@ export function deliversByOnread(socket: object): boolean {
   return byOnread.has(socket)
 }
 
+const settingsOf = new WeakMap<Connector, Settings>()
+
+/** The TLS server name that a connector sends, as far as it is known before; null for none. */
+export function serverNameOf(connector: Connector, target: ConnectorOptions): string | null {
+  if (target.protocol !== 'https:') return null
+  return serverName(settingsOf.get(connector)?.rest ?? {}, target) || null
+}
+
 /**
  * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions.
  * @throws {InvalidArgumentError} an option is not what is documented
@@ -71,7 +79,9 @@ export function buildConnector(options: BuildOptions = {}): Connector {
     sessions: new SessionCache(sessionLimit(maxCachedSessions)),
     rest: rest as Record<string, unknown>,
   }
-  return (target, callback) => open(settings, target, callback)
+  const connector: Connector = (target, callback) => open(settings, target, callback)
+  settingsOf.set(connector, settings)
+  return connector
 }
 
 interface Settings {
@@ -141,7 +151,7 @@ function openPlain(settings: Settings, target: ConnectorOptions): Socket {
 function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
   const { rest, sessions } = settings
   const { onread, httpSocket } = target
-  const servername = serverName(settings, target)
+  const servername = serverName(rest, target)
   const where = address(settings, target)
   const key = JSON.stringify([servername, target.hostname, where.port, where.path])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
@@ -161,8 +171,8 @@ function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
 }
 
 /** RFC 6066 §3: a server name is never an address. */
-function serverName(settings: Settings, target: ConnectorOptions): string {
-  const given = target.servername ?? (settings.rest.servername as string | undefined)
+function serverName(rest: Settings['rest'], target: ConnectorOptions): string {
+  const given = target.servername ?? (rest.servername as string | undefined)
   if (given !== undefined && given !== null) return given
   const host = target.host === undefined ? '' : target.host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
   const name = host === '' ? target.hostname : host

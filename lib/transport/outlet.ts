@@ -5,7 +5,7 @@ const CONGESTION = 65536
 
 /** Gathers what is written in one turn and hands it to the socket at once. */
 export class Outlet {
-  readonly #socket: Duplex
+  readonly socket: Duplex
   /** Heads that follow one another, as one string. */
   #text = ''
   /** Whole pieces in order; empty while only {@link #text} is in use. */
@@ -17,7 +17,7 @@ export class Outlet {
   readonly #flush = (): void => this.flush()
 
   constructor(socket: Duplex) {
-    this.#socket = socket
+    this.socket = socket
   }
 
   /** Bytes taken in since the start. */
@@ -32,7 +32,7 @@ export class Outlet {
 
   /** More should wait until the socket drained. */
   get congested(): boolean {
-    return this.#socket.writableNeedDrain === true || this.#appended - this.#handedOver > CONGESTION
+    return this.socket.writableNeedDrain === true || this.#appended - this.#handedOver > CONGESTION
   }
 
   /** `text` in latin1. */
@@ -57,7 +57,7 @@ export class Outlet {
     this.#scheduled = false
     if (this.#destroyed || this.#handedOver === this.#appended) return
     this.#handedOver = this.#appended
-    const socket = this.#socket
+    const socket = this.socket
     const text = this.#text
     this.#text = ''
     if (this.#pieces.length === 0) {

@@ -1,0 +1,30 @@
+import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
+import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
+import { type Connector, type ConnectorCallback, type ConnectorOptions, serverNameOf } from '../transport/connect.js'
+
+type Socket = ClientConnectedMessage['socket']
+
+/** Opens a connection, and publishes how it went. */
+export function openSocket(connector: Connector, target: ConnectorOptions, callback: ConnectorCallback): void {
+  if (clientBeforeConnect.hasSubscribers) {
+    clientBeforeConnect.publish({ connectParams: paramsOf(connector, target), connector })
+  }
+  let attempt: unknown
+  attempt = connector(target, (...result) => {
+    const [error, socket] = result
+    if (error === null && clientConnected.hasSubscribers) {
+      clientConnected.publish({ socket: socket as Socket, connectParams: paramsOf(connector, target), connector })
+    } else if (error !== null && clientConnectError.hasSubscribers) {
+      const failed = typeof attempt === 'object' && attempt !== null ? { socket: attempt as Socket } : {}
+      clientConnectError.publish({ error, ...failed, connectParams: paramsOf(connector, target), connector })
+    }
+    callback(...result)
+  })
+}
+
+function paramsOf(connector: Connector, target: ConnectorOptions): ConnectParams {
+  const { hostname, port, protocol, localAddress = null } = target
+  const name = hostname.includes(':') ? `[${hostname}]` : hostname
+  const host = port === '' ? name : `${name}:${port}`
+  return { host, hostname, protocol, port, servername: serverNameOf(connector, target), localAddress }
+}

@@ -1,0 +1,143 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+// What is published, by channel. Source: undici's `DiagnosticsChannel.md`.
+
+/** One request: the same object in all messages about it, so that it can be a key. */
+export interface Request {
+  readonly origin: string
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  /** Name, value, name, value, … as the caller gave them; a field given several values is there several times. */
+  headers: string[]
+  /** The response has ended well. */
+  readonly completed: boolean
+  /** The caller gave it up. */
+  readonly aborted: boolean
+  /**
+   * Adds a field, or several of one name. Without effect once the request is sent.
+   * @throws {InvalidArgumentError} what can not be sent; the request stays as it was
+   */
+  addHeader(name: string, value: string | readonly string[]): this
+}
+
+/** The head of a response. */
+export interface Response {
+  statusCode: number
+  statusText: string
+  /** Name, value, name, value, … as sent. */
+  headers: Buffer[]
+}
+
+/** Where a connection leads. */
+export interface ConnectParams {
+  /** With the port, if the origin has one. */
+  host: string
+  hostname: string
+  /** `http:` or `https:` */
+  protocol: string
+  /** Empty for the protocol's own. */
+  port: string
+  /** Of TLS; null without. */
+  servername: string | null
+  localAddress: string | null
+}
+
+/** What opens connections. */
+export type Connector = (...parameters: never[]) => unknown
+
+/** `undici:request:create` */
+export interface RequestCreateMessage {
+  request: Request
+}
+
+/** `undici:request:bodyChunkSent` */
+export interface RequestBodyChunkSentMessage {
+  request: Request
+  chunk: Uint8Array | string
+}
+
+/** `undici:request:bodySent` */
+export interface RequestBodySentMessage {
+  request: Request
+}
+
+/** `undici:request:headers`: also of 1xx responses. */
+export interface RequestHeadersMessage {
+  request: Request
+  response: Response
+}
+
+/** `undici:request:bodyChunkReceived` */
+export interface RequestBodyChunkReceivedMessage {
+  request: Request
+  chunk: Buffer
+}
+
+/** `undici:request:trailers` */
+export interface RequestTrailersMessage {
+  request: Request
+  /** Name, value, name, value, … as sent. */
+  trailers: Buffer[]
+}
+
+/** `undici:request:error` */
+export interface RequestErrorMessage {
+  request: Request
+  error: Error
+}
+
+/** `undici:client:sendHeaders`: again when a request is sent again. */
+export interface ClientSendHeadersMessage {
+  request: Request
+  /** The request line and the fields as they are sent, each ended by CRLF. */
+  headers: string
+  socket: Socket
+}
+
+/** `undici:client:beforeConnect` */
+export interface ClientBeforeConnectMessage {
+  connectParams: ConnectParams
+  connector: Connector
+}
+
+/** `undici:client:connected` */
+export interface ClientConnectedMessage {
+  socket: Socket
+  connectParams: ConnectParams
+  connector: Connector
+}
+
+/** `undici:client:connectError` */
+export interface ClientConnectErrorMessage {
+  error: Error
+  /** Left out when the connector returned none. */
+  socket?: Socket
+  connectParams: ConnectParams
+  connector: Connector
+}
+
+/** `undici:proxy:connected` */
+export interface ProxyConnectedMessage {
+  socket: Duplex
+  connectParams: {
+    /** Of the proxy. */
+    origin: string | URL
+    port: string
+    /** Where the tunnel leads, such as `example.com:443`. */
+    path: string
+    signal?: AbortSignal
+    /** Of the CONNECT request. */
+    headers: Record<string, string>
+    servername?: string
+  }
+}
+
+/** `undici:request:pending-requests`: of the interceptor that sends equal requests once. */
+export interface PendingRequestsMessage {
+  type: 'added' | 'removed'
+  /** After the change. */
+  size: number
+  key: string
+}

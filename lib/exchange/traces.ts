@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  clientSendHeaders,
+  requestBodyChunkReceived,
+  requestBodyChunkSent,
+  requestBodySent,
+  requestCreate,
+  requestError,
+  requestHeaders,
+  requestTrailers,
+} from '../diagnostics/channels.js'
+import type { Request } from '../diagnostics/messages.js'
+import { flattenHeaders } from '../wire/headers.js'
+import type { ResponseHead } from '../wire/response-head.js'
+import type { Exchange } from './exchange.js'
+import { toBuffers } from './legacy-handler.js'
+
+/** What subscribers see of an exchange; made when the first of them listens. */
+export class Trace implements Request {
+  readonly origin: string
+  readonly method: string
+  readonly path: string
+  headers: string[]
+  completed = false
+  aborted = false
+  readonly #exchange: Exchange
+
+  constructor(exchange: Exchange) {
+    const { origin, method, path, headers } = exchange.request
+    this.origin = origin
+    this.method = method
+    this.path = path
+    this.headers = [...headers]
+    this.#exchange = exchange
+  }
+
+  addHeader(name: string, value: string | readonly string[]): this {
+    const { request, sent, done } = this.#exchange
+    if (sent || done) return this
+    const added = flattenHeaders([[name, value]])
+    request.replaceHeaders([...request.headers, ...added])
+    this.headers.push(...added)
+    return this
+  }
+
+  /** Some agents put fields straight into {@link headers}: those are sent too, but not unchecked. */
+  adopt(): void {
+    const { request } = this.#exchange
+    const { headers } = this
+    const known = request.headers
+    if (headers.length === known.length && known.every((text, index) => text === headers[index])) return
+    try {
+      request.replaceHeaders(headers)
+    } catch (error) {
+      const { message } = error as Error
+      process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${message}`)
+    }
+    this.headers = [...request.headers]
+  }
+}
+
+function traceOf(exchange: Exchange): Trace {
+  exchange.trace ??= new Trace(exchange)
+  return exchange.trace
+}
+
+export function traceCreate(exchange: Exchange): void {
+  if (!requestCreate.hasSubscribers) return
+  const trace = traceOf(exchange)
+  requestCreate.publish({ request: trace })
+  trace.adopt()
+}
+
+/** `close`: the request says that it is the last one. */
+export function traceSend(exchange: Exchange, close: boolean, socket: Duplex): void {
+  if (!clientSendHeaders.hasSubscribers) return
+  const { request } = exchange
+  // Without the empty line: that is no field.
+  const headers = (request.head.text + request.headEnd(close)).slice(0, -2)
+  clientSendHeaders.publish({ request: traceOf(exchange), headers, socket: socket as Socket })
+}
+
+export function traceBodyChunkSent(exchange: Exchange, chunk: Buffer): void {
+  if (!requestBodyChunkSent.hasSubscribers || chunk.length === 0 || exchange.done) return
+  requestBodyChunkSent.publish({ request: traceOf(exchange), chunk })
+}
+
+export function traceBodySent(exchange: Exchange): void {
+  if (!requestBodySent.hasSubscribers || exchange.done) return
+  requestBodySent.publish({ request: traceOf(exchange) })
+}
+
+export function traceHead(exchange: Exchange, head: ResponseHead): void {
+  if (!requestHeaders.hasSubscribers) return
+  const { statusCode, statusText } = head
+  const response = { statusCode, headers: toBuffers(head.rawHeaders), statusText }
+  requestHeaders.publish({ request: traceOf(exchange), response })
+}
+
+export function traceBodyChunkReceived(exchange: Exchange, chunk: Buffer): void {
+  if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
+  requestBodyChunkReceived.publish({ request: traceOf(exchange), chunk })
+}
+
+export function traceEnd(exchange: Exchange, trailers: string[]): void {
+  if (exchange.trace !== null) exchange.trace.completed = true
+  if (!requestTrailers.hasSubscribers) return
+  const trace = traceOf(exchange)
+  trace.completed = true
+  requestTrailers.publish({ request: trace, trailers: toBuffers(trailers) })
+}
+
+export function traceError(exchange: Exchange, error: Error): void {
+  if (exchange.trace !== null) exchange.trace.aborted = exchange.aborted
+  if (!requestError.hasSubscribers) return
+  const trace = traceOf(exchange)
+  trace.aborted = exchange.aborted
+  requestError.publish({ request: trace, error })
+}
