@@ -2,6 +2,7 @@ import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { BodyReadable, type BodySource } from './body.js'
+import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { AbortLink } from './signal.js'
 import type { DispatchTarget } from './target.js'
@@ -10,16 +11,6 @@ export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   /** What the handler returns is a stream of objects. Default: false. */
   objectMode?: boolean
 }
-
-export interface PipelineHandlerData<Opaque = null> {
-  statusCode: number
-  headers: IncomingHeaders
-  opaque: Opaque
-  body: BodyReadable
-  context: object
-}
-
-export type PipelineHandler<Opaque = null> = (data: PipelineHandlerData<Opaque>) => Readable
 
 /** The duplex that the caller writes the request body into and reads the handler's stream from. */
 class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {

@@ -1,7 +1,8 @@
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 import { BodyReadable, type BodySource } from './body.js'
+import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 
@@ -11,7 +12,7 @@ export interface InformationalResponse {
 }
 
 /** Options of `request`. Source: undici's `Dispatcher.md`. */
-export interface RequestOptions<Opaque = null> extends DispatchOptions {
+export interface RequestOptions<Opaque = null> extends DispatchInput {
   /** Handed through to the result. */
   opaque?: Opaque
   /** Aborts the request. */
@@ -22,18 +23,6 @@ export interface RequestOptions<Opaque = null> extends DispatchOptions {
   responseHeaders?: 'raw' | null
   /** Bytes of the body held before the server is made to wait. Default: 65 536. */
   highWaterMark?: number
-}
-
-/** What `request` results in. */
-export interface ResponseData<Opaque = null> {
-  statusCode: number
-  statusText: string
-  headers: IncomingHeaders
-  body: BodyReadable
-  /** Filled when the body ends. */
-  trailers: Record<string, string | string[]>
-  opaque: Opaque
-  context: object
 }
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
@@ -65,7 +54,7 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   readonly #options: RequestOptions<Opaque>
   readonly #outcome: Outcome<ResponseData<Opaque>>
   readonly #link: AbortLink | null
-  readonly #trailers: Record<string, string | string[]> = {}
+  readonly #trailers: Record<string, string> = {}
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null

@@ -1,24 +1,10 @@
 import { finished, type Writable } from 'node:stream'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { AbortLink } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
-
-/** What a factory is told before it returns where the body goes. */
-export interface StreamFactoryData<Opaque = null> {
-  statusCode: number
-  headers: IncomingHeaders
-  opaque: Opaque
-  context: object
-}
-
-export type StreamFactory<Opaque = null> = (data: StreamFactoryData<Opaque>) => Writable
-
-export interface StreamData<Opaque = null> {
-  opaque: Opaque
-  trailers: IncomingHeaders
-}
 
 export interface StreamCall<Opaque> {
   options: RequestOptions<Opaque>
@@ -33,7 +19,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
   readonly #link: AbortLink
   #context: object = {}
   #destination: Writable | null = null
-  #trailers: IncomingHeaders | null = null
+  #trailers: Record<string, string> | null = null
 
   constructor(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>, outcome: Outcome<StreamData<Opaque>>) {
     checkRequestOptions(options)
@@ -80,7 +66,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     this.#link.unbind()
-    this.#trailers = trailers
+    this.#trailers = trailers as Record<string, string>
     this.#destination?.end()
   }
 

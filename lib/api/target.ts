@@ -1,9 +1,9 @@
 import type { DispatchHandler } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 
 /** Whatever sends requests: the functions here need no more of a dispatcher. */
 export interface DispatchTarget {
-  dispatch(options: DispatchOptions, handler: DispatchHandler): boolean
+  dispatch(options: DispatchInput, handler: DispatchHandler): boolean
 }
 
 export type Callback<Data> = (error: Error | null, data: Data) => void

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { InvalidReturnValueError } from '../errors.js'
+import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type DispatchTarget, Outcome } from './target.js'
 
@@ -16,7 +17,7 @@ export interface TunnelOptions<Opaque = null> {
 
 export interface TunnelData<Opaque> {
   statusCode: number
-  headers: IncomingHeaders
+  headers: IncomingHttpHeaders
   /** The connection: the caller's from here on. */
   socket: Duplex
   opaque: Opaque
@@ -74,7 +75,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 /** Dispatches a request that is to end with a socket. */
 export function openTunnel<Opaque>(
   target: DispatchTarget,
-  request: { options: TunnelOptions<Opaque>; dispatch: DispatchOptions; refused: string },
+  request: { options: TunnelOptions<Opaque>; dispatch: DispatchInput; refused: string },
   outcome: Outcome<TunnelData<Opaque>>,
 ): void {
   try {

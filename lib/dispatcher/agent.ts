@@ -1,6 +1,6 @@
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { resolveClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -58,14 +58,14 @@ export class Agent extends LifecycleDispatcher {
     return stats
   }
 
-  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { origin } = options
     if (typeof origin !== 'string' && !(origin instanceof URL)) {
       throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
     }
     const url = urlOf(origin)
     const entry = this.#entries.get(url.origin) ?? this.#open(url)
-    const room = entry.dispatcher.dispatch({ ...options, origin: url.origin }, handler)
+    const room = entry.dispatcher.dispatch({ ...(options as DispatchOptions), origin: url.origin }, handler)
     entry.busy = !room
     return room
   }
@@ -86,16 +86,16 @@ export class Agent extends LifecycleDispatcher {
 
   #listen(key: string, entry: Entry): void {
     const { dispatcher } = entry
-    dispatcher.on('connect', (origin: URL, targets: Dispatcher[]) => {
+    dispatcher.on('connect', (origin: URL, targets: readonly Dispatcher[]) => {
       entry.connected++
       this.emit('connect', origin, [this, ...targets])
     })
-    dispatcher.on('disconnect', (origin: URL, targets: Dispatcher[], error: Error) => {
+    dispatcher.on('disconnect', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
       entry.connected--
       this.emit('disconnect', origin, [this, ...targets], error)
       this.#closeIfIdle(key, entry)
     })
-    dispatcher.on('connectionError', (origin: URL, targets: Dispatcher[], error: Error) => {
+    dispatcher.on('connectionError', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
       this.emit('connectionError', origin, [this, ...targets], error)
       this.#closeIfIdle(key, entry)
     })

@@ -2,7 +2,7 @@ import { type Weighted, WeightedTurns } from '../balance/weighted.js'
 import { Tally } from '../base/tally.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -113,13 +113,13 @@ export class BalancedPool extends LifecycleDispatcher {
     return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool
   }
 
-  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const upstream = this.#turns.next()
     if (upstream === null) throw new BalancedPoolMissingUpstreamError()
     // A turn without a failure since the last one is a step back to full weight.
     if (!upstream.failed && upstream.weight < this.#maxWeight) this.#weigh(upstream, this.#penalty)
     upstream.failed = false
-    const room = upstream.pool.dispatch({ ...options, origin: upstream.url.origin }, handler)
+    const room = upstream.pool.dispatch({ ...(options as DispatchOptions), origin: upstream.url.origin }, handler)
     this.#setBusy(upstream, !room)
     if (room || this.#busy < this.#upstreams.size) return true
     this.#needDrain = true
@@ -139,15 +139,15 @@ export class BalancedPool extends LifecycleDispatcher {
 
   #listen(upstream: Upstream): void {
     const { pool } = upstream
-    pool.on('connect', (origin: URL, targets: Dispatcher[]) => {
+    pool.on('connect', (origin: URL, targets: readonly Dispatcher[]) => {
       this.#weigh(upstream, this.#penalty)
       this.emit('connect', origin, [this, ...targets])
     })
-    pool.on('disconnect', (origin: URL, targets: Dispatcher[], error: Error & { code?: string }) => {
+    pool.on('disconnect', (origin: URL, targets: readonly Dispatcher[], error: Error & { code?: string }) => {
       if (error?.code === 'UND_ERR_SOCKET' || error?.code === 'ECONNRESET') this.#onFailure(upstream)
       this.emit('disconnect', origin, [this, ...targets], error)
     })
-    pool.on('connectionError', (origin: URL, targets: Dispatcher[], error: Error) => {
+    pool.on('connectionError', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
       this.#onFailure(upstream)
       this.emit('connectionError', origin, [this, ...targets], error)
     })

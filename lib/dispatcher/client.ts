@@ -1,7 +1,7 @@
 import { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { type DispatchOptions, Request, type RequestDefaults } from '../exchange/request.js'
+import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { defaultLimits } from '../wire/parser.js'
 import {
   type ClientOptions,
@@ -77,7 +77,7 @@ export class Client extends LifecycleDispatcher {
     return `Client ${this.#url.origin}: ${connected ? 'connected' : 'not connected'}, ${pending} pending, ${running} running`
   }
 
-  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     return this.admit(new Exchange(new Request(options, this.#defaults), handler))
   }
 

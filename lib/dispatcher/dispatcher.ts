@@ -1,87 +1,102 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type ConnectData, type ConnectOptions, connect } from '../api/connect.js'
-import { type PipelineHandler, type PipelineOptions, pipeline } from '../api/pipeline.js'
-import { type RequestOptions, type ResponseData, request } from '../api/request.js'
-import { type StreamData, type StreamFactory, stream } from '../api/stream.js'
-import { type UpgradeData, type UpgradeOptions, upgrade } from '../api/upgrade.js'
-import { invalidOption } from '../errors.js'
-import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import { type ConnectOptions, connect } from '../api/connect.js'
+import type * as api from '../api/documented.js'
+import { type PipelineOptions, pipeline } from '../api/pipeline.js'
+import { type RequestOptions, request } from '../api/request.js'
+import { stream } from '../api/stream.js'
+import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
+import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
+import type * as exchange from '../exchange/documented.js'
+import type { LegacyDispatchHandler } from '../exchange/handler.js'
 
 type Callback<Data> = (error: Error | null, data: Data) => void
-export type Dispatch = (options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler) => boolean
+type ConnectFrom<Opaque> = ConnectOptions<Opaque> & { origin: string | URL }
+export type Dispatch = Dispatcher.Dispatch
 /** Wraps the way requests are sent. */
-export type DispatchInterceptor = (dispatch: Dispatch) => Dispatch
+export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
 
 /**
- * What all clients and pools have in common. Events: `connect (origin, targets)`, `disconnect (origin, targets,
- * error)`, `connectionError (origin, targets, error)`, `drain (origin)`. Source: undici's `Dispatcher.md`.
+ * What all clients and pools have in common, and what dispatchers of others start from: those bring at least a
+ * `dispatch`. Events: `connect (origin, targets)`, `disconnect (origin, targets, error)`, `connectionError (origin,
+ * targets, error)`, `drain (origin)`. Source: undici's `Dispatcher.md`.
  */
-export abstract class Dispatcher extends EventEmitter {
+export class Dispatcher extends EventEmitter {
   /**
    * Sends a request and tells `handler` of all that happens.
    * @returns false when the dispatcher is busy: exactly one `drain` follows
    * @throws {InvalidArgumentError} an option or the handler is not what is documented
+   * @throws {NotSupportedError} the dispatcher has no `dispatch` of its own
    */
-  abstract dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean
+  dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
+    throw new NotSupportedError('dispatch() is not implemented')
+  }
 
   /** Takes no more requests, and ends when those under way have ended. */
-  abstract close(): Promise<void>
-  abstract close(callback: () => void): void
+  close(): Promise<void>
+  close(callback: () => void): void
+  close(_callback?: () => void): Promise<void> | void {
+    throw new NotSupportedError('close() is not implemented')
+  }
 
   /** Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed. */
-  abstract destroy(error?: Error | null): Promise<void>
-  abstract destroy(callback: () => void): void
-  abstract destroy(error: Error | null, callback: () => void): void
+  destroy(error?: Error | null): Promise<void>
+  destroy(callback: () => void): void
+  destroy(error: Error | null, callback: () => void): void
+  destroy(_error?: Error | null | (() => void), _callback?: () => void): Promise<void> | void {
+    throw new NotSupportedError('destroy() is not implemented')
+  }
 
   /** Sends a request; the result has status, headers and the body as a stream. */
-  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<ResponseData<Opaque>>
-  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<ResponseData<Opaque>>): void
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque>>
+  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   request<Opaque = null>(
     options: RequestOptions<Opaque>,
-    callback?: Callback<ResponseData<Opaque>>,
-  ): Promise<ResponseData<Opaque>> | void {
+    callback?: Callback<api.ResponseData<Opaque>>,
+  ): Promise<api.ResponseData<Opaque>> | void {
     return callback === undefined ? request(this, options) : request(this, options, callback)
   }
 
   /** Sends a request and writes the body of its response into the stream that `factory` returns. */
-  stream<Opaque = null>(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>): Promise<StreamData<Opaque>>
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
-    factory: StreamFactory<Opaque>,
-    callback: Callback<StreamData<Opaque>>,
+    factory: api.StreamFactory<Opaque>,
+  ): Promise<api.StreamData<Opaque>>
+  stream<Opaque = null>(
+    options: RequestOptions<Opaque>,
+    factory: api.StreamFactory<Opaque>,
+    callback: Callback<api.StreamData<Opaque>>,
   ): void
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
-    factory: StreamFactory<Opaque>,
-    callback?: Callback<StreamData<Opaque>>,
-  ): Promise<StreamData<Opaque>> | void {
+    factory: api.StreamFactory<Opaque>,
+    callback?: Callback<api.StreamData<Opaque>>,
+  ): Promise<api.StreamData<Opaque>> | void {
     return stream(this, { options, factory }, callback)
   }
 
   /** A duplex whose writable side is the request body and whose readable side is what `handler` returns. */
-  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>): Duplex {
+  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
   }
 
   /** Opens a tunnel by CONNECT. */
-  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Callback<ConnectData<Opaque>>): void
+  connect<Opaque = null>(options: ConnectFrom<Opaque>): Promise<api.ConnectData<Opaque>>
+  connect<Opaque = null>(options: ConnectFrom<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
   connect<Opaque = null>(
     options: ConnectOptions<Opaque>,
-    callback?: Callback<ConnectData<Opaque>>,
-  ): Promise<ConnectData<Opaque>> | void {
+    callback?: Callback<api.ConnectData<Opaque>>,
+  ): Promise<api.ConnectData<Opaque>> | void {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
   /** Changes the protocol of a connection (RFC 9110 §7.8). */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<UpgradeData<Opaque>>
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<UpgradeData<Opaque>>): void
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
   upgrade<Opaque = null>(
     options: UpgradeOptions<Opaque>,
-    callback?: Callback<UpgradeData<Opaque>>,
-  ): Promise<UpgradeData<Opaque>> | void {
+    callback?: Callback<api.UpgradeData<Opaque>>,
+  ): Promise<api.UpgradeData<Opaque>> | void {
     return callback === undefined ? upgrade(this, options) : upgrade(this, options, callback)
   }
 
@@ -89,7 +104,7 @@ export abstract class Dispatcher extends EventEmitter {
    * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else.
    * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
    */
-  compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): ComposedDispatcher {
+  compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): Dispatcher.ComposedDispatcher {
     let dispatch: Dispatch = (options, handler) => this.dispatch(options, handler)
     for (const interceptor of interceptors.flat() as DispatchInterceptor[]) {
       if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
@@ -98,6 +113,76 @@ export abstract class Dispatcher extends EventEmitter {
     }
     return new ComposedDispatcher(this, dispatch)
   }
+}
+
+type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
+type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
+type DrainListener = (origin: URL) => void
+
+/** The events of an EventEmitter, by name. */
+export interface Dispatcher {
+  on(event: 'connect', listener: ConnectListener): this
+  on(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  on(event: 'drain', listener: DrainListener): this
+  once(event: 'connect', listener: ConnectListener): this
+  once(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  once(event: 'drain', listener: DrainListener): this
+  off(event: 'connect', listener: ConnectListener): this
+  off(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  off(event: 'drain', listener: DrainListener): this
+  addListener(event: 'connect', listener: ConnectListener): this
+  addListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  addListener(event: 'drain', listener: DrainListener): this
+  removeListener(event: 'connect', listener: ConnectListener): this
+  removeListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  removeListener(event: 'drain', listener: DrainListener): this
+  prependListener(event: 'connect', listener: ConnectListener): this
+  prependListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  prependListener(event: 'drain', listener: DrainListener): this
+  prependOnceListener(event: 'connect', listener: ConnectListener): this
+  prependOnceListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  prependOnceListener(event: 'drain', listener: DrainListener): this
+  listeners(event: 'connect'): ConnectListener[]
+  listeners(event: 'disconnect' | 'connectionError'): ErrorListener[]
+  listeners(event: 'drain'): DrainListener[]
+  rawListeners(event: 'connect'): ConnectListener[]
+  rawListeners(event: 'disconnect' | 'connectionError'): ErrorListener[]
+  rawListeners(event: 'drain'): DrainListener[]
+  emit(event: 'connect', origin: URL, targets: readonly Dispatcher[]): boolean
+  emit(event: 'disconnect' | 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
+  emit(event: 'drain', origin: URL): boolean
+}
+
+/** The types that undici documents, under the same names. */
+export declare namespace Dispatcher {
+  /** A dispatcher seen through interceptors; what it has beside is there when it is there beneath. */
+  export interface ComposedDispatcher extends Dispatcher {
+    readonly closed?: boolean
+    readonly destroyed?: boolean
+    readonly stats?: unknown
+  }
+  export type Dispatch = Dispatcher['dispatch']
+  export type DispatcherComposeInterceptor = (dispatch: Dispatch) => Dispatch
+  export type DispatchInterceptor = (dispatch: Dispatch) => Dispatch
+  export type HttpMethod = exchange.HttpMethod
+  export type DispatchOptions = exchange.DispatchOptions
+  export type DispatchController = exchange.DispatchController
+  export type DispatchHandler = exchange.DispatchHandler
+  /** The callbacks of one request, of both generations. */
+  export type DispatchHandlers = exchange.DispatchHandler & LegacyDispatchHandler
+  export type RequestOptions<TOpaque = null> = api.RequestOptions<TOpaque>
+  export type ResponseData<TOpaque = null> = api.ResponseData<TOpaque>
+  export type BodyMixin = api.BodyMixin
+  export type StreamFactory<TOpaque = null> = api.StreamFactory<TOpaque>
+  export type StreamFactoryData<TOpaque = null> = api.StreamFactoryData<TOpaque>
+  export type StreamData<TOpaque = null> = api.StreamData<TOpaque>
+  export type PipelineOptions<TOpaque = null> = api.PipelineOptions<TOpaque>
+  export type PipelineHandler<TOpaque = null> = api.PipelineHandler<TOpaque>
+  export type PipelineHandlerData<TOpaque = null> = api.PipelineHandlerData<TOpaque>
+  export type ConnectOptions<TOpaque = null> = api.ConnectOptions<TOpaque>
+  export type ConnectData<TOpaque = null> = api.ConnectData<TOpaque>
+  export type UpgradeOptions = api.UpgradeOptions
+  export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
 }
 
 /** A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. */
@@ -124,7 +209,7 @@ export class ComposedDispatcher extends Dispatcher {
     return (this.base as ComposedDispatcher).stats
   }
 
-  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
     return this.#dispatch(options, handler)
   }
 
@@ -144,18 +229,22 @@ export class ComposedDispatcher extends Dispatcher {
 
   // Events are the base's: whoever listens here listens there.
 
+  get #events(): EventEmitter {
+    return this.base
+  }
+
   override on(event: string, listener: (...values: never[]) => void): this {
-    this.base.on(event, listener as () => void)
+    this.#events.on(event, listener as () => void)
     return this
   }
 
   override once(event: string, listener: (...values: never[]) => void): this {
-    this.base.once(event, listener as () => void)
+    this.#events.once(event, listener as () => void)
     return this
   }
 
   override off(event: string, listener: (...values: never[]) => void): this {
-    this.base.off(event, listener as () => void)
+    this.#events.off(event, listener as () => void)
     return this
   }
 
@@ -168,10 +257,10 @@ export class ComposedDispatcher extends Dispatcher {
   }
 
   override listenerCount(event: string): number {
-    return this.base.listenerCount(event)
+    return this.#events.listenerCount(event)
   }
 
   override emit(event: string, ...values: unknown[]): boolean {
-    return this.base.emit(event, ...values)
+    return this.#events.emit(event, ...values)
   }
 }

@@ -1,10 +1,19 @@
+import type { EventEmitter } from 'node:events'
+import type { ConnectOptions } from '../api/connect.js'
+import type { ConnectData } from '../api/documented.js'
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 import { Dispatcher } from './dispatcher.js'
 
 type Done = () => void
+type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
+
+export interface LifecycleDispatcher {
+  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
+  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+}
 
 /** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */
 export abstract class LifecycleDispatcher extends Dispatcher {
@@ -25,7 +34,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     return this.#destroyed
   }
 
-  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     if (this.#closed) return this.#refuse(options, handler)
@@ -51,7 +60,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   }
 
   /** Takes a request in. */
-  protected abstract send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean
+  protected abstract send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean
   /** Nothing is queued and nothing runs. */
   protected abstract get settled(): boolean
   /** Fails everything with `error`, and calls `done` when the last socket is closed. */
@@ -66,7 +75,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
 
   /** An `error` event without a listener would end the process for one bad handler. */
   protected reportHandlerError(error: unknown): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    if (this.listenerCount('error') > 0) (this as EventEmitter).emit('error', error)
     else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
   }
 
@@ -99,7 +108,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   }
 
   /** Answers true: no `drain` will follow. */
-  #refuse(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #refuse(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const error = this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
     locate(error, { phase: 'queued', bytesWritten: 0, replaySafe: true })
     if (typeof options.path === 'string') locate(error, { path: options.path })

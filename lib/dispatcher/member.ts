@@ -2,6 +2,7 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
+import type { DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
@@ -11,9 +12,9 @@ export interface MemberListener {
   /** One more is busy, or one less. */
   onBusyCount(difference: number): void
   onMemberFree(member: Member): void
-  onMemberConnect(member: Member, origin: URL, targets: Dispatcher[]): void
-  onMemberDisconnect(member: Member, origin: URL, event: { targets: Dispatcher[]; error: Error }): void
-  onMemberConnectionError(member: Member, origin: URL, event: { targets: Dispatcher[]; error: Error }): void
+  onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void
+  onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
+  onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberExpired(member: Member): void
 }
 
@@ -53,7 +54,7 @@ export class Member implements QueueNode<Member>, AlarmListener {
     const room =
       waiting instanceof Exchange
         ? (this.dispatcher as Client).admit(waiting)
-        : this.dispatcher.dispatch(waiting.options, waiting.handler)
+        : this.dispatcher.dispatch(waiting.options as DispatchOptions, waiting.handler)
     this.#set(!room)
     return room
   }
@@ -85,17 +86,17 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#listener.onMemberFree(this)
   }
 
-  readonly #onConnect = (origin: URL, targets: Dispatcher[]): void => {
+  readonly #onConnect = (origin: URL, targets: readonly Dispatcher[]): void => {
     if (!this.#counted) this.#tally.add('connected', 1)
     this.#listener.onMemberConnect(this, origin, targets)
   }
 
-  readonly #onDisconnect = (origin: URL, targets: Dispatcher[], error: Error): void => {
+  readonly #onDisconnect = (origin: URL, targets: readonly Dispatcher[], error: Error): void => {
     if (!this.#counted) this.#tally.add('connected', -1)
     this.#listener.onMemberDisconnect(this, origin, { targets, error })
   }
 
-  readonly #onConnectionError = (origin: URL, targets: Dispatcher[], error: Error): void => {
+  readonly #onConnectionError = (origin: URL, targets: readonly Dispatcher[], error: Error): void => {
     this.#listener.onMemberConnectionError(this, origin, { targets, error })
   }
 }

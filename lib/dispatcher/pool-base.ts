@@ -4,7 +4,7 @@ import { Tally } from '../base/tally.js'
 import { invalidOption } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { type DispatchOptions, Request, type RequestDefaults } from '../exchange/request.js'
+import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
 import { requestDefaults, resolveClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -15,7 +15,7 @@ import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from '
 import { PoolStats } from './stats.js'
 import { Parcel, type Waiting } from './waiting.js'
 
-type Targets = { targets: Dispatcher[]; error: Error }
+type Targets = { targets: readonly Dispatcher[]; error: Error }
 
 /** What the pools of one origin have in common: members, their queue, their events, their end. */
 export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier {
@@ -54,7 +54,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#tally.attach(parent)
   }
 
-  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
     if (this.#waiting.size > 0 || !this.#offer(waiting)) {
       if (waiting instanceof Exchange) waiting.carrier = this
@@ -68,7 +68,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   }
 
   /** Checked here, once, unless it goes to a dispatcher that is not ours. */
-  #take(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
+  #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
     if (this.#options.factory !== null) return new Parcel({ ...options, origin: this.#url.origin }, handler)
     return new Exchange(new Request(options, this.#defaults), handler)
   }
@@ -187,7 +187,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#serve()
   }
 
-  onMemberConnect(_member: Member, origin: URL, targets: Dispatcher[]): void {
+  onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {
     this.emit('connect', origin, [this, ...targets])
   }
 

@@ -2,7 +2,10 @@ import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { connectionLine, encodeRequestHead, type RequestHead, type RequestHeadInput } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import type { DispatchOptions } from './documented.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
+
+export type { DispatchOptions }
 
 /** What `body` may be. */
 export type BodyInput =
@@ -16,8 +19,8 @@ export type BodyInput =
   | Blob
   | null
 
-/** Options of one request. Source: undici's `Dispatcher.md`. */
-export interface DispatchOptions {
+/** What a request is made of: {@link DispatchOptions}, and more kinds of bodies, fields and nothing. */
+export interface DispatchInput {
   /** Where to; only an Agent needs it. */
   origin?: string | URL
   /** Request target: starts with a slash, or is an absolute URL. */
@@ -28,7 +31,8 @@ export interface DispatchOptions {
   /** Default: none. */
   headers?: HeadersInput
   /** Appended to the path, encoded. Default: none. */
-  query?: Record<string, unknown> | null | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: an object of an interface's type has no index signature of `unknown`
+  query?: Record<string, any> | null | undefined
   /** It may be executed twice: it can be pipelined, and sent again. Default: true for GET and HEAD. */
   idempotent?: boolean | null | undefined
   /** Nothing is pipelined behind it before its head came. Default: false. */
@@ -74,7 +78,7 @@ export class Request {
   #input: RequestHeadInput
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
-  constructor(options: DispatchOptions, defaults: RequestDefaults) {
+  constructor(options: DispatchInput, defaults: RequestDefaults) {
     const { method, query } = options
     if (typeof method !== 'string') throw invalidOption('method', 'a string', method)
     if (typeof options.path !== 'string') throw invalidOption('path', 'a string', options.path)

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { createContext, runInContext } from 'node:vm'
 import t from 'tap'
-import { type DispatchOptions, Request } from '../../lib/exchange/request.js'
+import { type DispatchInput, Request } from '../../lib/exchange/request.js'
 import { type RequestBody, toRequestBody } from '../../lib/exchange/request-body.js'
 import { Client } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
@@ -20,7 +20,7 @@ async function content(body: RequestBody | null): Promise<string> {
   return Buffer.concat(pieces).toString('latin1')
 }
 
-function make(options: Partial<DispatchOptions>, strictContentLength = true): Request {
+function make(options: Partial<DispatchInput>, strictContentLength = true): Request {
   const defaults = { host: 'h', origin: 'http://h', headersTimeout: 1, bodyTimeout: 2, strictContentLength }
   return new Request({ path: '/', method: 'POST', ...options }, defaults)
 }

@@ -1,11 +1,11 @@
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { type DispatchOptions, Request } from '../../lib/exchange/request.js'
+import { type DispatchInput, Request } from '../../lib/exchange/request.js'
 import { toRequestBody } from '../../lib/exchange/request-body.js'
 
 const defaults = { host: 'h', origin: 'http://h', headersTimeout: 1, bodyTimeout: 2, strictContentLength: true }
 
-function make(options: Partial<DispatchOptions> = {}): Request {
+function make(options: Partial<DispatchInput> = {}): Request {
   return new Request({ path: '/', method: 'GET', ...options }, defaults)
 }
 
@@ -28,7 +28,7 @@ t.test('query', async (t) => {
 })
 
 t.test('bad options are named', async (t) => {
-  const wrong: [string, Partial<DispatchOptions>][] = [
+  const wrong: [string, Partial<DispatchInput>][] = [
     ['path', { path: 1 as never }],
     ['method', { method: 1 as never }],
     ['idempotent', { idempotent: 1 as never }],

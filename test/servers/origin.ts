@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import net, { type AddressInfo, type Server, type Socket } from 'node:net'
@@ -80,9 +81,6 @@ export function response(body: string, fields: Record<string, string> = {}): str
 }
 
 /** Resolves with the arguments of the next such event. */
-export function event<Arguments extends unknown[]>(
-  emitter: { once(name: string, listener: (...values: Arguments) => void): unknown },
-  name: string,
-): Promise<Arguments> {
-  return new Promise((resolve) => emitter.once(name, (...values) => resolve(values)))
+export function event<Arguments extends unknown[]>(emitter: EventEmitter, name: string): Promise<Arguments> {
+  return new Promise((resolve) => emitter.once(name, (...values: Arguments) => resolve(values)))
 }
