@@ -2,7 +2,6 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
-import type { DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
@@ -52,9 +51,7 @@ export class Member implements QueueNode<Member>, AlarmListener {
   /** Hands a request over. Returns false when it is busy now. */
   give(waiting: Waiting): boolean {
     const room =
-      waiting instanceof Exchange
-        ? (this.dispatcher as Client).admit(waiting)
-        : this.dispatcher.dispatch(waiting.options as DispatchOptions, waiting.handler)
+      waiting instanceof Exchange ? (this.dispatcher as Client).admit(waiting) : waiting.dispatchTo(this.dispatcher)
     this.#set(!room)
     return room
   }

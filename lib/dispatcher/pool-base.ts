@@ -60,7 +60,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
       if (waiting instanceof Exchange) waiting.carrier = this
       this.#waiting.push(waiting)
       this.#tally.add('queued', 1)
-      if (waiting instanceof Exchange) waiting.queued()
+      waiting.queued()
     }
     if (this.#waiting.size === 0 && !this.#exhausted) return true
     this.#needDrain = true

@@ -1,7 +1,12 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { QueueNode } from '../base/queue.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchInput } from '../exchange/request.js'
+import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
+
+interface DispatchTarget {
+  dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean
+}
 
 /** A request on its way to a dispatcher that somebody else made: it is not ours to encode. */
 export class Parcel implements QueueNode<Waiting> {
@@ -10,10 +15,22 @@ export class Parcel implements QueueNode<Waiting> {
   queue: unknown = null
   readonly options: DispatchInput
   readonly handler: DispatchHandler | LegacyDispatchHandler
+  #sender: AsyncResource | null = null
 
   constructor(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler) {
     this.options = options
     this.handler = handler
+  }
+
+  /** It has to wait: what made it stays the async context in which it is sent. */
+  queued(): void {
+    this.#sender = new AsyncResource('sluice.queued')
+  }
+
+  /** @returns false when the dispatcher is busy */
+  dispatchTo(dispatcher: DispatchTarget): boolean {
+    const dispatch = () => dispatcher.dispatch(this.options as DispatchOptions, this.handler)
+    return this.#sender === null ? dispatch() : this.#sender.runInAsyncScope(dispatch)
   }
 }
 
