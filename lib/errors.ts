@@ -322,6 +322,11 @@ export class ResponseError extends UndiciError {
     this.bodyTruncated = detail.bodyTruncated ?? false
     this.headers = detail.headers ?? null
   }
+
+  /** The same as {@link statusCode}; examples in undici's `Interceptors.md` call it so. */
+  get status(): number {
+    return this.statusCode
+  }
 }
 Object.defineProperty(ResponseError.prototype, 'fault', { value: 'peer', configurable: true })
 

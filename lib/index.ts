@@ -13,5 +13,7 @@ export { RoundRobinPool } from './dispatcher/round-robin-pool.js'
 export { ClientStats, PoolStats } from './dispatcher/stats.js'
 export type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './exchange/handler.js'
 export type { DispatchOptions } from './exchange/request.js'
+export { DecoratorHandler } from './interceptors/decorator-handler.js'
+export { RedirectHandler } from './interceptors/redirect-handler.js'
 export { buildConnector } from './transport/connect.js'
 export { errors, interceptors }

@@ -46,6 +46,11 @@ export class Client extends LifecycleDispatcher {
     })
   }
 
+  /** @internal */
+  override get boundOrigin(): string {
+    return this.#url.origin
+  }
+
   /** Requests under way on the connection at once. */
   get pipelining(): number {
     return this.#queue.pipelining

@@ -22,6 +22,11 @@ export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
  * targets, error)`, `drain (origin)`. Source: undici's `Dispatcher.md`.
  */
 export class Dispatcher extends EventEmitter {
+  /** @internal The one origin it sends to, if it has one: interceptors are told of it. */
+  get boundOrigin(): string | null {
+    return null
+  }
+
   /**
    * Sends a request and tells `handler` of all that happens.
    * @returns false when the dispatcher is busy: exactly one `drain` follows
@@ -185,6 +190,12 @@ export declare namespace Dispatcher {
   export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
 }
 
+/** What an interceptor needs to know of a request and its caller need not say: where `dispatcher` sends it. */
+export function withOrigin(dispatcher: Dispatcher, options: exchange.DispatchOptions): exchange.DispatchOptions {
+  const origin = dispatcher.boundOrigin ?? null
+  return origin === null || options?.origin != null ? options : { ...options, origin }
+}
+
 /** A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. */
 export class ComposedDispatcher extends Dispatcher {
   /** What it was composed from. */
@@ -195,6 +206,10 @@ export class ComposedDispatcher extends Dispatcher {
     super()
     this.base = base
     this.#dispatch = dispatch
+  }
+
+  override get boundOrigin(): string | null {
+    return this.base.boundOrigin ?? null
   }
 
   get closed(): boolean {
@@ -210,7 +225,7 @@ export class ComposedDispatcher extends Dispatcher {
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
-    return this.#dispatch(options, handler)
+    return this.#dispatch(withOrigin(this.base, options), handler)
   }
 
   override close(): Promise<void>

@@ -44,6 +44,11 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#picker = picker(Number.isFinite(this.#options.connections))
   }
 
+  /** @internal */
+  override get boundOrigin(): string {
+    return this.#url.origin
+  }
+
   /** A snapshot of connections and requests of all clients. */
   get stats(): PoolStats {
     return new PoolStats(this.#tally)

@@ -155,7 +155,8 @@ function inPieces(body: RequestBody): RequestBody {
   return { kind: 'iterable', iterable: [body.bytes], length: null, replayable: true, type: body.type }
 }
 
-function withQuery(path: string, query: unknown): string {
+/** @throws {InvalidArgumentError} the path has a query, or the query can not be encoded */
+export function withQuery(path: string, query: unknown): string {
   if (typeof query !== 'object' || query === null) throw invalidOption('query', 'an object', query)
   if (path.includes('?') || path.includes('#')) {
     throw new InvalidArgumentError('query can not be combined with a path that holds "?" or "#"')

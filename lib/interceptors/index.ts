@@ -1,1 +1,5 @@
+export { type DumpOptions, dump } from './dump.js'
+export { redirect } from './redirect.js'
+export type { RedirectOptions } from './redirect-handler.js'
+export { type ResponseErrorOptions, responseError } from './response-error.js'
 export { type RetryOptions, retry } from './retry.js'

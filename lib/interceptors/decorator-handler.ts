@@ -1,0 +1,77 @@
+import type { Duplex } from 'node:stream'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+
+/** What may be decorated: a handler of either generation, which here need not listen for errors. */
+export function decorated(handler: DispatchHandler | LegacyDispatchHandler): DispatchHandler {
+  const { onResponseError } = (handler ?? {}) as DispatchHandler
+  const { onError } = (handler ?? {}) as LegacyDispatchHandler
+  const silent = typeof handler === 'object' && handler !== null && onResponseError === undefined
+  return silent && onError === undefined ? (handler as DispatchHandler) : adaptHandler(handler, false)
+}
+
+/**
+ * Hands every callback on to another handler: the base of handlers that change some of them. Source: undici's
+ * `types/handlers.d.ts`.
+ */
+export class DecoratorHandler implements DispatchHandler {
+  readonly #handler: DispatchHandler
+
+  /**
+   * @param handler of either generation
+   * @throws {InvalidArgumentError} not a handler
+   */
+  constructor(handler: DispatchHandler | LegacyDispatchHandler) {
+    this.#handler = decorated(handler)
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#handler.onRequestQueued?.(controller)
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#handler.onRequestStart?.(controller, context)
+  }
+
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    this.#handler.onRequestUpgrade?.(controller, statusCode, headers, socket)
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#handler.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError(controller: DispatchController, error: Error): void {
+    this.#handler.onResponseError?.(controller, error)
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+}

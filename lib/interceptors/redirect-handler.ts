@@ -1,0 +1,234 @@
+import type { Duplex } from 'node:stream'
+import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
+import { InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { flattenHeaders, isToken } from '../wire/headers.js'
+import { decorated } from './decorator-handler.js'
+import { follow, keyOf, locationOf, type Stripped, urlOf } from './redirect-target.js'
+import { RelayController } from './relay-controller.js'
+
+/** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
+export interface RedirectOptions {
+  /** Redirects followed at most; 0 or null for none. Default: none. */
+  maxRedirections?: number | null | undefined
+  /** Fail with a MaxRedirectsError instead of handing out the redirect that was one too many. Default: false. */
+  throwOnMaxRedirect?: boolean | undefined
+  /** Names of request fields that are not sent to where a redirect leads. Default: none. */
+  stripHeadersOnRedirect?: readonly string[] | null | undefined
+  /** Those not sent to another origin, beside `authorization`, `cookie` and `proxy-authorization`. Default: none. */
+  stripHeadersOnCrossOriginRedirect?: readonly string[] | null | undefined
+}
+
+/** Bytes of a redirect's own body that are read to keep its connection. */
+const DISCARD_LIMIT = 65536
+
+/** @throws {InvalidArgumentError} an option is not what is documented */
+export function checkRedirectOptions(options: RedirectOptions): void {
+  checkMaximum(options.maxRedirections)
+  const { throwOnMaxRedirect } = options
+  if (throwOnMaxRedirect != null && typeof throwOnMaxRedirect !== 'boolean') {
+    throw invalidOption('throwOnMaxRedirect', 'a boolean', throwOnMaxRedirect)
+  }
+  for (const name of ['stripHeadersOnRedirect', 'stripHeadersOnCrossOriginRedirect'] as const) {
+    const names = options[name]
+    if (names == null) continue
+    const good = Array.isArray(names) && names.every((one) => typeof one === 'string' && isToken(one))
+    if (!good) throw invalidOption(name, 'an array of header names', names)
+  }
+}
+
+function checkMaximum(value: unknown): void {
+  if (value == null || (Number.isInteger(value) && (value as number) >= 0)) return
+  throw invalidOption('maxRedirections', 'a whole number, 0 or more, or null', value)
+}
+
+function lowerCased(names: readonly string[] | null | undefined): Set<string> {
+  return new Set(names?.map((name) => name.toLowerCase()))
+}
+
+/**
+ * Follows redirects on behalf of another handler, which hears of the last response alone, and sees one controller all
+ * the way. Source: undici's `RedirectHandler.md`.
+ */
+export class RedirectHandler implements DispatchHandler {
+  readonly dispatch: Dispatch
+  readonly maxRedirections: number | null
+  readonly handler: DispatchHandler | LegacyDispatchHandler
+  /** All URLs that answered so far. */
+  readonly history: URL[] = []
+  /** Where the redirect that came just now leads; null when what came was none, or is not followed. */
+  location: string | null = null
+  /** The request to be sent next, without the options that are about redirects. */
+  opts: DispatchOptions
+  readonly #throws: boolean
+  readonly #stripped: Stripped
+  readonly #handler: DispatchHandler
+  readonly #controller = new RelayController((reason) => this.#fail(reason))
+  readonly #sent = new Set<string>()
+  #followed = 0
+  #discarded = 0
+  #over = false
+
+  /**
+   * @param dispatch sends the requests that follow redirects; the first is the caller's to send
+   * @param maxRedirections redirects followed at most; 0 or null for none
+   * @param opts the first request, and options about redirects
+   * @param handler of either generation
+   * @throws {InvalidArgumentError} an argument is not what is documented
+   */
+  constructor(
+    dispatch: Dispatch,
+    maxRedirections: number | null | undefined,
+    opts: DispatchOptions & RedirectOptions,
+    handler: DispatchHandler | LegacyDispatchHandler,
+  ) {
+    if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
+    if (typeof opts !== 'object' || opts === null) throw invalidOption('opts', 'an object', opts)
+    checkRedirectOptions({ ...opts, maxRedirections })
+    const { maxRedirections: _, stripHeadersOnRedirect, stripHeadersOnCrossOriginRedirect, ...request } = opts
+    this.dispatch = dispatch
+    this.maxRedirections = maxRedirections ?? null
+    this.handler = handler
+    this.opts = request
+    // An iterable may be read once; what follows a redirect is made from the same fields.
+    if (isIterator(request.headers)) this.opts.headers = flattenHeaders(request.headers)
+    this.#handler = decorated(handler)
+    this.#throws = opts.throwOnMaxRedirect === true
+    this.#stripped = {
+      always: lowerCased(stripHeadersOnRedirect),
+      acrossOrigins: lowerCased(stripHeadersOnCrossOriginRedirect),
+    }
+  }
+
+  /**
+   * A way to dispatch over `dispatcher` that follows redirects.
+   * @throws {InvalidArgumentError} `maxRedirections` is not a whole number, 0 or more, or null
+   */
+  static buildDispatch(dispatcher: Dispatcher, maxRedirections: number | null): Dispatch {
+    checkMaximum(maxRedirections)
+    if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+    const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
+    return (options, handler) => {
+      const redirecting = new RedirectHandler(dispatch, maxRedirections, withOrigin(dispatcher, options), handler)
+      return dispatch({ ...redirecting.opts }, redirecting)
+    }
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#controller.attach(controller)
+    if (!this.#over && this.#followed === 0) this.#handler.onRequestQueued?.(this.#controller)
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller.attach(controller)
+    if (this.#over) return
+    const known = typeof context === 'object' ? context : null
+    this.#handler.onRequestStart?.(this.#controller, { ...known, history: this.history })
+  }
+
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    this.#controller.attach(controller)
+    this.#over = true
+    this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
+  }
+
+  /**
+   * @throws {MaxRedirectsError} `throwOnMaxRedirect`, and this is one redirect too many
+   * @throws {InvalidArgumentError} it leads to where it came from, or to no http(s) URL
+   */
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    this.#controller.attach(controller)
+    if (this.#over) return
+    this.location = null
+    if (statusCode >= 200) {
+      const url = urlOf(this.opts)
+      if (url !== undefined) this.history.push(url)
+      this.#prepare(statusCode, headers)
+    }
+    if (this.location === null) this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#over) return
+    if (this.location === null) return this.#handler.onResponseData?.(this.#controller, chunk)
+    this.#discarded += chunk.length
+    if (this.#discarded > DISCARD_LIMIT) controller.abort()
+  }
+
+  onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#over) return
+    if (this.location !== null) return this.#follow()
+    this.#over = true
+    this.#handler.onResponseEnd?.(this.#controller, trailers)
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    if (this.location !== null && this.#discarded > DISCARD_LIMIT && !this.#over) this.#follow()
+    else this.#fail(error)
+  }
+
+  onResponseStarted(): void {
+    if (!this.#over) this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    if (!this.#over) this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    if (!this.#over) this.#handler.onRequestSent?.()
+  }
+
+  /** Sets `location` and `opts` when the response is a redirect to be followed. */
+  #prepare(statusCode: number, headers: IncomingHeaders): void {
+    const location = locationOf(statusCode, headers)
+    if (location === null || !this.maxRedirections) return
+    const next = follow(this.opts, { statusCode, location }, this.#stripped)
+    if (next === null) return
+    if (this.#followed >= this.maxRedirections) {
+      if (this.#throws) throw new MaxRedirectsError()
+      return
+    }
+    this.#sent.add(keyOf(this.opts))
+    if (this.#sent.has(keyOf(next))) {
+      throw new InvalidArgumentError(
+        `Redirect loop: ${next.origin ?? ''}${next.path} was asked for before. A Client or a Pool has one origin; use an Agent to follow redirects to others`,
+      )
+    }
+    this.location = location
+    this.opts = next
+    this.#discarded = 0
+  }
+
+  #follow(): void {
+    this.#followed++
+    this.location = null
+    this.#controller.detach()
+    try {
+      this.dispatch({ ...this.opts }, this)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#handler.onResponseError?.(this.#controller, error)
+  }
+}
+
+function isIterator(headers: unknown): boolean {
+  return typeof headers === 'object' && headers !== null && 'next' in headers && Symbol.iterator in headers
+}

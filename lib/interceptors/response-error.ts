@@ -1,0 +1,111 @@
+import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { invalidOption, ResponseError } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { DecoratorHandler } from './decorator-handler.js'
+
+/** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
+export interface ResponseErrorOptions {
+  /** Accepted and ignored: an error status always is an error. */
+  throwOnError?: boolean | undefined
+  /** Bytes of the body that the error carries at most; 0 for no limit. Default: 1 048 576. */
+  maxSize?: number | undefined
+}
+
+/** Bytes read beyond `maxSize` to keep the connection. */
+const DISCARD_LIMIT = 65536
+
+/**
+ * Makes a ResponseError of a response with a status from 400 on. Its `body` is the text of a `text/plain` body, the
+ * value of an `application/json` one (its text, if it is not JSON after all), and otherwise an empty string.
+ * @throws {InvalidArgumentError} an option is not what is documented
+ */
+export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
+  const maxSize = options?.maxSize === undefined ? 1_048_576 : options.maxSize
+  if (!Number.isInteger(maxSize) || maxSize < 0) {
+    throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
+  }
+  return (dispatch) => (request, handler) => dispatch(request, new ResponseErrorHandler(handler, maxSize))
+}
+
+class ResponseErrorHandler extends DecoratorHandler {
+  readonly #maxSize: number
+  #failed: { statusCode: number; headers: IncomingHeaders } | null = null
+  readonly #kept: Buffer[] = []
+  #size = 0
+
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, maxSize: number) {
+    super(handler)
+    this.#maxSize = maxSize === 0 ? Number.POSITIVE_INFINITY : maxSize
+  }
+
+  override onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    if (statusCode >= 400) this.#failed = { statusCode, headers }
+    else super.onResponseStart(controller, statusCode, headers, statusMessage)
+  }
+
+  override onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#failed === null) return super.onResponseData(controller, chunk)
+    const room = this.#maxSize - this.#size
+    if (room > 0 && isText(this.#failed.headers)) this.#kept.push(chunk.subarray(0, room))
+    this.#size += chunk.length
+    if (this.#size > this.#maxSize + DISCARD_LIMIT) controller.abort(this.#error(this.#failed))
+  }
+
+  override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#failed === null) super.onResponseEnd(controller, trailers)
+    else this.onResponseError(controller, this.#error(this.#failed))
+  }
+
+  #error({ statusCode, headers }: { statusCode: number; headers: IncomingHeaders }): ResponseError {
+    const bodyTruncated = this.#size > this.#maxSize
+    return new ResponseError('Response Error', statusCode, { headers, body: this.#body(headers), bodyTruncated })
+  }
+
+  #body(headers: IncomingHeaders): unknown {
+    const { type, charset } = contentType(headers)
+    const text = decode(Buffer.concat(this.#kept), type === JSON_TYPE ? 'utf-8' : charset)
+    if (type !== JSON_TYPE || this.#size > this.#maxSize) return text
+    try {
+      return JSON.parse(text)
+    } catch {
+      return text
+    }
+  }
+}
+
+const JSON_TYPE = 'application/json'
+
+function isText(headers: IncomingHeaders): boolean {
+  const { type } = contentType(headers)
+  return type === JSON_TYPE || type === 'text/plain'
+}
+
+function contentType(headers: IncomingHeaders): { type: string; charset: string } {
+  const value = String(headers['content-type'] ?? '').toLowerCase()
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/.exec(value)?.[1] ?? 'utf-8'
+  return { type: value.split(';', 1)[0]?.trim() ?? '', charset }
+}
+
+function decode(bytes: Buffer, charset: string): string {
+  const decoder = decoderOf(charset)
+  // What was cut off in the middle of a character is no reason for a sign of distress at the end.
+  return decoder.decode(bytes, { stream: true })
+}
+
+function decoderOf(charset: string) {
+  try {
+    return new TextDecoder(charset)
+  } catch {
+    return new TextDecoder()
+  }
+}

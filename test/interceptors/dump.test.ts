@@ -1,0 +1,92 @@
+import t from 'tap'
+import { Agent, Client, type DispatchOptions, interceptors, Pool } from '../../lib/index.js'
+import { httpOrigin, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+/** Answers with as many bytes as the path says, with or without telling how many. */
+const bytes = () =>
+  httpOrigin((request, reply) => {
+    const [, how, size] = (request.url as string).split('/')
+    if (how === 'told') reply.setHeader('content-length', Number(size))
+    else reply.flushHeaders()
+    reply.end(request.method === 'HEAD' ? undefined : 'x'.repeat(Number(size)))
+  })
+
+t.test('reads bodies to their end and hands out none, over each dispatcher', async (t) => {
+  const origin = await bytes()
+  for (const dispatcher of [new Client(origin.url), new Pool(origin.url, { connections: 1 }), new Agent()]) {
+    const before = origin.connections
+    const dumping = dispatcher.compose(interceptors.dump({ maxSize: 10 }))
+    for (const path of ['/told/10', '/untold/10', '/told/0', '/untold/3']) {
+      const recorder = new Recorder()
+      dumping.dispatch({ origin: origin.url, path, method: 'GET' }, recorder)
+      await recorder.ended
+      t.strictSame(recorder.calls, ['start', 'head 200', 'end'], path)
+      const { statusCode, body } = await dumping.request({ origin: origin.url, path, method: 'GET' })
+      t.equal(statusCode, 200)
+      t.equal(await body.text(), '')
+    }
+    t.equal(origin.connections - before, 1, 'the connection is kept')
+    await dispatcher.close()
+  }
+  await origin.close()
+})
+
+t.test('more than that fails the request', async (t) => {
+  const origin = await bytes()
+  const client = new Client(origin.url).compose(interceptors.dump({ maxSize: 10 }))
+  const told = new Recorder()
+  client.dispatch({ path: '/told/11', method: 'GET' }, told)
+  await told.ended
+  t.strictSame(told.calls, ['start', 'error'])
+  t.match(told.error, { name: 'AbortError', code: 'UND_ERR_ABORTED', message: /11 .*10/ })
+  const untold = new Recorder()
+  client.dispatch({ path: '/untold/11', method: 'GET' }, untold)
+  await untold.ended
+  t.strictSame(untold.calls, ['start', 'head 200', 'error'])
+  t.equal(untold.error?.code, 'UND_ERR_ABORTED')
+
+  const own = (dumpMaxSize: unknown) => ({ path: '/told/11', method: 'GET', dumpMaxSize }) as DispatchOptions
+  t.equal(await (await client.request(own(11))).body.text(), '', 'the limit of the request wins')
+  await t.rejects(client.request({ ...own(4), path: '/told/5' }), { code: 'UND_ERR_ABORTED' })
+  t.equal((await client.request({ path: '/told/1000', method: 'HEAD' })).statusCode, 200, 'HEAD tells of no body')
+  for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
+    t.throws(() => interceptors.dump({ maxSize: bad as number }), { code: 'UND_ERR_INVALID_ARG', message: /maxSize/ })
+    await t.rejects(client.request(own(bad)), { code: 'UND_ERR_INVALID_ARG', message: /dumpMaxSize/ })
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('by default a MiB', async (t) => {
+  const origin = await bytes()
+  const client = new Client(origin.url).compose(interceptors.dump())
+  t.equal((await client.request({ path: '/told/1048576', method: 'GET' })).statusCode, 200)
+  await t.rejects(client.request({ path: '/told/1048577', method: 'GET' }), { code: 'UND_ERR_ABORTED' })
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('a body that breaks off, and an abort', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    socket.once('data', (head) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc')
+      if (String(head).startsWith('GET /cut')) socket.end()
+    })
+  })
+  const client = new Client(origin.url).compose(interceptors.dump())
+  const cut = new Recorder()
+  client.dispatch({ path: '/cut', method: 'GET' }, cut)
+  await cut.ended
+  t.strictSame(cut.calls, ['start', 'head 200', 'error'])
+  t.equal(cut.error?.code, 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+  const aborted = new Recorder((name, controller) => {
+    if (name === 'head 200') controller.abort(new Error('mine'))
+  })
+  client.dispatch({ path: '/', method: 'GET' }, aborted)
+  await aborted.ended
+  t.strictSame(aborted.calls, ['start', 'head 200', 'error'])
+  t.equal(aborted.error?.message, 'mine')
+  await client.close()
+  await origin.close()
+})

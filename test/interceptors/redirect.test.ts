@@ -1,0 +1,474 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import {
+  Agent,
+  Client,
+  type Dispatcher,
+  type DispatchHandler,
+  type DispatchOptions,
+  errors,
+  interceptors,
+  type LegacyDispatchHandler,
+  Pool,
+  RedirectHandler,
+} from '../../lib/index.js'
+import { httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+interface Seen {
+  method: string
+  url: string
+  headers: Record<string, unknown>
+  body: string
+}
+
+/** Answers `/?status=…&location=…` with that, `/chain/3` with a redirect to `/chain/2`, all else with what it saw. */
+async function redirecting(): Promise<Origin & { seen: Seen[] }> {
+  const seen: Seen[] = []
+  const origin = await httpOrigin((request, reply) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => {
+      const { method = '', url = '', headers } = request
+      seen.push({ method, url, headers, body })
+      const { pathname, searchParams } = new URL(`http://host${url}`)
+      const left = Number(/^\/chain\/(\d+)$/.exec(pathname)?.[1] ?? 0)
+      const status = Number(searchParams.get('status') ?? (left > 0 ? 302 : 200))
+      const location = searchParams.get('location') ?? (left > 0 ? `/chain/${left - 1}` : null)
+      if (location !== null) reply.setHeader('location', location)
+      reply.writeHead(status).end(location === null ? `${method} ${url} ${body}` : 'moved')
+    })
+  })
+  return Object.assign(origin, { seen })
+}
+
+const to = (location: string, status = 302) => `/?status=${status}&location=${encodeURIComponent(location)}`
+const follow = interceptors.redirect({ maxRedirections: 5 })
+
+function overAll(origin: string): Dispatcher[] {
+  return [new Client(origin), new Pool(origin), new Agent()].map((one) => one.compose(follow))
+}
+
+async function ask(dispatcher: Dispatcher, options: Record<string, unknown>) {
+  const { statusCode, headers, body, context } = await dispatcher.request({ path: '/', method: 'GET', ...options })
+  return {
+    statusCode,
+    headers,
+    text: await body.text(),
+    history: (context as { history?: URL[] }).history?.map(String),
+  }
+}
+
+t.test('which method and body each status leaves', async (t) => {
+  const origin = await redirecting()
+  const kept = { POST: 'POST', PUT: 'PUT', HEAD: 'HEAD', GET: 'GET' }
+  const cases: [number, Record<string, string>][] = [
+    [300, kept],
+    [301, { ...kept, POST: 'GET' }],
+    [302, { ...kept, POST: 'GET' }],
+    [303, { POST: 'GET', PUT: 'GET', HEAD: 'HEAD', GET: 'GET' }],
+    [307, kept],
+    [308, kept],
+  ]
+  for (const dispatcher of overAll(origin.url)) {
+    for (const [status, methods] of cases) {
+      for (const [method, then] of Object.entries(methods)) {
+        const body = method === 'POST' || method === 'PUT' ? 'sent' : null
+        const headers = { 'content-type': 'text/plain', 'Content-Language': 'en', 'x-own': 'stays' }
+        origin.seen.length = 0
+        const { statusCode, history } = await ask(dispatcher, {
+          origin: origin.url,
+          path: to('/next?a=b', status),
+          method,
+          body,
+          headers,
+        })
+        const what = `${method} ${status}`
+        t.equal(statusCode, 200, what)
+        t.strictSame(history, [`${origin.url}${to('/next?a=b', status)}`, `${origin.url}/next?a=b`], what)
+        const [, second] = origin.seen as [Seen, Seen]
+        const bodiless = status === 303 || then !== method
+        t.equal(second.method, then, what)
+        t.equal(second.body, bodiless || body === null ? '' : 'sent', what)
+        t.equal(second.headers['x-own'], 'stays', what)
+        t.equal(second.headers['content-type'], bodiless ? undefined : 'text/plain', what)
+        t.equal(second.headers['content-language'], bodiless ? undefined : 'en', what)
+      }
+    }
+    await dispatcher.close()
+  }
+  await origin.close()
+})
+
+t.test('what is no redirect is handed out', async (t) => {
+  const origin = await redirecting()
+  const agent = new Agent().compose(follow)
+  for (const path of [to('/x', 304), to('/x', 305), to('/x', 306), to('/x', 201), '/?status=302', to('')]) {
+    origin.seen.length = 0
+    const { statusCode } = await ask(agent, { origin: origin.url, path })
+    t.equal(statusCode, Number(new URLSearchParams(path.slice(2)).get('status')), path)
+    t.equal(origin.seen.length, 1, path)
+  }
+  await agent.close()
+  await origin.close()
+})
+
+t.test('how many are followed', async (t) => {
+  const origin = await redirecting()
+  const plain = new Agent()
+  const chain = { origin: origin.url, path: '/chain/3' }
+  const after = async (settings: Parameters<typeof interceptors.redirect>[0], options: object = {}) =>
+    ask(plain.compose(interceptors.redirect(settings)), { ...chain, ...options })
+
+  t.equal((await after({ maxRedirections: 3 })).statusCode, 200)
+  const short = await after({ maxRedirections: 2 })
+  t.strictSame([short.statusCode, short.headers.location, short.text], [302, '/chain/0', 'moved'])
+  t.equal(short.history?.length, 3)
+  t.equal((await after({ maxRedirections: 3, throwOnMaxRedirect: true })).statusCode, 200, 'exactly so many')
+  await t.rejects(after({ maxRedirections: 2, throwOnMaxRedirect: true }), errors.MaxRedirectsError)
+  await t.rejects(after({ maxRedirections: 2 }, { throwOnMaxRedirect: true }), { code: 'UND_ERR_REDIRECT_MAX' })
+
+  for (const none of [undefined, null, 0]) {
+    origin.seen.length = 0
+    const { statusCode, history } = await after({ maxRedirections: none, throwOnMaxRedirect: true })
+    t.equal(statusCode, 302)
+    t.equal(history, undefined)
+    t.equal(origin.seen.length, 1)
+  }
+  t.equal((await after({}, { maxRedirections: 3 })).statusCode, 200, 'the option of the request')
+  t.equal((await after({ maxRedirections: 3 }, { maxRedirections: 0 })).statusCode, 302, 'which wins')
+  await plain.close()
+  await origin.close()
+})
+
+t.test('fields that go no further', async (t) => {
+  const [here, there] = await Promise.all([redirecting(), redirecting()])
+  const agent = new Agent().compose(
+    interceptors.redirect({
+      maxRedirections: 2,
+      stripHeadersOnRedirect: ['X-Once'],
+      stripHeadersOnCrossOriginRedirect: ['x-HOME'],
+    }),
+  )
+  const fields: [string, string][] = [
+    ['Authorization', 'a'],
+    ['COOKIE', 'b'],
+    ['proxy-authorization', 'c'],
+    ['Host', 'named.example'],
+    ['x-once', '1'],
+    ['X-Home', '2'],
+    ['x-kept', '3'],
+  ]
+  const forms: [string, () => unknown][] = [
+    ['object', () => Object.fromEntries(fields)],
+    ['flat array', () => fields.flat()],
+    ['pairs', () => fields],
+    ['Map', () => new Map(fields)],
+    ['Headers', () => new Headers(fields)],
+    ['generator', () => fields.values()],
+  ]
+  for (const [form, make] of forms) {
+    for (const [where, origin] of [
+      ['/z', here],
+      [`${there.url}/z`, there],
+    ] as const) {
+      here.seen.length = there.seen.length = 0
+      await ask(agent, { origin: here.url, path: to(where), headers: make() })
+      const what = `${form} to ${where}`
+      const first = here.seen[0]?.headers ?? {}
+      const last = origin.seen.at(-1)?.headers ?? {}
+      const all = ['authorization', 'cookie', 'proxy-authorization', 'x-home', 'x-kept', 'x-once']
+      const among = (headers: object) =>
+        Object.keys(headers)
+          .filter((name) => all.includes(name))
+          .sort()
+      t.strictSame(among(first), all, what)
+      t.equal(first.host, 'named.example', what)
+      const left = origin === there ? ['x-kept'] : all.filter((name) => name !== 'x-once')
+      t.strictSame(among(last), left, what)
+      t.equal(last.host, origin.url.slice('http://'.length), what)
+    }
+  }
+  await agent.close()
+  await Promise.all([here.close(), there.close()])
+})
+
+t.test('where a location leads', async (t) => {
+  const [origin, other] = await Promise.all([redirecting(), redirecting()])
+  const agent = new Agent().compose(follow)
+  const host = other.url.slice('http:'.length)
+  const cases: [string, string][] = [
+    ['/abs', `${origin.url}/abs`],
+    ['sibling', `${origin.url}/dir/sibling`],
+    ['../up', `${origin.url}/up`],
+    ['/a#fragment', `${origin.url}/a`],
+    ['/with space', `${origin.url}/with%20space`],
+    [`${host}/other`, `${other.url}/other`],
+    [`${other.url.replace('//', '//user:secret@')}/b`, `${other.url}/b`],
+  ]
+  for (const [location, where] of cases) {
+    const path = `/dir/page${to(location).slice(1)}`
+    const { statusCode, history } = await ask(agent, { origin: origin.url, path })
+    t.equal(statusCode, 200, location)
+    t.equal(history?.at(-1), where, location)
+  }
+  const queried = await ask(agent, { origin: origin.url, path: '/', query: { status: 302, location: '?x=1' } })
+  t.equal(queried.text, 'GET /?x=1 ')
+  t.equal(queried.history?.[0], `${origin.url}/?status=302&location=%3Fx%3D1`)
+  const slashes = await ask(agent, { origin: origin.url, path: `//evil.example/${to('next').slice(1)}` })
+  t.equal(slashes.history?.at(-1), `${origin.url}//evil.example/next`, 'a path is no host')
+
+  for (const location of ['ftp://host/', 'file:///etc/passwd', 'javascript:1', 'http://[', 'data:,x']) {
+    origin.seen.length = 0
+    await t.rejects(ask(agent, { origin: origin.url, path: to(location) }), {
+      code: 'UND_ERR_INVALID_ARG',
+      message: /location/,
+    })
+    t.equal(origin.seen.length, 1, location)
+  }
+  await agent.close()
+  await Promise.all([origin.close(), other.close()])
+})
+
+t.test('a location in UTF-8, in latin1, and told twice', async (t) => {
+  const asked: string[] = []
+  let field = ''
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      const path = head.split(' ', 2)[1] as string
+      asked.push(path)
+      const moved = `HTTP/1.1 302 Found\r\n${field}content-length: 0\r\n\r\n`
+      socket.write(path === '/' ? moved : response('found'), 'latin1')
+    }),
+  )
+  const client = new Client(origin.url).compose(follow)
+  const cases: [string, string, number][] = [
+    [`location: ${Buffer.from('/é').toString('latin1')}\r\n`, '/%C3%A9', 200],
+    ['location: /\xe9\r\n', '/%C3%A9', 200],
+    ['location: /a\r\nlocation: /a\r\n', '/a', 200],
+    ['location: /a\r\nlocation: /b\r\n', '/', 302],
+  ]
+  for (const [text, last, status] of cases) {
+    field = text
+    t.equal((await ask(client, {})).statusCode, status, text)
+    t.equal(asked.at(-1), last, text)
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('loops, and dispatchers of one origin', async (t) => {
+  const [origin, other] = await Promise.all([redirecting(), redirecting()])
+  let turns = 0
+  const ping = await httpOrigin((request, reply) => {
+    turns++
+    reply.writeHead(302, { location: request.url === '/ping' ? '/pong' : '/ping' }).end()
+  })
+  const posted = await httpOrigin((request, reply) => {
+    request.resume()
+    if (request.method === 'POST') reply.writeHead(303, { location: '/form' }).end()
+    else reply.end('thanks')
+  })
+  const agent = new Agent().compose(follow)
+  await t.rejects(ask(agent, { origin: ping.url, path: '/ping' }), { code: 'UND_ERR_INVALID_ARG', message: /loop/i })
+  t.equal(turns, 2)
+  const form = await ask(agent, { origin: posted.url, path: '/form', method: 'POST', body: 'x' })
+  t.equal(form.text, 'thanks', 'a form that leads back to itself is no loop')
+
+  // A client knows one server; that it is asked again and again is found out.
+  const client = new Client(origin.url).compose(follow)
+  const absolute = await ask(client, { path: to(`${origin.url}/abs`), headers: { authorization: 'kept' } })
+  t.equal(absolute.text, 'GET /abs ')
+  t.equal(origin.seen.at(-1)?.headers.authorization, 'kept', 'its own origin, told in full')
+  const bound = await rawOrigin((socket) =>
+    onRequests(socket, () =>
+      socket.write(`HTTP/1.1 302 Found\r\nlocation: ${other.url}/x\r\ncontent-length: 0\r\n\r\n`),
+    ),
+  )
+  for (const dispatcher of [new Client(bound.url), new Pool(bound.url)]) {
+    await t.rejects(ask(dispatcher.compose(follow), {}), { code: 'UND_ERR_INVALID_ARG', message: /Agent/ })
+    await dispatcher.close()
+  }
+  await Promise.all([client.close(), agent.close()])
+  await Promise.all([origin.close(), other.close(), ping.close(), posted.close(), bound.close()])
+})
+
+t.test('bodies that can be sent again, and others', async (t) => {
+  const origin = await redirecting()
+  const bodies: [string, () => unknown, boolean][] = [
+    ['string', () => 'abc', true],
+    ['Buffer', () => Buffer.from('abc'), true],
+    ['ArrayBuffer', () => new Uint8Array([97, 98, 99]).buffer, true],
+    ['Blob', () => new Blob(['abc']), true],
+    ['array', () => ['a', 'bc'], true],
+    ['URLSearchParams', () => new URLSearchParams('abc'), true],
+    ['Readable', () => Readable.from(['abc']), false],
+    ['web stream', () => new Blob(['abc']).stream(), false],
+    [
+      'generator',
+      async function* () {
+        yield 'abc'
+      },
+      false,
+    ],
+  ]
+  for (const dispatcher of overAll(origin.url)) {
+    for (const [name, make, again] of bodies) {
+      for (const status of [301, 303, 307, 308]) {
+        origin.seen.length = 0
+        const options = { origin: origin.url, path: to('/next', status), method: 'POST', body: make() as string }
+        const { statusCode, text } = await ask(dispatcher, options)
+        const what = `${name} ${status}`
+        t.match(origin.seen[0]?.body, /^abc=?$/, what)
+        if (status < 304) t.equal(text, 'GET /next ', what)
+        else if (again) t.match(origin.seen[1]?.body, /^abc=?$/, what)
+        else t.strictSame([statusCode, text, origin.seen.length], [status, 'moved', 1], what)
+      }
+    }
+    await dispatcher.close()
+  }
+  await origin.close()
+})
+
+t.test('a redirect with a long body of its own costs its connection', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (!head.startsWith('GET / ')) return socket.write(response('there'))
+      socket.write('HTTP/1.1 302 Found\r\nlocation: /next\r\ntransfer-encoding: chunked\r\n\r\n')
+      const more = () => {
+        while (socket.writable && socket.write(`4000\r\n${'x'.repeat(0x4000)}\r\n`));
+      }
+      socket.on('drain', more)
+      more()
+    }),
+  )
+  const client = new Client(origin.url).compose(follow)
+  t.equal((await ask(client, {})).text, 'there')
+  t.equal(origin.connections, 2)
+  await client.close()
+  await origin.close()
+})
+
+t.test('an abort, whenever it comes', async (t) => {
+  const origin = await redirecting()
+  const options = { origin: origin.url, path: '/chain/2', method: 'GET' }
+  for (const at of ['start', 'head 200', 'data']) {
+    const agent = new Agent().compose(follow)
+    const recorder = new Recorder((name, controller) => {
+      if (name === at) controller.abort(new Error('enough'))
+    })
+    agent.dispatch(options, recorder)
+    await recorder.ended
+    t.equal(recorder.error?.message, 'enough', at)
+    t.equal(recorder.calls.filter((name) => name === 'error' || name === 'end').length, 1, at)
+    await agent.close()
+  }
+  // Between two requests, by the controller of the first, over a dispatcher that tells nothing until it sends.
+  let sendSecond = () => {}
+  let sent = 0
+  const slow: import('../../lib/index.js').DispatchInterceptor = (dispatch) => (request, handler) => {
+    if (++sent === 1) return dispatch(request, handler)
+    sendSecond = () => dispatch(request, handler)
+    return true
+  }
+  const agent = new Agent().compose(slow, follow)
+  const recorder = new Recorder()
+  agent.dispatch(options, recorder)
+  while (sent < 2) await new Promise(setImmediate)
+  recorder.controller?.abort(new Error('in between'))
+  t.strictSame(recorder.calls, ['start', 'error'])
+  sendSecond()
+  await agent.close()
+  t.strictSame(recorder.calls, ['start', 'error'], 'and nothing more is heard')
+  t.equal(recorder.error?.message, 'in between')
+  t.ok(recorder.controller?.aborted)
+  await origin.close()
+})
+
+t.test('with retry and dump', async (t) => {
+  let failures = 2
+  const origin = await httpOrigin((request, reply) => {
+    if (request.url === '/') reply.writeHead(302, { location: '/busy' }).end('moved')
+    else if (failures-- > 0) reply.writeHead(503, { 'retry-after': '0' }).end('later')
+    else reply.end('served at last')
+  })
+  const retry = interceptors.retry({ minTimeout: 1, maxTimeout: 5 })
+  for (const [chain, text] of [
+    [[retry, follow], 'served at last'],
+    [[follow, retry], 'served at last'],
+    [[interceptors.dump(), retry, follow], ''],
+    [[follow, retry, interceptors.dump()], ''],
+  ] as const) {
+    failures = 2
+    const agent = new Agent().compose([...chain])
+    const got = await ask(agent, { origin: origin.url })
+    t.strictSame([got.statusCode, got.text], [200, text])
+    await agent.close()
+  }
+  await origin.close()
+})
+
+t.test('RedirectHandler, as it is documented', async (t) => {
+  const origin = await redirecting()
+  const client = new Client(origin.url)
+  const options = { origin: origin.url, path: '/chain/1', method: 'GET', headers: { 'x-a': '1', 'x-b': '2' } }
+  const recorder = new Recorder()
+  const handler = new RedirectHandler(
+    client.dispatch.bind(client),
+    2,
+    { ...options, maxRedirections: 9, throwOnMaxRedirect: true, stripHeadersOnRedirect: ['x-a'] },
+    recorder,
+  )
+  t.equal(handler.maxRedirections, 2)
+  t.equal(handler.handler, recorder)
+  t.equal(handler.location, null)
+  t.strictSame(handler.history, [])
+  t.notOk('maxRedirections' in handler.opts || 'stripHeadersOnRedirect' in handler.opts)
+  t.not(handler.opts, options)
+  client.dispatch(options, handler)
+  await recorder.ended
+  t.strictSame(recorder.calls, ['start', 'start', 'head 200', 'data', 'end'])
+  t.strictSame(handler.history.map(String), [`${origin.url}/chain/1`, `${origin.url}/chain/0`])
+  t.equal(handler.opts.path, '/chain/0')
+  t.equal(origin.seen.at(-1)?.headers['x-a'], undefined)
+  t.equal(origin.seen.at(-1)?.headers['x-b'], '2')
+
+  const built = RedirectHandler.buildDispatch(client, 5)
+  const second = new Recorder()
+  built({ path: to(`${origin.url}/chain/2`), method: 'GET', headers: { authorization: 'mine' } }, second)
+  await second.ended
+  t.equal(second.statusCode, 200)
+  t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', 'the origin is that of the client')
+
+  // The elder generation, and a handler that listens for one thing alone.
+  const status = await new Promise((resolve, reject) =>
+    built(options, { onHeaders: (code) => resolve(code), onError: reject } as LegacyDispatchHandler as DispatchHandler),
+  )
+  t.equal(status, 200)
+  await new Promise<void>((resolve) => built(options, { onResponseEnd: () => resolve() }))
+
+  const bad: [unknown[], RegExp][] = [
+    [[null, 1, options, recorder], /dispatch/],
+    [[built, -1, options, recorder], /maxRedirections/],
+    [[built, 1.5, options, recorder], /maxRedirections/],
+    [[built, '1', options, recorder], /maxRedirections/],
+    [[built, 1, { ...options, throwOnMaxRedirect: 'yes' }, recorder], /throwOnMaxRedirect/],
+    [[built, 1, { ...options, stripHeadersOnRedirect: 'x' }, recorder], /stripHeadersOnRedirect/],
+    [[built, 1, { ...options, stripHeadersOnCrossOriginRedirect: [1] }, recorder], /stripHeadersOnCrossOrigin/],
+    [[built, 1, null, recorder], /opts/],
+    [[built, 1, options, null], /handler/],
+  ]
+  for (const [list, message] of bad) {
+    const make = () => new RedirectHandler(...(list as ConstructorParameters<typeof RedirectHandler>))
+    t.throws(make, { code: 'UND_ERR_INVALID_ARG', message })
+  }
+  t.throws(() => RedirectHandler.buildDispatch(client, -1), { code: 'UND_ERR_INVALID_ARG', message: /maxRedirections/ })
+  t.throws(() => interceptors.redirect({ maxRedirections: 0.5 }), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => client.compose(follow).dispatch({ ...options, maxRedirections: -1 } as DispatchOptions, recorder), {
+    code: 'UND_ERR_INVALID_ARG',
+  })
+  await client.close()
+  await origin.close()
+})
