@@ -22,6 +22,8 @@ export interface ErrorContext {
   bytesWritten?: number
   /** True when sending the request again can not execute it twice. */
   replaySafe?: boolean
+  /** Origin of the proxy on the way, never with its credentials. */
+  proxy?: string
 }
 
 /** Metadata of a socket at the time of an error. */
@@ -51,6 +53,7 @@ export class UndiciError extends Error implements ErrorContext {
   declare reusedSocket?: boolean
   declare bytesWritten?: number
   declare replaySafe?: boolean
+  declare proxy?: string
   code: string = ROOT
 
   constructor(message?: string, options?: ErrorOptions) {
@@ -266,6 +269,7 @@ export class HTTPParserError extends Error implements ErrorContext {
   declare reusedSocket?: boolean
   declare bytesWritten?: number
   declare replaySafe?: boolean
+  declare proxy?: string
   /** `HPE_…`, or undefined. */
   code: string | undefined
   /** The bytes at fault as far as they are known. */
@@ -366,12 +370,15 @@ export function locate<E extends Error>(error: E, context: ErrorContext): E {
   return error
 }
 
+const TOLD_TO_ALL = ['code', 'errno', 'syscall', 'address', 'port', 'statusCode', 'headers', 'proxy']
+
 /** One failure that hits several requests is told to each by an error of its own, with the first as its cause. */
 export function replicate(error: Error): Error {
   const copy = new Error(error.message, { cause: error })
-  const { code, errno, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   copy.name = error.name
-  return Object.assign(copy, { code, errno, syscall, address, port })
+  const known = error as unknown as Record<string, unknown>
+  for (const field of TOLD_TO_ALL) if (known[field] !== undefined) Object.assign(copy, { [field]: known[field] })
+  return copy
 }
 
 /** The one way to report a bad option: names it, and tells what was expected and what came. */

@@ -63,6 +63,11 @@ export function serverNameOf(connector: Connector, target: ConnectorOptions): st
   return serverName(settingsOf.get(connector)?.rest ?? {}, target) || null
 }
 
+/** From now on what comes is pushed to its readers: whoever takes the socket over must listen to it as to any other. */
+export function deliverToReaders(socket: object): void {
+  byOnread.delete(socket)
+}
+
 /**
  * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions.
  * @throws {InvalidArgumentError} an option is not what is documented

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SocketInfo } from '../errors.js'
-import { deliversByOnread } from './connect.js'
+import { deliversByOnread, deliverToReaders } from './connect.js'
 
 /** Tells of what a socket does. */
 export interface InletListener {
@@ -102,6 +102,7 @@ export class Inlet {
     const socket = this.#socket as Duplex
     this.#released = true
     this.#listener = null
+    deliverToReaders(socket)
     for (const [event, listener] of [
       ['error', this.#onError],
       ['close', this.#onClose],

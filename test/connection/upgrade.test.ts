@@ -158,3 +158,21 @@ t.test('an upgrade with raw headers, by callback, aborted while it waits', async
   await client.close()
   await origin.close()
 })
+
+t.test('a tunnel carries another client', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, (head) => {
+      if (head.startsWith('CONNECT')) socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      else socket.write(response(head.split(' ')[1] as string))
+    })
+  })
+  const outer = new Client(origin.url)
+  const { socket } = await outer.connect({ path: 'inside:80' })
+  const inner = new Client('http://inside', { connect: (_options, callback) => callback(null, socket) })
+  for (const path of ['/a', '/b']) {
+    const { body } = await inner.request({ path, method: 'GET' })
+    t.equal(await body.text(), path)
+  }
+  await Promise.all([inner.close(), outer.close()])
+  await origin.close()
+})
