@@ -15,5 +15,7 @@ export type { DispatchController, DispatchHandler, LegacyDispatchHandler } from 
 export type { DispatchOptions } from './exchange/request.js'
 export { DecoratorHandler } from './interceptors/decorator-handler.js'
 export { RedirectHandler } from './interceptors/redirect-handler.js'
+export { ProxyAgent } from './proxy/proxy-agent.js'
+export type { ProxyAgentOptions } from './proxy/proxy-options.js'
 export { buildConnector } from './transport/connect.js'
 export { errors, interceptors }

@@ -1,0 +1,61 @@
+import {
+  ConnectTimeoutError,
+  InvalidArgumentError,
+  ProxyConnectionError,
+  RequestAbortedError,
+  SecureProxyConnectionError,
+} from '../errors.js'
+import type { IncomingHeaders } from '../exchange/handler.js'
+
+/** Between whom a request goes; neither text holds credentials. */
+export interface Route {
+  /** `http://proxy.example:3128` */
+  readonly proxy: string
+  /** `https://origin.example` */
+  readonly origin: string
+}
+
+/** A response of a proxy that stands in the way of a request. */
+export interface Answer {
+  readonly statusCode: number
+  readonly headers: IncomingHeaders
+}
+
+/** The proxy answered CONNECT with another status than 2xx (RFC 9110 §9.3.6). */
+export function tunnelRefused(route: Route, answer: Answer): Error {
+  const { proxy, origin } = route
+  const text = `Proxy response (${answer.statusCode}) !== 200 when HTTP Tunneling: ${proxy} opens no tunnel to ${origin}`
+  return Object.assign(new RequestAbortedError(text), { ...answer, ...route })
+}
+
+/** The proxy wants credentials, or others (RFC 9110 §15.5.8). */
+export function authenticationRequired(route: Route, answer: Answer): Error {
+  const text = `Proxy Authentication Required (407): ${route.proxy} does not forward to ${route.origin}`
+  return Object.assign(new InvalidArgumentError(text), { ...answer, ...route })
+}
+
+/** The connection to the proxy ended before CONNECT was answered. */
+export function tunnelLost(route: Route, cause: Error): Error {
+  const text = `Proxy connection failed: ${route.proxy} gave no tunnel to ${route.origin}: ${cause.message}`
+  return Object.assign(new ProxyConnectionError(cause, text), route)
+}
+
+export function tunnelTimedOut(route: Route, limit: number): Error {
+  const text = `No tunnel to ${route.origin} through ${route.proxy} within ${limit} ms`
+  return Object.assign(new ConnectTimeoutError(text), route)
+}
+
+/** A proxy that can not be reached is told of as it is; one whose TLS is at fault by an error of its own. */
+export function proxyUnreachable(proxy: URL, error: Error): Error {
+  if (proxy.protocol !== 'https:' || !isTlsFailure(error)) return error
+  const text = `Secure Proxy Connection failed: ${proxy.origin}: ${error.message}`
+  return Object.assign(new SecureProxyConnectionError(error, text), { proxy: proxy.origin })
+}
+
+/** What the system says names its call, or is a bundle of such; what OpenSSL says, and what Node says of it, is not. */
+function isTlsFailure(error: Error): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (code === 'EPROTO') return true
+  const given = error.name === 'AbortError' || error instanceof ConnectTimeoutError
+  return syscall === undefined && !given && !(error instanceof AggregateError)
+}

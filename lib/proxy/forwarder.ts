@@ -1,0 +1,150 @@
+import type { Duplex } from 'node:stream'
+import { Dispatcher } from '../dispatcher/dispatcher.js'
+import { type ErrorContext, InvalidArgumentError } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { flattenHeaders } from '../wire/headers.js'
+import { authenticationRequired, type Route } from './failure.js'
+import { holds, without } from './proxy-options.js'
+import { relay } from './relay.js'
+
+/** Sends the requests of one `http:` origin to a proxy, in absolute form (RFC 9112 §3.2.2). */
+export class Forwarder extends Dispatcher {
+  readonly #origin: URL
+  readonly #proxy: string
+  readonly #headers: readonly string[]
+  readonly #inner: Dispatcher
+
+  /** `inner` speaks to `proxy`; `headers` are for the proxy. */
+  constructor(origin: URL, part: { inner: Dispatcher; proxy: string; headers: readonly string[] }) {
+    super()
+    this.#origin = origin
+    this.#proxy = part.proxy
+    this.#headers = part.headers
+    this.#inner = part.inner
+    relay(part.inner, this, { origin, targets: (targets) => targets })
+  }
+
+  get stats(): unknown {
+    return (this.#inner as { stats?: unknown }).stats
+  }
+
+  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const route = { proxy: this.#proxy, origin: this.#origin.origin }
+    const upgrades = options.upgrade !== undefined && options.upgrade !== null && options.upgrade !== false
+    const forwarded = { ...options, origin: this.#proxy, path: this.#target(options), headers: this.#fields(options) }
+    return this.#inner.dispatch(forwarded, new ForwardHandler(adaptHandler(handler, upgrades), route, options.path))
+  }
+
+  #target(options: DispatchOptions): string {
+    const { method, path } = options
+    const { origin } = this.#origin
+    if (typeof path !== 'string') return path
+    if (method === 'CONNECT') {
+      throw new InvalidArgumentError(`CONNECT to ${origin} can not be forwarded: set proxyTunnel to true`)
+    }
+    // RFC 9112 §3.2.4: the last proxy makes an asterisk of it again.
+    if (path === '*' && method === 'OPTIONS') return origin
+    if (path.startsWith('/')) return origin + path
+    if (!isWithin(origin, path)) {
+      throw new InvalidArgumentError(`path must start with a slash, or be a URL of ${origin} without credentials`)
+    }
+    return path
+  }
+
+  /** The request's own fields win over those for the proxy, but for the credentials. */
+  #fields(options: DispatchOptions): string[] {
+    const own = flattenHeaders(options.headers)
+    const names: string[] = []
+    for (let i = 0; i < own.length; i += 2) names.push((own[i] as string).toLowerCase())
+    const host = holds(own, 'host') ? [] : ['host', this.#origin.host]
+    return [...host, ...without(this.#headers, names), ...own]
+  }
+
+  override close(): Promise<void>
+  override close(callback: () => void): void
+  override close(callback?: () => void): Promise<void> | void {
+    return callback === undefined ? this.#inner.close() : this.#inner.close(callback)
+  }
+
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
+    if (typeof error === 'function') return this.#inner.destroy(error)
+    return callback === undefined ? this.#inner.destroy(error) : this.#inner.destroy(error ?? null, callback)
+  }
+}
+
+/** An absolute target must not lead elsewhere than where the request is for. */
+function isWithin(origin: string, path: string): boolean {
+  try {
+    const url = new URL(path)
+    return url.origin === origin && url.username === '' && url.password === ''
+  } catch {
+    return false
+  }
+}
+
+/** Tells what comes back to the caller's handler: errors with the caller's view of the request, 407 as an error. */
+class ForwardHandler implements DispatchHandler {
+  readonly #handler: DispatchHandler
+  readonly #route: Route
+  readonly #path: string
+
+  constructor(handler: DispatchHandler, route: Route, path: string) {
+    this.#handler = handler
+    this.#route = route
+    this.#path = path
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#handler.onRequestQueued?.(controller)
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#handler.onRequestStart?.(controller, context)
+  }
+
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    this.#handler.onRequestUpgrade?.(controller, statusCode, headers, socket)
+  }
+
+  onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders, text?: string): void {
+    if (statusCode === 407) controller.abort(authenticationRequired(this.#route, { statusCode, headers }))
+    else this.#handler.onResponseStart?.(controller, statusCode, headers, text)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#handler.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError(controller: DispatchController, error: Error): void {
+    const known = error as Error & ErrorContext
+    const { proxy, origin } = this.#route
+    if (known.origin === proxy) Object.assign(known, { origin, path: this.#path, proxy })
+    this.#handler.onResponseError?.(controller, error)
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+}

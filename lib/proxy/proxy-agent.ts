@@ -1,0 +1,145 @@
+import { Agent } from '../dispatcher/agent.js'
+import { resolveClientOptions } from '../dispatcher/client-options.js'
+import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
+import { parseOrigin } from '../dispatcher/origin.js'
+import { Pool } from '../dispatcher/pool.js'
+import type { PoolOptions } from '../dispatcher/pool-options.js'
+import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
+import { ClientClosedError, InvalidArgumentError } from '../errors.js'
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import type { BuildOptions, Connector, ConnectorOptions } from '../transport/connect.js'
+import { flattenHeaders } from '../wire/headers.js'
+import { proxyUnreachable } from './failure.js'
+import { Forwarder } from './forwarder.js'
+import { holds, type ProxyAgentOptions, type ResolvedProxyOptions, resolveProxyOptions } from './proxy-options.js'
+import { relay } from './relay.js'
+import { Tunnels } from './tunnel.js'
+
+/**
+ * Sends all requests through an HTTP or HTTPS proxy: to `https:` origins through tunnels made by CONNECT, to `http:`
+ * origins in absolute form, or through tunnels as well where `proxyTunnel` says so. Dispatchers are made by origin and
+ * reused, as an Agent does; its events and statistics are an Agent's. Source: undici's `ProxyAgent.md`.
+ *
+ * Credentials go to the proxy alone. A refused CONNECT fails the request with `RequestAbortedError`, a 407 without a
+ * tunnel with `InvalidArgumentError`: both have `statusCode`, `headers`, `proxy` and `origin`. A proxy that goes away
+ * before it answered CONNECT: `ProxyConnectionError`; one whose TLS fails: `SecureProxyConnectionError`.
+ * `connectTimeout` is for all of the way: to the proxy, CONNECT, TLS to the origin.
+ */
+export class ProxyAgent extends LifecycleDispatcher {
+  readonly #options: ResolvedProxyOptions
+  readonly #agent: Agent
+  readonly #client: Dispatcher
+  readonly #tunnels: Tunnels
+  readonly #proxyConnector: Connector
+  #emptied = false
+
+  /**
+   * @param options where the proxy is, or options with `uri`
+   * @throws {InvalidArgumentError} no uri, both auth and token, or an option that is not what is documented
+   */
+  constructor(options: ProxyAgentOptions | string | URL) {
+    super()
+    const resolved = resolveProxyOptions(options)
+    const { proxy, agent, clientFactory, proxyTls } = resolved
+    this.#options = resolved
+    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(origin, rest) })
+    const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
+    this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
+    // A CONNECT must not wait behind another: a connection for each.
+    const forTunnels = { ...client, pipelining: 1, connect: withoutOnread(this.#proxyConnector) }
+    this.#client = (clientFactory ?? newPool)(new URL(proxy), forTunnels)
+    if (typeof this.#client?.dispatch !== 'function') {
+      throw new InvalidArgumentError('clientFactory must return a Dispatcher')
+    }
+    this.#tunnels = tunnelsThrough(this.#client, resolved)
+    relay(this.#agent, this, { targets: ([, ...targets]) => [this, ...targets] })
+  }
+
+  /** Statistics by origin: the connections are tunnels, or connections to the proxy. */
+  get stats(): Record<string, ClientStats | PoolStats> {
+    return this.#agent.stats
+  }
+
+  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const headers = flattenHeaders(options.headers)
+    if (holds(headers, 'proxy-authorization')) {
+      throw new InvalidArgumentError('proxy-authorization must not stand in headers: give the ProxyAgent a token')
+    }
+    return this.#agent.dispatch({ ...options, headers }, handler)
+  }
+
+  #open(origin: URL, options: PoolOptions): Dispatcher {
+    const { proxy, headers, agent, clientFactory, tunnelsAll } = this.#options
+    parseOrigin(origin, 'origin')
+    if (origin.protocol === 'https:' || tunnelsAll) {
+      return (agent.factory ?? newPool)(origin, { ...options, connect: this.#tunnels.connector })
+    }
+    const forProxy = { ...options, connect: this.#proxyConnector }
+    const inner = (agent.factory ?? clientFactory ?? newPool)(new URL(proxy), forProxy)
+    return new Forwarder(origin, { inner, proxy: proxy.origin, headers })
+  }
+
+  protected override get settled(): boolean {
+    return this.#emptied
+  }
+
+  protected override shutDown(): void {
+    const closed = this.#agent.close().then(() => {
+      // What still opens is for requests that were given up.
+      this.#tunnels.abort(new ClientClosedError())
+      return this.#client.close()
+    })
+    const done = () => {
+      this.#emptied = true
+      this.settle()
+    }
+    closed.then(done, done)
+  }
+
+  protected override tearDown(error: Error, done: () => void): void {
+    const destroyed = this.#agent.destroy(error).then(() => {
+      this.#tunnels.abort(error)
+      return this.#client.destroy(error)
+    })
+    destroyed.then(done, done)
+  }
+}
+
+function newPool(origin: URL, options: PoolOptions): Dispatcher {
+  return new Pool(origin, options)
+}
+
+/** To the proxy, whoever the request is for: the TLS server name is the proxy's. */
+function proxyConnector(proxy: URL, connector: Connector): Connector {
+  return (target, callback) =>
+    connector({ ...target, host: proxy.host }, (...result) => {
+      if (result[0] === null) callback(...result)
+      else callback(proxyUnreachable(proxy, result[0]), null)
+    })
+}
+
+/** A socket that becomes a tunnel is read by whoever gets it: from the start it is as any other. */
+function withoutOnread(connector: Connector): Connector {
+  return ({ onread: _, ...target }: ConnectorOptions, callback) => connector(target, callback)
+}
+
+function tunnelsThrough(client: Dispatcher, options: ResolvedProxyOptions): Tunnels {
+  const { proxy, headers, keepsTunnels, requestTls, proxyTls, agent } = options
+  const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, socketPath: _path, ...rest } = agent
+  return new Tunnels({
+    proxy: proxy.origin,
+    client,
+    headers: keepsTunnels ? [...headers, 'proxy-connection', 'keep-alive'] : headers,
+    secure: resolveClientOptions({ ...rest, connectTimeout: 0, connect: requestTls }).connector,
+    timeout: limitOf(proxyTls) ?? agent.connectTimeout ?? 10_000,
+    secureTimeout: limitOf(requestTls),
+  })
+}
+
+/** A connector takes null for no limit. */
+function limitOf({ timeout }: BuildOptions): number | null {
+  if (timeout === undefined) return null
+  return timeout ?? 0
+}

@@ -1,0 +1,24 @@
+import type { Dispatcher } from '../dispatcher/dispatcher.js'
+
+/** How what is told of changes on its way. */
+export interface View {
+  /** Whose events they are; default: the origin as it is told. */
+  origin?: URL
+  /** Who stands where `from` stood among the targets. */
+  targets(targets: readonly Dispatcher[]): readonly Dispatcher[]
+}
+
+/** Tells on `to` what happens to `from`. */
+export function relay(from: Dispatcher, to: Dispatcher, view: View): void {
+  from.on('drain', (origin) => {
+    to.emit('drain', view.origin ?? origin)
+  })
+  from.on('connect', (origin, targets) => {
+    to.emit('connect', view.origin ?? origin, view.targets(targets))
+  })
+  for (const name of ['disconnect', 'connectionError'] as const) {
+    from.on(name, (origin, targets, error) => {
+      to.emit(name, view.origin ?? origin, view.targets(targets), error)
+    })
+  }
+}

@@ -1,0 +1,173 @@
+import type { Duplex } from 'node:stream'
+import { Alarm, type AlarmListener } from '../base/clock.js'
+import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { type ErrorContext, locate } from '../errors.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import type { Connector, ConnectorCallback, ConnectorOptions } from '../transport/connect.js'
+import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './failure.js'
+
+export interface TunnelsPart {
+  /** Origin of the proxy. */
+  proxy: string
+  /** Sends CONNECT. */
+  client: Dispatcher
+  /** Fields of CONNECT beside `host`. */
+  headers: readonly string[]
+  /** TLS to the origin, over the socket that it is given. */
+  secure: Connector
+  /** ms until a tunnel must stand, TLS to the origin included; 0 for no limit. */
+  timeout: number
+  /** ms for TLS to the origin, where it has a limit of its own; it counts from the proxy's answer. */
+  secureTimeout: number | null
+}
+
+/** Connections through one proxy, by CONNECT (RFC 9110 §9.3.6). */
+export class Tunnels {
+  readonly #part: TunnelsPart
+  readonly #opening = new Set<Tunnel>()
+
+  constructor(part: TunnelsPart) {
+    this.#part = part
+  }
+
+  /** To be used as the connector of whoever wants a connection to an origin. */
+  readonly connector: Connector = (target, callback) => {
+    const tunnel = new Tunnel(this.#part, target, (...result: [null, Duplex] | [Error, null]) => {
+      this.#opening.delete(tunnel)
+      callback(...result)
+    })
+    this.#opening.add(tunnel)
+    tunnel.open()
+  }
+
+  /** Gives up all that do not stand yet. */
+  abort(error: Error): void {
+    for (const tunnel of [...this.#opening]) tunnel.abort(error)
+  }
+}
+
+/** One tunnel from CONNECT to a connection on which the origin is spoken to: exactly one answer. */
+class Tunnel implements DispatchHandler, AlarmListener {
+  readonly #part: TunnelsPart
+  readonly #target: ConnectorOptions
+  readonly #callback: ConnectorCallback
+  readonly #route: Route
+  readonly #alarm = new Alarm(this)
+  #controller: DispatchController | null = null
+  /** CONNECT is on its way: what fails from here on is the tunnel, not the way to the proxy. */
+  #asked = false
+  #settled = false
+  /** What is to be closed when the tunnel comes to nothing. */
+  #socket: Duplex | null = null
+  #limit: number
+
+  constructor(part: TunnelsPart, target: ConnectorOptions, callback: ConnectorCallback) {
+    this.#part = part
+    this.#target = target
+    this.#callback = callback
+    this.#route = { proxy: part.proxy, origin: new URL(`${target.protocol}//${authorityOf(target)}`).origin }
+    this.#limit = part.timeout
+  }
+
+  open(): void {
+    const { client, headers, proxy } = this.#part
+    const authority = authorityOf(this.#target)
+    if (this.#limit > 0) this.#alarm.set(this.#limit)
+    try {
+      // RFC 9112 §3.2: `host` is the same as the target.
+      const fields = ['host', authority, ...headers]
+      client.dispatch({ origin: proxy, method: 'CONNECT', path: authority, headers: fields }, this)
+    } catch (error) {
+      queueMicrotask(() => this.#fail(error as Error))
+    }
+  }
+
+  abort(error: Error): void {
+    this.#fail(error)
+  }
+
+  onAlarm(): void {
+    this.#fail(tunnelTimedOut(this.#route, this.#limit))
+  }
+
+  // What is heard of CONNECT
+
+  onRequestQueued(controller: DispatchController): void {
+    this.#controller = controller
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#controller = controller
+    this.#asked = true
+    if (this.#settled) controller.abort()
+  }
+
+  onRequestUpgrade(_: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    if (this.#settled) return void socket.destroy()
+    this.#socket = socket
+    // A dispatcher of somebody else's may hand over the socket whatever the answer was.
+    if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))
+    if (this.#target.protocol === 'https:') this.#secure(socket)
+    else this.#succeed(socket)
+  }
+
+  onResponseStart(_controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
+    if (statusCode >= 200) this.#fail(tunnelRefused(this.#route, { statusCode, headers }))
+  }
+
+  onResponseEnd(): void {}
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    this.#fail(this.#asked ? tunnelLost(this.#route, error) : forwarded(error, this.#route))
+  }
+
+  #secure(httpSocket: Duplex): void {
+    // It is TLS that tells of its errors, but the socket beneath is nobody's else to listen to.
+    httpSocket.on('error', () => {})
+    const { secure, secureTimeout } = this.#part
+    if (secureTimeout !== null) {
+      this.#limit = secureTimeout
+      if (secureTimeout > 0) this.#alarm.set(secureTimeout)
+      else this.#alarm.clear()
+    }
+    const { onread: _, localAddress: _local, socketPath: _path, ...target } = this.#target
+    const options = { ...target, httpSocket } as ConnectorOptions
+    try {
+      secure(options, (error, socket) => {
+        if (error !== null) return this.#fail(error)
+        if (this.#settled) socket.destroy()
+        else this.#succeed(socket)
+      })
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #succeed(socket: Duplex): void {
+    this.#settled = true
+    this.#alarm.clear()
+    this.#callback(null, socket)
+  }
+
+  #fail(error: Error): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#alarm.clear()
+    this.#controller?.abort()
+    this.#socket?.destroy()
+    this.#callback(locate(error, { ...this.#route, phase: 'connect' }), null)
+  }
+}
+
+/** Who sees it asked for something else than CONNECT. */
+function forwarded(error: Error & ErrorContext, route: Route): Error {
+  if (error.origin === route.proxy) Object.assign(error, { ...route, method: undefined, path: undefined })
+  return error
+}
+
+/** `host:port`, the port always there (RFC 9112 §3.2.3). */
+function authorityOf(target: ConnectorOptions): string {
+  const { hostname, port, protocol } = target
+  const host = hostname.includes(':') ? `[${hostname}]` : hostname
+  return `${host}:${port || (protocol === 'https:' ? '443' : '80')}`
+}
