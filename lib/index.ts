@@ -15,6 +15,8 @@ export type { DispatchController, DispatchHandler, LegacyDispatchHandler } from 
 export type { DispatchOptions } from './exchange/request.js'
 export { DecoratorHandler } from './interceptors/decorator-handler.js'
 export { RedirectHandler } from './interceptors/redirect-handler.js'
+export { RetryAgent } from './interceptors/retry-agent.js'
+export { RetryHandler } from './interceptors/retry-handler.js'
 export { ProxyAgent } from './proxy/proxy-agent.js'
 export type { ProxyAgentOptions } from './proxy/proxy-options.js'
 export { buildConnector } from './transport/connect.js'

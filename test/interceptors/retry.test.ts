@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { Client, interceptors, Pool } from '../../lib/index.js'
+import { Agent, Client, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { rangeOrigin } from '../servers/ranges.js'
+import { Recorder } from '../servers/recorder.js'
 
 const quick = { minTimeout: 1, maxTimeout: 20 }
 const get = { path: '/', method: 'GET' }
@@ -47,16 +49,19 @@ t.test('errors of the connection', async (t) => {
 t.test('what is not sent again', async (t) => {
   const origin = await flakyOrigin(100, 503)
   const client = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 1 }))
-  t.equal((await client.request({ path: '/', method: 'POST', body: 'x' })).statusCode, 503, 'a POST')
-  const streamed = await client.request({ path: '/', method: 'PUT', body: Readable.from(['x']) })
-  t.equal(streamed.statusCode, 503, 'a stream')
+  const failure = { code: 'UND_ERR_REQ_RETRY', statusCode: 503, data: { count: 0 } }
+  await t.rejects(client.request({ path: '/', method: 'POST', body: 'x' }), failure, 'a POST')
+  await t.rejects(client.request({ path: '/', method: 'PUT', body: Readable.from(['x']) }), failure, 'a stream')
   t.strictSame(origin.seen, ['POST', 'PUT'])
-  await t.rejects(client.request(get), { code: 'UND_ERR_REQ_RETRY', statusCode: 503, data: { count: 1 } })
+  await t.rejects(client.request(get), { ...failure, data: { count: 1 } })
   t.equal(origin.seen.length, 4)
   const lenient = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 1, throwOnError: false }))
-  const { statusCode, body } = await lenient.request(get)
-  t.equal(statusCode, 503)
-  t.equal(await body.text(), 'wait')
+  for (const request of [get, { ...get, method: 'POST' }, { ...get, method: 'PUT', body: Readable.from(['x']) }]) {
+    const { statusCode, body } = await lenient.request(request)
+    t.equal(statusCode, 503)
+    t.equal(await body.text(), 'wait')
+  }
+  t.equal(origin.seen.length, 8)
   await Promise.all([client.close(), lenient.close()])
   await origin.close()
 })
@@ -113,3 +118,64 @@ t.test('a long error page costs the connection, and bodies are sent whole again'
     t.throws(() => interceptors.retry({ [name]: -1 }), { code: 'UND_ERR_INVALID_ARG', message: new RegExp(name) })
   }
 })
+
+t.test("a request's own options go over those of the interceptor", async (t) => {
+  const origin = await flakyOrigin(100, 503)
+  const client = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 3 }))
+  const code = 'UND_ERR_REQ_RETRY'
+  await t.rejects(client.request({ ...get, retryOptions: { maxRetries: 1 } }), { code, data: { count: 1 } })
+  t.equal(origin.seen.length, 2)
+  const lenient = await client.request({ ...get, retryOptions: { throwOnError: false, maxRetries: undefined } })
+  t.equal(await lenient.body.text(), 'wait')
+  t.equal(origin.seen.length, 6)
+  await t.rejects(client.request({ ...get, retryOptions: { maxRetries: -1 } }), { code: 'UND_ERR_INVALID_ARG' })
+  await client.close()
+  await origin.close()
+})
+
+t.test('fields out of an iterator are sent with each try', async (t) => {
+  const heads: (string | undefined)[] = []
+  const origin = await httpOrigin((request, reply) => {
+    heads.push(request.headers['x-once'] as string | undefined)
+    reply.writeHead(heads.length < 3 ? 503 : 200).end()
+  })
+  const client = new Client(origin.url).compose(interceptors.retry(quick))
+  const headers = (function* (): Generator<[string, string]> {
+    yield ['x-once', 'yes']
+  })()
+  await (await client.request({ ...get, headers })).body.dump()
+  t.strictSame(heads, ['yes', 'yes', 'yes'])
+  await client.close()
+  await origin.close()
+})
+
+/** Each dispatcher that requests go through. */
+const dispatchers: [string, (url: string) => Dispatcher][] = [
+  ['Client', (url) => new Client(url)],
+  ['Pool', (url) => new Pool(url, { connections: 2 })],
+  ['Agent', () => new Agent()],
+]
+
+for (const [name, make] of dispatchers) {
+  t.test(`a body that is cut off at any byte comes whole: ${name}`, async (t) => {
+    const body = 'The quick brown fox jumps over the lazy dog'
+    for (const chunked of [false, true]) {
+      const { whole, close } = await rangeOrigin({ body, faults: [], chunked })
+      await close()
+      for (let after = 0; after < whole.length; after++) {
+        const faults = [{ after, reset: after % 2 === 1 }, { after: after * 2 }, { after: 5 }]
+        const origin = await rangeOrigin({ body, faults, chunked })
+        const dispatcher = make(origin.url).compose(interceptors.retry({ minTimeout: 0 }))
+        const recorder = new Recorder()
+        dispatcher.dispatch({ ...get, origin: origin.url }, recorder)
+        await recorder.ended
+        // All that may be missing is the end of chunks whose bytes are all there: nothing says that they are.
+        if (recorder.body !== body || !chunked) t.equal(recorder.body, body, `cut after ${after} bytes`)
+        if (recorder.error !== null && !chunked) t.error(recorder.error)
+        t.equal(recorder.calls.filter((call) => call.startsWith('head')).length, 1)
+        await dispatcher.destroy()
+        await origin.close()
+      }
+    }
+  })
+}

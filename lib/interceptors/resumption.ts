@@ -1,0 +1,155 @@
+import type { IncomingHeaders } from '../exchange/handler.js'
+import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+
+/** The head of a final response. */
+export interface ResponseHead {
+  readonly statusCode: number
+  readonly headers: IncomingHeaders
+  readonly statusMessage: string | undefined
+  readonly rawHeaders: string[] | null
+}
+
+/** `bytes 4-9/10` (RFC 9110 §14.4). */
+export interface ContentRange {
+  readonly first: number
+  readonly last: number
+  /** null: the server does not know. */
+  readonly total: number | null
+}
+
+/** null unless it is one valid range of bytes. */
+export function parseContentRange(value: unknown): ContentRange | null {
+  const parts = typeof value === 'string' ? /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/i.exec(value) : null
+  if (parts === null) return null
+  const first = Number(parts[1])
+  const last = Number(parts[2])
+  const total = parts[3] === '*' ? null : Number(parts[3])
+  if (!Number.isSafeInteger(last) || !Number.isSafeInteger(total ?? 0)) return null
+  return first <= last && (total === null || last < total) ? { first, last, total } : null
+}
+
+/** Only such a tag says that bytes are the same (RFC 9110 §8.8.1); a weak one starts with `W/`. */
+const STRONG_TAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/
+
+/**
+ * How much of a body was handed out, and how to ask for its rest: by a range, from the same representation or not at
+ * all. Positions count in the representation as it is sent, with its content coding.
+ */
+export class Resumption {
+  readonly #tag: string
+  readonly #coding: string | string[] | undefined
+  /** The first response was the whole representation, not a range of it. */
+  readonly #whole: boolean
+  readonly #start: number
+  /** Where the next byte belongs. */
+  #position: number
+  /** Of the last byte that is to come; null where only the end of the body will tell. */
+  #last: number | null
+  #total: number | null
+  #lost = false
+
+  /** null where the rest of such a response could not be told from something else. */
+  static of(method: string, head: ResponseHead): Resumption | null {
+    const { statusCode, headers } = head
+    const { etag } = headers
+    // Ranges are defined for GET alone (RFC 9110 §14.2).
+    if (method !== 'GET' || typeof etag !== 'string' || !STRONG_TAG.test(etag) || isChanged(head)) return null
+    const length = lengthOf(headers)
+    if (statusCode === 200) {
+      const total = headers['content-length'] === undefined ? null : length
+      if (headers['content-length'] !== undefined && length === null) return null
+      return new Resumption(head, { first: 0, last: total === null ? null : total - 1, total })
+    }
+    const range = parseContentRange(headers['content-range'])
+    if (statusCode !== 206 || range === null || !fits(range, headers)) return null
+    return new Resumption(head, range)
+  }
+
+  private constructor(head: ResponseHead, range: { first: number; last: number | null; total: number | null }) {
+    this.#tag = head.headers.etag as string
+    this.#coding = head.headers['content-encoding']
+    this.#whole = head.statusCode === 200
+    this.#start = range.first
+    this.#position = range.first
+    this.#last = range.last
+    this.#total = range.total
+  }
+
+  /** There is a rest that can be asked for. */
+  get possible(): boolean {
+    return !this.#lost && (this.#last === null || this.#position <= this.#last)
+  }
+
+  /** No byte is missing, as far as is known. */
+  get complete(): boolean {
+    return this.#last === null || this.#position === this.#last + 1
+  }
+
+  /** Counts what is handed out. False when it is more than there can be. */
+  take(length: number): boolean {
+    if (this.#last !== null && this.#position + length > this.#last + 1) {
+      this.#lost = true
+      return false
+    }
+    this.#position += length
+    return true
+  }
+
+  /**
+   * The fields of the request for the rest. `if-match` has a server that changed its mind say so instead of sending
+   * all of something else, as `if-range` would (RFC 9110 §13.1).
+   */
+  fieldsFor(headers: HeadersInput): string[] {
+    const flat = flattenHeaders(headers)
+    const fields: string[] = []
+    for (let i = 0; i < flat.length; i += 2) {
+      const name = flat[i] as string
+      if (!/^(range|if-range|if-match)$/i.test(name)) fields.push(name, flat[i + 1] as string)
+    }
+    fields.push('range', `bytes=${this.#position}-${this.#last ?? ''}`, 'if-match', this.#tag)
+    return fields
+  }
+
+  /** Takes a response for the rest of the body. Returns why not, or null. */
+  refuse({ statusCode, headers }: ResponseHead): string | null {
+    const again = statusCode === 200 && this.#whole && this.#position === this.#start
+    if (statusCode !== 206 && !again) return `The rest of the body was asked for, and answered with ${statusCode}`
+    if (headers.etag !== this.#tag) return 'The body that was asked for the rest of has changed: its etag differs'
+    if (String(headers['content-encoding']) !== String(this.#coding)) return 'The rest of the body is coded differently'
+    const range = again ? wholeOf(headers) : parseContentRange(headers['content-range'])
+    if (range === null || !this.#expects(range) || !fits(range, headers)) {
+      return 'The rest of the body was asked for, and something else sent: content-range differs'
+    }
+    this.#last = range.last
+    this.#total = range.total
+    return null
+  }
+
+  #expects({ first, last, total }: ContentRange): boolean {
+    if (first !== this.#position) return false
+    if (this.#last !== null) return last === this.#last && total === this.#total
+    return total !== null && last === total - 1
+  }
+}
+
+/** A whole body as a range; null where its length is not told. */
+function wholeOf(headers: IncomingHeaders): ContentRange | null {
+  const length = lengthOf(headers)
+  return length === null || length === 0 ? null : { first: 0, last: length - 1, total: length }
+}
+
+function lengthOf(headers: IncomingHeaders): number | null {
+  const value = headers['content-length']
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : null
+}
+
+/** The length of the message, where it is told, is that of its range. */
+function fits({ first, last }: ContentRange, headers: IncomingHeaders): boolean {
+  return headers['content-length'] === undefined || lengthOf(headers) === last - first + 1
+}
+
+/** Somebody on the way decodes the body: what is counted here is not what ranges count. */
+function isChanged({ headers, rawHeaders }: ResponseHead): boolean {
+  const sent = (rawHeaders ?? []).filter((_text, index) => index % 2 === 0).map((name) => String(name).toLowerCase())
+  return ['content-encoding', 'content-length'].some((name) => sent.includes(name) && headers[name] === undefined)
+}

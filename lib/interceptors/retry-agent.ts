@@ -1,0 +1,24 @@
+import { ComposedDispatcher, type Dispatcher } from '../dispatcher/dispatcher.js'
+import { invalidOption } from '../errors.js'
+import { retrying } from './retry.js'
+import { type RetryOptions, resolveRetryOptions } from './retry-options.js'
+
+/**
+ * A dispatcher that sends through another one, and again what failed and may be repeated; see {@link RetryHandler}.
+ * Events, `close` and `destroy` are those of the other one: closed while a request waits for its next try, it fails
+ * that request. Source: undici's `RetryAgent.md`.
+ */
+export class RetryAgent extends ComposedDispatcher {
+  /** @throws {InvalidArgumentError} no dispatcher, or an option that is not what is documented */
+  constructor(dispatcher: Dispatcher, options: RetryOptions = {}) {
+    if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+    resolveRetryOptions(options)
+    super(
+      dispatcher,
+      retrying(
+        (request, handler) => dispatcher.dispatch(request, handler),
+        () => options,
+      ),
+    )
+  }
+}

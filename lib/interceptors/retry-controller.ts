@@ -1,0 +1,69 @@
+import { RequestAbortedError } from '../errors.js'
+import type { DispatchController } from '../exchange/handler.js'
+
+/** What a handler steers its request with through all the tries; each try has a controller of its own below. */
+export class RetryController implements DispatchController {
+  rawHeaders: string[] | null = null
+  rawTrailers: string[] | null = null
+  readonly #onAbort: (reason: Error) => void
+  #reason: Error | null = null
+  #paused = false
+  #ended = false
+  /** The try whose body the handler gets. */
+  #source: DispatchController | null = null
+
+  constructor(onAbort: (reason: Error) => void) {
+    this.#onAbort = onAbort
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== null
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  get reason(): Error | null {
+    return this.#reason
+  }
+
+  abort(reason?: Error): void {
+    if (this.#ended || this.#reason !== null) return
+    this.#reason = toError(reason)
+    this.#onAbort(this.#reason)
+  }
+
+  pause(): void {
+    if (this.#ended) return
+    this.#paused = true
+    this.#source?.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#source?.resume()
+  }
+
+  /** The body comes from `source` from here on, or from nowhere; a pause outlives the change. */
+  follow(source: DispatchController | null): void {
+    this.#source = source
+    if (this.#paused) source?.pause()
+  }
+
+  /** The handler hears its last. */
+  end(): void {
+    this.#ended = true
+    this.#source = null
+  }
+}
+
+/** Whatever was thrown or given as a reason. One of another realm, such as a DOMException, is handed on as it is. */
+export function toError(value: unknown): Error {
+  if (value instanceof Error) return value
+  if (typeof value === 'object' && value !== null && 'message' in value) return value as Error
+  return value === undefined || value === null
+    ? new RequestAbortedError()
+    : new RequestAbortedError(undefined, { cause: value })
+}

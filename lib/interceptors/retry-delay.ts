@@ -1,0 +1,48 @@
+import type { RequestRetryError } from '../errors.js'
+import type { IncomingHeaders } from '../exchange/handler.js'
+import type { RetrySettings } from './retry-options.js'
+
+/** By these a connection that ended inside a response is told of: as lost as one that broke. */
+const CUT_OFF = ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'HPE_INVALID_EOF_STATE']
+const BROKEN = 'UND_ERR_SOCKET'
+
+/** ms to wait before retry number `counter`, or null where none is to be made. */
+export function retryDelay(error: Error, counter: number, request: { method: string; settings: RetrySettings }) {
+  const { method, settings } = request
+  if (!(counter <= settings.maxRetries) || !settings.methods.includes(method)) return null
+  if (!isWorthIt(error as Error & { code?: unknown }, settings)) return null
+  const { headers } = error as RequestRetryError
+  const asked = settings.retryAfter && isFields(headers) ? retryAfterOf(headers['retry-after']) : null
+  return Math.min(settings.maxTimeout, asked ?? backOff(counter, settings))
+}
+
+function isWorthIt(error: Error & { code?: unknown }, { errorCodes, statusCodes }: RetrySettings): boolean {
+  if (error.code === 'UND_ERR_REQ_RETRY')
+    return statusCodes.includes((error as unknown as RequestRetryError).statusCode)
+  if (typeof error.code !== 'string') return false
+  return errorCodes.includes(error.code) || (CUT_OFF.includes(error.code) && errorCodes.includes(BROKEN))
+}
+
+function backOff(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {
+  return minTimeout === 0 ? 0 : minTimeout * timeoutFactor ** (counter - 1)
+}
+
+function isFields(headers: unknown): headers is IncomingHeaders {
+  return typeof headers === 'object' && headers !== null && !Array.isArray(headers)
+}
+
+/** IMF-fixdate, the date of RFC 850, and asctime's (RFC 9110 §5.6.7). `Date.parse` alone takes "5 or so" for a date. */
+const HTTP_DATE = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+]
+
+/** `retry-after` in ms: seconds or a date (RFC 9110 §10.2.3); null when it is neither. */
+export function retryAfterOf(value: unknown): number | null {
+  if (typeof value !== 'string') return null
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000
+  if (!HTTP_DATE.some((form) => form.test(value))) return null
+  const date = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`)
+  return Number.isNaN(date) ? null : Math.max(0, date - Date.now())
+}

@@ -1,0 +1,382 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import { startTimer } from '../base/clock.js'
+import type { Dispatch } from '../dispatcher/dispatcher.js'
+import { invalidOption, RequestRetryError } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { Drain } from './drain.js'
+import { isRepeatable, notRepeatable } from './repeatable.js'
+import { type ResponseHead, Resumption } from './resumption.js'
+import { RetryController, toError } from './retry-controller.js'
+import { retryDelay } from './retry-delay.js'
+import * as options from './retry-options.js'
+
+/** What a {@link RetryHandler} works with. */
+export interface RetryHandlers {
+  /** Sends each try after the first. */
+  dispatch: Dispatch
+  /** Hears of one request, whatever the number of tries. */
+  handler: DispatchHandler | LegacyDispatchHandler
+}
+
+/** A failing response that may yet be handed out: its head, and what came of it although it was told to wait. */
+interface HeldResponse {
+  readonly head: ResponseHead
+  readonly controller: DispatchController
+  readonly chunks: Buffer[]
+  end: { trailers: IncomingHeaders; rawTrailers: string[] | null } | null
+}
+
+/**
+ * Stands between a dispatcher and a handler, and sends the request again when it fails and may be repeated: by its
+ * method, its body, the error or the status. Where part of a body was handed out the rest is asked for by a range, and
+ * taken only if a strong etag and `content-range` prove that it is the rest. An instance is for one `dispatch`.
+ * Source: undici's `RetryHandler.md`.
+ */
+export class RetryHandler implements DispatchHandler {
+  readonly #dispatch: Dispatch
+  readonly #handler: DispatchHandler
+  readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
+  /** Each try is sent, and each decision made, in the async context of the first. */
+  readonly #sender = new AsyncResource('sluice.retry')
+  readonly #controller = new RetryController((reason) => this.#abort(reason))
+  /** Of the try under way; null until it told. */
+  #current: DispatchController | null = null
+  /** A try is under way. */
+  #live = true
+  /** The handler heard its last. */
+  #over = false
+  /** The handler has the head of the final response. */
+  #headGiven = false
+  /** What the handler gets is the rest of a body. */
+  #resumed = false
+  #resumption: Resumption | null = null
+  #drain: Drain | null = null
+  #held: HeldResponse | null = null
+  /** The next try begins when the one under way has ended. */
+  #due = false
+  #stopWaiting: (() => void) | null = null
+
+  /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
+  constructor(
+    request: DispatchOptions & { retryOptions?: options.RetryOptions | undefined },
+    { dispatch, handler }: RetryHandlers,
+  ) {
+    if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
+    if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
+    const { upgrade, method } = request
+    this.#handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
+    this.#dispatch = dispatch
+    const retryOptions = options.resolveRetryOptions(request.retryOptions)
+    this.#context = { state: { counter: 0 }, opts: { ...request, retryOptions } }
+  }
+
+  get #settings(): options.RetrySettings {
+    return this.#context.opts.retryOptions
+  }
+
+  // What a try tells
+
+  onRequestQueued(controller: DispatchController): void {
+    const first = this.#current === null && this.#context.state.counter === 0
+    if (this.#begin(controller) && first) this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    if (!this.#begin(controller) || this.#headGiven) return
+    this.#tell(() => this.#handler.onRequestStart?.(this.#controller, context))
+  }
+
+  onBodySent(chunk: Buffer): void {
+    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onBodySent?.(chunk))
+  }
+
+  onRequestSent(): void {
+    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onRequestSent?.())
+  }
+
+  onResponseStarted(): void {
+    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onResponseStarted?.())
+  }
+
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    this.#live = false
+    if (this.#over) return void socket.destroy()
+    this.#over = true
+    this.#controller.rawHeaders = controller.rawHeaders
+    this.#controller.end()
+    try {
+      this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
+    } catch (error) {
+      socket.destroy()
+      this.#tellError(toError(error))
+    }
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    if (this.#over) return
+    const head = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders }
+    if (statusCode < 200) {
+      if (!this.#headGiven) this.#tellHead(head)
+      return
+    }
+    const failing = this.#settings.statusCodes.includes(statusCode)
+    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.refuse(head) ?? null)
+    if (problem !== null) this.#refuse(controller, head, problem)
+    else if (this.#headGiven) this.#goOn(controller)
+    else this.#give(controller, head)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#drain !== null) return this.#drain.take(chunk)
+    if (this.#held !== null) return void this.#held.chunks.push(chunk)
+    if (this.#over) return
+    if (this.#resumption?.take(chunk.length) === false && this.#resumed) return this.#surplus(controller)
+    this.#tellData(chunk)
+  }
+
+  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#endTry()) return
+    const end = { trailers, rawTrailers: controller.rawTrailers }
+    if (this.#held !== null) this.#held.end = end
+    else if (this.#resumed && this.#resumption?.complete === false) {
+      this.#failTry(this.#error('The rest of the body ended before its range did', { statusCode: 206, headers: {} }))
+    } else this.#finish(end)
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    if (this.#controller.aborted) {
+      this.#drain?.end()
+      this.#live = false
+      return this.#fail(error)
+    }
+    if (this.#endTry()) return
+    if (this.#held !== null) this.#held = null
+    else this.#failTry(error)
+  }
+
+  // Tries
+
+  /** A try shows its controller. False when nobody waits for it. */
+  #begin(controller: DispatchController): boolean {
+    this.#current = controller
+    if (!this.#over) return true
+    controller.abort(this.#controller.reason ?? undefined)
+    return false
+  }
+
+  /** True when nothing of what the try has told matters. */
+  #endTry(): boolean {
+    const drain = this.#drain
+    this.#live = false
+    this.#drain = null
+    drain?.end()
+    if (this.#due) this.#send()
+    return drain !== null || this.#over
+  }
+
+  #send(): void {
+    this.#due = false
+    this.#live = true
+    this.#current = null
+    try {
+      this.#sender.runInAsyncScope(() => this.#dispatch(this.#request(), this))
+    } catch (error) {
+      if (!this.#live) return
+      this.#live = false
+      this.#failTry(toError(error))
+    }
+  }
+
+  #request(): DispatchOptions {
+    const { retryOptions: _, ...request } = this.#context.opts
+    if (this.#headGiven && this.#resumption !== null) request.headers = this.#resumption.fieldsFor(request.headers)
+    return request
+  }
+
+  #failTry(error: Error): void {
+    this.#controller.follow(null)
+    if (this.#headGiven && this.#resumption?.possible !== true) this.#fail(error)
+    else this.#decide(error)
+  }
+
+  /** A final response is not the one to hand out. */
+  #refuse(controller: DispatchController, head: ResponseHead, problem: string): void {
+    const error = this.#error(problem, head)
+    if (this.#headGiven || this.#settings.throwOnError) this.#drain = new Drain(controller, error)
+    else this.#held = { head, controller, chunks: [], end: null }
+    this.#failTry(error)
+  }
+
+  /** The range that was promised is exceeded: not one byte of the piece that does can be trusted. */
+  #surplus(controller: DispatchController): void {
+    const error = this.#error('The rest of the body is longer than its range', { statusCode: 206, headers: {} })
+    this.#drain = new Drain(controller, error)
+    this.#failTry(error)
+    this.#drain?.giveUp()
+  }
+
+  #error(message: string, { statusCode, headers }: Pick<ResponseHead, 'statusCode' | 'headers'>): RequestRetryError {
+    return new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
+  }
+
+  // Decisions
+
+  #decide(error: Error): void {
+    const { state, opts } = this.#context
+    const settings = this.#settings
+    state.counter++
+    const { method, body } = opts
+    const repeatable = isRepeatable(body)
+    if (repeatable && settings.retry !== undefined) return this.#ask(settings.retry, error)
+    const delay = retryDelay(error, state.counter, { method, settings })
+    if (delay === null) return this.#giveUp(error)
+    if (!repeatable) return this.#giveUp(notRepeatable(error))
+    this.#letGo()
+    this.#wait(delay)
+  }
+
+  #ask(retry: options.RetryCallback, error: Error): void {
+    let open = true
+    let asking = true
+    const answer = (result?: unknown) => {
+      if (!open || this.#over) return
+      open = false
+      if (result !== undefined && result !== null) return this.#giveUp(toError(result))
+      this.#letGo()
+      // Answers within the call would follow one another without end where each try fails at once.
+      if (asking) this.#wait(0)
+      else this.#again()
+    }
+    this.#held?.controller.pause()
+    try {
+      const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
+      if (promise instanceof Promise) promise.catch((thrown) => answer(toError(thrown)))
+    } catch (thrown) {
+      answer(toError(thrown))
+    }
+    asking = false
+  }
+
+  #wait(delay: number): void {
+    this.#stopWaiting = startTimer(() => {
+      this.#stopWaiting = null
+      this.#again()
+    }, delay)
+  }
+
+  #again(): void {
+    this.#due = true
+    if (!this.#live) this.#send()
+  }
+
+  /** A response that was held is not wanted. */
+  #letGo(): void {
+    const held = this.#held
+    this.#held = null
+    if (held === null || !this.#live) return
+    this.#drain = new Drain(held.controller, this.#error('Tried again', held.head))
+    held.controller.resume()
+  }
+
+  #giveUp(error: Error): void {
+    const held = this.#held
+    if (held === null) return this.#fail(error)
+    this.#held = null
+    this.#give(held.controller, held.head)
+    for (const chunk of held.chunks) if (!this.#over) this.#tellData(chunk)
+    if (this.#over) return
+    if (held.end !== null) this.#finish(held.end)
+    else if (!this.#controller.paused) held.controller.resume()
+  }
+
+  // What the handler hears
+
+  #give(controller: DispatchController, head: ResponseHead): void {
+    this.#headGiven = true
+    this.#resumption = Resumption.of(this.#context.opts.method, head)
+    this.#controller.follow(controller)
+    this.#tellHead(head)
+  }
+
+  #goOn(controller: DispatchController): void {
+    this.#resumed = true
+    this.#controller.follow(controller)
+  }
+
+  #tellHead({ statusCode, headers, statusMessage, rawHeaders }: ResponseHead): void {
+    this.#controller.rawHeaders = rawHeaders
+    this.#tell(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
+  }
+
+  #tellData(chunk: Buffer): void {
+    this.#tell(() => this.#handler.onResponseData?.(this.#controller, chunk))
+  }
+
+  /** What a handler throws ends its request, and is no reason for another try. */
+  #tell(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      this.#controller.abort(toError(error))
+    }
+  }
+
+  #finish({ trailers, rawTrailers }: { trailers: IncomingHeaders; rawTrailers: string[] | null }): void {
+    this.#over = true
+    this.#controller.rawTrailers = rawTrailers
+    this.#controller.end()
+    try {
+      this.#handler.onResponseEnd?.(this.#controller, trailers)
+    } catch (error) {
+      this.#tellError(toError(error))
+    }
+  }
+
+  #abort(reason: Error): void {
+    if (this.#over) return
+    if (this.#live && this.#current !== null) this.#current.abort(reason)
+    else this.#fail(reason)
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#due = false
+    this.#held = null
+    this.#stopWaiting?.()
+    this.#controller.end()
+    this.#tellError(error)
+  }
+
+  /** Mostly there is nobody above that could be told what a handler throws at its end. */
+  #tellError(error: Error): void {
+    try {
+      this.#handler.onResponseError?.(this.#controller, error)
+    } catch (thrown) {
+      process.emitWarning(`A handler threw in its last callback: ${String(thrown)}`, 'SluiceWarning')
+    }
+  }
+}
+
+/** Types by undici's names. */
+export declare namespace RetryHandler {
+  export type RetryState = options.RetryState
+  export type RetryContext = options.RetryContext
+  export type OnRetryCallback = options.OnRetryCallback
+  export type RetryCallback = options.RetryCallback
+  export type RetryOptions = options.RetryOptions
+  export type { RetryHandlers }
+}
