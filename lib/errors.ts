@@ -45,7 +45,7 @@ export class UndiciError extends Error implements ErrorContext {
   /** What `instanceof` looks for in `error.code`. */
   static readonly code: string = ROOT
 
-  declare readonly fault: Fault
+  declare readonly fault?: Fault
   declare origin?: string
   declare method?: string
   declare path?: string
@@ -261,7 +261,7 @@ export const MaxRedirectsError = define({
 
 /** What the server sent is not HTTP/1.x. Extends Error alone, as documented. */
 export class HTTPParserError extends Error implements ErrorContext {
-  declare readonly fault: Fault
+  declare readonly fault?: Fault
   declare origin?: string
   declare method?: string
   declare path?: string

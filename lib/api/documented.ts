@@ -27,14 +27,14 @@ export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   objectMode?: boolean
 }
 
-export interface ConnectOptions<Opaque = null> {
+export interface ConnectOptions<Opaque = null, Signal = AbortSignal | EventEmitter | null> {
   /** Where to. */
   origin: string | URL
   /** Authority to be connected to. */
   path: string
   headers?: RequestHeaders
   /** Aborts the request. */
-  signal?: AbortSignal | EventEmitter | null
+  signal?: Signal
   /** Handed through to the result. */
   opaque?: Opaque
   /** `raw`: the result's headers are name, value, name, value, … */
@@ -92,6 +92,8 @@ export interface BodyMixin {
 
 /** A response body: a stream that can be read whole. */
 export interface ResponseBody extends Readable, BodyMixin {
+  // biome-ignore lint/suspicious/noExplicitAny: as in the mixin
+  readonly body: any
   /** Drops the body so that its connection can be used again; past `limit` bytes the connection is given up instead. */
   dump(options?: { limit: number; signal?: AbortSignal }): Promise<void>
 }

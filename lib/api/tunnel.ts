@@ -6,11 +6,11 @@ import type { DispatchInput } from '../exchange/request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type DispatchTarget, Outcome } from './target.js'
 
-export interface TunnelOptions<Opaque = null> {
+export interface TunnelOptions<Opaque = null, Signal = SignalInput> {
   /** Handed through to the result. */
   opaque?: Opaque
   /** Aborts the request. */
-  signal?: SignalInput
+  signal?: Signal
   /** `raw`: the result's headers are name, value, name, value, … */
   responseHeaders?: 'raw' | null
 }

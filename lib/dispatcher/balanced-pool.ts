@@ -109,8 +109,8 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   /** The pool of an origin; undefined when there is none. */
-  getUpstream(upstream: URL | string): Dispatcher | undefined {
-    return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool
+  getUpstream(upstream: URL | string): Pool | undefined {
+    return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool as Pool | undefined
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type ConnectOptions, connect } from '../api/connect.js'
+import { connect } from '../api/connect.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request } from '../api/request.js'
+import type { SignalInput } from '../api/signal.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
@@ -11,7 +12,6 @@ import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 
 type Callback<Data> = (error: Error | null, data: Data) => void
-type ConnectFrom<Opaque> = ConnectOptions<Opaque> & { origin: string | URL }
 export type Dispatch = Dispatcher.Dispatch
 /** Wraps the way requests are sent. */
 export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
@@ -53,9 +53,14 @@ export class Dispatcher extends EventEmitter {
   }
 
   /** Sends a request; the result has status, headers and the body as a stream. */
-  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque>>
-  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
-  request<Opaque = null>(
+  request<Opaque = null, S extends SignalInput = SignalInput>(
+    options: RequestOptions<Opaque, S>,
+    callback: Callback<api.ResponseData<Opaque>>,
+  ): void
+  request<Opaque = null, S extends SignalInput = SignalInput>(
+    options: RequestOptions<Opaque, S>,
+  ): Promise<api.ResponseData<Opaque>>
+  request<Opaque>(
     options: RequestOptions<Opaque>,
     callback?: Callback<api.ResponseData<Opaque>>,
   ): Promise<api.ResponseData<Opaque>> | void {
@@ -63,16 +68,16 @@ export class Dispatcher extends EventEmitter {
   }
 
   /** Sends a request and writes the body of its response into the stream that `factory` returns. */
-  stream<Opaque = null>(
-    options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-  ): Promise<api.StreamData<Opaque>>
-  stream<Opaque = null>(
-    options: RequestOptions<Opaque>,
+  stream<Opaque = null, S extends SignalInput = SignalInput>(
+    options: RequestOptions<Opaque, S>,
     factory: api.StreamFactory<Opaque>,
     callback: Callback<api.StreamData<Opaque>>,
   ): void
-  stream<Opaque = null>(
+  stream<Opaque = null, S extends SignalInput = SignalInput>(
+    options: RequestOptions<Opaque, S>,
+    factory: api.StreamFactory<Opaque>,
+  ): Promise<api.StreamData<Opaque>>
+  stream<Opaque>(
     options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
     callback?: Callback<api.StreamData<Opaque>>,
@@ -81,24 +86,37 @@ export class Dispatcher extends EventEmitter {
   }
 
   /** A duplex whose writable side is the request body and whose readable side is what `handler` returns. */
-  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
+  // Nobody can call this one: with two of them TypeScript compares less strictly, so that undici's declarations fit.
+  pipeline(options: never, handler: never): Duplex
+  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
+  pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
   }
 
   /** Opens a tunnel by CONNECT. */
-  connect<Opaque = null>(options: ConnectFrom<Opaque>): Promise<api.ConnectData<Opaque>>
-  connect<Opaque = null>(options: ConnectFrom<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
-  connect<Opaque = null>(
-    options: ConnectOptions<Opaque>,
+  connect<Opaque = null, S extends SignalInput = SignalInput>(
+    options: api.ConnectOptions<Opaque, S>,
+    callback: Callback<api.ConnectData<Opaque>>,
+  ): void
+  connect<Opaque = null, S extends SignalInput = SignalInput>(
+    options: api.ConnectOptions<Opaque, S>,
+  ): Promise<api.ConnectData<Opaque>>
+  connect<Opaque>(
+    options: api.ConnectOptions<Opaque>,
     callback?: Callback<api.ConnectData<Opaque>>,
   ): Promise<api.ConnectData<Opaque>> | void {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
   /** Changes the protocol of a connection (RFC 9110 §7.8). */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
-  upgrade<Opaque = null>(
+  upgrade<Opaque = null, S extends SignalInput = SignalInput>(
+    options: UpgradeOptions<Opaque, S>,
+    callback: Callback<api.UpgradeData<Opaque>>,
+  ): void
+  upgrade<Opaque = null, S extends SignalInput = SignalInput>(
+    options: UpgradeOptions<Opaque, S>,
+  ): Promise<api.UpgradeData<Opaque>>
+  upgrade<Opaque>(
     options: UpgradeOptions<Opaque>,
     callback?: Callback<api.UpgradeData<Opaque>>,
   ): Promise<api.UpgradeData<Opaque>> | void {
@@ -127,34 +145,44 @@ type DrainListener = (origin: URL) => void
 /** The events of an EventEmitter, by name. */
 export interface Dispatcher {
   on(event: 'connect', listener: ConnectListener): this
-  on(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  on(event: 'disconnect', listener: ErrorListener): this
+  on(event: 'connectionError', listener: ErrorListener): this
   on(event: 'drain', listener: DrainListener): this
   once(event: 'connect', listener: ConnectListener): this
-  once(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  once(event: 'disconnect', listener: ErrorListener): this
+  once(event: 'connectionError', listener: ErrorListener): this
   once(event: 'drain', listener: DrainListener): this
   off(event: 'connect', listener: ConnectListener): this
-  off(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  off(event: 'disconnect', listener: ErrorListener): this
+  off(event: 'connectionError', listener: ErrorListener): this
   off(event: 'drain', listener: DrainListener): this
   addListener(event: 'connect', listener: ConnectListener): this
-  addListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  addListener(event: 'disconnect', listener: ErrorListener): this
+  addListener(event: 'connectionError', listener: ErrorListener): this
   addListener(event: 'drain', listener: DrainListener): this
   removeListener(event: 'connect', listener: ConnectListener): this
-  removeListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  removeListener(event: 'disconnect', listener: ErrorListener): this
+  removeListener(event: 'connectionError', listener: ErrorListener): this
   removeListener(event: 'drain', listener: DrainListener): this
   prependListener(event: 'connect', listener: ConnectListener): this
-  prependListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  prependListener(event: 'disconnect', listener: ErrorListener): this
+  prependListener(event: 'connectionError', listener: ErrorListener): this
   prependListener(event: 'drain', listener: DrainListener): this
   prependOnceListener(event: 'connect', listener: ConnectListener): this
-  prependOnceListener(event: 'disconnect' | 'connectionError', listener: ErrorListener): this
+  prependOnceListener(event: 'disconnect', listener: ErrorListener): this
+  prependOnceListener(event: 'connectionError', listener: ErrorListener): this
   prependOnceListener(event: 'drain', listener: DrainListener): this
   listeners(event: 'connect'): ConnectListener[]
-  listeners(event: 'disconnect' | 'connectionError'): ErrorListener[]
+  listeners(event: 'disconnect'): ErrorListener[]
+  listeners(event: 'connectionError'): ErrorListener[]
   listeners(event: 'drain'): DrainListener[]
   rawListeners(event: 'connect'): ConnectListener[]
-  rawListeners(event: 'disconnect' | 'connectionError'): ErrorListener[]
+  rawListeners(event: 'disconnect'): ErrorListener[]
+  rawListeners(event: 'connectionError'): ErrorListener[]
   rawListeners(event: 'drain'): DrainListener[]
   emit(event: 'connect', origin: URL, targets: readonly Dispatcher[]): boolean
-  emit(event: 'disconnect' | 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
+  emit(event: 'disconnect', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
+  emit(event: 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
   emit(event: 'drain', origin: URL): boolean
 }
 

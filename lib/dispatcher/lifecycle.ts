@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
+import type { SignalInput } from '../api/signal.js'
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -10,9 +11,15 @@ import { Dispatcher } from './dispatcher.js'
 type Done = () => void
 type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
+/** All but an Agent know where to. */
 export interface LifecycleDispatcher {
-  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+  connect<Opaque = null, S extends SignalInput = SignalInput>(
+    options: ConnectOptions<Opaque, S>,
+    callback: Connected<Opaque>,
+  ): void
+  connect<Opaque = null, S extends SignalInput = SignalInput>(
+    options: ConnectOptions<Opaque, S>,
+  ): Promise<ConnectData<Opaque>>
 }
 
 /** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */

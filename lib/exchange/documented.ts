@@ -128,9 +128,9 @@ export interface DispatchHandler {
   onResponseError?(controller: DispatchController, error: Error): void
   /** The first byte of the response came. */
   onResponseStarted?(): void
-  /** A piece of the request body, a Buffer, was handed to the socket. */
-  // biome-ignore lint/suspicious/noExplicitAny: @types/node has it as a number, and `fetch` takes dispatchers by that
-  onBodySent?(chunk: any): void
+  /** `chunk`, a piece of the request body, was handed to the socket. */
+  // biome-ignore lint/suspicious/noExplicitAny: @types/node has two numbers, and by that `fetch` takes dispatchers
+  onBodySent?(chunk: any, total?: any): void
   /** The whole request was handed to the socket. */
   onRequestSent?(): void
 }

@@ -59,6 +59,8 @@ export interface LegacyDispatchHandler {
   onComplete?(trailers: string[] | Buffer[] | null): void
   onError?(error: Error): void
   onResponseStarted?(): void
-  onBodySent?(chunk: Buffer): void
+  /** Told of the chunk; it had numbers of bytes once, and is declared so still in @types/node. */
+  // biome-ignore lint/suspicious/noExplicitAny: both
+  onBodySent?(...sent: any[]): void
   onRequestSent?(): void
 }
