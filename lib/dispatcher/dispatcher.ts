@@ -141,6 +141,9 @@ export class Dispatcher extends EventEmitter {
 type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
 type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
 type DrainListener = (origin: URL) => void
+type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
+// biome-ignore lint/suspicious/noExplicitAny: compared strictly, as results are, ours would fit nowhere but here
+type AnyListener = (...values: any[]) => void
 
 /** The events of an EventEmitter, by name. */
 export interface Dispatcher {
@@ -172,14 +175,8 @@ export interface Dispatcher {
   prependOnceListener(event: 'disconnect', listener: ErrorListener): this
   prependOnceListener(event: 'connectionError', listener: ErrorListener): this
   prependOnceListener(event: 'drain', listener: DrainListener): this
-  listeners(event: 'connect'): ConnectListener[]
-  listeners(event: 'disconnect'): ErrorListener[]
-  listeners(event: 'connectionError'): ErrorListener[]
-  listeners(event: 'drain'): DrainListener[]
-  rawListeners(event: 'connect'): ConnectListener[]
-  rawListeners(event: 'disconnect'): ErrorListener[]
-  rawListeners(event: 'connectionError'): ErrorListener[]
-  rawListeners(event: 'drain'): DrainListener[]
+  listeners(event: EventName): AnyListener[]
+  rawListeners(event: EventName): AnyListener[]
   emit(event: 'connect', origin: URL, targets: readonly Dispatcher[]): boolean
   emit(event: 'disconnect', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
   emit(event: 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean

@@ -16,9 +16,10 @@ export function relay(from: Dispatcher, to: Dispatcher, view: View): void {
   from.on('connect', (origin, targets) => {
     to.emit('connect', view.origin ?? origin, view.targets(targets))
   })
-  for (const name of ['disconnect', 'connectionError'] as const) {
-    from.on(name, (origin, targets, error) => {
-      to.emit(name, view.origin ?? origin, view.targets(targets), error)
-    })
-  }
+  from.on('disconnect', (origin, targets, error) => {
+    to.emit('disconnect', view.origin ?? origin, view.targets(targets), error)
+  })
+  from.on('connectionError', (origin, targets, error) => {
+    to.emit('connectionError', view.origin ?? origin, view.targets(targets), error)
+  })
 }
