@@ -2,6 +2,7 @@ import * as errors from './errors.js'
 import * as interceptors from './interceptors/index.js'
 
 export { BodyReadable } from './api/body.js'
+export type * as DiagnosticsChannel from './diagnostics/messages.js'
 export { Agent, type AgentOptions } from './dispatcher/agent.js'
 export { BalancedPool, type BalancedPoolOptions } from './dispatcher/balanced-pool.js'
 export { Client } from './dispatcher/client.js'

@@ -1,9 +1,33 @@
-import diagnosticsChannel from 'node:diagnostics_channel'
+import http from 'node:http'
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Readable } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import t from 'tap'
-import { Client } from '../../lib/index.js'
+import {
+  Agent,
+  BalancedPool,
+  buildConnector,
+  Client,
+  type Dispatcher,
+  interceptors,
+  Pool,
+  RoundRobinPool,
+} from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
 import { Listener } from '../servers/listener.js'
-import { httpOrigin, type Origin } from '../servers/origin.js'
+import {
+  event,
+  httpOrigin,
+  httpsOrigin,
+  listen,
+  type Origin,
+  onRequests,
+  rawOrigin,
+  response,
+} from '../servers/origin.js'
+import { freePort } from '../servers/program.js'
+import { Recorder } from '../servers/recorder.js'
 
 /** An origin that answers each request with its own fields. */
 function mirror(): Promise<Origin> {
@@ -15,6 +39,9 @@ function mirror(): Promise<Origin> {
     })
   })
 }
+
+const answered = ['request:headers', 'request:bodyChunkReceived', 'request:trailers']
+const get = { path: '/', method: 'GET' }
 
 t.test('tells of a GET from its creation to its end', async (t) => {
   const origin = await mirror()
@@ -30,23 +57,16 @@ t.test('tells of a GET from its creation to its end', async (t) => {
     'client:connected',
     'client:sendHeaders',
     'request:bodySent',
-    'request:headers',
-    'request:bodyChunkReceived',
-    'request:trailers',
+    ...answered,
   ])
   const [{ request }] = listener.of('request:create')
   t.equal(listener.channels(request).length, 6, 'all messages about it hold the same object')
   t.match(request, { origin: origin.url, method: 'GET', path: '/a?b=c', completed: true, aborted: false })
   t.strictSame(request.headers, ['Accept', '*/*', 'list', '1', 'list', '2', 'number', '5'])
 
-  const connectParams = {
-    host: `127.0.0.1:${origin.port}`,
-    hostname: '127.0.0.1',
-    protocol: 'http:',
-    port: String(origin.port),
-    servername: null,
-    localAddress: null,
-  }
+  const host = `127.0.0.1:${origin.port}`
+  const local = { host, hostname: '127.0.0.1', protocol: 'http:', port: String(origin.port) }
+  const connectParams = { ...local, servername: null, localAddress: null }
   const [before] = listener.of('client:beforeConnect')
   const [connected] = listener.of('client:connected')
   const [sent] = listener.of('client:sendHeaders')
@@ -56,16 +76,8 @@ t.test('tells of a GET from its creation to its end', async (t) => {
   t.equal(connected.connector, before.connector)
   t.type(connected.socket, net.Socket)
   t.equal(sent.socket, connected.socket)
-  t.strictSame(sent.headers.split('\r\n'), [
-    'GET /a?b=c HTTP/1.1',
-    `host: 127.0.0.1:${origin.port}`,
-    'Accept: */*',
-    'list: 1',
-    'list: 2',
-    'number: 5',
-    'connection: keep-alive',
-    '',
-  ])
+  const fields = [`host: ${host}`, 'Accept: */*', 'list: 1', 'list: 2', 'number: 5', 'connection: keep-alive']
+  t.equal(sent.headers, ['GET /a?b=c HTTP/1.1', ...fields, ''].join('\r\n'))
   const [{ response }] = listener.of('request:headers')
   t.match(response, { statusCode: 200, statusText: 'OK' })
   t.ok(response.headers.every(Buffer.isBuffer))
@@ -76,43 +88,433 @@ t.test('tells of a GET from its creation to its end', async (t) => {
   await origin.close()
 })
 
-t.test('a subscriber can add fields, and nothing that is not one', async (t) => {
+t.test('messages have the keys that are documented, and no more', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
-  const thrown: (string | undefined)[] = []
-  const onCreate = (message: unknown) => {
-    const { request } = message as { request: { addHeader(name: unknown, value: unknown): unknown } }
-    t.equal(request.addHeader('Hello', 'world'), request)
-    request.addHeader('list', ['1', '2'])
-    const refused: [unknown, unknown][] = [
-      ['x', 'a\r\nb: c'],
-      ['x', ['a', 'b\0']],
-      ['x y', 'a'],
-      ['x:', 'a'],
-      ['', 'a'],
-      [5, 'a'],
-      ['x', {}],
-      ['host', 'a\r\nb: c'],
-      ['content-length', '3'],
-      ['upgrade', 'websocket'],
-    ]
-    for (const [name, value] of refused) {
-      try {
-        request.addHeader(name, value)
-        thrown.push(`${name} passed`)
-      } catch (error) {
-        thrown.push((error as { code?: string }).code)
-      }
-    }
-  }
-  diagnosticsChannel.subscribe('undici:request:create', onCreate)
-  const { body } = await client.request({ path: '/', method: 'GET', headers: { own: 'yes' } })
-  diagnosticsChannel.unsubscribe('undici:request:create', onCreate)
-  const host = `127.0.0.1:${origin.port}`
-  const fields = ['host', host, 'own', 'yes', 'Hello', 'world', 'list', '1', 'list', '2', 'connection', 'keep-alive']
-  t.strictSame(await body.json(), fields)
-  const codes = new Set(thrown)
-  t.strictSame([...codes].sort(), ['UND_ERR_INVALID_ARG', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'])
+  const refused = new Client(`http://127.0.0.1:${await freePort()}`)
+  const listener = new Listener()
+  const { body } = await client.request({ path: '/', method: 'POST', body: 'text' })
+  await body.dump()
+  await t.rejects(refused.request(get))
+  listener.close()
+  const keys = Object.fromEntries(listener.heard.map(({ channel, message }) => [channel, Object.keys(message).sort()]))
+  t.strictSame(keys, {
+    'request:create': ['request'],
+    'request:bodyChunkSent': ['chunk', 'request'],
+    'request:bodySent': ['request'],
+    'request:headers': ['request', 'response'],
+    'request:bodyChunkReceived': ['chunk', 'request'],
+    'request:trailers': ['request', 'trailers'],
+    'request:error': ['error', 'request'],
+    'client:sendHeaders': ['headers', 'request', 'socket'],
+    'client:beforeConnect': ['connectParams', 'connector'],
+    'client:connected': ['connectParams', 'connector', 'socket'],
+    'client:connectError': ['connectParams', 'connector', 'error', 'socket'],
+  })
+  const [{ request }] = listener.of('request:create')
+  t.strictSame(Object.keys(request).sort(), ['aborted', 'completed', 'headers', 'method', 'origin', 'path'])
   await client.close()
+  await refused.close()
+  await origin.close()
+})
+
+t.test('each message comes before the handler is told, as the request stands then', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (_head, index) => {
+      if (index > 0) return socket.destroy()
+      socket.write(
+        'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n',
+      )
+      socket.write('2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n')
+    }),
+  )
+  const client = new Client(origin.url)
+  const order: string[] = []
+  const listener = new Listener(({ channel, message }) => {
+    const { request } = message
+    if (request !== undefined) order.push(`${channel} ${request.completed ? 'completed' : 'open'}`)
+  })
+  const recorder = new Recorder((name) => order.push(name))
+  client.dispatch({ path: '/', method: 'POST', body: 'text' }, recorder)
+  await recorder.ended
+  t.strictSame(order, [
+    'request:create open',
+    'start',
+    'client:sendHeaders open',
+    'request:bodyChunkSent open',
+    'request:bodySent open',
+    'request:headers open',
+    'head 103',
+    'request:headers open',
+    'head 200',
+    'request:bodyChunkReceived open',
+    'data',
+    'request:trailers completed',
+    'end',
+  ])
+  const heads = listener.of('request:headers').map(({ response }) => [response.statusCode, response.statusText])
+  t.strictSame(heads, [
+    [103, 'Early Hints'],
+    [200, 'Fine'],
+  ])
+  t.strictSame(listener.of('request:trailers')[0].trailers, [Buffer.from('X-Sum'), Buffer.from('1')])
+
+  order.length = 0
+  const lost = new Recorder((name) => order.push(name))
+  client.dispatch({ path: '/', method: 'POST' }, lost)
+  await lost.ended
+  listener.close()
+  t.strictSame(order.slice(-2), ['request:error open', 'error'])
+  t.equal(listener.of('request:error')[0].error, lost.error)
+  await client.close()
+  await origin.close()
+})
+
+t.test('tells of each piece of a body', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const bodies: [unknown, string[]][] = [
+    [null, []],
+    ['', []],
+    ['héllo', ['héllo']],
+    [new TextEncoder().encode('bytes'), ['bytes']],
+    [Readable.from([Buffer.from('ab'), Buffer.from('cd')]), ['ab', 'cd']],
+    [
+      (function* () {
+        yield 'ef'
+        yield ''
+        yield Buffer.from('gh')
+      })(),
+      ['ef', 'gh'],
+    ],
+    [new Blob(['blob']), ['blob']],
+  ]
+  for (const [body, pieces] of bodies) {
+    const listener = new Listener()
+    const { body: answer } = await client.request({ path: '/', method: 'POST', body: body as Readable })
+    await answer.dump()
+    listener.close()
+    const [{ request }] = listener.of('request:create')
+    const chunks = pieces.map(() => 'request:bodyChunkSent')
+    const sent = ['request:create', 'client:sendHeaders', ...chunks, 'request:bodySent']
+    t.strictSame(listener.channels(request), [...sent, ...answered])
+    t.strictSame(
+      listener.of('request:bodyChunkSent').map(({ chunk }) => Buffer.from(chunk).toString()),
+      pieces,
+    )
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('a body that awaits 100 Continue is told of when it goes', async (t) => {
+  const origin = await httpOrigin((request, reply) => void request.pipe(reply))
+  const client = new Client(origin.url)
+  const listener = new Listener()
+  const { body } = await client.request({ path: '/', method: 'POST', body: 'later', expectContinue: true })
+  t.equal(await body.text(), 'later')
+  listener.close()
+  const [{ request }] = listener.of('request:create')
+  const sent = ['request:create', 'client:sendHeaders', 'request:bodyChunkSent', 'request:headers', 'request:bodySent']
+  t.strictSame(listener.channels(request).slice(0, 5).sort(), sent.sort())
+  t.strictSame(
+    listener.of('request:headers').map(({ response }) => response.statusCode),
+    [100, 200],
+  )
+  await client.close()
+  await origin.close()
+})
+
+t.test('what can not be dispatched is not told of', async (t) => {
+  const client = new Client('http://127.0.0.1:1')
+  const listener = new Listener()
+  for (const options of [{ path: 'none' }, { headers: { 'a b': 'c' } }, { method: 5 }, { body: 5 }]) {
+    await t.rejects(client.request({ ...get, ...options } as never), { code: /UND_ERR/ })
+  }
+  t.throws(() => client.dispatch(get, {} as never))
+  await client.destroy()
+  await t.rejects(client.request(get), { code: 'UND_ERR_DESTROYED' })
+  listener.close()
+  t.strictSame(listener.heard, [])
+})
+
+t.test('a connection that fails is told of, then every request that waited for it', async (t) => {
+  const port = await freePort()
+  const client = new Client(`http://127.0.0.1:${port}`)
+  const listener = new Listener()
+  await Promise.all([1, 2].map(() => t.rejects(client.request(get), { code: 'ECONNREFUSED' })))
+  listener.close()
+  t.strictSame(listener.channels(), [
+    'request:create',
+    'client:beforeConnect',
+    'request:create',
+    'client:connectError',
+    'request:error',
+    'request:error',
+  ])
+  const [{ error, socket, connectParams, connector }] = listener.of('client:connectError')
+  t.equal(error.code, 'ECONNREFUSED')
+  t.type(socket, net.Socket)
+  t.equal(connectParams.port, String(port))
+  t.equal(connector, listener.of('client:beforeConnect')[0].connector)
+  const created = listener.of('request:create').map(({ request }) => request)
+  const failed = listener.of('request:error').map(({ request }) => request)
+  t.strictSame(failed, created)
+  t.ok(failed.every(({ completed, aborted }) => !completed && !aborted))
+  await client.close()
+})
+
+t.test('an abort is told of once, whether the request waits, is out or is being answered', async (t) => {
+  const origin = await httpOrigin((request, reply) => {
+    if (request.url === '/answered') reply.write('the beginning')
+  })
+  const reason = new Error('enough')
+  const last = { '/queued': 'request:create', '/sent': 'request:bodySent', '/answered': 'request:bodyChunkReceived' }
+  for (const [path, channel] of Object.entries(last)) {
+    const client = new Client(origin.url)
+    const abort = new AbortController()
+    const listener = new Listener((heard) => {
+      if (heard.channel === channel) process.nextTick(() => abort.abort(reason))
+    })
+    const asked = client.request({ path, method: 'GET', signal: abort.signal })
+    await t.rejects(
+      asked.then(({ body }) => body.text()),
+      reason,
+    )
+    await client.destroy()
+    listener.close()
+    const [{ request }] = listener.of('request:create')
+    t.strictSame(listener.channels(request).slice(-2), [channel, 'request:error'])
+    const errors = listener.of('request:error')
+    t.equal(errors.length, 1)
+    t.equal(errors[0].error, reason)
+    t.match(request, { completed: false, aborted: true })
+  }
+  await origin.close()
+})
+
+t.test('tells of what the owner destroys', async (t) => {
+  const origin = await httpOrigin(() => {})
+  const client = new Client(origin.url)
+  const listener = new Listener()
+  const asked = [client.request(get), client.request(get)].map((request) => t.rejects(request, { message: 'the end' }))
+  await event(client as never, 'connect')
+  await client.destroy(new Error('the end'))
+  await Promise.all(asked)
+  listener.close()
+  t.equal(listener.of('request:error').length, 2)
+  t.ok(listener.of('request:error').every(({ error }) => error.message === 'the end'))
+  await origin.close()
+})
+
+t.test('what a handler throws is told of, at the end behind the trailers', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  for (const place of ['start', 'head 200', 'data', 'end']) {
+    const listener = new Listener()
+    const recorder = new Recorder((name) => {
+      if (name === place) throw new Error('thrown')
+    })
+    client.dispatch(get, recorder)
+    const failed = new Promise((resolve) => {
+      recorder.onResponseError = (_controller, error) => resolve(error)
+    })
+    const error = await failed
+    listener.close()
+    const [{ request }] = listener.of('request:create')
+    t.equal(listener.of('request:error')[0].error, error, place)
+    const expected = place === 'end' ? ['request:trailers', 'request:error'] : ['request:error']
+    t.strictSame(listener.channels(request).slice(-expected.length), expected)
+    t.equal(request.completed, place === 'end')
+  }
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('a request that is sent again is the same one, with a second head', async (t) => {
+  const origin = await rawOrigin((socket, connection) =>
+    onRequests(socket, (_head, index) => {
+      if (connection === 0 && index === 1) socket.destroy()
+      else socket.write(response('ok'))
+    }),
+  )
+  const client = new Client(origin.url)
+  await (await client.request(get)).body.dump()
+  const listener = new Listener()
+  await (await client.request({ path: '/again', method: 'GET' })).body.dump()
+  listener.close()
+  t.strictSame(listener.channels(), [
+    'request:create',
+    'client:sendHeaders',
+    'request:bodySent',
+    'client:beforeConnect',
+    'client:connected',
+    'client:sendHeaders',
+    'request:bodySent',
+    ...answered,
+  ])
+  const [{ request }] = listener.of('request:create')
+  t.equal(listener.channels(request).length, 8)
+  const [first, second] = listener.of('client:sendHeaders')
+  t.equal(first.headers, second.headers)
+  t.not(first.socket, second.socket)
+  await client.close()
+  await origin.close()
+})
+
+t.test('each attempt of an interceptor is a request', async (t) => {
+  let asked = 0
+  const origin = await httpOrigin((_request, reply) => {
+    reply.statusCode = asked++ === 0 ? 503 : 200
+    reply.end()
+  })
+  const client = new Client(origin.url)
+  const retrying = client.compose(interceptors.retry({ minTimeout: 1 }))
+  const listener = new Listener()
+  await (await retrying.request(get)).body.dump()
+  listener.close()
+  const created = listener.of('request:create').map(({ request }) => request)
+  t.equal(created.length, 2)
+  t.not(created[0], created[1])
+  t.strictSame(
+    listener.of('request:headers').map(({ response }) => response.statusCode),
+    [503, 200],
+  )
+  await client.close()
+  await origin.close()
+})
+
+t.test('pipelined requests are told apart', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url, { pipelining: 3 })
+  const listener = new Listener()
+  const asked = ['/1', '/2', '/3'].map((path) => client.request({ path, method: 'GET' }))
+  for (const { body } of await Promise.all(asked)) await body.dump()
+  listener.close()
+  const created = listener.of('request:create').map(({ request }) => request)
+  t.strictSame(
+    created.map(({ path }) => path),
+    ['/1', '/2', '/3'],
+  )
+  for (const request of created) {
+    t.strictSame(listener.channels(request), ['request:create', 'client:sendHeaders', 'request:bodySent', ...answered])
+  }
+  t.strictSame(new Set(listener.of('client:sendHeaders').map(({ socket }) => socket)).size, 1)
+  await client.close()
+  await origin.close()
+})
+
+t.test('a pool creates a request when it is dispatched, though it waits', async (t) => {
+  const origin = await mirror()
+  const pools: Dispatcher[] = [
+    new Pool(origin.url, { connections: 1 }),
+    new RoundRobinPool(origin.url, { connections: 1 }),
+    new BalancedPool([origin.url], { connections: 1 }),
+    new Agent({ connections: 1 }),
+  ]
+  for (const pool of pools) {
+    const listener = new Listener()
+    const asked = [1, 2, 3].map((index) => pool.request({ origin: origin.url, path: `/${index}`, method: 'GET' }))
+    t.equal(listener.of('request:create').length, 3, pool.constructor.name)
+    for (const { body } of await Promise.all(asked)) await body.dump()
+    listener.close()
+    const created = listener.of('request:create').map(({ request }) => request)
+    t.equal(created.length, 3)
+    t.ok(created.every((request) => listener.channels(request).length === 6 && request.completed))
+    t.strictSame(
+      created.map((request) => request.origin),
+      [origin.url, origin.url, origin.url],
+    )
+    t.equal(listener.of('client:connected').length, 1)
+    await pool.close()
+  }
+  await origin.close()
+})
+
+t.test('CONNECT and upgrades end with empty trailers, behind the socket', async (t) => {
+  const server = http.createServer()
+  server.on('connect', (_request, socket: Duplex) => socket.end('HTTP/1.1 200 Connected\r\nx-y: z\r\n\r\n'))
+  server.on('upgrade', (_request, socket: Duplex) =>
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n'),
+  )
+  const origin = await listen(server)
+  const client = new Client(origin.url)
+  const cases = [
+    { options: { path: 'example.com:443', method: 'CONNECT' }, statusCode: 200, connection: 'keep-alive' },
+    { options: { path: '/', method: 'GET', upgrade: 'echo' }, statusCode: 101, connection: 'upgrade' },
+  ]
+  for (const { options, statusCode, connection } of cases) {
+    const order: string[] = []
+    const listener = new Listener(({ channel }) => order.push(channel))
+    const trailers = new Promise<void>((resolve) => {
+      const recorder = new Recorder((name) => {
+        order.push(name)
+        if (name === 'upgrade') recorder.socket?.on('close', () => resolve()).destroy()
+      })
+      client.dispatch(options, recorder)
+    })
+    await trailers
+    listener.close()
+    t.strictSame(order.slice(-3), ['request:headers', 'upgrade', 'request:trailers'])
+    const [{ response, request }] = listener.of('request:headers')
+    t.equal(response.statusCode, statusCode)
+    t.ok(response.headers.every(Buffer.isBuffer))
+    t.equal(request.completed, true)
+    t.strictSame(listener.of('request:trailers')[0].trailers, [])
+    t.match(listener.of('client:sendHeaders')[0].headers, `connection: ${connection}\r\n`)
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('tells what a TLS connection is asked to be', async (t) => {
+  const ca = await authority()
+  const origin = await httpsOrigin((_request, reply) => reply.end('ok'), await serverIdentity(ca))
+  const ip = `https://127.0.0.1:${origin.port}`
+  const trusting = { ca: ca.cert }
+  const cases: [string, object, Record<string, string>, string | null][] = [
+    [`https://localhost:${origin.port}`, trusting, {}, 'localhost'],
+    [ip, trusting, {}, null],
+    [ip, trusting, { host: 'localhost:8443' }, 'localhost'],
+    [ip, { ...trusting, servername: 'localhost' }, {}, 'localhost'],
+  ]
+  for (const [url, connect, headers, servername] of cases) {
+    const client = new Client(url, { connect })
+    const listener = new Listener()
+    await (await client.request({ ...get, headers })).body.dump()
+    listener.close()
+    const [{ connectParams, socket }] = listener.of('client:connected')
+    t.match(connectParams, { protocol: 'https:', host: new URL(url).host, servername })
+    t.type(socket, TLSSocket)
+    t.equal(socket.servername || null, servername, 'which is what was sent')
+    await client.close()
+  }
+  const distrusting = new Client(ip)
+  const listener = new Listener()
+  await t.rejects(distrusting.request(get))
+  listener.close()
+  t.type(listener.of('client:connectError')[0].socket, TLSSocket)
+  await distrusting.close()
+  await origin.close()
+})
+
+t.test('a connector of the caller is told of as it is', async (t) => {
+  const origin = await mirror()
+  const build = buildConnector()
+  const quiet: typeof build = (options, callback) => void build(options, callback)
+  const failing: typeof build = (_options, callback) => callback(new Error('no way'), null)
+  const client = new Client(origin.url, { connect: quiet })
+  const listener = new Listener()
+  await (await client.request(get)).body.dump()
+  await client.close()
+  t.equal(listener.of('client:connected')[0].connector, quiet)
+  const lost = new Client('http://[::1]', { connect: failing })
+  await t.rejects(lost.request(get), { message: 'no way' })
+  await lost.close()
+  listener.close()
+  const [failed] = listener.of('client:connectError')
+  t.equal(failed.connector, failing)
+  t.equal('socket' in failed, false)
+  t.match(failed.connectParams, { host: '[::1]', hostname: '::1', port: '' })
   await origin.close()
 })

@@ -1,0 +1,299 @@
+import { execFile } from 'node:child_process'
+import diagnosticsChannel from 'node:diagnostics_channel'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { Listener } from '../servers/listener.js'
+import { event, httpOrigin, type Origin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+/** An origin that answers each request with its own fields. */
+function mirror(): Promise<Origin> {
+  return httpOrigin(
+    (request, reply) => void request.resume().on('end', () => reply.end(JSON.stringify(request.rawHeaders))),
+  )
+}
+
+interface Created {
+  headers: string[]
+  addHeader(name: unknown, value: unknown): unknown
+}
+
+/** Runs with a subscriber of one channel. */
+async function subscribed<T>(
+  channel: string,
+  subscriber: (request: Created) => void,
+  run: () => Promise<T>,
+): Promise<T> {
+  const onMessage = (message: unknown) => subscriber((message as { request: Created }).request)
+  diagnosticsChannel.subscribe(`undici:${channel}`, onMessage)
+  try {
+    return await run()
+  } finally {
+    diagnosticsChannel.unsubscribe(`undici:${channel}`, onMessage)
+  }
+}
+
+/** The fields that reached the origin, but for those that every request has. */
+async function fields(client: Client, options: object = {}): Promise<string[]> {
+  const { body } = await client.request({ path: '/', method: 'GET', headers: { own: 'yes' }, ...options })
+  const raw = (await body.json()) as string[]
+  return raw.filter((_text, index) => !/^(host|connection)$/.test(raw[index & ~1] as string))
+}
+
+t.test('a subscriber can add fields', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const add = (request: Created) => {
+    t.equal(request.addHeader('Hello', 'world'), request)
+    request.addHeader('list', ['1', '2'])
+    request.addHeader('own', 'too')
+    request.addHeader('nothing', undefined)
+    t.strictSame(request.headers, ['own', 'yes', 'Hello', 'world', 'list', '1', 'list', '2', 'own', 'too'])
+  }
+  const sent = await subscribed('request:create', add, () => fields(client))
+  t.strictSame(sent, ['own', 'yes', 'Hello', 'world', 'list', '1', 'list', '2', 'own', 'too'])
+
+  const post = await subscribed(
+    'request:create',
+    (request) => request.addHeader('content-length', '4'),
+    () => fields(client, { method: 'POST', body: 'text' }),
+  )
+  t.strictSame(post, ['own', 'yes', 'content-length', '4'])
+  const host = await subscribed(
+    'request:create',
+    (request) => request.addHeader('host', 'example.com'),
+    async () => (await client.request({ path: '/', method: 'GET' })).body.json(),
+  )
+  t.strictSame((host as string[]).slice(0, 2), ['host', 'example.com'])
+  await client.close()
+  await origin.close()
+})
+
+t.test('but nothing that is none', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const refused: [unknown, unknown][] = [
+    ['x', 'a\r\nb: c'],
+    ['x', ['a', 'b\0']],
+    ['x y', 'a'],
+    ['x:', 'a'],
+    ['', 'a'],
+    [5, 'a'],
+    ['x', {}],
+    ['x', 'a\u{1f600}'],
+    ['host', 'a\r\nb: c'],
+    ['host', ['a', 'b']],
+    ['content-length', '3'],
+    ['upgrade', 'websocket'],
+    ['connection', 'x'],
+  ]
+  const add = (request: Created) => {
+    for (const [name, value] of refused) {
+      t.throws(() => request.addHeader(name, value), { code: /^UND_ERR_(INVALID_ARG|REQ_CONTENT_LENGTH)/ }, `${name}`)
+    }
+    t.strictSame(request.headers, ['own', 'yes'])
+  }
+  t.strictSame(await subscribed('request:create', add, () => fields(client)), ['own', 'yes'])
+  await client.close()
+  await origin.close()
+})
+
+t.test('fields can be added while the request waits, and not once it is sent', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const late = (request: Created) => {
+    request.addHeader('late', 'yes')
+    t.strictSame(request.headers, ['own', 'yes'])
+  }
+  t.strictSame(await subscribed('client:sendHeaders', late, () => fields(client)), ['own', 'yes'])
+  t.strictSame(await subscribed('request:trailers', late, () => fields(client)), ['own', 'yes'])
+
+  const requests: Created[] = []
+  const waiting = await subscribed(
+    'request:create',
+    (request) => requests.push(request),
+    async () => {
+      const answers = [fields(client), fields(client)]
+      requests[1]?.addHeader('waited', 'yes')
+      return await Promise.all(answers)
+    },
+  )
+  t.strictSame(waiting, [
+    ['own', 'yes'],
+    ['own', 'yes', 'waited', 'yes'],
+  ])
+  await client.close()
+  await origin.close()
+})
+
+t.test('agents may write into the list of fields, which is checked', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const changes: [(request: Created) => void, string[]][] = [
+    [(request) => request.headers.push('sentry-trace', '1'), ['own', 'yes', 'sentry-trace', '1']],
+    [(request) => request.headers.splice(1, 1, 'changed'), ['own', 'changed']],
+    [
+      (request) => {
+        request.headers = ['other', 'list']
+      },
+      ['other', 'list'],
+    ],
+    [
+      (request) => {
+        request.addHeader('added', '1')
+        request.headers.push('pushed', '2')
+      },
+      ['own', 'yes', 'added', '1', 'pushed', '2'],
+    ],
+  ]
+  for (const [change, expected] of changes) {
+    t.strictSame(await subscribed('request:create', change, () => fields(client)), expected)
+  }
+  const warned = event<[Error]>(process as never, 'warning')
+  let created: Created | null = null
+  const inject = (request: Created) => {
+    created = request
+    request.headers.push('x', 'a\r\nx-injected: yes')
+  }
+  t.strictSame(await subscribed('request:create', inject, () => fields(client)), ['own', 'yes'])
+  t.match((await warned)[0].message, /undici:request:create.*header x/)
+  t.strictSame((created as Created | null)?.headers, ['own', 'yes'], 'the list is again what is sent')
+  await client.close()
+  await origin.close()
+})
+
+t.test('whoever subscribes late sees the same request', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const answer = client.request({ path: '/late', method: 'GET' })
+  const listener = new Listener()
+  await (await answer).body.dump()
+  listener.close()
+  const [{ request }] = listener.of('request:trailers')
+  t.match(request, { path: '/late', completed: true })
+  t.strictSame(listener.channels(request), [
+    'client:sendHeaders',
+    'request:bodySent',
+    'request:headers',
+    'request:bodyChunkReceived',
+    'request:trailers',
+  ])
+  await client.close()
+  await origin.close()
+})
+
+const channels = [
+  'client:sendHeaders',
+  'request:bodyChunkSent',
+  'request:bodySent',
+  'request:headers',
+  'request:bodyChunkReceived',
+]
+
+const answering = ['request:headers', 'request:bodyChunkReceived', 'request:trailers']
+
+t.test('a subscriber may abort the request it hears of', async (t) => {
+  const origin = await mirror()
+  for (const pipelining of [1, 3]) {
+    for (const channel of channels) {
+      const client = new Client(origin.url, { pipelining })
+      const reason = new Error('by a subscriber')
+      const recorders = ['/1', '/2', '/3'].map(() => new Recorder())
+      const listener = new Listener((heard) => {
+        const { request } = heard.message
+        if (heard.channel === channel && request.path === '/2') recorders[1]?.controller?.abort(reason)
+      })
+      for (const [index, recorder] of recorders.entries()) {
+        client.dispatch({ path: `/${index + 1}`, method: 'PUT', body: 'text', idempotent: true }, recorder)
+      }
+      for (const recorder of recorders) await recorder.ended
+      listener.close()
+      const [first, second, third] = recorders as [Recorder, Recorder, Recorder]
+      t.equal(second.error, reason, channel)
+      t.strictSame(
+        second.calls.filter((name) => name === 'error' || name === 'end'),
+        ['error'],
+      )
+      t.equal(second.calls.at(-1), 'error', 'and it hears nothing after')
+      t.equal(listener.of('request:error').length, 1)
+      t.strictSame([first.statusCode, third.statusCode], [200, 200], 'the others are answered')
+      t.equal(client.stats.size, 0)
+      await client.close()
+    }
+  }
+  await origin.close()
+})
+
+t.test('a subscriber may send requests, and end the client', async (t) => {
+  const origin = await mirror()
+  for (const channel of [
+    'request:create',
+    'client:beforeConnect',
+    'client:connected',
+    ...channels,
+    'request:trailers',
+  ]) {
+    const client = new Client(origin.url)
+    const own: Promise<unknown>[] = []
+    const again = new Listener((heard) => {
+      if (heard.channel !== channel || own.length > 0) return
+      own.push(Promise.resolve())
+      own.push(client.request({ path: '/own', method: 'GET' }).then(({ body }) => body.dump()))
+    })
+    const { body } = await client.request({ path: '/', method: 'POST', body: 'text' })
+    await body.dump()
+    await Promise.all(own)
+    again.close()
+    t.equal(own.length, 2, channel)
+    await client.close()
+
+    const ended = new Client(origin.url)
+    const ending = new Listener((heard) => {
+      if (heard.channel === channel) void ended.destroy(new Error('ended'))
+    })
+    const answer = ended.request({ path: '/', method: 'POST', body: 'text' }).then(({ body }) => body.text())
+    // What came in one piece is told of before the client ends.
+    const outcome = await answer.catch((error: Error) => error.message)
+    t.match(outcome, answering.includes(channel) ? /^ended$|host/ : /^ended$/, channel)
+    ending.close()
+    await ended.destroy()
+  }
+  await origin.close()
+})
+
+t.test('what a subscriber throws does not touch the request', async (t) => {
+  const program = `
+    import diagnosticsChannel from 'node:diagnostics_channel'
+    import http from 'node:http'
+    import { Client } from '${new URL('../../lib/index.js', import.meta.url)}'
+    const thrown = []
+    process.on('uncaughtException', (error) => thrown.push(error.message))
+    for (const name of ${JSON.stringify(['request:create', 'request:trailers', ...channels])}) {
+      diagnosticsChannel.subscribe('undici:' + name, () => { throw new Error(name) })
+    }
+    const server = http.createServer((request, reply) => request.pipe(reply)).listen(0, '127.0.0.1', async () => {
+      const client = new Client('http://127.0.0.1:' + server.address().port)
+      const { body } = await client.request({ path: '/', method: 'POST', body: 'fine' })
+      const said = await body.text()
+      await client.close()
+      server.close()
+      setImmediate(() => console.log(JSON.stringify([said, thrown])))
+    })
+  `
+  const run = promisify(execFile)
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program])
+  const [said, thrown] = JSON.parse(stdout)
+  t.equal(said, 'fine')
+  t.strictSame(thrown.sort(), ['request:create', 'request:trailers', ...channels].sort())
+})
+
+t.test('nobody listens: nothing is made', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  t.strictSame(await fields(client), ['own', 'yes'])
+  const names = ['request:create', 'request:error', 'client:connected', 'proxy:connected', 'request:pending-requests']
+  for (const name of names) t.equal(diagnosticsChannel.hasSubscribers(`undici:${name}`), false)
+  await client.close()
+  await origin.close()
+})
