@@ -10,11 +10,14 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
   if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
   const modern = handler as DispatchHandler
   const legacy = handler as LegacyDispatchHandler
+  // The elder handler of Node 24's built-in fetch has onRequestUpgrade too.
+  const isElder = typeof legacy.onError === 'function' && typeof modern.onResponseError !== 'function'
   const isModern =
-    typeof modern.onRequestStart === 'function' ||
-    typeof modern.onResponseStart === 'function' ||
-    typeof modern.onRequestUpgrade === 'function' ||
-    typeof modern.onResponseError === 'function'
+    !isElder &&
+    (typeof modern.onRequestStart === 'function' ||
+      typeof modern.onResponseStart === 'function' ||
+      typeof modern.onRequestUpgrade === 'function' ||
+      typeof modern.onResponseError === 'function')
   requireFunction(isModern ? modern.onResponseError : legacy.onError, isModern ? 'onResponseError' : 'onError')
   if (upgrade) {
     const name = isModern ? 'onRequestUpgrade' : 'onUpgrade'

@@ -1,0 +1,29 @@
+import t from 'tap'
+import { adaptHandler } from '../../lib/exchange/legacy-handler.js'
+
+const nothing = () => {}
+const elder = { onConnect: nothing, onHeaders: () => true, onData: () => true, onComplete: nothing, onError: nothing }
+
+t.test('which generation a handler is of', async (t) => {
+  const newer = { onRequestStart: nothing, onResponseError: nothing }
+  t.equal(adaptHandler(newer, false), newer, 'one of the newer is taken as it is')
+  t.not(adaptHandler(elder, false), elder, 'one of the elder is not')
+
+  // Node 24's built-in fetch: the elder, with a callback of the newer beside its own.
+  const heard: unknown[] = []
+  const between = {
+    ...elder,
+    onUpgrade: nothing,
+    onRequestUpgrade: nothing,
+    onError: (error: Error) => heard.push(error),
+  }
+  for (const upgrade of [false, true]) {
+    const adapted = adaptHandler(between, upgrade)
+    t.not(adapted, between)
+    adapted.onResponseError?.({} as never, new Error('told'))
+  }
+  t.match(heard, [{ message: 'told' }, { message: 'told' }])
+
+  const both = { ...elder, ...newer }
+  t.equal(adaptHandler(both, false), both, 'whoever is whole in both is of the newer')
+})
