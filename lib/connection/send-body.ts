@@ -11,6 +11,10 @@ export interface BodySenderListener {
 }
 
 const LAST_CHUNK = '0\r\n\r\n'
+/** What is sent in one go, in bytes: a source that always has more, and a peer that takes it, share the loop. */
+const SHARE = 1024 * 1024
+/** What a piece counts for at least, in bytes. */
+const LEAST_COST = 4096
 
 /** Sends a body that comes in pieces, at the pace of the socket. */
 export class BodySender {
@@ -59,11 +63,18 @@ export class BodySender {
   }
 
   async #run(): Promise<void> {
+    let share = SHARE
     try {
       for await (const piece of source(this.exchange.request.body)) {
         if (this.#stopped) return
-        this.#send(toBytes(piece))
+        const bytes = toBytes(piece)
+        this.#send(bytes)
+        share -= Math.max(bytes.length, LEAST_COST)
         if (this.#outlet.congested) await this.#writable()
+        if (share <= 0 && !this.#stopped) {
+          await new Promise(setImmediate)
+          share = SHARE
+        }
         if (this.#stopped) return
       }
       this.#finish()
