@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** A program that runs JavaScript. */
+export interface Runtime {
+  /** `node@24` */
+  readonly name: string
+  readonly version: string
+  readonly path: string
+}
+
+const installer = fileURLToPath(new URL('../../../test/runtimes/install.mjs', import.meta.url))
+const running: Runtime = {
+  name: `node@${process.versions.node.split('.')[0]}`,
+  version: process.version,
+  path: process.execPath,
+}
+
+/** Environment without what a test runner adds: its loaders and coverage are for the Node that it runs on. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...rest } = process.env
+  return rest
+}
+
+/**
+ * Sees that a runtime is there. Returns why a test of it must be skipped when it is not.
+ * @throws {Error} it is not, where skipping is forbidden (SLUICE_NO_SKIP)
+ */
+export async function runtime(name: string): Promise<Runtime | string> {
+  if (name === running.name) return running
+  const { code, stdout, stderr } = await run(process.execPath, [installer, name])
+  const [, version, path] = stdout.trim().split('\t')
+  if (code === 0 && version !== undefined && path !== undefined) return { name, version, path }
+  const reason = stderr.trim() || `${name} can not be installed: the installer ended with ${code}`
+  if (process.env.SLUICE_NO_SKIP !== undefined) throw new Error(reason)
+  return reason
+}
+
+/** Runs a program to its end. */
+export function run(
+  path: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  const options = { env: { ...plainEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024 }
+  return new Promise((resolve) => {
+    execFile(path, args, options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? 1), stdout, stderr })
+    })
+  })
+}
