@@ -1,0 +1,111 @@
+const failed = (code: string | null, message = 'fetch failed') => ({ name: 'TypeError', message, code })
+const aborted = { name: 'AbortError', message: 'This operation was aborted' }
+const plain = { accept: '*/*', 'accept-language': '*', 'sec-fetch-mode': 'cors', connection: 'keep-alive' }
+const posted = (length: number, type?: string) => ({
+  method: 'POST',
+  length,
+  rightHost: true,
+  fields: { ...plain, 'content-length': String(length), ...(type === undefined ? {} : { 'content-type': type }) },
+})
+const empty = { hasBody: false, text: '' }
+const followed = { secret: true, redirected: true }
+
+/** What a Node makes of its built-in fetch, whoever carries it: each result must have this in it. */
+export const expected: Record<string, unknown> = {
+  GET: {
+    status: 200,
+    statusText: 'Fine',
+    ok: true,
+    url: '/hello',
+    seen: ['text/plain', 'a, b', null],
+    cookies: ['a=1', 'b=2'],
+    text: 'hello',
+  },
+  'a request object': { method: 'PATCH', body: 'patched' },
+  'fields of a plain GET': { method: 'GET', url: '/echo', length: 0, rightHost: true, fields: plain },
+  'fields with cache: no-store': { fields: { ...plain, 'cache-control': 'no-cache', pragma: 'no-cache' } },
+  'fields with keepalive': { fields: plain },
+  'fields of the caller': { fields: { accept: 'text/plain', 'x-mixed': 'Case', 'x-latin': 'caf\xe9', 'x-empty': '' } },
+  'a query': { url: '/echo?a=1&b=%C3%A9&c=x%20y' },
+  DELETE: { method: 'DELETE', length: 0 },
+  OPTIONS: { method: 'OPTIONS', length: 0 },
+  'POST of nothing': posted(0),
+  'POST of a string': { ...posted(5, 'text/plain;charset=UTF-8'), body: 'caf\xc3\xa9' },
+  'POST of bytes': { ...posted(4), body: '\x00\xff\r\n' },
+  'POST of a Blob': { ...posted(2, 'x/y'), body: 'ab' },
+  'POST of URLSearchParams': { ...posted(5, 'application/x-www-form-urlencoded;charset=UTF-8'), body: 'a=b+c' },
+  'PUT of a stream': { method: 'PUT', body: 'abcdef', fields: { 'transfer-encoding': 'chunked' } },
+  'POST of a FormData': [
+    ['name', 'caf\xe9 "quoted"'],
+    ['file', 'a\nb.txt', 'text/x', 'content\r\n'],
+  ],
+  'POST of 8 MB in a stream comes back whole': { length: 8_388_608, wrong: -1 },
+  'an answer comes while the request is being sent': { said: ['first ', 'second '], done: true },
+  gzip: { right: true, encoding: 'gzip' },
+  deflate: { right: true, encoding: 'deflate' },
+  'raw deflate': { right: true, encoding: 'deflate' },
+  brotli: { right: true, encoding: 'br' },
+  'brotli in gzip': { right: true, encoding: 'br, gzip' },
+  'what says that it is gzip, and is not': failed('Z_DATA_ERROR', 'terminated'),
+  HEAD: { status: 200, fields: ['1000', null], ...empty },
+  'HEAD of gzip': { status: 200, ...empty },
+  204: { status: 204, ...empty },
+  304: { status: 304, fields: [null, '"1"'], ...empty },
+  'the same, anew': { status: 200, text: 'anew' },
+  418: { status: 418, text: 'short and stout' },
+  '102 and 103 before the answer': { status: 200, text: 'hinted' },
+  trailers: { status: 200, text: 'with trailers' },
+  'a field in latin1': 'caf\xe9',
+  'a clone': ['hello', 'hello'],
+  'every way to read a body': [1000, 1000, 1000],
+  'a body read twice': 'TypeError',
+  'redirect: follow': { status: 200, redirected: true, url: '/echo?after=302' },
+  'redirect: manual': { status: 302, redirected: false, url: '/302', location: '/echo?after=302' },
+  'redirect: error': failed(null),
+  'redirect over relative paths': { status: 200, redirected: true, url: '/echo?after=hops' },
+  'redirect without an end': failed(null),
+  'redirect of a POST': [
+    { method: 'GET', url: '/echo?after=301', body: '', ...followed },
+    { method: 'GET', url: '/echo?after=302', body: '', ...followed },
+    { method: 'GET', url: '/echo?after=303', body: '', ...followed },
+    { method: 'POST', url: '/echo?after=307', body: 'again', ...followed },
+  ],
+  'redirect of a POST of a stream': failed(null),
+  'abort before it is sent': { said: aborted, own: { name: 'Error', message: 'own reason' } },
+  'abort before the head': { said: aborted, gone: true },
+  'abort by a timeout': 'TimeoutError',
+  'abort in the body': { done: false, said: { name: 'TypeError', message: 'enough' }, gone: true },
+  'an upload that fails by itself': { said: { name: 'TypeError', message: 'fetch failed' }, gone: true },
+  'cancel of a body': { gone: true, held: true },
+  'break out of a loop over the body': true,
+  'nobody listens': failed('ECONNREFUSED'),
+  'the connection closes before the head': { name: 'TypeError', message: 'fetch failed' },
+  'the connection closes before the head of a POST': { name: 'TypeError', message: 'fetch failed' },
+  'the connection closes in the body': { name: 'TypeError', message: 'terminated' },
+  'the answer is not HTTP': { name: 'TypeError', message: 'fetch failed', cause: 'HTTPParserError' },
+}
+
+const idle = { running: 0, pending: 0, queued: 0, size: 0 }
+
+/** What a sluice dispatcher adds to it, exactly. */
+export const expectedOfPools: Record<string, unknown> = {
+  '100 fetches at once over 2 connections': { connections: 2, connected: 2, free: 2, ...idle },
+  '100 fetches one after another over one connection': 1,
+  'answers without a body leave the connection to the next': 1,
+  'abort of an upload': { said: aborted, gone: true },
+  'a cancelled body frees its connection': { before: 1, after: 'hello', running: 0 },
+  'an unread body holds its server back': { held: true, whole: true },
+  'both branches of a clone over one connection': [1000, 1000],
+  'a redirect to another origin, over an Agent': { host: 'localhost', secret: false, kept: true },
+  'timeouts of the pool': {
+    head: { ...failed('UND_ERR_HEADERS_TIMEOUT'), cause: 'HeadersTimeoutError' },
+    body: { ...failed('UND_ERR_BODY_TIMEOUT', 'terminated'), cause: 'BodyTimeoutError' },
+  },
+  'a pool that was closed or destroyed': {
+    closed: { ...failed('UND_ERR_CLOSED'), cause: 'ClientClosedError' },
+    under: { ...failed('UND_ERR_DESTROYED'), cause: 'ClientDestroyedError' },
+    destroyed: { ...failed('UND_ERR_DESTROYED'), cause: 'ClientDestroyedError' },
+  },
+  'a WebSocket': { said: ['welcome', 'my words'], connections: 1 },
+  'an interceptor sees the requests of fetch': { paths: ['GET /302', 'GET /echo?after=302'], method: 'GET' },
+}

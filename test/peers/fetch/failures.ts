@@ -1,0 +1,83 @@
+import { createServer } from 'node:net'
+import { Pool } from '../../../lib/index.js'
+import { failure, type Scenario, tell } from './common.js'
+import { ENDLESS } from './origin.js'
+
+/** A port of loopback that nobody listens on. */
+function deadPort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Aborts, and origins that fail. */
+export const failures: Record<string, Scenario> = {
+  'abort before it is sent': async (one) => {
+    const key = one.newKey()
+    const said = await failure(one.fetch(`/hello?key=${key}`, { signal: AbortSignal.abort() }))
+    return { said, own: await failure(one.fetch('/hello', { signal: AbortSignal.abort(new Error('own reason')) })) }
+  },
+  'abort before the head': async (one) => {
+    const key = one.newKey()
+    const aborting = new AbortController()
+    const fetching = failure(one.fetch(`/hang?key=${key}`, { signal: aborting.signal }))
+    await one.fate(key, () => true)
+    aborting.abort()
+    const said = await fetching
+    return { said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+  },
+  'abort by a timeout': async (one) => {
+    const said = await failure(one.fetch('/hang', { signal: AbortSignal.timeout(20) }))
+    return said.name
+  },
+  'abort in the body': async (one) => {
+    const key = one.newKey()
+    const aborting = new AbortController()
+    const { signal } = aborting
+    const response = await one.fetch(`/endless?key=${key}`, { signal })
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    const { done } = await reader.read()
+    aborting.abort(new TypeError('enough'))
+    const said: unknown = await (async () => {
+      for (;;) if ((await reader.read()).done) return 'ended'
+    })().catch(tell)
+    return { done, said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+  },
+  'an upload that fails by itself': async (one) => {
+    const key = one.newKey()
+    let pulls = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        if (pulls++ < 3) controller.enqueue(new Uint8Array(1024))
+        else controller.error(new Error('source dried up'))
+      },
+    })
+    const said = await failure(one.fetch(`/hang?key=${key}`, { method: 'POST', body, duplex: 'half' }))
+    return { said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+  },
+  'cancel of a body': async (one) => {
+    const key = one.newKey()
+    const response = await one.fetch(`/endless?key=${key}`)
+    await response.body?.cancel()
+    const { gone, sent } = await one.fate(key, (fate) => fate.gone)
+    return { gone, held: sent < ENDLESS }
+  },
+  'break out of a loop over the body': async (one) => {
+    const key = one.newKey()
+    const response = await one.fetch(`/endless?key=${key}`)
+    for await (const _ of response.body as unknown as AsyncIterable<Uint8Array>) break
+    return (await one.fate(key, (fate) => fate.gone)).gone
+  },
+  'nobody listens': async (one) => {
+    const url = `http://127.0.0.1:${await deadPort()}`
+    return failure(one.native ? one.fetch(url) : one.over(new Pool(url), () => one.fetch(url)))
+  },
+  'the connection closes before the head': (one) => failure(one.fetch('/break-head')),
+  'the connection closes before the head of a POST': (one) =>
+    failure(one.fetch('/break-head', { method: 'POST', body: 'x' })),
+  'the connection closes in the body': async (one) => failure((await one.fetch('/break-body')).text()),
+  'the answer is not HTTP': (one) => failure(one.fetch('/nonsense')),
+}

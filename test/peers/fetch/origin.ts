@@ -1,0 +1,184 @@
+import { createHash, randomBytes } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { httpOrigin, listen, type Origin } from '../../servers/origin.js'
+
+/** What the compressed answers say. */
+export const SAID = 'the same words again and again. '.repeat(200)
+/** bytes of `/endless` at most; far more than sockets buffer. */
+export const ENDLESS = 256 * 1024 * 1024
+
+const piece = randomBytes(64 * 1024)
+
+/** What became of a request that named a `?key`. */
+export interface Fate {
+  /** The connection closed before the answer was complete. */
+  gone: boolean
+  /** bytes of the answer that were written */
+  sent: number
+  /** bytes of the request body that came */
+  received: number
+}
+
+type Answer = (request: IncomingMessage, reply: ServerResponse, fate: Fate) => void
+
+const encoded = (encoding: string, bytes: Buffer): Answer => {
+  return (_request, reply) => void reply.setHeader('content-encoding', encoding).end(bytes)
+}
+
+const redirect = (status: number, location: string): Answer => {
+  return (request, reply) => {
+    request.resume()
+    request.on('end', () => reply.writeHead(status, { location }).end('elsewhere'))
+  }
+}
+
+const answers: Record<string, Answer> = {
+  '/hello': (_request, reply) => {
+    const fields = [
+      'content-type',
+      'text/plain',
+      'x-name',
+      'a',
+      'X-Name',
+      'b',
+      'set-cookie',
+      'a=1',
+      'set-cookie',
+      'b=2',
+    ]
+    reply.writeHead(200, 'Fine', fields).end('hello')
+  },
+  '/echo': (request, reply) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk) => chunks.push(chunk))
+    request.on('end', () => {
+      const { method, url, rawHeaders } = request
+      const body = Buffer.concat(chunks)
+      reply.setHeader('content-type', 'application/json')
+      reply.end(JSON.stringify({ method, url, rawHeaders, length: body.length, body: body.toString('latin1') }))
+    })
+  },
+  '/form': async (request, reply) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const type = String(request.headers['content-type'])
+    const form = await new Response(Buffer.concat(chunks), { headers: { 'content-type': type } }).formData()
+    const fields: unknown[] = []
+    for (const [name, value] of form) {
+      fields.push(typeof value === 'string' ? [name, value] : [name, value.name, value.type, await value.text()])
+    }
+    reply.end(JSON.stringify(fields))
+  },
+  '/mirror': (request, reply) => void request.pipe(reply),
+  '/gzip': encoded('gzip', gzipSync(SAID)),
+  '/deflate': encoded('deflate', deflateSync(SAID)),
+  '/deflate-raw': encoded('deflate', deflateRawSync(SAID)),
+  '/br': encoded('br', brotliCompressSync(SAID)),
+  '/br-gzip': encoded('br, gzip', gzipSync(brotliCompressSync(SAID))),
+  '/not-gzip': encoded('gzip', Buffer.from(SAID)),
+  '/length': (_request, reply) => void reply.setHeader('content-length', 1000).end(Buffer.alloc(1000, 'x')),
+  '/204': (_request, reply) => void reply.writeHead(204).end(),
+  '/304': (request, reply) => {
+    const fresh = request.headers['if-none-match'] === '"1"'
+    reply.writeHead(fresh ? 304 : 200, { etag: '"1"' }).end(fresh ? undefined : 'anew')
+  },
+  '/418': (_request, reply) => void reply.writeHead(418).end('short and stout'),
+  '/hints': (_request, reply) => {
+    reply.writeProcessing()
+    reply.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => reply.end('hinted'))
+  },
+  '/trailers': (_request, reply) => {
+    reply.setHeader('trailer', 'x-sum')
+    reply.write('with ')
+    reply.addTrailers({ 'x-sum': '1' })
+    reply.end('trailers')
+  },
+  '/latin': (_request, reply) => void reply.setHeader('x-latin', 'caf\xe9').end(Buffer.from('latin')),
+  '/301': redirect(301, '/echo?after=301'),
+  '/302': redirect(302, '/echo?after=302'),
+  '/303': redirect(303, '/echo?after=303'),
+  '/307': redirect(307, '/echo?after=307'),
+  '/308': redirect(308, 'hops/2'),
+  '/hops/2': redirect(302, '../echo?after=hops#there'),
+  '/loop': redirect(302, '/loop'),
+  '/away': (request, reply) => {
+    const { port } = request.socket.address() as AddressInfo
+    reply.writeHead(302, { location: `http://localhost:${port}/echo` }).end()
+  },
+  '/hang': () => {},
+  '/break-head': (request) => void request.socket.destroy(),
+  '/break-body': (request, reply) => {
+    reply.setHeader('content-length', 1000)
+    reply.write('a part', () => request.socket.destroy())
+  },
+  '/nonsense': (request) => void request.socket.end('this is not HTTP\r\n\r\n'),
+  '/stall': (_request, reply) => void reply.setHeader('content-length', 10).write('a part'),
+  '/endless': (_request, reply, fate) => {
+    reply.setHeader('content-length', ENDLESS)
+    const go = () => {
+      while (fate.sent < ENDLESS) {
+        fate.sent += piece.length
+        if (fate.sent === ENDLESS) reply.end(piece)
+        else if (!reply.write(piece)) return
+      }
+    }
+    reply.on('drain', go)
+    go()
+  },
+}
+
+/** RFC 6455: greets, and sends back the one short text that it gets; a masked close frame ends it. */
+function speakWebSocket(request: IncomingMessage, socket: Duplex): void {
+  const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+  const accept = createHash('sha1').update(key).digest('base64')
+  const head = ['HTTP/1.1 101 Switching Protocols', 'upgrade: websocket', 'connection: upgrade']
+  socket.write(`${[...head, `sec-websocket-accept: ${accept}`].join('\r\n')}\r\n\r\n`)
+  const frame = (opcode: number, payload: Buffer) => Buffer.from([0x80 | opcode, payload.length, ...payload])
+  socket.write(frame(1, Buffer.from('welcome')))
+  socket.on('data', (bytes: Buffer) => {
+    const mask = bytes.subarray(2, 6)
+    const payload = bytes.subarray(6).map((byte, index) => byte ^ (mask[index % 4] as number))
+    const opcode = (bytes[0] as number) & 0x0f
+    if (opcode === 8) socket.end(frame(8, Buffer.from(payload)))
+    else socket.write(frame(1, Buffer.from(payload)))
+  })
+}
+
+export interface FetchOrigin extends Origin {
+  /** Another server, which tells of this one: `/fate?key=` of a request, `all else of its connections. */
+  readonly control: Origin
+}
+
+/** An origin that does what the program asks for. */
+export async function fetchOrigin(): Promise<FetchOrigin> {
+  const fates = new Map<string, Fate>()
+  const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, reply) => {
+    const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
+    const fate: Fate = { gone: false, sent: 0, received: 0 }
+    const key = searchParams.get('key')
+    if (key !== null) fates.set(key, fate)
+    request.on('data', (chunk) => {
+      fate.received += chunk.length
+    })
+    reply.on('close', () => {
+      fate.gone = !reply.writableFinished
+    })
+    const answer = answers[pathname]
+    if (answer === undefined) reply.writeHead(404).end()
+    else answer(request, reply, fate)
+  })
+  server.on('upgrade', speakWebSocket)
+  const origin = await listen(server)
+  const control = await httpOrigin((request, reply) => {
+    const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
+    const counts = { connections: origin.connections, open: origin.sockets.size }
+    reply.end(JSON.stringify(pathname === '/fate' ? (fates.get(searchParams.get('key') ?? '') ?? null) : counts))
+  })
+  const close = async () => {
+    await Promise.all([origin.close(), control.close()])
+  }
+  return Object.create(origin, { control: { value: control }, close: { value: close } })
+}
