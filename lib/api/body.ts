@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { NotSupportedError, RequestAbortedError } from '../errors.js'
+import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import type { DispatchController } from '../exchange/handler.js'
 
 /** Steers where a body comes from. */
 export interface BodySource {
@@ -11,6 +12,20 @@ export interface BodySource {
   onStalled(body: BodyReadable): void
   /** Somebody reads it. */
   onUsed(body: BodyReadable): void
+  /** It was read to its end, or given up. */
+  onOver(): void
+}
+
+/** A source that does what its request's controller does. */
+export function sourceOf(controller: DispatchController): BodySource {
+  return {
+    pause: () => controller.pause(),
+    resume: () => controller.resume(),
+    abort: (reason) => controller.abort(reason),
+    onStalled() {},
+    onUsed() {},
+    onOver() {},
+  }
 }
 
 type Kind = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
@@ -43,6 +58,8 @@ export class BodyReadable extends Readable {
   #attaching = false
   #failure: Error | null = null
   #web: ReadableStream | null = null
+  #over = false
+  #onOver: (() => void)[] | null = null
 
   constructor(part: { source: BodySource; contentType?: string; highWaterMark?: number }) {
     super({ highWaterMark: part.highWaterMark ?? 65536 })
@@ -96,29 +113,45 @@ export class BodyReadable extends Readable {
   /**
    * Drops the body so that its connection can be used again; past `limit` bytes (default: 131 072) the connection
    * is given up instead. Rejects only when `signal` aborts.
+   * @throws {InvalidArgumentError} by rejection: an option is not what is documented
    */
-  dump(options: { limit?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const { limit = DUMP_LIMIT, signal } = options
-    if (this.#complete && this.#consumed) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        reject(signal?.reason)
-        this.destroy(signal?.reason as Error)
-      }
-      if (signal?.aborted) return onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
-      const done = () => {
-        signal?.removeEventListener('abort', onAbort)
-        resolve()
-      }
+  async dump(options?: { limit?: number; signal?: AbortSignal | null } | null): Promise<void> {
+    const { limit = DUMP_LIMIT, signal = null } = options ?? {}
+    if (typeof limit !== 'number' || !(limit >= 0)) throw invalidOption('limit', 'a number of bytes, 0 or more', limit)
+    if (signal !== null && (typeof signal !== 'object' || !('aborted' in signal))) {
+      throw invalidOption('signal', 'an AbortSignal', signal)
+    }
+    if (signal?.aborted) {
+      this.destroy(signal.reason as Error)
+      throw signal.reason
+    }
+    if (this.#over || this.destroyed) return
+    const onAbort = () => void this.destroy(signal?.reason as Error)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    await this.#drop(limit)
+    signal?.removeEventListener('abort', onAbort)
+    if (signal?.aborted) throw signal.reason
+  }
+
+  /** Ends when the body does; whoever reads it meanwhile reads on. */
+  #drop(limit: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onOver ??= []
+      this.#onOver.push(resolve)
       let left = limit
-      const take = (chunk: Buffer) => {
+      const count = (chunk: Buffer | string) => {
         left -= chunk.length
         if (left < 0) this.destroy()
       }
-      if (this.destroyed) return done()
-      this.#attach({ take, end: done, fail: done })
+      if (this.#consumed) return
+      if (this.#demand || this.readableDidRead) this.on('data', count).resume()
+      else this.#attach({ take: count, end() {}, fail() {} })
     })
+  }
+
+  /** @internal Somebody reads it, or has. */
+  get used(): boolean {
+    return this.#touched || this.#over
   }
 
   /** @internal A piece came. */
@@ -183,10 +216,16 @@ export class BodyReadable extends Readable {
     const consumer = this.#consumer
     this.#consumer = null
     if (consumer !== null && reason !== null) consumer.fail(reason)
-    // A body that nobody looks at must not end the process when its connection breaks.
-    const observed = this.#demand || this.listenerCount('data') > 0 || this.listenerCount('error') > 0
-    if (observed && !this.#consumed) callback(reason)
-    else callback(this.listenerCount('error') > 0 ? reason : null)
+    // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
+    callback(this.listenerCount('error') > 0 ? reason : null)
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#source.onOver()
+    if (this.#onOver !== null) for (const tell of this.#onOver) tell()
   }
 
   #pause(): void {
@@ -229,6 +268,7 @@ export class BodyReadable extends Readable {
       this.resume()
     }
     consumer.end()
+    this.#settle()
   }
 
   #consume(kind: Kind): Promise<unknown> {
@@ -236,6 +276,7 @@ export class BodyReadable extends Readable {
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
+    if (this.readableEncoding !== null && this.#touched) return this.#collectDecoded(kind)
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       this.#attach({
@@ -244,6 +285,14 @@ export class BodyReadable extends Readable {
         fail: reject,
       })
     })
+  }
+
+  /** What the stream has decoded can not be taken past it: a character may be half in its decoder. */
+  async #collectDecoded(kind: Kind): Promise<unknown> {
+    const encoding = this.readableEncoding as BufferEncoding
+    let text = ''
+    for await (const piece of this) text += piece
+    return convert({ kind, chunks: [Buffer.from(text, encoding)], contentType: this.#contentType })
   }
 }
 
@@ -269,14 +318,21 @@ function convert({ kind, chunks, contentType }: Collected): unknown {
     case 'json':
       return JSON.parse(decode(whole))
     case 'bytes':
-      return new Uint8Array(whole.buffer, whole.byteOffset, whole.length)
+      return new Uint8Array(ownBuffer(whole))
     case 'arrayBuffer':
-      return whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.length)
+      return ownBuffer(whole)
     case 'blob':
       return new Blob([whole], { type: contentType })
     case 'formData':
       return toFormData(whole, contentType)
   }
+}
+
+/** Memory that holds these bytes alone: others' must not be handed out with them. */
+function ownBuffer(bytes: Buffer): ArrayBuffer {
+  const { buffer, byteOffset, length } = bytes
+  if (length === buffer.byteLength) return buffer as ArrayBuffer
+  return buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer
 }
 
 /** https://encoding.spec.whatwg.org/#utf-8-decode */

@@ -15,7 +15,7 @@ export interface ConnectOptions<Opaque = null, Signal = SignalInput> extends Tun
 
 export type ConnectData<Opaque = null> = TunnelData<Opaque>
 
-/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6). */
+/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6). Whether it was opened, `statusCode` tells: 2xx. */
 export function connect<Opaque = null>(
   target: DispatchTarget,
   options: ConnectOptions<Opaque>,
@@ -32,7 +32,7 @@ export function connect<Opaque = null>(
 ): Promise<ConnectData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  open(target, options, Outcome.ofCallback(callback))
+  open(target, options, Outcome.ofCallback(callback, options))
 }
 
 function open<Opaque>(
@@ -44,5 +44,5 @@ function open<Opaque>(
     return outcome.fail(invalidOption('options', 'an object', options))
   }
   const dispatch = { ...options, method: 'CONNECT' }
-  openTunnel(target, { options, dispatch, refused: 'CONNECT was refused' }, outcome)
+  openTunnel(target, { options, dispatch, refuse: () => null }, outcome)
 }

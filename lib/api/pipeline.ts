@@ -1,9 +1,10 @@
 import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import { BodyReadable, type BodySource } from './body.js'
+import { BodyReadable, sourceOf } from './body.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
+import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
 import type { DispatchTarget } from './target.js'
 
@@ -17,33 +18,37 @@ class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
   readonly request = new PassThrough()
   readonly #options: PipelineOptions<Opaque>
   readonly #handler: PipelineHandler<Opaque>
-  readonly #link: AbortLink
+  readonly #link: AbortLink | null
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null
   #result: Readable | null = null
+  #written: (() => void) | null = null
 
   constructor(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>) {
     super({ readableObjectMode: options.objectMode === true, autoDestroy: true })
     this.#options = options
-    this.#handler = handler
-    this.#link = new AbortLink(options.signal)
+    this.#handler = inScope(handler)
+    this.#link = AbortLink.to(options.signal)
     this.request.on('error', (error) => this.destroy(error))
+    this.request.on('drain', () => this.#writeOn())
+    // A server that has answered wants no more of the body: the rest is dropped.
+    this.request.on('close', () => this.#writeOn())
   }
 
   get abortReason(): Error | null {
-    return this.#link.reason
+    return this.#link?.reason ?? null
   }
 
   onRequestQueued(controller: DispatchController): void {
     this.#controller = controller
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -53,7 +58,7 @@ class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
       options.onInfo?.({ statusCode, headers: shown })
       return
     }
-    const body = new BodyReadable({ source: this.#source(controller) })
+    const body = new BodyReadable({ source: sourceOf(controller) })
     this.#body = body
     const opaque = (options.opaque ?? null) as Opaque
     const result = this.#handler({ statusCode, headers: shown, opaque, body, context: this.#context })
@@ -74,12 +79,12 @@ class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#link.unbind()
+    this.#link?.unbind()
     this.#body?.finish()
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.#link.unbind()
+    this.#link?.unbind()
     this.#body?.fail(error)
     this.destroy(error)
   }
@@ -89,16 +94,25 @@ class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
   }
 
   override _write(chunk: Uint8Array, encoding: BufferEncoding, callback: () => void): void {
-    if (this.request.write(chunk, encoding)) callback()
-    else this.request.once('drain', callback)
+    // A source that never waits must not keep the event loop to itself while it is dropped.
+    if (this.request.destroyed) return void setImmediate(callback)
+    if (this.request.write(chunk, encoding)) return callback()
+    this.#written = callback
+  }
+
+  #writeOn(): void {
+    const written = this.#written
+    this.#written = null
+    written?.()
   }
 
   override _final(callback: () => void): void {
-    this.request.end()
+    if (!this.request.destroyed) this.request.end()
     callback()
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#link?.unbind()
     const unfinished = !this.readableEnded
     const reason = error ?? (unfinished ? new RequestAbortedError() : null)
     if (reason !== null) {
@@ -108,17 +122,6 @@ class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
       this.request.destroy()
     }
     callback(reason)
-  }
-
-  /** What the body asks for. */
-  #source(controller: DispatchController): BodySource {
-    return {
-      pause: () => controller.pause(),
-      resume: () => controller.resume(),
-      abort: (reason) => controller.abort(reason),
-      onStalled() {},
-      onUsed() {},
-    }
   }
 }
 

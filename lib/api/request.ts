@@ -22,22 +22,30 @@ export interface RequestOptions<Opaque = null, Signal = SignalInput> extends Dis
   /** `raw`: the result's headers are name, value, name, value, … */
   responseHeaders?: 'raw' | null
   /** Bytes of the body held before the server is made to wait. Default: 65 536. */
-  highWaterMark?: number
+  highWaterMark?: number | null
 }
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
 export function checkRequestOptions(options: RequestOptions<unknown>): void {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
   const { method, onInfo, highWaterMark, responseHeaders } = options
+  const { throwOnError } = options as { throwOnError?: unknown }
   if (method === 'CONNECT') throw new InvalidArgumentError('method must not be CONNECT: use connect()')
   if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
     throw invalidOption('onInfo', 'a function', onInfo)
   }
-  if (highWaterMark !== undefined && (typeof highWaterMark !== 'number' || !(highWaterMark >= 0))) {
+  if (
+    highWaterMark !== undefined &&
+    highWaterMark !== null &&
+    (typeof highWaterMark !== 'number' || !(highWaterMark >= 0))
+  ) {
     throw invalidOption('highWaterMark', 'a number of bytes, 0 or more', highWaterMark)
   }
   if (responseHeaders !== undefined && responseHeaders !== null && responseHeaders !== 'raw') {
     throw invalidOption('responseHeaders', '"raw"', responseHeaders)
+  }
+  if (throwOnError !== undefined && throwOnError !== null && throwOnError !== false) {
+    throw new InvalidArgumentError('throwOnError is no option of a request: compose interceptors.responseError()')
   }
 }
 
@@ -65,22 +73,27 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
     checkRequestOptions(options)
     this.#options = options
     this.#outcome = outcome
-    this.#link = options.signal == null ? null : new AbortLink(options.signal)
+    this.#link = AbortLink.to(options.signal)
   }
 
   get abortReason(): Error | null {
     return this.#link?.reason ?? null
   }
 
+  /** It will hear nothing more. */
+  release(): void {
+    this.#link?.unbind()
+  }
+
   onRequestQueued(controller: DispatchController): void {
     this.#controller = controller
-    this.#link?.bind(controller)
+    this.#link?.bind(this)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    this.#link?.bind(controller)
+    this.#link?.bind(this)
   }
 
   onResponseStart(
@@ -100,7 +113,7 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
     const body = new BodyReadable({
       source: this,
       ...(typeof contentType === 'string' ? { contentType } : {}),
-      ...(highWaterMark === undefined ? {} : { highWaterMark }),
+      ...(highWaterMark == null ? {} : { highWaterMark }),
     })
     this.#body = body
     this.#outcome.succeed({
@@ -119,14 +132,16 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    this.#link?.unbind()
     Object.assign(this.#trailers, trailers)
-    this.#held?.finish()
+    const body = this.#held
+    body?.finish()
+    // The signal may outlive a body that nobody reads: it must not keep it.
+    if (this.#link !== null && body !== null && !body.used) this.onStalled(body)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
-    this.#outcome.fail(error)
+    this.#outcome.fail(this.#link?.reason ?? error)
     this.#held?.fail(error)
   }
 
@@ -142,9 +157,16 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
 
   abort(reason: Error): void {
     this.#controller?.abort(reason)
+    // A response that came whole can still be taken back from who has not read it.
+    this.#held?.destroy(reason)
+  }
+
+  onOver(): void {
+    this.#link?.unbind()
   }
 
   onStalled(body: BodyReadable): void {
+    if (this.#forgotten !== null) return
     this.#forgotten = new WeakRef(body)
     this.#body = null
     forgottenBodies().register(body, this, body)
@@ -168,6 +190,7 @@ let registry: FinalizationRegistry<BodySource> | null = null
 function forgottenBodies(): FinalizationRegistry<BodySource> {
   registry ??= new FinalizationRegistry((handler) => {
     handler.abort(new InvalidArgumentError('The response body was garbage collected unread: read it or call dump()'))
+    handler.onOver()
   })
   return registry
 }
@@ -191,7 +214,7 @@ export function request<Opaque = null>(
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  send(target, options, Outcome.ofCallback(callback))
+  send(target, options, Outcome.ofCallback(callback, options))
 }
 
 function send<Opaque>(
@@ -199,11 +222,13 @@ function send<Opaque>(
   options: RequestOptions<Opaque>,
   outcome: Outcome<ResponseData<Opaque>>,
 ): void {
+  let handler: RequestHandler<Opaque> | null = null
   try {
-    const handler = new RequestHandler(options, outcome)
+    handler = new RequestHandler(options, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
     else target.dispatch(options, handler)
   } catch (error) {
+    handler?.release()
     outcome.fail(error as Error)
   }
 }

@@ -1,5 +1,4 @@
 import { invalidOption, RequestAbortedError } from '../errors.js'
-import type { DispatchController } from '../exchange/handler.js'
 
 /** What may abort a request: an AbortSignal, or anything that emits `abort`. */
 export type SignalInput = AbortSignal | EventEmitterLike | null | undefined
@@ -9,51 +8,60 @@ export interface EventEmitterLike {
   removeListener(event: 'abort', listener: () => void): unknown
 }
 
+/** What a signal ends. */
+export interface Abortable {
+  abort(reason: Error): void
+}
+
 /** Carries an abort from a signal to a request, whichever comes first. */
 export class AbortLink {
-  readonly #signal: AbortSignal | EventEmitterLike | null
-  #controller: DispatchController | null = null
+  readonly #signal: AbortSignal | EventEmitterLike
+  #target: Abortable | null = null
   #reason: Error | null = null
 
   /** @throws {InvalidArgumentError} not a signal */
-  constructor(signal: SignalInput) {
-    this.#signal = signal ?? null
-    if (this.#signal === null) return
-    if ('addEventListener' in this.#signal) {
-      if (this.#signal.aborted) this.#reason = reasonOf(this.#signal)
-      else this.#signal.addEventListener('abort', this.#onAbort, { once: true })
-    } else if (typeof this.#signal.on === 'function') {
-      this.#signal.on('abort', this.#onAbort)
-    } else {
-      throw invalidOption('signal', 'an AbortSignal or an EventEmitter', signal)
-    }
+  static to(signal: SignalInput): AbortLink | null {
+    return signal ? new AbortLink(signal) : null
   }
 
-  /** Why, when it was aborted before the request began. */
+  private constructor(signal: AbortSignal | EventEmitterLike) {
+    this.#signal = signal
+    if (typeof signal !== 'object' || !(isEventTarget(signal) || typeof signal.on === 'function')) {
+      throw invalidOption('signal', 'an AbortSignal or an EventEmitter', signal)
+    }
+    if ((signal as AbortSignal).aborted) this.#reason = reasonOf(signal)
+    else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, { once: true })
+    else signal.on('abort', this.#onAbort)
+  }
+
+  /** What it was aborted with, as the signal has it; null when it was not. */
   get reason(): Error | null {
     return this.#reason
   }
 
-  bind(controller: DispatchController): void {
-    this.#controller = controller
-    if (this.#reason !== null) controller.abort(this.#reason)
+  bind(target: Abortable): void {
+    this.#target = target
+    if (this.#reason !== null) target.abort(this.#reason)
   }
 
   /** The request is over: the signal may live on without us. */
   unbind(): void {
-    this.#controller = null
+    this.#target = null
     const signal = this.#signal
-    if (signal === null) return
-    if ('removeEventListener' in signal) signal.removeEventListener('abort', this.#onAbort)
-    else (signal as EventEmitterLike).removeListener('abort', this.#onAbort)
+    if (isEventTarget(signal)) signal.removeEventListener('abort', this.#onAbort)
+    else signal.removeListener('abort', this.#onAbort)
   }
 
   readonly #onAbort = (): void => {
-    this.#reason = this.#signal === null ? new RequestAbortedError() : reasonOf(this.#signal)
-    this.#controller?.abort(this.#reason)
+    this.#reason = reasonOf(this.#signal)
+    this.#target?.abort(this.#reason)
   }
 }
 
+function isEventTarget(signal: AbortSignal | EventEmitterLike): signal is AbortSignal {
+  return 'addEventListener' in signal
+}
+
 function reasonOf(signal: AbortSignal | EventEmitterLike): Error {
-  return 'reason' in signal && signal.reason !== undefined ? (signal.reason as Error) : new RequestAbortedError()
+  return ((signal as AbortSignal).reason as Error | undefined) ?? new RequestAbortedError()
 }

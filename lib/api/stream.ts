@@ -3,6 +3,7 @@ import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
+import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 
@@ -16,7 +17,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
   readonly #options: RequestOptions<Opaque>
   readonly #factory: StreamFactory<Opaque>
   readonly #outcome: Outcome<StreamData<Opaque>>
-  readonly #link: AbortLink
+  readonly #link: AbortLink | null
   #context: object = {}
   #destination: Writable | null = null
   #trailers: Record<string, string> | null = null
@@ -25,22 +26,27 @@ class StreamHandler<Opaque> implements DispatchHandler {
     checkRequestOptions(options)
     if (typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     this.#options = options
-    this.#factory = factory
+    this.#factory = inScope(factory)
     this.#outcome = outcome
-    this.#link = new AbortLink(options.signal)
+    this.#link = AbortLink.to(options.signal)
   }
 
   get abortReason(): Error | null {
-    return this.#link.reason
+    return this.#link?.reason ?? null
+  }
+
+  /** It will hear nothing more. */
+  release(): void {
+    this.#link?.unbind()
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     if (typeof context === 'object' && context !== null) this.#context = context
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -65,14 +71,14 @@ class StreamHandler<Opaque> implements DispatchHandler {
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    this.#link.unbind()
+    this.#link?.unbind()
     this.#trailers = trailers as Record<string, string>
     this.#destination?.end()
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.#link.unbind()
-    this.#outcome.fail(error)
+    this.#link?.unbind()
+    this.#outcome.fail(this.#link?.reason ?? error)
     this.#destination?.destroy(error)
   }
 
@@ -95,15 +101,17 @@ export function stream<Opaque = null>(
     return new Promise((resolve, reject) => send(target, call, new Outcome(resolve, reject)))
   }
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  send(target, call, Outcome.ofCallback(callback))
+  send(target, call, Outcome.ofCallback(callback, call.options))
 }
 
 function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome: Outcome<StreamData<Opaque>>): void {
+  let handler: StreamHandler<Opaque> | null = null
   try {
-    const handler = new StreamHandler(call.options, call.factory, outcome)
+    handler = new StreamHandler(call.options, call.factory, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
     else target.dispatch(call.options, handler)
   } catch (error) {
+    handler?.release()
     outcome.fail(error as Error)
   }
 }

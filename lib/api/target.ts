@@ -1,5 +1,6 @@
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { inScope } from './scope.js'
 
 /** Whatever sends requests: the functions here need no more of a dispatcher. */
 export interface DispatchTarget {
@@ -19,10 +20,13 @@ export class Outcome<Data> {
     this.#reject = reject
   }
 
-  static ofCallback<Data>(callback: Callback<Data>): Outcome<Data> {
+  /** A failure comes a turn later, so that the callback never runs inside the call it was given to. */
+  static ofCallback<Data>(callback: Callback<Data>, options: unknown): Outcome<Data> {
+    const call = inScope(callback)
+    const failed = { opaque: (options as { opaque?: unknown } | null)?.opaque ?? null } as Data
     return new Outcome<Data>(
-      (data) => callback(null, data),
-      (error) => callback(error, undefined as Data),
+      (data) => callAlone(call, null, data),
+      (error) => queueMicrotask(() => call(error, failed)),
     )
   }
 
@@ -41,5 +45,16 @@ export class Outcome<Data> {
   #settle(): void {
     this.#resolve = null
     this.#reject = null
+  }
+}
+
+/** What the caller's own callback throws is the caller's: it must neither vanish nor end the request. */
+function callAlone<Data>(callback: Callback<Data>, error: Error | null, data: Data): void {
+  try {
+    callback(error, data)
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown
+    })
   }
 }

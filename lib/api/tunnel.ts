@@ -1,8 +1,9 @@
-import type { Duplex } from 'node:stream'
-import { InvalidReturnValueError } from '../errors.js'
+import { Duplex } from 'node:stream'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { BodyReadable, sourceOf } from './body.js'
+import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type DispatchTarget, Outcome } from './target.js'
 
@@ -18,71 +19,94 @@ export interface TunnelOptions<Opaque = null, Signal = SignalInput> {
 export interface TunnelData<Opaque> {
   statusCode: number
   headers: IncomingHttpHeaders
-  /** The connection: the caller's from here on. */
+  /** The connection: the caller's from here on. Of a CONNECT that was refused: the body of the refusal. */
   socket: Duplex
   opaque: Opaque
 }
+
+/** What a final response without a tunnel is: an error, or an answer for the caller to judge. */
+export type Refusal = (statusCode: number) => Error | null
 
 /** Ends with a socket: what CONNECT and upgrades have in common. */
 export class TunnelHandler<Opaque> implements DispatchHandler {
   readonly #options: TunnelOptions<Opaque>
   readonly #outcome: Outcome<TunnelData<Opaque>>
-  readonly #link: AbortLink
-  /** A response without a tunnel: an error of its own, or an answer like any other. */
-  readonly #refused: string
+  readonly #link: AbortLink | null
+  readonly #refuse: Refusal
+  #refused: BodyReadable | null = null
 
-  constructor(options: TunnelOptions<Opaque>, outcome: Outcome<TunnelData<Opaque>>, refused: string) {
+  constructor(options: TunnelOptions<Opaque>, outcome: Outcome<TunnelData<Opaque>>, refuse: Refusal) {
     this.#options = options
     this.#outcome = outcome
-    this.#link = new AbortLink(options.signal)
-    this.#refused = refused
+    this.#link = AbortLink.to(options.signal)
+    this.#refuse = refuse
   }
 
   get abortReason(): Error | null {
-    return this.#link.reason
+    return this.#link?.reason ?? null
+  }
+
+  /** It will hear nothing more. */
+  release(): void {
+    this.#link?.unbind()
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onRequestStart(controller: DispatchController): void {
-    this.#link.bind(controller)
+    this.#link?.bind(controller)
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    this.#link.unbind()
-    const raw = this.#options.responseHeaders === 'raw'
-    this.#outcome.succeed({
-      statusCode,
-      headers: raw ? (controller.rawHeaders as unknown as IncomingHeaders) : headers,
-      socket,
-      opaque: (this.#options.opaque ?? null) as Opaque,
-    })
+    this.#link?.unbind()
+    this.#succeed({ statusCode, headers: headersFor(this.#options, controller, headers), socket })
   }
 
-  onResponseStart(controller: DispatchController, statusCode: number): void {
+  onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
     if (statusCode < 200) return
-    controller.abort(new InvalidReturnValueError(`${this.#refused}: the server answered ${statusCode}`))
+    const error = this.#refuse(statusCode)
+    if (error !== null) return controller.abort(error)
+    const refused = new BodyReadable({ source: sourceOf(controller) })
+    this.#refused = refused
+    const shown = headersFor(this.#options, controller, headers)
+    this.#succeed({ statusCode, headers: shown, socket: Duplex.from(refused) })
+  }
+
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    this.#refused?.feed(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#link?.unbind()
+    this.#refused?.finish()
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.#link.unbind()
-    this.#outcome.fail(error)
+    this.#link?.unbind()
+    this.#outcome.fail(this.#link?.reason ?? error)
+    this.#refused?.fail(error)
+  }
+
+  #succeed(data: Omit<TunnelData<Opaque>, 'opaque'>): void {
+    this.#outcome.succeed({ ...data, opaque: (this.#options.opaque ?? null) as Opaque })
   }
 }
 
 /** Dispatches a request that is to end with a socket. */
 export function openTunnel<Opaque>(
   target: DispatchTarget,
-  request: { options: TunnelOptions<Opaque>; dispatch: DispatchInput; refused: string },
+  request: { options: TunnelOptions<Opaque>; dispatch: DispatchInput; refuse: Refusal },
   outcome: Outcome<TunnelData<Opaque>>,
 ): void {
+  let handler: TunnelHandler<Opaque> | null = null
   try {
-    const handler = new TunnelHandler(request.options, outcome, request.refused)
+    handler = new TunnelHandler(request.options, outcome, request.refuse)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
     else target.dispatch(request.dispatch, handler)
   } catch (error) {
+    handler?.release()
     outcome.fail(error as Error)
   }
 }

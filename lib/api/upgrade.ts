@@ -1,4 +1,4 @@
-import { invalidOption } from '../errors.js'
+import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import type { SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -35,7 +35,7 @@ export function upgrade<Opaque = null>(
 ): Promise<UpgradeData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  open(target, options, Outcome.ofCallback(callback))
+  open(target, options, Outcome.ofCallback(callback, options))
 }
 
 function open<Opaque>(
@@ -48,5 +48,9 @@ function open<Opaque>(
   }
   const { method = 'GET', protocol = 'Websocket' } = options
   const dispatch = { ...options, method, upgrade: protocol }
-  openTunnel(target, { options, dispatch, refused: 'The upgrade was refused' }, outcome)
+  openTunnel(target, { options, dispatch, refuse }, outcome)
+}
+
+function refuse(statusCode: number): Error {
+  return new SocketError(`The upgrade was refused: the server answered ${statusCode}`)
 }

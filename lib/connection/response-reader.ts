@@ -1,3 +1,4 @@
+import { SocketError } from '../errors.js'
 import type { Inlet } from '../transport/inlet.js'
 import type { Parser } from '../wire/parser.js'
 
@@ -60,8 +61,9 @@ export class ResponseReader {
     if (this.#tail !== null || this.#paused) return
     try {
       this.#parser.finish()
-    } catch (error) {
-      return this.#listener.onReadFailed(error as Error)
+    } catch (cause) {
+      const error = new SocketError(`other side closed: ${(cause as Error).message}`, this.#inlet.info, { cause })
+      return this.#listener.onReadFailed(error)
     }
     this.#listener.onReadFinished()
   }

@@ -20,6 +20,9 @@ class Source implements BodySource {
   onUsed(): void {
     this.calls.push('used')
   }
+  onOver(): void {
+    this.calls.push('over')
+  }
 }
 
 function bodyOf(pieces: (string | Buffer)[], contentType = ''): BodyReadable {
@@ -134,13 +137,13 @@ t.test('destroying it before its end gives the request up', async (t) => {
   const source = new Source()
   const body = new BodyReadable({ source })
   body.destroy()
-  t.strictSame(source.calls, ['abort AbortError'])
+  t.strictSame(source.calls, ['abort AbortError', 'over'])
   await t.rejects(body.text(), { name: 'AbortError' })
   const complete = new Source()
   const whole = new BodyReadable({ source: complete })
   whole.finish()
   whole.destroy()
-  t.strictSame(complete.calls, [])
+  t.strictSame(complete.calls, ['over'])
   const reading = new BodyReadable({ source: new Source() })
   const text = reading.text()
   reading.fail(new Error('broken'))
@@ -186,4 +189,74 @@ t.test('dump', async (t) => {
   const settled = failing.dump()
   failing.fail(new Error('x'))
   await settled
+})
+
+t.test('dump after somebody took it, twice, and while it flows', async (t) => {
+  const taken = new BodyReadable({ source: new Source() })
+  const text = taken.text()
+  const dumps = Promise.all([taken.dump(), taken.dump()])
+  taken.feed(Buffer.from('abc'))
+  taken.finish()
+  t.equal(await text, 'abc')
+  await dumps
+  await taken.dump()
+  const flowing = new BodyReadable({ source: new Source() })
+  let seen = ''
+  flowing.on('data', (chunk) => {
+    seen += chunk
+  })
+  flowing.feed(Buffer.from('abc'))
+  await new Promise(setImmediate)
+  const dumped = flowing.dump(null)
+  flowing.feed(Buffer.from('def'))
+  flowing.finish()
+  await dumped
+  t.equal(seen, 'abcdef', 'who reads it reads on')
+  const stopped = new BodyReadable({ source: new Source() })
+  const broken = stopped.dump()
+  stopped.fail(new Error('cut'))
+  await broken
+  const strict = new BodyReadable({ source: new Source() })
+  await t.rejects(strict.dump({ limit: 'x' as never }), { code: 'UND_ERR_INVALID_ARG', message: /limit/ })
+  await t.rejects(strict.dump({ signal: 5 as never }), { code: 'UND_ERR_INVALID_ARG', message: /signal/ })
+})
+
+t.test('bytes are handed out with no memory of others', async (t) => {
+  const pooled = Buffer.from('abcdef')
+  t.ok(pooled.buffer.byteLength > 6, 'it comes from a pool')
+  const body = new BodyReadable({ source: new Source() })
+  body.feed(pooled)
+  body.finish()
+  const bytes = await body.bytes()
+  t.equal(bytes.buffer.byteLength, 6)
+  t.equal(Buffer.from(bytes).toString(), 'abcdef')
+  t.equal((await bodyOf(['abc', 'def']).bytes()).buffer.byteLength, 6)
+})
+
+t.test('text behind a decoder loses no half of a character', async (t) => {
+  const whole = Buffer.from('aä€𝄞z')
+  for (let at = 1; at < whole.length; at++) {
+    const body = new BodyReadable({ source: new Source() })
+    body.setEncoding('utf8')
+    body.once('readable', () => {})
+    body.feed(whole.subarray(0, at))
+    await new Promise(setImmediate)
+    const text = body.text()
+    body.feed(whole.subarray(at))
+    body.finish()
+    t.equal(await text, 'aä€𝄞z', `cut at ${at}`)
+  }
+})
+
+t.test('a break ends nobody who listens for no error', async (t) => {
+  for (const use of [(body: BodyReadable) => body.on('data', () => {}), (body: BodyReadable) => body.resume()]) {
+    const body = new BodyReadable({ source: new Source() })
+    use(body)
+    body.feed(Buffer.from('abc'))
+    await new Promise(setImmediate)
+    const closed = new Promise((resolve) => body.on('close', resolve))
+    body.fail(new Error('cut'))
+    await closed
+    t.match(body.errored, { message: 'cut' })
+  }
 })
