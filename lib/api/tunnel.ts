@@ -71,7 +71,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     const refused = new BodyReadable({ source: sourceOf(controller) })
     this.#refused = refused
     const shown = headersFor(this.#options, controller, headers)
-    this.#succeed({ statusCode, headers: shown, socket: Duplex.from(refused) })
+    this.#succeed({ statusCode, headers: shown, socket: socketOver(refused) })
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
@@ -92,6 +92,24 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
   #succeed(data: Omit<TunnelData<Opaque>, 'opaque'>): void {
     this.#outcome.succeed({ ...data, opaque: (this.#options.opaque ?? null) as Opaque })
   }
+}
+
+/** For a caller who expects a socket: reads as the body, and drops what is written. */
+function socketOver(body: BodyReadable): Duplex {
+  const socket: Duplex = new Duplex({
+    read: () => void body.resume(),
+    write: (_chunk, _encoding, done) => done(),
+    destroy(error, done) {
+      body.destroy()
+      done(error)
+    },
+  })
+  body.on('data', (chunk) => {
+    if (!socket.push(chunk)) body.pause()
+  })
+  body.on('end', () => socket.push(null))
+  body.on('error', (error) => socket.destroy(error))
+  return socket
 }
 
 /** Dispatches a request that is to end with a socket. */

@@ -99,7 +99,9 @@ t.test('a tunnel or an upgrade that is refused', async (t) => {
     reply.end('no')
   })
   const server = http.createServer((_request, reply) => void reply.writeHead(426).end('plain'))
-  server.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 407 Auth\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno'))
+  server.on('connect', (_request, socket: Socket) =>
+    socket.end('HTTP/1.1 407 Auth\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno'),
+  )
   const proxy = await listen(server)
   const client = new Client(origin.url)
   await t.rejects(client.upgrade({ path: '/' }), { code: 'UND_ERR_SOCKET', message: /upgrade was refused.*403/ })
