@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 
 // What is published, by channel. Source: undici's `DiagnosticsChannel.md`.
 
@@ -120,17 +119,18 @@ export interface ClientConnectErrorMessage {
 
 /** `undici:proxy:connected` */
 export interface ProxyConnectedMessage {
-  socket: Duplex
+  socket: Socket
   connectParams: {
     /** Of the proxy. */
     origin: string | URL
     port: string
     /** Where the tunnel leads, such as `example.com:443`. */
     path: string
-    signal?: AbortSignal
+    signal: AbortSignal | undefined
     /** Of the CONNECT request. */
     headers: Record<string, string>
-    servername?: string
+    /** Of TLS to the proxy; undefined without. */
+    servername: string | undefined
   }
 }
 

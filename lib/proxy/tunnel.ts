@@ -5,6 +5,7 @@ import { type ErrorContext, locate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { Connector, ConnectorCallback, ConnectorOptions } from '../transport/connect.js'
 import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './failure.js'
+import { traceTunnel } from './trace.js'
 
 export interface TunnelsPart {
   /** Origin of the proxy. */
@@ -107,6 +108,9 @@ class Tunnel implements DispatchHandler, AlarmListener {
     this.#socket = socket
     // A dispatcher of somebody else's may hand over the socket whatever the answer was.
     if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))
+    const { proxy, headers: fields } = this.#part
+    traceTunnel(socket, { proxy, path: authorityOf(this.#target), headers: fields })
+    if (this.#settled) return
     if (this.#target.protocol === 'https:') this.#secure(socket)
     else this.#succeed(socket)
   }

@@ -287,13 +287,3 @@ t.test('what a subscriber throws does not touch the request', async (t) => {
   t.equal(said, 'fine')
   t.strictSame(thrown.sort(), ['request:create', 'request:trailers', ...channels].sort())
 })
-
-t.test('nobody listens: nothing is made', async (t) => {
-  const origin = await mirror()
-  const client = new Client(origin.url)
-  t.strictSame(await fields(client), ['own', 'yes'])
-  const names = ['request:create', 'request:error', 'client:connected', 'proxy:connected', 'request:pending-requests']
-  for (const name of names) t.equal(diagnosticsChannel.hasSubscribers(`undici:${name}`), false)
-  await client.close()
-  await origin.close()
-})
