@@ -9,11 +9,18 @@ export interface Haproxy extends Program {
   command(text: string): Promise<string>
 }
 
-export async function haproxy(part: { port: number; backends: readonly number[]; balance: string }): Promise<Haproxy> {
+/** What `haproxyOf` runs: sections of its configuration, in which FOLDER is where `files` are written. */
+export interface HaproxyPart {
+  sections: readonly string[]
+  ports: readonly number[]
+  files?: Record<string, string>
+}
+
+export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
   const folder = newFolder()
   const file = join(folder, 'haproxy.cfg')
   const socket = join(folder, 'admin.sock')
-  const servers = part.backends.map((port, index) => `    server b${index} 127.0.0.1:${port}`)
+  for (const [name, content] of Object.entries(part.files ?? {})) writeFileSync(join(folder, name), content)
   writeFileSync(
     file,
     [
@@ -26,16 +33,11 @@ export async function haproxy(part: { port: number; backends: readonly number[];
       '    timeout connect 5s',
       '    timeout client 60s',
       '    timeout server 60s',
-      'frontend all',
-      `    bind 127.0.0.1:${part.port}`,
-      '    default_backend backends',
-      'backend backends',
-      `    balance ${part.balance}`,
-      ...servers,
+      ...part.sections.map((line) => line.replaceAll('FOLDER', folder)),
       '',
     ].join('\n'),
   )
-  const program = await start(folder, ['haproxy', '-db', '-f', file], [part.port])
+  const program = await start(folder, ['haproxy', '-db', '-f', file], part.ports)
   const command = (text: string) =>
     new Promise<string>((resolve, reject) => {
       let said = ''
@@ -46,4 +48,19 @@ export async function haproxy(part: { port: number; backends: readonly number[];
       client.on('end', () => resolve(said)).on('error', reject)
     })
   return { ...program, command }
+}
+
+export function haproxy(part: { port: number; backends: readonly number[]; balance: string }): Promise<Haproxy> {
+  const servers = part.backends.map((port, index) => `    server b${index} 127.0.0.1:${port}`)
+  return haproxyOf({
+    ports: [part.port],
+    sections: [
+      'frontend all',
+      `    bind 127.0.0.1:${part.port}`,
+      '    default_backend backends',
+      'backend backends',
+      `    balance ${part.balance}`,
+      ...servers,
+    ],
+  })
 }
