@@ -1,3 +1,4 @@
+export { type DecompressOptions, decompress } from './decompress.js'
 export { type DumpOptions, dump } from './dump.js'
 export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'

@@ -1,0 +1,198 @@
+import type { Transform } from 'node:stream'
+import zlib from 'node:zlib'
+import { ResponseExceededMaxSizeError } from '../errors.js'
+
+/** Types of Node 20 know nothing of zstd, and neither does its zlib. */
+interface Zstd {
+  createZstdDecompress?(options: { params: Record<number, number> }): Transform
+  constants: { ZSTD_d_windowLogMax?: number }
+}
+
+type Open = (first: Buffer) => Transform
+
+/** RFC 9659: a window above 8 MB is refused. */
+const ZSTD_WINDOW_LOG = 23
+
+const gunzip: Open = () => zlib.createGunzip()
+// RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
+const inflate: Open = (first) => (((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw())
+
+const openers: Record<string, Open> = {
+  gzip: gunzip,
+  'x-gzip': gunzip,
+  deflate: inflate,
+  br: () => zlib.createBrotliDecompress(),
+}
+
+function openerOf(coding: string): Open | undefined {
+  if (coding !== 'zstd') return Object.hasOwn(openers, coding) ? openers[coding] : undefined
+  const { createZstdDecompress, constants } = zlib as Zstd
+  const limit = constants.ZSTD_d_windowLogMax
+  if (createZstdDecompress === undefined || limit === undefined) return undefined
+  return () => createZstdDecompress({ params: { [limit]: ZSTD_WINDOW_LOG } })
+}
+
+/** Whether the runtime can undo it. */
+export function canDecode(coding: string): boolean {
+  return openerOf(coding) !== undefined
+}
+
+/** Whom a decoder tells what comes out of it. */
+export interface DecoderListener {
+  onDecoded(chunk: Buffer): void
+  /** There is room again after `write` returned false. */
+  onDrain(): void
+  onDecodedEnd(): void
+  /** Nothing follows. */
+  onDecodeError(error: Error): void
+}
+
+/** What one stage hands its pieces to; false: not so fast. */
+interface Outlet {
+  write(chunk: Buffer): boolean
+  end(): void
+}
+
+/** Undoes content codings of a body, in a stage for each. */
+export class ContentDecoder {
+  readonly #listener: DecoderListener
+  readonly #stages: Stage[] = []
+  readonly #last: Stage
+  #over = false
+
+  /**
+   * @param codings in the order in which they were applied; all can be decoded
+   * @param maxSize bytes that may come out of each stage; 0 for no limit
+   */
+  constructor(codings: readonly string[], maxSize: number, listener: DecoderListener) {
+    this.#listener = listener
+    const limit = maxSize === 0 ? Number.POSITIVE_INFINITY : maxSize
+    let outlet: Outlet = { write: (chunk) => this.#out(chunk), end: () => this.#end() }
+    for (const coding of codings) {
+      const index = this.#stages.length
+      const onDrain = () => this.#drained(index)
+      const onError = (error: Error) => this.#fail(error)
+      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onError })
+      this.#stages.push(stage)
+      outlet = stage
+    }
+    // The coding applied first is undone last.
+    this.#last = this.#stages[0] as Stage
+  }
+
+  /** False when it has more than enough: then `onDrain` follows. */
+  write(chunk: Buffer): boolean {
+    return this.#over || (this.#stages.at(-1) as Stage).write(chunk)
+  }
+
+  end(): void {
+    if (!this.#over) this.#stages.at(-1)?.end()
+  }
+
+  /** Nothing comes out until {@link resume}. */
+  pause(): void {
+    this.#last.pause()
+  }
+
+  resume(): void {
+    this.#last.resume()
+  }
+
+  /** Nothing is told any more. */
+  destroy(): void {
+    this.#over = true
+    for (const stage of this.#stages) stage.destroy()
+  }
+
+  #out(chunk: Buffer): boolean {
+    if (!this.#over) this.#listener.onDecoded(chunk)
+    return true
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.onDecodedEnd()
+  }
+
+  #drained(index: number): void {
+    if (this.#over) return
+    const source = this.#stages[index + 1]
+    if (source === undefined) this.#listener.onDrain()
+    else source.resume()
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.destroy()
+    this.#listener.onDecodeError(error)
+  }
+}
+
+interface StageParts {
+  open: Open
+  limit: number
+  outlet: Outlet
+  onDrain(): void
+  onError(error: Error): void
+}
+
+/** One coding undone. Opened by the first byte, which tells one kind of deflate from the other. */
+class Stage implements Outlet {
+  readonly #parts: StageParts
+  #stream: Transform | null = null
+  #paused = false
+  #size = 0
+
+  constructor(parts: StageParts) {
+    this.#parts = parts
+  }
+
+  write(chunk: Buffer): boolean {
+    if (chunk.length === 0) return true
+    this.#stream ??= this.#open(chunk)
+    return this.#stream.write(chunk)
+  }
+
+  end(): void {
+    this.#stream ??= this.#open(Buffer.alloc(0))
+    this.#stream.end()
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#stream?.resume()
+  }
+
+  destroy(): void {
+    this.#stream?.destroy()
+  }
+
+  #open(first: Buffer): Transform {
+    const { open, outlet, onDrain, onError } = this.#parts
+    const stream = open(first)
+    stream.on('data', (chunk: Buffer) => this.#data(chunk))
+    stream.on('end', () => outlet.end())
+    stream.on('drain', onDrain)
+    stream.on('error', onError)
+    if (this.#paused) stream.pause()
+    return stream
+  }
+
+  #data(chunk: Buffer): void {
+    const { limit, outlet, onError } = this.#parts
+    this.#size += chunk.length
+    if (this.#size > limit) {
+      onError(
+        new ResponseExceededMaxSizeError(`Decompressed response of ${this.#size} bytes exceeds maxSize (${limit})`),
+      )
+    } else if (!outlet.write(chunk)) {
+      this.pause()
+    }
+  }
+}

@@ -1,0 +1,261 @@
+import type { Duplex } from 'node:stream'
+import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
+import { DecoratorHandler } from './decorator-handler.js'
+
+/** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
+export interface DecompressOptions {
+  /** Leave bodies of responses with a status from 400 on as they are. Default: true. */
+  skipErrorResponses?: boolean | undefined
+  /** Leave bodies of responses with these statuses as they are. Default: 204 and 304. */
+  skipStatusCodes?: readonly number[] | undefined
+  /**
+   * Bytes that may come out of each coding of a body; more fails the request with a ResponseExceededMaxSizeError. 0
+   * for no limit: then a few bytes of a server can become as many as the caller is willing to read. Default: 0.
+   */
+  maxSize?: number | undefined
+}
+
+/** Each coding costs memory of ours and next to nothing of the server's. */
+const MAX_CODINGS = 5
+
+/**
+ * Undoes `gzip`, `x-gzip`, `deflate`, `br` and, where the runtime can, `zstd`, one or several of them; what it does not
+ * know stays as it is. `content-encoding` and `content-length` are taken out of the fields of what it undid.
+ * @throws {InvalidArgumentError} an option is not what is documented
+ */
+export function decompress(options: DecompressOptions = {}): DispatchInterceptor {
+  const { skipErrorResponses = true, skipStatusCodes = [204, 304], maxSize = 0 } = options ?? {}
+  if (typeof skipErrorResponses !== 'boolean')
+    throw invalidOption('skipErrorResponses', 'a boolean', skipErrorResponses)
+  if (!Array.isArray(skipStatusCodes) || !skipStatusCodes.every(Number.isInteger)) {
+    throw invalidOption('skipStatusCodes', 'an array of status codes', skipStatusCodes)
+  }
+  if (!Number.isInteger(maxSize) || maxSize < 0) {
+    throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
+  }
+  const skipped = new Set([204, 304, ...skipStatusCodes])
+  const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)
+  return (dispatch) => (request, handler) => {
+    // RFC 9110 §9.3.2: the fields speak of a body that is not there.
+    if (request.method === 'HEAD') return dispatch(request, handler)
+    return dispatch(request, new DecompressHandler(handler, { skips, maxSize }))
+  }
+}
+
+interface Settings {
+  skips(statusCode: number): boolean
+  maxSize: number
+}
+
+/** Stands between the connection, whose body is encoded, and the handler, which has a controller of the decoded one. */
+class DecompressHandler extends DecoratorHandler implements DecoderListener {
+  readonly #settings: Settings
+  readonly #controller = new DecodingController((reason) => this.#fail(reason))
+  #decoder: ContentDecoder | null = null
+  #trailers: IncomingHeaders = {}
+  #over = false
+
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: Settings) {
+    super(handler)
+    this.#settings = settings
+  }
+
+  override onRequestQueued(controller: DispatchController): void {
+    this.#controller.source = controller
+    super.onRequestQueued(this.#controller)
+  }
+
+  override onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller.source = controller
+    super.onRequestStart(this.#controller, context)
+  }
+
+  override onRequestUpgrade(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    socket: Duplex,
+  ): void {
+    this.#controller.source = controller
+    super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
+  }
+
+  override onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    this.#controller.source = controller
+    const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : codingsOf(headers)
+    if (codings.length > MAX_CODINGS) {
+      const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
+      return controller.abort(new NotSupportedError(message))
+    }
+    if (codings.length === 0) return super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
+    const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers
+    this.#decoder = new ContentDecoder(codings, this.#settings.maxSize, this)
+    this.#controller.decode(this.#decoder)
+    super.onResponseStart(this.#controller, statusCode, rest, statusMessage)
+  }
+
+  override onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    if (this.#decoder === null) super.onResponseData(this.#controller, chunk)
+    else if (!this.#decoder.write(chunk)) this.#controller.hold()
+  }
+
+  override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#decoder === null) return super.onResponseEnd(this.#controller, trailers)
+    this.#trailers = trailers
+    this.#controller.exhausted = true
+    this.#decoder.end()
+  }
+
+  override onResponseError(_controller: DispatchController, error: Error): void {
+    this.#fail(error)
+  }
+
+  // What the decoder tells: outside of any callback of the connection, which would see to what a handler throws
+
+  onDecoded(chunk: Buffer): void {
+    try {
+      super.onResponseData(this.#controller, chunk)
+    } catch (error) {
+      this.#controller.abort(error as Error)
+    }
+  }
+
+  onDrain(): void {
+    this.#controller.release()
+  }
+
+  onDecodedEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    try {
+      super.onResponseEnd(this.#controller, this.#trailers)
+    } catch (error) {
+      this.#tell(error as Error)
+    }
+  }
+
+  onDecodeError(error: Error): void {
+    this.#fail(error)
+    this.#controller.abort(error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#decoder?.destroy()
+    if (this.#decoder === null) super.onResponseError(this.#controller, error)
+    else this.#tell(error)
+  }
+
+  #tell(error: Error): void {
+    try {
+      super.onResponseError(this.#controller, error)
+    } catch (thrown) {
+      process.emitWarning(`A handler threw in its last callback: ${String(thrown)}`, 'SluiceWarning')
+    }
+  }
+}
+
+/** The codings to undo, in the order in which they were applied; none when there is one among them that we can not. */
+function codingsOf(headers: IncomingHeaders): string[] {
+  const field = headers['content-encoding'] ?? ''
+  const codings = String(field)
+    .split(',')
+    .map((coding) => coding.trim().toLowerCase())
+    .filter((coding) => coding !== '')
+  return codings.every(canDecode) ? codings : []
+}
+
+/** Steers the request and what becomes of its body: one may be over long before the other. */
+class DecodingController implements DispatchController {
+  readonly #onAbort: (reason: Error) => void
+  /** The controller of the request. */
+  source: DispatchController | null = null
+  /** The encoded body has ended: the request itself can not be steered any more. */
+  exhausted = false
+  /** Null as long as the body is handed out as it comes. */
+  #decoder: ContentDecoder | null = null
+  #paused = false
+  #held = false
+  #reason: Error | null = null
+  #raw: string[] | null = null
+
+  /** @param onAbort called for a request that is over but for its decoding */
+  constructor(onAbort: (reason: Error) => void) {
+    this.#onAbort = onAbort
+  }
+
+  decode(decoder: ContentDecoder): void {
+    this.#decoder = decoder
+    if (this.#paused) decoder.pause()
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== null || this.source?.aborted === true
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  get reason(): Error | null {
+    return this.#reason ?? this.source?.reason ?? null
+  }
+
+  get rawHeaders(): string[] | null {
+    const raw = this.source?.rawHeaders ?? null
+    if (this.#decoder === null || !Array.isArray(raw)) return raw
+    this.#raw ??= raw.filter((_, i) => !/^content-(encoding|length)$/i.test(String(raw[i - (i % 2)])))
+    return this.#raw
+  }
+
+  get rawTrailers(): string[] | null {
+    return this.source?.rawTrailers ?? null
+  }
+
+  abort(reason?: Error): void {
+    if (this.aborted) return
+    if (!this.exhausted) return this.source?.abort(reason)
+    this.#reason = reason ?? new RequestAbortedError()
+    this.#onAbort(this.#reason)
+  }
+
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#decoder?.pause()
+    if (!this.exhausted && !this.#held) this.source?.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#decoder?.resume()
+    if (!this.exhausted && !this.#held) this.source?.resume()
+  }
+
+  /** The decoder has more than enough. */
+  hold(): void {
+    this.#held = true
+    if (!this.#paused) this.source?.pause()
+  }
+
+  release(): void {
+    if (!this.#held) return
+    this.#held = false
+    if (!this.exhausted && !this.#paused) this.source?.resume()
+  }
+}

@@ -1,0 +1,460 @@
+import type { Duplex } from 'node:stream'
+import zlib from 'node:zlib'
+import t from 'tap'
+import {
+  Agent,
+  Client,
+  type Dispatcher,
+  type DispatchHandler,
+  errors,
+  interceptors,
+  type LegacyDispatchHandler,
+  Pool,
+} from '../../lib/index.js'
+import { event, httpOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+type Encode = (bytes: Buffer) => Buffer
+const zstd = (zlib as { zstdCompressSync?: Encode }).zstdCompressSync
+const codings: Record<string, Encode> = {
+  gzip: (bytes) => zlib.gzipSync(bytes),
+  'x-gzip': (bytes) => zlib.gzipSync(bytes),
+  deflate: (bytes) => zlib.deflateSync(bytes),
+  'deflate, bare': (bytes) => zlib.deflateRawSync(bytes),
+  br: (bytes) => zlib.brotliCompressSync(bytes),
+  ...(zstd === undefined ? {} : { zstd }),
+}
+const nameOf = (coding: string) => coding.split(',')[0] as string
+const text = Buffer.from('Water runs through a sluice; water runs through. \u00e9')
+
+/** A dispatch whose response comes in the given pieces, paused or not; it writes down how it is steered. */
+function answering(coding: string, pieces: readonly Buffer[], steered: string[] = []): Dispatcher.Dispatch {
+  return (_options, handler) => {
+    const recorder = handler as DispatchHandler
+    let over = false
+    const controller = {
+      aborted: false,
+      paused: false,
+      reason: null,
+      rawHeaders: ['Content-Encoding', coding, 'X-Own', 'yes', 'CONTENT-LENGTH', '1'],
+      rawTrailers: [],
+      abort(error?: Error) {
+        if (over) return
+        over = true
+        recorder.onResponseError?.(controller, error as Error)
+      },
+      pause: () => steered.push('pause'),
+      resume: () => steered.push('resume'),
+    }
+    recorder.onRequestStart?.(controller, null)
+    const headers = { 'content-encoding': coding, 'x-own': 'yes', 'content-length': '1' }
+    recorder.onResponseStart?.(controller, 200, headers, 'OK')
+    for (const piece of pieces) if (!over) recorder.onResponseData?.(controller, piece)
+    if (!over) recorder.onResponseEnd?.(controller, { 'x-sum': '1' })
+    over = true
+    return true
+  }
+}
+
+const get = { path: '/', method: 'GET' }
+
+function decode(coding: string, pieces: readonly Buffer[], options = {}): Promise<Recorder> {
+  const recorder = new Recorder()
+  interceptors.decompress(options)(answering(coding, pieces))(get, recorder)
+  return recorder.ended
+}
+
+/** One end or one error, and nothing after it. */
+function ends(recorder: Recorder): string {
+  const ending = recorder.calls.filter((name) => name === 'end' || name === 'error')
+  return ending.length === 1 && recorder.calls.at(-1) === ending[0] ? (ending[0] as string) : recorder.calls.join()
+}
+
+t.test('each coding, over each dispatcher', async (t) => {
+  const origin = await httpOrigin((request, reply) => {
+    const name = decodeURIComponent((request.url as string).slice(1))
+    const bytes = (codings[name] as Encode)(text)
+    reply.writeHead(200, [
+      'Content-Encoding',
+      nameOf(name).toUpperCase(),
+      'X-Own',
+      'yes',
+      'Content-Length',
+      bytes.length,
+    ])
+    reply.end(bytes)
+  })
+  for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent()]) {
+    const client = dispatcher.compose(interceptors.decompress())
+    for (const name of Object.keys(codings)) {
+      const options = { origin: origin.url, path: `/${encodeURIComponent(name)}`, method: 'GET' }
+      const { headers, body } = await client.request(options)
+      t.equal(headers['content-encoding'], undefined, name)
+      t.equal(headers['content-length'], undefined)
+      t.equal(headers['x-own'], 'yes')
+      t.ok(text.equals(Buffer.from(await body.arrayBuffer())), name)
+      const raw = await client.request({ ...options, responseHeaders: 'raw' })
+      const names = (raw.headers as unknown as string[]).filter((_, i) => i % 2 === 0)
+      t.ok(names.includes('X-Own'))
+      t.notOk(
+        names.some((one) => /^content-/i.test(one)),
+        'nor are they among the raw fields',
+      )
+      await raw.body.dump()
+    }
+    await dispatcher.close()
+  }
+  await origin.close()
+})
+
+t.test('split anywhere, and cut off anywhere', async (t) => {
+  for (const [name, encode] of Object.entries(codings)) {
+    const bytes = encode(text)
+    const coding = nameOf(name)
+    for (let at = 0; at <= bytes.length; at++) {
+      const split = await decode(coding, [bytes.subarray(0, at), bytes.subarray(at)])
+      if (ends(split) !== 'end' || split.body !== text.toString('latin1')) t.fail(`${name} split at ${at}`)
+      if (at === bytes.length) continue
+      const cut = await decode(coding, [bytes.subarray(0, at)])
+      if (ends(cut) !== 'error') t.fail(`${name} cut off at ${at} is no error`)
+      if (!text.toString('latin1').startsWith(cut.body)) t.fail(`${name} cut off at ${at} gives something else`)
+    }
+    const single = await decode(
+      coding,
+      Array.from(bytes, (byte) => Buffer.of(byte)),
+    )
+    t.equal(single.body, text.toString('latin1'), name)
+    t.strictSame(single.trailers, { 'x-sum': '1' })
+    t.strictSame(single.headers, { 'x-own': 'yes' })
+    t.strictSame(single.controller?.rawHeaders, ['X-Own', 'yes'])
+  }
+})
+
+t.test('several codings, unknown ones, and corrupt bodies', async (t) => {
+  const { gzip, deflate, br } = codings as Record<string, Encode> & { gzip: Encode; deflate: Encode; br: Encode }
+  const thrice = br(deflate(gzip(text)))
+  for (const coding of ['gzip, deflate, br', ' GZIP ,deflate,, Br,']) {
+    for (let at = 0; at <= thrice.length; at += 7) {
+      const recorder = await decode(coding, [thrice.subarray(0, at), thrice.subarray(at)])
+      t.strictSame([ends(recorder), recorder.body], ['end', text.toString('latin1')], `${coding} split at ${at}`)
+    }
+    t.equal(ends(await decode(coding, [thrice.subarray(0, -1)])), 'error')
+    t.equal(ends(await decode(coding, [br(deflate(gzip(text).subarray(0, -1)))])), 'error', 'cut off within')
+  }
+  const members = await decode('gzip', [gzip(text), gzip(text)])
+  t.equal(members.body, `${text.toString('latin1')}${text.toString('latin1')}`)
+
+  for (const coding of [
+    'compress',
+    'x-compress',
+    'identity',
+    '',
+    'gzip, unknown',
+    'unknown, gzip',
+    '__proto__',
+    'constructor',
+  ]) {
+    const recorder = await decode(coding, [Buffer.from('as it is')])
+    t.strictSame([ends(recorder), recorder.body], ['end', 'as it is'], coding)
+    t.strictSame(recorder.headers, { 'content-encoding': coding, 'x-own': 'yes', 'content-length': '1' })
+    t.equal(recorder.controller?.rawHeaders?.length, 6)
+  }
+
+  for (const coding of new Set(Object.keys(codings).map(nameOf))) {
+    const recorder = await decode(coding, [Buffer.from('\x0f this was never encoded by anyone')])
+    t.equal(ends(recorder), 'error', coding)
+    t.equal(recorder.body, '')
+  }
+  const spoilt = gzip(text)
+  spoilt[spoilt.length - 6] = (spoilt[spoilt.length - 6] as number) ^ 1
+  t.match((await decode('gzip', [spoilt])).error, { code: 'Z_DATA_ERROR' })
+
+  const times = (count: number) => Array<string>(count).fill('gzip').join()
+  const wrap = (count: number): Buffer => (count === 0 ? text : gzip(wrap(count - 1)))
+  t.equal((await decode(times(5), [wrap(5)])).body, text.toString('latin1'))
+  const six = await decode(times(6), [wrap(6)])
+  t.strictSame(six.calls, ['start', 'error'])
+  t.equal(six.error?.code, 'UND_ERR_NOT_SUPPORTED')
+})
+
+t.test('what is left as it is', async (t) => {
+  const bytes = zlib.gzipSync(text)
+  const origin = await httpOrigin((request, reply) => {
+    const status = Number(request.headers['x-status'] ?? 200)
+    const bodiless = request.method === 'HEAD' || status === 204 || status === 304
+    if (status === 103) reply.writeEarlyHints({ link: '</a>' })
+    reply.writeHead(status === 103 ? 200 : status, { 'content-encoding': 'gzip' })
+    reply.end(bodiless ? undefined : bytes)
+  })
+  const client = new Client(origin.url)
+  const ask = async (settings: object, status: number, method = 'GET') => {
+    const options = { path: '/', method, headers: { 'x-status': String(status) } }
+    const { headers, body } = await client.compose(interceptors.decompress(settings)).request(options)
+    return [headers['content-encoding'] ?? null, (await body.bytes()).length]
+  }
+  const decoded = [null, text.length]
+  const encoded = ['gzip', bytes.length]
+  t.strictSame(await ask({}, 200), decoded)
+  t.strictSame(await ask({}, 206), decoded)
+  t.strictSame(await ask({}, 103), decoded, 'behind an early hint')
+  t.strictSame(await ask({}, 399), decoded)
+  t.strictSame(await ask({}, 400), encoded)
+  t.strictSame(await ask({}, 503), encoded)
+  t.strictSame(await ask({ skipErrorResponses: false }, 503), decoded)
+  t.strictSame(await ask({ skipStatusCodes: [200] }, 200), encoded)
+  t.strictSame(await ask({ skipErrorResponses: false, skipStatusCodes: [500] }, 500), encoded)
+  for (const settings of [{}, { skipStatusCodes: [] }]) {
+    t.strictSame(await ask(settings, 204), ['gzip', 0])
+    t.strictSame(await ask(settings, 304), ['gzip', 0])
+    t.strictSame(await ask(settings, 200, 'HEAD'), ['gzip', 0])
+  }
+  await client.close()
+  await origin.close()
+  const bad: [object, RegExp][] = [
+    [{ skipStatusCodes: 204 }, /skipStatusCodes/],
+    [{ skipStatusCodes: ['204'] }, /skipStatusCodes/],
+    [{ skipErrorResponses: 1 }, /skipErrorResponses/],
+    [{ maxSize: -1 }, /maxSize/],
+    [{ maxSize: 1.5 }, /maxSize/],
+    [{ maxSize: '1' }, /maxSize/],
+  ]
+  for (const [options, message] of bad) {
+    t.throws(() => interceptors.decompress(options), { code: 'UND_ERR_INVALID_ARG', message })
+  }
+})
+
+t.test('a limit on what comes out', async (t) => {
+  const bomb = zlib.gzipSync(Buffer.alloc(4_000_000))
+  for (const [maxSize, body, coding, good] of [
+    [text.length, zlib.gzipSync(text), 'gzip', true],
+    [text.length - 1, zlib.gzipSync(text), 'gzip', false],
+    [0, bomb, 'gzip', true],
+    [3_999_999, bomb, 'gzip', false],
+    [4_000_000, bomb, 'gzip', true],
+    [100_000, zlib.gzipSync(bomb), 'gzip, gzip', false],
+  ] as const) {
+    const recorder = await decode(coding, [body], { maxSize })
+    t.equal(ends(recorder), good ? 'end' : 'error', `${maxSize}`)
+    const size = Buffer.concat(recorder.chunks).length
+    if (good) continue
+    t.ok(recorder.error instanceof errors.ResponseExceededMaxSizeError)
+    t.ok(size <= maxSize, `${size} of ${maxSize}`)
+  }
+  // A middle stage that grows beyond it, while what comes out in the end is small.
+  const shrunk = zlib.gzipSync(Buffer.from('small'), { level: 0 })
+  const padded = zlib.gzipSync(Buffer.concat([shrunk, ...Array(2000).fill(zlib.gzipSync(Buffer.alloc(0)))]))
+  t.match(await decode('gzip, gzip', [padded], { maxSize: 1000 }), { error: { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' } })
+  t.equal((await decode('gzip, gzip', [padded])).body, 'small')
+  if (zstd !== undefined) {
+    const { ZSTD_c_windowLog } = zlib.constants as unknown as { ZSTD_c_windowLog: number }
+    const wide = (zstd as (bytes: Buffer, options: object) => Buffer)(Buffer.alloc(17_000_000, 'ab'), {
+      params: { [ZSTD_c_windowLog]: 24 },
+    })
+    t.equal(ends(await decode('zstd', [wide])), 'error', 'RFC 9659: no window above 8 MB')
+  }
+})
+
+t.test('a reader that pauses makes the server wait', async (t) => {
+  const wrap = (count: number): Buffer =>
+    count === 0 ? Buffer.alloc(30_000_000, 'x') : zlib.gzipSync(wrap(count - 1), { level: 0 })
+  let bytes: Buffer = Buffer.alloc(0)
+  let written = 0
+  let fields = () => ''
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      socket.write(`HTTP/1.1 200 OK\r\n${fields()}content-length: ${bytes.length}\r\n\r\n`)
+      const more = () => {
+        while (written < bytes.length) {
+          const piece = bytes.subarray(written, written + 65_536)
+          written += piece.length
+          if (!socket.write(piece)) return
+        }
+      }
+      socket.on('drain', more)
+      more()
+    }),
+  )
+  const client = new Client(origin.url)
+  for (const [at, codings] of [
+    ['start', 1],
+    ['head 200', 1],
+    ['data', 1],
+    ['data', 3],
+  ] as const) {
+    written = 0
+    bytes = wrap(codings)
+    fields = () => 'content-encoding: gzip\r\n'.repeat(codings)
+    let size = 0
+    let paused = false
+    const recorder = new Recorder((name, controller) => {
+      if (name === 'data') size += (recorder.chunks.pop() as Buffer).length
+      if (name !== at || paused) return
+      paused = true
+      controller.pause()
+    })
+    client.compose(interceptors.decompress()).dispatch(get, recorder)
+    await quiet(() => written)
+    t.ok(written < bytes.length / 2, `paused at ${at}, the server wrote ${written} bytes`)
+    t.ok(size < 200_000, `and ${size} came`)
+    t.ok(recorder.controller?.paused)
+    recorder.controller?.resume()
+    await recorder.ended
+    t.equal(ends(recorder), 'end')
+    t.equal(size, 30_000_000)
+  }
+  await client.close()
+  await origin.close()
+})
+
+/** Resolves when a number above 0 has not changed for many turns, in which zlib had time to work. */
+async function quiet(count: () => number): Promise<void> {
+  let last = -1
+  for (let still = 0; still < 20; still = count() === last && last > 0 ? still + 1 : 0) {
+    last = count()
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => zlib.gzip('x', resolve))
+  }
+}
+
+t.test('a decoder that can not keep up, and one that is told to wait', async (t) => {
+  const bytes = zlib.gzipSync(Buffer.alloc(1_000_000, 'x'), { level: 0 })
+  const pieces = Array.from({ length: 20 }, (_, i) =>
+    bytes.subarray(i * 50_000, i === 19 ? undefined : (i + 1) * 50_000),
+  )
+  const steered: string[] = []
+  const recorder = new Recorder()
+  interceptors.decompress()(answering('gzip', pieces, steered))(get, recorder)
+  t.strictSame([...new Set(steered)], ['pause'], 'the connection is told at once')
+  await recorder.ended
+  t.equal(recorder.body.length, 1_000_000)
+
+  // What comes although the connection was told to wait is kept as well.
+  for (const at of ['start', 'head 200', 'data']) {
+    const waiting = new Recorder((name, controller) => {
+      if (name === at && waiting.chunks.length < 2) controller.pause()
+    })
+    interceptors.decompress()(answering('gzip', pieces))(get, waiting)
+    let turns = 0
+    await quiet(() => ++turns && Math.min(turns, 5))
+    t.equal(waiting.chunks.length, at === 'data' ? 1 : 0, at)
+    waiting.controller?.resume()
+    await waiting.ended
+    t.equal(waiting.body.length, 1_000_000)
+  }
+
+  // Nor does one stage run ahead of the next: the limit, which it would pass, is not reached.
+  const grown = zlib.gzipSync(zlib.gzipSync(Buffer.alloc(5_000_000), { level: 0 }))
+  const paused = new Recorder((name, controller) => {
+    if (name === 'head 200') controller.pause()
+  })
+  interceptors.decompress({ maxSize: 200_000 })(answering('gzip, gzip', [grown]))(get, paused)
+  let turns = 0
+  await quiet(() => ++turns && Math.min(turns, 20))
+  t.strictSame(paused.calls, ['start', 'head 200'])
+  paused.controller?.resume()
+  await paused.ended
+  t.equal(paused.error?.code, 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+})
+
+t.test('what was flushed is there before the rest', async (t) => {
+  let finish = () => {}
+  const origin = await httpOrigin((_request, reply) => {
+    const gzip = zlib.createGzip()
+    reply.writeHead(200, { 'content-encoding': 'gzip' })
+    gzip.pipe(reply)
+    gzip.write('first')
+    gzip.flush()
+    finish = () => gzip.end('last')
+  })
+  const client = new Client(origin.url).compose(interceptors.decompress())
+  const { body } = await client.request(get)
+  const [first] = await event<[Buffer]>(body as unknown as Duplex, 'data')
+  t.equal(String(first), 'first')
+  finish()
+  t.equal(String((await event<[Buffer]>(body as unknown as Duplex, 'data'))[0]), 'last')
+  await event(body as unknown as Duplex, 'end')
+  await client.close()
+  await origin.close()
+})
+
+t.test('errors of the connection, aborts, and handlers that throw', async (t) => {
+  const long = zlib.gzipSync(Buffer.alloc(1_000_000))
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      const whole = head.startsWith('GET /whole')
+      const length = long.length + (whole ? 0 : 10)
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${length}\r\n\r\n`)
+      if (whole) socket.write(long)
+      else socket.end(long.subarray(0, 500))
+    }),
+  )
+  const client = new Client(origin.url).compose(interceptors.decompress())
+  const cut = new Recorder()
+  client.dispatch(get, cut)
+  await cut.ended
+  t.equal(ends(cut), 'error')
+  t.equal(cut.error?.code, 'UND_ERR_SOCKET')
+
+  const mine = new Error('mine')
+  for (const at of ['start', 'head 200', 'data', 'end']) {
+    for (const how of ['abort', 'throw']) {
+      if (at === 'end' && how === 'abort') continue
+      const recorder = new Recorder((name, controller) => {
+        if (name !== at) return
+        if (how === 'throw') throw mine
+        controller.abort(mine)
+        t.ok(controller.aborted)
+        t.equal(controller.reason, mine)
+      })
+      client.dispatch({ ...get, path: '/whole' }, recorder)
+      await recorder.ended
+      // Whatever would come late has come then.
+      t.equal((await (await client.request({ ...get, path: '/whole' })).body.bytes()).length, 1_000_000)
+      t.equal(recorder.error, mine, `${how} at ${at}`)
+      t.equal(recorder.calls.filter((name) => name === 'error').length, 1)
+      t.equal(recorder.calls.at(-1), 'error')
+      t.ok(recorder.calls.filter((name) => name === 'data').length <= (at === 'end' ? 1000 : 1))
+    }
+  }
+  const signal = new AbortController()
+  const { body } = await client.request({ ...get, path: '/whole', signal: signal.signal })
+  while ((client.stats as { running: number }).running > 0) await new Promise(setImmediate)
+  signal.abort(mine)
+  await t.rejects(body.text(), mine, 'the request is over, the decoding is not')
+  await client.close()
+  await origin.close()
+})
+
+t.test('a handler of the elder generation, and an upgrade', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (/^upgrade:/im.test(head)) return socket.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+      const bytes = zlib.gzipSync(text)
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\ncontent-length: ${bytes.length}\r\n\r\n`)
+      socket.write(bytes)
+    }),
+  )
+  const client = new Client(origin.url).compose(interceptors.decompress())
+  const pieces: Buffer[] = []
+  await new Promise<void>((resolve, reject) => {
+    const handler: LegacyDispatchHandler = {
+      onHeaders(status, raw, resume) {
+        t.strictSame([status, raw], [200, []])
+        setImmediate(resume)
+        return false
+      },
+      onData(chunk) {
+        pieces.push(chunk)
+        return true
+      },
+      onComplete: () => resolve(),
+      onError: reject,
+    }
+    client.dispatch(get, handler as DispatchHandler)
+  })
+  t.ok(Buffer.concat(pieces).equals(text))
+  const { socket } = await client.upgrade({ path: '/', protocol: 'x' })
+  socket.destroy()
+  await client.close()
+  await origin.close()
+})
