@@ -1,0 +1,117 @@
+import t from 'tap'
+import { parseContentRange, type ResponseHead, Resumption } from '../../lib/interceptors/resumption.js'
+
+function head(statusCode: number, headers: Record<string, string | string[]>, rawHeaders?: string[]): ResponseHead {
+  return { statusCode, headers, statusMessage: '', rawHeaders: rawHeaders ?? Object.entries(headers).flat(2) }
+}
+
+const whole = { etag: '"one"', 'content-length': '10' }
+
+function after(taken: number, first = head(200, whole)): Resumption {
+  const resumption = Resumption.of('GET', first) as Resumption
+  resumption.take(taken)
+  return resumption
+}
+
+t.test('content-range', async (t) => {
+  t.strictSame(parseContentRange('bytes 4-9/10'), { first: 4, last: 9, total: 10 })
+  t.strictSame(parseContentRange('Bytes 0-0/*'), { first: 0, last: 0, total: null })
+  const wrong = [
+    'bytes 4-9',
+    'bytes 4-/10',
+    'bytes -9/10',
+    'bytes */10',
+    'bytes 9-4/10',
+    'bytes 4-10/10',
+    'bytes 4-9/10, 11-12/13',
+    'items 4-9/10',
+    'bytes=4-9/10',
+    'bytes  4-9/10',
+    'bytes 4-9/1e1',
+    'bytes +4-9/10',
+    'bytes 4-9/10 ',
+    '',
+    'bytes 4-9999999999999999/*',
+    'bytes 4-9/9999999999999999',
+    ['bytes 4-9/10', 'bytes 4-9/10'],
+    undefined,
+  ]
+  for (const value of wrong) t.equal(parseContentRange(value), null, String(value))
+})
+
+t.test('what can be resumed', async (t) => {
+  t.ok(Resumption.of('GET', head(200, whole)))
+  t.ok(Resumption.of('GET', head(200, { etag: '""' })), 'of unknown length')
+  t.ok(Resumption.of('GET', head(206, { ...whole, 'content-range': 'bytes 10-19/*' })))
+  for (const method of ['HEAD', 'PUT', 'POST', 'QUERY']) t.equal(Resumption.of(method, head(200, whole)), null, method)
+  for (const status of [201, 203, 204, 226, 304, 404]) t.equal(Resumption.of('GET', head(status, whole)), null)
+  for (const etag of ['W/"one"', 'one', '"o"ne"', '"one', '"o\tne"', ['"one"', '"one"'], '"one", "two"']) {
+    t.equal(Resumption.of('GET', head(200, { ...whole, etag })), null, String(etag))
+  }
+  t.equal(Resumption.of('GET', head(200, { 'content-length': '10' })), null, 'no etag')
+  t.equal(Resumption.of('GET', head(200, { ...whole, 'content-length': '1x' })), null)
+  t.equal(Resumption.of('GET', head(206, whole)), null, 'a range that is not told')
+  t.equal(Resumption.of('GET', head(206, { ...whole, 'content-range': 'bytes 0-3/10' })), null, 'one of other length')
+  const decoded = head(200, { etag: '"one"' }, ['ETag', '"one"', 'Content-Encoding', 'gzip', 'Content-Length', '10'])
+  t.equal(Resumption.of('GET', decoded), null, 'somebody decodes it on the way')
+})
+
+t.test('what is asked for', async (t) => {
+  t.strictSame(after(4).fieldsFor(null), ['range', 'bytes=4-9', 'if-match', '"one"'])
+  t.strictSame(after(3, head(200, { etag: '"one"' })).fieldsFor(null), ['range', 'bytes=3-', 'if-match', '"one"'])
+  const part = head(206, { etag: '"one"', 'content-range': 'bytes 20-29/100' })
+  const fields = { Range: 'bytes=20-29', 'If-Range': '"one"', 'if-match': '"one", "two"', accept: ['a', 'b'] }
+  const asked = ['accept', 'a', 'accept', 'b', 'range', 'bytes=25-29', 'if-match', '"one"']
+  t.strictSame(after(5, part).fieldsFor(fields), asked)
+})
+
+t.test('what is taken for the rest', async (t) => {
+  const rest = { etag: '"one"', 'content-range': 'bytes 4-9/10' }
+  t.equal(after(4).refuse(head(206, rest)), null)
+  t.equal(after(4).refuse(head(206, { ...rest, 'content-length': '6' })), null)
+  t.equal(after(0).refuse(head(200, whole)), null, 'all of it where nothing was handed out')
+  const open = head(200, { etag: '"one"' })
+  t.equal(after(4, open).refuse(head(206, rest)), null)
+  const gzip = head(200, { ...whole, 'content-encoding': 'gzip' })
+  t.equal(after(4, gzip).refuse(head(206, { ...rest, 'content-encoding': 'gzip' })), null)
+  const part = head(206, { etag: '"one"', 'content-range': 'bytes 20-29/*' })
+  t.equal(after(4, part).refuse(head(206, { ...rest, 'content-range': 'bytes 24-29/*' })), null)
+  t.match(after(4, part).refuse(head(206, { ...rest, 'content-range': 'bytes 24-29/100' })), /content-range/)
+  t.match(after(0, part).refuse(head(200, whole)), /200/)
+
+  const told = (change: Record<string, string | string[]>, status = 206) =>
+    after(4).refuse(head(status, { ...rest, ...change }))
+  for (const status of [200, 204, 304, 404, 412, 416]) t.match(told({}, status), String(status))
+  for (const range of ['3-9/10', '5-9/10', '4-8/10', '4-9/11', '4-9/*', '4-10/11', '0-9/10', '*/10']) {
+    t.match(told({ 'content-range': `bytes ${range}` }), /content-range/, range)
+  }
+  t.match(told({ 'content-range': ['bytes 4-9/10', 'bytes 4-9/10'] }), /content-range/)
+  t.match(after(4).refuse(head(206, { etag: '"one"' })), /content-range/)
+  for (const length of ['5', '7', '0', 'x', ['6', '6']]) t.match(told({ 'content-length': length }), /content-range/)
+  for (const etag of ['"two"', 'W/"one"', ['"one"', '"one"']]) t.match(told({ etag }), /etag/)
+  t.match(after(4).refuse(head(206, { 'content-range': 'bytes 4-9/10' })), /etag/)
+  t.match(told({ 'content-encoding': 'gzip' }), /coded/)
+  t.match(after(4, gzip).refuse(head(206, rest)), /coded/)
+  t.match(after(4, open).refuse(head(206, { ...rest, 'content-range': 'bytes 4-8/10' })), /content-range/)
+  t.match(after(4, open).refuse(head(206, { ...rest, 'content-range': 'bytes 4-9/*' })), /content-range/)
+  t.match(after(0, open).refuse(head(200, { etag: '"one"' })), /content-range/, 'no length at all')
+})
+
+t.test('bytes are counted', async (t) => {
+  const resumption = after(4)
+  t.notOk(resumption.complete)
+  t.ok(resumption.possible)
+  t.ok(resumption.take(6))
+  t.ok(resumption.complete)
+  t.notOk(resumption.possible, 'nothing is left to ask for')
+  t.notOk(resumption.take(1))
+  const surplus = after(4)
+  t.notOk(surplus.take(7))
+  t.notOk(surplus.possible, 'who sends too much is not asked again')
+  const open = after(4, head(200, { etag: '"one"' }))
+  t.ok(open.complete && open.possible)
+  t.equal(open.refuse(head(206, { etag: '"one"', 'content-range': 'bytes 4-9/10' })), null)
+  t.notOk(open.complete, 'the length is known now')
+  t.ok(open.take(2))
+  t.strictSame(open.fieldsFor(null), ['range', 'bytes=6-9', 'if-match', '"one"'])
+})
