@@ -2,10 +2,6 @@ import type { RequestRetryError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import type { RetrySettings } from './retry-options.js'
 
-/** By these a connection that ended inside a response is told of: as lost as one that broke. */
-const CUT_OFF = ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'HPE_INVALID_EOF_STATE']
-const BROKEN = 'UND_ERR_SOCKET'
-
 /** ms to wait before retry number `counter`, or null where none is to be made. */
 export function retryDelay(error: Error, counter: number, request: { method: string; settings: RetrySettings }) {
   const { method, settings } = request
@@ -19,8 +15,7 @@ export function retryDelay(error: Error, counter: number, request: { method: str
 function isWorthIt(error: Error & { code?: unknown }, { errorCodes, statusCodes }: RetrySettings): boolean {
   if (error.code === 'UND_ERR_REQ_RETRY')
     return statusCodes.includes((error as unknown as RequestRetryError).statusCode)
-  if (typeof error.code !== 'string') return false
-  return errorCodes.includes(error.code) || (CUT_OFF.includes(error.code) && errorCodes.includes(BROKEN))
+  return typeof error.code === 'string' && errorCodes.includes(error.code)
 }
 
 function backOff(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {

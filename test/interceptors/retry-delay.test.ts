@@ -37,9 +37,6 @@ t.test('what is worth it', async (t) => {
   t.equal(delays({}, new errors.HeadersTimeoutError())[0], null)
   t.equal(delays({ errorCodes: ['UND_ERR_HEADERS_TIMEOUT'] }, new errors.HeadersTimeoutError())[0], 500)
   t.equal(delays({}, new Error('no code'))[0], null)
-  const cut = new errors.ResponseContentLengthMismatchError()
-  t.equal(delays({}, cut)[0], 500, 'a response that was cut off is a broken connection')
-  t.equal(delays({ errorCodes: ['ECONNRESET'] }, cut)[0], null)
 })
 
 t.test('retry-after', async (t) => {
