@@ -10,6 +10,8 @@ export interface Request {
   readonly path: string
   /** Name, value, name, value, … as the caller gave them; a field given several values is there several times. */
   headers: string[]
+  /** A stream, an iterable or bytes; null without. Not documented, but Node's inspector looks whether there is one. */
+  readonly body: unknown
   /** The response has ended well. */
   readonly completed: boolean
   /** The caller gave it up. */

@@ -35,6 +35,13 @@ export class Trace implements Request {
     this.#exchange = exchange
   }
 
+  get body(): unknown {
+    const { body } = this.#exchange.request
+    if (body === null) return null
+    if (body.kind === 'bytes') return body.bytes
+    return body.kind === 'stream' ? body.stream : body.iterable
+  }
+
   addHeader(name: string, value: string | readonly string[]): this {
     const { request, sent, done } = this.#exchange
     if (sent || done) return this

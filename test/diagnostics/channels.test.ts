@@ -195,6 +195,7 @@ t.test('tells of each piece of a body', async (t) => {
     await answer.dump()
     listener.close()
     const [{ request }] = listener.of('request:create')
+    t.equal(request.body === null, body === null)
     const chunks = pieces.map(() => 'request:bodyChunkSent')
     const sent = ['request:create', 'client:sendHeaders', ...chunks, 'request:bodySent']
     t.strictSame(listener.channels(request), [...sent, ...answered])

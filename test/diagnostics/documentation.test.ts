@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { promisify } from 'node:util'
 import t from 'tap'
+import { run } from '../runtimes/runtimes.js'
 import { freePort } from '../servers/program.js'
 
 const package_ = createRequire(import.meta.url).resolve('undici/package.json')
@@ -13,8 +12,6 @@ function examples(language: 'mjs' | 'cjs'): string[] {
   const found = [...text.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code]) => code as string)
   return found.filter((code) => !code.includes('undici:websocket'))
 }
-
-const run = promisify(execFile)
 
 /** Runs the examples in a program that then sends a request that is answered and one that can not be. */
 async function outputOf(codes: string[]): Promise<{ lines: string[]; port: string; refused: number }> {

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import diagnosticsChannel from 'node:diagnostics_channel'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { Client } from '../../lib/index.js'
+import { run } from '../runtimes/runtimes.js'
 import { Listener } from '../servers/listener.js'
 import { event, httpOrigin, type Origin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
@@ -281,7 +280,6 @@ t.test('what a subscriber throws does not touch the request', async (t) => {
       setImmediate(() => console.log(JSON.stringify([said, thrown])))
     })
   `
-  const run = promisify(execFile)
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program])
   const [said, thrown] = JSON.parse(stdout)
   t.equal(said, 'fine')
