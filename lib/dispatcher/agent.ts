@@ -99,9 +99,9 @@ export class Agent extends LifecycleDispatcher {
       this.emit('connectionError', origin, [this, ...targets], error)
       this.#closeIfIdle(key, entry)
     })
-    dispatcher.on('drain', (origin: URL) => {
+    dispatcher.on('drain', (origin: URL, targets: readonly Dispatcher[] = []) => {
       entry.busy = false
-      this.emit('drain', origin)
+      this.emit('drain', origin, [this, ...targets])
     })
   }
 

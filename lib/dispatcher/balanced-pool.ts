@@ -151,17 +151,17 @@ export class BalancedPool extends LifecycleDispatcher {
       this.#onFailure(upstream)
       this.emit('connectionError', origin, [this, ...targets], error)
     })
-    pool.on('drain', () => {
+    pool.on('drain', (_origin: URL, targets: readonly Dispatcher[] = []) => {
       if (this.#upstreams.get(upstream.url.origin) !== upstream) return
       this.#setBusy(upstream, false)
-      this.#drain(upstream.url)
+      this.#drain(upstream.url, targets)
     })
   }
 
-  #drain(origin: URL): void {
+  #drain(origin: URL, freed: readonly Dispatcher[] = []): void {
     if (!this.#needDrain) return
     this.#needDrain = false
-    this.emit('drain', origin)
+    this.emit('drain', origin, [this, ...freed])
   }
 
   #onFailure(upstream: Upstream): void {

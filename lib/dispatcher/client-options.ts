@@ -28,6 +28,8 @@ export interface ClientOptions {
   strictContentLength?: boolean | null
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | Connector | null
+  /** Options of the connector too; those of `connect` come first. Source: undici's `Pool.md`. */
+  tls?: Partial<BuildOptions> | null
   /** A unix socket or named pipe. Default: none. */
   socketPath?: string | null
   /** Local address to connect from. Default: the system's choice. */
@@ -66,7 +68,6 @@ const withdrawn: Record<string, string> = {
   requestTimeout: 'headersTimeout and bodyTimeout',
   idleTimeout: 'keepAliveTimeout',
   maxKeepAliveTimeout: 'keepAliveMaxTimeout',
-  tls: 'connect',
 }
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
@@ -108,11 +109,12 @@ function nodeHeaderSize(): number | undefined {
 }
 
 function connectorOf(options: ClientOptions): Connector {
-  const { connect, allowH2 } = options
+  const { connect, tls, allowH2 } = options
   if (typeof connect === 'function') return connect
   if (connect !== undefined && connect !== null && typeof connect !== 'object') {
     throw invalidOption('connect', 'a function or an object', connect)
   }
+  if (tls !== undefined && tls !== null && typeof tls !== 'object') throw invalidOption('tls', 'an object', tls)
   if (allowH2 !== undefined && allowH2 !== null) flag('allowH2', allowH2, false)
   const given: Record<string, unknown> = {
     maxCachedSessions: options.maxCachedSessions,
@@ -122,7 +124,7 @@ function connectorOf(options: ClientOptions): Connector {
     autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
   }
   const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)
-  return buildConnector({ ...Object.fromEntries(known), ...connect } as BuildOptions)
+  return buildConnector({ ...tls, ...Object.fromEntries(known), ...connect } as BuildOptions)
 }
 
 /** A limit of requests under way, as `client.pipelining` takes it. */

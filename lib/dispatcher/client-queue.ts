@@ -101,7 +101,13 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   }
 
   #connect(first: Exchange): void {
-    this.#connection = new Connection(this, this.#options)
+    try {
+      this.#connection = new Connection(this, this.#options)
+    } catch (error) {
+      // No parser: then there is none for any of them.
+      this.#failWaiting(error as Error, false)
+      return queueMicrotask(() => this.#listener.onProgress())
+    }
     this.#connection.connect(first.request.hostHeader)
   }
 

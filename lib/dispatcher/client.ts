@@ -113,7 +113,7 @@ export class Client extends LifecycleDispatcher {
   #progress(): void {
     if (this.#needDrain && !this.#queue.busy) {
       this.#needDrain = false
-      this.emit('drain', this.#url)
+      this.emit('drain', this.#url, [this])
     }
     this.settle()
   }

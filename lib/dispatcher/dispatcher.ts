@@ -140,7 +140,7 @@ export class Dispatcher extends EventEmitter {
 
 type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
 type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
-type DrainListener = (origin: URL) => void
+type DrainListener = (origin: URL, targets: readonly Dispatcher[]) => void
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
 // biome-ignore lint/suspicious/noExplicitAny: compared strictly, as results are, ours would fit nowhere but here
 type AnyListener = (...values: any[]) => void
@@ -180,7 +180,7 @@ export interface Dispatcher {
   emit(event: 'connect', origin: URL, targets: readonly Dispatcher[]): boolean
   emit(event: 'disconnect', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
   emit(event: 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
-  emit(event: 'drain', origin: URL): boolean
+  emit(event: 'drain', origin: URL, targets: readonly Dispatcher[]): boolean
 }
 
 /** The types that undici documents, under the same names. */

@@ -53,17 +53,19 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override close(callback?: Done): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#close(resolve, reject))
     if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    this.#close(callback, callback as (error: Error) => void)
+    const tell = callback as (error: Error | null) => void
+    this.#close(() => tell(null), tell)
   }
 
   override destroy(error?: Error | null): Promise<void>
   override destroy(callback: Done): void
   override destroy(error: Error | null, callback: Done): void
   override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
-    if (typeof error === 'function') return this.#destroy(null, error)
+    if (typeof error === 'function') return this.destroy(null, error)
     if (callback === undefined) return new Promise((resolve) => this.#destroy(error ?? null, resolve))
     if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    this.#destroy(error ?? null, callback)
+    const tell = callback as (error: null) => void
+    this.#destroy(error ?? null, () => tell(null))
   }
 
   /** Takes a request in. */

@@ -10,7 +10,7 @@ import type { Waiting } from './waiting.js'
 export interface MemberListener {
   /** One more is busy, or one less. */
   onBusyCount(difference: number): void
-  onMemberFree(member: Member): void
+  onMemberFree(member: Member, targets: readonly Dispatcher[]): void
   onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void
   onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
@@ -78,9 +78,9 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#listener.onBusyCount(busy ? 1 : -1)
   }
 
-  readonly #onDrain = (): void => {
+  readonly #onDrain = (_origin: URL, targets: readonly Dispatcher[] = []): void => {
     this.#set(false)
-    this.#listener.onMemberFree(this)
+    this.#listener.onMemberFree(this, targets)
   }
 
   readonly #onConnect = (origin: URL, targets: readonly Dispatcher[]): void => {

@@ -117,8 +117,8 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     return member
   }
 
-  /** Serves those who wait, in the order of their arrival. */
-  #serve(): void {
+  /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
+  #serve(freed: readonly Dispatcher[] = []): void {
     if (this.#serving) return
     this.#serving = true
     while (this.#waiting.head !== null) {
@@ -133,7 +133,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#serving = false
     if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
       this.#needDrain = false
-      this.emit('drain', this.#url)
+      this.emit('drain', this.#url, [this, ...freed])
     }
     if (this.closed) this.#dismiss()
   }
@@ -175,7 +175,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     }
     if (this.#needDrain) {
       this.#needDrain = false
-      this.emit('drain', this.#url)
+      this.emit('drain', this.#url, [this])
     }
     Promise.all(members).then(done, done)
   }
@@ -186,10 +186,10 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#busy += difference
   }
 
-  onMemberFree(member: Member): void {
+  onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
     if (!this.#members.has(member)) return
     this.#picker.freed(member)
-    this.#serve()
+    this.#serve(targets)
   }
 
   onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {

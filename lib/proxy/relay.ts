@@ -10,8 +10,8 @@ export interface View {
 
 /** Tells on `to` what happens to `from`. */
 export function relay(from: Dispatcher, to: Dispatcher, view: View): void {
-  from.on('drain', (origin) => {
-    to.emit('drain', view.origin ?? origin)
+  from.on('drain', (origin, targets = []) => {
+    to.emit('drain', view.origin ?? origin, view.targets(targets))
   })
   from.on('connect', (origin, targets) => {
     to.emit('connect', view.origin ?? origin, view.targets(targets))

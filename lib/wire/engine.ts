@@ -1,3 +1,4 @@
+import { WebAssemblyNotSupportedError } from '../errors/platform.js'
 import { binary } from './binary.generated.js'
 
 /** Bytes of the one buffer into which every connection of an engine reads. */
@@ -273,6 +274,7 @@ let compiled: object | null = null
 /** An engine with a free slot: made on first use, and again when all slots are taken. */
 export function availableEngine(): Engine {
   for (const engine of engines) if (!engine.full) return engine
+  if (typeof WebAssembly === 'undefined') throw new WebAssemblyNotSupportedError()
   compiled ??= new WebAssembly.Module(Buffer.from(binary, 'base64'))
   const engine = new Engine(compiled)
   engines.push(engine)

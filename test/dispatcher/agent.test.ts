@@ -63,7 +63,7 @@ t.test('factory, connections, maxOrigins and bad input', async (t) => {
   ]).then(([, connected]) => connected)
   t.ok(targets[1] instanceof Client)
   await single.close()
-  for (const options of [null, { factory: 1 }, { maxOrigins: 0 }, { connections: 0 }, { pipelining: -1 }]) {
+  for (const options of [null, { factory: 1 }, { maxOrigins: 0 }, { connections: -1 }, { pipelining: -1 }]) {
     t.throws(() => new Agent(options as never), { code: 'UND_ERR_INVALID_ARG' }, JSON.stringify(options))
   }
   const bad = new Agent({ factory: () => null as never })

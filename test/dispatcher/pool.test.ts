@@ -247,8 +247,8 @@ t.test('a request that waits in the pool can be aborted', async (t) => {
 t.test('options', async (t) => {
   for (const options of [
     null,
-    { connections: 0 },
-    { connections: 1.5 },
+    { connections: -1 },
+    { connections: Infinity },
     { clientTtl: 0 },
     { clientTtl: 'x' },
     { factory: 1 },

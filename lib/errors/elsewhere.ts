@@ -1,0 +1,25 @@
+/**
+ * Errors of what this library has no part in. They are here because undici documents them: a program that asks whether
+ * it got one goes on working.
+ */
+import { UndiciError } from '../errors.js'
+
+/** A SOCKS5 proxy refused. Its code may be a longer one. */
+export class Socks5ProxyError extends UndiciError {
+  static override readonly code: string = 'UND_ERR_SOCKS5'
+  constructor(message = 'SOCKS5 proxy error', code = 'UND_ERR_SOCKS5') {
+    super(message)
+    this.name = 'Socks5ProxyError'
+    this.code = code
+  }
+}
+
+/** A WebSocket message above its maximum size. */
+export class MessageSizeExceededError extends UndiciError {
+  static override readonly code: string = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'
+  constructor(message = 'Max decompressed message size exceeded', options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MessageSizeExceededError'
+    this.code = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'
+  }
+}

@@ -1,0 +1,10 @@
+/** The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented. */
+export class WebAssemblyNotSupportedError extends Error {
+  readonly code = 'ERR_WEBASSEMBLY_NOT_SUPPORTED'
+  constructor(
+    message = 'WebAssembly is not supported in this environment, but is required for HTTP/1 parsing',
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}

@@ -1,0 +1,157 @@
+/** What the documents say beside their examples, item by item as far as a program can read it. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import * as sluice from '../../lib/index.js'
+import { Agent, BalancedPool, Client, type Dispatcher, errors, Pool, RoundRobinPool } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import { event, httpOrigin, httpsOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+import { documents, textOf } from './blocks.js'
+
+const get = { path: '/', method: 'GET' }
+
+/** All of lib, to look for names in. */
+function source(): string {
+  const folder = fileURLToPath(new URL('../../../lib/', import.meta.url))
+  const files = readdirSync(folder, { recursive: true }).map(String)
+  const read = files.filter((name) => name.endsWith('.ts') && !name.includes('.generated'))
+  return read.map((name) => readFileSync(`${folder}/${name}`, 'utf8')).join('\n')
+}
+
+/** Documented, and without meaning over HTTP/1.1 alone or in this library; or the name of a mere parameter. */
+const ignored: Record<string, string[]> = {
+  Client: [
+    'useH2c',
+    'maxConcurrentStreams',
+    'connectionWindowSize',
+    'pingInterval',
+    'h2Options',
+    'settings',
+    'webSocket',
+    'maxFragments',
+    'maxPayloadSize',
+    'eventSource',
+    'maxEventSize',
+  ],
+  Connector: ['err'],
+  RetryHandler: ['err', 'retryHandlers'],
+  RetryAgent: ['err'],
+  DiagnosticsChannel: ['websocket', 'extensions', 'handshakeResponse', 'payload'],
+}
+
+t.test('every documented option and field is known here, or is none of ours', async (t) => {
+  const names = new Set(source().match(/\w+/g))
+  for (const document of documents) {
+    const items = [...textOf(document).matchAll(/^ *\* `(\w+)` \{/gm)].map((match) => match[1] as string)
+    const unknown = new Set(items.filter((name) => !names.has(name) && !ignored[document]?.includes(name)))
+    t.strictSame([...unknown], [], document)
+  }
+})
+
+t.test('every documented method and property is there', async (t) => {
+  const classes = new Map(Object.entries(sluice).map(([name, value]) => [name.toLowerCase(), value]))
+  for (const document of documents) {
+    for (const [, holder, member] of textOf(document).matchAll(/^### `(\w+)\.(\w+)/gm)) {
+      const Class = classes.get((holder as string).toLowerCase()) as { prototype: object } | undefined
+      t.ok(Class !== undefined && (member as string) in Class.prototype, `${holder}.${member}`)
+    }
+  }
+})
+
+t.test('every documented channel is published to, or is none of ours', async (t) => {
+  const known = source()
+  const channels = [...textOf('DiagnosticsChannel').matchAll(/^## Event: `'(undici:[\w:-]+)'`/gm)].map(
+    ([, name]) => name,
+  )
+  t.ok(channels.length > 10)
+  for (const name of channels as string[]) {
+    if (!/websocket|pending-requests/.test(name)) t.ok(known.includes(`'${name}'`), name)
+  }
+})
+
+t.test('every documented error is there by its name and code', async (t) => {
+  const sections = textOf('Errors')
+    .split(/^## Class: /m)
+    .slice(1)
+  t.ok(sections.length > 25)
+  const documented = sections.map((section) => {
+    const of = (field: string) =>
+      new RegExp(`\`${field}\` \\{string\\} (?:Always|.*Default:\\*\\*) *\`'(\\w+)'\``).exec(section)?.[1]
+    const name = /^`(\w+)`/.exec(section)?.[1] as keyof typeof errors
+    const Class = errors[name] as new (...values: unknown[]) => Error & { code?: string }
+    const error = name === 'RequestRetryError' || name === 'ResponseError' ? new Class('x', 500, {}) : new Class()
+    t.equal(error.name, of('name'), name)
+    if (name !== 'HTTPParserError') t.equal(error.code, of('code'), name)
+    t.ok(error instanceof Class && error instanceof Error)
+    const apart = name === 'HTTPParserError' || name === 'WebAssemblyNotSupportedError'
+    t.equal(error instanceof errors.UndiciError, !apart, name)
+    return name
+  })
+  t.strictSame(Object.keys(errors).sort(), documented.sort(), 'and nothing else')
+  const refused = new errors.Socks5ProxyError('x', 'UND_ERR_SOCKS5_AUTH')
+  t.match(refused, { code: 'UND_ERR_SOCKS5_AUTH', message: 'x' })
+})
+
+t.test('without WebAssembly each request tells so', async (t) => {
+  const program = `
+    import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
+    const client = new Client('http://localhost:1')
+    const error = await client.request({ path: '/', method: 'GET' }).catch((error) => error)
+    console.log(error.name, error.code, error.message.includes('WebAssembly'))
+    await client.close()`
+  const flags = ['--jitless', '--input-type=module', '-e', program]
+  const said = execFileSync(process.execPath, flags, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  t.equal(said.trim(), 'Error ERR_WEBASSEMBLY_NOT_SUPPORTED true')
+})
+
+t.test('drain names who has room again, the outermost first', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const chains: [Dispatcher, string[]][] = [
+    [new Client(origin.url), ['Client']],
+    [new Pool(origin.url, { connections: 1 }), ['Pool', 'Client']],
+    [new RoundRobinPool(origin.url, { connections: 1 }), ['RoundRobinPool', 'Client']],
+    [new BalancedPool(origin.url, { connections: 1 }), ['BalancedPool', 'Pool', 'Client']],
+    [new Agent({ connections: 1 }), ['Agent', 'Client']],
+    [new Agent({ connections: 2 }), ['Agent', 'Pool', 'Client']],
+  ]
+  for (const [dispatcher, names] of chains) {
+    const drained = event<[URL, object[]]>(dispatcher, 'drain')
+    while (dispatcher.dispatch({ ...get, origin: origin.url }, new Recorder()));
+    const [url, targets] = await drained
+    t.equal(url.origin, origin.url)
+    t.strictSame(
+      targets.map((target) => target.constructor.name),
+      names,
+    )
+    t.equal(targets[0], dispatcher)
+    await dispatcher.close()
+  }
+  await origin.close()
+})
+
+t.test('the callbacks of close and destroy are told that there was no error', async (t) => {
+  for (const dispatcher of [new Client('http://localhost'), new Pool('http://localhost'), new Agent()]) {
+    const told = (end: (callback: () => void) => void) =>
+      new Promise((resolve) => end((...values: unknown[]) => resolve(values)))
+    t.strictSame(await told((callback) => dispatcher.close(callback)), [null])
+    t.strictSame(await told((callback) => dispatcher.destroy(callback)), [null])
+    t.strictSame(await told((callback) => dispatcher.destroy(null, callback)), [null])
+  }
+})
+
+t.test('connections may be 0 for no limit, and tls steers the connector', async (t) => {
+  const ca = await authority()
+  const origin = await httpsOrigin((_request, reply) => void reply.end('x'), await serverIdentity(ca))
+  const pool = new Pool(origin.url, { connections: 0, tls: { ca: ca.cert } })
+  const answers = [1, 2, 3].map(() => pool.request(get).then(({ body }) => body.text()))
+  t.strictSame(await Promise.all(answers), ['x', 'x', 'x'])
+  t.equal(pool.stats.connected, 3)
+  await pool.close()
+  const nearer = new Client(origin.url, { tls: { rejectUnauthorized: false }, connect: { rejectUnauthorized: true } })
+  await t.rejects(nearer.request(get), { code: /UNABLE_TO_VERIFY|SELF_SIGNED/ })
+  await nearer.close()
+  t.throws(() => new Client(origin.url, { tls: 1 as never }), { code: 'UND_ERR_INVALID_ARG', message: /^tls must be/ })
+  await origin.close()
+})
