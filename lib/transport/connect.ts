@@ -121,6 +121,8 @@ function open(settings: Settings, target: ConnectorOptions, callback: ConnectorC
   if (target.httpSocket !== undefined && !secure) {
     throw new InvalidArgumentError('httpSocket can only be given for https:')
   }
+  const { signal } = settings.rest as { signal?: AbortSignal }
+  if (signal?.aborted === true) return refuse(signal, callback)
   const socket = secure ? openTls(settings, target) : openPlain(settings, target)
   if (target.onread !== undefined && target.httpSocket === undefined) byOnread.add(socket)
   if (settings.keepAlive && target.httpSocket === undefined) {
@@ -133,6 +135,13 @@ function open(settings: Settings, target: ConnectorOptions, callback: ConnectorC
   socket.setNoDelay(true)
   new Attempt(socket, { event: secure ? 'secureConnect' : 'connect', settings, target, callback })
   return socket
+}
+
+/** Node itself ends the process when `tls.connect` is given a signal that is aborted already (measured: 20 to 24). */
+function refuse(signal: AbortSignal, callback: ConnectorCallback): Duplex {
+  const error = new Error('The operation was aborted', { cause: signal.reason })
+  queueMicrotask(() => callback(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }), null))
+  return new net.Socket().destroy()
 }
 
 function address(settings: Settings, target: ConnectorOptions): Record<string, unknown> {

@@ -211,3 +211,21 @@ t.test('options', async (t) => {
   await origin.close()
   t.equal(typeof tls.connect, 'function')
 })
+
+t.test('a signal that was aborted before, or is while connected', async (t) => {
+  const { ca, server } = await identities
+  const plain = await httpOrigin((_request, reply) => reply.end('plain'))
+  const secure = await httpsOrigin((_request, reply) => reply.end('secure'), server)
+  for (const origin of [plain, secure]) {
+    const abort = new AbortController()
+    const client = new Client(origin.url, { connect: { ca: ca.cert, signal: abort.signal } })
+    t.match(await text(client), /plain|secure/)
+    const gone = event(client, 'disconnect')
+    abort.abort(new Error('enough'))
+    await gone
+    await t.rejects(text(client), { name: 'AbortError', code: 'ABORT_ERR', cause: { message: 'enough' } })
+    t.equal(origin.connections, 1)
+    await client.close()
+  }
+  await Promise.all([plain.close(), secure.close()])
+})
