@@ -81,7 +81,7 @@ export const expected: Record<string, unknown> = {
   'nobody listens': failed('ECONNREFUSED'),
   'the connection closes before the head': { name: 'TypeError', message: 'fetch failed' },
   'the connection closes before the head of a POST': { name: 'TypeError', message: 'fetch failed' },
-  'the connection closes in the body': { name: 'TypeError', message: 'terminated' },
+  'the connection closes in the body': { ...failed('UND_ERR_SOCKET', 'terminated'), cause: 'SocketError' },
   'the answer is not HTTP': { name: 'TypeError', message: 'fetch failed', cause: 'HTTPParserError' },
 }
 
