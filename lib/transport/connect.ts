@@ -128,13 +128,19 @@ function open(settings: Settings, target: ConnectorOptions, callback: ConnectorC
   if (settings.keepAlive && target.httpSocket === undefined) {
     socket.setKeepAlive(true, settings.keepAliveInitialDelay)
   }
-  if (settings.typeOfService >= 0) {
-    const able = socket as Socket & { setTypeOfService?(value: number): void }
-    able.setTypeOfService?.(settings.typeOfService)
-  }
+  // Before there is a descriptor Node answers EBADF.
+  if (settings.typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, settings.typeOfService))
   socket.setNoDelay(true)
   new Attempt(socket, { event: secure ? 'secureConnect' : 'connect', settings, target, callback })
   return socket
+}
+
+/** Newer Nodes alone have it, and not every system lets it be set: what was asked for is a hint. */
+function setTypeOfService(socket: Socket, value: number): void {
+  const able = socket as Socket & { setTypeOfService?(value: number): void }
+  try {
+    able.setTypeOfService?.(value)
+  } catch {}
 }
 
 /** Node itself ends the process when `tls.connect` is given a signal that is aborted already (measured: 20 to 24). */
