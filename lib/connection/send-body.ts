@@ -39,6 +39,12 @@ export class BodySender {
     return this.#started
   }
 
+  /** As many bytes went out as `content-length` says. */
+  get asAnnounced(): boolean {
+    const { framing, contentLength } = this.exchange.request.head
+    return framing !== 'length' || this.#sent === contentLength
+  }
+
   start(): void {
     if (this.#started || this.#stopped) return
     this.#started = true
@@ -106,7 +112,7 @@ export class BodySender {
 
   #finish(): void {
     const { framing, contentLength } = this.exchange.request.head
-    if (framing === 'length' && this.#sent !== contentLength && this.#strict) throw this.#mismatch(contentLength)
+    if (this.#strict && !this.asAnnounced) throw this.#mismatch(contentLength)
     if (framing === 'chunked') this.#outlet.appendHead(LAST_CHUNK)
     this.#stopped = true
     this.#listener.onBodyEnd()

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
+import { inScope } from '../api/scope.js'
 import type { SignalInput } from '../api/signal.js'
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -53,7 +54,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override close(callback?: Done): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#close(resolve, reject))
     if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    const tell = callback as (error: Error | null) => void
+    const tell = inScope(callback as (error: Error | null) => void)
     this.#close(() => tell(null), tell)
   }
 
@@ -64,7 +65,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (typeof error === 'function') return this.destroy(null, error)
     if (callback === undefined) return new Promise((resolve) => this.#destroy(error ?? null, resolve))
     if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    const tell = callback as (error: null) => void
+    const tell = inScope(callback as (error: null) => void)
     this.#destroy(error ?? null, () => tell(null))
   }
 

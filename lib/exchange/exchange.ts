@@ -60,6 +60,8 @@ export class Exchange implements QueueNode<Exchange> {
   rawTrailers: string[] | null = null
   /** What subscribers of diagnostics know it by. */
   trace: Trace | null = null
+  /** Trailers of a response that ended while the handler had it paused. */
+  #heldEnd: string[] | null = null
   readonly #handler: DispatchHandler
   readonly #controller: DispatchController
 
@@ -123,6 +125,10 @@ export class Exchange implements QueueNode<Exchange> {
 
   end(trailers: string[]): void {
     if (this.done) return
+    if (this.paused) {
+      this.#heldEnd = trailers
+      return
+    }
     this.done = true
     this.rawTrailers = trailers
     traceEnd(this, trailers)
@@ -199,7 +205,10 @@ export class Exchange implements QueueNode<Exchange> {
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    if (!this.done) this.carrier?.onExchangeResumed(this)
+    const held = this.#heldEnd
+    // Its connection is long at the next: only the handler is kept waiting.
+    if (held !== null) queueMicrotask(() => this.end(held))
+    else if (!this.done) this.carrier?.onExchangeResumed(this)
   }
 
   #head(head: ResponseHead): void {

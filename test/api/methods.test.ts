@@ -294,7 +294,12 @@ t.test("callbacks run where their caller was, and what they throw is the caller'
     })
     return once(duplex.end().resume(), 'end')
   })
-  t.strictSame(seen, ['callback', 'factory', 'handler'])
+  const closing = new Client(origin.url)
+  await place.run(
+    'close',
+    () => new Promise<void>((resolve) => closing.close(() => resolve(void seen.push(place.getStore())))),
+  )
+  t.strictSame(seen, ['callback', 'factory', 'handler', 'close'])
   let inside = true
   await new Promise<void>((resolve) => {
     client.request({ ...get, path: 5 as never, opaque: 'mine' }, (error, data) => {

@@ -260,6 +260,64 @@ t.test('pause holds bytes and end of the connection back', async (t) => {
   await origin.close()
 })
 
+t.test('the end waits for who paused at the last byte, and nobody else does', async (t) => {
+  const origin = await richOrigin()
+  const client = new Client(origin.url)
+  const seen: string[] = []
+  let go: () => void = () => {}
+  const recorder: Recorder = new Recorder((name, controller) => {
+    seen.push(name)
+    if (name !== 'data') return
+    controller.pause()
+    go = () => controller.resume()
+    if (recorder.body.length < 6) go()
+  })
+  client.dispatch(get, recorder)
+  while (client.stats.running > 0 || seen.length === 0) await new Promise(setImmediate)
+  t.strictSame(seen.at(-1), 'data', 'paused at the last')
+  const other = new Recorder()
+  client.dispatch(get, other)
+  await other.ended
+  t.strictSame(seen.at(-1), 'data', 'and still')
+  t.equal(recorder.error, null)
+  go()
+  await recorder.ended
+  t.equal(recorder.body.toString(), 'abcdef')
+  const legacy: string[] = []
+  await new Promise<void>((resolve) => {
+    let resume: () => void = () => {}
+    client.dispatch(get, {
+      onConnect: () => {},
+      onHeaders: (_status, _headers, proceed) => {
+        resume = proceed
+      },
+      onData: (chunk) => {
+        legacy.push(String(chunk))
+        setImmediate(() => {
+          legacy.push('resumed')
+          resume()
+        })
+        return false
+      },
+      onComplete: () => {
+        legacy.push('end')
+        resolve()
+      },
+      onError: t.error,
+    } satisfies LegacyDispatchHandler)
+  })
+  t.strictSame(legacy.slice(-2), ['resumed', 'end'])
+  const abandoned = new Recorder((name, controller) => {
+    if (name === 'data') controller.pause()
+    if (name === 'data') setImmediate(() => controller.abort(new Error('enough')))
+  })
+  client.dispatch(get, abandoned)
+  await abandoned.ended
+  t.match(abandoned.error, { message: 'enough' })
+  await client.close()
+  await origin.close()
+})
+
 t.test('the end of a connection at every byte of a response', async (t) => {
   const whole = response('hello')
   const client = { current: null as Client | null }
