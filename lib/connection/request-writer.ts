@@ -81,7 +81,7 @@ export class RequestWriter implements AlarmListener {
   /** The body was handed over whole. */
   finish(): Exchange | null {
     const exchange = this.sending
-    // What is too much, or what comes next, would read as another request.
+    // A server that got less waits for the rest.
     if (this.#sender?.asAnnounced === false) this.#state.keepAlive = 'last'
     this.#sender = null
     if (exchange !== null) this.#state.write('end')

@@ -97,12 +97,15 @@ export class BodySender {
     })
   }
 
-  #send(bytes: Uint8Array): void {
+  #send(piece: Uint8Array): void {
+    const { framing, contentLength } = this.exchange.request.head
+    const left = framing === 'length' ? Math.max(0, contentLength - this.#sent) : piece.length
+    this.#sent += piece.length
+    if (piece.length > left && this.#strict) throw this.#mismatch(contentLength)
+    // More than announced would read as another request.
+    const bytes = piece.length > left ? piece.subarray(0, left) : piece
     // A chunk of no bytes would end a chunked body.
     if (bytes.length === 0) return
-    const { framing, contentLength } = this.exchange.request.head
-    this.#sent += bytes.length
-    if (framing === 'length' && this.#sent > contentLength && this.#strict) throw this.#mismatch(contentLength)
     if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
     this.#outlet.appendBytes(bytes)
     if (framing === 'chunked') this.#outlet.appendHead('\r\n')
