@@ -1,7 +1,7 @@
 import { ComposedDispatcher, type Dispatcher } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { retrying } from './retry.js'
-import { type RetryOptions, resolveRetryOptions } from './retry-options.js'
+import { type RetryInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * A dispatcher that sends through another one, and again what failed and may be repeated; see {@link RetryHandler}.
@@ -10,7 +10,7 @@ import { type RetryOptions, resolveRetryOptions } from './retry-options.js'
  */
 export class RetryAgent extends ComposedDispatcher {
   /** @throws {InvalidArgumentError} no dispatcher, or an option that is not what is documented */
-  constructor(dispatcher: Dispatcher, options: RetryOptions = {}) {
+  constructor(dispatcher: Dispatcher, options: RetryInput = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
     super(

@@ -66,7 +66,7 @@ export class RetryHandler implements DispatchHandler {
 
   /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
   constructor(
-    request: DispatchOptions & { retryOptions?: options.RetryOptions | undefined },
+    request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
     { dispatch, handler }: RetryHandlers,
   ) {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)

@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.js'
-import type { DispatchOptions } from '../exchange/request.js'
+import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 
 /** How far the retrying of one request is. The same object at each call. */
 export interface RetryState {
@@ -11,7 +11,7 @@ export interface RetryState {
 export interface RetryContext {
   state: RetryState
   /** The options of the request, with `retryOptions` complete. */
-  opts: DispatchOptions & { retryOptions?: RetryOptions | undefined }
+  opts: DispatchOptions & { retryOptions?: RetryOptions }
 }
 
 /** Nothing or null: try again, now. An error: give up, and fail with it. Only the first call counts. */
@@ -22,32 +22,43 @@ export type RetryCallback = (error: Error, context: RetryContext, callback: OnRe
 
 /** When and how often a request is sent again. Source: undici's `RetryHandler.md`. */
 export interface RetryOptions {
-  /** Fail with a RequestRetryError where a response with a status of `statusCodes` is the last; false: hand it out. Default: true. */
-  throwOnError?: boolean | undefined
+  /** False: a response with one of `statusCodes` is handed out when it is the last, and no RequestRetryError. Default: true. */
+  throwOnError?: boolean
   /** Decides instead of all options below but `statusCodes`. Default: none. */
-  retry?: RetryCallback | undefined
+  retry?: RetryCallback
   /** Tries after the first. Default: 5. */
-  maxRetries?: number | undefined
+  maxRetries?: number
   /** Longest wait between two tries in ms. Default: 30 000. */
-  maxTimeout?: number | undefined
+  maxTimeout?: number
   /** First wait in ms. Default: 500. */
-  minTimeout?: number | undefined
+  minTimeout?: number
   /** By what each wait is longer than the last. Default: 2. */
-  timeoutFactor?: number | undefined
+  timeoutFactor?: number
   /** Wait as long as `retry-after` says. Default: true. */
-  retryAfter?: boolean | undefined
+  retryAfter?: boolean
   /** Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
-  methods?: readonly string[] | undefined
+  methods?: HttpMethod[]
   /** Default: 500, 502, 503, 504, 429. */
-  statusCodes?: readonly number[] | undefined
-  /** Codes of errors after which another try makes sense. */
-  errorCodes?: readonly string[] | undefined
+  statusCodes?: number[]
+  /**
+   * Codes of errors after which another try makes sense. Default: ECONNRESET, ECONNREFUSED, ENOTFOUND, ENETDOWN,
+   * ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, EPIPE, UND_ERR_SOCKET.
+   */
+  errorCodes?: string[]
+}
+
+/** {@link RetryOptions} as they are taken: lists that can not be changed will do, and nothing stands for the default. */
+export type RetryInput = {
+  [Name in keyof RetryOptions]?:
+    | (RetryOptions[Name] extends (infer Item)[] | undefined ? readonly Item[] : RetryOptions[Name])
+    | null
+    | undefined
 }
 
 declare module '../exchange/request.js' {
   interface DispatchInput {
     /** For this request alone, over those of `interceptors.retry`. */
-    retryOptions?: RetryOptions | undefined
+    retryOptions?: RetryInput | null | undefined
   }
 }
 
@@ -79,7 +90,7 @@ const defaults: RetrySettings = {
 }
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
-export function resolveRetryOptions(options: RetryOptions | null | undefined): RetrySettings {
+export function resolveRetryOptions(options: RetryInput | null | undefined): RetrySettings {
   if (options === undefined || options === null) return withDefaults({})
   if (typeof options !== 'object') throw invalidOption('retryOptions', 'an object', options)
   const settings = withDefaults(options)
@@ -92,6 +103,8 @@ export function resolveRetryOptions(options: RetryOptions | null | undefined): R
   }
   for (const name of ['methods', 'statusCodes', 'errorCodes'] as const) {
     if (!Array.isArray(settings[name])) throw invalidOption(name, 'an array', settings[name])
+    // A callback sees them: it may change its own.
+    Object.assign(settings, { [name]: [...settings[name]] })
   }
   if (settings.retry !== undefined && typeof settings.retry !== 'function') {
     throw invalidOption('retry', 'a function', settings.retry)
@@ -100,13 +113,13 @@ export function resolveRetryOptions(options: RetryOptions | null | undefined): R
 }
 
 /** What is undefined or null counts as not given. */
-function withDefaults(options: RetryOptions): RetrySettings {
+function withDefaults(options: RetryInput): RetrySettings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null)
   return { ...defaults, ...Object.fromEntries(given) }
 }
 
 /** The options of `first`, over them those of `second` that are given. */
-export function mergeRetryOptions(first: RetryOptions, second: RetryOptions | null | undefined): RetryOptions {
+export function mergeRetryOptions(first: RetryInput, second: RetryInput | null | undefined): RetryInput {
   if (second === undefined || second === null) return first
   if (typeof second !== 'object') throw invalidOption('retryOptions', 'an object', second)
   const given = Object.entries(second).filter(([, value]) => value !== undefined && value !== null)

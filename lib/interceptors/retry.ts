@@ -2,27 +2,24 @@ import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/di
 import { invalidOption } from '../errors.js'
 import { flattenHeaders } from '../wire/headers.js'
 import { RetryHandler } from './retry-handler.js'
-import { mergeRetryOptions, type RetryOptions, resolveRetryOptions } from './retry-options.js'
+import { mergeRetryOptions, type RetryInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
  * over `options`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function retry(options: RetryOptions = {}): DispatchInterceptor {
+export function retry(options: RetryInput = {}): DispatchInterceptor {
   resolveRetryOptions(options)
   return (dispatch) => retrying(dispatch, (own) => mergeRetryOptions(options, own))
 }
 
 /** A way to dispatch by RetryHandlers. `optionsFor` knows what a request's own `retryOptions` are worth. */
-export function retrying(
-  dispatch: Dispatch,
-  optionsFor: (own: RetryOptions | null | undefined) => RetryOptions,
-): Dispatch {
+export function retrying(dispatch: Dispatch, optionsFor: (own: RetryInput | null | undefined) => RetryInput): Dispatch {
   return (request, handler) => {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     const sent = withLastingHeaders(request)
-    const { retryOptions: own } = sent as { retryOptions?: RetryOptions }
+    const { retryOptions: own } = sent as { retryOptions?: RetryInput }
     // Who retries further down sees the same options at each try.
     const dispatchAgain: Dispatch = (again, tries) =>
       dispatch(own === undefined ? again : Object.assign(again, { retryOptions: own }), tries)

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Readable } from 'node:stream'
 import t from 'tap'
+import type * as undici from 'undici'
 import { Client, RetryHandler } from '../../lib/index.js'
 import { examplesOf, runExample } from '../servers/documentation.js'
 import { httpOrigin } from '../servers/origin.js'
@@ -503,4 +504,34 @@ t.test('what is not as documented is refused at once', async (t) => {
   for (const [name, values] of wrong) for (const value of values) refused({ ...get, retryOptions: { [name]: value } })
   refused({ ...get, retryOptions: 3 })
   t.ok(new RetryHandler({ ...get, retryOptions: { maxRetries: undefined } }, { dispatch, handler }))
+})
+
+t.test("what is typed by undici's types is taken, and the other way round", async (t) => {
+  const retry: undici.RetryHandler.RetryCallback = (error, { state, opts }, callback) =>
+    callback(state.counter > 1 || opts.retryOptions?.methods?.includes('GET') !== true ? error : null)
+  const theirs: undici.RetryHandler.RetryOptions = { retry, methods: ['GET'] }
+  const ours: Options = theirs
+  const back: undici.RetryHandler.RetryOptions = ours
+  const client = new Client('http://localhost')
+  const handlers: undici.RetryHandler.RetryHandlers = { dispatch: client.dispatch.bind(client), handler: {} }
+  const same: RetryHandler.RetryHandlers = { ...handlers, handler: new Recorder() }
+  t.ok(new RetryHandler({ ...get, retryOptions: back }, same))
+  t.equal((await run([busy, fine], { options: theirs })).recorder.body, 'fine')
+  await client.close()
+})
+
+t.test('defaults are of this request alone', async (t) => {
+  const greedy: RetryHandler.RetryCallback = (error, { opts }, callback) => {
+    opts.retryOptions?.statusCodes?.push(200)
+    callback(error)
+  }
+  await run([busy], { options: { retry: greedy } })
+  t.equal((await run([fine])).recorder.body, 'fine')
+})
+
+t.test('a HEAD', async (t) => {
+  const head = message('200 OK', '', { etag: '"one"', 'content-length': '10' })
+  const { recorder, requests } = await run([lost, head], { request: { method: 'HEAD' } })
+  t.strictSame(recorder.calls, ['start', 'start', 'head 200', 'end'])
+  t.equal(requests.length, 2)
 })
