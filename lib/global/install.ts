@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { Dispatcher } from '../dispatcher/dispatcher.js'
 import { invalidOption, NotSupportedError } from '../errors.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
 
@@ -10,16 +10,23 @@ const HOOKS = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'] as cons
 
 type Hooked = Record<symbol, unknown>
 
+/** Sends by the global dispatcher of the moment. */
+class GlobalFollower extends Dispatcher {
+  override dispatch(...request: Parameters<Dispatcher['dispatch']>): boolean {
+    return getGlobalDispatcher().dispatch(...request)
+  }
+}
+
 /** What stood there before, by hook; null when nothing is installed. */
 let before: Map<symbol, unknown> | null = null
 
 /**
- * Routes the runtime's built-in `fetch` through `dispatcher` (default: {@link getGlobalDispatcher}'s), until
- * {@link uninstall}. A `dispatcher` given to `fetch` itself goes first. A second call changes the dispatcher.
+ * Routes the runtime's built-in `fetch` through `dispatcher`, until {@link uninstall}; without one through whatever
+ * {@link getGlobalDispatcher} returns at the time of each request. A `dispatcher` given to `fetch` itself goes first. A second call changes the dispatcher.
  * @throws {InvalidArgumentError} no dispatcher
  * @throws {NotSupportedError} a runtime whose `fetch` is not built on dispatchers
  */
-export function install(dispatcher: Dispatcher = getGlobalDispatcher()): void {
+export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
   if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   if (!fetchTakesDispatchers()) {
     throw new NotSupportedError('install() needs a runtime whose fetch sends through a dispatcher: Node 20 or newer')

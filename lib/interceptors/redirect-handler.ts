@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
 import { InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
@@ -71,6 +72,8 @@ export class RedirectHandler implements DispatchHandler {
   readonly #handler: DispatchHandler
   readonly #controller = new RelayController((reason) => this.#fail(reason))
   readonly #sent = new Set<string>()
+  /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
+  readonly #sender = new AsyncResource('sluice.redirect')
   #followed = 0
   #discarded = 0
   #over = false
@@ -216,7 +219,7 @@ export class RedirectHandler implements DispatchHandler {
     this.location = null
     this.#controller.detach()
     try {
-      this.dispatch({ ...this.opts }, this)
+      this.#sender.runInAsyncScope(() => this.dispatch({ ...this.opts }, this))
     } catch (error) {
       this.#fail(error as Error)
     }

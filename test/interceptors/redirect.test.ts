@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import {
@@ -469,6 +470,25 @@ t.test('RedirectHandler, as it is documented', async (t) => {
   t.throws(() => client.compose(follow).dispatch({ ...options, maxRedirections: -1 } as DispatchOptions, recorder), {
     code: 'UND_ERR_INVALID_ARG',
   })
+  await client.close()
+  await origin.close()
+})
+
+t.test('what follows is sent where its caller was', async (t) => {
+  const origin = await redirecting()
+  const place = new AsyncLocalStorage<number>()
+  const places: unknown[] = []
+  const client = new Client(origin.url)
+  const noting = client.compose(
+    (dispatch) => (options, handler) => {
+      places.push(place.getStore())
+      return dispatch(options, handler)
+    },
+    follow,
+  )
+  await place.run(1, async () => (await noting.request({ path: '/', method: 'GET' })).body.dump())
+  await place.run(2, async () => (await noting.request({ path: '/chain/2', method: 'GET' })).body.dump())
+  t.strictSame(places, [1, 2, 2, 2])
   await client.close()
   await origin.close()
 })
