@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import type { Block } from './blocks.js'
+import type { Plan } from './plan.js'
+import type { Scene } from './scene.js'
+
+/** How an example ended. */
+export interface Outcome {
+  /** The exit code; null when it had to be ended. */
+  code: number | null
+  /** What it wrote, line by line, without what changes from run to run. */
+  output: string[]
+  /** The same of the error output. */
+  complaints: string[]
+}
+
+const LONGEST = 30_000
+const preload = new URL('./preload.js', import.meta.url).href
+let files = 0
+
+/** What stands in the place of undici, and the Node that it runs on. */
+export interface Stage {
+  library: URL
+  node: string
+  scene: Scene
+}
+
+/** Runs an example in a process of its own. */
+export function run(block: Block, plan: Plan, { library, node, scene }: Stage): Promise<Outcome> {
+  const extension = block.language === 'cjs' ? 'cjs' : 'mjs'
+  const file = join(scene.folder, `${block.document}-${block.line}-${++files}.${extension}`)
+  writeFileSync(file, program(block, plan, { library, scene }))
+  const flags = ['--import', preload, '--disable-warning=ExperimentalWarning']
+  const env = {
+    PATH: process.env.PATH,
+    EXAMPLE_ADDRESSES: JSON.stringify(scene.addresses),
+    ...(plan.trusts ? { NODE_EXTRA_CA_CERTS: scene.authorityFile } : {}),
+  }
+  return new Promise((resolve) => {
+    const options = { cwd: scene.folder, env, timeout: LONGEST, killSignal: 'SIGKILL' as const }
+    execFile(node, [...flags, file], options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
+      resolve({ code, output: steady(stdout), complaints: steady(stderr) })
+    })
+  })
+}
+
+/** The example as it stands, but for its imports, between what the plan adds. */
+export function program(block: Block, plan: Plan, { library, scene }: Omit<Stage, 'node'>): string {
+  const parts = [plan.before, block.text, plan.behind].filter((part) => part !== undefined)
+  let text = parts.join('\n')
+  if (plan.placeholder !== undefined) text = text.replaceAll(plan.placeholder, scene.fingerprint)
+  if (plan.runtimeFetch) text = text.replace(/^(import \{.*?),? fetch( \} from 'undici')$/m, '$1$2')
+  const target = block.language === 'cjs' ? fileURLToPath(library) : library.href
+  text = text.replace(/(\bfrom |\bimport\(|\brequire\()'undici'/g, `$1${JSON.stringify(target)}`)
+  if (block.language !== 'ts') return text
+  return ts.transpile(text, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext })
+}
+
+/** Ports and dates differ from run to run. */
+function steady(text: string): string[] {
+  const same = text
+    .replace(/(localhost|127\.0\.0\.1|\[::1\]):\d{4,5}\b/g, (whole, host: string) =>
+      /:(300[0-2]|8000)$/.test(whole) ? whole : `${host}:PORT`,
+    )
+    .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, 'DATE')
+  return same.split('\n').filter((line) => line !== '')
+}
