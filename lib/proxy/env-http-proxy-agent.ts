@@ -98,6 +98,11 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   }
 }
 
+/** The types that undici documents, under the same names. */
+export declare namespace EnvHttpProxyAgent {
+  export type Options = EnvHttpProxyAgentOptions
+}
+
 /** By its name in lower case; an empty one counts as set. */
 function variable(name: string): string | undefined {
   const { env } = process

@@ -107,6 +107,11 @@ export class ProxyAgent extends LifecycleDispatcher {
   }
 }
 
+/** The types that undici documents, under the same names. */
+export declare namespace ProxyAgent {
+  export type Options = ProxyAgentOptions
+}
+
 function newPool(origin: URL, options: PoolOptions): Dispatcher {
   return new Pool(origin, options)
 }

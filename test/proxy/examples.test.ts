@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process'
+import t from 'tap'
+import { blocksOf } from '../documents/blocks.js'
+import { httpOrigin } from '../servers/origin.js'
+import { proxyServer } from '../servers/proxy.js'
+
+const library = new URL('../../lib/index.js', import.meta.url).href
+
+/** Runs a program with some of the environment its own; what it printed, errors included. */
+function run(program: string, environment: Record<string, string>): Promise<string> {
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...env, ...environment } })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
+  return new Promise((resolve) => child.on('close', (code) => resolve(`${said}${code}`)))
+}
+
+t.test('the examples of EnvHttpProxyAgent.md', async (t) => {
+  const origin = await httpOrigin((_request, reply) => reply.end('{"foo":"bar"}'))
+  const proxy = await proxyServer()
+  const blocks = blocksOf('EnvHttpProxyAgent')
+  t.equal(blocks.length, 6)
+  for (const { text, heading } of blocks) {
+    // `fetch` is the runtime's: it takes our dispatchers, and the global one by install().
+    const imported = text.replace(/import \{(.*)\} from 'undici'/, (_, names: string) => {
+      const ours = names.replace(/, fetch|fetch, /, '').replace(/ $/, ', install ')
+      return `import {${ours}} from '${library}'`
+    })
+    t.not(imported, text)
+    const installed = imported.replace(/^setGlobalDispatcher\((\w+)\)$/m, '$&\ninstall($1)')
+    const program = installed.replaceAll('http://localhost:3000', origin.url)
+    const before = proxy.forwards.length
+    const said = await run(program, { http_proxy: proxy.url })
+    t.match(said, /0$/, heading)
+    if (!heading.startsWith('Example')) continue
+    t.match(said, /^response received 200\n/, heading)
+    t.equal(proxy.forwards.length, before + 1, `${heading}: through the proxy`)
+  }
+  await Promise.all([proxy.close(), origin.close()])
+})
