@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { type Runtime, run, runtime } from '../runtimes/runtimes.js'
+import type { Way } from './fetch/common.js'
 import { expected, expectedOfPools } from './fetch/expected.js'
 import { fetchOrigin } from './fetch/origin.js'
 
@@ -10,17 +11,20 @@ interface Outcome {
   results: Record<string, unknown>
   /** Connections that sluice told of. */
   connects: number
+  /** Connections that the origin accepted meanwhile. */
+  connections: number
+  /** What was opened for a fetch after `uninstall()`. */
+  uninstalled: { opened: number; ours: number } | null
   version: string
 }
 
-/** Runs the program against an origin of its own; `accepted` is how many connections that one saw. */
-async function outcome(node: Runtime, way: 'native' | 'dispatcher'): Promise<Outcome & { accepted: number }> {
+/** Runs the program against an origin of its own. */
+async function outcome(node: Runtime, way: Way): Promise<Outcome> {
   const origin = await fetchOrigin()
   const { code, stdout, stderr } = await run(node.path, [program, origin.url, origin.control.url, way])
-  const accepted = origin.connections
   await origin.close()
   if (code !== 0) throw new Error(`${node.name} ended with ${code}: ${stderr}`)
-  return { ...JSON.parse(stdout), accepted }
+  return JSON.parse(stdout)
 }
 
 /** Where sluice and Node's own client may name a failure of the connection in their own words. */
@@ -38,14 +42,22 @@ function compare(t: Test, native: Outcome, sluice: Outcome): void {
   t.strictSame(Object.keys(sluice.results).sort(), known.sort(), 'nothing was left out')
 }
 
-async function overPool(t: Test, node: Runtime): Promise<void> {
+async function overSluice(t: Test, node: Runtime): Promise<void> {
   const native = await outcome(node, 'native')
-  const sluice = await outcome(node, 'dispatcher')
-  t.equal(sluice.version, node.version)
-  compare(t, native, sluice)
-  t.equal(sluice.accepted, sluice.connects, 'all connections were of sluice')
   t.equal(native.connects, 0)
+  for (const way of ['dispatcher', 'install'] as const) {
+    await t.test(way, async (t) => {
+      const sluice = await outcome(node, way)
+      t.equal(sluice.version, node.version)
+      compare(t, native, sluice)
+      t.equal(sluice.connections, sluice.connects, 'all connections were of sluice')
+      t.strictSame(sluice.uninstalled, way === 'install' ? { opened: 1, ours: 0 } : null)
+    })
+  }
 }
+
+// Twelve processes, one after another.
+t.setTimeout(200_000)
 
 const nodes = new Set([`node@${process.versions.node.split('.')[0]}`, 'node@22', 'node@24', 'node@26'])
 
@@ -53,5 +65,5 @@ const found = await Promise.all(Array.from(nodes, async (name) => ({ name, node:
 
 for (const { name, node } of found) {
   const skip = typeof node === 'string' ? node : false
-  t.test(`built-in fetch of ${name} over a Pool`, { skip }, (t) => overPool(t, node as Runtime))
+  t.test(`built-in fetch of ${name} over sluice`, { skip }, (t) => overSluice(t, node as Runtime))
 }

@@ -1,6 +1,6 @@
 import http from 'node:http'
-import { type Dispatcher, Pool, type PoolOptions } from '../../../lib/index.js'
-import type { Fate } from './origin.js'
+import { type Dispatcher, getGlobalDispatcher, install, Pool, type PoolOptions, uninstall } from '../../../lib/index.js'
+import type { Fate, State } from './origin.js'
 
 export type Init = Omit<RequestInit, 'dispatcher' | 'headers'> & { headers?: Record<string, string>; cache?: string }
 
@@ -15,23 +15,29 @@ export interface Echo {
 
 export const echoed = (response: Response): Promise<Echo> => response.json() as Promise<Echo>
 
+/** Over the runtime's own connections, over a dispatcher given to each call, or over what `install()` put there. */
+export type Way = 'native' | 'dispatcher' | 'install'
+
 /** Where the program's requests go, and over what. */
 export class Surroundings {
   readonly origin: string
-  readonly native: boolean
+  readonly way: Way
   readonly #control: string
-  /** Goes to fetch by its option; none for the runtime's own. */
   #dispatcher: Dispatcher | undefined
   readonly #opened = new Set<Dispatcher>()
   /** Connections that the dispatchers told of. */
   connects = 0
   #keys = 0
 
-  constructor(origin: string, control: string, native: boolean) {
+  constructor(origin: string, control: string, way: Way) {
     this.origin = origin
-    this.native = native
+    this.way = way
     this.#control = control
-    if (!native) this.#dispatcher = this.watch(new Pool(origin, { connections: 20 }))
+    if (way === 'dispatcher') this.#dispatcher = this.watch(new Pool(origin, { connections: 20 }))
+    if (way === 'install') {
+      this.#dispatcher = this.watch(getGlobalDispatcher())
+      install()
+    }
   }
 
   /** Counts its connections, and closes it at the end. */
@@ -45,8 +51,12 @@ export class Surroundings {
 
   readonly fetch = (path: string | Request, init: Init = {}): Promise<Response> => {
     const url = typeof path === 'string' && path.startsWith('/') ? this.origin + path : path
-    const dispatcher = this.#dispatcher
-    return fetch(url, (dispatcher === undefined ? init : { dispatcher, ...init }) as RequestInit)
+    return fetch(url, { ...this.options, ...init } as RequestInit)
+  }
+
+  /** What to give to fetch, and to all that is built on it, for the connections to be ours. */
+  get options(): object {
+    return this.way === 'dispatcher' ? { dispatcher: this.#dispatcher } : {}
   }
 
   /** Fetches over another dispatcher for a while. */
@@ -55,14 +65,19 @@ export class Surroundings {
     action: (one: Kind) => Promise<Result>,
   ): Promise<Result> {
     const before = this.#dispatcher
-    this.#dispatcher = this.watch(dispatcher)
+    this.#use(this.watch(dispatcher))
     try {
       return await action(dispatcher)
     } finally {
-      this.#dispatcher = before
+      this.#use(before)
       this.#opened.delete(dispatcher)
       await dispatcher.destroy()
     }
+  }
+
+  #use(dispatcher: Dispatcher | undefined): void {
+    this.#dispatcher = dispatcher
+    if (this.way === 'install') install(dispatcher)
   }
 
   overPool<Result>(options: PoolOptions, action: (pool: Pool) => Promise<Result>): Promise<Result> {
@@ -81,8 +96,8 @@ export class Surroundings {
     }
   }
 
-  connections(): Promise<{ connections: number; open: number }> {
-    return this.#ask('/') as Promise<{ connections: number; open: number }>
+  state(): Promise<State> {
+    return this.#ask('/') as Promise<State>
   }
 
   /** Not by fetch: it is under test. */
@@ -93,6 +108,15 @@ export class Surroundings {
     let text = ''
     for await (const chunk of reply) text += chunk
     return JSON.parse(text)
+  }
+
+  /** Whose connections are opened once the runtime has its own again. */
+  async uninstall(): Promise<{ opened: number; ours: number }> {
+    const [before, ours] = [await this.state(), this.connects]
+    uninstall()
+    await (await fetch(`${this.origin}/hello`)).text()
+    const { connections } = await this.state()
+    return { opened: connections - before.connections, ours: this.connects - ours }
   }
 
   async close(): Promise<void> {

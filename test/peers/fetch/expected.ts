@@ -106,6 +106,7 @@ export const expectedOfPools: Record<string, unknown> = {
     under: { ...failed('UND_ERR_DESTROYED'), cause: 'ClientDestroyedError' },
     destroyed: { ...failed('UND_ERR_DESTROYED'), cause: 'ClientDestroyedError' },
   },
+  'TLS, to an origin that an authority of the caller vouches for': { body: 'over TLS', connections: 0 },
   'a WebSocket': { said: ['welcome', 'my words'], connections: 1 },
   'an interceptor sees the requests of fetch': { paths: ['GET /302', 'GET /echo?after=302'], method: 'GET' },
 }

@@ -73,7 +73,7 @@ export const failures: Record<string, Scenario> = {
   },
   'nobody listens': async (one) => {
     const url = `http://127.0.0.1:${await deadPort()}`
-    return failure(one.native ? one.fetch(url) : one.over(new Pool(url), () => one.fetch(url)))
+    return failure(one.way === 'native' ? one.fetch(url) : one.over(new Pool(url), () => one.fetch(url)))
   },
   'the connection closes before the head': (one) => failure(one.fetch('/break-head')),
   'the connection closes before the head of a POST': (one) =>

@@ -3,7 +3,8 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
-import { httpOrigin, listen, type Origin } from '../../servers/origin.js'
+import { authority, serverIdentity } from '../../servers/certificates.js'
+import { httpOrigin, httpsOrigin, listen, type Origin } from '../../servers/origin.js'
 
 /** What the compressed answers say. */
 export const SAID = 'the same words again and again. '.repeat(200)
@@ -147,6 +148,15 @@ function speakWebSocket(request: IncomingMessage, socket: Duplex): void {
   })
 }
 
+/** What the control server tells of all. */
+export interface State {
+  /** Accepted so far, in plain and by TLS. */
+  connections: number
+  /** The same origin by TLS, and who vouches for it. */
+  secure: string
+  ca: string
+}
+
 export interface FetchOrigin extends Origin {
   /** Another server, which tells of this one: `/fate?key=` of a request, `all else of its connections. */
   readonly control: Origin
@@ -155,7 +165,7 @@ export interface FetchOrigin extends Origin {
 /** An origin that does what the program asks for. */
 export async function fetchOrigin(): Promise<FetchOrigin> {
   const fates = new Map<string, Fate>()
-  const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, reply) => {
+  const listener: http.RequestListener = (request, reply) => {
     const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
     const fate: Fate = { gone: false, sent: 0, received: 0 }
     const key = searchParams.get('key')
@@ -169,16 +179,20 @@ export async function fetchOrigin(): Promise<FetchOrigin> {
     const answer = answers[pathname]
     if (answer === undefined) reply.writeHead(404).end()
     else answer(request, reply, fate)
-  })
+  }
+  const server = http.createServer({ keepAliveTimeout: 60_000 }, listener)
   server.on('upgrade', speakWebSocket)
   const origin = await listen(server)
+  const ca = await authority()
+  const secure = await httpsOrigin(listener, await serverIdentity(ca))
   const control = await httpOrigin((request, reply) => {
     const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
-    const counts = { connections: origin.connections, open: origin.sockets.size }
-    reply.end(JSON.stringify(pathname === '/fate' ? (fates.get(searchParams.get('key') ?? '') ?? null) : counts))
+    const connections = origin.connections + secure.connections
+    const state: State = { connections, secure: secure.url, ca: ca.cert }
+    reply.end(JSON.stringify(pathname === '/fate' ? (fates.get(searchParams.get('key') ?? '') ?? null) : state))
   })
   const close = async () => {
-    await Promise.all([origin.close(), control.close()])
+    await Promise.all([origin.close(), secure.close(), control.close()])
   }
   return Object.create(origin, { control: { value: control }, close: { value: close } })
 }

@@ -1,14 +1,14 @@
-import { Agent } from '../../../lib/index.js'
-import { echoed, failure, type Scenario, type Surroundings } from './common.js'
+import { Agent, Pool } from '../../../lib/index.js'
+import { echoed, failure, type Scenario, type Surroundings, streamOf } from './common.js'
 import { ENDLESS } from './origin.js'
 
 const text = async (one: Surroundings, path: string) => (await one.fetch(path)).text()
 
 /** How many connections an action opens. */
 async function opening(one: Surroundings, action: () => Promise<unknown>): Promise<number> {
-  const before = await one.connections()
+  const before = await one.state()
   await action()
-  return (await one.connections()).connections - before.connections
+  return (await one.state()).connections - before.connections
 }
 
 interface WebSocketLike {
@@ -106,15 +106,26 @@ export const pooling: Record<string, Scenario> = {
       await closing
       return { closed, under: await fetching, destroyed: await failure(one.fetch('/hello')) }
     }),
+  'TLS, to an origin that an authority of the caller vouches for': async (one) => {
+    const { secure, ca } = await one.state()
+    return one.over(new Pool(secure, { connections: 1, connect: { ca } }), async () => {
+      const body = streamOf(['over ', 'TLS'])
+      const posted = await echoed(await one.fetch(`${secure}/echo`, { method: 'POST', body, duplex: 'half' }))
+      const connections = await opening(one, async () => {
+        for (let i = 0; i < 10; i++) await (await one.fetch(`${secure}/gzip`)).text()
+      })
+      return { body: posted.body, connections }
+    })
+  },
   'a WebSocket': async (one) => {
     const { WebSocket } = globalThis as {
       WebSocket?: new (url: string, options: object) => EventTarget & WebSocketLike
     }
     if (WebSocket === undefined) return 'unknown to this runtime'
-    return one.overPool({}, async (dispatcher) => {
+    return one.overPool({}, async () => {
       const said: unknown[] = []
       const connections = await opening(one, async () => {
-        const socket = new WebSocket(one.origin.replace('http', 'ws'), { dispatcher })
+        const socket = new WebSocket(one.origin.replace('http', 'ws'), one.options)
         socket.addEventListener('message', (event) => {
           said.push((event as Event & { data: unknown }).data)
           if (said.length === 1) socket.send('my words')

@@ -1,19 +1,26 @@
-// Runs in each Node as a process of its own: `program.js ORIGIN CONTROL native|dispatcher`. Drives the built-in fetch
+// Runs in each Node as a process of its own: `program.js ORIGIN CONTROL native|dispatcher|install`. Drives the built-in fetch
 // of that Node through all it can do, over sluice or over what the Node has, and prints what came of it as JSON.
-import { type Scenario, Surroundings, tell } from './common.js'
+import { type Scenario, Surroundings, tell, type Way } from './common.js'
 import { failures } from './failures.js'
 import { pooling } from './pooling.js'
 import { requests } from './requests.js'
 import { responses } from './responses.js'
 
 const [, , origin = '', control = '', way, only] = process.argv
-const native = way === 'native'
-const one = new Surroundings(origin, control, native)
-const scenarios: Record<string, Scenario> = { ...requests, ...responses, ...failures, ...(native ? {} : pooling) }
+const one = new Surroundings(origin, control, way as Way)
+const scenarios: Record<string, Scenario> = {
+  ...requests,
+  ...responses,
+  ...failures,
+  ...(way === 'native' ? {} : pooling),
+}
 const results: Record<string, unknown> = {}
 for (const [name, run] of Object.entries(scenarios)) {
   if (only !== undefined && only !== name) continue
   results[name] = await run(one).catch((error) => ({ crashed: tell(error) }))
 }
+const { connects } = one
+const { connections } = await one.state()
+const uninstalled = way === 'install' ? await one.uninstall() : null
 await one.close()
-console.log(JSON.stringify({ results, connects: one.connects, version: process.version }))
+console.log(JSON.stringify({ results, connects, connections, uninstalled, version: process.version }))
