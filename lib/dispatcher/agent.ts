@@ -6,13 +6,16 @@ import { resolveClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
-import { type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
+
+/** Called with a URL; declared as undici has it. */
+type AgentFactory = Factory<string | URL, DocumentedPoolOptions>
 
 /** Options of an Agent: those of its pools, and these. Source: undici's `Agent.md`. */
 export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
   /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
-  factory?: ((origin: URL, options: PoolOptions) => Dispatcher) | null
+  factory?: AgentFactory | null
   /** Most origins at once. Default: no limit. */
   maxOrigins?: number
 }
@@ -28,7 +31,7 @@ interface Entry {
 export class Agent extends LifecycleDispatcher {
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Map<Dispatcher, Promise<void>>()
-  readonly #factory: (origin: URL, options: PoolOptions) => Dispatcher
+  readonly #factory: AgentFactory
   readonly #options: PoolOptions
   readonly #maxOrigins: number
   #emptied = false
@@ -74,7 +77,7 @@ export class Agent extends LifecycleDispatcher {
     if (this.#entries.size >= this.#maxOrigins) {
       throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
     }
-    const dispatcher = this.#factory(url, { ...this.#options })
+    const dispatcher = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
@@ -140,7 +143,18 @@ export class Agent extends LifecycleDispatcher {
   }
 }
 
-function defaultFactory(origin: URL, options: PoolOptions): Dispatcher {
+/** The types that undici documents, under the same names. */
+export declare namespace Agent {
+  export interface Options extends DocumentedPoolOptions {
+    /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
+    factory?(origin: string | URL, options: object): Dispatcher
+    /** Most origins at once. Default: no limit. */
+    maxOrigins?: number
+  }
+  export interface DispatchOptions extends Dispatcher.DispatchOptions {}
+}
+
+function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher {
   if (options.connections !== 1) return new Pool(origin, options)
   const { connections: _one, clientTtl: _ttl, ...rest } = options
   return new Client(origin, rest)

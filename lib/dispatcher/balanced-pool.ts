@@ -8,13 +8,15 @@ import { LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { Pool } from './pool.js'
 import { PoolBase } from './pool-base.js'
-import { type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
+
+type PoolFactory = Factory<URL, DocumentedPoolOptions>
 
 /** Options of a BalancedPool: those of its pools, and these. Source: undici's `BalancedPool.md`. */
 export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
   /** Makes the pool of each upstream. Default: `(origin, opts) => new Pool(origin, opts)`. */
-  factory?: ((origin: URL, options: PoolOptions) => Dispatcher) | null
+  factory?: PoolFactory | null
   /** The largest weight of an upstream, which is also what it starts with. Default: 100. */
   maxWeightPerServer?: number
   /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
@@ -48,7 +50,7 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #turns = new WeightedTurns<Upstream>()
   readonly #tally = new Tally()
-  readonly #factory: (origin: URL, options: PoolOptions) => Dispatcher
+  readonly #factory: PoolFactory
   readonly #options: PoolOptions
   readonly #maxWeight: number
   readonly #penalty: number
@@ -91,7 +93,7 @@ export class BalancedPool extends LifecycleDispatcher {
   addUpstream(upstream: URL | string): this {
     const url = parseOrigin(upstream, 'upstream')
     if (this.#upstreams.has(url.origin)) return this
-    const pool = this.#factory(url, { ...this.#options })
+    const pool = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
     const added = new Upstream(url, pool, this.#maxWeight)
     poolBeneath(pool)?.countIn(this.#tally)
@@ -195,6 +197,16 @@ export class BalancedPool extends LifecycleDispatcher {
   protected override tearDown(error: Error, done: () => void): void {
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
     Promise.all(all.map(({ pool }) => pool.destroy(error))).then(done, done)
+  }
+}
+
+/** The types of its options, as undici has them for its other pools. */
+export declare namespace BalancedPool {
+  export interface Options extends DocumentedPoolOptions {
+    /** The largest weight of an upstream, which is also what it starts with. Default: 100. */
+    maxWeightPerServer?: number
+    /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
+    errorPenalty?: number
   }
 }
 

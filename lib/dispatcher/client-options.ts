@@ -1,3 +1,4 @@
+import type { SessionOptions } from 'node:http2'
 import { invalidOption } from '../errors.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
@@ -42,6 +43,63 @@ export interface ClientOptions {
   autoSelectFamilyAttemptTimeout?: number | null
   /** Accepted and ignored: HTTP/1.1 only. */
   allowH2?: boolean | null
+  /** Accepted and ignored, as all that is about HTTP/2. */
+  h2Options?: H2Options | null
+  /** Accepted and ignored: about HTTP/2. */
+  maxConcurrentStreams?: number | null
+  /** Accepted and ignored: about HTTP/2. */
+  initialWindowSize?: number | null
+  /** Accepted and ignored: about HTTP/2. */
+  connectionWindowSize?: number | null
+  /** Accepted and ignored: about HTTP/2. */
+  pingInterval?: number | null
+  /** Accepted and ignored: there are no WebSockets here. */
+  webSocket?: WebSocketOptions | null
+  /** Accepted and ignored: there is no EventSource here. */
+  eventSource?: EventSourceOptions | null
+  /** Accepted and ignored: there is one parser. */
+  useMilo?: boolean | null
+  /** Withdrawn: use headersTimeout and bodyTimeout. */
+  socketTimeout?: never
+  /** Withdrawn: use headersTimeout and bodyTimeout. */
+  requestTimeout?: never
+  /** Withdrawn: use keepAliveTimeout. */
+  idleTimeout?: never
+  /** Withdrawn: use `pipelining: 0`. */
+  keepAlive?: never
+  /** Withdrawn: use keepAliveMaxTimeout. */
+  maxKeepAliveTimeout?: never
+  /** Withdrawn: use connect. */
+  tls?: never
+}
+
+/** About HTTP/2, for programs that give them. */
+export interface H2Options extends Omit<SessionOptions, keyof BuildOptions> {
+  connectionWindowSize?: number
+  pingInterval?: number
+  maxConcurrentStreams?: number
+  useH2c?: boolean
+  settings?: Omit<SessionOptions['settings'], 'enablePush' | 'maxConcurrentStreams' | 'enableConnectProtocol'>
+}
+
+/** About WebSockets, for programs that give them. */
+export interface WebSocketOptions {
+  maxFragments?: number
+  maxPayloadSize?: number
+}
+
+/** About EventSource, for programs that give them. */
+export interface EventSourceOptions {
+  maxEventSize?: number
+}
+
+/** Options as they are documented: left out, never null. */
+export type Documented<Options> = { [Name in keyof Options]: Exclude<Options[Name], null | undefined> }
+
+/** Options of a Client as they are documented. */
+export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect'>> {
+  /** Options of the connector, or a connector. Default: `buildConnector()`. */
+  connect?: Partial<BuildOptions> | buildConnector.connector
 }
 
 /** Client options, checked and complete. */

@@ -1,10 +1,13 @@
 import { Tally } from '../base/tally.js'
+import type * as errors from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { defaultLimits } from '../wire/parser.js'
+import type * as options from './client-options.js'
 import {
   type ClientOptions,
+  type DocumentedClientOptions,
   type ResolvedClientOptions,
   requestDefaults,
   resolveClientOptions,
@@ -128,6 +131,15 @@ export class Client extends LifecycleDispatcher {
       onHandlerError: (error) => this.reportHandlerError(error),
     }
   }
+}
+
+/** The types that undici documents, under the same names. */
+export declare namespace Client {
+  export interface Options extends DocumentedClientOptions {}
+  export type SocketInfo = errors.SocketInfo
+  export type H2Options = options.H2Options
+  export type WebSocketOptions = options.WebSocketOptions
+  export type EventSourceOptions = options.EventSourceOptions
 }
 
 function connectionOptions(url: URL, options: ResolvedClientOptions) {

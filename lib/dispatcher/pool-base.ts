@@ -6,7 +6,7 @@ import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
-import { requestDefaults, resolveClientOptions } from './client-options.js'
+import { type DocumentedClientOptions, requestDefaults, resolveClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
@@ -108,7 +108,8 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   #join(): Member {
     const { factory, client, clientTtl } = this.#options
-    const dispatcher = factory === null ? new Client(this.#url, client) : factory(this.#url, client)
+    const dispatcher =
+      factory === null ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
     if (typeof dispatcher?.dispatch !== 'function')
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     const member = new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })

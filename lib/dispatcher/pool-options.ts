@@ -1,11 +1,25 @@
 import { invalidOption } from '../errors.js'
-import type { ClientOptions } from './client-options.js'
+import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
+
+/** Makes a dispatcher of an origin. The type of a method: its parameters may be declared narrower. */
+export type Factory<Origin, Options> = { factory(origin: Origin, options: Options): Dispatcher }['factory']
+type ClientFactory = Factory<URL, DocumentedClientOptions>
 
 /** Options of a Pool: those of its clients, and these. Source: undici's `Pool.md`. */
 export interface PoolOptions extends ClientOptions {
   /** Makes each client. Default: `(origin, opts) => new Client(origin, opts)`. */
-  factory?: ((origin: URL, options: ClientOptions) => Dispatcher) | null
+  factory?: ClientFactory | null
+  /** Most clients at once; null or 0 for no limit. Default: null. */
+  connections?: number | null
+  /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
+  clientTtl?: number | null
+}
+
+/** Options of a Pool as they are documented. */
+export interface DocumentedPoolOptions extends DocumentedClientOptions {
+  /** Makes each client. Default: `(origin, opts) => new Client(origin, opts)`. */
+  factory?(origin: URL, options: object): Dispatcher
   /** Most clients at once; null or 0 for no limit. Default: null. */
   connections?: number | null
   /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
@@ -13,7 +27,7 @@ export interface PoolOptions extends ClientOptions {
 }
 
 export interface ResolvedPoolOptions {
-  factory: ((origin: URL, options: ClientOptions) => Dispatcher) | null
+  factory: ClientFactory | null
   /** Infinity for no limit. */
   connections: number
   clientTtl: number | null

@@ -1,6 +1,7 @@
 import { FirstFree } from '../balance/first-free.js'
 import { PoolBase } from './pool-base.js'
-import type { PoolOptions } from './pool-options.js'
+import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
+import type { PoolStats as Stats } from './stats.js'
 
 /**
  * Clients of one origin: a request goes to the first that is free, or to a new one while `connections` allows, or
@@ -14,4 +15,10 @@ export class Pool extends PoolBase {
   constructor(url: URL | string, options: PoolOptions = {}) {
     super(url, options, () => new FirstFree('last'))
   }
+}
+
+/** The types that undici documents, under the same names. */
+export declare namespace Pool {
+  export interface Options extends DocumentedPoolOptions {}
+  export type PoolStats = Stats
 }

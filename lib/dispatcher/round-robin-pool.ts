@@ -1,7 +1,8 @@
 import { FirstFree } from '../balance/first-free.js'
 import { RoundRobin } from '../balance/round-robin.js'
 import { PoolBase } from './pool-base.js'
-import type { PoolOptions } from './pool-options.js'
+import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
+import type { PoolStats } from './stats.js'
 
 /**
  * Clients of one origin that take turns: all `connections` are opened before one is used twice, and each gets the
@@ -16,4 +17,10 @@ export class RoundRobinPool extends PoolBase {
   constructor(url: URL | string, options: PoolOptions = {}) {
     super(url, options, (bounded) => (bounded ? new RoundRobin() : new FirstFree('longest')))
   }
+}
+
+/** The types that undici documents, under the same names. */
+export declare namespace RoundRobinPool {
+  export interface Options extends DocumentedPoolOptions {}
+  export type RoundRobinPoolStats = PoolStats
 }

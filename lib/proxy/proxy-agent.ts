@@ -4,7 +4,7 @@ import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
-import type { PoolOptions } from '../dispatcher/pool-options.js'
+import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { ClientClosedError, InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -44,7 +44,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     const resolved = resolveProxyOptions(options)
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved
-    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(origin, rest) })
+    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(origin as URL, rest) })
     const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
     this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
     // A CONNECT must not wait behind another: a connection for each.
@@ -74,9 +74,12 @@ export class ProxyAgent extends LifecycleDispatcher {
     const { proxy, headers, agent, clientFactory, tunnelsAll } = this.#options
     parseOrigin(origin, 'origin')
     if (origin.protocol === 'https:' || tunnelsAll) {
-      return (agent.factory ?? newPool)(origin, { ...options, connect: this.#tunnels.connector })
+      return (agent.factory ?? newPool)(origin, {
+        ...options,
+        connect: this.#tunnels.connector,
+      } as DocumentedPoolOptions)
     }
-    const forProxy = { ...options, connect: this.#proxyConnector }
+    const forProxy = { ...options, connect: this.#proxyConnector } as DocumentedPoolOptions
     const inner = (agent.factory ?? clientFactory ?? newPool)(new URL(proxy), forProxy)
     return new Forwarder(origin, { inner, proxy: proxy.origin, headers })
   }

@@ -68,11 +68,21 @@ export function deliverToReaders(socket: object): void {
   byOnread.delete(socket)
 }
 
+/** The types that undici documents, under the same names. */
+export declare namespace buildConnector {
+  export type BuildOptions = Settable
+  export type Options = Omit<ConnectorOptions, 'onread'>
+  type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
+  export type Callback = (...args: CallbackArgs) => void
+  export type connector = (options: Options, callback: Callback) => void
+}
+type Settable = BuildOptions
+
 /**
  * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function buildConnector(options: BuildOptions = {}): Connector {
+export function buildConnector(options: BuildOptions = {}): buildConnector.connector {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
   const { maxCachedSessions, timeout, allowH2: _h2, preferH2: _prefer, typeOfService, socketPath, ...rest } = options
   const settings: Settings = {
@@ -86,7 +96,7 @@ export function buildConnector(options: BuildOptions = {}): Connector {
   }
   const connector: Connector = (target, callback) => open(settings, target, callback)
   settingsOf.set(connector, settings)
-  return connector
+  return connector as buildConnector.connector
 }
 
 interface Settings {

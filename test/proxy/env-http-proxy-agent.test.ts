@@ -127,7 +127,7 @@ t.test('options are those of the agents within', async (t) => {
     proxyTunnel: true,
     connections: 0,
     factory(origin, options) {
-      made.push(`${origin.origin} ${'token' in options}`)
+      made.push(`${new URL(origin).origin} ${'token' in options}`)
       return new Agent().compose((dispatch) => (request, handler) => dispatch({ ...request, origin }, handler))
     },
     clientFactory(origin) {

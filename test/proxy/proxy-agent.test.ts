@@ -513,7 +513,7 @@ t.test('clientFactory and factory', async (t) => {
     uri: proxy.url,
     requestTls,
     factory(origin, options) {
-      calls.push(origin.href)
+      calls.push(String(origin))
       return new Pool(origin, options)
     },
   })

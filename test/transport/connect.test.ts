@@ -125,7 +125,7 @@ t.test('several addresses that time out are one timeout', async (t) => {
   const error = await new Promise<Error | null>((resolve) => {
     const socket = connect({ hostname: '127.0.0.1', protocol: 'http:', port: '1' }, (...result) =>
       resolve(result[0]),
-    ) as net.Socket
+    ) as unknown as net.Socket
     socket.destroy(new AggregateError([late, late]))
   })
   t.match(error, { code: 'UND_ERR_CONNECT_TIMEOUT', cause: AggregateError })
@@ -204,7 +204,7 @@ t.test('options', async (t) => {
   const byPort = buildConnector({ port: origin.port })(
     { hostname: '127.0.0.1', protocol: 'http:', port: '' },
     () => {},
-  ) as net.Socket
+  ) as unknown as net.Socket
   await event(byPort, 'connect')
   t.equal(byPort.remotePort, origin.port)
   byPort.destroy()
