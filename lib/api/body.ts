@@ -103,9 +103,6 @@ export class BodyReadable extends Readable {
   }
 
   /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
-  formData(): Promise<FormData>
-  /** As undici, which has none, declares it: so that each fits where the other is asked for. */
-  formData(): Promise<never>
   formData(): Promise<FormData> {
     return this.#consume('formData') as Promise<FormData>
   }

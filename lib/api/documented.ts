@@ -27,14 +27,14 @@ export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   objectMode?: boolean
 }
 
-export interface ConnectOptions<Opaque = null, Signal = AbortSignal | EventEmitter | null> {
+export interface ConnectOptions<Opaque = null> {
   /** Where to. */
   origin: string | URL
   /** Authority to be connected to. */
   path: string
   headers?: RequestHeaders
   /** Aborts the request. */
-  signal?: Signal
+  signal?: AbortSignal | EventEmitter | null
   /** Handed through to the result. */
   opaque?: Opaque
   /** `raw`: the result's headers are name, value, name, value, … */
@@ -73,7 +73,8 @@ export interface UpgradeData<Opaque = null> {
 
 /** The body mixin of the Fetch standard. */
 export interface BodyMixin {
-  // biome-ignore lint/suspicious/noExplicitAny: undici declares that there is none, and here it is a ReadableStream
+  /** The body as a ReadableStream. */
+  // biome-ignore lint/suspicious/noExplicitAny: undici declares that there is none, and its bodies are to fit
   readonly body?: any
   /** True once the body was read or begun to be. */
   readonly bodyUsed: boolean
@@ -82,8 +83,6 @@ export interface BodyMixin {
   bytes(): Promise<Uint8Array>
   /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
   formData(): Promise<FormData>
-  /** As undici, which has none, declares it: so that each fits where the other is asked for. */
-  formData(): Promise<never>
   /** The body parsed as JSON. Rejects with a SyntaxError when it is none, or empty. */
   json(): Promise<unknown>
   /** The body as a string in UTF-8; a byte order mark is dropped. */

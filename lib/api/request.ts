@@ -12,11 +12,11 @@ export interface InformationalResponse {
 }
 
 /** Options of `request`. Source: undici's `Dispatcher.md`. */
-export interface RequestOptions<Opaque = null, Signal = SignalInput> extends DispatchInput {
+export interface RequestOptions<Opaque = null> extends DispatchInput {
   /** Handed through to the result. */
   opaque?: Opaque
   /** Aborts the request. */
-  signal?: Signal
+  signal?: SignalInput
   /** Called for each 1xx response. */
   onInfo?: ((info: InformationalResponse) => void) | null
   /** `raw`: the result's headers are name, value, name, value, … */

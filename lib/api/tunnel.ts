@@ -7,11 +7,11 @@ import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type DispatchTarget, Outcome } from './target.js'
 
-export interface TunnelOptions<Opaque = null, Signal = SignalInput> {
+export interface TunnelOptions<Opaque = null> {
   /** Handed through to the result. */
   opaque?: Opaque
   /** Aborts the request. */
-  signal?: Signal
+  signal?: SignalInput
   /** `raw`: the result's headers are name, value, name, value, … */
   responseHeaders?: 'raw' | null
 }

@@ -1,11 +1,10 @@
 import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
-import type { SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 import { openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `upgrade`. Source: undici's `Dispatcher.md`. */
-export interface UpgradeOptions<Opaque = null, Signal = SignalInput> extends TunnelOptions<Opaque, Signal> {
+export interface UpgradeOptions<Opaque = null> extends TunnelOptions<Opaque> {
   /** Where to; only an Agent needs it. */
   origin?: string | URL
   path: string

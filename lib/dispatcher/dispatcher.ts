@@ -4,13 +4,18 @@ import { connect } from '../api/connect.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request } from '../api/request.js'
-import type { SignalInput } from '../api/signal.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 
+/**
+ * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
+ * dispatcher of ours is one to undici, and to Node's `fetch`, whose declarations differ in details.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: it is not ours to say
+export type Elsewhere = any
 type Callback<Data> = (error: Error | null, data: Data) => void
 export type Dispatch = Dispatcher.Dispatch
 /** Wraps the way requests are sent. */
@@ -38,28 +43,25 @@ export class Dispatcher extends EventEmitter {
   }
 
   /** Takes no more requests, and ends when those under way have ended. */
-  close(): Promise<void>
   close(callback: () => void): void
+  close(): Promise<void>
   close(_callback?: () => void): Promise<void> | void {
     throw new NotSupportedError('close() is not implemented')
   }
 
   /** Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed. */
-  destroy(error?: Error | null): Promise<void>
   destroy(callback: () => void): void
   destroy(error: Error | null, callback: () => void): void
+  destroy(error?: Error | null): Promise<void>
   destroy(_error?: Error | null | (() => void), _callback?: () => void): Promise<void> | void {
     throw new NotSupportedError('destroy() is not implemented')
   }
 
+  request(options: never, ...rest: Elsewhere[]): Elsewhere
+  /** {@link request}, told by a callback. */
+  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   /** Sends a request; the result has status, headers and the body as a stream. */
-  request<Opaque = null, S extends SignalInput = SignalInput>(
-    options: RequestOptions<Opaque, S>,
-    callback: Callback<api.ResponseData<Opaque>>,
-  ): void
-  request<Opaque = null, S extends SignalInput = SignalInput>(
-    options: RequestOptions<Opaque, S>,
-  ): Promise<api.ResponseData<Opaque>>
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque>>
   request<Opaque>(
     options: RequestOptions<Opaque>,
     callback?: Callback<api.ResponseData<Opaque>>,
@@ -67,14 +69,16 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? request(this, options) : request(this, options, callback)
   }
 
-  /** Sends a request and writes the body of its response into the stream that `factory` returns. */
-  stream<Opaque = null, S extends SignalInput = SignalInput>(
-    options: RequestOptions<Opaque, S>,
+  stream(options: never, ...rest: Elsewhere[]): Elsewhere
+  /** {@link stream}, told by a callback. */
+  stream<Opaque = null>(
+    options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
     callback: Callback<api.StreamData<Opaque>>,
   ): void
-  stream<Opaque = null, S extends SignalInput = SignalInput>(
-    options: RequestOptions<Opaque, S>,
+  /** Sends a request and writes the body of its response into the stream that `factory` returns. */
+  stream<Opaque = null>(
+    options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
   ): Promise<api.StreamData<Opaque>>
   stream<Opaque>(
@@ -85,22 +89,18 @@ export class Dispatcher extends EventEmitter {
     return stream(this, { options, factory }, callback)
   }
 
+  pipeline(options: never, ...rest: Elsewhere[]): Elsewhere
   /** A duplex whose writable side is the request body and whose readable side is what `handler` returns. */
-  // Nobody can call this one: with two of them TypeScript compares less strictly, so that undici's declarations fit.
-  pipeline(options: never, handler: never): Duplex
   pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
   pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
   }
 
+  connect(options: never, ...rest: Elsewhere[]): Elsewhere
+  /** {@link connect}, told by a callback. */
+  connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
   /** Opens a tunnel by CONNECT. */
-  connect<Opaque = null, S extends SignalInput = SignalInput>(
-    options: api.ConnectOptions<Opaque, S>,
-    callback: Callback<api.ConnectData<Opaque>>,
-  ): void
-  connect<Opaque = null, S extends SignalInput = SignalInput>(
-    options: api.ConnectOptions<Opaque, S>,
-  ): Promise<api.ConnectData<Opaque>>
+  connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
   connect<Opaque>(
     options: api.ConnectOptions<Opaque>,
     callback?: Callback<api.ConnectData<Opaque>>,
@@ -108,14 +108,11 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
+  upgrade(options: never, ...rest: Elsewhere[]): Elsewhere
+  /** {@link upgrade}, told by a callback. */
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
   /** Changes the protocol of a connection (RFC 9110 §7.8). */
-  upgrade<Opaque = null, S extends SignalInput = SignalInput>(
-    options: UpgradeOptions<Opaque, S>,
-    callback: Callback<api.UpgradeData<Opaque>>,
-  ): void
-  upgrade<Opaque = null, S extends SignalInput = SignalInput>(
-    options: UpgradeOptions<Opaque, S>,
-  ): Promise<api.UpgradeData<Opaque>>
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
   upgrade<Opaque>(
     options: UpgradeOptions<Opaque>,
     callback?: Callback<api.UpgradeData<Opaque>>,
@@ -253,15 +250,15 @@ export class ComposedDispatcher extends Dispatcher {
     return this.#dispatch(withOrigin(this.base, options), handler)
   }
 
-  override close(): Promise<void>
   override close(callback: () => void): void
+  override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     return callback === undefined ? this.base.close() : this.base.close(callback)
   }
 
-  override destroy(error?: Error | null): Promise<void>
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
+  override destroy(error?: Error | null): Promise<void>
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     if (typeof error === 'function') return this.base.destroy(error)
     return callback === undefined ? this.base.destroy(error) : this.base.destroy(error ?? null, callback)

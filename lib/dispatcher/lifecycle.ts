@@ -2,25 +2,20 @@ import type { EventEmitter } from 'node:events'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
-import type { SignalInput } from '../api/signal.js'
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { Dispatcher } from './dispatcher.js'
+import { Dispatcher, type Elsewhere } from './dispatcher.js'
 
 type Done = () => void
 type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
 /** All but an Agent know where to. */
 export interface LifecycleDispatcher {
-  connect<Opaque = null, S extends SignalInput = SignalInput>(
-    options: ConnectOptions<Opaque, S>,
-    callback: Connected<Opaque>,
-  ): void
-  connect<Opaque = null, S extends SignalInput = SignalInput>(
-    options: ConnectOptions<Opaque, S>,
-  ): Promise<ConnectData<Opaque>>
+  connect(options: never, ...rest: Elsewhere[]): Elsewhere
+  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 
 /** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */
@@ -49,8 +44,8 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     return this.send(options, handler)
   }
 
-  override close(): Promise<void>
   override close(callback: Done): void
+  override close(): Promise<void>
   override close(callback?: Done): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#close(resolve, reject))
     if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
@@ -58,9 +53,9 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     this.#close(() => tell(null), tell)
   }
 
-  override destroy(error?: Error | null): Promise<void>
   override destroy(callback: Done): void
   override destroy(error: Error | null, callback: Done): void
+  override destroy(error?: Error | null): Promise<void>
   override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
     if (typeof error === 'function') return this.destroy(null, error)
     if (callback === undefined) return new Promise((resolve) => this.#destroy(error ?? null, resolve))

@@ -67,15 +67,15 @@ export class Forwarder extends Dispatcher {
     return [...host, ...without(this.#headers, names), ...own]
   }
 
-  override close(): Promise<void>
   override close(callback: () => void): void
+  override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     return callback === undefined ? this.#inner.close() : this.#inner.close(callback)
   }
 
-  override destroy(error?: Error | null): Promise<void>
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
+  override destroy(error?: Error | null): Promise<void>
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     if (typeof error === 'function') return this.#inner.destroy(error)
     return callback === undefined ? this.#inner.destroy(error) : this.#inner.destroy(error ?? null, callback)
