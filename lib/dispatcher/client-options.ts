@@ -69,8 +69,6 @@ export interface ClientOptions {
   keepAlive?: never
   /** Withdrawn: use keepAliveMaxTimeout. */
   maxKeepAliveTimeout?: never
-  /** Withdrawn: use connect. */
-  tls?: never
 }
 
 /** About HTTP/2, for programs that give them. */
@@ -97,9 +95,11 @@ export interface EventSourceOptions {
 export type Documented<Options> = { [Name in keyof Options]: Exclude<Options[Name], null | undefined> }
 
 /** Options of a Client as they are documented. */
-export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect'>> {
+export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls'>> {
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
+  /** Use connect. */
+  tls?: never
 }
 
 /** Client options, checked and complete. */

@@ -137,7 +137,7 @@ export class Dispatcher extends EventEmitter {
 
 type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
 type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
-type DrainListener = (origin: URL, targets: readonly Dispatcher[]) => void
+type DrainListener = (origin: URL, targets?: readonly Dispatcher[]) => void
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
 // biome-ignore lint/suspicious/noExplicitAny: compared strictly, as results are, ours would fit nowhere but here
 type AnyListener = (...values: any[]) => void
@@ -177,7 +177,7 @@ export interface Dispatcher {
   emit(event: 'connect', origin: URL, targets: readonly Dispatcher[]): boolean
   emit(event: 'disconnect', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
   emit(event: 'connectionError', origin: URL, targets: readonly Dispatcher[], error: Error): boolean
-  emit(event: 'drain', origin: URL, targets: readonly Dispatcher[]): boolean
+  emit(event: 'drain', origin: URL, targets?: readonly Dispatcher[]): boolean
 }
 
 /** The types that undici documents, under the same names. */
