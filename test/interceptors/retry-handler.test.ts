@@ -455,6 +455,63 @@ t.test('an upgrade', async (t) => {
   recorder.socket?.destroy()
 })
 
+t.test('an upgrade whose handler throws', async (t) => {
+  const upgraded = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n'
+  const thrown = new Error('bug')
+  const throwing = new Recorder((name) => {
+    if (name === 'upgrade') throw thrown
+  })
+  await run([upgraded], { request: { upgrade: 'chat' }, recorder: throwing })
+  t.equal(throwing.error, thrown)
+  t.equal(throwing.socket?.destroyed, true)
+})
+
+t.test('a dispatcher that does not pause, and shows its controller late', async (t) => {
+  const aborted: unknown[] = []
+  const controller = {
+    aborted: false,
+    paused: false,
+    reason: null,
+    rawHeaders: null,
+    rawTrailers: null,
+    abort: (reason?: Error) => void aborted.push(reason),
+    pause() {},
+    resume() {},
+  }
+  let decide: (result?: Error | null) => void = () => {}
+  const retry: RetryHandler.RetryCallback = (_error, _context, callback) => {
+    decide = callback
+  }
+  const recorder = new Recorder()
+  const tries: unknown[] = []
+  const dispatch = (_options: unknown, tried: unknown) => tries.push(tried) > 0
+  const retryOptions = { retry, throwOnError: false }
+  const handler = new RetryHandler({ ...get, retryOptions }, { dispatch, handler: recorder })
+  handler.onRequestStart(controller, null)
+  handler.onResponseStart(controller, 503, {}, 'Busy')
+  handler.onResponseData(controller, Buffer.from('bu'))
+  handler.onResponseData(controller, Buffer.from('sy'))
+  handler.onResponseEnd(controller, { 'x-sum': '1' })
+  t.strictSame(recorder.calls, ['start'])
+  decide(new Error('no'))
+  t.strictSame(recorder.calls, ['start', 'head 503', 'data', 'data', 'end'])
+  t.equal(recorder.body, 'busy')
+  t.strictSame(recorder.trailers, { 'x-sum': '1' })
+
+  const second = new Recorder()
+  const queued = new RetryHandler({ ...get, retryOptions }, { dispatch, handler: second })
+  queued.onRequestStart(controller, null)
+  queued.onResponseError(controller, new Error('lost'))
+  decide(null)
+  t.strictSame(tries, [queued])
+  const reason = new Error('no patience')
+  second.controller?.abort(reason)
+  t.equal(second.error, reason, 'nobody waits for a try that has not begun')
+  queued.onRequestStart(controller, null)
+  t.strictSame(aborted, [reason], 'which is ended when it does')
+  t.strictSame(second.calls, ['start', 'error'])
+})
+
 t.test('each try runs in the async context of the request', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const origin = await scriptedOrigin(lost, busy, fine)
