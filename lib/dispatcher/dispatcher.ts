@@ -39,14 +39,14 @@ export class Dispatcher extends EventEmitter {
    * @throws {NotSupportedError} the dispatcher has no `dispatch` of its own
    */
   dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
-    throw new NotSupportedError('dispatch() is not implemented')
+    throw new NotSupportedError('not implemented')
   }
 
   /** Takes no more requests, and ends when those under way have ended. */
   close(callback: () => void): void
   close(): Promise<void>
   close(_callback?: () => void): Promise<void> | void {
-    throw new NotSupportedError('close() is not implemented')
+    throw new NotSupportedError('not implemented')
   }
 
   /** Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed. */
@@ -54,7 +54,7 @@ export class Dispatcher extends EventEmitter {
   destroy(error: Error | null, callback: () => void): void
   destroy(error?: Error | null): Promise<void>
   destroy(_error?: Error | null | (() => void), _callback?: () => void): Promise<void> | void {
-    throw new NotSupportedError('destroy() is not implemented')
+    throw new NotSupportedError('not implemented')
   }
 
   request(options: never, ...rest: Elsewhere[]): Elsewhere

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import * as sluice from '../../lib/index.js'
-import { Agent, BalancedPool, Client, type Dispatcher, errors, Pool, RoundRobinPool } from '../../lib/index.js'
+import { Agent, BalancedPool, Client, Dispatcher, errors, Pool, RoundRobinPool } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { event, httpOrigin, httpsOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
@@ -138,6 +138,13 @@ t.test('the callbacks of close and destroy are told that there was no error', as
     t.strictSame(await told((callback) => dispatcher.close(callback)), [null])
     t.strictSame(await told((callback) => dispatcher.destroy(callback)), [null])
     t.strictSame(await told((callback) => dispatcher.destroy(null, callback)), [null])
+  }
+})
+
+t.test('a Dispatcher by itself implements nothing', async (t) => {
+  const bare = new (Dispatcher as unknown as new () => Record<string, () => void>)()
+  for (const name of ['dispatch', 'close', 'destroy']) {
+    t.throws(() => bare[name]?.(), new Error('not implemented'), name)
   }
 })
 
