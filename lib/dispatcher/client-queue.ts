@@ -1,8 +1,9 @@
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection, type ConnectionOptions, type ConnectionOwner } from '../connection/connection.js'
-import { replicate } from '../errors.js'
+import { InformationalError, replicate } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
+import { serverNameOf } from '../transport/connect.js'
 
 /** Whom a client's queue tells what happened. */
 export interface ClientQueueListener {
@@ -23,6 +24,8 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   readonly #tally: Tally
   readonly #waiting = new Queue<Exchange>()
   #connection: Connection | null = null
+  /** The `host` field of the request that it was opened for. */
+  #host = ''
   #connected = false
   #running = 0
   #pipelining: number
@@ -90,6 +93,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     if (this.#pumping || this.#halted) return
     this.#pumping = true
     for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
+      if (this.#isNamedOtherwise(next) && !this.#retire()) break
       if (this.#connection === null) this.#connect(next)
       const connection = this.#connection
       if (connection === null || !connection.accepts(next, this.#pipelining)) break
@@ -100,7 +104,25 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.#pumping = false
   }
 
+  /** What a server proved of itself by its certificate it proved for one name (RFC 9110 §4.3.4). */
+  #isNamedOtherwise(next: Exchange): boolean {
+    const { target, connector } = this.#options
+    const host = next.request.hostHeader
+    if (this.#connection === null || host === this.#host || target.protocol !== 'https:') return false
+    const name = (host: string) => serverNameOf(connector, { ...target, host })?.toLowerCase()
+    return name(host) !== name(this.#host)
+  }
+
+  /** Lets the connection go, once it is idle. */
+  #retire(): boolean {
+    const connection = this.#connection as Connection
+    if (!connection.open || connection.running > 0) return false
+    connection.destroy(new InformationalError('the TLS server name changed'))
+    return true
+  }
+
   #connect(first: Exchange): void {
+    this.#host = first.request.hostHeader
     try {
       this.#connection = new Connection(this, this.#options)
     } catch (error) {

@@ -8,7 +8,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
-import { DecoratorHandler } from './decorator-handler.js'
+import { DecoratorHandler, lastCall } from './decorator-handler.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
 export interface DecompressOptions {
@@ -161,11 +161,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   }
 
   #tell(error: Error): void {
-    try {
-      super.onResponseError(this.#controller, error)
-    } catch (thrown) {
-      process.emitWarning(`A handler threw in its last callback: ${String(thrown)}`, 'SluiceWarning')
-    }
+    lastCall(() => super.onResponseError(this.#controller, error))
   }
 }
 

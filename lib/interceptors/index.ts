@@ -1,4 +1,10 @@
 export { type DecompressOptions, decompress } from './decompress.js'
+export { type DNSOptions, dns } from './dns.js'
+export type {
+  DNSInterceptorOriginRecords,
+  DNSInterceptorRecord,
+  DNSStorage,
+} from './dns-records.js'
 export { type DumpOptions, dump } from './dump.js'
 export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'

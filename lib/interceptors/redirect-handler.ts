@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
-import { InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
+import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -11,6 +11,7 @@ import type {
 import type { DispatchOptions } from '../exchange/request.js'
 import { flattenHeaders, isToken } from '../wire/headers.js'
 import { decorated } from './decorator-handler.js'
+import { Drain } from './drain.js'
 import { follow, keyOf, locationOf, type Stripped, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'
 
@@ -25,9 +26,6 @@ export interface RedirectOptions {
   /** Those not sent to another origin, beside `authorization`, `cookie` and `proxy-authorization`. Default: none. */
   stripHeadersOnCrossOriginRedirect?: readonly string[] | null | undefined
 }
-
-/** Bytes of a redirect's own body that are read to keep its connection. */
-const DISCARD_LIMIT = 65536
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
 export function checkRedirectOptions(options: RedirectOptions): void {
@@ -74,8 +72,9 @@ export class RedirectHandler implements DispatchHandler {
   readonly #sent = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
   readonly #sender = new AsyncResource('sluice.redirect')
+  #leaving: Error | null = null
+  #drain: Drain | null = null
   #followed = 0
-  #discarded = 0
   #over = false
 
   /**
@@ -158,26 +157,29 @@ export class RedirectHandler implements DispatchHandler {
       const url = urlOf(this.opts)
       if (url !== undefined) this.history.push(url)
       this.#prepare(statusCode, headers)
+      if (this.location !== null) {
+        this.#leaving = new InformationalError('The redirect is followed before its body has ended')
+        this.#drain = new Drain(controller, this.#leaving)
+      }
     }
     if (this.location === null) this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage)
   }
 
-  onResponseData(controller: DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
     if (this.#over) return
-    if (this.location === null) return this.#handler.onResponseData?.(this.#controller, chunk)
-    this.#discarded += chunk.length
-    if (this.#discarded > DISCARD_LIMIT) controller.abort()
+    if (this.#drain === null) this.#handler.onResponseData?.(this.#controller, chunk)
+    else this.#drain.take(chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#over) return
-    if (this.location !== null) return this.#follow()
+    if (this.#drain !== null) return this.#follow()
     this.#over = true
     this.#handler.onResponseEnd?.(this.#controller, trailers)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    if (this.location !== null && this.#discarded > DISCARD_LIMIT && !this.#over) this.#follow()
+    if (error === this.#leaving && !this.#over) this.#follow()
     else this.#fail(error)
   }
 
@@ -211,11 +213,12 @@ export class RedirectHandler implements DispatchHandler {
     }
     this.location = location
     this.opts = next
-    this.#discarded = 0
   }
 
   #follow(): void {
     this.#followed++
+    this.#drain?.end()
+    this.#drain = null
     this.location = null
     this.#controller.detach()
     try {
@@ -228,6 +231,7 @@ export class RedirectHandler implements DispatchHandler {
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
+    this.#drain?.end()
     this.#handler.onResponseError?.(this.#controller, error)
   }
 }

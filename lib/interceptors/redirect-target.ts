@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { type DispatchOptions, withQuery } from '../exchange/request.js'
-import { toRequestBody } from '../exchange/request-body.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import { isRepeatable } from './repeatable.js'
 
 /** Stands for the origin of a dispatcher that did not tell its own. */
 const UNTOLD = 'http://untold.invalid'
@@ -69,7 +69,7 @@ export function follow(
   const to = parse(location, from)
   const method = methodOf(options.method, statusCode)
   const bodiless = statusCode === 303 || method !== options.method
-  if (!bodiless && !canRepeat(options.body)) return null
+  if (!bodiless && !isRepeatable(options.body)) return null
   const elsewhere = to.origin !== from.origin
   const dropped = (name: string): boolean =>
     name === 'host' ||
@@ -104,17 +104,6 @@ function parse(location: string, base: URL): URL {
 function methodOf(method: string, statusCode: number): string {
   if (statusCode === 303) return method === 'HEAD' ? method : 'GET'
   return method === 'POST' && (statusCode === 301 || statusCode === 302) ? 'GET' : method
-}
-
-/** A stream or an iterator is gone when its request was answered, however much of it was sent. */
-function canRepeat(input: unknown): boolean {
-  if (Array.isArray(input)) return true
-  try {
-    const body = toRequestBody(input)
-    return body === null || body.kind === 'bytes' || (body.kind === 'iterable' && body.replayable)
-  } catch {
-    return false
-  }
 }
 
 function without(headers: HeadersInput, dropped: (name: string) => boolean): string[] {

@@ -1,0 +1,260 @@
+import dns, { type LookupOptions } from 'node:dns'
+import { InformationalError, invalidOption } from '../errors.js'
+
+/** An address of a host. */
+export interface DNSInterceptorRecord {
+  address: string
+  /** How long it holds, in ms. Default: `maxTTL`, or 10 000. */
+  ttl: number
+  family: 4 | 6
+  /** When it was found, in ms since 1970. */
+  timestamp?: number
+}
+
+/** The addresses of one family, and whose turn it is. */
+interface Family {
+  ips: DNSInterceptorRecord[]
+  offset?: number
+}
+
+/** All addresses of a host, and which family's turn it is. */
+export interface DNSInterceptorOriginRecords {
+  records: { 4: Family | null; 6: Family | null }
+  turn?: number
+}
+
+/** Where records are kept, by the name of the host. */
+export interface DNSStorage {
+  /** How many hosts are in it. */
+  readonly size: number
+  get(origin: string): DNSInterceptorOriginRecords | null | undefined
+  set(origin: string, records: DNSInterceptorOriginRecords | null, options: { ttl: number }): void
+  delete(origin: string): void
+  /** No other host is to be added. */
+  full(): boolean
+}
+
+export type Lookup = (
+  origin: URL,
+  options: LookupOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: DNSInterceptorRecord[]) => void,
+) => void
+
+/** What is known when nothing else is said: a lookup of the system tells no time to live. */
+const UNTOLD_TTL = 10_000
+
+/** Hosts in memory before it is looked for what does not hold any more. */
+const FEW = 128
+
+/** Records in memory; a host too many drives out the one that has been in there longest. */
+export class MemoryStorage implements DNSStorage {
+  readonly #hosts = new Map<string, { records: DNSInterceptorOriginRecords; until: number }>()
+  readonly #maxItems: number
+  #many = FEW
+
+  constructor(maxItems: number) {
+    this.#maxItems = maxItems
+  }
+
+  get size(): number {
+    return this.#hosts.size
+  }
+
+  get(origin: string): DNSInterceptorOriginRecords | null {
+    return this.#hosts.get(origin)?.records ?? null
+  }
+
+  set(origin: string, records: DNSInterceptorOriginRecords | null, { ttl }: { ttl: number }): void {
+    this.#hosts.delete(origin)
+    if (records === null) return
+    if (this.#hosts.size >= this.#many) this.#sweep()
+    for (const oldest of this.#hosts.keys()) {
+      if (this.#hosts.size < this.#maxItems) break
+      this.#hosts.delete(oldest)
+    }
+    this.#hosts.set(origin, { records, until: Date.now() + ttl })
+  }
+
+  delete(origin: string): void {
+    this.#hosts.delete(origin)
+  }
+
+  /** There is always room: somebody else goes. */
+  full(): boolean {
+    return false
+  }
+
+  /** A crawler meets hosts without end, and most of them once. */
+  #sweep(): void {
+    const now = Date.now()
+    for (const [host, { until }] of this.#hosts) if (until <= now) this.#hosts.delete(host)
+    this.#many = Math.max(FEW, 2 * this.#hosts.size)
+  }
+}
+
+export interface RecordSettings {
+  /** ms; 0 for no limit of ours. */
+  maxTTL: number
+  /** Null: both. */
+  family: 4 | 6 | null
+  lookup: Lookup
+  storage: DNSStorage
+}
+
+type Found = (error: Error | null, records: DNSInterceptorOriginRecords | null) => void
+
+/** Finds addresses of hosts and remembers them as long as they hold. */
+export class RecordCache {
+  readonly #settings: RecordSettings
+  /** Who waits for which host. */
+  readonly #waiting = new Map<string, Found[]>()
+
+  constructor(settings: RecordSettings) {
+    this.#settings = settings
+  }
+
+  /** What holds still; null when there is nothing. */
+  known(host: string): DNSInterceptorOriginRecords | null {
+    const { storage } = this.#settings
+    const kept = storage.get(host) ?? null
+    if (kept === null) return null
+    const now = Date.now()
+    const { records } = only(kept, ({ timestamp = now, ttl }) => timestamp + ttl > now)
+    kept.records = records
+    if (records[4] !== null || records[6] !== null) return kept
+    storage.delete(host)
+    return null
+  }
+
+  /** Looks the host up; all who ask meanwhile get the same answer. */
+  find(origin: URL, found: Found): void {
+    const host = origin.hostname
+    const others = this.#waiting.get(host)
+    if (others !== undefined) {
+      others.push(found)
+      return
+    }
+    this.#waiting.set(host, [found])
+    const answer: Found = (error, records) => {
+      const all = this.#waiting.get(host) ?? []
+      this.#waiting.delete(host)
+      for (const one of all) one(error, records)
+    }
+    this.#look(origin, answer)
+  }
+
+  /** The address does not answer: nobody is sent there until it is looked up anew. */
+  drop(host: string, address: string): void {
+    const { storage } = this.#settings
+    const kept = this.known(host)
+    if (kept === null) return
+    const left = only(kept, (record) => record.address !== address)
+    if (left.records[4] === null && left.records[6] === null) storage.delete(host)
+    else storage.set(host, left, { ttl: longest(left.records) })
+  }
+
+  #look(origin: URL, answer: Found): void {
+    const { lookup, family } = this.#settings
+    let answered = false
+    try {
+      lookup(origin, { all: true, family: family ?? 0 }, (error, addresses) => {
+        if (answered) return
+        answered = true
+        if (error) return answer(error, null)
+        let records: DNSInterceptorOriginRecords
+        try {
+          records = this.#keep(origin.hostname, addresses)
+        } catch (problem) {
+          return answer(problem as Error, null)
+        }
+        answer(null, records)
+      })
+    } catch (error) {
+      if (answered) throw error
+      answered = true
+      answer(error as Error, null)
+    }
+  }
+
+  #keep(host: string, addresses: unknown): DNSInterceptorOriginRecords {
+    const { storage, maxTTL } = this.#settings
+    if (!Array.isArray(addresses)) throw invalidOption('what lookup found', 'an array of records', addresses)
+    const records: DNSInterceptorOriginRecords['records'] = { 4: null, 6: null }
+    const timestamp = Date.now()
+    for (const found of addresses as DNSInterceptorRecord[]) {
+      const { address, family } = checked(found)
+      // A zone has no place in a URL (RFC 6874 notwithstanding).
+      if (address.includes('%')) continue
+      if (this.#settings.family !== null && family !== this.#settings.family) continue
+      const told = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || UNTOLD_TTL
+      const ttl = maxTTL > 0 ? Math.min(told, maxTTL) : told
+      records[family] ??= { ips: [] }
+      records[family].ips.push({ address, family, ttl, timestamp })
+    }
+    if (records[4] === null && records[6] === null) throw new InformationalError(`No DNS entries found for ${host}`)
+    const room = storage.get(host) != null || !storage.full()
+    const ttl = longest(records)
+    const found = { records, turn: 0 }
+    if (room) storage.set(host, found, { ttl })
+    return found
+  }
+}
+
+function longest(records: DNSInterceptorOriginRecords['records']): number {
+  return Math.max(...[...(records[4]?.ips ?? []), ...(records[6]?.ips ?? [])].map(({ ttl }) => ttl))
+}
+
+/** Those addresses that are wanted; whose turn it is stays. */
+export function only(
+  { records, turn }: DNSInterceptorOriginRecords,
+  wanted: (record: DNSInterceptorRecord) => boolean,
+): DNSInterceptorOriginRecords {
+  const sift = (group: Family | null | undefined): Family | null => {
+    if (!group) return null
+    const ips = group.ips.filter(wanted)
+    if (ips.length === group.ips.length) return group
+    const before = group.ips.slice(0, (group.offset ?? 0) % group.ips.length)
+    return ips.length === 0 ? null : { ips, offset: before.filter(wanted).length }
+  }
+  return { records: { 4: sift(records[4]), 6: sift(records[6]) }, turn: turn ?? 0 }
+}
+
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
+
+/** It becomes part of a URL: nothing but an address may. */
+function checked(record: DNSInterceptorRecord): DNSInterceptorRecord {
+  const { address, family } = record ?? {}
+  const four = family === 4 && IPV4.test(address) && URL.canParse(`http://${address}`)
+  const six = family === 6 && typeof address === 'string' && URL.canParse(`http://[${address.replace(/%\w+$/, '')}]`)
+  if (four || six) return record
+  throw invalidOption('what lookup found', 'records of an IP address and its family', address)
+}
+
+/** The name of the host as it is to be looked up; null for an address. */
+export function hostOf(url: URL): string | null {
+  const { hostname } = url
+  return hostname === '' || hostname.startsWith('[') || IPV4.test(hostname) ? null : hostname
+}
+
+/** Takes turns: between the families, unless one is preferred, and among the addresses of each. */
+export function pickRecord(
+  _origin: URL,
+  found: DNSInterceptorOriginRecords,
+  affinity: 4 | 6 | null,
+): DNSInterceptorRecord | null {
+  const { records, turn = 0 } = found
+  const preferred = affinity ?? (turn % 2 === 0 ? 4 : 6)
+  const group = records[preferred] ?? records[preferred === 4 ? 6 : 4]
+  if (!group) return null
+  found.turn = turn + 1
+  const offset = group.offset ?? 0
+  group.offset = offset + 1
+  return group.ips[offset % group.ips.length] ?? null
+}
+
+/** The system's own lookup, as applications do it. */
+export const systemLookup: Lookup = (origin, options, callback) => {
+  dns.lookup(origin.hostname, { ...options, all: true }, (error, addresses) => {
+    callback(error, (addresses ?? []) as DNSInterceptorRecord[])
+  })
+}

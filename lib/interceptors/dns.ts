@@ -1,0 +1,285 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { toRequestBody } from '../exchange/request-body.js'
+import { flattenHeaders } from '../wire/headers.js'
+import { DecoratorHandler, lastCall } from './decorator-handler.js'
+import {
+  type DNSInterceptorOriginRecords,
+  type DNSInterceptorRecord,
+  type DNSStorage,
+  hostOf,
+  type Lookup,
+  MemoryStorage,
+  only,
+  pickRecord,
+  RecordCache,
+  systemLookup,
+} from './dns-records.js'
+import { RelayController } from './relay-controller.js'
+
+type Affinity = 4 | 6 | null
+type Pick = (
+  origin: URL,
+  records: DNSInterceptorOriginRecords,
+  affinity: Affinity,
+) => DNSInterceptorRecord | null | undefined
+
+/** Options of `interceptors.dns`. Source: undici's `Interceptors.md`. */
+export interface DNSOptions {
+  /** Longest time in ms that a record is used, whatever its own says; 0: as long as that says. Default: 0. */
+  maxTTL?: number | undefined
+  /** Hosts remembered at most; the oldest goes. Default: no limit. */
+  maxItems?: number | undefined
+  /** Use addresses of both families. Default: true. */
+  dualStack?: boolean | undefined
+  /** Family that is preferred, or without `dualStack` the only one; null: take turns. Default: null. */
+  affinity?: Affinity | undefined
+  /** Finds the addresses of `origin.hostname`. Default: `dns.lookup` of Node. */
+  lookup?: Lookup | undefined
+  /** Chooses an address. Default: one after the other. */
+  pick?: Pick | undefined
+  /** Where records are kept. Default: in memory. */
+  storage?: DNSStorage | undefined
+}
+
+/** Failures of a connection that was never there: the request is still whole, and another address may do. */
+const UNREACHED = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+])
+
+/**
+ * Looks hosts up itself, remembers their addresses and takes turns among them. The `host` field and the TLS server
+ * name stay those of the host. An address that can not be connected to is left out, and the request goes to the next.
+ * For a dispatcher that goes where a request says, such as an Agent; innermost, as the others work with names.
+ * @throws {InvalidArgumentError} an option is not what is documented
+ */
+export function dns(options: DNSOptions = {}): DispatchInterceptor {
+  const given = options ?? {}
+  check(given)
+  const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
+  const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
+  const cache = new RecordCache({ maxTTL, family: dualStack ? null : (affinity ?? 4), lookup, storage })
+  return (dispatch) => (request, handler) => {
+    const url = urlOf(request?.origin)
+    if (url === null) return dispatch(request, handler)
+    return new DNSHandler(handler, { dispatch, request, url, cache, pick, affinity }).start()
+  }
+}
+
+function check(options: DNSOptions): void {
+  const { maxTTL, maxItems, dualStack, affinity, lookup, pick, storage } = options
+  if (maxTTL !== undefined && (typeof maxTTL !== 'number' || !(maxTTL >= 0))) {
+    throw invalidOption('maxTTL', 'a number of ms, 0 or more', maxTTL)
+  }
+  if (maxItems !== undefined && (typeof maxItems !== 'number' || !(maxItems >= 1))) {
+    throw invalidOption('maxItems', 'a number, 1 or more', maxItems)
+  }
+  if (dualStack !== undefined && typeof dualStack !== 'boolean')
+    throw invalidOption('dualStack', 'a boolean', dualStack)
+  if (affinity !== undefined && affinity !== null && affinity !== 4 && affinity !== 6) {
+    throw invalidOption('affinity', '4, 6 or null', affinity)
+  }
+  if (lookup !== undefined && typeof lookup !== 'function') throw invalidOption('lookup', 'a function', lookup)
+  if (pick !== undefined && typeof pick !== 'function') throw invalidOption('pick', 'a function', pick)
+  if (storage === undefined) return
+  for (const method of ['get', 'set', 'delete', 'full'] as const) {
+    if (typeof storage?.[method] !== 'function') {
+      throw invalidOption('storage', 'an object with get, set, delete and full', storage)
+    }
+  }
+}
+
+/** Null for what is not to be looked up. */
+function urlOf(origin: unknown): URL | null {
+  if (origin === undefined || origin === null) return null
+  let url: URL
+  try {
+    url = new URL(new URL(origin as string | URL).origin)
+  } catch {
+    return null
+  }
+  return hostOf(url) === null ? null : url
+}
+
+interface Part {
+  dispatch: Dispatch
+  request: DispatchOptions
+  url: URL
+  cache: RecordCache
+  pick: Pick
+  affinity: Affinity
+}
+
+/** One request on its way from address to address; its handler sees one controller. */
+class DNSHandler extends DecoratorHandler {
+  readonly #part: Part
+  readonly #controller = new RelayController((reason) => this.#fail(reason))
+  readonly #headers: string[]
+  readonly #tried = new Set<string>()
+  /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
+  readonly #sender = new AsyncResource('sluice.dns')
+  #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
+  #address = ''
+  #announced = false
+  #answered = false
+  #over = false
+
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, part: Part) {
+    super(adaptHandler(handler, part.request.upgrade != null && part.request.upgrade !== false))
+    this.#part = part
+    const headers = flattenHeaders(part.request.headers)
+    const named = headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'host')
+    this.#headers = named ? headers : ['host', part.url.host, ...headers]
+  }
+
+  start(): boolean {
+    const { cache, url } = this.#part
+    const known = cache.known(url.hostname)
+    if (known !== null) {
+      this.#records = known
+      return this.#send(this.#choose())
+    }
+    // It can be given up while it waits.
+    this.#announce()
+    cache.find(url, (error, records) => {
+      if (this.#over) return
+      if (records === null) return this.#fail(error as Error)
+      this.#records = records
+      this.#trySend(null)
+    })
+    return true
+  }
+
+  override onRequestQueued(controller: DispatchController): void {
+    this.#controller.attach(controller)
+    this.#announce()
+  }
+
+  override onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller.attach(controller)
+    if (!this.#over) super.onRequestStart(this.#controller, context)
+  }
+
+  override onRequestUpgrade(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    socket: Duplex,
+  ): void {
+    this.#controller.attach(controller)
+    this.#over = true
+    super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
+  }
+
+  override onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    this.#controller.attach(controller)
+    this.#answered = true
+    if (!this.#over) super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
+  }
+
+  override onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    if (!this.#over) super.onResponseData(this.#controller, chunk)
+  }
+
+  override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#over) return
+    this.#over = true
+    super.onResponseEnd(this.#controller, trailers)
+  }
+
+  override onResponseError(_controller: DispatchController, error: Error): void {
+    if (this.#over) return
+    if (this.#answered || !neverReached(error)) return this.#fail(error)
+    const { cache, url, request } = this.#part
+    cache.drop(url.hostname, this.#address)
+    if (this.#controller.aborted || !isWhole(request.body)) return this.#fail(error)
+    this.#controller.detach()
+    this.#trySend(error)
+  }
+
+  #announce(): void {
+    if (this.#announced || this.#over) return
+    this.#announced = true
+    super.onRequestQueued(this.#controller)
+  }
+
+  /** @throws {InformationalError} there is no address that was not tried */
+  #choose(): DNSInterceptorRecord {
+    const { url, pick, affinity } = this.#part
+    const left =
+      this.#tried.size === 0 ? this.#records : only(this.#records, ({ address }) => !this.#tried.has(address))
+    const record = pick(url, left, affinity) ?? null
+    if (record !== null && !this.#tried.has(record.address)) return record
+    throw new InformationalError(`No DNS entries found for ${url.hostname}`)
+  }
+
+  #send({ address, family }: DNSInterceptorRecord): boolean {
+    const { dispatch, request, url } = this.#part
+    this.#tried.add(address)
+    this.#address = address
+    const port = url.port === '' ? '' : `:${url.port}`
+    const origin = `${url.protocol}//${family === 6 ? `[${address}]` : address}${port}`
+    const named = { ...request, origin, headers: this.#headers, servername: url.hostname }
+    return dispatch(named, this)
+  }
+
+  /** `failed`: why the address before did not do. */
+  #trySend(failed: Error | null): void {
+    let record: DNSInterceptorRecord
+    try {
+      record = this.#choose()
+    } catch (error) {
+      return this.#fail(failed ?? (error as Error))
+    }
+    try {
+      this.#sender.runInAsyncScope(() => this.#send(record))
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    lastCall(() => super.onResponseError(this.#controller, error))
+  }
+}
+
+function neverReached(error: Error): boolean {
+  const { code, syscall, phase } = error as NodeJS.ErrnoException & ErrorContext
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return true
+  return code !== undefined && UNREACHED.has(code) && (phase === 'connect' || syscall === 'connect')
+}
+
+/** Not a stream that went down with the connection. */
+function isWhole(body: unknown): boolean {
+  try {
+    toRequestBody(body)
+    return true
+  } catch {
+    return false
+  }
+}
