@@ -3,102 +3,9 @@
  * program which matches on `error.code` keeps working. `instanceof` compares codes: it holds across copies.
  */
 
-/** Whose doing an error is, and so who can make it go away. */
-export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
+import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
 
-/** How far a request had come when it failed. */
-export type Phase = 'queued' | 'connect' | 'send' | 'headers' | 'body' | 'tunnel'
-
-/** Where an error happened. Fields are left out where they are not known. */
-export interface ErrorContext {
-  /** Origin of the request, such as `https://example.com:8443`. */
-  origin?: string
-  method?: string
-  path?: string
-  phase?: Phase
-  /** True when the connection had carried another request before. */
-  reusedSocket?: boolean
-  /** Bytes of the request handed to the socket. */
-  bytesWritten?: number
-  /** True when sending the request again can not execute it twice. */
-  replaySafe?: boolean
-  /** Origin of the proxy on the way, never with its credentials. */
-  proxy?: string
-}
-
-/** Metadata of a socket at the time of an error. */
-export interface SocketInfo {
-  localAddress?: string
-  localPort?: number
-  remoteAddress?: string
-  remotePort?: number
-  remoteFamily?: string
-  timeout?: number
-  bytesWritten?: number
-  bytesRead?: number
-}
-
-const ROOT = 'UND_ERR'
-
-/** The base of all errors but `HTTPParserError`. Its code is `UND_ERR`. */
-export class UndiciError extends Error implements ErrorContext {
-  /** What `instanceof` looks for in `error.code`. */
-  static readonly code: string = ROOT
-
-  declare readonly fault?: Fault
-  declare origin?: string
-  declare method?: string
-  declare path?: string
-  declare phase?: Phase
-  declare reusedSocket?: boolean
-  declare bytesWritten?: number
-  declare replaySafe?: boolean
-  declare proxy?: string
-  code: string = ROOT
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'UndiciError'
-  }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
-    if (!Object.hasOwn(this, 'code') || !(value instanceof Error)) return false
-    const code = (value as { code?: unknown }).code
-    if (typeof code !== 'string') return false
-    return code === this.code || (this.code === ROOT && code.startsWith(ROOT))
-  }
-}
-
-interface Row<Name extends string, Code extends string> {
-  name: Name
-  code: Code
-  fault: Fault
-  /** Message when the thrower gives none. */
-  message: string
-}
-
-type ErrorClass<Name extends string, Code extends string> = {
-  new (message?: string, options?: ErrorOptions): UndiciError & { name: Name; code: Code }
-  readonly code: string
-}
-
-function define<Name extends string, Code extends string>(
-  row: Row<Name, Code>,
-  Parent: typeof UndiciError = UndiciError,
-): ErrorClass<Name, Code> {
-  const Class = class extends Parent {
-    static override readonly code: string = row.code
-    constructor(message: string = row.message, options?: ErrorOptions) {
-      super(message, options)
-      this.name = row.name
-      this.code = row.code
-    }
-  }
-  Object.defineProperty(Class.prototype, 'fault', { value: row.fault, configurable: true })
-  Object.defineProperty(Class, 'name', { value: row.name === 'AbortError' ? 'RequestAbortedError' : row.name })
-  return Class as unknown as ErrorClass<Name, Code>
-}
+export { type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError }
 
 /** No connection within `connectTimeout` ms. */
 export const ConnectTimeoutError = define({
@@ -151,10 +58,10 @@ export const InvalidReturnValueError = define({
 /** The parent of {@link RequestAbortedError}: an operation was given up on request. */
 export class AbortError extends UndiciError {
   static override readonly code: string = 'UND_ERR_ABORT'
+  override name = 'AbortError' as const
+  override code = 'UND_ERR_ABORT' as const
   constructor(message = 'The operation was aborted', options?: ErrorOptions) {
     super(message, options)
-    this.name = 'AbortError'
-    this.code = 'UND_ERR_ABORT'
   }
 }
 Object.defineProperty(AbortError.prototype, 'fault', { value: 'user', configurable: true })
@@ -164,6 +71,7 @@ export const RequestAbortedError = define(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
   AbortError,
 )
+export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
 
 /** Something expected that is worth a reason, such as an idle connection being closed. */
 export const InformationalError = define({
@@ -172,6 +80,7 @@ export const InformationalError = define({
   fault: 'lifecycle',
   message: 'Request information',
 })
+export type InformationalError = InstanceType<typeof InformationalError>
 
 /** The request body is longer or shorter than its `content-length`. */
 export const RequestContentLengthMismatchError = define({
@@ -180,6 +89,7 @@ export const RequestContentLengthMismatchError = define({
   fault: 'user',
   message: 'Request body length does not match content-length header',
 })
+export type RequestContentLengthMismatchError = InstanceType<typeof RequestContentLengthMismatchError>
 
 /** The response body is shorter than its `content-length`. */
 export const ResponseContentLengthMismatchError = define({
@@ -188,6 +98,7 @@ export const ResponseContentLengthMismatchError = define({
   fault: 'peer',
   message: 'Response body length does not match content-length header',
 })
+export type ResponseContentLengthMismatchError = InstanceType<typeof ResponseContentLengthMismatchError>
 
 /** The dispatcher had been destroyed. */
 export const ClientDestroyedError = define({
@@ -196,6 +107,7 @@ export const ClientDestroyedError = define({
   fault: 'lifecycle',
   message: 'The client is destroyed',
 })
+export type ClientDestroyedError = InstanceType<typeof ClientDestroyedError>
 
 /** The dispatcher had been closed. */
 export const ClientClosedError = define({
@@ -204,16 +116,17 @@ export const ClientClosedError = define({
   fault: 'lifecycle',
   message: 'The client is closed',
 })
+export type ClientClosedError = InstanceType<typeof ClientClosedError>
 
 /** The connection broke. */
 export class SocketError extends UndiciError {
   static override readonly code: string = 'UND_ERR_SOCKET'
+  override name = 'SocketError' as const
+  override code = 'UND_ERR_SOCKET' as const
   /** The socket as it was, or null when there was none. */
   socket: SocketInfo | null
   constructor(message = 'Socket error', socket: SocketInfo | null = null, options?: ErrorOptions) {
     super(message, options)
-    this.name = 'SocketError'
-    this.code = 'UND_ERR_SOCKET'
     this.socket = socket
   }
 }
@@ -226,6 +139,7 @@ export const NotSupportedError = define({
   fault: 'user',
   message: 'Not supported error',
 })
+export type NotSupportedError = InstanceType<typeof NotSupportedError>
 
 /** A BalancedPool without upstreams. */
 export const BalancedPoolMissingUpstreamError = define({
@@ -234,6 +148,7 @@ export const BalancedPoolMissingUpstreamError = define({
   fault: 'user',
   message: 'No upstream has been added to the BalancedPool',
 })
+export type BalancedPoolMissingUpstreamError = InstanceType<typeof BalancedPoolMissingUpstreamError>
 
 /** The response body passed `maxResponseSize` bytes. */
 export const ResponseExceededMaxSizeError = define({
@@ -242,6 +157,7 @@ export const ResponseExceededMaxSizeError = define({
   fault: 'peer',
   message: 'Response content exceeded max size',
 })
+export type ResponseExceededMaxSizeError = InstanceType<typeof ResponseExceededMaxSizeError>
 
 /** An Agent reached `maxOrigins`. */
 export const MaxOriginsReachedError = define({
@@ -250,6 +166,7 @@ export const MaxOriginsReachedError = define({
   fault: 'user',
   message: 'Maximum allowed origins reached',
 })
+export type MaxOriginsReachedError = InstanceType<typeof MaxOriginsReachedError>
 
 /** More redirects than allowed. */
 export const MaxRedirectsError = define({
@@ -258,6 +175,7 @@ export const MaxRedirectsError = define({
   fault: 'peer',
   message: 'Maximum number of redirects reached',
 })
+export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 
 /** What the server sent is not HTTP/1.x. Extends Error alone, as documented. */
 export class HTTPParserError extends Error implements ErrorContext {
@@ -270,14 +188,14 @@ export class HTTPParserError extends Error implements ErrorContext {
   declare bytesWritten?: number
   declare replaySafe?: boolean
   declare proxy?: string
-  /** `HPE_…`, or undefined. */
-  code: string | undefined
+  override name = 'HTTPParserError' as const
+  /** `HPE_…`; undefined where the parser has no such code. */
+  code: string
   /** The bytes at fault as far as they are known. */
   data: string | undefined
   constructor(message: string, code?: string, data?: string | Uint8Array) {
     super(message)
-    this.name = 'HTTPParserError'
-    this.code = code === undefined ? undefined : `HPE_${code}`
+    this.code = (code === undefined ? undefined : `HPE_${code}`) as string
     this.data = data?.toString()
   }
 }
@@ -288,20 +206,21 @@ type ResponseHeaders = Record<string, string | string[]>
 /** A request failed for good after retries, or could not be retried at all. */
 export class RequestRetryError extends UndiciError {
   static override readonly code: string = 'UND_ERR_REQ_RETRY'
+  override name = 'RequestRetryError' as const
+  override code = 'UND_ERR_REQ_RETRY' as const
   statusCode: number
-  data: { count: number } | string | null
-  headers: ResponseHeaders | string[] | null
+  /** Of the tries; whatever its maker gave. */
+  data: { count: number }
+  headers: ResponseHeaders
   constructor(
     message: string,
     statusCode: number,
     detail: { headers?: ResponseHeaders | string[] | null; data?: { count: number } | string | null } = {},
   ) {
     super(message)
-    this.name = 'RequestRetryError'
-    this.code = 'UND_ERR_REQ_RETRY'
     this.statusCode = statusCode
-    this.data = detail.data ?? null
-    this.headers = detail.headers ?? null
+    this.data = (detail.data ?? null) as { count: number }
+    this.headers = (detail.headers ?? null) as ResponseHeaders
   }
 }
 Object.defineProperty(RequestRetryError.prototype, 'fault', { value: 'peer', configurable: true })
@@ -309,20 +228,21 @@ Object.defineProperty(RequestRetryError.prototype, 'fault', { value: 'peer', con
 /** A response with an error status, where the caller asked for that to throw. */
 export class ResponseError extends UndiciError {
   static override readonly code: string = 'UND_ERR_RESPONSE'
+  override name = 'ResponseError' as const
+  override code = 'UND_ERR_RESPONSE' as const
   statusCode: number
-  body: unknown
+  // biome-ignore lint/suspicious/noExplicitAny: what JSON holds
+  body: null | Record<string, any> | string
   bodyTruncated: boolean
-  headers: ResponseHeaders | string[] | null
+  headers: Record<string, string | string[] | undefined> | string[] | null
   constructor(
     message: string,
     statusCode: number,
     detail: { headers?: ResponseHeaders | string[] | null; body?: unknown; bodyTruncated?: boolean } = {},
   ) {
     super(message)
-    this.name = 'ResponseError'
-    this.code = 'UND_ERR_RESPONSE'
     this.statusCode = statusCode
-    this.body = detail.body ?? null
+    this.body = (detail.body ?? null) as string | null
     this.bodyTruncated = detail.bodyTruncated ?? false
     this.headers = detail.headers ?? null
   }
@@ -337,10 +257,10 @@ Object.defineProperty(ResponseError.prototype, 'fault', { value: 'peer', configu
 /** The connection to a proxy failed for good; `cause` tells why. */
 export class ProxyConnectionError extends UndiciError {
   static override readonly code: string = 'UND_ERR_PRX_CONN'
+  override name = 'ProxyConnectionError' as const
+  override code = 'UND_ERR_PRX_CONN' as const
   constructor(cause?: Error, message = 'Proxy connection failed', options: ErrorOptions = {}) {
     super(message, { ...options, cause })
-    this.name = 'ProxyConnectionError'
-    this.code = 'UND_ERR_PRX_CONN'
   }
 }
 Object.defineProperty(ProxyConnectionError.prototype, 'fault', { value: 'network', configurable: true })
@@ -348,10 +268,10 @@ Object.defineProperty(ProxyConnectionError.prototype, 'fault', { value: 'network
 /** TLS to a proxy failed; `cause` tells why. */
 export class SecureProxyConnectionError extends UndiciError {
   static override readonly code: string = 'UND_ERR_PRX_TLS'
+  override name = 'SecureProxyConnectionError' as const
+  override code = 'UND_ERR_PRX_TLS' as const
   constructor(cause?: Error, message = 'Secure Proxy Connection failed', options: ErrorOptions = {}) {
     super(message, { ...options, cause })
-    this.name = 'SecureProxyConnectionError'
-    this.code = 'UND_ERR_PRX_TLS'
   }
 }
 Object.defineProperty(SecureProxyConnectionError.prototype, 'fault', { value: 'network', configurable: true })

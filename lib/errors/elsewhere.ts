@@ -7,9 +7,9 @@ import { UndiciError } from '../errors.js'
 /** A SOCKS5 proxy refused. Its code may be a longer one. */
 export class Socks5ProxyError extends UndiciError {
   static override readonly code: string = 'UND_ERR_SOCKS5'
+  override name = 'Socks5ProxyError' as const
   constructor(message = 'SOCKS5 proxy error', code = 'UND_ERR_SOCKS5') {
     super(message)
-    this.name = 'Socks5ProxyError'
     this.code = code
   }
 }
@@ -17,9 +17,9 @@ export class Socks5ProxyError extends UndiciError {
 /** A WebSocket message above its maximum size. */
 export class MessageSizeExceededError extends UndiciError {
   static override readonly code: string = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'
+  override name = 'MessageSizeExceededError' as const
+  override code = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED' as const
   constructor(message = 'Max decompressed message size exceeded', options?: ErrorOptions) {
     super(message, options)
-    this.name = 'MessageSizeExceededError'
-    this.code = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'
   }
 }

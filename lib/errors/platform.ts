@@ -1,5 +1,6 @@
 /** The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented. */
 export class WebAssemblyNotSupportedError extends Error {
+  declare name: 'Error'
   readonly code = 'ERR_WEBASSEMBLY_NOT_SUPPORTED'
   constructor(
     message = 'WebAssembly is not supported in this environment, but is required for HTTP/1 parsing',

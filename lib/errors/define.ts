@@ -1,0 +1,97 @@
+/** Whose doing an error is, and so who can make it go away. */
+export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
+
+/** How far a request had come when it failed. */
+export type Phase = 'queued' | 'connect' | 'send' | 'headers' | 'body' | 'tunnel'
+
+/** Where an error happened. Fields are left out where they are not known. */
+export interface ErrorContext {
+  /** Origin of the request, such as `https://example.com:8443`. */
+  origin?: string
+  method?: string
+  path?: string
+  phase?: Phase
+  /** True when the connection had carried another request before. */
+  reusedSocket?: boolean
+  /** Bytes of the request handed to the socket. */
+  bytesWritten?: number
+  /** True when sending the request again can not execute it twice. */
+  replaySafe?: boolean
+  /** Origin of the proxy on the way, never with its credentials. */
+  proxy?: string
+}
+
+/** Metadata of a socket at the time of an error. */
+export interface SocketInfo {
+  localAddress?: string
+  localPort?: number
+  remoteAddress?: string
+  remotePort?: number
+  remoteFamily?: string
+  timeout?: number
+  bytesWritten?: number
+  bytesRead?: number
+}
+
+const ROOT = 'UND_ERR'
+
+/** The base of all errors but `HTTPParserError`. Its code is `UND_ERR`. */
+export class UndiciError extends Error implements ErrorContext {
+  /** What `instanceof` looks for in `error.code`. */
+  static readonly code: string = ROOT
+
+  declare readonly fault?: Fault
+  declare origin?: string
+  declare method?: string
+  declare path?: string
+  declare phase?: Phase
+  declare reusedSocket?: boolean
+  declare bytesWritten?: number
+  declare replaySafe?: boolean
+  declare proxy?: string
+  code: string = ROOT
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'UndiciError'
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+    if (!Object.hasOwn(this, 'code') || !(value instanceof Error)) return false
+    const code = (value as { code?: unknown }).code
+    if (typeof code !== 'string') return false
+    return code === this.code || (this.code === ROOT && code.startsWith(ROOT))
+  }
+}
+
+interface Row<Name extends string, Code extends string> {
+  name: Name
+  code: Code
+  fault: Fault
+  /** Message when the thrower gives none. */
+  message: string
+}
+
+export type ErrorClass<Name extends string, Code extends string> = {
+  new (message?: string, options?: ErrorOptions): UndiciError & { name: Name; code: Code }
+  readonly code: string
+}
+
+/** Makes a class out of its row in the table. */
+export function define<Name extends string, Code extends string>(
+  row: Row<Name, Code>,
+  Parent: typeof UndiciError = UndiciError,
+): ErrorClass<Name, Code> {
+  const Class = class extends Parent {
+    static override readonly code: string = row.code
+    constructor(message: string = row.message, options?: ErrorOptions) {
+      super(message, options)
+      this.name = row.name
+      this.code = row.code
+    }
+  }
+  Object.defineProperty(Class.prototype, 'fault', { value: row.fault, configurable: true })
+  Object.defineProperty(Class, 'name', { value: row.name === 'AbortError' ? 'RequestAbortedError' : row.name })
+  return Class as unknown as ErrorClass<Name, Code>
+}
