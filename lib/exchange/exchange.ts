@@ -56,10 +56,11 @@ export class Exchange implements QueueNode<Exchange> {
   outputStart = 0
   /** What it was aborted with; null when it was not. */
   reason: Error | null = null
-  rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
   /** What subscribers of diagnostics know it by. */
   trace: Trace | null = null
+  #received: ResponseHead | null = null
+  #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
   #heldEnd: string[] | null = null
   readonly #handler: DispatchHandler
@@ -74,6 +75,15 @@ export class Exchange implements QueueNode<Exchange> {
 
   get aborted(): boolean {
     return this.reason !== null
+  }
+
+  /** Fields of the head that came last, as sent. The head may be another response's too: its list is not handed out. */
+  get rawHeaders(): string[] | null {
+    if (this.#received !== null) {
+      this.#rawHeaders = this.#received.rawHeaders.slice()
+      this.#received = null
+    }
+    return this.#rawHeaders
   }
 
   /** The carrier took it in to wait or to send. */
@@ -109,7 +119,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   head(head: ResponseHead): void {
     this.headReceived = true
-    this.rawHeaders = head.rawHeaders
+    this.#received = head
     this.#head(head)
   }
 
@@ -142,10 +152,10 @@ export class Exchange implements QueueNode<Exchange> {
   upgrade(head: ResponseHead, socket: Duplex): void {
     if (this.done) return
     this.done = true
-    this.rawHeaders = head.rawHeaders
+    this.#received = head
     traceHead(this, head)
     try {
-      this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, headersToObject(head.rawHeaders), socket)
+      this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, head.headers(), socket)
     } catch (error) {
       socket.destroy(toError(error))
       return this.#tellError(toError(error))
@@ -214,8 +224,8 @@ export class Exchange implements QueueNode<Exchange> {
   #head(head: ResponseHead): void {
     if (!this.done) traceHead(this, head)
     if (this.done || this.#handler.onResponseStart === undefined) return
-    const headers = headersToObject(head.rawHeaders)
-    if (head.informational) this.rawHeaders = head.rawHeaders
+    const headers = head.headers()
+    if (head.informational) this.#received = head
     try {
       this.#handler.onResponseStart(this.#controller, head.statusCode, headers, head.statusText)
     } catch (error) {

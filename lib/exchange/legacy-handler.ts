@@ -87,6 +87,6 @@ class LegacyAdapter implements DispatchHandler {
   }
 }
 
-export function toBuffers(raw: string[] | null): Buffer[] {
+export function toBuffers(raw: readonly string[] | null): Buffer[] {
   return raw === null ? [] : raw.map((text) => Buffer.from(text, 'latin1'))
 }

@@ -1,5 +1,6 @@
 import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../errors.js'
 import { availableEngine, type Engine, OK, PAUSED, type SavedRecord } from './engine.js'
+import { HeadMemory } from './head-memory.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 
 /** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
@@ -49,6 +50,7 @@ const ENDED = 6
 type Stage = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 const H = 0x48
+
 /** Reads the responses of one connection. */
 export class Parser {
   readonly engine: Engine
@@ -67,6 +69,7 @@ export class Parser {
   #reusable = false
   #inTrailers = false
   #stopped = false
+  readonly #memory = new HeadMemory()
 
   constructor(sink: ResponseSink, limits: ParserLimits = defaultLimits) {
     this.#sink = sink
@@ -188,6 +191,11 @@ export class Parser {
 
   #readHead(end: number): void {
     const start = this.#position
+    const known = this.#carry === '' ? this.#memory.find(this.engine.window, start, end) : null
+    if (known !== null) {
+      this.#position = start + this.#memory.length
+      return this.#accept(known)
+    }
     const code = this.#execute(end)
     if (code === PAUSED) {
       this.#position = this.engine.position(this.#pointer)
@@ -214,6 +222,12 @@ export class Parser {
     )
     this.#openSection()
     this.#checkFraming(head)
+    this.#memory.note(section, head)
+    this.#accept(head)
+  }
+
+  #accept(head: ResponseHead): void {
+    const { statusCode } = head
     if (statusCode === 101 || (this.#answers === ANSWERS.connect && statusCode >= 200 && statusCode < 300)) {
       return this.#enterTunnel(head)
     }

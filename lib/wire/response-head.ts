@@ -1,5 +1,6 @@
 import { HTTPParserError } from '../errors.js'
 import type { FieldRecord } from './engine.js'
+import { headersToObject } from './headers.js'
 
 /** Lengths of the field names that decide framing and reuse: all others are not looked at. */
 const CONNECTION = 'connection'
@@ -12,7 +13,7 @@ export class ResponseHead {
   readonly statusCode: number
   readonly statusText: string
   /** Name, value, name, value, … as sent; white space around values taken off. */
-  readonly rawHeaders: string[]
+  readonly rawHeaders: readonly string[]
   /** 0 or 1: the minor version. */
   readonly minor: number
   /** The `connection` options, and the version, allow another request (RFC 9112 §9.3). */
@@ -23,6 +24,8 @@ export class ResponseHead {
   contentLength = -1
   /** From `transfer-encoding`, all fields joined; null without. */
   transferEncoding: string | null = null
+  /** What {@link headers} copies; null while nobody asked a second time. */
+  #pattern: Record<string, string | string[]> | null = null
 
   constructor(start: { statusCode: number; statusText: string; minor: number }, rawHeaders: string[]) {
     this.statusCode = start.statusCode
@@ -31,6 +34,17 @@ export class ResponseHead {
     this.rawHeaders = rawHeaders
     this.persistent = start.minor === 1
     this.#examine()
+  }
+
+  /** Fields by name in lower case, in an object of the asker's own; what came more than once is an array. */
+  headers(): Record<string, string | string[]> {
+    return this.#pattern === null ? headersToObject(this.rawHeaders) : { ...this.#pattern }
+  }
+
+  /** It will be asked for its fields again and again. */
+  keep(): void {
+    const pattern = headersToObject(this.rawHeaders)
+    if (Object.values(pattern).every((value) => typeof value === 'string')) this.#pattern = pattern
   }
 
   get informational(): boolean {

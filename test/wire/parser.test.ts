@@ -6,7 +6,7 @@ import { type ExpectedMessage, type ResponseCase, responseCases } from './respon
 const COMMON: ResponseCase['requests'][number] = { method: 'GET' }
 const BEFORE = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc'
 
-function pairs(raw: string[]): [string, string][] {
+function pairs(raw: readonly string[]): [string, string][] {
   const result: [string, string][] = []
   for (let i = 0; i < raw.length; i += 2) result.push([(raw[i] as string).toLowerCase(), raw[i + 1] as string])
   return result

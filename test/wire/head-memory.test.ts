@@ -1,0 +1,156 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import type { ResponseHead } from '../../lib/wire/response-head.js'
+
+/** Writes down all it is told. */
+class Log implements ResponseSink {
+  readonly told: unknown[] = []
+  readonly #answers: Answers[]
+
+  constructor(answers: Answers[]) {
+    this.#answers = [...answers]
+  }
+
+  onMessageBegin(): Answers {
+    return this.#answers[0] ?? ANSWERS.nothing
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.told.push(['informational', head.statusCode])
+  }
+
+  onHead(head: ResponseHead): void {
+    const { statusCode, statusText, minor, persistent, keepAliveHint, contentLength, rawHeaders } = head
+    const headers = head.headers()
+    this.told.push([
+      statusCode,
+      statusText,
+      minor,
+      persistent,
+      keepAliveHint,
+      contentLength,
+      rawHeaders,
+      { ...headers },
+    ])
+    // Whoever is handed the fields may do with them what they like.
+    headers['x-mine'] = 'mine'
+    delete headers['content-length']
+    for (const value of Object.values(headers)) if (Array.isArray(value)) value.push('mine')
+  }
+
+  onBody(chunk: Buffer): void {
+    const last = this.told.at(-1)
+    if (typeof last === 'string') this.told[this.told.length - 1] = last + chunk.toString('latin1')
+    else this.told.push(chunk.toString('latin1'))
+  }
+
+  onMessageEnd(trailers: string[], reusable: boolean): void {
+    this.#answers.shift()
+    this.told.push(['end', trailers, reusable])
+  }
+
+  onTunnel(head: ResponseHead): void {
+    this.told.push(['tunnel', head.statusCode])
+  }
+}
+
+const REPLIES = [
+  'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nX-A: b \r\n\r\nab',
+  'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nX-A: b \r\n\r\ncd',
+  'HTTP/1.1 200 OK\r\ncontent-length: 3\r\nX-A: b \r\n\r\nabc',
+  'HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n',
+  'HTTP/1.1 200 OK\r\n__proto__: x\r\nconstructor: y\r\ncontent-length: 1\r\n\r\nz',
+  'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n',
+  'HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
+  'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx: y\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nkeep-alive: timeout=7\r\ncontent-length: 1\r\n\r\nk',
+]
+
+function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
+  try {
+    let from = 0
+    for (const to of [...cuts, text.length]) {
+      parser.engine.window.write(text.slice(from, to), 'latin1')
+      parser.feed(0, to - from)
+      from = to
+    }
+  } catch (error) {
+    log.told.push((error as { code: string }).code)
+  }
+}
+
+/** Each by a parser that has seen nothing before. */
+function fresh(replies: string[], answers: Answers[]): unknown[] {
+  return replies.flatMap((text, i) => {
+    const log = new Log([answers[i] as Answers])
+    const parser = new Parser(log)
+    feed(parser, log, text, [])
+    parser.release()
+    return log.told
+  })
+}
+
+t.test('what a parser has seen before changes nothing', async (t) => {
+  let seen = 0
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.nat(400), { maxLength: 6 }),
+      (runs, cuts) => {
+        const replies = runs.flatMap(([reply, times]) => new Array<string>(times).fill(reply))
+        const answers = replies.map(() => ANSWERS.request)
+        const log = new Log(answers)
+        const parser = new Parser(log)
+        const text = replies.join('')
+        feed(
+          parser,
+          log,
+          text,
+          [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b),
+        )
+        parser.release()
+        t.strictSame(log.told, fresh(replies, answers))
+        seen += replies.length
+      },
+    ),
+    { numRuns: 300 },
+  )
+  t.comment(`${seen} responses`)
+})
+
+t.test('the same head of two lengths of body: to HEAD and to GET', async (t) => {
+  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
+  const answers = [ANSWERS.request, ANSWERS.request, ANSWERS.head, ANSWERS.request, ANSWERS.head]
+  const log = new Log(answers)
+  const parser = new Parser(log)
+  feed(parser, log, `${head}ab${head}ab${head}${head}ab${head}`, [])
+  t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
+  t.equal(log.told.filter((entry) => Array.isArray(entry) && entry[0] === 'end').length, 5)
+  parser.release()
+})
+
+t.test('a head that begins like the one before it is read as what it is', async (t) => {
+  const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
+  for (const [text, code] of [
+    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc', /HPE_/],
+    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\rab', /HPE_/],
+    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', /HPE_/],
+  ] as const) {
+    const log = new Log(new Array(4).fill(ANSWERS.request))
+    const parser = new Parser(log)
+    feed(parser, log, `${known}ab${known}ab${known}ab${text}`, [])
+    t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
+    t.match(log.told.at(-1), code)
+    parser.release()
+  }
+})
+
+t.test('bytes that nobody asked for are refused however well they are known', async (t) => {
+  const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab'
+  const log = new Log([ANSWERS.request, ANSWERS.request])
+  const parser = new Parser(log)
+  feed(parser, log, known.repeat(3), [])
+  t.match(log.told.at(-1), /UNSOLICITED/)
+  parser.release()
+})
