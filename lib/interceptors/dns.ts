@@ -206,8 +206,9 @@ class DNSHandler extends DecoratorHandler {
 
   override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#over) return
-    this.#over = true
     super.onResponseEnd(this.#controller, trailers)
+    // Not before: what it throws comes back as an error.
+    this.#over = true
   }
 
   override onResponseError(_controller: DispatchController, error: Error): void {

@@ -174,8 +174,9 @@ export class RedirectHandler implements DispatchHandler {
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#over) return
     if (this.#drain !== null) return this.#follow()
-    this.#over = true
     this.#handler.onResponseEnd?.(this.#controller, trailers)
+    // Not before: what it throws comes back as an error.
+    this.#over = true
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {

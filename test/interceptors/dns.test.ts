@@ -553,6 +553,16 @@ t.test('handlers of the elder generation, upgrades, and options', async (t) => {
   t.equal(text, `127.0.0.1 old.test:${servers.port}`)
   const { socket } = await agent.upgrade({ ...options, protocol: 'x' } as Parameters<typeof agent.upgrade>[0])
   socket.destroy()
+  for (const at of ['start', 'head 200', 'data', 'end']) {
+    const recorder = new Recorder((name) => {
+      if (name === at) throw new Error('thrown')
+    })
+    agent.dispatch(options, recorder)
+    await recorder.ended
+    while (recorder.error === null) await new Promise(setImmediate)
+    t.equal(recorder.error.message, 'thrown', `a handler that throws at ${at}`)
+    t.equal(recorder.calls.at(-1), 'error')
+  }
   t.throws(() => agent.dispatch(options, null as never), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => agent.dispatch(options, {} as never), { code: 'UND_ERR_INVALID_ARG' })
   await t.rejects(ask(agent, { ...options, path: 'nowhere' }), { code: 'UND_ERR_INVALID_ARG' })

@@ -366,6 +366,18 @@ t.test('an abort, whenever it comes', async (t) => {
     t.equal(recorder.calls.filter((name) => name === 'error' || name === 'end').length, 1, at)
     await agent.close()
   }
+  for (const at of ['head 200', 'data', 'end']) {
+    const agent = new Agent().compose(follow)
+    const recorder = new Recorder((name) => {
+      if (name === at) throw new Error('thrown')
+    })
+    agent.dispatch(options, recorder)
+    await recorder.ended
+    while (recorder.error === null) await new Promise(setImmediate)
+    t.equal(recorder.error?.message, 'thrown', `a handler that throws at ${at}`)
+    t.equal(recorder.calls.at(-1), 'error')
+    await agent.close()
+  }
   // Between two requests, by the controller of the first, over a dispatcher that tells nothing until it sends.
   let sendSecond = () => {}
   let sent = 0
