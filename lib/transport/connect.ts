@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { Alarm } from '../base/clock.js'
 import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
+import { hearLastWords } from './last-words.js'
 import { SessionCache } from './session-cache.js'
 
 /** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
@@ -141,6 +142,7 @@ function open(settings: Settings, target: ConnectorOptions, callback: ConnectorC
   // Before there is a descriptor Node answers EBADF.
   if (settings.typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, settings.typeOfService))
   socket.setNoDelay(true)
+  hearLastWords(socket)
   new Attempt(socket, { event: secure ? 'secureConnect' : 'connect', settings, target, callback })
   return socket
 }
