@@ -14,6 +14,7 @@ export const ConnectTimeoutError = define({
   fault: 'timeout',
   message: 'Connect Timeout Error',
 })
+export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
 
 /** The complete response head did not come within `headersTimeout` ms. */
 export const HeadersTimeoutError = define({
@@ -22,6 +23,7 @@ export const HeadersTimeoutError = define({
   fault: 'timeout',
   message: 'Headers Timeout Error',
 })
+export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
 
 /** A response head above `maxHeaderSize` bytes. */
 export const HeadersOverflowError = define({
@@ -30,6 +32,7 @@ export const HeadersOverflowError = define({
   fault: 'peer',
   message: 'Headers Overflow Error',
 })
+export type HeadersOverflowError = InstanceType<typeof HeadersOverflowError>
 
 /** No body byte within `bodyTimeout` ms of the one before. */
 export const BodyTimeoutError = define({
@@ -38,6 +41,7 @@ export const BodyTimeoutError = define({
   fault: 'timeout',
   message: 'Body Timeout Error',
 })
+export type BodyTimeoutError = InstanceType<typeof BodyTimeoutError>
 
 /** An argument or option that is not what is documented. */
 export const InvalidArgumentError = define({
@@ -46,6 +50,7 @@ export const InvalidArgumentError = define({
   fault: 'user',
   message: 'Invalid Argument Error',
 })
+export type InvalidArgumentError = InstanceType<typeof InvalidArgumentError>
 
 /** A callback of the user's returned something it must not. */
 export const InvalidReturnValueError = define({
@@ -54,6 +59,7 @@ export const InvalidReturnValueError = define({
   fault: 'user',
   message: 'Invalid Return Value Error',
 })
+export type InvalidReturnValueError = InstanceType<typeof InvalidReturnValueError>
 
 /** The parent of {@link RequestAbortedError}: an operation was given up on request. */
 export class AbortError extends UndiciError {
@@ -71,7 +77,7 @@ export const RequestAbortedError = define(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
   AbortError,
 )
-export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
+export type RequestAbortedError = InstanceType<typeof RequestAbortedError>
 
 /** Something expected that is worth a reason, such as an idle connection being closed. */
 export const InformationalError = define({

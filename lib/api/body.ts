@@ -103,6 +103,9 @@ export class BodyReadable extends Readable {
   }
 
   /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
+  formData(): Promise<FormData>
+  /** As undici, which has none, declares it: so that results of ours fit where theirs are asked for. */
+  formData(): Promise<never>
   formData(): Promise<FormData> {
     return this.#consume('formData') as Promise<FormData>
   }

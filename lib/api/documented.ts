@@ -83,6 +83,8 @@ export interface BodyMixin {
   bytes(): Promise<Uint8Array>
   /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
   formData(): Promise<FormData>
+  /** As undici, which has none, declares it: so that results of ours fit where theirs are asked for. */
+  formData(): Promise<never>
   /** The body parsed as JSON. Rejects with a SyntaxError when it is none, or empty. */
   json(): Promise<unknown>
   /** The body as a string in UTF-8; a byte order mark is dropped. */

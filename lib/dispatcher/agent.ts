@@ -1,10 +1,11 @@
+import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { resolveClientOptions } from './client-options.js'
-import type { Dispatcher } from './dispatcher.js'
-import { LifecycleDispatcher } from './lifecycle.js'
+import type { Dispatcher, Elsewhere } from './dispatcher.js'
+import { type Connected, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
@@ -25,6 +26,13 @@ interface Entry {
   /** Connections it has now. */
   connected: number
   busy: boolean
+}
+
+/** Where to is told with each request. */
+export interface Agent {
+  connect(options: never, ...rest: Elsewhere[]): Elsewhere
+  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 
 /** Dispatchers by origin, made when they are needed and closed when they are not. Source: undici's `Agent.md`. */

@@ -91,8 +91,9 @@ export interface EventSourceOptions {
   maxEventSize?: number
 }
 
-/** Options as they are documented: left out, never null. */
-export type Documented<Options> = { [Name in keyof Options]: Exclude<Options[Name], null | undefined> }
+/** Options as they are documented: left out, never null, and lists that are the caller's own. */
+export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options[Name], null | undefined>> }
+type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
 /** Options of a Client as they are documented. */
 export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls'>> {

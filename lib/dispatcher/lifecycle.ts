@@ -9,7 +9,7 @@ import type { DispatchInput } from '../exchange/request.js'
 import { Dispatcher, type Elsewhere } from './dispatcher.js'
 
 type Done = () => void
-type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
+export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
 /** All but an Agent know where to. */
 export interface LifecycleDispatcher {

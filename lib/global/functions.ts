@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { connect as connectBy } from '../api/connect.js'
 import type * as api from '../api/documented.js'
-import { pipeline as pipelineBy } from '../api/pipeline.js'
-import { request as requestBy } from '../api/request.js'
+import { type PipelineOptions, pipeline as pipelineBy } from '../api/pipeline.js'
+import { type RequestOptions, request as requestBy } from '../api/request.js'
 import { stream as streamBy } from '../api/stream.js'
 import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
@@ -21,36 +21,40 @@ type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
   method?: string
 }
 
+/** {@link request}, told by a callback. */
+export function request<Opaque = null>(
+  url: UrlInput,
+  options: Options<RequestOptions<Opaque>> | null,
+  callback: Callback<api.ResponseData<Opaque>>,
+): void
+/** {@link request}, told by a callback. */
+export function request(url: UrlInput, callback: Callback<api.ResponseData>): void
 /** A request by URL. Its body must be read, or dropped by `dump()`. Source: undici's `index.md`. */
 export function request<Opaque = null>(
   url: UrlInput,
-  options?: Options<api.RequestOptions<Opaque>> | null,
+  options?: Options<RequestOptions<Opaque>> | null,
 ): Promise<api.ResponseData<Opaque>>
-export function request<Opaque = null>(
-  url: UrlInput,
-  options: Options<api.RequestOptions<Opaque>> | null,
-  callback: Callback<api.ResponseData<Opaque>>,
-): void
-export function request(url: UrlInput, callback: Callback<api.ResponseData>): void
 export function request(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? requestBy(target, options) : requestBy(target, options, callback),
   )
 }
 
-/** A request by URL whose response body is written into what `factory` returns. Source: undici's `index.md`. */
+/** {@link stream}, told by a callback. */
 export function stream<Opaque = null>(
   url: UrlInput,
-  options: Options<api.RequestOptions<Opaque>> | null,
-  factory: api.StreamFactory<Opaque>,
-): Promise<api.StreamData<Opaque>>
-export function stream<Opaque = null>(
-  url: UrlInput,
-  options: Options<api.RequestOptions<Opaque>> | null,
+  options: Options<RequestOptions<Opaque>> | null,
   factory: api.StreamFactory<Opaque>,
   callback: Callback<api.StreamData<Opaque>>,
 ): void
+/** {@link stream} with default options. */
 export function stream(url: UrlInput, factory: api.StreamFactory): Promise<api.StreamData>
+/** A request by URL whose response body is written into what `factory` returns. Source: undici's `index.md`. */
+export function stream<Opaque = null>(
+  url: UrlInput,
+  options: Options<RequestOptions<Opaque>> | null,
+  factory: api.StreamFactory<Opaque>,
+): Promise<api.StreamData<Opaque>>
 export function stream(url: UrlInput, ...rest: unknown[]): unknown {
   const [options, factory, callback] = typeof rest[0] === 'function' ? [null, ...rest] : rest
   return settle(url, [options, callback], ({ target, options, callback }) =>
@@ -58,6 +62,8 @@ export function stream(url: UrlInput, ...rest: unknown[]): unknown {
   )
 }
 
+/** {@link pipeline} with default options. */
+export function pipeline(url: UrlInput, handler: api.PipelineHandler): Duplex
 /**
  * A duplex over one request by URL: what is written is its body, what `handler` returns can be read. Source:
  * undici's `index.md`.
@@ -65,41 +71,44 @@ export function stream(url: UrlInput, ...rest: unknown[]): unknown {
  */
 export function pipeline<Opaque = null>(
   url: UrlInput,
-  options: Options<api.PipelineOptions<Opaque>> | null,
+  options: Options<PipelineOptions<Opaque>> | null,
   handler: api.PipelineHandler<Opaque>,
 ): Duplex
-export function pipeline(url: UrlInput, handler: api.PipelineHandler): Duplex
 export function pipeline(url: UrlInput, ...rest: unknown[]): Duplex {
   const [options, handler] = typeof rest[0] === 'function' ? [null, ...rest] : rest
   const { target, options: own } = resolve(url, options)
   return pipelineBy(target, own, handler as api.PipelineHandler)
 }
 
-/** Opens a tunnel by CONNECT to the origin of `url`, whose path is what the server is asked for. */
-export function connect<Opaque = null>(
-  url: UrlInput,
-  options?: Options<api.ConnectOptions<Opaque>> | null,
-): Promise<api.ConnectData<Opaque>>
+/** {@link connect}, told by a callback. */
 export function connect<Opaque = null>(
   url: UrlInput,
   options: Options<api.ConnectOptions<Opaque>> | null,
   callback: Callback<api.ConnectData<Opaque>>,
 ): void
+/** {@link connect}, told by a callback. */
 export function connect(url: UrlInput, callback: Callback<api.ConnectData>): void
+/** Opens a tunnel by CONNECT to the origin of `url`, whose path is what the server is asked for. */
+export function connect<Opaque = null>(
+  url: UrlInput,
+  options?: Options<api.ConnectOptions<Opaque>> | null,
+): Promise<api.ConnectData<Opaque>>
 export function connect(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? connectBy(target, options) : connectBy(target, options, callback),
   )
 }
 
-/** Changes the protocol of a connection to the origin of `url` (RFC 9110 §7.8). */
-export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
+/** {@link upgrade}, told by a callback. */
 export function upgrade(
   url: UrlInput,
   options: Options<api.UpgradeOptions> | null,
   callback: Callback<api.UpgradeData>,
 ): void
+/** {@link upgrade}, told by a callback. */
 export function upgrade(url: UrlInput, callback: Callback<api.UpgradeData>): void
+/** Changes the protocol of a connection to the origin of `url` (RFC 9110 §7.8). */
+export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
 export function upgrade(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? upgradeBy(target, options) : upgradeBy(target, options, callback),

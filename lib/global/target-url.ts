@@ -2,13 +2,13 @@ import { InvalidArgumentError, invalidOption } from '../errors.js'
 
 /** The parts of a URL, as undici's `index.md` documents them; `origin` stands for protocol, hostname and port. */
 export interface UrlObject {
-  origin?: string | null
-  protocol?: string | null
-  hostname?: string | null
-  port?: string | number | null
-  path?: string | null
-  pathname?: string | null
-  search?: string | null
+  origin?: string | null | undefined
+  protocol?: string | null | undefined
+  hostname?: string | null | undefined
+  port?: string | number | null | undefined
+  path?: string | null | undefined
+  pathname?: string | null | undefined
+  search?: string | null | undefined
 }
 
 export type UrlInput = string | URL | UrlObject

@@ -31,7 +31,7 @@ type Affinity = 4 | 6 | null
 type Pick = (
   origin: URL,
   records: DNSInterceptorOriginRecords,
-  affinity: Affinity,
+  affinity: 4 | 6,
 ) => DNSInterceptorRecord | null | undefined
 
 /** Options of `interceptors.dns`. Source: undici's `Interceptors.md`. */
@@ -232,7 +232,8 @@ class DNSHandler extends DecoratorHandler {
     const { url, pick, affinity } = this.#part
     const left =
       this.#tried.size === 0 ? this.#records : only(this.#records, ({ address }) => !this.#tried.has(address))
-    const record = pick(url, left, affinity) ?? null
+    // Declared as in undici, though null when there is no preference.
+    const record = pick(url, left, affinity as 4 | 6) ?? null
     if (record !== null && !this.#tried.has(record.address)) return record
     throw new InformationalError(`No DNS entries found for ${url.hostname}`)
   }

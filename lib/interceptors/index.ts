@@ -5,6 +5,14 @@ export type {
   DNSInterceptorRecord,
   DNSStorage,
 } from './dns-records.js'
+export type {
+  DecompressInterceptorOpts,
+  DNSInterceptorOpts,
+  DumpInterceptorOpts,
+  RedirectInterceptorOpts,
+  ResponseErrorInterceptorOpts,
+  RetryInterceptorOpts,
+} from './documented.js'
 export { type DumpOptions, dump } from './dump.js'
 export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'

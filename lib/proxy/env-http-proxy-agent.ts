@@ -6,7 +6,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
 import { ProxyAgent } from './proxy-agent.js'
-import type { ProxyAgentOptions } from './proxy-options.js'
+import type { DocumentedProxyOptions, ProxyAgentOptions } from './proxy-options.js'
 import { relay } from './relay.js'
 
 /**
@@ -100,7 +100,14 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace EnvHttpProxyAgent {
-  export type Options = EnvHttpProxyAgentOptions
+  export interface Options extends DocumentedProxyOptions {
+    /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
+    httpProxy?: string
+    /** Proxy for `https:` origins. Default: `https_proxy` or `HTTPS_PROXY` of the environment, then the one for `http:`. */
+    httpsProxy?: string
+    /** Hosts to be reached directly. Default: `no_proxy` or `NO_PROXY` of the environment, read again when it changed. */
+    noProxy?: string
+  }
 }
 
 /** By its name in lower case; an empty one counts as set. */

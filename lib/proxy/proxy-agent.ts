@@ -13,7 +13,13 @@ import type { BuildOptions, Connector, ConnectorOptions } from '../transport/con
 import { flattenHeaders } from '../wire/headers.js'
 import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
-import { holds, type ProxyAgentOptions, type ResolvedProxyOptions, resolveProxyOptions } from './proxy-options.js'
+import {
+  type DocumentedProxyOptions,
+  holds,
+  type ProxyAgentOptions,
+  type ResolvedProxyOptions,
+  resolveProxyOptions,
+} from './proxy-options.js'
 import { relay } from './relay.js'
 import { Tunnels } from './tunnel.js'
 
@@ -112,7 +118,10 @@ export class ProxyAgent extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace ProxyAgent {
-  export type Options = ProxyAgentOptions
+  export interface Options extends DocumentedProxyOptions {
+    /** Where the proxy is, such as `http://user:password@proxy.example:3128`. */
+    uri: string
+  }
 }
 
 function newPool(origin: URL, options: PoolOptions): Dispatcher {

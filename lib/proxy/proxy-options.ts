@@ -1,6 +1,9 @@
-import type { AgentOptions } from '../dispatcher/agent.js'
+import type { Agent, AgentOptions } from '../dispatcher/agent.js'
+import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import type { Factory } from '../dispatcher/pool-options.js'
 import { InvalidArgumentError, invalidOption, NotSupportedError } from '../errors.js'
+import type { OutgoingHttpHeaders } from '../exchange/documented.js'
 import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
 
@@ -22,9 +25,19 @@ export interface ProxyAgentOptions extends AgentOptions {
   /** Connector options for the way to the proxy. */
   proxyTls?: BuildOptions | null
   /** Makes the dispatcher that speaks to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
-  clientFactory?: ((origin: URL, options: object) => Dispatcher) | null
+  clientFactory?: Factory<URL, object> | null
   /** True: requests to `http:` origins go through a tunnel too. Default: false, only those to `https:` do. */
   proxyTunnel?: boolean | null
+}
+
+type Documentable = Documented<Pick<ProxyAgentOptions, 'token' | 'auth' | 'requestTls' | 'proxyTls' | 'proxyTunnel'>>
+
+/** Options of a ProxyAgent as they are documented, but for the uri. */
+export interface DocumentedProxyOptions extends Agent.Options, Documentable {
+  /** Fields for the proxy: sent with CONNECT, and with each request that goes without a tunnel. Default: none. */
+  headers?: OutgoingHttpHeaders
+  /** Makes the dispatcher that speaks to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
+  clientFactory?(origin: URL, options: object): Dispatcher
 }
 
 /** Options of a ProxyAgent, checked. */

@@ -25,8 +25,8 @@ export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNe
   keepAliveInitialDelay?: number | null
   /** IP type of service, 0 to 255, where the runtime can set it. */
   typeOfService?: number | null
-  autoSelectFamily?: boolean
-  autoSelectFamilyAttemptTimeout?: number
+  autoSelectFamily?: boolean | undefined
+  autoSelectFamilyAttemptTimeout?: number | undefined
 }
 
 /** What a connector is told of one connection. Source: undici's `Connector.md`. */

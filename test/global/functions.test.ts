@@ -65,7 +65,7 @@ t.test('arguments that are none', async (t) => {
   }
   const url = 'http://localhost:1/'
   for (const options of ['x', 5, { path: '/' }, { agent: {} }, { dispatcher: {} }]) {
-    await t.rejects(request(url, options as never), refused, JSON.stringify(options))
+    await t.rejects(request(url, options as object), refused, JSON.stringify(options))
   }
   t.throws(() => request(url, {}, 5 as never), refused)
   t.throws(() => setGlobalDispatcher({} as never), refused)

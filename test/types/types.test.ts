@@ -1,0 +1,26 @@
+import t from 'tap'
+import { Compilation, type Mode, programNames } from './compile.js'
+
+const modes: Mode[] = [
+  { resolution: 'nodenext', exactOptionalPropertyTypes: false },
+  { resolution: 'bundler', exactOptionalPropertyTypes: true },
+]
+
+for (const mode of modes) {
+  const { resolution, exactOptionalPropertyTypes } = mode
+  t.test(`${resolution}, exactOptionalPropertyTypes: ${exactOptionalPropertyTypes}`, async (t) => {
+    const declarations = ['both-ways', 'shapes', ...(exactOptionalPropertyTypes ? [] : ['results'])]
+    const compilation = new Compilation(
+      mode,
+      declarations.map((name) => `declarations/${name}.ts`),
+    )
+    t.strictSame(compilation.ofDeclarations(), [], 'our declarations')
+    for (const name of declarations) t.strictSame(compilation.ofFile(`declarations/${name}.ts`), [], name)
+    const names = programNames()
+    t.ok(names.length >= 15)
+    for (const name of names) {
+      t.strictSame(compilation.ofProgram(name, 'undici'), [], `${name} against undici`)
+      t.strictSame(compilation.ofProgram(name, 'sluice'), [], `${name} against sluice`)
+    }
+  })
+}
