@@ -3,8 +3,11 @@ BIN := node_modules/.bin
 STAMP := node_modules/.installed
 PARSER := lib/wire/binary.generated.ts
 
+MODE ?= quick
+ARGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test demo bench leak chaos selection clean
+.PHONY: help install wasm build lint test demo bench bench-full bench-tables leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +19,16 @@ test: lint ## build, check, run all tests, print the coverage
 	@rm -rf coverage
 	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
 
-bench: build ## compare with peers, side by side in one run
-	@node dist/bench/run.js
+bench: build ## sluice, its peers and the floor, side by side in one run: MODE=quick (a minute) or full; ARGS=--help
+	@node dist/bench/run.js --mode $(MODE) $(ARGS)
+
+bench-full: ## the same, all workloads and curves, longer
+	@$(MAKE) --no-print-directory bench MODE=full
+
+bench-tables: build ## the tables of bench/README.md, on Node 20 and Node 26
+	@node dist/bench/run.js --markdown --node 20 $(ARGS)
+	@echo
+	@node dist/bench/run.js --markdown --node 26 $(ARGS)
 
 leak: build ## a million requests through one Client: heap and handles before and after
 	@node --expose-gc dist/bench/leak.js

@@ -1,158 +1,80 @@
-import { fork } from 'node:child_process'
-import http from 'node:http'
-import { cpus } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { Client, type DispatchHandler } from '../lib/index.js'
+import { machine } from './harness/machine.js'
+import { measure } from './harness/measure.js'
+import { help, type Options, parse } from './harness/options.js'
+import { install } from './harness/packages.js'
+import { affinity } from './harness/processes.js'
+import { failures, type Report, type Result } from './harness/results.js'
+import { Runner } from './harness/runner.js'
+import { save } from './report/files.js'
+import { markdown } from './report/markdown.js'
+import { lines, opening } from './report/text.js'
 
-/** Sends one request, checks status and body, and calls back. */
-type Send = (done: (right: boolean) => void) => void
+const folder = fileURLToPath(new URL('../../bench/results', import.meta.url))
 
-interface Contender {
-  name: string
-  open(url: string, width: number): Promise<{ send: Send; close(): Promise<unknown> }>
+/** The path of a Node: given as it is, or installed by its major version. */
+async function nodePath(wanted: string): Promise<string> {
+  if (!/^\d+$/.test(wanted) || existsSync(wanted)) return wanted
+  if (process.versions.node.startsWith(`${wanted}.`)) return process.execPath
+  const installer = new URL('../../test/runtimes/install.mjs', import.meta.url)
+  return (await import(installer.href)).install(`node@${wanted}`).path
 }
 
-const ROUNDS = Number(process.env.ROUNDS ?? 5)
-const REQUESTS = Number(process.env.REQUESTS ?? 20_000)
-const BODY = '{"hello":"world"}'
-const get = { path: '/', method: 'GET' as const }
-
-interface Dispatching {
-  dispatch(options: typeof get & { blocking?: boolean }, handler: DispatchHandler): boolean
-  request(
-    options: typeof get & { blocking?: boolean },
-  ): Promise<{ statusCode: number; body: { json(): Promise<unknown> } }>
-  close(): Promise<unknown>
+/** All of it again on another Node: whoever measures is measured too. */
+async function elsewhere(wanted: string, args: readonly string[]): Promise<number | null> {
+  const path = await nodePath(wanted)
+  if (path === process.execPath) return null
+  const rest = args.filter((arg, index) => !arg.startsWith('--node') && args[index - 1] !== '--node')
+  const { status, error } = spawnSync(path, [fileURLToPath(import.meta.url), ...rest], { stdio: 'inherit' })
+  if (error !== undefined) throw error
+  return status ?? 1
 }
 
-function byDispatch(client: Dispatching, options: typeof get & { blocking?: boolean }): Send {
-  return (done) => {
-    let status = 0
-    let body = ''
-    client.dispatch(options, {
-      onRequestStart() {},
-      onResponseStart: (_controller, statusCode) => {
-        status = statusCode
-      },
-      onResponseData: (_controller, chunk) => {
-        body += chunk.toString('latin1')
-      },
-      onResponseEnd: () => done(status === 200 && body === BODY),
-      onResponseError: () => done(false),
-    })
-  }
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) return say([help])
+  const options = parse(args, folder)
+  if (options.list) return say(options.workloads.map(({ name, title }) => `${name.padEnd(36)} ${title}`))
+  const status = options.node === null ? null : await elsewhere(options.node, args)
+  return status ?? run(options, `node dist/bench/run.js ${args.join(' ')}`.trim())
 }
 
-function byRequest(client: Dispatching, options: typeof get & { blocking?: boolean }): Send {
-  return (done) => {
-    client.request(options).then(
-      async ({ statusCode, body }) => {
-        const said = (await body.json()) as { hello?: string }
-        done(statusCode === 200 && said.hello === 'world')
-      },
-      () => done(false),
-    )
-  }
-}
-
-function sluice(name: string, send: typeof byDispatch): Contender {
-  return {
-    name: `sluice ${name}`,
-    async open(url, width) {
-      const client = new Client(url, { pipelining: width })
-      return { send: send(client as Dispatching, get), close: () => client.close() }
-    },
-  }
-}
-
-const nodeHttp: Contender = {
-  name: 'node:http',
-  async open(url, width) {
-    const agent = new http.Agent({ keepAlive: true, maxSockets: width })
-    const send: Send = (done) => {
-      const request = http.get(url, { agent }, (response) => {
-        let body = ''
-        response.setEncoding('latin1').on('data', (chunk) => {
-          body += chunk
-        })
-        response.on('end', () => done(response.statusCode === 200 && body === BODY))
-      })
-      request.on('error', () => done(false))
+async function run(options: Options, command: string): Promise<number> {
+  const load = loadavg()[0] as number
+  const packages = install()
+  const bound = await affinity()
+  const { mode, rounds, seconds } = options
+  const start = { command, mode, rounds, seconds, machine: machine({ packages, affinity: bound, load }) }
+  const runner = await Runner.start(packages, bound)
+  const results: Result[] = []
+  try {
+    if (options.output === 'text') say(opening(start))
+    for (const workload of options.workloads) {
+      const result = await measure(runner, workload, options)
+      results.push(result)
+      if (options.output === 'text') say(lines(result))
     }
-    return { send, close: async () => agent.destroy() }
-  },
-}
-
-/** The peer that the documentation is of, where it runs on this Node. */
-async function undici(): Promise<Contender[]> {
-  const peer = await import('undici').catch(() => null)
-  if (peer === null) return []
-  const contender = (name: string, send: typeof byDispatch, blocking?: boolean): Contender => ({
-    name: `undici ${name}`,
-    async open(url, width) {
-      const client = new peer.Client(url, { pipelining: width }) as unknown as Dispatching
-      return { send: send(client, blocking === undefined ? get : { ...get, blocking }), close: () => client.close() }
-    },
-  })
-  return [
-    contender('dispatch', byDispatch),
-    contender('dispatch, blocking: false', byDispatch, false),
-    contender('request + json', byRequest),
-  ]
-}
-
-/** Requests per second. */
-async function measure(contender: Contender, url: string, width: number): Promise<number> {
-  const { send, close } = await contender.open(url, width)
-  const run = (total: number) =>
-    new Promise<void>((resolve, reject) => {
-      let sent = 0
-      let answered = 0
-      const next = (): void => {
-        sent++
-        send((right) => {
-          if (!right) return reject(new Error(`${contender.name}: a wrong response`))
-          if (++answered === total) return resolve()
-          if (sent < total) next()
-        })
-      }
-      for (let i = 0; i < width; i++) next()
-    })
-  await run(REQUESTS / 4)
-  const started = performance.now()
-  await run(REQUESTS)
-  const rate = (REQUESTS * 1000) / (performance.now() - started)
-  await close()
-  return rate
-}
-
-async function main(): Promise<void> {
-  const origin = fork(fileURLToPath(new URL('canned-origin.js', import.meta.url)))
-  const port = await new Promise<number>((resolve) => origin.once('message', (message) => resolve(message as number)))
-  const contenders = [
-    sluice('dispatch', byDispatch),
-    sluice('request + json', byRequest),
-    nodeHttp,
-    ...(await undici()),
-  ]
-  console.log(
-    `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${ROUNDS} rounds of ${REQUESTS} requests`,
-  )
-  for (const width of [1, 10]) {
-    const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const contender of contenders) {
-        rates.get(contender.name)?.push(await measure(contender, `http://127.0.0.1:${port}/`, width))
-      }
-    }
-    console.log(`\none connection, ${width} under way (node:http: ${width} connections)`)
-    for (const [name, values] of rates) {
-      const sorted = values.sort((a, b) => a - b).map(Math.round)
-      const [low, middle, high] = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)]
-      console.log(`  ${name.padEnd(34)} median ${String(middle).padStart(7)}/s  (${low} to ${high})`)
-    }
+  } finally {
+    await runner.close()
   }
-  origin.disconnect()
+  const report: Report = { ...start, results }
+  if (options.output === 'json') say([JSON.stringify(report, null, 2)])
+  if (options.output === 'markdown') say(markdown(report))
+  const written = options.results === null ? [] : await save(report, options.results, packages)
+  if (options.output === 'text' && written.length > 0) say(['', ...written])
+  const wrong = failures(results)
+  for (const line of wrong) console.error(`FAILED ${line}`)
+  return wrong.length === 0 ? 0 : 1
 }
 
-await main()
+function say(text: readonly string[]): number {
+  console.log(text.join('\n'))
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message)
+  return 1
+})

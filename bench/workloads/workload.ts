@@ -1,0 +1,43 @@
+import type { Api } from '../harness/session.js'
+import type { SceneName } from '../origin/scenes.js'
+import type { ProbeName } from './probes.js'
+
+/** Which contenders take part: all that can, or those that every table needs. */
+export type Field = 'all' | 'main'
+
+interface Common {
+  /** What `--workload` looks for. */
+  readonly name: string
+  readonly title: string
+  /** Takes part in the quick mode, with these contenders; null: in the full mode only. */
+  readonly quick: Field | null
+  readonly scene: SceneName
+  readonly api: Api
+  readonly connections: number
+  readonly pipelining: number
+  readonly secure: boolean
+}
+
+/** As many requests as go. */
+export interface Throughput extends Common {
+  readonly kind: 'throughput'
+}
+
+/** Half of what undici can do at most, at fixed times. */
+export interface FixedRate extends Common {
+  readonly kind: 'rate'
+}
+
+/** One quantity against a size. */
+export interface Curve extends Common {
+  readonly kind: 'curve'
+  readonly probe: ProbeName
+  readonly sizes: readonly number[]
+  readonly quickSizes: readonly number[]
+  readonly unit: string
+  /** What the sizes are. */
+  readonly axis: string
+  readonly contenders: readonly string[]
+}
+
+export type Workload = Throughput | FixedRate | Curve
