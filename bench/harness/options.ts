@@ -22,7 +22,7 @@ export interface Options {
 }
 
 const modes = {
-  quick: { rounds: 3, seconds: 0.15, warm: 0.25 },
+  quick: { rounds: 3, seconds: 0.12, warm: 0.2 },
   full: { rounds: 7, seconds: 1, warm: 2 },
 }
 

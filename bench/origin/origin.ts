@@ -72,11 +72,11 @@ export class Origin {
   #answer(socket: net.Socket, scene: Scene, count: number): void {
     if (socket.destroyed) return
     this.responses += count
-    if (scene.closes) return void socket.end(scene.response)
-    if (count === 1) return void socket.write(scene.response)
+    if (scene.closes) return void socket.end(scene.sent)
+    if (count === 1) return void socket.write(scene.sent)
     if (scene.volume === 0) {
       for (let left = count; left > 0; left -= MAX_JOINED) socket.write(joined(scene, Math.min(left, MAX_JOINED)))
-    } else for (let i = 0; i < count; i++) socket.write(scene.response)
+    } else for (let i = 0; i < count; i++) socket.write(scene.sent)
   }
 
   #stallNowAndThen(time: number): void {
@@ -99,6 +99,6 @@ function joined(scene: Scene, count: number): Buffer {
     made = []
     responses.set(scene, made)
   }
-  made[count] ??= Buffer.concat(Array.from({ length: count }, () => scene.response))
+  made[count] ??= Buffer.concat(Array.from({ length: count }, () => scene.sent))
   return made[count]
 }

@@ -6,8 +6,10 @@ export interface Scene {
   readonly upload: Buffer | null
   /** The body that comes back, without its framing. */
   readonly body: Buffer
-  /** Head and body as they go over the wire. */
+  /** Head and body as they should go over the wire. */
   readonly response: Buffer
+  /** As they do: the same, but where contenders must find out that it is not. */
+  readonly sent: Buffer
   /** The connection ends after each response. */
   readonly closes: boolean
   /** Bytes of body that each request moves, where that is what counts; else 0. */
@@ -59,7 +61,8 @@ function scene(name: SceneName, given: Partial<Scene> & { head?: string[] }): Sc
   const body = given.body ?? Buffer.from(SMALL)
   const start = `HTTP/1.1 200 OK\r\n${fields([...head, `content-length: ${body.length}`])}\r\n`
   const response = given.response ?? Buffer.concat([Buffer.from(start, 'latin1'), body])
-  return { name, method: 'GET', upload: null, closes: false, volume: 0, stall: 0, ...rest, body, response }
+  const defaults = { method: 'GET', upload: null, closes: false, volume: 0, stall: 0, sent: response } as const
+  return { name, ...defaults, ...rest, body, response }
 }
 
 function chunkedScene(): Scene {
@@ -78,8 +81,7 @@ const makers: Record<SceneName, () => Scene> = {
   closing: () => scene('closing', { head: ['content-type: application/json', 'connection: close'], closes: true }),
   download: () => scene('download', { body: pattern(LARGE), volume: LARGE }),
   upload: () => scene('upload', { method: 'POST', upload: pattern(LARGE), volume: LARGE }),
-  /** Says what no contender expects: each must find out. */
-  wrong: () => scene('wrong', { response: Buffer.from(scene('small', {}).response.toString().replace('w', 'v')) }),
+  wrong: () => scene('wrong', { sent: Buffer.from(sceneOf('small').response.toString().replace('world', 'would')) }),
   /** Pauses now and then, as an origin that collects garbage does. */
   stalling: () => scene('stalling', { stall: 250 }),
 }
