@@ -1,6 +1,7 @@
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'
 import { ResponseExceededMaxSizeError } from '../errors.js'
+import { ZstdDecoder } from './zstd-frames.js'
 
 /** Types of Node 20 know nothing of zstd, and neither does its zlib. */
 interface Zstd {
@@ -29,7 +30,7 @@ function openerOf(coding: string): Open | undefined {
   const { createZstdDecompress, constants } = zlib as Zstd
   const limit = constants.ZSTD_d_windowLogMax
   if (createZstdDecompress === undefined || limit === undefined) return undefined
-  return () => createZstdDecompress({ params: { [limit]: ZSTD_WINDOW_LOG } })
+  return () => new ZstdDecoder(() => createZstdDecompress({ params: { [limit]: ZSTD_WINDOW_LOG } }))
 }
 
 /** Whether the runtime can undo it. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import zlib from 'node:zlib'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import {
   Agent,
   Client,
@@ -129,6 +129,65 @@ t.test('split anywhere, and cut off anywhere', async (t) => {
     t.strictSame(single.controller?.rawHeaders, ['X-Own', 'yes'])
   }
 })
+
+async function inFrames(t: Test): Promise<void> {
+  const encode = zstd as Encode & ((bytes: Buffer, options: object) => Buffer)
+  const { ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = zlib.constants as unknown as Record<string, number>
+  const skippable = Buffer.concat([Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.from('note!')])
+  const frames = [
+    encode(text.subarray(0, 10)),
+    skippable,
+    encode(text.subarray(10, 20), { params: { [ZSTD_c_checksumFlag as number]: 1 } }),
+    encode(Buffer.alloc(0)),
+    encode(text.subarray(20), { params: { [ZSTD_c_contentSizeFlag as number]: 0 } }),
+    // A block of one byte repeated, and raw ones.
+    encode(Buffer.alloc(200_000, 'r')),
+    encode(Buffer.from(Array.from({ length: 300 }, (_, i) => (i * i * 7919) % 251))),
+    Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]),
+  ]
+  const bytes = Buffer.concat(frames)
+  const whole = await decode('zstd', [bytes])
+  const plain = Buffer.concat(whole.chunks)
+  t.equal(ends(whole), 'end')
+  t.equal(plain.length, text.length + 200_000 + 300)
+  t.ok(plain.subarray(0, text.length).equals(text))
+  const boundaries = new Set<number>()
+  for (let i = 1; i <= frames.length; i++) boundaries.add(Buffer.concat(frames.slice(0, i)).length)
+  for (let at = 1; at < bytes.length; at++) {
+    const split = await decode('zstd', [bytes.subarray(0, at), bytes.subarray(at)])
+    if (ends(split) !== 'end' || !Buffer.concat(split.chunks).equals(plain)) t.fail(`split at ${at}`)
+    const cut = await decode('zstd', [bytes.subarray(0, at)])
+    if (ends(cut) !== (boundaries.has(at) ? 'end' : 'error')) t.fail(`cut off at ${at}`)
+  }
+  const single = await decode(
+    'zstd',
+    Array.from(bytes, (byte) => Buffer.of(byte)),
+  )
+  t.ok(Buffer.concat(single.chunks).equals(plain))
+  const garbage = await decode('zstd', [bytes, Buffer.from('garbage')])
+  t.match(garbage.error, { code: 'ZSTD_error_prefix_unknown' })
+  const reserved = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 0x07, 0, 0])
+  t.equal(ends(await decode('zstd', [reserved])), 'error')
+
+  const waiting = new Recorder((name, controller) => {
+    if (name === 'data' && waiting.chunks.length === 1) controller.pause()
+  })
+  const large = Buffer.concat([encode(Buffer.alloc(3_000_000, 'a')), encode(Buffer.alloc(3_000_000, 'b'))])
+  interceptors.decompress()(answering('zstd', [large]))(get, waiting)
+  let turns = 0
+  await quiet(() => ++turns && Math.min(turns, 20))
+  t.equal(waiting.chunks.length, 1)
+  waiting.controller?.resume()
+  await waiting.ended
+  t.equal(ends(waiting), 'end')
+  t.ok(
+    Buffer.concat(waiting.chunks).equals(Buffer.concat([Buffer.alloc(3_000_000, 'a'), Buffer.alloc(3_000_000, 'b')])),
+  )
+  t.equal((await decode('zstd', [large], { maxSize: 4_000_000 })).error?.code, 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+}
+
+// On older Nodes: test/interceptors/zstd-frames.test.ts.
+if (zstd !== undefined) t.test('zstd in frames', inFrames)
 
 t.test('several codings, unknown ones, and corrupt bodies', async (t) => {
   const { gzip, deflate, br } = codings as Record<string, Encode> & { gzip: Encode; deflate: Encode; br: Encode }
