@@ -135,9 +135,9 @@ export class Dispatcher extends EventEmitter {
   }
 }
 
-type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
-type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
-type DrainListener = (origin: URL, targets?: readonly Dispatcher[]) => void
+export type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
+export type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
+export type DrainListener = (origin: URL, targets?: readonly Dispatcher[]) => void
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
 // biome-ignore lint/suspicious/noExplicitAny: compared strictly, as results are, ours would fit nowhere but here
 type AnyListener = (...values: any[]) => void

@@ -6,16 +6,47 @@ import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidO
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { Dispatcher, type Elsewhere } from './dispatcher.js'
+import {
+  type ConnectListener,
+  Dispatcher,
+  type DrainListener,
+  type Elsewhere,
+  type ErrorListener,
+} from './dispatcher.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
-/** All but an Agent know where to. */
+/** All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call. */
 export interface LifecycleDispatcher {
   connect(options: never, ...rest: Elsewhere[]): Elsewhere
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
+  on(event: 'error', listener: (error: unknown) => void): this
+  on(event: 'connect', listener: ConnectListener): this
+  on(event: 'disconnect', listener: ErrorListener): this
+  on(event: 'connectionError', listener: ErrorListener): this
+  on(event: 'drain', listener: DrainListener): this
+  once(event: 'error', listener: (error: unknown) => void): this
+  once(event: 'connect', listener: ConnectListener): this
+  once(event: 'disconnect', listener: ErrorListener): this
+  once(event: 'connectionError', listener: ErrorListener): this
+  once(event: 'drain', listener: DrainListener): this
+  off(event: 'error', listener: (error: unknown) => void): this
+  off(event: 'connect', listener: ConnectListener): this
+  off(event: 'disconnect', listener: ErrorListener): this
+  off(event: 'connectionError', listener: ErrorListener): this
+  off(event: 'drain', listener: DrainListener): this
+  addListener(event: 'error', listener: (error: unknown) => void): this
+  addListener(event: 'connect', listener: ConnectListener): this
+  addListener(event: 'disconnect', listener: ErrorListener): this
+  addListener(event: 'connectionError', listener: ErrorListener): this
+  addListener(event: 'drain', listener: DrainListener): this
+  removeListener(event: 'error', listener: (error: unknown) => void): this
+  removeListener(event: 'connect', listener: ConnectListener): this
+  removeListener(event: 'disconnect', listener: ErrorListener): this
+  removeListener(event: 'connectionError', listener: ErrorListener): this
+  removeListener(event: 'drain', listener: DrainListener): this
 }
 
 /** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */

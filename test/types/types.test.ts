@@ -9,7 +9,7 @@ const modes: Mode[] = [
 for (const mode of modes) {
   const { resolution, exactOptionalPropertyTypes } = mode
   t.test(`${resolution}, exactOptionalPropertyTypes: ${exactOptionalPropertyTypes}`, async (t) => {
-    const declarations = ['both-ways', 'shapes', ...(exactOptionalPropertyTypes ? [] : ['results'])]
+    const declarations = ['both-ways', 'own', 'shapes', ...(exactOptionalPropertyTypes ? [] : ['results'])]
     const compilation = new Compilation(
       mode,
       declarations.map((name) => `declarations/${name}.ts`),

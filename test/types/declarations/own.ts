@@ -1,0 +1,91 @@
+/** What ours take and give beyond undici. Compiled, never run. */
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { expectTypeOf } from 'expect-type'
+import {
+  Agent,
+  type AgentOptions,
+  BalancedPool,
+  Client,
+  type ClientOptions,
+  type Dispatcher,
+  type DispatchHandler,
+  errors,
+  type IncomingHttpHeaders,
+  type LegacyDispatchHandler,
+  Pool,
+  request,
+} from 'sluice'
+
+/** Null and nothing stand for the default. */
+const options: ClientOptions = { headersTimeout: null, connect: null, socketPath: null, allowH2: null }
+const client = new Client('http://localhost', options)
+export const agent = new Agent({ factory: null, connections: null } satisfies AgentOptions)
+export const balanced = new BalancedPool([], { maxWeightPerServer: 10, errorPenalty: 1, factory: null })
+
+async function* pieces(): AsyncGenerator<string> {
+  yield 'a'
+}
+
+export async function bodies(): Promise<void> {
+  for (const body of [
+    new Blob(['a']),
+    pieces(),
+    ['a', 'b'],
+    new URLSearchParams(),
+    new FormData(),
+    new ArrayBuffer(1),
+  ]) {
+    await client.request({ path: '/', method: 'POST', body })
+    await request('http://localhost', { method: 'POST', body })
+  }
+  await client.request({ path: '/', method: 'POST', body: Readable.from(['a']), headers: ['a', 'b'] as const })
+  await client.request({ path: '/', method: 'GET', headers: { a: null, b: true, c: undefined, d: ['x'] }, query: null })
+  await client.request({ path: '/', method: 'GET', idempotent: undefined, signal: undefined, body: undefined })
+}
+
+export async function results(): Promise<void> {
+  const { body, opaque, headers } = await client.request({ path: '/', method: 'GET' })
+  const web: ReadableStream = body.body
+  expectTypeOf(await body.json()).toBeUnknown()
+  expectTypeOf(opaque).toBeNull()
+  expectTypeOf(headers).toEqualTypeOf<IncomingHttpHeaders>()
+  const form: FormData = await body.formData()
+  const { statusCode } = await client.upgrade({ path: '/', opaque: 'x', origin: 'http://localhost' })
+  expectTypeOf(statusCode).toEqualTypeOf<number | undefined>()
+  console.log(web.locked, form.get('a'))
+}
+
+/** Both generations of handlers, and the callback that comes before all others. */
+const early: DispatchHandler = { onRequestQueued: (controller) => controller.abort(), onResponseError() {} }
+const legacy: LegacyDispatchHandler = { onConnect: (abort) => abort(), onError: (error) => error.message }
+export const sent: boolean[] = [
+  client.dispatch({ path: '/', method: 'GET' }, early),
+  client.dispatch({ path: '/', method: 'GET' }, legacy),
+]
+export const both: Dispatcher.DispatchHandlers = { ...legacy, ...early }
+
+/** Events. */
+new Pool('http://localhost')
+  .on('error', (error) => String(error))
+  .once('drain', (origin, targets = []) => [origin, targets])
+// @ts-expect-error: only ours have it, and no dispatcher need
+export const listening = (dispatcher: Dispatcher) => dispatcher.on('error', () => {})
+
+/** Errors that tell where they happened. */
+export function place(error: unknown): string {
+  if (!(error instanceof errors.UndiciError)) return ''
+  expectTypeOf(error.fault).toEqualTypeOf<errors.Fault | undefined>()
+  expectTypeOf(error.phase).toEqualTypeOf<errors.Phase | undefined>()
+  return `${error.origin} ${error.method} ${error.path} ${error.reusedSocket} ${error.bytesWritten} ${error.replaySafe}`
+}
+
+/** Nobody calls what is there for the sake of other declarations. */
+// @ts-expect-error: a request has a path
+client.request({ method: 'GET' })
+// @ts-expect-error: and options
+client.request()
+// @ts-expect-error: what tells of an abort is a signal
+client.request({ path: '/', method: 'GET', signal: new AbortController() })
+// @ts-expect-error: a pipeline has a handler
+client.pipeline({ path: '/', method: 'GET' })
