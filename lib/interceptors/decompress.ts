@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -8,7 +9,6 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
-import { DecoratorHandler, lastCall } from './decorator-handler.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
 export interface DecompressOptions {

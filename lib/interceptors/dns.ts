@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
+import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -12,7 +13,6 @@ import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import { flattenHeaders } from '../wire/headers.js'
-import { DecoratorHandler, lastCall } from './decorator-handler.js'
 import {
   type DNSInterceptorOriginRecords,
   type DNSInterceptorRecord,

@@ -1,5 +1,6 @@
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestAbortedError } from '../errors.js'
+import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -7,7 +8,6 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { DecoratorHandler } from './decorator-handler.js'
 
 /** Options of `interceptors.dump`. Source: undici's `Interceptors.md`. */
 export interface DumpOptions {

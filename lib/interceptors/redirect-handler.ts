@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
+import { decorated } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -10,7 +11,6 @@ import type {
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { flattenHeaders, isToken } from '../wire/headers.js'
-import { decorated } from './decorator-handler.js'
 import { Drain } from './drain.js'
 import { follow, keyOf, locationOf, type Stripped, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'

@@ -1,12 +1,12 @@
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, ResponseError } from '../errors.js'
+import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { DecoratorHandler } from './decorator-handler.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
 export interface ResponseErrorOptions {

@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream'
 import { Dispatcher } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InvalidArgumentError } from '../errors.js'
+import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -93,58 +93,30 @@ function isWithin(origin: string, path: string): boolean {
 }
 
 /** Tells what comes back to the caller's handler: errors with the caller's view of the request, 407 as an error. */
-class ForwardHandler implements DispatchHandler {
-  readonly #handler: DispatchHandler
+class ForwardHandler extends DecoratorHandler {
   readonly #route: Route
   readonly #path: string
 
   constructor(handler: DispatchHandler, route: Route, path: string) {
-    this.#handler = handler
+    super(handler)
     this.#route = route
     this.#path = path
   }
 
-  onRequestQueued(controller: DispatchController): void {
-    this.#handler.onRequestQueued?.(controller)
-  }
-
-  onRequestStart(controller: DispatchController, context: unknown): void {
-    this.#handler.onRequestStart?.(controller, context)
-  }
-
-  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    this.#handler.onRequestUpgrade?.(controller, statusCode, headers, socket)
-  }
-
-  onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders, text?: string): void {
+  override onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    text?: string,
+  ): void {
     if (statusCode === 407) controller.abort(authenticationRequired(this.#route, { statusCode, headers }))
-    else this.#handler.onResponseStart?.(controller, statusCode, headers, text)
+    else super.onResponseStart(controller, statusCode, headers, text)
   }
 
-  onResponseData(controller: DispatchController, chunk: Buffer): void {
-    this.#handler.onResponseData?.(controller, chunk)
-  }
-
-  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    this.#handler.onResponseEnd?.(controller, trailers)
-  }
-
-  onResponseError(controller: DispatchController, error: Error): void {
+  override onResponseError(controller: DispatchController, error: Error): void {
     const known = error as Error & ErrorContext
     const { proxy, origin } = this.#route
     if (known.origin === proxy) Object.assign(known, { origin, path: this.#path, proxy })
-    this.#handler.onResponseError?.(controller, error)
-  }
-
-  onResponseStarted(): void {
-    this.#handler.onResponseStarted?.()
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#handler.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    this.#handler.onRequestSent?.()
+    super.onResponseError(controller, error)
   }
 }

@@ -1,11 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type {
-  DispatchController,
-  DispatchHandler,
-  IncomingHeaders,
-  LegacyDispatchHandler,
-} from '../exchange/handler.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+import { adaptHandler } from './legacy-handler.js'
 
 /** What may be decorated: a handler of either generation, which here need not listen for errors. */
 export function decorated(handler: DispatchHandler | LegacyDispatchHandler): DispatchHandler {
