@@ -82,6 +82,21 @@ export class Compilation {
     return ours.flatMap((name) => this.#of(name))
   }
 
+  /** What is exported under a name, and what under the names within it, types included. */
+  names(typedAgainst: 'undici' | 'sluice'): Map<string, string[]> {
+    const checker = this.#program.getTypeChecker()
+    const file = this.#program.getSourceFile(join(sources, 'declarations/both-ways.ts'))
+    const imports = file?.statements.filter((one) => ts.isImportDeclaration(one)) ?? []
+    const specifier = imports.find((one) => one.moduleSpecifier.getText() === `'${typedAgainst}'`)?.moduleSpecifier
+    const module = specifier === undefined ? undefined : checker.getSymbolAtLocation(specifier)
+    if (module === undefined) throw new Error(`${typedAgainst} was not found`)
+    const within = (symbol: ts.Symbol): string[] => {
+      const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+      return target.exports === undefined ? [] : checker.getExportsOfModule(target).map(({ name }) => name)
+    }
+    return new Map(checker.getExportsOfModule(module).map((symbol) => [symbol.name, within(symbol)]))
+  }
+
   #of(path: string): string[] {
     const file = this.#program.getSourceFile(path)
     if (file === undefined) throw new Error(`${path} is not compiled`)

@@ -6,6 +6,9 @@ const modes: Mode[] = [
   { resolution: 'bundler', exactOptionalPropertyTypes: true },
 ]
 
+/** Caches are not ours. */
+const notOurs = /^(cache|deduplicate|CacheInterceptorOpts|Deduplicate\w+)$/
+
 for (const mode of modes) {
   const { resolution, exactOptionalPropertyTypes } = mode
   t.test(`${resolution}, exactOptionalPropertyTypes: ${exactOptionalPropertyTypes}`, async (t) => {
@@ -16,6 +19,11 @@ for (const mode of modes) {
     )
     t.strictSame(compilation.ofDeclarations(), [], 'our declarations')
     for (const name of declarations) t.strictSame(compilation.ofFile(`declarations/${name}.ts`), [], name)
+    const [theirs, ours] = [compilation.names('undici'), compilation.names('sluice')]
+    for (const [name, within] of ours) {
+      const missing = (theirs.get(name) ?? []).filter((one) => !within.includes(one) && !notOurs.test(one))
+      t.strictSame(missing, [], `all names within ${name}`)
+    }
     const names = programNames()
     t.ok(names.length >= 15)
     for (const name of names) {
