@@ -36,6 +36,8 @@ export function run(block: Block, plan: Plan, { library, node, scene }: Stage): 
   const flags = ['--import', preload, '--disable-warning=ExperimentalWarning']
   const env = {
     PATH: process.env.PATH,
+    // Else Node hands its own on, to Nodes of other versions too.
+    NODE_V8_COVERAGE: '',
     EXAMPLE_ADDRESSES: JSON.stringify(scene.addresses),
     ...(plan.trusts ? { NODE_EXTRA_CA_CERTS: scene.authorityFile } : {}),
   }

@@ -16,10 +16,13 @@ const running: Runtime = {
   path: process.execPath,
 }
 
-/** Environment without what a test runner adds: its loaders and coverage are for the Node that it runs on. */
+/**
+ * Environment without what a test runner adds: its loaders and coverage are for the Node that it runs on. Node hands
+ * its coverage on to children whose environment does not name it, and reports of two versions spoil one another.
+ */
 export function plainEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...rest } = process.env
-  return rest
+  const { NODE_OPTIONS: _options, ...rest } = process.env
+  return { ...rest, NODE_V8_COVERAGE: '' }
 }
 
 /**
