@@ -44,7 +44,7 @@ install: $(STAMP) ## the development dependencies, as locked
 wasm: $(PARSER) ## the parser binary, out of the llhttp-wasm package
 
 build: $(STAMP) $(PARSER) ## compile to dist/
-	@rm -rf dist && $(BIN)/tsc -p .
+	@rm -rf dist && $(BIN)/tsc -p . && cp lib/wire/llhttp.wasm dist/lib/wire/
 
 lint: build ## formatter, linter, types
 	@$(BIN)/biome check --error-on-warnings .

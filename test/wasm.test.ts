@@ -29,6 +29,7 @@ t.test('the module is written wherever the folder stands, and is the one compile
   t.equal(createHash('sha256').update(bytes).digest('hex'), sha256)
   t.ok(readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8').includes(sha256), 'as documented')
   t.ok(WebAssembly.validate(bytes))
+  t.ok(readFileSync(join(folder, 'made', 'llhttp.wasm')).equals(bytes), 'and the same as a file')
 })
 
 declare const WebAssembly: { validate(bytes: Uint8Array): boolean }

@@ -1,8 +1,9 @@
-// Takes the parser binary out of the llhttp-wasm package and writes the module that lib/wire/engine.ts imports.
+// Takes the parser binary out of the llhttp-wasm package and writes it twice: as the module that lib/wire/module.ts
+// imports, and beside it as llhttp.wasm for runtimes that compile files only (lib/wire/module.workerd.ts).
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Of llhttp-wasm@1.0.3, which holds llhttp 9.3.0. Another binary may lay out its structures otherwise. */
@@ -40,6 +41,7 @@ function main(target) {
   const base64 = extract(readFileSync(source, 'utf8'))
   mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, moduleText(base64))
+  writeFileSync(join(dirname(target), 'llhttp.wasm'), Buffer.from(base64, 'base64'))
 }
 
 const self = fileURLToPath(import.meta.url)

@@ -1,5 +1,5 @@
+import { compileParser } from '#parser-module'
 import { WebAssemblyNotSupportedError } from '../errors/platform.js'
-import { binary } from './binary.generated.js'
 
 /** Bytes of the one buffer into which every connection of an engine reads. */
 export const WINDOW_BYTES = 65536
@@ -36,7 +36,6 @@ const VALUE = 2
 
 /** Neither the language's nor Node's types declare it, and the DOM's bring too much along. */
 declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object
   Instance: new (module: object, imports: object) => { exports: unknown }
 }
 
@@ -275,7 +274,7 @@ let compiled: object | null = null
 export function availableEngine(): Engine {
   for (const engine of engines) if (!engine.full) return engine
   if (typeof WebAssembly === 'undefined') throw new WebAssemblyNotSupportedError()
-  compiled ??= new WebAssembly.Module(Buffer.from(binary, 'base64'))
+  compiled ??= compileParser()
   const engine = new Engine(compiled)
   engines.push(engine)
   return engine

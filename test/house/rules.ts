@@ -114,7 +114,7 @@ export function trespasses(source: Source): string[] {
     'no symbols to reach into one another',
   )
   forbid(
-    imports.some(({ from }) => !from.startsWith('.') && !from.startsWith('node:')),
+    imports.some(({ from }) => !/^([.#]|node:)/.test(from)),
     'lib depends on no package',
   )
   return complaints

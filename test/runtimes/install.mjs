@@ -23,8 +23,40 @@ const node = (major) => ({
   binary: nodeBinary,
 })
 
+const exe = process.platform === 'win32' ? '.exe' : ''
+const arm = process.arch === 'arm64'
+
+/** @returns {Runtime} */
+const bun = () => ({
+  package: `@oven/bun-${process.platform === 'win32' ? 'windows' : process.platform}-${arm ? 'aarch64' : process.arch}`,
+  version: '^1.4.0',
+  binary: `bin/bun${exe}`,
+})
+
+/** @returns {Runtime} */
+const deno = () => ({
+  package: `@deno/${process.platform}-${process.arch}${process.platform === 'linux' ? '-glibc' : ''}`,
+  version: '^2.9.0',
+  binary: `deno${exe}`,
+})
+
+/** @returns {Runtime} */
+const workerd = () => ({
+  package: `@cloudflare/workerd-${process.platform === 'win32' ? 'windows' : process.platform}-${arm ? 'arm64' : '64'}`,
+  version: '^1.20261117.0',
+  binary: `bin/workerd${exe}`,
+})
+
 /** @type {Record<string, Runtime>} */
-export const runtimes = { 'node@22': node(22), 'node@24': node(24), 'node@26': node(26) }
+export const runtimes = {
+  'node@20': node(20),
+  'node@22': node(22),
+  'node@24': node(24),
+  'node@26': node(26),
+  bun: bun(),
+  deno: deno(),
+  workerd: workerd(),
+}
 
 /** Where they are kept: SLUICE_CACHE, or `.cache/` of the project. */
 export const cache = resolve(process.env.SLUICE_CACHE ?? fileURLToPath(new URL('../../.cache', import.meta.url)))
@@ -92,7 +124,8 @@ function settle(made, folder, runs) {
 function versionOf(path) {
   if (!existsSync(path)) return null
   const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 30_000 })
-  return status === 0 ? stdout.trim() : null
+  // Some tell in further lines of what they are built on.
+  return status === 0 ? (stdout.trim().split('\n')[0] ?? '') : null
 }
 
 /** @param {string[]} names */
