@@ -1,62 +1,27 @@
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
-import {
-  BodyTimeoutError,
-  HeadersTimeoutError,
-  InformationalError,
-  ResponseExceededMaxSizeError,
-  SocketError,
-} from '../errors.js'
+import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
-import type { Connector, ConnectorOptions } from '../transport/connect.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
-import { ANSWERS, type Answers, Parser, type ParserLimits, type ResponseSink } from '../wire/parser.js'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { openSocket } from './open-socket.js'
+import type { ConnectionOptions, ConnectionOwner } from './owner.js'
 import { isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import type { BodySenderListener } from './send-body.js'
 import { ConnectionState } from './state.js'
-
-/** To whom a connection belongs. */
-export interface ConnectionOwner {
-  onConnected(connection: Connection): void
-  onConnectFailed(connection: Connection, error: Error): void
-  /** {@link Connection.running} changed; called before any handler can look. */
-  onRunningChanged(connection: Connection): void
-  /** It may take another exchange. */
-  onReady(connection: Connection): void
-  /** It carries nothing any more; `unstarted` go back to the front of the queue, in order. */
-  onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void
-  /** Its socket is closed. */
-  onClosed(connection: Connection): void
-  onHandlerError(error: unknown): void
-}
-
-export interface ConnectionOptions {
-  connector: Connector
-  target: ConnectorOptions
-  /** ms */
-  keepAliveTimeout: number
-  /** ms */
-  keepAliveMaxTimeout: number
-  /** ms */
-  keepAliveTimeoutThreshold: number
-  /** Bytes; negative for no limit. */
-  maxResponseSize: number
-  /** 0 for no limit. */
-  maxRequests: number
-  strictContentLength: boolean
-  limits: ParserLimits
-}
+import { timeoutOf } from './timeouts.js'
 
 /** How many bytes of a response that nobody wants are read to keep the connection. */
 const DISCARD_LIMIT = 131072
 
 type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & AlarmListener & BodySenderListener
+
+const UNCHANGED = -1
 
 /** One socket with its parser and the exchanges under way on it. Knows nothing of who owns it. */
 export class Connection implements Listener {
@@ -68,6 +33,9 @@ export class Connection implements Listener {
   readonly #inlet: Inlet
   readonly #reader: ResponseReader
   readonly #alarm = new Alarm(this)
+  /** ms the alarm is to be set to when all that came was read; 0 to clear it. */
+  #delay = UNCHANGED
+  #receiving = false
   #writer: RequestWriter | null = null
   #starting: Exchange | null = null
   #sent = 0
@@ -170,7 +138,11 @@ export class Connection implements Listener {
 
   onBytes(length: number): boolean {
     this.#activity++
-    return this.#reader.read(length)
+    this.#receiving = true
+    const more = this.#reader.read(length)
+    this.#receiving = false
+    this.#setAlarm()
+    return more
   }
 
   onReadEnd(): void {
@@ -284,7 +256,7 @@ export class Connection implements Listener {
     this.#reader.resume()
     const next = this.#pipeline.head
     if (next !== null) this.#arm(next.request.headersTimeout)
-    else this.#alarm.clear()
+    else this.#arm(0)
     exchange.end(trailers)
     if (this.#closed) return
     if (this.#state.keepAlive === 'last' && (this.#pipeline.size === 0 || !reusable)) {
@@ -342,16 +314,24 @@ export class Connection implements Listener {
   #pauseReading(): void {
     if (this.#closed) return
     // A slow reader is not a slow server.
-    this.#alarm.clear()
+    this.#arm(0)
     this.#reader.pause()
   }
 
   // Time
 
   /** 0 stands for no limit. */
+  /** Once for all that is read in one go: looking at the clock takes longer than reading a short response. */
   #arm(delay: number): void {
+    this.#delay = delay
+    if (!this.#receiving) this.#setAlarm()
+  }
+
+  #setAlarm(): void {
+    const delay = this.#closed ? UNCHANGED : this.#delay
+    this.#delay = UNCHANGED
     if (delay > 0) this.#alarm.set(delay)
-    else this.#alarm.clear()
+    else if (delay !== UNCHANGED) this.#alarm.clear()
   }
 
   onAlarm(): void {
@@ -365,11 +345,7 @@ export class Connection implements Listener {
   #timeOut(): void {
     const exchange = this.#pipeline.head
     if (exchange === null) return this.#end(new InformationalError('socket idle timeout'), 'network')
-    const { headersTimeout, bodyTimeout } = exchange.request
-    const error = exchange.headReceived
-      ? new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
-      : new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)
-    this.#end(error, 'head')
+    this.#end(timeoutOf(exchange), 'head')
   }
 
   #idle(): void {
@@ -378,7 +354,7 @@ export class Connection implements Listener {
     const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)
     if (delay <= 0) return this.#end(new InformationalError('the server keeps no connection that long'), 'network')
     this.#inlet.unref()
-    this.#alarm.set(delay)
+    this.#arm(delay)
   }
 
   /** The one way out. `blame`: who is at fault decides who is sent again. */

@@ -1,6 +1,7 @@
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
-import { Connection, type ConnectionOptions, type ConnectionOwner } from '../connection/connection.js'
+import { Connection } from '../connection/connection.js'
+import type { ConnectionOptions, ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import { serverNameOf } from '../transport/connect.js'

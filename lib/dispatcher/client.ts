@@ -30,6 +30,7 @@ export class Client extends LifecycleDispatcher {
   readonly #defaults: RequestDefaults
   readonly #tally = new Tally()
   #needDrain = false
+  #onRoom: (() => void) | null = null
   #onTornDown: (() => void) | null = null
 
   /**
@@ -71,6 +72,11 @@ export class Client extends LifecycleDispatcher {
   /** @internal Counts in `parent` too, from now on. */
   countIn(parent: Tally): void {
     this.#tally.attach(parent)
+  }
+
+  /** @internal Tells the pool it is in of room: events are for users. */
+  tellRoom(listener: () => void): void {
+    this.#onRoom = listener
   }
 
   /** @internal Takes in a request that was checked elsewhere. */
@@ -116,7 +122,8 @@ export class Client extends LifecycleDispatcher {
   #progress(): void {
     if (this.#needDrain && !this.#queue.busy) {
       this.#needDrain = false
-      this.emit('drain', this.#url, [this])
+      this.#onRoom?.()
+      if (this.listenerCount('drain') > 0) this.emit('drain', this.#url, [this])
     }
     this.settle()
   }

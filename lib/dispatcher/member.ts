@@ -36,7 +36,9 @@ export class Member implements QueueNode<Member>, AlarmListener {
     const client = clientBeneath(dispatcher)
     this.#counted = client !== null
     client?.countIn(part.tally)
-    dispatcher.on('drain', this.#onDrain)
+    // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
+    if (client === dispatcher) client?.tellRoom(() => this.#onDrain(null, [dispatcher]))
+    else dispatcher.on('drain', this.#onDrain)
     dispatcher.on('connect', this.#onConnect)
     dispatcher.on('disconnect', this.#onDisconnect)
     dispatcher.on('connectionError', this.#onConnectionError)
@@ -78,7 +80,7 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#listener.onBusyCount(busy ? 1 : -1)
   }
 
-  readonly #onDrain = (_origin: URL, targets: readonly Dispatcher[] = []): void => {
+  readonly #onDrain = (_origin: URL | null, targets: readonly Dispatcher[] = []): void => {
     this.#set(false)
     this.#listener.onMemberFree(this, targets)
   }

@@ -134,7 +134,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#serving = false
     if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
       this.#needDrain = false
-      this.emit('drain', this.#url, [this, ...freed])
+      if (this.listenerCount('drain') > 0) this.emit('drain', this.#url, [this, ...freed])
     }
     if (this.closed) this.#dismiss()
   }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
-import { connectionLine, encodeRequestHead, type RequestHead, type RequestHeadInput } from '../wire/head.js'
+import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import type { DispatchOptions } from './documented.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
@@ -60,7 +60,11 @@ export interface RequestDefaults {
   /** ms */
   bodyTimeout: number
   strictContentLength: boolean
+  /** The last request of no more than method and path: the next is often the same. */
+  plain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
 }
+
+const NO_FIELDS: readonly string[] = []
 
 /** A request, checked whole and encoded. */
 export class Request {
@@ -75,7 +79,10 @@ export class Request {
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
-  #input: RequestHeadInput
+  readonly #defaults: RequestDefaults
+  readonly #given: RequestBody | null
+  readonly #expectContinue: boolean
+  #headers: readonly string[] = NO_FIELDS
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
   constructor(options: DispatchInput, defaults: RequestDefaults) {
@@ -93,24 +100,19 @@ export class Request {
     this.headersTimeout = time('headersTimeout', options.headersTimeout, defaults.headersTimeout)
     this.bodyTimeout = time('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout)
     checkTypeOfService(options.typeOfService)
-    this.#input = {
-      method,
-      path: this.path,
-      host: defaults.host,
-      headers: withType(flattenHeaders(options.headers), body),
-      hasBody: body !== null,
-      bodyLength: body === null ? 0 : body.length,
-      upgrade: this.upgrade,
-      expectContinue: flag('expectContinue', options.expectContinue, false),
-      strictContentLength: defaults.strictContentLength,
-    }
-    this.head = encodeRequestHead(this.#input)
+    this.#defaults = defaults
+    this.#given = body
+    this.#expectContinue = flag('expectContinue', options.expectContinue, false)
+    const { headers } = options
+    const plain = body === null && this.upgrade === null && !this.#expectContinue && (headers ?? null) === null
+    if (!plain) this.#headers = withType(flattenHeaders(headers), body)
+    this.head = plain ? this.#plainHead() : this.#encode(this.#headers)
     this.body = body !== null && this.head.framing === 'chunked' ? inPieces(body) : body
   }
 
   /** Its fields as they were given: name, value, name, value, … */
   get headers(): readonly string[] {
-    return this.#input.headers
+    return this.#headers
   }
 
   /**
@@ -118,10 +120,34 @@ export class Request {
    * @throws what the constructor throws; it stays as it was
    */
   replaceHeaders(headers: HeadersInput): void {
-    const input = { ...this.#input, headers: flattenHeaders(headers) }
-    this.head = encodeRequestHead(input)
-    this.#input = input
+    const flat = flattenHeaders(headers)
+    this.head = this.#encode(flat)
+    this.#headers = flat
     if (this.body !== null && this.head.framing === 'chunked') this.body = inPieces(this.body)
+  }
+
+  #plainHead(): RequestHead {
+    const { method, path } = this
+    const known = this.#defaults.plain
+    if (known !== undefined && known.method === method && known.path === path) return known.head
+    const head = this.#encode(NO_FIELDS)
+    this.#defaults.plain = { method, path, head }
+    return head
+  }
+
+  #encode(headers: readonly string[]): RequestHead {
+    const given = this.#given
+    return encodeRequestHead({
+      method: this.method,
+      path: this.path,
+      host: this.#defaults.host,
+      headers,
+      hasBody: given !== null,
+      bodyLength: given === null ? 0 : given.length,
+      upgrade: this.upgrade,
+      expectContinue: this.#expectContinue,
+      strictContentLength: this.#defaults.strictContentLength,
+    })
   }
 
   /** The `connection` field and the empty line, known only when it is sent. `close`: no other request will follow. */

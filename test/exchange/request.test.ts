@@ -78,3 +78,21 @@ t.test('bodies', async (t) => {
   partly.read(1)
   t.throws(() => toRequestBody(partly), /read from already/)
 })
+
+t.test('the same request again is the same head, and another is another', async (t) => {
+  const shared = { ...defaults }
+  const make = (options: object) => new Request({ path: '/', method: 'GET', ...options }, shared)
+  const first = make({})
+  t.equal(make({}).head, first.head)
+  t.equal(make({ headers: null }).head, first.head)
+  for (const other of [{ path: '/a' }, { method: 'HEAD' }, { headers: { a: 'b' } }, { query: { a: 1 } }]) {
+    t.not(make(other).head.text, first.head.text)
+  }
+  const changed = make({})
+  changed.replaceHeaders({ traceparent: 'x' })
+  t.match(changed.head.text, /traceparent: x/)
+  t.notMatch(make({}).head.text, /traceparent/, "one request's fields are not the next one's")
+  t.equal(make({ method: 'POST', body: '' }).head.framing === first.head.framing, false)
+  t.throws(() => make({ path: '/ ' }), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => make({ path: '/ ' }), { code: 'UND_ERR_INVALID_ARG' }, 'still')
+})

@@ -1,0 +1,9 @@
+import { BodyTimeoutError, HeadersTimeoutError } from '../errors.js'
+import type { Exchange } from '../exchange/exchange.js'
+
+/** What an exchange fails with whose server was silent for too long. */
+export function timeoutOf(exchange: Exchange): Error {
+  const { headersTimeout, bodyTimeout } = exchange.request
+  if (exchange.headReceived) return new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
+  return new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)
+}
