@@ -5,9 +5,10 @@ PARSER := lib/wire/binary.generated.ts
 
 MODE ?= quick
 ARGS ?=
+TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test demo bench bench-full bench-tables leak chaos selection clean
+.PHONY: help install wasm build lint test demo bench bench-full bench-tables bench-wrk leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,9 +27,12 @@ bench-full: ## the same, all workloads and curves, longer
 	@$(MAKE) --no-print-directory bench MODE=full
 
 bench-tables: build ## the tables of bench/README.md, on Node 20 and Node 26
-	@node dist/bench/run.js --markdown --node 20 $(ARGS)
+	@node dist/bench/run.js --markdown --node 20 $(TABLES) $(ARGS)
 	@echo
-	@node dist/bench/run.js --markdown --node 26 $(ARGS)
+	@node dist/bench/run.js --markdown --node 26 $(TABLES) $(ARGS)
+
+bench-wrk: build ## the load generator of bench/load.ts beside wrk: what both say of the same origin
+	@node dist/bench/wrk.js
 
 leak: build ## a million requests through one Client: heap and handles before and after
 	@node --expose-gc dist/bench/leak.js

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { machine } from './harness/machine.js'
@@ -17,7 +17,10 @@ const folder = fileURLToPath(new URL('../../bench/results', import.meta.url))
 
 /** The path of a Node: given as it is, or installed by its major version. */
 async function nodePath(wanted: string): Promise<string> {
-  if (!/^\d+$/.test(wanted) || existsSync(wanted)) return wanted
+  if (!/^\d+$/.test(wanted)) {
+    if (!existsSync(wanted)) throw new Error(`--node: there is no ${wanted}`)
+    return wanted
+  }
   if (process.versions.node.startsWith(`${wanted}.`)) return process.execPath
   const installer = new URL('../../test/runtimes/install.mjs', import.meta.url)
   return (await import(installer.href)).install(`node@${wanted}`).path
@@ -26,9 +29,8 @@ async function nodePath(wanted: string): Promise<string> {
 /** All of it again on another Node: whoever measures is measured too. */
 async function elsewhere(wanted: string, args: readonly string[]): Promise<number | null> {
   const path = await nodePath(wanted)
-  if (path === process.execPath) return null
-  const rest = args.filter((arg, index) => !arg.startsWith('--node') && args[index - 1] !== '--node')
-  const { status, error } = spawnSync(path, [fileURLToPath(import.meta.url), ...rest], { stdio: 'inherit' })
+  if (realpathSync(path) === realpathSync(process.execPath)) return null
+  const { status, error } = spawnSync(path, [fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' })
   if (error !== undefined) throw error
   return status ?? 1
 }
@@ -38,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parse(args, folder)
   if (options.list) return say(options.workloads.map(({ name, title }) => `${name.padEnd(36)} ${title}`))
   const status = options.node === null ? null : await elsewhere(options.node, args)
-  return status ?? run(options, `node dist/bench/run.js ${args.join(' ')}`.trim())
+  return status ?? run(options, ['node dist/bench/run.js', ...args.map(quoted)].join(' '))
 }
 
 async function run(options: Options, command: string): Promise<number> {
@@ -47,7 +49,7 @@ async function run(options: Options, command: string): Promise<number> {
   const bound = await affinity()
   const { mode, rounds, seconds } = options
   const start = { command, mode, rounds, seconds, machine: machine({ packages, affinity: bound, load }) }
-  const runner = await Runner.start(packages, bound)
+  const runner = await Runner.start({ packages, affinity: bound, spoil: options.spoil })
   const results: Result[] = []
   try {
     if (options.output === 'text') say(opening(start))
@@ -63,11 +65,13 @@ async function run(options: Options, command: string): Promise<number> {
   if (options.output === 'json') say([JSON.stringify(report, null, 2)])
   if (options.output === 'markdown') say(markdown(report))
   const written = options.results === null ? [] : await save(report, options.results, packages)
-  if (options.output === 'text' && written.length > 0) say(['', ...written])
+  if (options.output === 'text') say(['', ...written, `took ${Math.round(performance.now() / 1000)} s`])
   const wrong = failures(results)
   for (const line of wrong) console.error(`FAILED ${line}`)
   return wrong.length === 0 ? 0 : 1
 }
+
+const quoted = (arg: string): string => (/[\s'"]/.test(arg) ? `'${arg}'` : arg)
 
 function say(text: readonly string[]): number {
   console.log(text.join('\n'))

@@ -56,8 +56,6 @@ export const axios: Contender = {
       adapter: 'http',
       httpAgent: agent,
       httpsAgent: agent,
-      method: scene.method,
-      data: scene.upload ?? undefined,
       decompress: false,
       maxRedirects: 0,
       proxy: false,
@@ -66,10 +64,11 @@ export const axios: Contender = {
       responseType: setup.api === 'bytes' ? 'arraybuffer' : setup.api,
     })
     const verdict = verdictFor(setup, check)
+    const request = { url, method: scene.method, data: scene.upload ?? undefined }
     return promising(
       () =>
         instance
-          .request(url)
+          .request(request)
           .then((response: { status: number; data: never }) => verdict(response.status, response.data)),
       () => agent.destroy(),
     )

@@ -28,6 +28,8 @@ export interface Arrived {
   cpu: number
   /** Most requests under way at once. */
   backlog: number
+  /** Longest that the start of a request was late by, ms: more than the machine's jitter means that it is too slow. */
+  latest: number
 }
 
 /**
@@ -50,6 +52,7 @@ class Arrivals {
   #answered = 0
   #failures = 0
   #backlog = 0
+  #latest = 0
   #cpu = 0
   #resolve: () => void = () => {}
   #reject: (error: Error) => void = () => {}
@@ -75,12 +78,16 @@ class Arrivals {
       seconds: (performance.now() - this.#started) / 1000 - this.#options.warm,
       cpu: cpuTime() - this.#cpu,
       backlog: this.#backlog,
+      latest: this.#latest,
     }
   }
 
   #turn = (): void => {
     const now = performance.now() - this.#started
     const due = Math.min(this.#total, Math.floor(now / this.#interval) + 1)
+    if (this.#sent < due && this.#sent >= this.#unrecorded) {
+      this.#latest = Math.max(this.#latest, now - this.#sent * this.#interval)
+    }
     for (let burst = 0; this.#sent < due && burst < BURST; burst++) this.#send(this.#sent++)
     this.#backlog = Math.max(this.#backlog, this.#sent - this.#answered)
     if (this.#sent === this.#total) return

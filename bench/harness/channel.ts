@@ -19,11 +19,17 @@ export function answer(functions: Record<string, (given: any) => unknown>): void
       const value = await ask(given)
       process.send?.({ id, value } satisfies Answer)
     } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer)
+      process.send?.({ id, error: told(error) } satisfies Answer)
     }
   })
   process.on('disconnect', () => process.exit())
   process.send?.('ready')
+}
+
+/** The message of an error, and of what caused it. */
+export function told(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${told(error.cause)}` : error.message
 }
 
 /** The parent's end. */

@@ -1,8 +1,9 @@
 import { type Histogram, record } from './histogram.js'
 import type { Session } from './session.js'
 
-/** Latency samples a second that are worth their cost. */
 const SAMPLES = 20_000
+/** ms before a lane whose request failed sends the next one. */
+const REST = 10
 
 /** One measured stretch of time. */
 export interface Round {
@@ -19,6 +20,12 @@ export interface LoopOptions {
   warm: number
   seconds: number
   histogram: Histogram
+  /** Latencies recorded per second at most. Default: 20 000, since looking at the clock takes time too. */
+  samples?: number
+  /** Told of each request that failed. When there is none, the first failure ends the run. */
+  onFailure?: (error: Error) => void
+  /** Told of each latency that is recorded, ms. */
+  onAnswer?: (latency: number) => void
 }
 
 /** Keeps a number of requests under way: each answer starts the next request. */
@@ -53,10 +60,11 @@ class Loop {
     await Promise.race([after(warm), failed])
     const from = this.#mark()
     const rate = (from.answered - began.answered) / Math.max(0.001, (from.at - began.at) / 1000)
-    this.every = Math.max(1, Math.round(rate / SAMPLES))
+    this.every = Math.max(1, Math.round(rate / (this.#options.samples ?? SAMPLES)))
     await Promise.race([after(seconds), failed])
-    // However slow it is, it is measured by one answer at least.
-    while (this.answered === from.answered) await Promise.race([after(0.01), failed])
+    // However slow it is, it is measured by one answer at least; one that only fails is not.
+    while (this.answered === from.answered && this.#options.onFailure === undefined)
+      await Promise.race([after(0.01), failed])
     const to = this.#mark()
     this.every = 0
     this.#stopped = true
@@ -71,7 +79,7 @@ class Loop {
 
   /** One request after another. */
   #lane(): void {
-    const { histogram } = this.#options
+    const { histogram, onFailure, onAnswer } = this.#options
     let timed = false
     let started = 0
     const next = (): void => {
@@ -82,12 +90,23 @@ class Loop {
       }
       this.#session.send(done)
     }
-    const done = (error: Error | null): void => {
-      if (error !== null) return this.#end(error)
-      this.answered++
-      if (timed) record(histogram, performance.now() - started)
+    const go = (): void => {
       if (!this.#stopped) next()
       else if (--this.#running === 0) this.#end(null)
+    }
+    const done = (error: Error | null): void => {
+      if (error !== null) {
+        if (onFailure === undefined) return this.#end(error)
+        onFailure(error)
+        return void setTimeout(go, REST)
+      }
+      this.answered++
+      if (timed) {
+        const latency = performance.now() - started
+        record(histogram, latency)
+        onAnswer?.(latency)
+      }
+      go()
     }
     this.#running++
     next()

@@ -2,6 +2,7 @@ import type { Usage } from '../origin/origin.js'
 import { sceneOf } from '../origin/scenes.js'
 import type { Curve, FixedRate, Throughput, Workload } from '../workloads/workload.js'
 import type { Arrived } from './arrivals.js'
+import { told } from './channel.js'
 import type { Round } from './closed-loop.js'
 import { type Histogram, latencyOf } from './histogram.js'
 import { fieldOf, type Options } from './options.js'
@@ -61,7 +62,7 @@ async function attempt(entrant: Entrant, act: () => Promise<void>): Promise<void
   try {
     await act()
   } catch (error) {
-    entrant.failure = error instanceof Error ? error.message : String(error)
+    entrant.failure = told(error)
     await entrant.started?.close()
   }
 }
@@ -183,7 +184,7 @@ async function measureCurve(runner: Runner, workload: Curve, how: How): Promise<
         try {
           samples.get(name)?.[index]?.push(await started.channel.ask<number>('probe', given))
         } catch (error) {
-          failed.set(name, error instanceof Error ? error.message : String(error))
+          failed.set(name, told(error))
         }
         await started.close()
       }

@@ -19,10 +19,12 @@ export interface Options {
   /** Where files are written; null for nowhere. */
   results: string | null
   list: boolean
+  /** The origin answers what it should not. */
+  spoil: boolean
 }
 
 const modes = {
-  quick: { rounds: 3, seconds: 0.12, warm: 0.2 },
+  quick: { rounds: 3, seconds: 0.12, warm: 0.45 },
   full: { rounds: 7, seconds: 1, warm: 2 },
 }
 
@@ -35,6 +37,7 @@ export const help = `node dist/bench/run.js [options]
   --node PATH|MAJOR     the Node to measure on: a path, or 22, 24, 26 to have one installed
   --json, --markdown    what is printed, instead of tables for a terminal
   --results FOLDER      where JSON and pictures go (default: bench/results); - for nowhere
+  --spoil               let the origin answer wrong, to see that the bench finds out
   --list                names of workloads`
 
 /** @throws {Error} an option makes no sense: it says which */
@@ -53,6 +56,7 @@ export function parse(args: readonly string[], results: string): Options {
       json: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
+      spoil: { type: 'boolean', default: false },
     },
   })
   const { mode } = values
@@ -68,6 +72,7 @@ export function parse(args: readonly string[], results: string): Options {
     node: values.node ?? null,
     results: values.results === '-' ? null : values.results,
     list: values.list,
+    spoil: values.spoil,
   }
 }
 
@@ -97,18 +102,21 @@ function chosen(mode: 'quick' | 'full', words: readonly string[] | null): readon
   return [...new Set(found)]
 }
 
-const main: readonly string[] = ['sluice', 'undici', 'undici, blocking: false', 'node:http', 'floor']
+const main = ['sluice', 'undici', 'undici, blocking: false', 'floor']
+const quickly = { all: contenders.map(({ name }) => name), main, 'main and node:http': [...main, 'node:http'] }
 
 /** Who takes part in a workload. */
 export function fieldOf(workload: Workload, options: Pick<Options, 'mode' | 'only'>): readonly Contender[] {
   const { mode, only } = options
   return contenders.filter((contender) => {
-    const { name, apis, pipelines } = contender
+    const { name, apis, bounded } = contender
     if (only !== null && !only.includes(name)) return false
+    if (mode === 'quick' && !quickly[workload.quick ?? 'all'].includes(name)) return false
     if (workload.kind === 'curve') return workload.contenders.includes(name)
-    if (mode === 'quick' && workload.quick === 'main' && !main.includes(name)) return false
     // One request at a time: it does the same as without it.
     if (name === 'undici, blocking: false' && workload.pipelining === 1) return false
-    return apis.includes(workload.api) && (pipelines || mode === 'full' || workload.pipelining === 1)
+    // It would open ten times the connections.
+    if (!bounded && workload.pipelining > 1) return false
+    return apis.includes(workload.api)
   })
 }

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Channel } from './channel.js'
 
@@ -43,9 +42,15 @@ export async function affinity(): Promise<Affinity> {
 }
 
 /** Environment without what a test runner adds. */
-function plainEnvironment(): NodeJS.ProcessEnv {
+export function plainEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, NODE_CHANNEL_FD: _channel, ...rest } = process.env
   return rest
+}
+
+/** A command line that runs another one on its core. */
+export function onCore(affinity: Affinity, place: Place, command: readonly string[]): readonly string[] {
+  const core = affinity.cores?.[place]
+  return core === undefined ? command : ['taskset', '-c', String(core), ...command]
 }
 
 export interface Started {
@@ -64,8 +69,7 @@ export function start(given: {
 }): Started {
   const script = fileURLToPath(new URL(`../${given.program}`, import.meta.url))
   const node = [process.execPath, '--expose-gc', ...(given.flags ?? []), script]
-  const core = given.affinity.cores?.[given.place]
-  const [command, ...args] = core === undefined ? node : ['taskset', '-c', String(core), ...node]
+  const [command, ...args] = onCore(given.affinity, given.place, node)
   const child = spawn(command as string, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...plainEnvironment(), ...given.env },
@@ -73,5 +77,3 @@ export function start(given: {
   const channel = new Channel(child, given.program)
   return { channel, close: () => channel.close() }
 }
-
-export const cores = availableParallelism

@@ -8,6 +8,13 @@ import type { Packages } from './packages.js'
 import { type Affinity, type Started, start } from './processes.js'
 import type { Contender, Setup } from './session.js'
 
+interface Given {
+  packages: Packages
+  affinity: Affinity
+  /** The origin answers what it should not. */
+  spoil?: boolean
+}
+
 /** The origin, and contenders that are let at it one at a time. */
 export class Runner {
   readonly packages: Packages
@@ -15,21 +22,23 @@ export class Runner {
   readonly #origin: Started
   readonly #folder: string
   readonly #authority: string
+  readonly #spoil: boolean
   readonly #ports = new Map<string, Promise<number[]>>()
 
-  private constructor(given: { packages: Packages; affinity: Affinity; origin: Started; certificate: string }) {
+  private constructor(given: Given, origin: Started, certificate: string) {
     this.packages = given.packages
     this.affinity = given.affinity
-    this.#origin = given.origin
+    this.#spoil = given.spoil ?? false
+    this.#origin = origin
     this.#folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
     this.#authority = join(this.#folder, 'authority.pem')
-    writeFileSync(this.#authority, given.certificate)
+    writeFileSync(this.#authority, certificate)
   }
 
-  static async start(packages: Packages, affinity: Affinity): Promise<Runner> {
-    const origin = start({ program: 'origin/main.js', place: 'origin', affinity })
+  static async start(given: Given): Promise<Runner> {
+    const origin = start({ program: 'origin/main.js', place: 'origin', affinity: given.affinity })
     const certificate = await origin.channel.ask<string>('authority')
-    return new Runner({ packages, affinity, origin, certificate })
+    return new Runner(given, origin, certificate)
   }
 
   usage(): Promise<Usage> {
@@ -49,7 +58,7 @@ export class Runner {
 
   async setup(workload: Workload, upstreams = 1): Promise<Setup> {
     const { scene, api, connections, pipelining, secure } = workload
-    const ports = await this.ports(scene, { secure, count: upstreams })
+    const ports = await this.ports(this.#spoil ? 'wrong' : scene, { secure, count: upstreams })
     const urls = ports.map((port) => `${secure ? 'https' : 'http'}://127.0.0.1:${port}/`)
     return { urls, scene, api, connections, pipelining }
   }

@@ -64,7 +64,8 @@ export class Origin {
       const count = requests.read(chunk)
       if (count < 0) return void socket.end(REFUSAL)
       if (count === 0) return
-      if (this.#stalled) this.#waiting.push(() => this.#answer(socket, scene, count))
+      if (scene.delay > 0) setTimeout(() => this.#answer(socket, scene, count), scene.delay)
+      else if (this.#stalled) this.#waiting.push(() => this.#answer(socket, scene, count))
       else this.#answer(socket, scene, count)
     })
   }

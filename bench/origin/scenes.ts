@@ -16,6 +16,8 @@ export interface Scene {
   readonly volume: number
   /** The origin answers nothing for this time (ms) once in every second. */
   readonly stall: number
+  /** ms that each answer comes late by. */
+  readonly delay: number
 }
 
 export type SceneName =
@@ -28,6 +30,7 @@ export type SceneName =
   | 'upload'
   | 'wrong'
   | 'stalling'
+  | 'delayed'
 
 const SMALL = '{"hello":"world"}'
 const LARGE = 10 * 1024 * 1024
@@ -61,7 +64,15 @@ function scene(name: SceneName, given: Partial<Scene> & { head?: string[] }): Sc
   const body = given.body ?? Buffer.from(SMALL)
   const start = `HTTP/1.1 200 OK\r\n${fields([...head, `content-length: ${body.length}`])}\r\n`
   const response = given.response ?? Buffer.concat([Buffer.from(start, 'latin1'), body])
-  const defaults = { method: 'GET', upload: null, closes: false, volume: 0, stall: 0, sent: response } as const
+  const defaults = {
+    method: 'GET',
+    upload: null,
+    closes: false,
+    volume: 0,
+    stall: 0,
+    delay: 0,
+    sent: response,
+  } as const
   return { name, ...defaults, ...rest, body, response }
 }
 
@@ -82,6 +93,7 @@ const makers: Record<SceneName, () => Scene> = {
   download: () => scene('download', { body: pattern(LARGE), volume: LARGE }),
   upload: () => scene('upload', { method: 'POST', upload: pattern(LARGE), volume: LARGE }),
   wrong: () => scene('wrong', { sent: Buffer.from(sceneOf('small').response.toString().replace('world', 'would')) }),
+  delayed: () => scene('delayed', { delay: 20 }),
   /** Pauses now and then, as an origin that collects garbage does. */
   stalling: () => scene('stalling', { stall: 250 }),
 }

@@ -11,6 +11,8 @@ export interface Probed {
   packages: Packages
 }
 
+type Probe = (given: Probed) => Promise<number>
+
 export type ProbeName = keyof typeof probes
 
 /** Dispatches timed at once: one alone is shorter than the clock is fine. */
@@ -40,7 +42,7 @@ function burst(session: Session, count: number): { took: number; ended: Promise<
 }
 
 /** Median ns of one `send`, in bursts that all connections are idle before. */
-async function costOfSending(session: Session, batch: number): Promise<number> {
+async function nsOfSending(session: Session, batch: number): Promise<number> {
   const samples: number[] = []
   for (let i = 0; i < BATCHES; i++) {
     const { took, ended } = burst(session, batch)
@@ -51,20 +53,50 @@ async function costOfSending(session: Session, batch: number): Promise<number> {
   return median(samples.slice(BATCHES >> 1))
 }
 
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+/** µs of CPU time of one request, from `send` to its end, in bursts too. */
+async function cpuOfRequests(session: Session, batch: number): Promise<number> {
+  const bursts = Math.max(1, Math.round((BATCH * BATCHES) / batch))
+  for (let i = 0; i < bursts; i++) await burst(session, batch).ended
+  const before = cpuTime()
+  for (let i = 0; i < bursts; i++) await burst(session, batch).ended
+  return (cpuTime() - before) / (bursts * batch)
+}
+
+type Cost = (session: Session, batch: number) => Promise<number>
+
 /** All connections are open and idle. */
-async function connections(given: Probed): Promise<number> {
-  const session = await open(given, given.size)
-  await burst(session, given.size).ended
-  return costOfSending(session, Math.min(BATCH, given.size))
+function overConnections(cost: Cost): Probe {
+  return async (given) => {
+    const session = await open(given, given.size)
+    await burst(session, given.size).ended
+    return cost(session, Math.min(BATCH, given.size))
+  }
+}
+
+/** The upstreams are in the setup, each with one connection. */
+function overUpstreams(cost: Cost): Probe {
+  return async (given) => {
+    const session = await open(given, 1)
+    for (let i = 0; i < 3; i++) await burst(session, given.size).ended
+    return cost(session, Math.min(BATCH, given.size))
+  }
+}
+
+/** One connection, and code that has run before. */
+async function warmed(given: Probed): Promise<Session> {
+  const session = await open(given, 1)
+  for (let i = 0; i < 20; i++) await burst(session, 200).ended
+  return session
 }
 
 /** So many wait already, all in one turn of the event loop. */
 async function queued(given: Probed): Promise<number> {
-  const warmed = await open(given, 1)
-  for (let i = 0; i < 20; i++) await burst(warmed, 200).ended
-  await warmed.close()
-  const session = await open(given, 1)
-  await burst(session, 1).ended
+  const session = await warmed(given)
   burst(session, given.size).ended.catch(() => {})
   const samples = Array.from({ length: 50 }, () => {
     const { took, ended } = burst(session, BATCH)
@@ -74,11 +106,27 @@ async function queued(given: Probed): Promise<number> {
   return median(samples)
 }
 
+/** So many wait, and some of them are answered. */
+async function drained(given: Probed): Promise<number> {
+  const session = await warmed(given)
+  const wanted = BATCH * BATCHES
+  if (given.size <= wanted) return cpuOfRequests(session, given.size)
+  let answered = 0
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null): void => {
+      if (error !== null) reject(error)
+      else if (++answered === wanted) resolve((cpuTime() - before) / wanted)
+    }
+    for (let i = 0; i < given.size; i++) session.send(done)
+    const before = cpuTime()
+  })
+}
+
 /** Least resident memory over a while: what garbage there was is collected. */
 async function resident(): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 5; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    await new Promise((resolve) => setTimeout(resolve, 40))
     globalThis.gc?.()
     least = Math.min(least, process.memoryUsage.rss())
   }
@@ -94,14 +142,12 @@ async function idle(given: Probed): Promise<number> {
   return ((await resident()) - before) / given.size
 }
 
-/** The upstreams are in the setup, each with one connection. */
-async function upstreams(given: Probed): Promise<number> {
-  const session = await open(given, 1)
-  for (let i = 0; i < 3; i++) await burst(session, given.size).ended
-  return costOfSending(session, Math.min(BATCH, given.size))
-}
-
-export const probes = { connections, queued, idle, upstreams } satisfies Record<
-  string,
-  (given: Probed) => Promise<number>
->
+export const probes = {
+  connections: overConnections(nsOfSending),
+  'connections-cpu': overConnections(cpuOfRequests),
+  queued,
+  drained,
+  idle,
+  upstreams: overUpstreams(nsOfSending),
+  'upstreams-cpu': overUpstreams(cpuOfRequests),
+} satisfies Record<string, Probe>

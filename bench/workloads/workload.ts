@@ -2,14 +2,14 @@ import type { Api } from '../harness/session.js'
 import type { SceneName } from '../origin/scenes.js'
 import type { ProbeName } from './probes.js'
 
-/** Which contenders take part: all that can, or those that every table needs. */
-export type Field = 'all' | 'main'
+/** Who takes part in the quick mode: all that can; those that every table needs; those and `node:http`. */
+export type Field = 'all' | 'main' | 'main and node:http'
 
 interface Common {
   /** What `--workload` looks for. */
   readonly name: string
   readonly title: string
-  /** Takes part in the quick mode, with these contenders; null: in the full mode only. */
+  /** null: in the full mode only. */
   readonly quick: Field | null
   readonly scene: SceneName
   readonly api: Api

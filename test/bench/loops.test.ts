@@ -1,40 +1,9 @@
 import t from 'tap'
-import { floor } from '../../bench/contenders/floor.js'
-import { nodeHttp } from '../../bench/contenders/node-http.js'
-import { sluice } from '../../bench/contenders/sluice.js'
 import { arrivals } from '../../bench/harness/arrivals.js'
 import { closedLoop } from '../../bench/harness/closed-loop.js'
 import { latencyOf } from '../../bench/harness/histogram.js'
-import type { Api, Session } from '../../bench/harness/session.js'
-import type { SceneName } from '../../bench/origin/scenes.js'
-import { histogram, once, open } from './session.js'
-
-const scenes: SceneName[] = ['small', 'post', 'fields', 'chunked', 'closing', 'download', 'upload']
-
-t.test('each scene is answered right, however it is taken', async (t) => {
-  for (const contender of [sluice, nodeHttp, floor]) {
-    for (const scene of scenes) {
-      const apis: Api[] =
-        scene === 'chunked' || scene === 'download' ? ['dispatch', 'bytes', 'chunks'] : [...contender.apis]
-      for (const api of apis) {
-        const { session } = await open(t, scene, { contender, api })
-        await t.resolves(
-          Promise.all([once(session), once(session), once(session)]),
-          `${contender.name} ${scene} ${api}`,
-        )
-      }
-    }
-  }
-})
-
-t.test('a wrong body is found out, however it is taken', async (t) => {
-  for (const contender of [sluice, nodeHttp, floor]) {
-    for (const api of contender.apis) {
-      const { session } = await open(t, 'wrong', { contender, api })
-      await t.rejects(once(session), { name: 'WrongResponse' }, `${contender.name} ${api}`)
-    }
-  }
-})
+import type { Session } from '../../bench/harness/session.js'
+import { histogram, open } from './session.js'
 
 t.test('a wrong response ends a measurement', async (t) => {
   const { session } = await open(t, 'wrong')

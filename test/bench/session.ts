@@ -32,9 +32,9 @@ export function histogram(): Histogram {
 export async function open(
   t: Test,
   scene: SceneName,
-  given: Partial<Setup> & { contender?: Contender } = {},
+  given: Partial<Setup> & { contender?: Contender; packages?: Packages } = {},
 ): Promise<{ origin: Origin; session: Session }> {
-  const { contender = sluice, ...rest } = given
+  const { contender = sluice, packages = new Packages(import.meta.dirname), ...rest } = given
   const origin = new Origin()
   const port = await origin.listen(scene)
   const setup: Setup = {
@@ -45,7 +45,7 @@ export async function open(
     pipelining: 1,
     ...rest,
   }
-  const session = await contender.open(setup, new Packages(import.meta.dirname))
+  const session = await contender.open(setup, packages)
   t.teardown(async () => {
     await session.close()
     await origin.close()
