@@ -145,6 +145,19 @@ export class Connection implements Listener {
     return more
   }
 
+  get unparsed(): number {
+    return this.#reader.unparsed
+  }
+
+  onBodyBytes(chunk: Buffer): boolean {
+    this.#activity++
+    this.#receiving = true
+    const more = this.#reader.take(chunk)
+    this.#receiving = false
+    this.#setAlarm()
+    return more
+  }
+
   onReadEnd(): void {
     this.#activity++
     this.#reader.end()

@@ -54,6 +54,24 @@ export class ResponseReader {
     return !this.#paused && !this.#closed
   }
 
+  /** How many of the bytes to come are body and nothing else. */
+  get unparsed(): number {
+    return this.#closed || this.#tail !== null ? 0 : this.#parser.unparsed
+  }
+
+  /** Bytes of a body came in memory of their own, {@link unparsed} at most. Returns false to stop reading. */
+  take(chunk: Buffer): boolean {
+    if (this.#closed) return false
+    if (this.#paused) {
+      this.#tail = chunk
+      return false
+    }
+    this.#feeding = true
+    this.#parser.take(chunk)
+    this.#feeding = false
+    return !this.#paused && !this.#closed
+  }
+
   /** The server ended its side. */
   end(): void {
     if (this.#closed) return
@@ -92,11 +110,13 @@ export class ResponseReader {
 
   #readOn(): void {
     if (this.#paused || this.#closed) return
-    const tail = this.#tail
-    this.#tail = null
-    if (tail !== null) {
-      tail.copy(this.#parser.engine.window)
-      this.read(tail.length)
+    const { window } = this.#parser.engine
+    for (let tail = this.#tail; tail !== null && !this.#paused && !this.#closed; tail = this.#tail) {
+      const length = tail.copy(window)
+      const rest = tail.subarray(length)
+      this.#tail = null
+      this.read(length)
+      if (rest.length > 0) this.#tail = this.#tail === null ? rest : Buffer.concat([this.#tail, rest])
     }
     if (this.#paused || this.#closed) return
     if (this.#ended) this.end()

@@ -42,7 +42,7 @@ export interface ConnectorOptions {
   /** Speak TLS over this socket instead of a new one. */
   httpSocket?: Socket
   /** Read into this buffer, as `net.connect` has it; a connector that ignores it loses speed alone. */
-  onread?: { buffer: Uint8Array; callback(length: number, buffer: Uint8Array): boolean }
+  onread?: Onread
 }
 
 export type ConnectorCallback = (...result: [null, Duplex] | [Error, null]) => void
@@ -50,6 +50,13 @@ export type ConnectorCallback = (...result: [null, Duplex] | [Error, null]) => v
 export type Connector = (options: ConnectorOptions, callback: ConnectorCallback) => unknown
 
 const byOnread = new WeakSet<object>()
+
+/** What `net.connect` and `tls.connect` take to read into a buffer of ours. */
+export interface Onread {
+  /** A function is asked before each read; undefined: the same again. */
+  buffer: Uint8Array | (() => Uint8Array | undefined)
+  callback(length: number, buffer: Uint8Array): boolean
+}
 
 /** Whether what comes is given to the `onread` callback and not to the socket's readers. */
 export function deliversByOnread(socket: object): boolean {

@@ -1,12 +1,17 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SocketInfo } from '../errors.js'
-import { deliversByOnread, deliverToReaders } from './connect.js'
+import { deliversByOnread, deliverToReaders, type Onread } from './connect.js'
+import { asksForBuffers, Slabs } from './slabs.js'
 
 /** Tells of what a socket does. */
 export interface InletListener {
   /** `length` bytes stand at the start of the window. Return false to stop reading. */
   onBytes(length: number): boolean
+  /** How many of the bytes to come may be read past the window, into memory that is handed on. */
+  readonly unparsed: number
+  /** As {@link onBytes}, for bytes that came past the window. */
+  onBodyBytes(chunk: Buffer): boolean
   /** The peer ended its side. */
   onReadEnd(): void
   onSocketError(error: Error): void
@@ -15,11 +20,8 @@ export interface InletListener {
   onWritable(): void
 }
 
-/** What `net.connect` and `tls.connect` take to read into a buffer of ours. */
-export interface Onread {
-  buffer: Uint8Array
-  callback(length: number, buffer: Uint8Array): boolean
-}
+/** Bytes from which on a body is worth a slab. */
+const LONG = 131072
 
 const NOTHING = new Uint8Array(0)
 
@@ -34,6 +36,9 @@ export class Inlet {
   #paused = false
   #released = false
   #byOnread = false
+  /** Where the next read goes, where the runtime asks; else null. */
+  #target: Uint8Array | null = null
+  readonly #slabs = new Slabs()
   /** Bytes of a socket that came while the window was in use, or while paused. */
   #aside: Buffer[] = []
   /** What is left of the chunk in delivery, behind the part that stands in the window. */
@@ -44,7 +49,8 @@ export class Inlet {
   constructor(window: Uint8Array, busy: () => boolean) {
     this.#window = window
     this.#busy = busy
-    this.onread = { buffer: window, callback: (length) => this.#onread(length) }
+    const callback = (length: number, buffer: Uint8Array) => this.#onread(length, buffer)
+    this.onread = { buffer: asksForBuffers() ? () => this.#nextBuffer() : window, callback }
   }
 
   attach(socket: Duplex, listener: InletListener): void {
@@ -123,7 +129,25 @@ export class Inlet {
     return socket
   }
 
-  #onread(length: number): boolean {
+  /** Long bodies are read into slabs, whose parts are handed on as they are. */
+  #nextBuffer(): Uint8Array | undefined {
+    const unparsed = this.#listener?.unparsed ?? 0
+    if (unparsed >= LONG) {
+      const room = this.#slabs.room(unparsed)
+      this.#target = room
+      return room
+    }
+    if (this.#target === this.#window) return undefined
+    this.#target = this.#window
+    return this.#window
+  }
+
+  #onread(length: number, buffer: Uint8Array): boolean {
+    if (this.#target !== null && buffer !== this.#window) {
+      const more = this.#listener?.onBodyBytes(this.#slabs.part(length)) ?? false
+      if (!more) this.#paused = true
+      return more
+    }
     if (this.#released) return this.#socket?.push(Buffer.from(this.#window.subarray(0, length))) ?? false
     const listener = this.#listener
     if (listener === null) {

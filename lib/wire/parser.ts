@@ -88,8 +88,9 @@ export class Parser {
     return this.#stage === TUNNEL
   }
 
-  /** True when a body is being read that has `length` bytes left and needs no parsing. */
-  get remaining(): number {
+  /** Bytes of the body under way that need no parsing: {@link take} has them without a way through the window. */
+  get unparsed(): number {
+    if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
 
@@ -158,6 +159,13 @@ export class Parser {
       case UNTIL_CLOSE:
         this.#endMessage([])
     }
+  }
+
+  /** Takes bytes of a body, at most {@link unparsed}, that are the sink's from now on. */
+  take(chunk: Buffer): void {
+    if (this.#stage === LENGTH) this.#remaining -= chunk.length
+    this.#sink.onBody(chunk)
+    if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
   #begin(): void {

@@ -1,0 +1,106 @@
+import type { Socket } from 'node:net'
+import fc from 'fast-check'
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import { httpsOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+/** Bytes that tell where they stand. */
+function bytes(length: number, seed: number): Buffer {
+  const all = Buffer.alloc(length)
+  for (let i = 0; i < length; i++) all[i] = (i * 31 + (i >> 8) * 7 + seed) & 0xff
+  return all
+}
+
+const sizeOf = (path: string): number => Number(path.slice(1))
+
+function answer(socket: Socket, size: number): void {
+  socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`)
+  socket.write(bytes(size, size))
+}
+
+t.test('long and short bodies behind one another, read at any pace', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => answer(socket, sizeOf(head.split(' ')[1] ?? ''))),
+  )
+  const size = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 60_000, max: 700_000 }))
+  await fc.assert(
+    fc.asyncProperty(fc.array(size, { minLength: 1, maxLength: 8 }), fc.nat(5), async (sizes, every) => {
+      const client = new Client(origin.url, { pipelining: 4 })
+      let chunk = 0
+      const recorders = sizes.map((length) => {
+        const recorder = new Recorder((name, controller) => {
+          if (name !== 'data' || every === 0 || ++chunk % every !== 0) return
+          controller.pause()
+          setImmediate(() => controller.resume())
+        })
+        client.dispatch({ path: `/${length}`, method: 'GET' }, recorder)
+        return { recorder, length }
+      })
+      for (const { recorder, length } of recorders) {
+        await recorder.ended
+        // Only now: what came first must not have been written over.
+        if (!Buffer.concat(recorder.chunks).equals(bytes(length, length))) throw new Error(`wrong bytes of ${length}`)
+      }
+      await client.close()
+    }),
+    { numRuns: 40 },
+  )
+  t.pass('all bytes are where they belong')
+  await origin.close()
+})
+
+t.test('until the connection closes, cut, too long, abandoned', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    socket.on('error', () => {})
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET /close'))
+        socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), bytes(900_000, 1)]))
+      else if (head.startsWith('GET /cut')) {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n')
+        socket.end(bytes(400_000, 2))
+      } else {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n')
+        socket.write(bytes(300_001, 3))
+      }
+    })
+  })
+  const client = new Client(origin.url)
+  const closed = await client.request({ path: '/close', method: 'GET' })
+  t.ok(Buffer.from(await closed.body.bytes()).equals(bytes(900_000, 1)))
+  const cut = new Recorder()
+  client.dispatch({ path: '/cut', method: 'GET' }, cut)
+  await cut.ended
+  t.match(cut.error, { code: 'UND_ERR_SOCKET', phase: 'body' })
+  t.ok(Buffer.concat(cut.chunks).equals(bytes(400_000, 2)), 'what came was told')
+  const long = await client.request({ path: '/long', method: 'GET' })
+  t.equal((await long.body.bytes()).length, 300_000, "one byte too many is nobody's")
+  const abandoned = new Recorder((name, controller) => {
+    if (name === 'data') controller.abort(new Error('enough'))
+  })
+  client.dispatch({ path: '/long', method: 'GET' }, abandoned)
+  await abandoned.ended
+  t.match(abandoned.error, { message: 'enough' })
+  const limited = new Client(origin.url, { maxResponseSize: 200_000 })
+  await t.rejects((await limited.request({ path: '/long', method: 'GET' })).body.bytes(), {
+    code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+  })
+  await limited.destroy()
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('over TLS', async (t) => {
+  const ca = await authority()
+  const { key, cert } = await serverIdentity(ca)
+  const origin = await httpsOrigin((request, reply) => reply.end(bytes(sizeOf(request.url ?? ''), 4)), { key, cert })
+  const client = new Client(origin.url, { connect: { ca: ca.cert } })
+  for (const size of [1_000_000, 3, 131_072, 500_001]) {
+    const { body } = await client.request({ path: `/${size}`, method: 'GET' })
+    t.ok(Buffer.from(await body.bytes()).equals(bytes(size, 4)))
+  }
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
+})
