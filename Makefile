@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test demo bench bench-full bench-tables bench-wrk leak chaos selection clean
+.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: build ## embedded origins on loopback, every dispatcher at work, a table o
 test: lint ## build, check, run all tests, print the coverage
 	@rm -rf coverage
 	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
+
+test-runtimes: build ## the same program in Node 20 to 26, Bun, Deno and workerd, a table of what works; ARGS=--host Deno --only TLS
+	@node dist/test/runtimes/main.js $(ARGS)
 
 bench: build ## sluice, its peers and the floor, side by side in one run: MODE=quick (a minute) or full; ARGS=--help
 	@node dist/bench/run.js --mode $(MODE) $(ARGS)

@@ -51,5 +51,6 @@ function put(hook: symbol, value: unknown): void {
 function fetchTakesDispatchers(): boolean {
   const { versions } = process as { versions: Record<string, string | undefined> }
   // Asking for Headers loads what is behind fetch: only then has the runtime a dispatcher to be given back.
-  return versions.undici !== undefined && versions.bun === undefined && typeof Headers === 'function'
+  // workerd names undici, without a version; Bun names one and has none.
+  return Boolean(versions.undici) && versions.bun === undefined && typeof Headers === 'function'
 }

@@ -5,6 +5,7 @@ import { Alarm } from '../base/clock.js'
 import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
 import { hearLastWords } from './last-words.js'
 import { SessionCache } from './session-cache.js'
+import { isWorkerd } from './workerd.js'
 
 /** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
 export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNetConnectOpts> & {
@@ -134,7 +135,15 @@ function numberOf(name: string, value: unknown, fallback: number): number {
   return value
 }
 
-function open(settings: Settings, target: ConnectorOptions, callback: ConnectorCallback): Duplex {
+/** Where the runtime can not read into the window, the socket is read as a stream. */
+function asReadable(target: ConnectorOptions): ConnectorOptions {
+  if (target.onread === undefined || !isWorkerd()) return target
+  const { onread: _onread, ...rest } = target
+  return rest
+}
+
+function open(settings: Settings, given: ConnectorOptions, callback: ConnectorCallback): Duplex {
+  const target = asReadable(given)
   const secure = target.protocol === 'https:'
   if (target.httpSocket !== undefined && !secure) {
     throw new InvalidArgumentError('httpSocket can only be given for https:')
@@ -199,7 +208,7 @@ function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
     ...rest,
     ...where,
     servername,
-    ALPNProtocols: ['http/1.1'],
+    ...(isWorkerd() ? {} : { ALPNProtocols: ['http/1.1'] }),
     ...(session === undefined ? {} : { session }),
     ...(httpSocket === undefined ? {} : { socket: httpSocket }),
     ...(onread === undefined || httpSocket !== undefined ? {} : { onread }),

@@ -1,4 +1,4 @@
-// Puts runtimes to test with into a cache folder, out of npm: `node test/runtimes/install.mjs [name …]`, all by default.
+// Puts runtimes, and what they need, into a cache folder, out of npm: `node test/runtimes/install.mjs [name …]`, all by default.
 // Prints a line for each: its name, exact version and path, by tabs. Run it as often as you like, also at the same time.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -47,6 +47,13 @@ const workerd = () => ({
   binary: `bin/workerd${exe}`,
 })
 
+/** Bundles for workerd, which reads no package.json. @returns {Runtime} */
+const esbuild = () => ({
+  package: `@esbuild/${process.platform}-${process.arch}`,
+  version: '^0.28.0',
+  binary: process.platform === 'win32' ? 'esbuild.exe' : 'bin/esbuild',
+})
+
 /** @type {Record<string, Runtime>} */
 export const runtimes = {
   'node@20': node(20),
@@ -56,6 +63,7 @@ export const runtimes = {
   bun: bun(),
   deno: deno(),
   workerd: workerd(),
+  esbuild: esbuild(),
 }
 
 /** Where they are kept: SLUICE_CACHE, or `.cache/` of the project. */

@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { plainEnvironment, run, runtime } from './runtimes.js'
+import type { Outcome, World } from './world.js'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const MARK = 'outcomes: '
+
+/** One column of the table. */
+export interface Host {
+  readonly name: string
+  /** What has to be installed. */
+  readonly needs: readonly string[]
+  /** Whether the process of itself ends once all is closed. */
+  readonly endsByItself: boolean
+  /** The command that runs the program; `paths` of {@link needs}. */
+  prepare(paths: readonly string[], part: { folder: string; world: World; only: string }): Promise<string[]>
+}
+
+const entry = ({ world, only }: { world: World; only: string }) => `conform(${JSON.stringify(world)}, '${only}')`
+const print = `console.log('${MARK}' + JSON.stringify(outcomes))`
+
+function like(name: string, part: { needs: string; flags?: readonly string[] }): Host {
+  return {
+    name,
+    needs: [part.needs],
+    endsByItself: true,
+    async prepare([path = ''], { folder, ...rest }) {
+      const file = `entry-${name.replace(/\W/g, '-')}.js`
+      writeFileSync(
+        join(folder, file),
+        `import { conform } from './conform.js'\nconst outcomes = await ${entry(rest)}\n${print}\n`,
+      )
+      return [path, ...(part.flags ?? []), file]
+    },
+  }
+}
+
+const CONFIGURATION = (ca: string) => `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [
+  (name = "main", worker = (
+    modules = [(name = "bundle.js", esModule = embed "bundle.js"), (name = "llhttp.wasm", wasm = embed "llhttp.wasm")],
+    compatibilityDate = "2026-07-01", compatibilityFlags = ["nodejs_compat"])),
+  (name = "internet", network = (allow = ["private"], tlsOptions = (trustedCertificates = [${JSON.stringify(ca)}]))),
+]);
+`
+
+const workerd: Host = {
+  name: 'workerd',
+  needs: ['workerd', 'esbuild'],
+  endsByItself: false,
+  async prepare([path = '', esbuild = ''], { folder, world, only }) {
+    const text = [
+      "import { conform } from './conform.js'",
+      `export default { async test() {\nconst outcomes = await ${entry({ world: { ...world, ca: null }, only })}\n${print}\n} }`,
+    ]
+    writeFileSync(join(folder, 'entry-workerd.js'), text.join('\n'))
+    writeFileSync(join(folder, 'configuration.capnp'), CONFIGURATION(world.ca ?? ''))
+    const flags = ['--bundle', '--format=esm', '--conditions=workerd', '--external:node:*', '--log-level=warning']
+    const files = ['--loader:.wasm=copy', '--asset-names=[name]', '--entry-names=bundle', `--outdir=${folder}`]
+    const made = await run(esbuild, [join(folder, 'entry-workerd.js'), ...flags, ...files])
+    if (made.code !== 0) throw new Error(made.stderr)
+    return [path, 'test', 'configuration.capnp']
+  },
+}
+
+export const hosts: readonly Host[] = [
+  like('Node 20', { needs: 'node@20' }),
+  like('Node 22', { needs: 'node@22' }),
+  like('Node 24', { needs: 'node@24' }),
+  like('Node 26', { needs: 'node@26' }),
+  like('jitless', { needs: 'node@24', flags: ['--jitless'] }),
+  like('Bun', { needs: 'bun', flags: ['run'] }),
+  like('Deno', { needs: 'deno', flags: ['run', '-A', '--no-lock'] }),
+  workerd,
+]
+
+/** A folder with the packed library installed, and the program. */
+export async function newProject(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-'))
+  const packed = await run('npm', ['pack', root, '--json', '--ignore-scripts', '--pack-destination', folder])
+  if (packed.code !== 0) throw new Error(packed.stderr)
+  const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }]
+  const installed = join(folder, 'node_modules', 'sluice')
+  mkdirSync(installed, { recursive: true })
+  await run('tar', ['xzf', join(folder, filename), '-C', installed, '--strip-components=1'])
+  const manifest = { private: true, type: 'module', dependencies: { sluice: '*' } }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  const program = fileURLToPath(new URL('.', import.meta.url))
+  for (const name of ['conform.js', 'world.js', 'cases']) {
+    cpSync(join(program, name), join(folder, name), { recursive: true })
+  }
+  return folder
+}
+
+/** Runs the program in a runtime. Returns why not, when the runtime is not there. */
+export async function conformIn(
+  host: Host,
+  part: { folder: string; world: World; only: string },
+): Promise<{ version: string; outcomes: Outcome[] } | string> {
+  const found = await Promise.all(host.needs.map((name) => runtime(name)))
+  const paths: string[] = []
+  for (const one of found) {
+    if (typeof one === 'string') return one
+    paths.push(one.path)
+  }
+  const version = typeof found[0] === 'object' ? (/\d+(\.\d+)+|\d+-\d+-\d+/.exec(found[0].version)?.[0] ?? '') : ''
+  const [path = '', ...args] = await host.prepare(paths, part)
+  const { stdout, said } = await runToItsEnd(path, args, part.folder)
+  const line = stdout.split('\n').find((line) => line.includes(MARK))
+  if (line === undefined)
+    return { version, outcomes: [{ capability: 'Client', name: 'the program runs', error: said }] }
+  const outcomes = JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)) as Outcome[]
+  if (host.endsByItself) outcomes.push({ capability: 'keep-alive', name: 'the process ends by itself', error: said })
+  return { version, outcomes }
+}
+
+const LIMIT = 120_000
+
+/** `said`: what is wrong with how it ended, or null. */
+function runToItsEnd(
+  path: string,
+  args: readonly string[],
+  folder: string,
+): Promise<{ stdout: string; said: string | null }> {
+  const options = { cwd: folder, env: plainEnvironment(), maxBuffer: 64 * 1024 * 1024, timeout: LIMIT }
+  return new Promise((resolve) => {
+    execFile(path, args, { ...options, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
+      const wrong =
+        error === null ? null : `${error.signal ?? error.code}\n${stdout.slice(-2000)}\n${stderr.slice(-4000)}`
+      resolve({ stdout: `${stdout}\n${stderr}`, said: wrong })
+    })
+  })
+}

@@ -1,0 +1,69 @@
+// `make test-runtimes`: what the library can do, in each runtime. ARGS: `--host Deno`, `--only TLS`, `--markdown`.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import type { Origin } from '../servers/origin.js'
+import { freePort, newFolder } from '../servers/program.js'
+import { proxyServer } from '../servers/proxy.js'
+import { conformIn, hosts, newProject } from './hosts.js'
+import { startOrigin } from './origin.js'
+import { type Judged, judge, markdown, plain } from './table.js'
+import type { World } from './world.js'
+
+const { values } = parseArgs({
+  options: {
+    host: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
+    markdown: { type: 'boolean', default: false },
+  },
+})
+
+const servers: Origin[] = []
+
+async function started(server: Promise<Origin>): Promise<Origin> {
+  servers.push(await server)
+  return server
+}
+
+async function startWorld(folder: string): Promise<World> {
+  const [ca, stranger] = await Promise.all([authority(), authority()])
+  const [tls, untrusted] = await Promise.all([serverIdentity(ca), serverIdentity(stranger)])
+  const socketPath = join(folder, 'origin.sock')
+  const local = ({ url }: Origin) => url.replace('127.0.0.1', 'localhost')
+  const world = {
+    http: (await started(startOrigin())).url,
+    other: (await started(startOrigin())).url,
+    https: local(await started(startOrigin({ tls }))),
+    ca: ca.cert,
+    untrusted: local(await started(startOrigin({ tls: untrusted }))),
+    proxy: (await started(proxyServer())).url,
+    refused: `http://127.0.0.1:${await freePort()}`,
+    socketPath,
+  }
+  await started(startOrigin({ path: socketPath }))
+  return world
+}
+
+async function main(): Promise<void> {
+  const folder = newFolder()
+  const project = await newProject()
+  const judged: Judged[] = []
+  try {
+    const world = await startWorld(folder)
+    for (const host of hosts) {
+      if (!host.name.includes(values.host)) continue
+      const result = await conformIn(host, { folder: project, world, only: values.only })
+      judged.push(judge(host.name, result))
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.close()))
+    for (const made of [folder, project]) rmSync(made, { recursive: true, force: true })
+  }
+  console.log(values.markdown ? markdown(judged) : plain(judged))
+  const wrong = judged.flatMap(({ complaints }) => complaints)
+  for (const complaint of wrong) console.error(`\n${complaint}`)
+  if (wrong.length > 0) process.exitCode = 1
+}
+
+await main()
