@@ -22,21 +22,22 @@ export const got: Contender = {
   apis: ['json', 'text', 'bytes'],
   bounded: true,
   async open(setup, packages) {
-    const { got: client } = await packages.load('got')
+    const { default: client } = await packages.load('got')
     const { scene, check, agent, url } = prepare(setup)
     const instance = client.extend({
       agent: isSecure(setup) ? { https: agent } : { http: agent },
       method: scene.method,
-      ...(scene.upload === null ? {} : { body: scene.upload }),
       decompress: false,
       retry: { limit: 0 },
       throwHttpErrors: false,
       responseType: setup.api === 'bytes' ? 'buffer' : setup.api,
     })
     const verdict = verdictFor(setup, check)
+    // A body is not inherited.
+    const options = scene.upload === null ? {} : { body: scene.upload }
     return promising(
       () =>
-        instance(url).then((response: { statusCode: number; body: never }) =>
+        instance(url, options).then((response: { statusCode: number; body: never }) =>
           verdict(response.statusCode, response.body),
         ),
       () => agent.destroy(),

@@ -1,4 +1,3 @@
-import * as sluiceModule from '../../lib/index.js'
 import type { Contender } from '../harness/session.js'
 import { dispatcherFor, type Module, sessionOf } from './dispatchers.js'
 
@@ -8,5 +7,9 @@ export const sluice: Contender = {
   apis: ['dispatch', 'json', 'text', 'bytes', 'chunks', 'stream'],
   pipelines: true,
   bounded: true,
-  open: async (setup) => sessionOf(dispatcherFor(sluiceModule as unknown as Module, setup), setup),
+  // Here and not above: the process of another contender should not hold it in memory.
+  async open(setup) {
+    const module = (await import('../../lib/index.js')) as unknown as Module
+    return sessionOf(dispatcherFor(module, setup), setup)
+  },
 }

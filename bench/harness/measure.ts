@@ -173,7 +173,7 @@ async function measureCurve(runner: Runner, workload: Curve, how: How): Promise<
   const sizes = how.mode === 'quick' && workload.quickSizes.length > 0 ? workload.quickSizes : workload.sizes
   const samples = new Map(field.map(({ name }) => [name, sizes.map((): number[] => [])]))
   const failed = new Map<string, string>()
-  const rounds = Math.min(how.rounds, how.mode === 'quick' ? 2 : 3)
+  const rounds = how.mode === 'quick' ? 1 : Math.min(how.rounds, 3)
   for (const [index, size] of sizes.entries()) {
     const setup = await runner.setup(workload, workload.probe === 'upstreams' ? size : 1)
     for (let round = 0; round < rounds; round++) {

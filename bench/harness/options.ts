@@ -24,8 +24,8 @@ export interface Options {
 }
 
 const modes = {
-  quick: { rounds: 3, seconds: 0.12, warm: 0.45 },
-  full: { rounds: 7, seconds: 1, warm: 2 },
+  quick: { rounds: 3, seconds: 0.1, warm: 0.3 },
+  full: { rounds: 5, seconds: 0.75, warm: 1.5 },
 }
 
 export const help = `node dist/bench/run.js [options]
