@@ -4,6 +4,7 @@ import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '.
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
+import type { Engine } from '../wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { openSocket } from './open-socket.js'
@@ -47,11 +48,10 @@ export class Connection implements Listener {
   #activity = 0
   #tunnel: ResponseHead | null = null
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions) {
+  constructor(owner: ConnectionOwner, options: ConnectionOptions, engine: Engine) {
     this.#owner = owner
     this.#options = options
-    this.#parser = new Parser(this, options.limits)
-    const { engine } = this.#parser
+    this.#parser = new Parser(engine, this, options.limits)
     this.#inlet = new Inlet(engine.window, () => engine.busy)
     this.#reader = new ResponseReader(this.#parser, this.#inlet, this)
   }

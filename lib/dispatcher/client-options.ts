@@ -1,4 +1,5 @@
 import type { SessionOptions } from 'node:http2'
+import type { ParserChoice } from '../connection/engines.js'
 import { invalidOption } from '../errors.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
@@ -27,6 +28,12 @@ export interface ClientOptions {
   pipelining?: number | null
   /** Refuse a body whose length is not its `content-length`. Default: true. */
   strictContentLength?: boolean | null
+  /**
+   * What reads responses: `wasm`, llhttp in WebAssembly; `js`, a parser in JavaScript as strict; `auto`, the latter
+   * only where the runtime has no WebAssembly or no memory for it. With `wasm` requests fail there with a
+   * WebAssemblyNotSupportedError. Default: `auto`.
+   */
+  parser?: ParserChoice | null
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | Connector | null
   /** Options of the connector too; those of `connect` come first. Source: undici's `Pool.md`. */
@@ -57,7 +64,7 @@ export interface ClientOptions {
   webSocket?: WebSocketOptions | null
   /** Accepted and ignored: there is no EventSource here. */
   eventSource?: EventSourceOptions | null
-  /** Accepted and ignored: there is one parser. */
+  /** Accepted and ignored: `parser` chooses between two others. */
   useMilo?: boolean | null
   /** Withdrawn: use headersTimeout and bodyTimeout. */
   socketTimeout?: never
@@ -96,7 +103,7 @@ export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
 /** Options of a Client as they are documented. */
-export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls'>> {
+export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | 'parser'>> {
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
   /** Use connect. */
@@ -115,6 +122,7 @@ export interface ResolvedClientOptions {
   maxRequestsPerClient: number
   pipelining: number
   strictContentLength: boolean
+  parser: ParserChoice
   localAddress: string | null
   socketPath: string | null
   connector: Connector
@@ -148,6 +156,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: whole('pipelining', options.pipelining, 1),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),
+    parser: parserChoice(options.parser),
     localAddress: text('localAddress', options.localAddress),
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options),
@@ -219,6 +228,12 @@ function responseSize(value: unknown): number {
     throw invalidOption('maxResponseSize', 'a whole number of bytes, or -1', value)
   }
   return value
+}
+
+function parserChoice(value: unknown): ParserChoice {
+  if (value === undefined || value === null) return 'auto'
+  if (value === 'auto' || value === 'wasm' || value === 'js') return value
+  throw invalidOption('parser', "'auto', 'wasm' or 'js'", value)
 }
 
 function flag(name: string, value: unknown, fallback: boolean): boolean {

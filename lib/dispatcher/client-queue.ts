@@ -1,6 +1,7 @@
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
+import { engineFor, loadScriptEngine, type ParserChoice } from '../connection/engines.js'
 import type { ConnectionOptions, ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
@@ -22,6 +23,7 @@ export interface ClientQueueListener {
 export class ClientQueue implements ConnectionOwner, Carrier {
   readonly #listener: ClientQueueListener
   readonly #options: ConnectionOptions
+  readonly #parser: ParserChoice
   readonly #tally: Tally
   readonly #waiting = new Queue<Exchange>()
   #connection: Connection | null = null
@@ -31,17 +33,20 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   #running = 0
   #pipelining: number
   #pumping = false
+  #loading = false
   #sockets = 0
   #halted = false
 
   constructor(part: {
     listener: ClientQueueListener
     options: ConnectionOptions
+    parser: ParserChoice
     tally: Tally
     pipelining: number
   }) {
     this.#listener = part.listener
     this.#options = part.options
+    this.#parser = part.parser
     this.#tally = part.tally
     this.#pipelining = part.pipelining
   }
@@ -123,15 +128,31 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   }
 
   #connect(first: Exchange): void {
-    this.#host = first.request.hostHeader
+    if (this.#loading) return
     try {
-      this.#connection = new Connection(this, this.#options)
+      const engine = engineFor(this.#parser)
+      if (engine === null) return this.#load()
+      this.#connection = new Connection(this, this.#options, engine)
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#failWaiting(error as Error, false)
       return queueMicrotask(() => this.#listener.onProgress())
     }
-    this.#connection.connect(first.request.hostHeader)
+    this.#host = first.request.hostHeader
+    this.#connection.connect(this.#host)
+  }
+
+  #load(): void {
+    this.#loading = true
+    const done = () => {
+      this.#loading = false
+      this.pump()
+      this.#listener.onProgress()
+    }
+    loadScriptEngine().then(done, (error: Error) => {
+      this.#failWaiting(error, false)
+      done()
+    })
   }
 
   /** Fails all that waits and all that runs; nothing is connected any more after. */

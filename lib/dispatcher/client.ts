@@ -45,6 +45,7 @@ export class Client extends LifecycleDispatcher {
     this.#queue = new ClientQueue({
       listener: this.#listener(),
       options: connectionOptions(this.#url, resolved),
+      parser: resolved.parser,
       tally: this.#tally,
       pipelining: resolved.pipelining,
     })

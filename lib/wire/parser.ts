@@ -1,5 +1,6 @@
 import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../errors.js'
-import { availableEngine, type Engine, OK, PAUSED, type SavedRecord } from './engine.js'
+import { type Engine, OK, PAUSED } from './engine.js'
+import type { SavedRecord } from './field-record.js'
 import { HeadMemory } from './head-memory.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 
@@ -56,7 +57,7 @@ export class Parser {
   readonly engine: Engine
   readonly #sink: ResponseSink
   readonly #limits: ParserLimits
-  #pointer: number
+  #handle: number
   #stage: Stage = START
   #answers: Answers = ANSWERS.nothing
   #position = 0
@@ -71,11 +72,11 @@ export class Parser {
   #stopped = false
   readonly #memory = new HeadMemory()
 
-  constructor(sink: ResponseSink, limits: ParserLimits = defaultLimits) {
+  constructor(engine: Engine, sink: ResponseSink, limits: ParserLimits = defaultLimits) {
     this.#sink = sink
     this.#limits = limits
-    this.engine = availableEngine()
-    this.#pointer = this.engine.allocate()
+    this.engine = engine
+    this.#handle = this.engine.allocate()
   }
 
   /** True between two messages: no byte of a response is outstanding. */
@@ -107,8 +108,8 @@ export class Parser {
   release(): void {
     this.#stopped = true
     this.#stage = ENDED
-    if (this.#pointer !== 0) this.engine.release(this.#pointer)
-    this.#pointer = 0
+    if (this.#handle !== 0) this.engine.release(this.#handle)
+    this.#handle = 0
   }
 
   /**
@@ -194,7 +195,7 @@ export class Parser {
     record.base = engine.origin + this.#position - this.#carry.length
     if (this.#saved === null) record.reset()
     else record.restore(this.#saved)
-    return engine.execute(this.#pointer, this.#position, end)
+    return engine.execute(this.#handle, this.#position, end)
   }
 
   #readHead(end: number): void {
@@ -206,7 +207,7 @@ export class Parser {
     }
     const code = this.#execute(end)
     if (code === PAUSED) {
-      this.#position = this.engine.position(this.#pointer)
+      this.#position = this.engine.position(this.#handle)
       if (this.#carry.length + this.#position - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
       return this.#finishHead(this.#carry + this.engine.window.latin1Slice(start, this.#position))
     }
@@ -219,13 +220,13 @@ export class Parser {
 
   #finishHead(section: string): void {
     const { engine } = this
-    const pointer = this.#pointer
+    const handle = this.#handle
     const statusText = checkStatusLine(section, engine.record)
-    const statusCode = engine.status(pointer)
-    if (engine.major(pointer) !== 1) throw refusal('INVALID_VERSION', 'not HTTP/1.x', section)
+    const statusCode = engine.status(handle)
+    if (engine.major(handle) !== 1) throw refusal('INVALID_VERSION', 'not HTTP/1.x', section)
     if (statusCode < 100) throw refusal('INVALID_STATUS', `status ${statusCode} is below 100`, section)
     const head = new ResponseHead(
-      { statusCode, statusText, minor: engine.minor(pointer) },
+      { statusCode, statusText, minor: engine.minor(handle) },
       cutFields(section, engine.record),
     )
     this.#openSection()
@@ -252,7 +253,7 @@ export class Parser {
       throw refusal('INVALID_TRANSFER_ENCODING', 'content-length together with transfer-encoding')
     }
     const codings = listOf(transferEncoding)
-    if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#pointer)) {
+    if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#handle)) {
       throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)
     }
   }
@@ -261,7 +262,7 @@ export class Parser {
     if (head.statusCode === 101 && this.#answers !== ANSWERS.upgrade) {
       throw refusal('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
     }
-    this.engine.reset(this.#pointer)
+    this.engine.reset(this.#handle)
     this.#stage = TUNNEL
     this.#sink.onTunnel(head)
   }
@@ -271,7 +272,7 @@ export class Parser {
     if (++this.#informational > this.#limits.maxInformational) {
       throw refusal('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
     }
-    this.engine.reset(this.#pointer)
+    this.engine.reset(this.#handle)
     this.#stage = HEAD
     this.#sink.onInformational(head)
     // The next head is checked like the first: its first byte may not have come yet.
@@ -289,10 +290,10 @@ export class Parser {
     this.#inTrailers = false
     if (chunked) {
       this.#stage = CHUNKED
-      this.engine.resume(this.#pointer)
+      this.engine.resume(this.#handle)
     } else {
       this.#stage = untilClose ? UNTIL_CLOSE : LENGTH
-      this.engine.reset(this.#pointer)
+      this.engine.reset(this.#handle)
     }
     this.#sink.onHead(head)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
@@ -320,7 +321,7 @@ export class Parser {
   #readChunks(end: number): void {
     const start = this.#position
     const code = this.#execute(end)
-    const stop = code === OK ? end : this.engine.position(this.#pointer)
+    const stop = code === OK ? end : this.engine.position(this.#handle)
     const { messageComplete, record } = this.engine
     this.#countOverhead(start, stop)
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
@@ -332,7 +333,7 @@ export class Parser {
     if (failure !== null) throw failure
     if (messageComplete && this.#stage === CHUNKED) {
       this.#openSection()
-      this.engine.reset(this.#pointer)
+      this.engine.reset(this.#handle)
       this.#endMessage(trailers)
     }
   }
@@ -381,7 +382,7 @@ export class Parser {
   #failure(code: number): Error {
     const { engine } = this
     if (engine.record.overflowed) return this.#headOverflow('too many fields')
-    return refusal(engine.errorName(code), engine.reason(this.#pointer), this.#sample())
+    return refusal(engine.errorName(code), engine.reason(this.#handle), this.#sample())
   }
 
   #headOverflow(why = `above ${this.#limits.maxHeaderBytes} bytes`): Error {

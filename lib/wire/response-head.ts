@@ -1,5 +1,5 @@
 import { HTTPParserError } from '../errors.js'
-import type { FieldRecord } from './engine.js'
+import type { FieldRecord } from './field-record.js'
 import { headersToObject } from './headers.js'
 
 /** Lengths of the field names that decide framing and reuse: all others are not looked at. */

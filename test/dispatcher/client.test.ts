@@ -515,6 +515,7 @@ t.test('bad input throws at once and leaves the client usable', async (t) => {
     ['maxRequestsPerClient', { maxRequestsPerClient: 1.5 }],
     ['pipelining', { pipelining: -1 }],
     ['strictContentLength', { strictContentLength: 'yes' }],
+    ['parser', { parser: 'llhttp' }],
     ['socketPath', { socketPath: 1 }],
     ['localAddress', { localAddress: 1 }],
     ['connect', { connect: 'x' }],

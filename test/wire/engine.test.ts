@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 
 const sink: ResponseSink = {
   onMessageBegin: () => 1,
@@ -11,8 +12,8 @@ const sink: ResponseSink = {
 }
 
 t.test('slots run out into a second engine, and memory never grows', async (t) => {
-  const parsers = Array.from({ length: 2100 }, () => new Parser(sink))
-  const engines = new Set(parsers.map(({ engine }) => engine))
+  const parsers = Array.from({ length: 2100 }, () => new Parser(wasmEngine(), sink))
+  const engines = new Set(parsers.map(({ engine }) => engine as WasmEngine))
   t.equal(engines.size, 2)
   const [first, second] = [...engines]
   t.equal(first?.full, true)
@@ -25,12 +26,12 @@ t.test('slots run out into a second engine, and memory never grows', async (t) =
   for (const parser of parsers) parser.release()
   t.equal(first?.used, 0)
   t.equal(second?.used, 0)
-  for (let i = 0; i < 10_000; i++) new Parser(sink).release()
+  for (let i = 0; i < 10_000; i++) new Parser(wasmEngine(), sink).release()
   t.equal(first?.window.length, 65536)
 })
 
 t.test('state is told', async (t) => {
-  const parser = new Parser(sink)
+  const parser = new Parser(wasmEngine(), sink)
   t.equal(parser.idle, true)
   const text = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'
   parser.engine.window.write(text, 'latin1')

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { Engine } from '../../lib/wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
+import { engines } from './drive.js'
 
 /** Writes down all it is told. */
 class Log implements ResponseSink {
@@ -81,76 +83,78 @@ function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
 }
 
 /** Each by a parser that has seen nothing before. */
-function fresh(replies: string[], answers: Answers[]): unknown[] {
+function fresh(engine: Engine, replies: string[], answers: Answers[]): unknown[] {
   return replies.flatMap((text, i) => {
     const log = new Log([answers[i] as Answers])
-    const parser = new Parser(log)
+    const parser = new Parser(engine, log)
     feed(parser, log, text, [])
     parser.release()
     return log.told
   })
 }
 
-t.test('what a parser has seen before changes nothing', async (t) => {
-  let seen = 0
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 6 }),
-      fc.array(fc.nat(400), { maxLength: 6 }),
-      (runs, cuts) => {
-        const replies = runs.flatMap(([reply, times]) => new Array<string>(times).fill(reply))
-        const answers = replies.map(() => ANSWERS.request)
-        const log = new Log(answers)
-        const parser = new Parser(log)
-        const text = replies.join('')
-        feed(
-          parser,
-          log,
-          text,
-          [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b),
-        )
-        parser.release()
-        t.strictSame(log.told, fresh(replies, answers))
-        seen += replies.length
-      },
-    ),
-    { numRuns: 300 },
-  )
-  t.comment(`${seen} responses`)
-})
+for (const [name, engine] of engines) {
+  t.test(`what a parser has seen before changes nothing, ${name}`, async (t) => {
+    let seen = 0
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 6 }),
+        fc.array(fc.nat(400), { maxLength: 6 }),
+        (runs, cuts) => {
+          const replies = runs.flatMap(([reply, times]) => new Array<string>(times).fill(reply))
+          const answers = replies.map(() => ANSWERS.request)
+          const log = new Log(answers)
+          const parser = new Parser(engine, log)
+          const text = replies.join('')
+          feed(
+            parser,
+            log,
+            text,
+            [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b),
+          )
+          parser.release()
+          t.strictSame(log.told, fresh(engine, replies, answers))
+          seen += replies.length
+        },
+      ),
+      { numRuns: 300 },
+    )
+    t.comment(`${seen} responses`)
+  })
 
-t.test('the same head of two lengths of body: to HEAD and to GET', async (t) => {
-  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
-  const answers = [ANSWERS.request, ANSWERS.request, ANSWERS.head, ANSWERS.request, ANSWERS.head]
-  const log = new Log(answers)
-  const parser = new Parser(log)
-  feed(parser, log, `${head}ab${head}ab${head}${head}ab${head}`, [])
-  t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
-  t.equal(log.told.filter((entry) => Array.isArray(entry) && entry[0] === 'end').length, 5)
-  parser.release()
-})
-
-t.test('a head that begins like the one before it is read as what it is', async (t) => {
-  const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
-  for (const [text, code] of [
-    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc', /HPE_/],
-    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\rab', /HPE_/],
-    ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', /HPE_/],
-  ] as const) {
-    const log = new Log(new Array(4).fill(ANSWERS.request))
-    const parser = new Parser(log)
-    feed(parser, log, `${known}ab${known}ab${known}ab${text}`, [])
+  t.test(`the same head of two lengths of body: to HEAD and to GET, ${name}`, async (t) => {
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
+    const answers = [ANSWERS.request, ANSWERS.request, ANSWERS.head, ANSWERS.request, ANSWERS.head]
+    const log = new Log(answers)
+    const parser = new Parser(engine, log)
+    feed(parser, log, `${head}ab${head}ab${head}${head}ab${head}`, [])
     t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
-    t.match(log.told.at(-1), code)
+    t.equal(log.told.filter((entry) => Array.isArray(entry) && entry[0] === 'end').length, 5)
     parser.release()
-  }
-})
+  })
 
-t.test('bytes that nobody asked for are refused however well they are known', async (t) => {
-  const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab'
-  const log = new Log([ANSWERS.request, ANSWERS.request])
-  const parser = new Parser(log)
-  feed(parser, log, known.repeat(3), [])
-  t.match(log.told.at(-1), /UNSOLICITED/)
-  parser.release()
-})
+  t.test(`a head that begins like the one before it is read as what it is, ${name}`, async (t) => {
+    const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
+    for (const [text, code] of [
+      ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc', /HPE_/],
+      ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\rab', /HPE_/],
+      ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', /HPE_/],
+    ] as const) {
+      const log = new Log(new Array(4).fill(ANSWERS.request))
+      const parser = new Parser(engine, log)
+      feed(parser, log, `${known}ab${known}ab${known}ab${text}`, [])
+      t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
+      t.match(log.told.at(-1), code)
+      parser.release()
+    }
+  })
+
+  t.test(`bytes that nobody asked for are refused however well they are known, ${name}`, async (t) => {
+    const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab'
+    const log = new Log([ANSWERS.request, ANSWERS.request])
+    const parser = new Parser(engine, log)
+    feed(parser, log, known.repeat(3), [])
+    t.match(log.told.at(-1), /UNSOLICITED/)
+    parser.release()
+  })
+}

@@ -1,0 +1,86 @@
+import { type Engine, OK, PAUSED, REFUSED, WINDOW_BYTES, type Window } from './engine.js'
+import { FieldRecord } from './field-record.js'
+import { PHASE, Scan } from './scan.js'
+import { readChunk } from './script-chunks.js'
+import { readSection } from './script-head.js'
+
+/**
+ * For runtimes without WebAssembly: does what llhttp's binary does, with the same words for the same faults, so that
+ * one Parser with one set of rules stands over both. It has room for any number of connections.
+ */
+export class ScriptEngine implements Engine {
+  readonly window = Buffer.alloc(WINDOW_BYTES) as Window
+  readonly record = new FieldRecord()
+  readonly data: number[] = []
+  messageComplete = false
+  busy = false
+  readonly origin = 0
+  readonly #scans: (Scan | null)[] = [null]
+  readonly #free: number[] = []
+  #error = ''
+
+  allocate(): number {
+    const handle = this.#free.pop() ?? this.#scans.length
+    this.#scans[handle] = new Scan(this)
+    return handle
+  }
+
+  release(handle: number): void {
+    this.#scans[handle] = null
+    this.#free.push(handle)
+  }
+
+  reset(handle: number): void {
+    this.#at(handle).reset()
+  }
+
+  resume(handle: number): void {
+    this.#at(handle).resume()
+  }
+
+  execute(handle: number, start: number, end: number): number {
+    const scan = this.#at(handle)
+    this.data.length = 0
+    scan.code = OK
+    let at = start
+    while (at < end && scan.code === OK) {
+      at = scan.phase < PHASE.sizeStart ? readSection(scan, at, end) : readChunk(scan, at, end)
+    }
+    scan.position = at
+    this.messageComplete = scan.code === PAUSED && scan.trailing
+    this.#error = scan.code === REFUSED ? 'USER' : scan.error
+    return scan.code
+  }
+
+  position(handle: number): number {
+    return this.#at(handle).position
+  }
+
+  status(handle: number): number {
+    return this.#at(handle).status
+  }
+
+  major(handle: number): number {
+    return this.#at(handle).major
+  }
+
+  minor(handle: number): number {
+    return this.#at(handle).minor
+  }
+
+  chunked(handle: number): boolean {
+    return this.#at(handle).chunked
+  }
+
+  reason(handle: number): string {
+    return this.#at(handle).reason
+  }
+
+  errorName(): string {
+    return this.#error
+  }
+
+  #at(handle: number): Scan {
+    return this.#scans[handle] as Scan
+  }
+}

@@ -1,0 +1,245 @@
+import { OK } from './engine.js'
+import { BYTES, CR, FIELD, LF, PHASE, type Scan, SPACE, TAB, TOKEN, VALUE } from './scan.js'
+
+const PROTOCOL = 'HTTP/'
+const COLON = 58
+const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
+/** The last coding, as llhttp finds it; what it makes of other lists is for the Parser to refuse. */
+const LAST_CHUNKED = /(?:^|,[ \t]*)chunked *$/i
+const MAX_LENGTH = '18446744073709551615'
+
+/** Reads `window[at..end)` in one phase of a head or of trailers; returns where the next begins. */
+export function readSection(scan: Scan, at: number, end: number): number {
+  switch (scan.phase) {
+    case PHASE.line:
+      return readLine(scan, at, end)
+    case PHASE.reason:
+      return readReason(scan, at, end)
+    case PHASE.name:
+      return readName(scan, at, end)
+    case PHASE.beforeValue:
+      return skipSpace(scan, at, end)
+    case PHASE.value:
+      return readValue(scan, at, end)
+    case PHASE.length:
+      return readLength(scan, at, end)
+    case PHASE.lengthSpace:
+      return skipLengthSpace(scan, at, end)
+    default:
+      return readByte(scan, at)
+  }
+}
+
+/** Up to the status code, and the byte behind it. */
+function readLine(scan: Scan, from: number, end: number): number {
+  for (let at = from; at < end; at++) {
+    const byte = scan.window[at] as number
+    const digit = byte >= 48 && byte <= 57 ? byte - 48 : -1
+    const cursor = scan.cursor++
+    if (cursor < 5) {
+      if (byte !== PROTOCOL.charCodeAt(cursor)) return scan.refuse(at, 'INVALID_CONSTANT', 'Expected HTTP/')
+    } else if (cursor < 9) {
+      if (!readVersion(scan, byte, digit)) return scan.refuse(at, 'INVALID_VERSION', 'Not a version of HTTP')
+    } else if (cursor < 12) {
+      if (digit < 0) return scan.refuse(at, 'INVALID_STATUS', 'Not a status code')
+      scan.status = 10 * scan.status + digit
+    } else {
+      if (byte === SPACE) scan.phase = PHASE.reason
+      else if (byte === CR) scan.phase = PHASE.lineEnd
+      else return scan.refuse(at, 'INVALID_STATUS', 'Not a status code')
+      return at + 1
+    }
+  }
+  return end
+}
+
+/** `1.1` and the space behind it. Other majors than 1 are for the Parser to refuse. */
+function readVersion(scan: Scan, byte: number, digit: number): boolean {
+  if (scan.cursor === 6) {
+    scan.major = digit
+    return digit >= 0
+  }
+  if (scan.cursor === 7) return byte === 46
+  if (scan.cursor === 9) return byte === SPACE
+  scan.minor = digit
+  const version = 10 * scan.major + digit
+  return digit >= 0 && (version === 11 || version === 10 || version === 9 || version === 20)
+}
+
+/** Its characters are checked by the Parser. */
+function readReason(scan: Scan, from: number, end: number): number {
+  const { window } = scan
+  let at = from
+  while (at < end && window[at] !== CR && window[at] !== LF) at++
+  if (window[at] === LF && at < end) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind the status line')
+  scan.record.reason(from, at - from)
+  if (at === end) return end
+  scan.phase = PHASE.lineEnd
+  return at + 1
+}
+
+function readName(scan: Scan, from: number, end: number): number {
+  const { window, record } = scan
+  let at = from
+  while (at < end && ((BYTES[window[at] as number] as number) & TOKEN) !== 0) at++
+  if (at < end && window[at] !== COLON) return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
+  scan.code = record.name(from, at - from)
+  if (scan.code !== OK) return at
+  if (at === end) {
+    scan.text += window.latin1Slice(from, at)
+    return end
+  }
+  const length = scan.text.length + at - from
+  scan.field = FIELD.other
+  scan.phase = PHASE.beforeValue
+  if (length === 14 || length === 17) nameField(scan, scan.text + window.latin1Slice(from, at), at + 1)
+  scan.text = ''
+  return at + 1
+}
+
+/** RFC 9112 §6.3: both together are an attack or a mistake. */
+function nameField(scan: Scan, name: string, at: number): void {
+  const lower = name.toLowerCase()
+  scan.field = Object.hasOwn(NAMES, lower) ? (NAMES[lower] as 1 | 2) : FIELD.other
+  if (scan.field === FIELD.length && scan.hasCoding) {
+    scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length together with Transfer-Encoding')
+  } else if (scan.field === FIELD.coding && scan.hasLength) {
+    scan.refuse(at, 'INVALID_TRANSFER_ENCODING', 'Transfer-Encoding together with Content-Length')
+  }
+}
+
+function skipSpace(scan: Scan, from: number, end: number): number {
+  const { window } = scan
+  let at = from
+  while (at < end && (window[at] === SPACE || window[at] === TAB)) at++
+  if (at === end) return end
+  if (window[at] === CR) {
+    scan.phase = PHASE.noValue
+    return at + 1
+  }
+  if (window[at] === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind a field')
+  scan.phase = PHASE.value
+  if (scan.field === FIELD.length) {
+    if (scan.hasLength) return scan.refuse(at, 'UNEXPECTED_CONTENT_LENGTH', 'Content-Length twice')
+    scan.phase = PHASE.length
+  } else if (scan.field === FIELD.coding) {
+    scan.hasCoding = true
+    scan.chunked = false
+  }
+  return at
+}
+
+function readValue(scan: Scan, from: number, end: number): number {
+  const { window } = scan
+  let at = from
+  while (at < end && ((BYTES[window[at] as number] as number) & VALUE) !== 0) at++
+  if (at < end && window[at] !== CR) return refuseValue(scan, at)
+  scan.record.value(from, at - from)
+  if (scan.field === FIELD.coding) scan.text += window.latin1Slice(from, at)
+  if (at === end) return end
+  if (scan.field === FIELD.coding) {
+    scan.chunked = LAST_CHUNKED.test(scan.text)
+    scan.text = ''
+  }
+  scan.phase = PHASE.valueEnd
+  return at + 1
+}
+
+function refuseValue(scan: Scan, at: number): number {
+  if (scan.window[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a field')
+  return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Control character in a field value')
+}
+
+/** The Parser bounds it by what a number holds exactly; this, by what llhttp takes. */
+function readLength(scan: Scan, from: number, end: number): number {
+  const { window } = scan
+  let at = from
+  for (; at < end; at++) {
+    const byte = window[at] as number
+    if (byte < 48 || byte > 57) break
+    scan.text = (scan.text === '0' ? '' : scan.text) + String.fromCharCode(byte)
+    const excess = scan.text.length - MAX_LENGTH.length
+    if (excess > 0 || (excess === 0 && scan.text > MAX_LENGTH)) {
+      return scan.refuse(at + 1, 'INVALID_CONTENT_LENGTH', 'Content-Length too large')
+    }
+  }
+  scan.record.value(from, at - from)
+  if (at === end) return end
+  if (scan.text === '') return refuseLength(scan, at)
+  scan.text = ''
+  scan.hasLength = true
+  scan.phase = PHASE.lengthSpace
+  return at
+}
+
+function skipLengthSpace(scan: Scan, from: number, end: number): number {
+  const { window } = scan
+  let at = from
+  while (at < end && window[at] === SPACE) at++
+  if (at < end && window[at] !== CR) return refuseLength(scan, at)
+  scan.record.value(from, at - from)
+  if (at === end) return end
+  scan.phase = PHASE.valueEnd
+  return at + 1
+}
+
+function refuseLength(scan: Scan, at: number): number {
+  if (scan.window[at] === LF) return refuseValue(scan, at)
+  return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length is not a number')
+}
+
+/** What is between names and values: ends of lines. */
+function readByte(scan: Scan, at: number): number {
+  const byte = scan.window[at]
+  switch (scan.phase) {
+    case PHASE.lineEnd:
+      // The Parser refuses the CR, as it does with llhttp.
+      if (byte !== LF && byte !== CR) return scan.refuse(at, 'STRICT', 'CR without LF behind the status line')
+      scan.phase = PHASE.firstField
+      return at + 1
+    case PHASE.firstField:
+      if (byte === SPACE) return scan.refuse(at + 1, 'UNEXPECTED_SPACE', 'White space before the first field')
+      return readField(scan, at)
+    case PHASE.field:
+      return readField(scan, at)
+    case PHASE.noValue:
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind a field')
+      scan.phase = PHASE.afterNoValue
+      return at + 1
+    case PHASE.afterNoValue:
+      return endEmptyField(scan, at)
+    case PHASE.valueEnd:
+      if (byte !== LF) return scan.refuse(at, 'LF_EXPECTED', 'CR without LF behind a field')
+      scan.phase = PHASE.afterValue
+      return at + 1
+    case PHASE.afterValue:
+      if (byte === SPACE || byte === TAB) return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'A folded line')
+      return readField(scan, at)
+    default:
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind the fields')
+      return scan.pause(at + 1)
+  }
+}
+
+function endEmptyField(scan: Scan, at: number): number {
+  const byte = scan.window[at]
+  if (byte === SPACE || byte === TAB) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'A folded line')
+  if (scan.field === FIELD.length) return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length without a value')
+  scan.record.value(at, 0)
+  return readField(scan, at)
+}
+
+/** The first byte of a field, or of the empty line behind the last. */
+function readField(scan: Scan, at: number): number {
+  const byte = scan.window[at]
+  if (byte === CR) {
+    scan.phase = PHASE.sectionEnd
+    return at + 1
+  }
+  if (byte === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind the fields')
+  if (((BYTES[byte as number] as number) & TOKEN) === 0) {
+    return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
+  }
+  scan.phase = PHASE.name
+  return at
+}

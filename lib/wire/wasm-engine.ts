@@ -1,0 +1,185 @@
+import { compileParser } from '#parser-module'
+import { WebAssemblyNotSupportedError } from '../errors/platform.js'
+import { type Engine, OK, PAUSED, WINDOW_BYTES, type Window } from './engine.js'
+import { FieldRecord } from './field-record.js'
+
+/** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
+const SLOTS = 2048
+const SLOT_BYTES = 80
+/** `llhttp_type_t`: HTTP_RESPONSE. */
+const RESPONSE = 2
+/** Offsets in `llhttp_t`, measured on this very binary; pinned by a test. */
+const REASON = 16
+const ERROR_POSITION = 20
+const FLAGS = 50
+const STATUS = 52
+const MAJOR = 42
+const MINOR = 43
+const CHUNKED = 8
+
+/** Neither the language's nor Node's types declare it, and the DOM's bring too much along. */
+declare const WebAssembly: {
+  Instance: new (module: object, imports: object) => { exports: unknown }
+}
+
+interface Exports {
+  memory: { buffer: ArrayBuffer }
+  _initialize(): void
+  malloc(bytes: number): number
+  free(pointer: number): void
+  llhttp_alloc(type: number): number
+  llhttp_free(pointer: number): void
+  llhttp_reset(pointer: number): void
+  llhttp_resume(pointer: number): void
+  llhttp_execute(pointer: number, at: number, length: number): number
+  llhttp_errno_name(code: number): number
+}
+
+/** One instance of llhttp with its window and its parser states. */
+export class WasmEngine implements Engine {
+  readonly window: Window
+  readonly record = new FieldRecord()
+  readonly data: number[] = []
+  messageComplete = false
+  busy = false
+  /** Pointer of the window. */
+  readonly origin: number
+  #used = 0
+  readonly #exports: Exports
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+
+  constructor(module: object) {
+    const instance = new WebAssembly.Instance(module, { env: this.#callbacks() })
+    const exports = instance.exports as unknown as Exports
+    exports._initialize()
+    this.#exports = exports
+    this.origin = exports.malloc(WINDOW_BYTES)
+    const reserve = exports.malloc(SLOTS * SLOT_BYTES)
+    if (this.origin === 0 || reserve === 0) throw new RangeError('no memory for the window and the parser states')
+    exports.free(reserve)
+    this.#bytes = new Uint8Array(exports.memory.buffer)
+    this.#view = new DataView(exports.memory.buffer)
+    this.window = Buffer.from(exports.memory.buffer, this.origin, WINDOW_BYTES) as Window
+  }
+
+  get full(): boolean {
+    return this.#used >= SLOTS
+  }
+
+  get used(): number {
+    return this.#used
+  }
+
+  allocate(): number {
+    this.#used++
+    return this.#exports.llhttp_alloc(RESPONSE)
+  }
+
+  release(pointer: number): void {
+    this.#used--
+    this.#exports.llhttp_free(pointer)
+  }
+
+  reset(pointer: number): void {
+    this.#exports.llhttp_reset(pointer)
+  }
+
+  resume(pointer: number): void {
+    this.#exports.llhttp_resume(pointer)
+  }
+
+  execute(pointer: number, start: number, end: number): number {
+    this.data.length = 0
+    this.messageComplete = false
+    return this.#exports.llhttp_execute(pointer, this.origin + start, end - start)
+  }
+
+  position(pointer: number): number {
+    return this.#view.getUint32(pointer + ERROR_POSITION, true) - this.origin
+  }
+
+  status(pointer: number): number {
+    return this.#view.getUint16(pointer + STATUS, true)
+  }
+
+  major(pointer: number): number {
+    return this.#bytes[pointer + MAJOR] as number
+  }
+
+  minor(pointer: number): number {
+    return this.#bytes[pointer + MINOR] as number
+  }
+
+  chunked(pointer: number): boolean {
+    return (this.#view.getUint16(pointer + FLAGS, true) & CHUNKED) !== 0
+  }
+
+  /** llhttp's own words for why it refused. */
+  reason(pointer: number): string {
+    return this.#text(this.#view.getUint32(pointer + REASON, true))
+  }
+
+  /** Name of an llhttp error, without `HPE_`. */
+  errorName(code: number): string {
+    return this.#text(this.#exports.llhttp_errno_name(code)).replace(/^HPE_/, '')
+  }
+
+  #text(pointer: number): string {
+    if (pointer === 0) return ''
+    return Buffer.from(this.#bytes.buffer).toString('latin1', pointer, this.#bytes.indexOf(0, pointer))
+  }
+
+  #callbacks(): Record<string, (pointer: number, at: number, length: number) => number> {
+    const record = this.record
+    const nothing = () => OK
+    return {
+      wasm_on_message_begin: nothing,
+      wasm_on_url: nothing,
+      wasm_on_status: (_pointer, at, length) => {
+        record.reason(at, length)
+        return OK
+      },
+      wasm_on_header_field: (_pointer, at, length) => record.name(at, length),
+      wasm_on_header_value: (_pointer, at, length) => {
+        record.value(at, length)
+        return OK
+      },
+      // Pausing here and at the end keeps every decision, and all user code, out of the WebAssembly frames.
+      wasm_on_headers_complete: () => PAUSED,
+      wasm_on_body: (_pointer, at, length) => {
+        const start = at - this.origin
+        this.data.push(start, start + length)
+        return OK
+      },
+      wasm_on_message_complete: () => {
+        this.messageComplete = true
+        return PAUSED
+      },
+    }
+  }
+}
+
+const engines: WasmEngine[] = []
+let compiled: object | null = null
+let failure: unknown = null
+
+/**
+ * An engine with a free slot: made on first use, and again when all slots are taken.
+ * @throws {WebAssemblyNotSupportedError} there is no WebAssembly, or it refused the module or the memory for it; then
+ *   no further engine is tried
+ */
+export function wasmEngine(): Engine {
+  for (const engine of engines) if (!engine.full) return engine
+  if (typeof WebAssembly === 'undefined') throw new WebAssemblyNotSupportedError()
+  try {
+    if (failure !== null) throw failure
+    compiled ??= compileParser()
+    const engine = new WasmEngine(compiled)
+    engines.push(engine)
+    return engine
+  } catch (cause) {
+    failure = cause
+    throw new WebAssemblyNotSupportedError(`WebAssembly failed: ${(cause as Error).message}`, { cause })
+  }
+}
