@@ -8,7 +8,7 @@ import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, Und
 export { type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError }
 
 /** No connection within `connectTimeout` ms. */
-export const ConnectTimeoutError = define({
+export const ConnectTimeoutError = /* @__PURE__ */ define({
   name: 'ConnectTimeoutError',
   code: 'UND_ERR_CONNECT_TIMEOUT',
   fault: 'timeout',
@@ -17,7 +17,7 @@ export const ConnectTimeoutError = define({
 export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
 
 /** The complete response head did not come within `headersTimeout` ms. */
-export const HeadersTimeoutError = define({
+export const HeadersTimeoutError = /* @__PURE__ */ define({
   name: 'HeadersTimeoutError',
   code: 'UND_ERR_HEADERS_TIMEOUT',
   fault: 'timeout',
@@ -26,7 +26,7 @@ export const HeadersTimeoutError = define({
 export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
 
 /** A response head above `maxHeaderSize` bytes. */
-export const HeadersOverflowError = define({
+export const HeadersOverflowError = /* @__PURE__ */ define({
   name: 'HeadersOverflowError',
   code: 'UND_ERR_HEADERS_OVERFLOW',
   fault: 'peer',
@@ -35,7 +35,7 @@ export const HeadersOverflowError = define({
 export type HeadersOverflowError = InstanceType<typeof HeadersOverflowError>
 
 /** No body byte within `bodyTimeout` ms of the one before. */
-export const BodyTimeoutError = define({
+export const BodyTimeoutError = /* @__PURE__ */ define({
   name: 'BodyTimeoutError',
   code: 'UND_ERR_BODY_TIMEOUT',
   fault: 'timeout',
@@ -44,7 +44,7 @@ export const BodyTimeoutError = define({
 export type BodyTimeoutError = InstanceType<typeof BodyTimeoutError>
 
 /** An argument or option that is not what is documented. */
-export const InvalidArgumentError = define({
+export const InvalidArgumentError = /* @__PURE__ */ define({
   name: 'InvalidArgumentError',
   code: 'UND_ERR_INVALID_ARG',
   fault: 'user',
@@ -53,7 +53,7 @@ export const InvalidArgumentError = define({
 export type InvalidArgumentError = InstanceType<typeof InvalidArgumentError>
 
 /** A callback of the user's returned something it must not. */
-export const InvalidReturnValueError = define({
+export const InvalidReturnValueError = /* @__PURE__ */ define({
   name: 'InvalidReturnValueError',
   code: 'UND_ERR_INVALID_RETURN_VALUE',
   fault: 'user',
@@ -63,6 +63,8 @@ export type InvalidReturnValueError = InstanceType<typeof InvalidReturnValueErro
 
 /** The parent of {@link RequestAbortedError}: an operation was given up on request. */
 export class AbortError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'user'
   static override readonly code: string = 'UND_ERR_ABORT'
   override name = 'AbortError' as const
   override code = 'UND_ERR_ABORT' as const
@@ -70,17 +72,16 @@ export class AbortError extends UndiciError {
     super(message, options)
   }
 }
-Object.defineProperty(AbortError.prototype, 'fault', { value: 'user', configurable: true })
 
 /** The request was aborted by its caller. */
-export const RequestAbortedError = define(
+export const RequestAbortedError = /* @__PURE__ */ define(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
   AbortError,
 )
 export type RequestAbortedError = InstanceType<typeof RequestAbortedError>
 
 /** Something expected that is worth a reason, such as an idle connection being closed. */
-export const InformationalError = define({
+export const InformationalError = /* @__PURE__ */ define({
   name: 'InformationalError',
   code: 'UND_ERR_INFO',
   fault: 'lifecycle',
@@ -89,7 +90,7 @@ export const InformationalError = define({
 export type InformationalError = InstanceType<typeof InformationalError>
 
 /** The request body is longer or shorter than its `content-length`. */
-export const RequestContentLengthMismatchError = define({
+export const RequestContentLengthMismatchError = /* @__PURE__ */ define({
   name: 'RequestContentLengthMismatchError',
   code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   fault: 'user',
@@ -98,7 +99,7 @@ export const RequestContentLengthMismatchError = define({
 export type RequestContentLengthMismatchError = InstanceType<typeof RequestContentLengthMismatchError>
 
 /** The response body is shorter than its `content-length`. */
-export const ResponseContentLengthMismatchError = define({
+export const ResponseContentLengthMismatchError = /* @__PURE__ */ define({
   name: 'ResponseContentLengthMismatchError',
   code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   fault: 'peer',
@@ -107,7 +108,7 @@ export const ResponseContentLengthMismatchError = define({
 export type ResponseContentLengthMismatchError = InstanceType<typeof ResponseContentLengthMismatchError>
 
 /** The dispatcher had been destroyed. */
-export const ClientDestroyedError = define({
+export const ClientDestroyedError = /* @__PURE__ */ define({
   name: 'ClientDestroyedError',
   code: 'UND_ERR_DESTROYED',
   fault: 'lifecycle',
@@ -116,7 +117,7 @@ export const ClientDestroyedError = define({
 export type ClientDestroyedError = InstanceType<typeof ClientDestroyedError>
 
 /** The dispatcher had been closed. */
-export const ClientClosedError = define({
+export const ClientClosedError = /* @__PURE__ */ define({
   name: 'ClientClosedError',
   code: 'UND_ERR_CLOSED',
   fault: 'lifecycle',
@@ -126,6 +127,8 @@ export type ClientClosedError = InstanceType<typeof ClientClosedError>
 
 /** The connection broke. */
 export class SocketError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'network'
   static override readonly code: string = 'UND_ERR_SOCKET'
   override name = 'SocketError' as const
   override code = 'UND_ERR_SOCKET' as const
@@ -136,10 +139,9 @@ export class SocketError extends UndiciError {
     this.socket = socket
   }
 }
-Object.defineProperty(SocketError.prototype, 'fault', { value: 'network', configurable: true })
 
 /** Something that is documented as not offered. */
-export const NotSupportedError = define({
+export const NotSupportedError = /* @__PURE__ */ define({
   name: 'NotSupportedError',
   code: 'UND_ERR_NOT_SUPPORTED',
   fault: 'user',
@@ -148,7 +150,7 @@ export const NotSupportedError = define({
 export type NotSupportedError = InstanceType<typeof NotSupportedError>
 
 /** A BalancedPool without upstreams. */
-export const BalancedPoolMissingUpstreamError = define({
+export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ define({
   name: 'MissingUpstreamError',
   code: 'UND_ERR_BPL_MISSING_UPSTREAM',
   fault: 'user',
@@ -157,7 +159,7 @@ export const BalancedPoolMissingUpstreamError = define({
 export type BalancedPoolMissingUpstreamError = InstanceType<typeof BalancedPoolMissingUpstreamError>
 
 /** The response body passed `maxResponseSize` bytes. */
-export const ResponseExceededMaxSizeError = define({
+export const ResponseExceededMaxSizeError = /* @__PURE__ */ define({
   name: 'ResponseExceededMaxSizeError',
   code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
   fault: 'peer',
@@ -166,7 +168,7 @@ export const ResponseExceededMaxSizeError = define({
 export type ResponseExceededMaxSizeError = InstanceType<typeof ResponseExceededMaxSizeError>
 
 /** An Agent reached `maxOrigins`. */
-export const MaxOriginsReachedError = define({
+export const MaxOriginsReachedError = /* @__PURE__ */ define({
   name: 'MaxOriginsReachedError',
   code: 'UND_ERR_MAX_ORIGINS_REACHED',
   fault: 'user',
@@ -175,7 +177,7 @@ export const MaxOriginsReachedError = define({
 export type MaxOriginsReachedError = InstanceType<typeof MaxOriginsReachedError>
 
 /** More redirects than allowed. */
-export const MaxRedirectsError = define({
+export const MaxRedirectsError = /* @__PURE__ */ define({
   name: 'MaxRedirectsError',
   code: 'UND_ERR_REDIRECT_MAX',
   fault: 'peer',
@@ -211,6 +213,8 @@ type ResponseHeaders = Record<string, string | string[]>
 
 /** A request failed for good after retries, or could not be retried at all. */
 export class RequestRetryError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'peer'
   static override readonly code: string = 'UND_ERR_REQ_RETRY'
   override name = 'RequestRetryError' as const
   override code = 'UND_ERR_REQ_RETRY' as const
@@ -229,10 +233,11 @@ export class RequestRetryError extends UndiciError {
     this.headers = (detail.headers ?? null) as ResponseHeaders
   }
 }
-Object.defineProperty(RequestRetryError.prototype, 'fault', { value: 'peer', configurable: true })
 
 /** A response with an error status, where the caller asked for that to throw. */
 export class ResponseError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'peer'
   static override readonly code: string = 'UND_ERR_RESPONSE'
   override name = 'ResponseError' as const
   override code = 'UND_ERR_RESPONSE' as const
@@ -258,10 +263,11 @@ export class ResponseError extends UndiciError {
     return this.statusCode
   }
 }
-Object.defineProperty(ResponseError.prototype, 'fault', { value: 'peer', configurable: true })
 
 /** The connection to a proxy failed for good; `cause` tells why. */
 export class ProxyConnectionError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'network'
   static override readonly code: string = 'UND_ERR_PRX_CONN'
   override name = 'ProxyConnectionError' as const
   override code = 'UND_ERR_PRX_CONN' as const
@@ -269,10 +275,11 @@ export class ProxyConnectionError extends UndiciError {
     super(message, { ...options, cause })
   }
 }
-Object.defineProperty(ProxyConnectionError.prototype, 'fault', { value: 'network', configurable: true })
 
 /** TLS to a proxy failed; `cause` tells why. */
 export class SecureProxyConnectionError extends UndiciError {
+  /** @internal */
+  static override readonly fault: Fault = 'network'
   static override readonly code: string = 'UND_ERR_PRX_TLS'
   override name = 'SecureProxyConnectionError' as const
   override code = 'UND_ERR_PRX_TLS' as const
@@ -280,7 +287,6 @@ export class SecureProxyConnectionError extends UndiciError {
     super(message, { ...options, cause })
   }
 }
-Object.defineProperty(SecureProxyConnectionError.prototype, 'fault', { value: 'network', configurable: true })
 
 /**
  * Adds what is known of the place to an error of ours or of the system's, which have codes; what a caller made is the

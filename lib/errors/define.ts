@@ -39,6 +39,8 @@ const ROOT = 'UND_ERR'
 export class UndiciError extends Error implements ErrorContext {
   /** What `instanceof` looks for in `error.code`. */
   static readonly code: string = ROOT
+  /** @internal */
+  static readonly fault: Fault | undefined = undefined
 
   declare readonly fault?: Fault
   declare origin?: string
@@ -65,6 +67,14 @@ export class UndiciError extends Error implements ErrorContext {
   }
 }
 
+// One for all classes: a statement for each would keep it in the bundle of a program that never names it.
+Object.defineProperty(UndiciError.prototype, 'fault', {
+  get(this: UndiciError) {
+    return (this.constructor as typeof UndiciError).fault
+  },
+  configurable: true,
+})
+
 interface Row<Name extends string, Code extends string> {
   name: Name
   code: Code
@@ -85,13 +95,13 @@ export function define<Name extends string, Code extends string>(
 ): ErrorClass<Name, Code> {
   const Class = class extends Parent {
     static override readonly code: string = row.code
+    static override readonly fault: Fault = row.fault
     constructor(message: string = row.message, options?: ErrorOptions) {
       super(message, options)
       this.name = row.name
       this.code = row.code
     }
   }
-  Object.defineProperty(Class.prototype, 'fault', { value: row.fault, configurable: true })
   Object.defineProperty(Class, 'name', { value: row.name === 'AbortError' ? 'RequestAbortedError' : row.name })
   return Class as unknown as ErrorClass<Name, Code>
 }

@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream'
-import zlib from 'node:zlib'
+import { builtin } from '../base/builtin.js'
 import { ResponseExceededMaxSizeError } from '../errors.js'
 import { ZstdDecoder } from './zstd-frames.js'
 
@@ -14,20 +14,23 @@ type Open = (first: Buffer) => Transform
 /** RFC 9659: a window above 8 MB is refused. */
 const ZSTD_WINDOW_LOG = 23
 
-const gunzip: Open = () => zlib.createGunzip()
+const gunzip: Open = () => builtin('node:zlib').createGunzip()
 // RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
-const inflate: Open = (first) => (((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw())
+const inflate: Open = (first) => {
+  const zlib = builtin('node:zlib')
+  return ((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()
+}
 
 const openers: Record<string, Open> = {
   gzip: gunzip,
   'x-gzip': gunzip,
   deflate: inflate,
-  br: () => zlib.createBrotliDecompress(),
+  br: () => builtin('node:zlib').createBrotliDecompress(),
 }
 
 function openerOf(coding: string): Open | undefined {
   if (coding !== 'zstd') return Object.hasOwn(openers, coding) ? openers[coding] : undefined
-  const { createZstdDecompress, constants } = zlib as Zstd
+  const { createZstdDecompress, constants } = builtin('node:zlib') as Zstd
   const limit = constants.ZSTD_d_windowLogMax
   if (createZstdDecompress === undefined || limit === undefined) return undefined
   return () => new ZstdDecoder(() => createZstdDecompress({ params: { [limit]: ZSTD_WINDOW_LOG } }))

@@ -1,4 +1,5 @@
-import dns, { type LookupOptions } from 'node:dns'
+import type { LookupOptions } from 'node:dns'
+import { builtin } from '../base/builtin.js'
 import { InformationalError, invalidOption } from '../errors.js'
 
 /** An address of a host. */
@@ -254,7 +255,7 @@ export function pickRecord(
 
 /** The system's own lookup, as applications do it. */
 export const systemLookup: Lookup = (origin, options, callback) => {
-  dns.lookup(origin.hostname, { ...options, all: true }, (error, addresses) => {
+  builtin('node:dns').lookup(origin.hostname, { ...options, all: true }, (error, addresses) => {
     callback(error, (addresses ?? []) as DNSInterceptorRecord[])
   })
 }

@@ -1,6 +1,7 @@
 import net, { type IpcNetConnectOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { builtin } from '../base/builtin.js'
 import { Alarm } from '../base/clock.js'
 import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
 import { hearLastWords } from './last-words.js'
@@ -203,7 +204,7 @@ function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
   const where = address(settings, target)
   const key = JSON.stringify([servername, target.hostname, where.port, where.path])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
-  const socket = tls.connect({
+  const socket = builtin('node:tls').connect({
     highWaterMark: 16384,
     ...rest,
     ...where,

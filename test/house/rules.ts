@@ -53,13 +53,16 @@ function parse(source: Source): ts.SourceFile {
   return ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
 }
 
+/** `builtin` of base/builtin.ts loads what an import would. */
+const LOADERS = ['require', 'builtin', 'process.getBuiltinModule']
+
 function specifierOf(node: ts.Node): ts.Node | undefined {
   if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
   if (ts.isExternalModuleReference(node)) return node.expression
   if (ts.isImportTypeNode(node)) return ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined
   if (!ts.isCallExpression(node)) return undefined
   const { kind } = node.expression
-  const loads = kind === ts.SyntaxKind.ImportKeyword || node.expression.getText() === 'require'
+  const loads = kind === ts.SyntaxKind.ImportKeyword || LOADERS.includes(node.expression.getText())
   return loads ? node.arguments[0] : undefined
 }
 

@@ -1,0 +1,18 @@
+interface Builtins {
+  'node:dns': typeof import('node:dns')
+  'node:tls': typeof import('node:tls')
+  'node:zlib': typeof import('node:zlib')
+}
+
+/**
+ * A module of the runtime that many programs never need. It is loaded when it is asked for: `node:tls` alone takes
+ * longer to load than all of this library.
+ */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  return process.getBuiltinModule(name) as Builtins[Name]
+}
+
+/** The bytes that stand in a module as base64 of their Brotli form. */
+export function unpack(text: string): Uint8Array {
+  return builtin('node:zlib').brotliDecompressSync(Buffer.from(text, 'base64'))
+}
