@@ -68,6 +68,19 @@ export class Clock {
     this.#wind()
   }
 
+  /** @internal */
+  remove(alarm: Alarm): void {
+    const { index } = alarm
+    if (index < 0) return
+    const last = this.#heap.pop() as Alarm
+    alarm.index = -1
+    if (last === alarm) return
+    this.#heap[index] = last
+    last.index = index
+    this.#rise(last)
+    this.#sink(last)
+  }
+
   #wind(): void {
     const first = this.#heap[0]
     if (first === undefined) return
@@ -145,7 +158,7 @@ export class Clock {
 
   #sink(alarm: Alarm): void {
     const heap = this.#heap
-    let index = 0
+    let { index } = alarm
     for (;;) {
       let child = 2 * index + 1
       if (child >= heap.length) break
@@ -189,8 +202,15 @@ export class Alarm {
     if (this.pending) this.#clock.schedule(this)
   }
 
+  /** To be set again soon: it stays where it stands in the heap. */
   clear(): void {
     this.deadline = Infinity
+  }
+
+  /** For good: the clock lets go of it, and of its listener with all that hangs on it. */
+  drop(): void {
+    this.deadline = Infinity
+    this.#clock.remove(this)
   }
 }
 

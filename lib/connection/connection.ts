@@ -198,7 +198,7 @@ export class Connection implements Listener {
     if (this.#closed) return
     const exchange = this.#pipeline.shift() as Exchange
     this.#closed = true
-    this.#alarm.clear()
+    this.#alarm.drop()
     this.#writer?.stop(exchange)
     this.#reader.close()
     const socket = this.#inlet.release(rest)
@@ -375,7 +375,7 @@ export class Connection implements Listener {
     if (this.#closed) return
     this.#closed = true
     this.#state.read('close')
-    this.#alarm.clear()
+    this.#alarm.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0
     const ending = { error, blame, written, answered: this.#answered, streaming: writer?.streaming ?? null }

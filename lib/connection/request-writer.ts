@@ -63,7 +63,7 @@ export class RequestWriter implements AlarmListener {
 
   /** The server said `100 Continue`, or nothing for too long. */
   continue(): void {
-    this.#continueAlarm?.clear()
+    this.#continueAlarm?.drop()
     if (this.#state.writing !== 'waiting') return
     this.#state.write('continue')
     this.#sender?.start()
@@ -104,7 +104,7 @@ export class RequestWriter implements AlarmListener {
   #drop(error?: Error): void {
     const sender = this.#sender
     this.#sender = null
-    this.#continueAlarm?.clear()
+    this.#continueAlarm?.drop()
     sender?.stop(error)
   }
 

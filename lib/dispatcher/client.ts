@@ -3,19 +3,11 @@ import type * as errors from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
-import { defaultLimits } from '../wire/parser.js'
 import type * as options from './client-options.js'
-import {
-  type ClientOptions,
-  type DocumentedClientOptions,
-  type ResolvedClientOptions,
-  requestDefaults,
-  resolveClientOptions,
-  whole,
-} from './client-options.js'
+import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
 import { ClientQueue, type ClientQueueListener } from './client-queue.js'
 import { LifecycleDispatcher } from './lifecycle.js'
-import { parseOrigin } from './origin.js'
+import { siteOf } from './site.js'
 import { ClientStats } from './stats.js'
 
 /**
@@ -39,15 +31,15 @@ export class Client extends LifecycleDispatcher {
    */
   constructor(url: URL | string, options: ClientOptions = {}) {
     super()
-    this.#url = parseOrigin(url)
-    const resolved = resolveClientOptions(options)
-    this.#defaults = requestDefaults(this.#url, resolved)
+    const site = siteOf(url, options)
+    this.#url = site.url
+    this.#defaults = site.defaults
     this.#queue = new ClientQueue({
       listener: this.#listener(),
-      options: connectionOptions(this.#url, resolved),
-      parser: resolved.parser,
+      options: site.connection,
+      parser: site.parser,
       tally: this.#tally,
-      pipelining: resolved.pipelining,
+      pipelining: site.pipelining,
     })
   }
 
@@ -148,25 +140,4 @@ export declare namespace Client {
   export type H2Options = options.H2Options
   export type WebSocketOptions = options.WebSocketOptions
   export type EventSourceOptions = options.EventSourceOptions
-}
-
-function connectionOptions(url: URL, options: ResolvedClientOptions) {
-  const { localAddress, socketPath } = options
-  return {
-    connector: options.connector,
-    target: {
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
-      protocol: url.protocol,
-      port: url.port,
-      ...(localAddress === null ? {} : { localAddress }),
-      ...(socketPath === null ? {} : { socketPath }),
-    },
-    keepAliveTimeout: options.keepAliveTimeout,
-    keepAliveMaxTimeout: options.keepAliveMaxTimeout,
-    keepAliveTimeoutThreshold: options.keepAliveTimeoutThreshold,
-    maxResponseSize: options.maxResponseSize,
-    maxRequests: options.maxRequestsPerClient,
-    strictContentLength: options.strictContentLength,
-    limits: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize },
-  }
 }

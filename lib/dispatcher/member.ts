@@ -60,13 +60,13 @@ export class Member implements QueueNode<Member>, AlarmListener {
 
   /** Takes no more requests, and ends when those it has have ended. */
   leave(): Promise<void> {
-    this.#ttl.clear()
+    this.#ttl.drop()
     this.#set(false)
     return this.dispatcher.close().catch(() => {})
   }
 
   destroy(error: Error): Promise<void> {
-    this.#ttl.clear()
+    this.#ttl.drop()
     return this.dispatcher.destroy(error)
   }
 

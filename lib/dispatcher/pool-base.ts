@@ -6,12 +6,13 @@ import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
-import { type DocumentedClientOptions, requestDefaults, resolveClientOptions } from './client-options.js'
+import { type DocumentedClientOptions, resolveClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
+import { makeSite, share } from './site.js'
 import { PoolStats } from './stats.js'
 import { Parcel, type Waiting } from './waiting.js'
 
@@ -40,7 +41,9 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
     const client = resolveClientOptions(resolved.client)
     this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
-    this.#defaults = requestDefaults(this.#url, client)
+    const site = makeSite(this.#url, client)
+    this.#defaults = site.defaults
+    if (resolved.factory === null) share(site, this.#options.client)
     this.#picker = picker(Number.isFinite(this.#options.connections))
   }
 

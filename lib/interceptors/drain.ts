@@ -26,13 +26,13 @@ export class Drain implements AlarmListener {
   }
 
   giveUp(): void {
-    this.#alarm.clear()
+    this.#alarm.drop()
     this.#controller.abort(this.#reason)
   }
 
   /** The response has ended. */
   end(): void {
-    this.#alarm.clear()
+    this.#alarm.drop()
   }
 
   onAlarm(): void {

@@ -149,14 +149,14 @@ class Tunnel implements DispatchHandler, AlarmListener {
 
   #succeed(socket: Duplex): void {
     this.#settled = true
-    this.#alarm.clear()
+    this.#alarm.drop()
     this.#callback(null, socket)
   }
 
   #fail(error: Error): void {
     if (this.#settled) return
     this.#settled = true
-    this.#alarm.clear()
+    this.#alarm.drop()
     this.#controller?.abort()
     this.#socket?.destroy()
     this.#callback(locate(error, { ...this.#route, phase: 'connect' }), null)

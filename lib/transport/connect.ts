@@ -250,7 +250,7 @@ class Attempt {
   #settle(): boolean {
     if (this.#answered) return false
     this.#answered = true
-    this.#alarm.clear()
+    this.#alarm.drop()
     this.#socket.off('close', this.#onClose)
     this.#socket.off(this.#part.event, this.#onConnect)
     return true

@@ -230,3 +230,31 @@ t.test('the process clock rings and keeps no process alive', async (t) => {
   t.pass()
   new Alarm({ onAlarm: () => {} }).set(600_000)
 })
+
+t.test('what was dropped is let go of, and the others ring as before', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 500 }), fc.boolean()), { maxLength: 40 }), (given) => {
+      const time = new Time()
+      const clock = new Clock(time)
+      const rung: number[] = []
+      const alarms = given.map(([delay]) => {
+        const alarm = new Alarm({ onAlarm: () => rung.push(delay) }, clock)
+        alarm.set(delay)
+        return alarm
+      })
+      for (const [index, [, dropped]] of given.entries()) if (dropped) alarms[index]?.drop()
+      const left = given.filter(([, dropped]) => !dropped).map(([delay]) => delay)
+      const held = clock.size
+      time.pass(1000)
+      return held === left.length && rung.join() === left.sort((a, b) => a - b).join()
+    }),
+  )
+  const clock = new Clock(new Time())
+  const alarm = new Alarm({ onAlarm: () => {} }, clock)
+  alarm.drop()
+  alarm.set(300_000)
+  alarm.drop()
+  alarm.drop()
+  t.equal(clock.size, 0)
+  t.equal(alarm.pending, false)
+})

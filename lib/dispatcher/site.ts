@@ -1,0 +1,63 @@
+import type { ConnectionOptions } from '../connection/owner.js'
+import type { RequestDefaults } from '../exchange/request.js'
+import { defaultLimits } from '../wire/parser.js'
+import {
+  type ClientOptions,
+  type ResolvedClientOptions,
+  requestDefaults,
+  resolveClientOptions,
+} from './client-options.js'
+import { parseOrigin } from './origin.js'
+
+/** What a client knows of its origin, options checked: the same for all clients of a pool, who share it. */
+export interface Site {
+  readonly url: URL
+  readonly defaults: RequestDefaults
+  readonly connection: ConnectionOptions
+  readonly pipelining: number
+  readonly parser: ResolvedClientOptions['parser']
+}
+
+const shared = new WeakMap<ClientOptions, Site>()
+
+/** Whoever makes a client of `site.url` with these very options gets this site. They must not change any more. */
+export function share(site: Site, options: ClientOptions): void {
+  shared.set(options, site)
+}
+
+/** @throws {InvalidArgumentError} the url or an option is not what is documented */
+export function siteOf(url: URL | string, options: ClientOptions): Site {
+  const known = typeof options === 'object' && options !== null ? shared.get(options) : undefined
+  return known?.url === url ? known : makeSite(parseOrigin(url), resolveClientOptions(options))
+}
+
+export function makeSite(url: URL, options: ResolvedClientOptions): Site {
+  return {
+    url,
+    defaults: requestDefaults(url, options),
+    connection: connectionOptions(url, options),
+    pipelining: options.pipelining,
+    parser: options.parser,
+  }
+}
+
+function connectionOptions(url: URL, options: ResolvedClientOptions): ConnectionOptions {
+  const { localAddress, socketPath } = options
+  return {
+    connector: options.connector,
+    target: {
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      protocol: url.protocol,
+      port: url.port,
+      ...(localAddress === null ? {} : { localAddress }),
+      ...(socketPath === null ? {} : { socketPath }),
+    },
+    keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveMaxTimeout: options.keepAliveMaxTimeout,
+    keepAliveTimeoutThreshold: options.keepAliveTimeoutThreshold,
+    maxResponseSize: options.maxResponseSize,
+    maxRequests: options.maxRequestsPerClient,
+    strictContentLength: options.strictContentLength,
+    limits: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize },
+  }
+}

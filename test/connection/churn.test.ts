@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import t from 'tap'
+import { httpOrigin } from '../servers/origin.js'
+
+/** Prints by how many bytes the heap grew for each connection that was opened and closed. */
+const program = (origin: string) => `
+  import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
+  const client = new Client(${JSON.stringify(origin)})
+  const connect = async (times) => {
+    for (let i = 0; i < times; i++) {
+      const { body } = await client.request({ path: '/', method: 'GET', reset: true })
+      await body.dump()
+    }
+    await new Promise(setImmediate)
+    globalThis.gc()
+  }
+  await connect(200)
+  const before = process.memoryUsage().heapUsed
+  await connect(1000)
+  console.log(Math.round((process.memoryUsage().heapUsed - before) / 1000))
+  await client.close()`
+
+t.test('a connection that is closed leaves nothing, though its timeouts were long', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const said = await new Promise<string>((resolve) => {
+    const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]
+    execFile(process.execPath, args, (_error, out) => resolve(out))
+  })
+  const left = Number(said.trim() || Number.NaN)
+  t.ok(left < 500, `${left} bytes of each`)
+  await origin.close()
+})
