@@ -137,7 +137,8 @@ function toBytes(piece: unknown): Uint8Array {
   if (typeof piece === 'string') return Buffer.from(piece)
   if (piece instanceof Uint8Array) return piece
   if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
-  if (piece instanceof ArrayBuffer) return new Uint8Array(piece)
+  // Of whatever realm.
+  if (Object.prototype.toString.call(piece) === '[object ArrayBuffer]') return new Uint8Array(piece as ArrayBuffer)
   throw new InvalidArgumentError(`body must yield strings or Uint8Arrays, got ${typeof piece}`)
 }
 

@@ -67,9 +67,14 @@ function formOf(form: FormDataLike): RequestBody {
 
 async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
-    if (part instanceof Uint8Array) yield part
+    if (isBytes(part)) yield part
     else yield* part.stream() as unknown as AsyncIterable<Uint8Array>
   }
+}
+
+/** Of whatever realm: in a `vm` context even `Buffer` is of another. */
+function isBytes(part: Uint8Array | Blob): part is Uint8Array {
+  return ArrayBuffer.isView(part)
 }
 
 function isReadable(body: object): body is Readable {

@@ -57,5 +57,5 @@ function isTlsFailure(error: Error): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException
   if (code === 'EPROTO') return true
   const given = error.name === 'AbortError' || error instanceof ConnectTimeoutError
-  return syscall === undefined && !given && !(error instanceof AggregateError)
+  return syscall === undefined && !given && !('errors' in error)
 }

@@ -199,8 +199,9 @@ function openPlain(settings: Settings, target: ConnectorOptions): Socket {
 
 function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
   const { rest, sessions } = settings
-  const { onread, httpSocket } = target
+  const { onread } = target
   const servername = serverName(rest, target)
+  const httpSocket = target.httpSocket ?? underSocket(settings, target)
   const where = address(settings, target)
   const key = JSON.stringify([servername, target.hostname, where.port, where.path])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
@@ -217,6 +218,12 @@ function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
   socket.on('session', (fresh: Buffer) => sessions.set(key, fresh))
   socket.on('error', () => sessions.delete(key))
   return socket
+}
+
+/** In workerd a server name other than the host's is sent and verified over a socket that is given, and else ignored. */
+function underSocket(settings: Settings, target: ConnectorOptions): Socket | undefined {
+  const name = serverName(settings.rest, target)
+  return isWorkerd() && name !== '' && name !== target.hostname ? openPlain(settings, target) : undefined
 }
 
 /** RFC 6066 §3: a server name is never an address. */
@@ -282,7 +289,7 @@ class Attempt {
 
   /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
   #explain(error: Error): Error {
-    const all = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : []
+    const all = 'errors' in error ? (error.errors as NodeJS.ErrnoException[]) : []
     if (all.length === 0 || !all.every((one) => one.code === 'ETIMEDOUT')) return error
     const tried = all.map((one) => one.message).join('; ')
     return new ConnectTimeoutError(`No connection to ${this.#place}: ${tried}`, { cause: error })

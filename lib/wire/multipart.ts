@@ -33,7 +33,7 @@ export function encodeMultipart(form: FormDataLike): Multipart {
   }
   parts.push(Buffer.from(`--${boundary}--\r\n`))
   let length = 0
-  for (const part of parts) length += part instanceof Uint8Array ? part.length : part.size
+  for (const part of parts) length += 'size' in part ? part.size : part.length
   return { contentType: `multipart/form-data; boundary=${boundary}`, length, parts }
 }
 

@@ -17,23 +17,41 @@ export interface Host {
   /** Whether the process of itself ends once all is closed. */
   readonly endsByItself: boolean
   /** The command that runs the program; `paths` of {@link needs}. */
-  prepare(paths: readonly string[], part: { folder: string; world: World; only: string }): Promise<string[]>
+  prepare(paths: readonly string[], order: Order): Promise<string[]>
 }
 
-const entry = ({ world, only }: { world: World; only: string }) => `conform(${JSON.stringify(world)}, '${only}')`
-const print = `console.log('${MARK}' + JSON.stringify(outcomes))`
+/** What is to be run. */
+export interface Order {
+  /** The project of {@link newProject}. */
+  folder: string
+  world: World
+  only: string
+}
 
-function like(name: string, part: { needs: string; flags?: readonly string[] }): Host {
+/** The text of a module that runs the program and prints what came of it. */
+export function entryText({ world, only }: Order, around: (run: string) => string = (run) => run): string {
+  const run = `conform(${JSON.stringify(world)}, '${only}').then((outcomes) => {
+  console.log('${MARK}' + JSON.stringify(outcomes))
+})`
+  return `import { conform } from './conform.js'\n${around(run)}\n`
+}
+
+/** Makes one file of a module and all that it imports. */
+export async function bundle(esbuild: string, folder: string, flags: readonly string[]): Promise<void> {
+  const common = ['--bundle', '--external:node:*', '--log-level=warning', '--loader:.wasm=copy', '--asset-names=[name]']
+  const made = await run(esbuild, [...common, ...flags, `--outdir=${folder}`])
+  if (made.code !== 0) throw new Error(made.stderr)
+}
+
+/** A command that runs a module. */
+export function like(name: string, part: { needs: string; flags?: readonly string[] }): Host {
   return {
     name,
     needs: [part.needs],
     endsByItself: true,
-    async prepare([path = ''], { folder, ...rest }) {
+    async prepare([path = ''], order) {
       const file = `entry-${name.replace(/\W/g, '-')}.js`
-      writeFileSync(
-        join(folder, file),
-        `import { conform } from './conform.js'\nconst outcomes = await ${entry(rest)}\n${print}\n`,
-      )
+      writeFileSync(join(order.folder, file), entryText(order))
       return [path, ...(part.flags ?? []), file]
     },
   }
@@ -52,17 +70,16 @@ const workerd: Host = {
   name: 'workerd',
   needs: ['workerd', 'esbuild'],
   endsByItself: false,
-  async prepare([path = '', esbuild = ''], { folder, world, only }) {
-    const text = [
-      "import { conform } from './conform.js'",
-      `export default { async test() {\nconst outcomes = await ${entry({ world: { ...world, ca: null }, only })}\n${print}\n} }`,
-    ]
-    writeFileSync(join(folder, 'entry-workerd.js'), text.join('\n'))
+  async prepare([path = '', esbuild = ''], order) {
+    const { folder, world } = order
+    const trusting = { ...order, world: { ...world, ca: null } }
+    const source = join(folder, 'entry-workerd.js')
+    writeFileSync(
+      source,
+      entryText(trusting, (run) => `export default { test: () => ${run} }`),
+    )
     writeFileSync(join(folder, 'configuration.capnp'), CONFIGURATION(world.ca ?? ''))
-    const flags = ['--bundle', '--format=esm', '--conditions=workerd', '--external:node:*', '--log-level=warning']
-    const files = ['--loader:.wasm=copy', '--asset-names=[name]', '--entry-names=bundle', `--outdir=${folder}`]
-    const made = await run(esbuild, [join(folder, 'entry-workerd.js'), ...flags, ...files])
-    if (made.code !== 0) throw new Error(made.stderr)
+    await bundle(esbuild, folder, [source, '--format=esm', '--conditions=workerd', '--entry-names=bundle'])
     return [path, 'test', 'configuration.capnp']
   },
 }
@@ -97,10 +114,7 @@ export async function newProject(): Promise<string> {
 }
 
 /** Runs the program in a runtime. Returns why not, when the runtime is not there. */
-export async function conformIn(
-  host: Host,
-  part: { folder: string; world: World; only: string },
-): Promise<{ version: string; outcomes: Outcome[] } | string> {
+export async function conformIn(host: Host, order: Order): Promise<{ version: string; outcomes: Outcome[] } | string> {
   const found = await Promise.all(host.needs.map((name) => runtime(name)))
   const paths: string[] = []
   for (const one of found) {
@@ -108,11 +122,20 @@ export async function conformIn(
     paths.push(one.path)
   }
   const version = typeof found[0] === 'object' ? (/\d+(\.\d+)+|\d+-\d+-\d+/.exec(found[0].version)?.[0] ?? '') : ''
-  const [path = '', ...args] = await host.prepare(paths, part)
-  const { stdout, said } = await runToItsEnd(path, args, part.folder)
+  let ran: { stdout: string; said: string | null }
+  try {
+    const [path = '', ...args] = await host.prepare(paths, order)
+    ran = await runToItsEnd(path, args, order.folder)
+  } catch (error) {
+    ran = { stdout: '', said: String(error) }
+  }
+  const { stdout, said } = ran
   const line = stdout.split('\n').find((line) => line.includes(MARK))
   if (line === undefined)
-    return { version, outcomes: [{ capability: 'Client', name: 'the program runs', error: said }] }
+    return {
+      version,
+      outcomes: [{ capability: 'Client', name: 'the program runs', error: said ?? 'it printed nothing' }],
+    }
   const outcomes = JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)) as Outcome[]
   if (host.endsByItself) outcomes.push({ capability: 'keep-alive', name: 'the process ends by itself', error: said })
   return { version, outcomes }

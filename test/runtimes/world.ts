@@ -10,6 +10,10 @@ export interface World {
   readonly ca: string | null
   /** `https://localhost:…` whose certificate nobody trusts. */
   readonly untrusted: string
+  /** An authority that signed nothing here. */
+  readonly stranger: string
+  /** `https://origin.example:…`, a name known to {@link proxy} alone. */
+  readonly named: string
   /** A proxy that forwards and opens tunnels. */
   readonly proxy: string
   /** Nothing listens here. */

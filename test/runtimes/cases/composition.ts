@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
 import {
   Agent,
   Client,
@@ -67,9 +68,11 @@ const composed: Record<string, Case> = {
 }
 
 /** The answer through the proxy. */
-function proxied(part: { origin: 'http' | 'https'; tunnel: boolean }): Case {
+function proxied(part: { origin: 'http' | 'https' | 'named'; tunnel: boolean; servername?: string }): Case {
   return async (world) => {
-    const agent = new ProxyAgent({ uri: world.proxy, proxyTunnel: part.tunnel, requestTls: trusting(world) })
+    const { servername } = part
+    const requestTls = { ...trusting(world), ...(servername === undefined ? {} : { servername }) }
+    const agent = new ProxyAgent({ uri: world.proxy, proxyTunnel: part.tunnel, requestTls })
     try {
       const { body } = await agent.request({ origin: world[part.origin], path: '/hello', method: 'GET' })
       assert.equal(await body.text(), 'hello')
@@ -83,6 +86,9 @@ const proxies: Record<string, Case> = {
   forwarding: proxied({ origin: 'http', tunnel: false }),
   'a tunnel': proxied({ origin: 'http', tunnel: true }),
   'TLS through a tunnel': proxied({ origin: 'https', tunnel: true }),
+  "the origin's name is asked of the origin": proxied({ origin: 'named', tunnel: true }),
+  'and refused when it is not there': (world) =>
+    assert.rejects(proxied({ origin: 'named', tunnel: true, servername: 'localhost' })(world)),
 }
 
 const functions: Record<string, Case> = {
@@ -93,7 +99,6 @@ const functions: Record<string, Case> = {
     try {
       const { body } = await request(`${http}/echo`, { method: 'POST', body: 'by URL' })
       assert.equal(await body.text(), 'by URL')
-      const { Writable } = await import('node:stream')
       let length = 0
       const count = (chunk: Uint8Array, _encoding: string, done: () => void) => {
         length += chunk.length

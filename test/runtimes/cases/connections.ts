@@ -39,6 +39,21 @@ const tls: Record<string, Case> = {
   'an untrusted origin is refused': by({ origin: 'untrusted' })(async (client) => {
     await assert.rejects(client.request({ path: '/hello', method: 'GET' }))
   }),
+  'an authority of our own is the only one trusted': by({
+    origin: 'https',
+    options: ({ stranger }) => ({ connect: { ca: stranger } }),
+  })(async (client) => {
+    await assert.rejects(client.request({ path: '/hello', method: 'GET' }))
+  }),
+  'a name other than that of the address': async (world) => {
+    const origin = world.named.replace('origin.example', '127.0.0.1')
+    const client = new Client(origin, { connect: { ...trusting(world), servername: 'origin.example' } })
+    try {
+      await get(client)
+    } finally {
+      await client.destroy()
+    }
+  },
   'a wrong name is refused': by({
     origin: 'https',
     options: (world) => ({ connect: { ...trusting(world), servername: 'other.example' } }),

@@ -29,6 +29,13 @@ const failing: Record<string, Case> = {
     await assert.rejects(get(client, '/'), { code: 'ECONNREFUSED' })
     await client.close()
   },
+  'nothing listens for TLS': async ({ refused }) => {
+    for (const servername of ['', 'origin.example']) {
+      const client = new Client(refused.replace('http:', 'https:'), { connect: { servername } })
+      await assert.rejects(get(client, '/'))
+      await client.close()
+    }
+  },
   'cut within the body': using((client) => assert.rejects(get(client, '/cut'), { code: 'UND_ERR_SOCKET' })),
   'closed without an answer': using((client) => assert.rejects(get(client, '/drop'), { code: 'UND_ERR_SOCKET' })),
   'no HTTP': using((client) => assert.rejects(get(client, '/malformed'), errors.HTTPParserError)),
