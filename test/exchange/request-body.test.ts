@@ -55,6 +55,21 @@ t.test('bodies of another realm', async (t) => {
   t.equal(await content(made), 'a=b')
 })
 
+t.test('pieces of another realm', async (t) => {
+  const realm = createContext({})
+  const origin = await httpOrigin((request, reply) => void request.pipe(reply))
+  const client = new Client(origin.url)
+  const pieces = ['new Uint8Array([97]).buffer', 'new Uint8Array([98])', 'new DataView(new Uint8Array([99]).buffer)']
+  const { body } = await client.request({
+    path: '/',
+    method: 'POST',
+    body: pieces.map((piece) => runInContext(piece, realm)),
+  })
+  t.equal(await body.text(), 'abc')
+  await client.close()
+  await origin.close()
+})
+
 t.test('what can be sent twice reads the same twice', async (t) => {
   const form = new FormData()
   form.append('file', new File(['content'], 'name'))
