@@ -12,6 +12,7 @@ import { Runner } from './harness/runner.js'
 import { save } from './report/files.js'
 import { markdown } from './report/markdown.js'
 import { lines, opening } from './report/text.js'
+import { workloads } from './workloads/all.js'
 
 const folder = fileURLToPath(new URL('../../bench/results', import.meta.url))
 
@@ -38,7 +39,7 @@ async function elsewhere(wanted: string, args: readonly string[]): Promise<numbe
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--help')) return say([help])
   const options = parse(args, folder)
-  if (options.list) return say(options.workloads.map(({ name, title }) => `${name.padEnd(36)} ${title}`))
+  if (options.list) return say(workloads.map(({ name, title }) => `${name.padEnd(36)} ${title}`))
   const status = options.node === null ? null : await elsewhere(options.node, args)
   return status ?? run(options, ['node dist/bench/run.js', ...args.map(quoted)].join(' '))
 }

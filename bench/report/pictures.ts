@@ -15,7 +15,7 @@ export async function pictures(report: Report, packages: Packages): Promise<Pict
   const echarts = await packages.load('echarts')
   const draw = (option: object, height: number): string => {
     const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height })
-    chart.setOption({ animation: false, backgroundColor: '#fff', ...option })
+    chart.setOption({ animation: false, backgroundColor: '#fff', color: palette, ...option })
     const text = chart.renderToSVGString() as string
     chart.dispose()
     return text
@@ -30,6 +30,9 @@ export async function pictures(report: Report, packages: Packages): Promise<Pict
   return all
 }
 
+/** Of curves that have no colour of their own. */
+const palette = ['#d62728', '#2ca02c', '#9467bd', '#8c564b']
+
 const colors = { sluice: '#1f77b4', peer: '#b0b7bf', floor: '#e3a008' }
 
 /** Medians as bars, with lines from the lowest round to the highest. */
@@ -37,10 +40,17 @@ function bars(result: TableResult, subtext: string): object {
   const rows = result.rows.filter((row) => row.rounds.length > 0)
   const rated = result.kind === 'rate'
   const shown = (row: (typeof rows)[number]) => (rated ? (row.latency?.p99 ?? 0) : row.rate.median)
+  const highest = Math.max(1, ...rows.map((row) => (rated ? shown(row) : row.rate.high)))
+  const step = 10 ** Math.floor(Math.log10(highest)) / 2
   const base = {
     title: { text: heading(result), subtext, left: 'center', textStyle: { fontSize: 14 } },
     grid: { left: 170, right: 90, top: 60, bottom: 30 },
-    xAxis: { type: 'value', name: rated ? 'p99, µs' : result.unit, nameLocation: 'end' },
+    xAxis: {
+      type: 'value',
+      max: Math.ceil(highest / step) * step,
+      name: rated ? 'p99, µs' : result.unit,
+      nameLocation: 'end',
+    },
     yAxis: { type: 'category', inverse: true, data: rows.map(({ contender }) => contender) },
   }
   const data = rows.map((row) => ({ value: Math.round(shown(row)), itemStyle: { color: colors[row.role] } }))

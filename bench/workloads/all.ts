@@ -129,11 +129,11 @@ const curves: Curve[] = [
     name: 'idle',
     title: 'resident memory of one idle connection',
     probe: 'idle',
-    sizes: [1000, 2000, 5000],
+    sizes: [2000, 5000, 9000],
     unit: 'bytes',
     axis: 'connections',
     quick: 'main',
-    quickSizes: [1000],
+    quickSizes: [3000],
     contenders: ['sluice', 'undici', 'floor'],
   }),
   curve({

@@ -136,7 +136,7 @@ async function resident(): Promise<number> {
 async function idle(given: Probed): Promise<number> {
   const few = 10
   const session = await open(given, given.size + few)
-  for (let i = 0; i < 100; i++) await burst(session, few).ended
+  for (let i = 0; i < BATCHES; i++) await burst(session, few).ended
   const before = await resident()
   await burst(session, given.size + few).ended
   return ((await resident()) - before) / given.size
