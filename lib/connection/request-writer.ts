@@ -47,7 +47,7 @@ export class RequestWriter implements AlarmListener {
   /** `close`: no request will follow on this connection. */
   write(exchange: Exchange, close: boolean): void {
     const { head, body } = exchange.request
-    this.outlet.appendHead(head.text + exchange.request.headEnd(close))
+    this.outlet.appendHead(exchange.request.headText(close))
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.requestSent()
     if (head.expectContinue) return this.#awaitContinue(exchange)

@@ -150,10 +150,11 @@ export class Request {
     })
   }
 
-  /** The `connection` field and the empty line, known only when it is sent. `close`: no other request will follow. */
-  headEnd(close: boolean): string {
-    if (this.upgrade !== null && this.method !== 'CONNECT') return connectionLine('upgrade')
-    return connectionLine(close ? 'close' : 'keep-alive')
+  /** The head as it is sent: its last field is known only then. `close`: no other request will follow. */
+  headText(close: boolean): string {
+    const { text, kept } = this.head
+    if (this.upgrade !== null && this.method !== 'CONNECT') return text + connectionLine('upgrade')
+    return close ? text + connectionLine('close') : kept
   }
 
   /** Value of the `host` field. */

@@ -84,7 +84,7 @@ export function traceSend(exchange: Exchange, close: boolean, socket: Duplex): v
   if (!clientSendHeaders.hasSubscribers) return
   const { request } = exchange
   // Without the empty line: that is no field.
-  const headers = (request.head.text + request.headEnd(close)).slice(0, -2)
+  const headers = request.headText(close).slice(0, -2)
   clientSendHeaders.publish({ request: traceOf(exchange), headers, socket: socket as Socket })
 }
 

@@ -6,6 +6,8 @@ import { isFieldValue, isToken } from './headers.js'
 export interface RequestHead {
   /** Request line and fields, each ended by CRLF, in latin1; {@link connectionLine} completes it. */
   readonly text: string
+  /** The same, complete, for a connection that is kept: one string for all requests that share the head. */
+  readonly kept: string
   /** The `host` field. */
   readonly host: string
   /** The caller gave `connection: close`, or a length that is not the body's: nothing may follow on the connection. */
@@ -141,7 +143,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   if (framing === 'length') text += `content-length: ${contentLength}\r\n`
   else if (framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
   if (expectContinue) text += 'expect: 100-continue\r\n'
-  return { text, host, close, framing, contentLength, expectContinue }
+  return { text, kept: text + endings['keep-alive'], host, close, framing, contentLength, expectContinue }
 }
 
 /** RFC 9112 §3.2: the four forms of a request target. */
