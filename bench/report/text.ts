@@ -46,7 +46,7 @@ function table(result: TableResult): string[] {
     unit,
     'median',
     '(low to high)',
-    'to peer',
+    'to best peer',
     'to floor',
     'CPU µs',
     'p50 µs',
