@@ -51,6 +51,7 @@ const ENDED = 6
 type Stage = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 const H = 0x48
+const FEW = 64
 
 /** Reads the responses of one connection. */
 export class Parser {
@@ -313,8 +314,12 @@ export class Parser {
   }
 
   #copy(start: number, end: number): Buffer {
-    const chunk = Buffer.allocUnsafe(end - start)
-    this.engine.window.copy(chunk, 0, start, end)
+    const { window } = this.engine
+    const length = end - start
+    const chunk = Buffer.allocUnsafe(length)
+    // A few bytes are there sooner than a call out of JavaScript.
+    if (length > FEW) window.copy(chunk, 0, start, end)
+    else for (let i = 0; i < length; i++) chunk[i] = window[start + i] as number
     return chunk
   }
 
