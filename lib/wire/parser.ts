@@ -2,6 +2,7 @@ import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../err
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { HeadMemory } from './head-memory.js'
+import { ownCopy } from './own-copy.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 
 /** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
@@ -51,7 +52,6 @@ const ENDED = 6
 type Stage = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 const H = 0x48
-const FEW = 64
 
 /** Reads the responses of one connection. */
 export class Parser {
@@ -310,17 +310,7 @@ export class Parser {
 
   #takeBody(start: number, end: number): void {
     this.#position = end
-    this.#sink.onBody(this.#copy(start, end))
-  }
-
-  #copy(start: number, end: number): Buffer {
-    const { window } = this.engine
-    const length = end - start
-    const chunk = Buffer.allocUnsafe(length)
-    // A few bytes are there sooner than a call out of JavaScript.
-    if (length > FEW) window.copy(chunk, 0, start, end)
-    else for (let i = 0; i < length; i++) chunk[i] = window[start + i] as number
-    return chunk
+    this.#sink.onBody(ownCopy(this.engine.window, start, end))
   }
 
   #readChunks(end: number): void {
@@ -370,7 +360,7 @@ export class Parser {
   #gather(): Buffer | null {
     const { data, window } = this.engine
     if (data.length === 0) return null
-    if (data.length === 2) return this.#copy(data[0] as number, data[1] as number)
+    if (data.length === 2) return ownCopy(window, data[0] as number, data[1] as number)
     let total = 0
     for (let i = 0; i < data.length; i += 2) total += (data[i + 1] as number) - (data[i] as number)
     const body = Buffer.allocUnsafe(total)
