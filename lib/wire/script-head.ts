@@ -3,6 +3,7 @@ import { BYTES, CR, FIELD, LF, PHASE, type Scan, SPACE, TAB, TOKEN, VALUE } from
 
 const PROTOCOL = 'HTTP/'
 const COLON = 58
+const KNOWN = /^(?:connection|content-length|proxy-connection|transfer-encoding|upgrade)$/i
 const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
 /** The last coding, as llhttp finds it; what it makes of other lists is for the Parser to refuse. */
 const LAST_CHUNKED = /(?:^|,[ \t]*)chunked *$/i
@@ -82,7 +83,7 @@ function readName(scan: Scan, from: number, end: number): number {
   const { window, record } = scan
   let at = from
   while (at < end && ((BYTES[window[at] as number] as number) & TOKEN) !== 0) at++
-  if (at < end && window[at] !== COLON) return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
+  if (at < end && window[at] !== COLON) return refuseName(scan, from, at)
   scan.code = record.name(from, at - from)
   if (scan.code !== OK) return at
   if (at === end) {
@@ -95,6 +96,16 @@ function readName(scan: Scan, from: number, end: number): number {
   if (length === 14 || length === 17) nameField(scan, scan.text + window.latin1Slice(from, at), at + 1)
   scan.text = ''
   return at + 1
+}
+
+/** A name that llhttp knows is a field before it is looked at what follows, and may be one too many. */
+function refuseName(scan: Scan, from: number, at: number): number {
+  const { window, record } = scan
+  if (window[at] === SPACE && KNOWN.test(scan.text + window.latin1Slice(from, at))) {
+    scan.code = record.name(from, at - from)
+    if (scan.code !== OK) return at
+  }
+  return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
 }
 
 /** RFC 9112 §6.3: both together are an attack or a mistake. */
