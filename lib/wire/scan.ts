@@ -111,7 +111,7 @@ export const SPACE = 32
 /** Classes of bytes (RFC 9110 §5.5, §5.6.2, §5.6.4), as bits. */
 export const TOKEN = 1
 export const VALUE = 2
-/** Inside a quoted string: neither the quote nor the backslash. */
+/** Inside a quoted string: neither the quote nor the backslash; DEL, which llhttp takes there. */
 export const QUOTED = 4
 export const BYTES: Uint8Array = classify()
 
@@ -121,7 +121,7 @@ function classify(): Uint8Array {
     const text = String.fromCharCode(byte)
     if (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(text)) bytes[byte] = TOKEN
     if (/[\t\x20-\x7e\x80-\xff]/.test(text)) bytes[byte] = (bytes[byte] as number) | VALUE
-    if (/[\t\x20!#-[\]-~\x80-\xff]/.test(text)) bytes[byte] = (bytes[byte] as number) | QUOTED
+    if (/[\t\x20!#-[\]-\xff]/.test(text)) bytes[byte] = (bytes[byte] as number) | QUOTED
   }
   return bytes
 }

@@ -1,4 +1,4 @@
-import { BYTES, CR, LF, PHASE, QUOTED, type Scan, SPACE, TAB, TOKEN } from './scan.js'
+import { BYTES, CR, LF, PHASE, QUOTED, type Scan, SPACE, TAB, TOKEN, VALUE } from './scan.js'
 
 const SEMICOLON = 59
 const EQUALS = 61
@@ -101,7 +101,7 @@ function readExtension(scan: Scan, at: number): number {
       else if ((kind & QUOTED) === 0) return refuseExtension(scan, at + 1)
       return at + 1
     case PHASE.quotedPair:
-      if ((kind & QUOTED) === 0 && byte !== QUOTE && byte !== BACKSLASH) return refuseExtension(scan, at + 1)
+      if ((kind & VALUE) === 0) return refuseExtension(scan, at + 1)
       scan.phase = PHASE.quoted
       return at + 1
     default:

@@ -1,8 +1,9 @@
 import { OK } from './engine.js'
-import { BYTES, CR, FIELD, LF, PHASE, type Scan, SPACE, TAB, TOKEN, VALUE } from './scan.js'
+import { BYTES, CR, FIELD, LF, PHASE, type Scan, SPACE, TAB, TOKEN } from './scan.js'
 
 const PROTOCOL = 'HTTP/'
 const COLON = 58
+const DELETE = 127
 const KNOWN = /^(?:connection|content-length|proxy-connection|transfer-encoding|upgrade)$/i
 const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
 /** The last coding, as llhttp finds it; what it makes of other lists is for the Parser to refuse. */
@@ -95,7 +96,7 @@ function readName(scan: Scan, from: number, end: number): number {
   scan.phase = PHASE.beforeValue
   if (length === 14 || length === 17) nameField(scan, scan.text + window.latin1Slice(from, at), at + 1)
   scan.text = ''
-  return at + 1
+  return scan.code === OK ? skipSpace(scan, at + 1, end) : at + 1
 }
 
 /** A name that llhttp knows is a field before it is looked at what follows, and may be one too many. */
@@ -137,13 +138,16 @@ function skipSpace(scan: Scan, from: number, end: number): number {
     scan.hasCoding = true
     scan.chunked = false
   }
-  return at
+  return scan.phase === PHASE.value ? readValue(scan, at, end) : at
 }
 
 function readValue(scan: Scan, from: number, end: number): number {
   const { window } = scan
   let at = from
-  while (at < end && ((BYTES[window[at] as number] as number) & VALUE) !== 0) at++
+  for (; at < end; at++) {
+    const byte = window[at] as number
+    if (byte < SPACE ? byte !== TAB : byte === DELETE) break
+  }
   if (at < end && window[at] !== CR) return refuseValue(scan, at)
   scan.record.value(from, at - from)
   if (scan.field === FIELD.coding) scan.text += window.latin1Slice(from, at)
@@ -151,6 +155,11 @@ function readValue(scan: Scan, from: number, end: number): number {
   if (scan.field === FIELD.coding) {
     scan.chunked = LAST_CHUNKED.test(scan.text)
     scan.text = ''
+  }
+  // The next field is at hand nearly always.
+  if (at + 2 < end && window[at + 1] === LF && ((BYTES[window[at + 2] as number] as number) & TOKEN) !== 0) {
+    scan.phase = PHASE.name
+    return at + 2
   }
   scan.phase = PHASE.valueEnd
   return at + 1

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { Engine } from '../../lib/wire/engine.js'
+import { defaultLimits } from '../../lib/wire/parser.js'
 import { drive, engines } from './drive.js'
 import { type Generated, streams } from './generate.js'
 
@@ -8,23 +10,28 @@ const RUNS = Number(process.env.SLUICE_PROPERTY_RUNS ?? 4_000)
 
 t.setTimeout(0)
 
+interface Outcome {
+  readonly code: string
+  readonly complete: number
+  readonly text: string
+}
+
+/** What must be the same of a stream, as text: whether and why it is refused, and all that was told before. */
+function outcome(engine: Engine, { given, pieces }: Generated): Outcome {
+  const { messages, current, error, tunnelled } = drive(engine, given, pieces)
+  const code = error === null ? 'accepted' : ((error as { code?: string }).code ?? error.message)
+  return { code, complete: messages.length, text: JSON.stringify([code, messages, current, tunnelled]) }
+}
+
 t.test('both engines make the same of whatever comes', async (t) => {
   const seen = new Map<string, number>()
   let complete = 0
-  const outcome = ({ given, pieces }: Generated) =>
-    engines.map(([name, engine]) => {
-      const { messages, current, error, tunnelled } = drive(engine, given, pieces)
-      const code = error === null ? 'accepted' : ((error as { code?: string }).code ?? error.message)
-      if (name === 'js') {
-        seen.set(code, (seen.get(code) ?? 0) + 1)
-        complete += messages.length
-      }
-      return JSON.stringify([code, messages, current, tunnelled])
-    })
   fc.assert(
     fc.property(streams, (stream) => {
-      const [wasm, js] = outcome(stream)
-      return wasm === js || fail(wasm as string, js as string)
+      const [wasm, js] = engines.map(([, engine]) => outcome(engine, stream)) as [Outcome, Outcome]
+      seen.set(js.code, (seen.get(js.code) ?? 0) + 1)
+      complete += js.complete
+      if (wasm.text !== js.text) fail(wasm.text, js.text)
     }),
     { numRuns: RUNS },
   )
@@ -33,6 +40,34 @@ t.test('both engines make the same of whatever comes', async (t) => {
   t.ok((seen.get('accepted') ?? 0) > RUNS / 10, 'many are accepted')
   t.ok(complete > RUNS / 2, 'many have complete messages')
   t.ok(seen.size >= 12, 'refused for many reasons')
+})
+
+/** Together they come through every state. */
+const TEMPLATES = [
+  'HTTP/1.1 200 OK\r\nContent-Length: 3 \r\nx:\r\nY: a\tb \r\n\r\nabcHTTP/1.0 204\r\n\r\n',
+  'HTTP/1.1 200 \r\nx: y\r\nTransfer-Encoding: gzip, chunked \r\n\r\n1a;a=b;c="d\\"e";f\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nt: u\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0;a="";b=\r\nContent-Type:\r\n\r\n',
+  'HTTP/1.1 103 Early\r\nUpgrade: x\r\n\r\nHTTP/1.0 200 OK\r\nProxy-Connection: close\r\n\r\nuntil the end',
+]
+
+t.test('every byte in every place: there instead of another, and before it', async (t) => {
+  const given = { requests: [{ method: 'GET' }, { method: 'GET' }], eof: true, limits: defaultLimits }
+  let tried = 0
+  const differ: string[] = []
+  for (const template of TEMPLATES) {
+    for (let at = 0; at < template.length; at++) {
+      for (let code = 0; code < 256; code++) {
+        for (const skipped of [0, 1]) {
+          const before = template.slice(0, at) + String.fromCharCode(code)
+          const pieces = [before, template.slice(at + skipped)]
+          const [wasm, js] = engines.map(([, engine]) => outcome(engine, { given, pieces }).text)
+          if (wasm !== js) differ.push(`${JSON.stringify(pieces)}: ${wasm} ${js}`)
+          tried++
+        }
+      }
+    }
+  }
+  t.strictSame(differ.slice(0, 10), [], `${tried} streams`)
 })
 
 function fail(wasm: string, js: string): never {
