@@ -62,6 +62,7 @@ export class Parser {
   #stage: Stage = START
   #answers: Answers = ANSWERS.nothing
   #position = 0
+  #end = 0
   /** What came of the current section in earlier reads, and the fields found in it. */
   #carry = ''
   #saved: SavedRecord | null = null
@@ -120,6 +121,7 @@ export class Parser {
    */
   feed(start: number, end: number): number {
     this.#position = start
+    this.#end = end
     while (this.#position < end && !this.#stopped) {
       switch (this.#stage) {
         case START:
@@ -389,7 +391,8 @@ export class Parser {
     return refusal('CHUNK_EXTENSIONS_OVERFLOW', `${where} above ${this.#limits.maxChunkOverhead} bytes`)
   }
 
+  /** What is behind the end came for other connections. */
   #sample(): string {
-    return this.engine.window.latin1Slice(this.#position, Math.min(this.#position + 64, this.engine.window.length))
+    return this.engine.window.latin1Slice(this.#position, Math.min(this.#position + 64, this.#end))
   }
 }

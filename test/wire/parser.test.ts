@@ -83,6 +83,14 @@ const cases = responseCases()
 const skip = cases === null ? 'the shared cases are not present' : false
 
 for (const [name, engine] of engines) {
+  t.test(`what an error shows came on its own connection, ${name}`, async (t) => {
+    drive(engine, { requests: [COMMON], eof: true }, [`${BEFORE.slice(0, -3)}a secret of others`])
+    for (const refused of ['nonsense', 'HTTP/1.1 2x']) {
+      const { error } = drive(engine, { requests: [COMMON], eof: false }, [refused])
+      t.equal((error as Error & { data?: string }).data, refused)
+    }
+  })
+
   t.test(`the response cases, ${name}`, { skip }, async (t) => {
     for (const given of cases ?? []) {
       t.strictSame(complaints(engine, given, splits(given.raw)), [], `${given.id}: ${given.note}`)
