@@ -11,8 +11,10 @@ const program = (origin: string) => `
       const { body } = await client.request({ path: '/', method: 'GET', reset: true })
       await body.dump()
     }
-    await new Promise(setImmediate)
-    globalThis.gc()
+    for (let i = 0; i < 3; i++) {
+      await new Promise(setImmediate)
+      globalThis.gc()
+    }
   }
   await connect(200)
   const before = process.memoryUsage().heapUsed
@@ -24,9 +26,11 @@ t.test('a connection that is closed leaves nothing, though its timeouts were lon
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const said = await new Promise<string>((resolve) => {
     const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]
-    execFile(process.execPath, args, (_error, out) => resolve(out))
+    // Coverage keeps counters on the same heap.
+    const env = { ...process.env, NODE_V8_COVERAGE: '' }
+    execFile(process.execPath, args, { env }, (_error, out) => resolve(out))
   })
   const left = Number(said.trim() || Number.NaN)
-  t.ok(left < 500, `${left} bytes of each`)
+  t.ok(left < 2000, `${left} bytes of each: an alarm that is kept holds 4000`)
   await origin.close()
 })
