@@ -50,8 +50,8 @@ install: $(STAMP) ## the development dependencies, as locked
 
 wasm: $(PARSER) ## the parser binary, out of the llhttp-wasm package
 
-build: $(STAMP) $(PARSER) ## compile to dist/
-	@rm -rf dist && $(BIN)/tsc -p . && cp lib/wire/llhttp.wasm dist/lib/wire/
+build: $(STAMP) $(PARSER) ## compile to dist/, and bundle what is published into dist/package/
+	@rm -rf dist && $(BIN)/tsc -p . && node wasm/bundle.mjs
 
 lint: build ## formatter, linter, types
 	@$(BIN)/biome check --error-on-warnings .
@@ -64,5 +64,5 @@ $(STAMP): package.json package-lock.json .taprc
 	$(BIN)/tap build
 	@touch $@
 
-$(PARSER): $(STAMP) wasm/extract.mjs
+$(PARSER): $(STAMP) wasm/extract.mjs wasm/slim.mjs
 	@node wasm/extract.mjs

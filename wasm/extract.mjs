@@ -1,14 +1,29 @@
 // Takes the parser binary out of the llhttp-wasm package and writes it twice: as the module that lib/wire/module.ts
-// imports, and beside it as llhttp.wasm for runtimes that compile files only (lib/wire/module.workerd.ts).
+// imports, and beside it as llhttp.wasm for runtimes that compile files only (workerd).
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
+import { slim } from './slim.mjs'
 
 /** Of llhttp-wasm@1.0.3, which holds llhttp 9.3.0. Another binary may lay out its structures otherwise. */
 export const SHA256 = '259f8302ac0f7fd7d38469e0d16b505e59c6b432cc5eb856be4d012260de0e11'
+
+/** What lib/wire/wasm-engine.ts uses of it. */
+export const USED = [
+  'memory',
+  '_initialize',
+  'malloc',
+  'free',
+  'llhttp_alloc',
+  'llhttp_free',
+  'llhttp_reset',
+  'llhttp_resume',
+  'llhttp_execute',
+  'llhttp_errno_name',
+]
 
 /** A WebAssembly module in base64 begins like this: NUL, "asm", version 1. */
 const EMBEDDED = /AGFzbQEAAA[A-Za-z0-9+/]+={0,2}/
@@ -34,8 +49,7 @@ function moduleText(bytes) {
   const packed = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 16 } }).toString('base64')
   return [
     '// Made by wasm/extract.mjs from llhttp-wasm@1.0.3 (llhttp 9.3.0, MIT licence). Not to be edited.',
-    `export const sha256 = '${SHA256}'`,
-    `export const packed: string = '${packed}'`,
+    `export const packed = '${packed}'`,
     '',
   ].join('\n')
 }
@@ -43,7 +57,7 @@ function moduleText(bytes) {
 /** @param {string} target the file to write */
 function main(target) {
   const source = createRequire(import.meta.url).resolve('llhttp-wasm')
-  const bytes = Buffer.from(extract(readFileSync(source, 'utf8')), 'base64')
+  const bytes = slim(Buffer.from(extract(readFileSync(source, 'utf8')), 'base64'), USED)
   mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, moduleText(bytes))
   writeFileSync(join(dirname(target), 'llhttp.wasm'), bytes)

@@ -1,12 +1,13 @@
 interface Builtins {
   'node:dns': typeof import('node:dns')
+  'node:net': typeof import('node:net')
   'node:tls': typeof import('node:tls')
   'node:zlib': typeof import('node:zlib')
 }
 
 /**
- * A module of the runtime that many programs never need. It is loaded when it is asked for: `node:tls` alone takes
- * longer to load than all of this library, and while it is not loaded Node (24, 26) can take a start-up snapshot.
+ * A module of the runtime, loaded when it is asked for and not when this library is: `node:tls` alone takes longer to
+ * load than all of this library, and while it is not loaded Node (24, 26) can take a start-up snapshot.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   return process.getBuiltinModule(name) as Builtins[Name]

@@ -1,4 +1,4 @@
-import net, { type IpcNetConnectOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
+import type { IpcNetConnectOpts, Socket, TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
@@ -176,7 +176,7 @@ function setTypeOfService(socket: Socket, value: number): void {
 function refuse(signal: AbortSignal, callback: ConnectorCallback): Duplex {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   queueMicrotask(() => callback(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }), null))
-  return new net.Socket().destroy()
+  return new (builtin('node:net').Socket)().destroy()
 }
 
 function address(settings: Settings, target: ConnectorOptions): Record<string, unknown> {
@@ -194,7 +194,11 @@ function address(settings: Settings, target: ConnectorOptions): Record<string, u
 function openPlain(settings: Settings, target: ConnectorOptions): Socket {
   const { onread } = target
   const where = address(settings, target)
-  return net.connect({ ...settings.rest, ...where, ...(onread === undefined ? {} : { onread }) } as TcpNetConnectOpts)
+  return builtin('node:net').connect({
+    ...settings.rest,
+    ...where,
+    ...(onread === undefined ? {} : { onread }),
+  } as TcpNetConnectOpts)
 }
 
 function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
@@ -232,7 +236,7 @@ function serverName(rest: Settings['rest'], target: ConnectorOptions): string {
   if (given !== undefined && given !== null) return given
   const host = target.host === undefined ? '' : target.host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
   const name = host === '' ? target.hostname : host
-  return net.isIP(name) === 0 ? name : ''
+  return builtin('node:net').isIP(name) === 0 ? name : ''
 }
 
 /** One try to connect: exactly one answer, by whichever comes first. */

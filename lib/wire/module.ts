@@ -3,7 +3,17 @@ import { packed } from './binary.generated.js'
 
 declare const WebAssembly: { Module: new (bytes: Uint8Array) => object }
 
-/** Compiles llhttp: takes some milliseconds, so it is done on first use. */
+let provided: object | null = null
+
+/**
+ * Gives the parser as a `WebAssembly.Module`, for runtimes that forbid to compile bytes: workerd compiles the file
+ * `llhttp.wasm` of this package as it loads the program. To be called before the first request.
+ */
+export function provideParser(module: object): void {
+  provided = module
+}
+
+/** Compiles llhttp, unless it was provided: takes some milliseconds, so it is done on first use. */
 export function compileParser(): object {
-  return new WebAssembly.Module(unpack(packed))
+  return provided ?? new WebAssembly.Module(unpack(packed))
 }

@@ -1,7 +1,7 @@
-import { compileParser } from '#parser-module'
 import { WebAssemblyNotSupportedError } from '../errors/platform.js'
 import { type Engine, OK, PAUSED, WINDOW_BYTES, type Window } from './engine.js'
 import { FieldRecord } from './field-record.js'
+import { compileParser } from './module.js'
 
 /** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
 const SLOTS = 2048

@@ -18,6 +18,7 @@ const floors: readonly (readonly string[])[] = [
   ['interceptors', 'proxy'],
   ['global'],
   ['index'],
+  ['entries'],
 ]
 
 function roomOf(path: string): string {

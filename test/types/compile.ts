@@ -77,7 +77,7 @@ export class Compilation {
   /** Of our own declarations, which nobody is to skip. */
   ofDeclarations(): string[] {
     const files = this.#program.getSourceFiles().map(({ fileName }) => fileName)
-    const ours = files.filter((name) => name.startsWith(join(root, 'dist/lib')))
+    const ours = files.filter((name) => name.startsWith(join(root, 'dist/package')))
     if (ours.length === 0) throw new Error('sluice was not found')
     return ours.flatMap((name) => this.#of(name))
   }

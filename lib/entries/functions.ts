@@ -1,0 +1,3 @@
+export { connect, pipeline, request, stream, upgrade } from '../global/functions.js'
+export { getGlobalDispatcher, setGlobalDispatcher } from '../global/global-dispatcher.js'
+export { install, uninstall } from '../global/install.js'
