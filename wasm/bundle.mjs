@@ -94,9 +94,30 @@ async function declarations() {
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  // In one file an augmentation of another module is a second half of the interface.
-  const merged = output[0].code.replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
-  return merged.replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+  return repaired(output[0].code).replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+}
+
+/**
+ * Mends what the bundler of declarations can not do:
+ * - An augmentation of another module is, in one file, a second half of the interface.
+ * - A namespace made of a module has lost the values of names that are types as well.
+ * - A type in a namespace that takes its name from a type without says that it is itself.
+ * @param {string} text
+ */
+function repaired(text) {
+  const outer = new Set()
+  const merged = text
+    .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
+    .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
+    .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
+      const names = Array.from(inner.matchAll(new RegExp(`\\b${name}_(\\w+) as \\1\\b`, 'g')), (match) => match[1])
+      return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
+    })
+    .replace(/^( +(?:export )?type (\w+)(?:<.*?>)? = )(\2(?![\w$]).*;)$/gm, (_all, start, name, rest) => {
+      outer.add(name)
+      return `${start}outer.${rest}`
+    })
+  return `${merged}declare namespace outer {\n  export { ${[...outer].join(', ')} };\n}\n`
 }
 
 /**
