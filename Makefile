@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk leak chaos selection clean
+.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk sizes import-cost cold-start leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,15 @@ bench-tables: build ## the tables of bench/README.md, on Node 20 and Node 26
 
 bench-wrk: build ## the load generator of bench/load.ts beside wrk: what both say of the same origin
 	@node dist/bench/wrk.js
+
+sizes: build ## KB in a bundle of esbuild, rollup and webpack, and in node_modules; fails above the limits
+	@node dist/bench/sizes.js
+
+import-cost: build ## time and memory of an import and of a first request, beside undici 7 and 8
+	@node dist/bench/import-cost.js
+
+cold-start: build ## a fresh process imports, connects over TLS and gets the first byte, beside undici 7 and 8
+	@node dist/bench/cold-start.js
 
 leak: build ## a million requests through one Client: heap and handles before and after
 	@node --expose-gc dist/bench/leak.js

@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { install } from '../harness/packages.js'
+import { root } from './project.js'
+import { type Contender, contendersFor } from './starts.js'
+
+export interface Node {
+  readonly name: string
+  readonly path: string
+  readonly contenders: readonly Contender[]
+}
+
+/** The running Node, and the one whose undici is 8. */
+export function nodes(): Node[] {
+  const running = { version: process.version, path: process.execPath }
+  const found = [running]
+  if (majorOf(running.version) < 22) {
+    const installer = fileURLToPath(new URL('test/runtimes/install.mjs', pathToFileURL(`${root}/`)))
+    const line = execFileSync(process.execPath, [installer, 'node@24'], { encoding: 'utf8' })
+    const [, version = '', path = ''] = line.trim().split('\t')
+    found.push({ version, path })
+  }
+  return found.map(({ version, path }) => {
+    const major = majorOf(version)
+    const packages = major >= 22 ? '' : join(install().folder, 'node_modules')
+    return { name: `Node ${version.replace('v', '')}`, path, contenders: contendersFor({ major, packages, root }) }
+  })
+}
+
+function majorOf(version: string): number {
+  return Number(version.replace('v', '').split('.')[0])
+}

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { plainEnvironment } from '../harness/processes.js'
+import { median, orderOf } from '../harness/statistics.js'
+
+/** A library in a fresh process; null imports nothing. */
+export interface Contender {
+  readonly name: string
+  readonly module: string | null
+}
+
+/** Of a process's life, in ms and bytes. */
+export interface Start {
+  /** From the first line of the program until the library was there. */
+  readonly imported: number
+  /** From the first line of the program until the head of the first response came. */
+  readonly answered: number
+  /** The same, from when the process was made. */
+  readonly since: number
+  readonly rssImported: number
+  readonly rssAnswered: number
+}
+
+const PROGRAM = `
+const begun = performance.now()
+const [, module, url, ca] = process.argv
+let client = null
+const library = module === '' ? null : await import(module)
+const imported = performance.now() - begun
+const rssImported = process.memoryUsage.rss()
+let since = 0
+if (library !== null && url !== '') {
+  client = new library.Client(url, ca === '' ? {} : { connect: { ca } })
+  const { statusCode, body } = await client.request({ path: '/', method: 'GET' })
+  since = performance.now()
+  if (statusCode !== 200 || await body.text() !== 'ok') throw new Error('another answer')
+}
+const rssAnswered = process.memoryUsage.rss()
+await client?.close()
+console.log(JSON.stringify({ imported, answered: since - begun, since, rssImported, rssAnswered }))
+`
+
+function startOnce(node: string, part: { module: string | null; url: string; ca: string }): Start {
+  const args = ['--input-type=module', '-e', PROGRAM, '--', part.module ?? '', part.url, part.ca]
+  return JSON.parse(execFileSync(node, args, { encoding: 'utf8', env: plainEnvironment() })) as Start
+}
+
+/** Starts each in turn, there and back, and takes the medians. The origin is in a process of its own. */
+export function starts(
+  contenders: readonly Contender[],
+  part: { node: string; rounds: number; url?: string; ca?: string },
+): Start[] {
+  const { node, rounds, url = '', ca = '' } = part
+  const found = new Map<Contender, Start[]>(contenders.map((one) => [one, []]))
+  for (const one of contenders) startOnce(node, { module: one.module, url, ca })
+  for (let round = 0; round < rounds; round++) {
+    for (const one of orderOf(contenders, round)) {
+      found.get(one)?.push(startOnce(node, { module: one.module, url, ca }))
+    }
+  }
+  return contenders.map((one) => {
+    const all = found.get(one) ?? []
+    const of = (key: keyof Start) => median(all.map((start) => start[key]))
+    return {
+      imported: of('imported'),
+      answered: of('answered'),
+      since: of('since'),
+      rssImported: of('rssImported'),
+      rssAnswered: of('rssAnswered'),
+    }
+  })
+}
+
+/** undici 8 needs Node 22. */
+export function contendersFor(node: { major: number; packages: string; root: string }): Contender[] {
+  const theirs = node.major >= 22 ? join(node.root, 'node_modules') : node.packages
+  return [
+    { name: 'nothing', module: null },
+    { name: 'sluice', module: join(node.root, 'dist/package/sluice.js') },
+    { name: node.major >= 22 ? 'undici 8' : 'undici 7', module: join(theirs, 'undici/index.js') },
+  ]
+}

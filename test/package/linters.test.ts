@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { Project, pack, root } from '../../bench/package/project.js'
+import { run } from '../runtimes/runtimes.js'
+
+/** Runs a development dependency. */
+function tool(name: string, args: readonly string[]) {
+  return run(process.execPath, [join(root, 'node_modules', name), ...args])
+}
+
+t.test('publint finds nothing', async (t) => {
+  const project = new Project()
+  t.teardown(() => project.remove())
+  const folder = project.path('node_modules/sluice')
+  const { code, stdout, stderr } = await tool('publint/src/cli.js', ['run', folder, '--strict', '--pack', 'false'])
+  t.equal(code, 0, `${stdout}${stderr}`)
+  t.match(stdout, /All good/)
+})
+
+t.test('arethetypeswrong finds nothing', async (t) => {
+  const project = new Project()
+  t.teardown(() => project.remove())
+  const file = join(project.folder, pack(project.folder).filename)
+  const options = ['--profile', 'esm-only', '--format', 'json', '--exclude-entrypoints', './llhttp.wasm']
+  const { code, stdout, stderr } = await tool('@arethetypeswrong/cli/dist/index.js', [file, ...options])
+  t.equal(code, 0, `${stdout}${stderr}`)
+  const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: Record<string, unknown>; problems: unknown[] } }
+  t.ok(Object.keys(analysis.entrypoints).length > 10)
+  // What the profile leaves out: resolution that knows no `exports`, and that CommonJS gets an ES module.
+  const said = (analysis.problems as { kind: string; resolutionKind?: string }[]).filter(
+    ({ kind, resolutionKind }) => kind !== 'CJSResolvesToESM' && resolutionKind !== 'node10',
+  )
+  t.strictSame(said, [])
+})
