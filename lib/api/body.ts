@@ -1,5 +1,6 @@
-import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import { builtin } from '../base/builtin.js'
+import { LaterReadable } from '../base/streams.js'
 import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 
@@ -43,7 +44,7 @@ const DUMP_LIMIT = 131072
  * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
  * aside, so that `text()` and its like never pay for the stream.
  */
-export class BodyReadable extends Readable {
+export class BodyReadable extends LaterReadable {
   readonly #source: BodySource
   readonly #contentType: string
   readonly #limit: number
@@ -75,7 +76,7 @@ export class BodyReadable extends Readable {
 
   /** The body as a web stream. */
   get body(): ReadableStream {
-    this.#web ??= Readable.toWeb(this)
+    this.#web ??= builtin('node:stream').Readable.toWeb(this)
     return this.#web
   }
 

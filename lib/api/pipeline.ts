@@ -1,4 +1,6 @@
-import { Duplex, PassThrough, type Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
+import { builtin } from '../base/builtin.js'
+import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { BodyReadable, sourceOf } from './body.js'
@@ -14,8 +16,8 @@ export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
 }
 
 /** The duplex that the caller writes the request body into and reads the handler's stream from. */
-class PipelineDuplex<Opaque> extends Duplex implements DispatchHandler {
-  readonly request = new PassThrough()
+class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
+  readonly request = new (builtin('node:stream').PassThrough)()
   readonly #options: PipelineOptions<Opaque>
   readonly #handler: PipelineHandler<Opaque>
   readonly #link: AbortLink | null

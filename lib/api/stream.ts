@@ -1,4 +1,5 @@
-import { finished, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { StreamData, StreamFactory } from './documented.js'
@@ -63,7 +64,9 @@ class StreamHandler<Opaque> implements DispatchHandler {
     }
     this.#destination = destination
     destination.on('drain', () => controller.resume())
-    finished(destination, { readable: false }, (error) => this.#onFinished(controller, error ?? null))
+    builtin('node:stream').finished(destination, { readable: false }, (error) =>
+      this.#onFinished(controller, error ?? null),
+    )
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {

@@ -1,4 +1,5 @@
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -96,7 +97,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 
 /** For a caller who expects a socket: reads as the body, and drops what is written. */
 function socketOver(body: BodyReadable): Duplex {
-  const socket: Duplex = new Duplex({
+  const socket: Duplex = new (builtin('node:stream').Duplex)({
     read: () => void body.resume(),
     write: (_chunk, _encoding, done) => done(),
     destroy(error, done) {

@@ -1,16 +1,21 @@
 interface Builtins {
+  'node:async_hooks': typeof import('node:async_hooks')
   'node:dns': typeof import('node:dns')
   'node:net': typeof import('node:net')
+  'node:stream': typeof import('node:stream')
   'node:tls': typeof import('node:tls')
   'node:zlib': typeof import('node:zlib')
 }
+
+const loaded: Partial<Builtins> = {}
 
 /**
  * A module of the runtime, loaded when it is asked for and not when this library is: `node:tls` alone takes longer to
  * load than all of this library, and while it is not loaded Node (24, 26) can take a start-up snapshot.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
-  return process.getBuiltinModule(name) as Builtins[Name]
+  loaded[name] ??= process.getBuiltinModule(name) as Builtins[Name]
+  return loaded[name] as Builtins[Name]
 }
 
 /** The bytes that stand in a module as base64 of their Brotli form. */

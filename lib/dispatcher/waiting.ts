@@ -1,4 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
+import type { AsyncResource } from 'node:async_hooks'
+import { builtin } from '../base/builtin.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -24,7 +25,7 @@ export class Parcel implements QueueNode<Waiting> {
 
   /** It has to wait: what made it stays the async context in which it is sent. */
   queued(): void {
-    this.#sender = new AsyncResource('sluice.queued')
+    this.#sender = new (builtin('node:async_hooks').AsyncResource)('sluice.queued')
   }
 
   /** @returns false when the dispatcher is busy */

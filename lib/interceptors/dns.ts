@@ -1,5 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
 import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
@@ -135,7 +135,7 @@ class DNSHandler extends DecoratorHandler {
   readonly #headers: string[]
   readonly #tried = new Set<string>()
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
-  readonly #sender = new AsyncResource('sluice.dns')
+  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
   #address = ''
   #announced = false

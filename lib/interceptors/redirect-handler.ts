@@ -1,5 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
 import { decorated } from '../exchange/decorator-handler.js'
@@ -71,7 +71,7 @@ export class RedirectHandler implements DispatchHandler {
   readonly #controller = new RelayController((reason) => this.#fail(reason))
   readonly #sent = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
-  readonly #sender = new AsyncResource('sluice.redirect')
+  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
   #leaving: Error | null = null
   #drain: Drain | null = null
   #followed = 0

@@ -1,5 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import { startTimer } from '../base/clock.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
@@ -45,7 +45,7 @@ export class RetryHandler implements DispatchHandler {
   readonly #handler: DispatchHandler
   readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
   /** Each try is sent, and each decision made, in the async context of the first. */
-  readonly #sender = new AsyncResource('sluice.retry')
+  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.retry')
   readonly #controller = new RetryController((reason) => this.#abort(reason))
   /** Of the try under way; null until it told. */
   #current: DispatchController | null = null

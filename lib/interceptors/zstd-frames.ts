@@ -1,4 +1,5 @@
-import { Transform, type TransformCallback } from 'node:stream'
+import type { Transform, TransformCallback } from 'node:stream'
+import { LaterTransform } from '../base/streams.js'
 
 /** Bytes of a frame; `ends`: its last. */
 export interface Piece {
@@ -129,7 +130,7 @@ function failure(message: string, code: string): Error {
  * Decodes a body of any number of frames, each by a decoder of its own: those of Node before 26 drop what comes behind
  * the first frame, and take one that was cut off for whole.
  */
-export class ZstdDecoder extends Transform {
+export class ZstdDecoder extends LaterTransform {
   readonly #open: () => Transform
   readonly #frames = new ZstdFrames()
   #decoder: Transform | null = null
