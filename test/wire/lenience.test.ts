@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { unpack } from '../../lib/base/builtin.js'
+import { Client } from '../../lib/index.js'
+import { packed } from '../../lib/wire/binary.generated.js'
+import { defaultLimits } from '../../lib/wire/parser.js'
+import { onRequests, rawOrigin } from '../servers/origin.js'
+import { refusedByRule } from './refused-cases.js'
+
+/** In the struct of this very binary. */
+const LENIENT_FLAGS = 46
+
+interface Llhttp {
+  memory: { buffer: ArrayBuffer }
+  _initialize(): void
+  llhttp_alloc(type: number): number
+  llhttp_reset(parser: number): void
+}
+
+declare const WebAssembly: {
+  Module: { new (bytes: Uint8Array): object; exports(module: object): { name: string }[] }
+  Instance: new (module: object, imports: object) => { exports: object }
+}
+
+t.test('the binary has no way to be told to be lenient', async (t) => {
+  const module = new WebAssembly.Module(unpack(packed))
+  const names = WebAssembly.Module.exports(module).map(({ name }) => name)
+  t.strictSame(
+    names.filter((name) => /lenient|strict/i.test(name)),
+    [],
+  )
+  const { exports } = new WebAssembly.Instance(module, { env: new Proxy({}, { get: () => () => 0 }) })
+  const { memory, _initialize, llhttp_alloc, llhttp_reset } = exports as unknown as Llhttp
+  _initialize()
+  const parser = llhttp_alloc(2)
+  const flags = () => new DataView(memory.buffer).getUint16(parser + LENIENT_FLAGS, true)
+  t.equal(flags(), 0, 'and is not')
+  llhttp_reset(parser)
+  t.equal(flags(), 0)
+})
+
+t.test('limits are all that a parser can be told', async (t) => {
+  t.strictSame(Object.keys(defaultLimits).sort(), [
+    'maxChunkOverhead',
+    'maxHeaderBytes',
+    'maxHeaderCount',
+    'maxInformational',
+  ])
+})
+
+/** One of each rule: nobody but the refusal keeps them from being taken. */
+const samples = Object.entries(refusedByRule).flatMap(([rule, cases]) => {
+  const given = cases.find(({ limits, requests }) => limits === undefined && requests[0]?.method === 'GET')
+  return given === undefined ? [] : [{ rule, given }]
+})
+
+async function answersOf(options: object): Promise<Map<string, string>> {
+  const left = [...samples]
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => socket.end(Buffer.from(left.shift()?.given.raw ?? '', 'latin1'))),
+  )
+  const answers = new Map<string, string>()
+  for (const { rule } of samples) {
+    const client = new Client(origin.url, options)
+    const answer = await client
+      .request({ path: '/', method: 'GET' })
+      .then(async ({ body }) => `taken: ${await body.text()}`)
+      .catch((error) => String(error.code))
+    answers.set(rule, answer)
+    await client.destroy()
+  }
+  await origin.close()
+  return answers
+}
+
+t.test('a Client refuses, whatever options it is given that mean lenience elsewhere', async (t) => {
+  const lax = { insecureHTTPParser: true, lenient: true, strict: false, insecure: true, requireHostHeader: false }
+  for (const parser of ['wasm', 'js'] as const) {
+    for (const [rule, answer] of await answersOf({ ...lax, strictContentLength: false, parser })) {
+      // What stands behind a complete response ends the connection, not the response.
+      if (rule.startsWith('nothing comes behind')) t.equal(answer, 'taken: hello', rule)
+      else t.match(answer, /^(HPE_|UND_ERR_)/, `${rule}, ${parser}`)
+    }
+  }
+})
+
+const child = process.env.SLUICE_LENIENCE === 'child'
+
+t.test('nor does the switch that makes the process lenient say anything', { skip: child }, async (t) => {
+  const { status, stdout } = spawnSync(process.execPath, ['--insecure-http-parser', fileURLToPath(import.meta.url)], {
+    encoding: 'utf8',
+    env: { ...process.env, SLUICE_LENIENCE: 'child' },
+    timeout: 60_000,
+  })
+  t.equal(status, 0, stdout)
+})
