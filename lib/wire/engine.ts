@@ -21,6 +21,8 @@ export interface Window extends Buffer {
 export interface Engine {
   /** The kernel writes here, and the engine reads here. */
   readonly window: Window
+  /** Of the same bytes. */
+  readonly view: DataView
   readonly record: FieldRecord
   /** Pairs of start and end, in the window, of the chunk data met by the last {@link execute}. */
   readonly data: readonly number[]

@@ -8,21 +8,22 @@ const MAX_BYTES = 2048
  * the same to the byte need not be parsed again.
  */
 export class HeadMemory {
-  #bytes: Buffer | null = null
+  /** The head's bytes, four by four; the last four overlap with those before. */
+  #words: Int32Array | null = null
   #head: ResponseHead | null = null
   #lastSection = ''
-
   /** Bytes of the head that is known. */
-  get length(): number {
-    return this.#bytes === null ? 0 : this.#bytes.length
-  }
+  length = 0
 
-  /** The head that `window[start..end)` begins with, if it is known. */
-  find(window: Buffer, start: number, end: number): ResponseHead | null {
-    const bytes = this.#bytes
-    if (bytes === null) return null
-    const stop = start + bytes.length
-    return stop <= end && window.compare(bytes, 0, bytes.length, start, stop) === 0 ? this.#head : null
+  /** The head that the bytes from `start` to `end` of the window begin with, if it is known. */
+  find(window: DataView, start: number, end: number): ResponseHead | null {
+    const words = this.#words
+    if (words === null || start + this.length > end) return null
+    const last = words.length - 1
+    if (window.getInt32(start + this.length - 4, true) !== words[last]) return null
+    // A loop of our own takes half the time of Buffer.compare: that one leaves JavaScript.
+    for (let i = 0; i < last; i++) if (window.getInt32(start + 4 * i, true) !== words[i]) return null
+    return this.#head
   }
 
   /** Only what came twice is kept, and only where llhttp is not needed for what follows. */
@@ -30,9 +31,18 @@ export class HeadMemory {
     if (head.informational || head.transferEncoding !== null || section.length > MAX_BYTES) return
     if (section === this.#lastSection) {
       head.keep()
-      this.#bytes = Buffer.from(section, 'latin1')
+      this.#words = wordsOf(section)
       this.#head = head
+      this.length = section.length
     }
     this.#lastSection = section
   }
+}
+
+function wordsOf(section: string): Int32Array {
+  const bytes = Buffer.from(section, 'latin1')
+  const words = new Int32Array(Math.ceil(bytes.length / 4))
+  for (let i = 0; i < words.length - 1; i++) words[i] = bytes.readInt32LE(4 * i)
+  words[words.length - 1] = bytes.readInt32LE(bytes.length - 4)
+  return words
 }

@@ -203,7 +203,7 @@ export class Parser {
 
   #readHead(end: number): void {
     const start = this.#position
-    const known = this.#carry === '' ? this.#memory.find(this.engine.window, start, end) : null
+    const known = this.#carry === '' ? this.#memory.find(this.engine.view, start, end) : null
     if (known !== null) {
       this.#position = start + this.#memory.length
       return this.#accept(known)

@@ -38,6 +38,7 @@ interface Exports {
 /** One instance of llhttp with its window and its parser states. */
 export class WasmEngine implements Engine {
   readonly window: Window
+  readonly view: DataView
   readonly record = new FieldRecord()
   readonly data: number[] = []
   messageComplete = false
@@ -61,6 +62,7 @@ export class WasmEngine implements Engine {
     this.#bytes = new Uint8Array(exports.memory.buffer)
     this.#view = new DataView(exports.memory.buffer)
     this.window = Buffer.from(exports.memory.buffer, this.origin, WINDOW_BYTES) as Window
+    this.view = new DataView(exports.memory.buffer, this.origin, WINDOW_BYTES)
   }
 
   get full(): boolean {
