@@ -14,7 +14,7 @@ import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import type { BodySenderListener } from './send-body.js'
-import { ConnectionState } from './state.js'
+import { ConnectionState, READ, READING, WRITING } from './state.js'
 import { timeoutOf } from './timeouts.js'
 
 /** How many bytes of a response that nobody wants are read to keep the connection. */
@@ -215,7 +215,7 @@ export class Connection implements Listener {
     // A response that comes before its request answers nobody.
     const written = this.#writer?.outlet.bytesHandedOver ?? 0
     if (exchange === null || written <= exchange.outputStart) return ANSWERS.nothing
-    this.#state.read('begin')
+    this.#state.read(READ.begin)
     if (!exchange.responseStarted) exchange.responseBegins()
     const { method, upgrade } = exchange.request
     if (method === 'HEAD') return ANSWERS.head
@@ -224,14 +224,14 @@ export class Connection implements Listener {
   }
 
   onInformational(head: ResponseHead): void {
-    this.#state.read('informational')
+    this.#state.read(READ.informational)
     if (head.statusCode === 100) this.#writer?.continue()
     this.#pipeline.head?.informational(head)
   }
 
   onHead(head: ResponseHead): void {
     const exchange = this.#pipeline.head as Exchange
-    this.#state.read('head')
+    this.#state.read(READ.head)
     this.#bodyBytes = 0
     this.#keepAliveHint = head.keepAliveHint
     if (!head.persistent) this.#state.keepAlive = 'last'
@@ -239,7 +239,7 @@ export class Connection implements Listener {
     exchange.head(head)
     if (this.#closed) return
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
-    if (head.statusCode >= 300 || this.#state.writing === 'waiting') this.#writer?.stop(exchange)
+    if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.#writer?.stop(exchange)
     if (exchange.paused) this.#pauseReading()
     if (isBarrier(exchange)) this.#owner.onReady(this)
   }
@@ -261,7 +261,7 @@ export class Connection implements Listener {
 
   onMessageEnd(trailers: string[], reusable: boolean): void {
     const exchange = this.#pipeline.shift() as Exchange
-    this.#state.read('end')
+    this.#state.read(READ.end)
     this.#answered++
     this.#owner.onRunningChanged(this)
     this.#writer?.stop(exchange)
@@ -280,7 +280,7 @@ export class Connection implements Listener {
   }
 
   onTunnel(head: ResponseHead): void {
-    this.#state.read('tunnel')
+    this.#state.read(READ.tunnel)
     this.#tunnel = head
   }
 
@@ -288,7 +288,7 @@ export class Connection implements Listener {
 
   onBodyProgress(): void {
     const exchange = this.#writer?.sending
-    if (exchange != null && this.#state.reading === 'idle') this.#arm(exchange.request.headersTimeout)
+    if (exchange != null && this.#state.reading === READING.idle) this.#arm(exchange.request.headersTimeout)
   }
 
   onBodyEnd(): void {
@@ -311,7 +311,7 @@ export class Connection implements Listener {
   }
 
   onExchangePaused(exchange: Exchange): void {
-    if (exchange === this.#pipeline.head && this.#state.reading === 'body') this.#pauseReading()
+    if (exchange === this.#pipeline.head && this.#state.reading === READING.body) this.#pauseReading()
   }
 
   onExchangeResumed(exchange: Exchange): void {
@@ -374,7 +374,7 @@ export class Connection implements Listener {
   #end(error: Error, blame: Blame): void {
     if (this.#closed) return
     this.#closed = true
-    this.#state.read('close')
+    this.#state.read(READ.close)
     this.#alarm.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import { traceSend } from '../exchange/traces.js'
 import type { Outlet } from '../transport/outlet.js'
 import { BodySender, type BodySenderListener } from './send-body.js'
-import type { ConnectionState } from './state.js'
+import { type ConnectionState, WRITE, WRITING } from './state.js'
 
 /** How long a body waits for `100 Continue`, in ms: RFC 9110 §10.1.1 forbids to wait for ever. */
 const CONTINUE_WAIT = 1000
@@ -52,7 +52,7 @@ export class RequestWriter implements AlarmListener {
     if (body === null) return exchange.requestSent()
     if (head.expectContinue) return this.#awaitContinue(exchange)
     if (body.kind !== 'bytes') {
-      this.#state.write('head')
+      this.#state.write(WRITE.head)
       this.#sender = this.#newSender(exchange)
       return this.#sender.start()
     }
@@ -64,8 +64,8 @@ export class RequestWriter implements AlarmListener {
   /** The server said `100 Continue`, or nothing for too long. */
   continue(): void {
     this.#continueAlarm?.drop()
-    if (this.#state.writing !== 'waiting') return
-    this.#state.write('continue')
+    if (this.#state.writing !== WRITING.waiting) return
+    this.#state.write(WRITE.continue)
     this.#sender?.start()
   }
 
@@ -84,14 +84,14 @@ export class RequestWriter implements AlarmListener {
     // A server that got less waits for the rest.
     if (this.#sender?.asAnnounced === false) this.#state.keepAlive = 'last'
     this.#sender = null
-    if (exchange !== null) this.#state.write('end')
+    if (exchange !== null) this.#state.write(WRITE.end)
     return exchange
   }
 
   /** Stops sending the body of `exchange`, if it is the one under way: the connection can not be used again. */
   stop(exchange: Exchange, error?: Error): void {
     if (this.#sender === null || this.#sender.exchange !== exchange) return
-    this.#state.write('stop')
+    this.#state.write(WRITE.stop)
     this.#state.keepAlive = 'last'
     this.#drop(error)
   }
@@ -114,7 +114,7 @@ export class RequestWriter implements AlarmListener {
   }
 
   #awaitContinue(exchange: Exchange): void {
-    this.#state.write('expect')
+    this.#state.write(WRITE.expect)
     this.#sender = this.#newSender(exchange)
     this.#continueAlarm = new Alarm(this)
     this.#continueAlarm.set(CONTINUE_WAIT)

@@ -2,71 +2,73 @@ import { InformationalError } from '../errors.js'
 
 /**
  * What a connection is doing, as three small machines and one joint rule (after RFC 9112 §9). A table says what an
- * event leads to; an event that a state does not list is a bug of ours or of the server, and ends the connection.
+ * event leads to from each state; an event that leads nowhere from there is a bug of ours or of the server, and ends
+ * the connection. States are numbers, and an event is its row: every response takes three steps.
  */
 
 /** Of responses. */
-export type Reading = 'idle' | 'head' | 'body' | 'tunnel' | 'closed'
-export type ReadingEvent = 'begin' | 'informational' | 'head' | 'end' | 'tunnel' | 'close'
-
+export const READING = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const
 /** Of requests. */
-export type Writing = 'idle' | 'waiting' | 'body' | 'stopped'
-export type WritingEvent = 'head' | 'expect' | 'continue' | 'end' | 'stop'
-
+export const WRITING = { idle: 0, waiting: 1, body: 2, stopped: 3 } as const
 /** Whether the connection may carry another request. */
 export type KeepAlive = 'alive' | 'last'
 
-type Table<State extends string, Event extends string> = {
-  readonly [from in State]: { readonly [event in Event]?: State }
-}
+/** Where an event leads to, by the state that it meets; -1 for nowhere. */
+type Row = readonly number[]
 
-const reading: Table<Reading, ReadingEvent> = {
-  idle: { begin: 'head', close: 'closed' },
-  head: { begin: 'head', informational: 'head', head: 'body', tunnel: 'tunnel', close: 'closed' },
-  body: { end: 'idle', close: 'closed' },
-  tunnel: { close: 'closed' },
-  closed: { close: 'closed' },
-}
+/** From idle, head, body, tunnel, closed. */
+export const READ = {
+  begin: [READING.head, READING.head, -1, -1, -1],
+  informational: [-1, READING.head, -1, -1, -1],
+  head: [-1, READING.body, -1, -1, -1],
+  end: [-1, -1, READING.idle, -1, -1],
+  tunnel: [-1, READING.tunnel, -1, -1, -1],
+  close: [READING.closed, READING.closed, READING.closed, READING.closed, READING.closed],
+} as const
 
-const writing: Table<Writing, WritingEvent> = {
-  idle: { head: 'body', expect: 'waiting', stop: 'stopped' },
-  waiting: { continue: 'body', stop: 'stopped' },
-  body: { end: 'idle', stop: 'stopped' },
-  stopped: { stop: 'stopped', end: 'stopped', continue: 'stopped' },
-}
+/** From idle, waiting, body, stopped. */
+export const WRITE = {
+  head: [WRITING.body, -1, -1, -1],
+  expect: [WRITING.waiting, -1, -1, -1],
+  continue: [-1, WRITING.body, -1, WRITING.stopped],
+  end: [-1, -1, WRITING.idle, WRITING.stopped],
+  stop: [WRITING.stopped, WRITING.stopped, WRITING.stopped, WRITING.stopped],
+} as const
 
 export class ConnectionState {
-  reading: Reading = 'idle'
-  writing: Writing = 'idle'
+  reading: number = READING.idle
+  writing: number = WRITING.idle
   keepAlive: KeepAlive = 'alive'
 
-  read(event: ReadingEvent): void {
-    this.reading = step(reading, this.reading, event)
+  /** `event`: one of {@link READ}. */
+  read(event: Row): void {
+    const to = event[this.reading] as number
+    if (to < 0) throw this.#impossible(nameOf(READ, event))
+    this.reading = to
   }
 
-  write(event: WritingEvent): void {
-    this.writing = step(writing, this.writing, event)
+  /** `event`: one of {@link WRITE}. */
+  write(event: Row): void {
+    const to = event[this.writing] as number
+    if (to < 0) throw this.#impossible(nameOf(WRITE, event))
+    this.writing = to
   }
 
   /** The joint rule: another request may be written. */
   get mayWrite(): boolean {
-    return (
-      this.writing === 'idle' && this.keepAlive === 'alive' && this.reading !== 'closed' && this.reading !== 'tunnel'
-    )
+    return this.writing === WRITING.idle && this.keepAlive === 'alive' && this.reading < READING.tunnel
   }
 
   toString(): string {
-    return `reading ${this.reading}, writing ${this.writing}, keep-alive ${this.keepAlive}`
+    const { reading, writing, keepAlive } = this
+    return `reading ${nameOf(READING, reading)}, writing ${nameOf(WRITING, writing)}, keep-alive ${keepAlive}`
+  }
+
+  #impossible(event: string): Error {
+    return new InformationalError(`A connection met the impossible event "${event}" (${this})`)
   }
 }
 
-function step<State extends string, Event extends string>(
-  table: Table<State, Event>,
-  from: State,
-  event: Event,
-): State {
-  const to = table[from][event]
-  if (to === undefined)
-    throw new InformationalError(`Connection in state "${from}" met the impossible event "${event}"`)
-  return to
+function nameOf(names: Record<string, unknown>, sought: unknown): string {
+  return Object.keys(names).find((name) => names[name] === sought) as string
 }
