@@ -88,10 +88,24 @@ export class ClientQueue implements ConnectionOwner, Carrier {
 
   push(exchange: Exchange): void {
     exchange.carrier = this
+    if (this.#waiting.size === 0 && this.#mayPass(exchange)) return this.#pass(exchange)
     this.#waiting.push(exchange)
     this.#tally.add('pending', 1)
     exchange.queued()
     this.pump()
+  }
+
+  /** Nobody is before it, nobody wants to hear that it waits, and the connection takes it. */
+  #mayPass(exchange: Exchange): boolean {
+    if (this.#pumping || this.#halted || exchange.hearsQueued || this.#connection === null) return false
+    return !this.#isNamedOtherwise(exchange) && this.#connection.accepts(exchange, this.#pipelining)
+  }
+
+  #pass(exchange: Exchange): void {
+    this.#pumping = true
+    this.#connection?.send(exchange, this.#pipelining === 0)
+    this.#pumping = false
+    if (this.#waiting.size > 0) this.pump()
   }
 
   /** Writes what may be written, and connects when there is nothing to write to. */

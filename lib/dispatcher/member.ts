@@ -37,7 +37,8 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#counted = client !== null
     client?.countIn(part.tally)
     // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
-    if (client === dispatcher) client?.tellRoom(() => this.#onDrain(null, [dispatcher]))
+    const targets = [dispatcher]
+    if (client === dispatcher) client?.tellRoom(() => this.#onDrain(null, targets))
     else dispatcher.on('drain', this.#onDrain)
     dispatcher.on('connect', this.#onConnect)
     dispatcher.on('disconnect', this.#onDisconnect)

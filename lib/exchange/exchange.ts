@@ -86,6 +86,11 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#rawHeaders
   }
 
+  /** Its handler wants to know of {@link queued}. */
+  get hearsQueued(): boolean {
+    return this.#handler.onRequestQueued !== undefined
+  }
+
   /** The carrier took it in to wait or to send. */
   queued(): void {
     try {
