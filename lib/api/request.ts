@@ -63,6 +63,8 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   readonly #outcome: Outcome<ResponseData<Opaque>>
   readonly #link: AbortLink | null
   readonly #trailers: Record<string, string> = {}
+  /** Only a signal can end a request that waits: without one nobody needs to be told. */
+  readonly onRequestQueued: ((controller: DispatchController) => void) | undefined
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null
@@ -73,7 +75,9 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
     checkRequestOptions(options)
     this.#options = options
     this.#outcome = outcome
-    this.#link = AbortLink.to(options.signal)
+    const link = AbortLink.to(options.signal)
+    this.#link = link
+    this.onRequestQueued = link === null ? undefined : (controller) => this.onRequestStart(controller, null)
   }
 
   get abortReason(): Error | null {
@@ -83,11 +87,6 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   /** It will hear nothing more. */
   release(): void {
     this.#link?.unbind()
-  }
-
-  onRequestQueued(controller: DispatchController): void {
-    this.#controller = controller
-    this.#link?.bind(this)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {

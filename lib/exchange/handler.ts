@@ -25,7 +25,7 @@ export interface DispatchController {
 /** The callbacks of one request, controller first. Source: undici's `Dispatcher.md`. */
 export interface DispatchHandler {
   /** The request was accepted and waits; `controller` can already abort it. An addition to undici's set. */
-  onRequestQueued?(controller: DispatchController): void
+  onRequestQueued?: ((controller: DispatchController) => void) | undefined
   /** The request is about to be written. Again with each automatic replay. */
   onRequestStart?(controller: DispatchController, context: unknown): void
   /** The connection left HTTP (101, or 2xx to CONNECT); `socket` is the caller's from here on. */
