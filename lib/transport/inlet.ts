@@ -129,17 +129,14 @@ export class Inlet {
     return socket
   }
 
-  /** Long bodies are read into slabs, whose parts are handed on as they are. */
-  #nextBuffer(): Uint8Array | undefined {
+  /**
+   * Long bodies are read into slabs, whose parts are handed on as they are. Never undefined: it is asked for each address
+   * that is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
+   */
+  #nextBuffer(): Uint8Array {
     const unparsed = this.#listener?.unparsed ?? 0
-    if (unparsed >= LONG) {
-      const room = this.#slabs.room(unparsed)
-      this.#target = room
-      return room
-    }
-    if (this.#target === this.#window) return undefined
-    this.#target = this.#window
-    return this.#window
+    this.#target = unparsed >= LONG ? this.#slabs.room(unparsed) : this.#window
+    return this.#target
   }
 
   #onread(length: number, buffer: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 import type dns from 'node:dns'
+import type http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -129,6 +130,25 @@ t.test('several addresses that time out are one timeout', async (t) => {
     socket.destroy(new AggregateError([late, late]))
   })
   t.match(error, { code: 'UND_ERR_CONNECT_TIMEOUT', cause: AggregateError })
+})
+
+t.test('of several addresses the first does not answer', async (t) => {
+  const { ca, server } = await identities
+  const addresses = ['127.0.0.9', '127.0.0.1'].map((address) => ({ address, family: 4 }))
+  const lookup = (_name: string, _options: dns.LookupOptions, done: (error: null, all: dns.LookupAddress[]) => void) =>
+    done(null, addresses)
+  const connect = { lookup, autoSelectFamily: true, ca: ca.cert, checkServerIdentity: () => undefined }
+  const reply: http.RequestListener = (request, reply) => void reply.end(`${request.url} is here`)
+  for (const origin of [await httpOrigin(reply), await httpsOrigin(reply, server)]) {
+    const client = new Client(origin.url.replace('127.0.0.1', 'several.example'), { connect: connect as never })
+    for (const path of ['/one', '/two']) {
+      const { body } = await client.request({ path, method: 'GET' })
+      t.equal(await body.text(), `${path} is here`, origin.url)
+    }
+    t.equal(origin.connections, 1)
+    await client.close()
+    await origin.close()
+  }
 })
 
 t.test('connectors of the caller', async (t) => {
