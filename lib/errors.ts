@@ -313,11 +313,21 @@ export function replicate(error: Error): Error {
   return copy
 }
 
-/** The one way to report a bad option: names it, and tells what was expected and what came. */
+/** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
   const shown =
-    typeof got === 'string' ? JSON.stringify(got.slice(0, 80)) : typeof got === 'object' ? kind(got) : String(got)
+    typeof got === 'string'
+      ? JSON.stringify(withoutCredentials(got).slice(0, 80))
+      : typeof got === 'object'
+        ? kind(got)
+        : String(got)
   return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
+}
+
+/** What stands before an `@` may be a password. */
+function withoutCredentials(text: string): string {
+  const at = text.lastIndexOf('@')
+  return at < 0 ? text : `***${text.slice(at)}`
 }
 
 function kind(value: object | null): string {

@@ -131,7 +131,8 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    Object.assign(this.#trailers, trailers)
+    // Not by assignment: `__proto__` is a name as good as any other.
+    Object.defineProperties(this.#trailers, Object.getOwnPropertyDescriptors(trailers))
     const body = this.#held
     body?.finish()
     // The signal may outlive a body that nobody reads: it must not keep it.

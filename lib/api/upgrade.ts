@@ -1,3 +1,4 @@
+import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -45,7 +46,7 @@ function open<Opaque>(
   if (typeof options !== 'object' || options === null) {
     return outcome.fail(invalidOption('options', 'an object', options))
   }
-  const { method = 'GET', protocol = 'Websocket' } = options
+  const { method = 'GET', protocol = 'Websocket' } = unpolluted(options)
   const dispatch = { ...options, method, upgrade: protocol }
   openTunnel(target, { options, dispatch, refuse }, outcome)
 }

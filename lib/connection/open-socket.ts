@@ -10,8 +10,12 @@ export function openSocket(connector: Connector, target: ConnectorOptions, callb
     clientBeforeConnect.publish({ connectParams: paramsOf(connector, target), connector })
   }
   let attempt: unknown
-  attempt = connector(target, (...result) => {
+  let answered = false
+  const answer: ConnectorCallback = (...result) => {
     const [error, socket] = result
+    // A connector of the caller's may do as it likes.
+    if (answered) return void socket?.destroy()
+    answered = true
     if (error === null && clientConnected.hasSubscribers) {
       clientConnected.publish({ socket: socket as Socket, connectParams: paramsOf(connector, target), connector })
     } else if (error !== null && clientConnectError.hasSubscribers) {
@@ -19,7 +23,14 @@ export function openSocket(connector: Connector, target: ConnectorOptions, callb
       clientConnectError.publish({ error, ...failed, connectParams: paramsOf(connector, target), connector })
     }
     callback(...result)
-  })
+  }
+  try {
+    attempt = connector(target, answer)
+  } catch (error) {
+    if (answered) throw error
+    // Whoever asked for a connection must not be told before it knows that it has asked.
+    queueMicrotask(() => answer(error as Error, null))
+  }
 }
 
 function paramsOf(connector: Connector, target: ConnectorOptions): ConnectParams {

@@ -52,6 +52,7 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
   const { blame, written, answered, streaming } = ending
   if (blame === 'owner' || exchange.responseStarted || exchange === streaming) return false
+  if (exchange.bodyTaken && !exchange.request.replayable) return false
   if (oldest && blame === 'head') return false
   const progress = answered > exchange.answeredBefore
   if (exchange.replays > 0 && !progress) return false

@@ -48,6 +48,7 @@ export class BodySender {
   start(): void {
     if (this.#started || this.#stopped) return
     this.#started = true
+    this.exchange.bodyTaken = true
     void this.#run()
   }
 
@@ -135,7 +136,7 @@ function source(body: RequestBody | null): AsyncIterable<unknown> | Iterable<unk
 
 function toBytes(piece: unknown): Uint8Array {
   if (typeof piece === 'string') return Buffer.from(piece)
-  if (piece instanceof Uint8Array) return piece
+  // Always a view of our own: a class of the caller's may have a length of its own making.
   if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
   // Of whatever realm.
   if (Object.prototype.toString.call(piece) === '[object ArrayBuffer]') return new Uint8Array(piece as ArrayBuffer)

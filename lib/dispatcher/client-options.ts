@@ -1,4 +1,5 @@
 import type { SessionOptions } from 'node:http2'
+import { unpolluted } from '../base/unpolluted.js'
 import type { ParserChoice } from '../connection/engines.js'
 import { invalidOption } from '../errors.js'
 import type { RequestDefaults } from '../exchange/request.js'
@@ -138,8 +139,9 @@ const withdrawn: Record<string, string> = {
 }
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
-export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
+  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
+  const options = unpolluted(given)
   for (const [name, instead] of Object.entries(withdrawn)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
       throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])

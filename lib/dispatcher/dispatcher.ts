@@ -6,6 +6,7 @@ import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
@@ -247,7 +248,7 @@ export class ComposedDispatcher extends Dispatcher {
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
-    return this.#dispatch(withOrigin(this.base, options), handler)
+    return this.#dispatch(withOrigin(this.base, unpolluted(options)), handler)
   }
 
   override close(callback: () => void): void

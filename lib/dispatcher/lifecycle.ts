@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -72,7 +73,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     if (this.#closed) return this.#refuse(options, handler)
-    return this.send(options, handler)
+    return this.send(unpolluted(options), handler)
   }
 
   override close(callback: Done): void

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { invalidOption } from '../errors.js'
 
 /**
  * Reads an origin: protocol, host and port of a URL, and nothing else.
@@ -14,7 +14,7 @@ export function parseOrigin(input: URL | string, name = 'url'): URL {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw invalidOption(name, 'an http: or https: URL', url.href)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError(`${name} must hold protocol, host and port only, got ${JSON.stringify(url.href)}`)
+    throw invalidOption(name, 'protocol, host and port only', url.href)
   }
   return url
 }

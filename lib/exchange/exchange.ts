@@ -1,6 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { Queue, QueueNode } from '../base/queue.js'
-import { type ErrorContext, locate, type Phase, RequestAbortedError } from '../errors.js'
+import {
+  type ErrorContext,
+  locate,
+  type Phase,
+  RequestAbortedError,
+  RequestContentLengthMismatchError,
+} from '../errors.js'
+import { TAKEN } from '../transport/outlet.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
@@ -46,6 +53,8 @@ export class Exchange implements QueueNode<Exchange> {
   paused = false
   /** How often a connection failed under it before it was sent again. */
   replays = 0
+  /** Its body was read from. */
+  bodyTaken = false
   /** It left the queue for a connection. */
   sent = false
   /** The connection had carried another request before. */
@@ -101,6 +110,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   start(): void {
+    if (!this.request.intact) return this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
-import { encodeMultipart, type FormDataLike } from '../wire/multipart.js'
+import { isFieldValue } from '../wire/headers.js'
+import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'
 
 /** A request body, whatever it was given as. */
 export type RequestBody =
@@ -55,14 +56,20 @@ function streamOf(stream: Readable): RequestBody {
 }
 
 function blobOf(blob: Blob): RequestBody {
-  const iterable = { [Symbol.asyncIterator]: () => piecesOf([blob]) }
-  return { kind: 'iterable', iterable, length: blob.size, replayable: true, type: blob.type || null }
+  const type = String(blob.type ?? '')
+  // A class of the caller's may say anything.
+  if (!isFieldValue(type)) throw invalidOption('body.type', 'a media type', type)
+  return formed({ parts: [blob], length: blob.size, contentType: type })
 }
 
 function formOf(form: FormDataLike): RequestBody {
-  const { parts, length, contentType } = encodeMultipart(form)
+  return formed(encodeMultipart(form))
+}
+
+function formed({ parts, length, contentType }: Multipart): RequestBody {
+  if (!Number.isSafeInteger(length) || length < 0) throw invalidOption('body.size', 'a number of bytes', length)
   const iterable = { [Symbol.asyncIterator]: () => piecesOf(parts) }
-  return { kind: 'iterable', iterable, length, replayable: true, type: contentType }
+  return { kind: 'iterable', iterable, length, replayable: true, type: contentType || null }
 }
 
 async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {

@@ -162,6 +162,12 @@ export class Request {
     return this.head.host
   }
 
+  /** Its body is there as it was when its length was taken: memory can be transferred to somebody else. */
+  get intact(): boolean {
+    const given = this.#given
+    return given?.kind !== 'bytes' || given.bytes.length === given.length
+  }
+
   /** Its body, if any, can be sent a second time. */
   get replayable(): boolean {
     const body = this.body

@@ -6,6 +6,7 @@ import { type RequestOptions, request as requestBy } from '../api/request.js'
 import { stream as streamBy } from '../api/stream.js'
 import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
+import { unpolluted } from '../base/unpolluted.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
@@ -136,9 +137,10 @@ function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): 
 
 function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
   if (given !== undefined && typeof given !== 'object') throw invalidOption('options', 'an object', given)
-  const { dispatcher, ...rest } = (given ?? {}) as { dispatcher?: DispatchTarget; body?: unknown; method?: string }
-  if ('agent' in rest) throw new InvalidArgumentError('agent is no option here: give a dispatcher')
-  if ('path' in rest) throw new InvalidArgumentError('path is no option here: it is part of the url')
+  const own = (given ?? {}) as { dispatcher?: DispatchTarget; body?: unknown; method?: string }
+  const { dispatcher, ...rest } = unpolluted(own)
+  if (Object.hasOwn(own, 'agent')) throw new InvalidArgumentError('agent is no option here: give a dispatcher')
+  if (Object.hasOwn(own, 'path')) throw new InvalidArgumentError('path is no option here: it is part of the url')
   const target = dispatcher ?? getGlobalDispatcher()
   if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')

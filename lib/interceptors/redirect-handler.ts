@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
 import { decorated } from '../exchange/decorator-handler.js'
@@ -93,7 +94,12 @@ export class RedirectHandler implements DispatchHandler {
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     if (typeof opts !== 'object' || opts === null) throw invalidOption('opts', 'an object', opts)
     checkRedirectOptions({ ...opts, maxRedirections })
-    const { maxRedirections: _, stripHeadersOnRedirect, stripHeadersOnCrossOriginRedirect, ...request } = opts
+    const {
+      maxRedirections: _,
+      stripHeadersOnRedirect,
+      stripHeadersOnCrossOriginRedirect,
+      ...request
+    } = unpolluted(opts)
     this.dispatch = dispatch
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.js'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { type DispatchOptions, withQuery } from '../exchange/request.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
@@ -34,7 +34,7 @@ export function keyOf(options: DispatchOptions): string {
 /** The `location` of a redirect, or null when the response is none. */
 export function locationOf(statusCode: number, headers: IncomingHeaders): string | null {
   if (!REDIRECTS.has(statusCode)) return null
-  const field = headers.location
+  const field = Object.hasOwn(headers, 'location') ? headers.location : undefined
   const values = new Set(typeof field === 'string' ? [field] : field)
   const [value] = values
   // Which of several was meant is anybody's guess.
@@ -93,8 +93,8 @@ function parse(location: string, base: URL): URL {
   let url: URL
   try {
     url = new URL(location, base)
-  } catch (cause) {
-    throw new InvalidArgumentError(`location must be a URL, got ${JSON.stringify(location.slice(0, 80))}`, { cause })
+  } catch {
+    throw invalidOption('location', 'a URL', location)
   }
   if (url.protocol === 'http:' || url.protocol === 'https:') return url
   throw new InvalidArgumentError(`location must be an http: or https: URL, got ${url.protocol}`)

@@ -1,3 +1,4 @@
+import { unpolluted } from '../base/unpolluted.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { flattenHeaders } from '../wire/headers.js'
@@ -18,7 +19,7 @@ export function retry(options: RetryInput = {}): DispatchInterceptor {
 export function retrying(dispatch: Dispatch, optionsFor: (own: RetryInput | null | undefined) => RetryInput): Dispatch {
   return (request, handler) => {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
-    const sent = withLastingHeaders(request)
+    const sent = withLastingHeaders(unpolluted(request))
     const { retryOptions: own } = sent as { retryOptions?: RetryInput }
     // Who retries further down sees the same options at each try.
     const dispatchAgain: Dispatch = (again, tries) =>

@@ -1,3 +1,4 @@
+import { unpolluted } from '../base/unpolluted.js'
 import { Agent } from '../dispatcher/agent.js'
 import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
@@ -43,7 +44,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   constructor(options: EnvHttpProxyAgentOptions = {}) {
     super()
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { httpProxy, httpsProxy, noProxy, ...rest } = options
+    const { httpProxy, httpsProxy, noProxy, ...rest } = unpolluted(options)
     if (noProxy !== undefined && typeof noProxy !== 'string') throw invalidOption('noProxy', 'a string', noProxy)
     this.#noProxyOption = noProxy
     this.#direct = directAgent(rest)

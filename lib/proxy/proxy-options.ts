@@ -1,3 +1,4 @@
+import { unpolluted } from '../base/unpolluted.js'
 import type { Agent, AgentOptions } from '../dispatcher/agent.js'
 import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
@@ -62,7 +63,18 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
   if (given === undefined || given === null)
     throw new InvalidArgumentError('uri is missing: a ProxyAgent needs a proxy')
   if (typeof given !== 'object') throw invalidOption('options', 'a string, a URL or an object', given)
-  const { uri, token, auth, headers, requestTls, proxyTls, clientFactory, proxyTunnel, connect: _, ...rest } = given
+  const {
+    uri,
+    token,
+    auth,
+    headers,
+    requestTls,
+    proxyTls,
+    clientFactory,
+    proxyTunnel,
+    connect: _,
+    ...rest
+  } = unpolluted(given)
   const url = parseProxy(uri)
   for (const [name, value] of Object.entries({ clientFactory, factory: rest.factory })) {
     if (value !== undefined && value !== null && typeof value !== 'function') {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
 import { Alarm } from '../base/clock.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
 import { hearLastWords } from './last-words.js'
 import { SessionCache } from './session-cache.js'
@@ -70,7 +71,7 @@ const settingsOf = new WeakMap<Connector, Settings>()
 /** The TLS server name that a connector sends, as far as it is known before; null for none. */
 export function serverNameOf(connector: Connector, target: ConnectorOptions): string | null {
   if (target.protocol !== 'https:') return null
-  return serverName(settingsOf.get(connector)?.rest ?? {}, target) || null
+  return serverName(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target)) || null
 }
 
 /** From now on what comes is pushed to its readers: whoever takes the socket over must listen to it as to any other. */
@@ -94,7 +95,15 @@ type Settable = BuildOptions
  */
 export function buildConnector(options: BuildOptions = {}): buildConnector.connector {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { maxCachedSessions, timeout, allowH2: _h2, preferH2: _prefer, typeOfService, socketPath, ...rest } = options
+  const {
+    maxCachedSessions,
+    timeout,
+    allowH2: _h2,
+    preferH2: _prefer,
+    typeOfService,
+    socketPath,
+    ...rest
+  } = unpolluted(options)
   const settings: Settings = {
     timeout: numberOf('timeout', timeout, 10_000),
     keepAlive: rest.keepAlive ?? true,
@@ -143,8 +152,9 @@ function asReadable(target: ConnectorOptions): ConnectorOptions {
   return rest
 }
 
-function open(settings: Settings, given: ConnectorOptions, callback: ConnectorCallback): Duplex {
-  const target = asReadable(given)
+function open(made: Settings, given: ConnectorOptions, callback: ConnectorCallback): Duplex {
+  const target = unpolluted(asReadable(given))
+  const settings = { ...made, rest: unpolluted(made.rest) }
   const secure = target.protocol === 'https:'
   if (target.httpSocket !== undefined && !secure) {
     throw new InvalidArgumentError('httpSocket can only be given for https:')

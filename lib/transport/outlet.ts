@@ -1,7 +1,11 @@
 import type { Duplex } from 'node:stream'
+import { RequestContentLengthMismatchError } from '../errors.js'
 
 /** Bytes that may wait in front of the socket before more input is asked to wait. */
 const CONGESTION = 65536
+
+/** What a body that shrank fails with. */
+export const TAKEN = 'The request body was detached or resized before it was sent'
 
 /** Gathers what is written in one turn and hands it to the socket at once. */
 export class Outlet {
@@ -56,16 +60,20 @@ export class Outlet {
   flush(): void {
     this.#scheduled = false
     if (this.#destroyed || this.#handedOver === this.#appended) return
-    this.#handedOver = this.#appended
     const socket = this.socket
     const text = this.#text
+    const pieces = this.#pieces
+    if (pieces.length > 0) {
+      const length = pieces.reduce((sum, piece) => sum + piece.length, text.length)
+      if (length !== this.#appended - this.#handedOver) return this.#fallShort()
+      this.#pieces = []
+    }
+    this.#handedOver = this.#appended
     this.#text = ''
-    if (this.#pieces.length === 0) {
+    if (pieces.length === 0) {
       socket.write(text, 'latin1')
       return
     }
-    const pieces = this.#pieces
-    this.#pieces = []
     socket.cork()
     for (const piece of pieces) {
       if (typeof piece === 'string') socket.write(piece, 'latin1')
@@ -73,6 +81,12 @@ export class Outlet {
     }
     if (text !== '') socket.write(text, 'latin1')
     socket.uncork()
+  }
+
+  /** What follows would be read as the rest of a body whose memory was given to somebody else. */
+  #fallShort(): void {
+    this.destroy()
+    this.socket.destroy(new RequestContentLengthMismatchError(TAKEN))
   }
 
   /** Drops what was not handed over. */

@@ -17,14 +17,15 @@ export function encodeMultipart(form: FormDataLike): Multipart {
   const boundary = `----sluice${randomDigits()}`
   const parts: (Uint8Array | Blob)[] = []
   for (const [name, value] of form) {
-    const start = `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(normalised(name))}"`
+    const start = `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(normalised(String(name)))}"`
     if (typeof value === 'string') {
       parts.push(Buffer.from(`${start}\r\n\r\n${normalised(value)}\r\n`))
       continue
     }
     // A form of foreign make may hold a type that no Blob would.
-    const type = value.type === '' || !isFieldValue(value.type) ? 'application/octet-stream' : value.type
-    const filename = escaped(value.name ?? 'blob')
+    const given = String(value.type ?? '')
+    const type = given === '' || !isFieldValue(given) ? 'application/octet-stream' : given
+    const filename = escaped(String(value.name ?? 'blob'))
     parts.push(
       Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`),
       value,

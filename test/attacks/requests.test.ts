@@ -1,0 +1,340 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { type Attack, each } from './catalogue.js'
+import { wire } from './victim.js'
+
+/** Whoever can choose a part of a request tries to write another part of it, or another request. */
+interface Injection extends Attack {
+  options: () => object
+  /** What stands in the bytes that went out; or the code of the refusal, and nothing went out. */
+  sluice: RegExp | string
+  /** What comes of a request that went out; default: an answer. */
+  outcome?: string
+}
+
+const REFUSED = 'UND_ERR_INVALID_ARG'
+const REST = 'x\r\nevil: 1'
+/** In latin1 these would be CR and LF. */
+const WIDE = 'x\u010d\u010aevil: 1'
+const MISMATCH = 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'
+
+function refuse(what: string, options: object | (() => object), code = REFUSED): Injection {
+  const make = typeof options === 'function' ? (options as () => object) : () => options
+  return { what, good: 'refuses, nothing goes out', options: make, sluice: code }
+}
+
+/** Each time it is looked at it is something else. */
+function changing(name: string, ...values: unknown[]): object {
+  let looked = 0
+  return Object.defineProperty({}, name, {
+    enumerable: true,
+    get: () => values[Math.min(looked++, values.length - 1)],
+  })
+}
+
+/** An array whose elements are others the second time. */
+function changingArray(first: readonly unknown[], later: readonly unknown[]): unknown[] {
+  const seen = new Set<string>()
+  return new Proxy([...first], {
+    get(target, key) {
+      const index = String(key)
+      if (!/^\d+$/.test(index)) return Reflect.get(target, key)
+      const again = seen.has(index)
+      seen.add(index)
+      return again ? later[Number(index)] : target[Number(index)]
+    },
+  })
+}
+
+const text = { toString: () => REST }
+const parts: Injection[] = [
+  ...['\r', '\n', '\0', '\r\n', ' ', ':'].map((end) =>
+    refuse(`${JSON.stringify(end)} in a name`, { headers: { [`a${end}b`]: '1' } }),
+  ),
+  ...['\r', '\n', '\0', '\r\n', '\x7f', '\x1b'].map((end) =>
+    refuse(`${JSON.stringify(end)} in a value`, { headers: { a: `1${end}2` } }),
+  ),
+  ...['\r', '\n', '\0', ' ', '\t', '\x7f', 'é', '\u010a'].map((end) =>
+    refuse(`${JSON.stringify(end)} in a path`, { path: `/a${end}b` }),
+  ),
+  ...['\r\n', ' ', '\0', 'é', ':'].map((end) => refuse(`${JSON.stringify(end)} in a method`, { method: `GET${end}X` })),
+  ...['\r\n', ' ', '/', '?', '#', '@', '\\', 'é', '\0'].map((end) =>
+    refuse(`${JSON.stringify(end)} in host`, { headers: { host: `a${end}b` } }),
+  ),
+  refuse('wide characters in a name', { headers: { [WIDE]: '1' } }),
+  refuse('wide characters in a value', { headers: { a: WIDE } }),
+  refuse('wide characters in a path', { path: `/${WIDE}` }),
+  refuse('wide characters in a method', { method: `GET${WIDE}` }),
+  refuse('wide characters in host', { headers: { host: WIDE } }),
+  refuse('wide characters in a protocol', { upgrade: WIDE }),
+  refuse('an end of line in a protocol', { upgrade: REST }),
+  refuse('an end of line in one of several values', { headers: { a: ['1', REST] } }),
+  refuse('an end of line in a flat list', { headers: ['a', REST] }),
+  refuse('an end of line in an iterable', { headers: new Map([['a', REST]]) }),
+  refuse('an end of line at the very end', { headers: { a: '1\n' } }),
+  refuse('a target without a slash', { path: 'evil' }),
+  refuse('a target of another scheme', { path: 'file:///etc/passwd' }),
+  {
+    what: 'bytes above ASCII in a value',
+    good: 'sends them as they are',
+    options: () => ({ headers: { a: '\xe9\xff' } }),
+    sluice: /\r\na: \xe9\xff\r\n/,
+  },
+  {
+    what: 'ends of lines and wide characters in a query',
+    good: 'encodes them',
+    options: () => ({ query: { [REST]: `${WIDE}&b#c` } }),
+    sluice: /^GET \/\?x%0D%0Aevil%3A%201=x%C4%8D%C4%8Aevil%3A%201%26b%23c HTTP/,
+  },
+  refuse('half a character in a query', { query: { a: '\ud800' } }),
+]
+
+const objects: Injection[] = [
+  refuse('a value that is an object with toString', { headers: { a: text } }),
+  refuse('a method that is one', { method: text }),
+  refuse('a path that is one', { path: text }),
+  refuse('a protocol that is one', { upgrade: text }),
+  refuse('a value that is an array in an array', { headers: { a: [[REST]] } }),
+  refuse('a value that is bad when it is looked at again', { headers: changing('a', REST, 'good') }),
+  {
+    what: 'a value that is bad only later',
+    good: 'looks once',
+    options: () => ({ headers: changing('a', 'good', REST) }),
+    sluice: /\r\na: good\r\n(?!evil)/,
+  },
+  {
+    what: 'a path that is bad only later',
+    good: 'sends what it checked',
+    options: () => changing('path', '/good', '/good', '/good', `/${REST}`),
+    sluice: /^GET \/good HTTP/,
+  },
+  {
+    what: 'a flat list that changes',
+    good: 'looks once',
+    options: () => ({ headers: changingArray(['x', '1', 'a', 'good'], ['x', REST, REST, REST]) }),
+    sluice: /\r\na: good\r\n(?!evil)/,
+  },
+  {
+    what: 'pairs that change',
+    good: 'looks once',
+    options: () => ({ headers: [changingArray(['a', 'good'], [REST, REST])] }),
+    sluice: /\r\na: good\r\n(?!evil)/,
+  },
+  {
+    what: 'values that change',
+    good: 'looks once',
+    options: () => ({ headers: { a: changingArray(['good'], [REST]) } }),
+    sluice: /\r\na: good\r\n(?!evil)/,
+  },
+  {
+    what: 'an iterator of fields that is read twice',
+    good: 'reads it once',
+    options: () => ({ headers: [['a', 'good']].values() }),
+    sluice: /\r\na: good\r\n(?!evil)/,
+  },
+]
+
+const framing: Injection[] = [
+  refuse('content-length with transfer-encoding', {
+    method: 'POST',
+    body: 'abc',
+    headers: { 'content-length': '3', 'transfer-encoding': 'chunked' },
+  }),
+  refuse('content-length twice', {
+    method: 'POST',
+    body: 'abc',
+    headers: ['content-length', '3', 'Content-Length', '3'],
+  }),
+  refuse('content-length twice, as a list', { method: 'POST', body: 'abc', headers: { 'content-length': ['3', '4'] } }),
+  ...['3, 3', '+3', '0x3', '3 ', ' 3', '3.0', '3e0', '-3', '', '٣'].map((length) =>
+    refuse(`content-length ${JSON.stringify(length)}`, {
+      method: 'POST',
+      body: 'abc',
+      headers: { 'content-length': length },
+    }),
+  ),
+  ...['gzip', 'chunked, chunked', 'identity', 'chunked ', 'x chunked', 'chunked;a=b', 'gzip, chunked', ''].map(
+    (coding) =>
+      refuse(`transfer-encoding ${JSON.stringify(coding)}`, {
+        method: 'POST',
+        body: 'abc',
+        headers: { 'transfer-encoding': coding },
+      }),
+  ),
+  refuse('transfer-encoding twice', {
+    method: 'POST',
+    body: 'abc',
+    headers: ['transfer-encoding', 'chunked', 'Transfer-Encoding', 'chunked'],
+  }),
+  refuse(
+    'a length that is not the body’s',
+    { method: 'POST', body: 'abc', headers: { 'content-length': '1' } },
+    MISMATCH,
+  ),
+  refuse('a length without a body', { headers: { 'content-length': '5' } }, MISMATCH),
+  refuse('connection options that hide a field', { headers: { connection: 'close, content-length' } }),
+  refuse('an upgrade by field', { headers: { upgrade: 'h2c' } }),
+  refuse('host twice', { headers: ['host', 'a', 'Host', 'b'] }),
+  refuse('an expectation of its own', { headers: { expect: REST.slice(0, 1) } }, 'UND_ERR_NOT_SUPPORTED'),
+  {
+    what: 'transfer-encoding without a body',
+    good: 'leaves it out',
+    options: () => ({ headers: { 'transfer-encoding': 'chunked' } }),
+    sluice: /^(?!.*transfer-encoding)/is,
+  },
+  {
+    what: 'an empty piece in a chunked body',
+    good: 'does not end the body with it',
+    options: () => ({ method: 'POST', body: Readable.from([Buffer.from('a'), Buffer.alloc(0), Buffer.from('b')]) }),
+    sluice: /\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n$/,
+  },
+  {
+    what: 'trailers in a body that looks like chunks',
+    good: 'sends it as data',
+    options: () => ({ method: 'POST', body: Readable.from([Buffer.from('0\r\nevil: 1\r\n\r\n')]) }),
+    sluice: /\r\n\r\ne\r\n0\r\nevil: 1\r\n\r\n\r\n0\r\n\r\n$/,
+  },
+]
+
+function blob(extra: object): object {
+  const stream = async function* () {
+    yield Buffer.from('ab')
+  }
+  return Object.defineProperties(
+    { [Symbol.toStringTag]: 'Blob', size: 2, type: '', stream },
+    Object.getOwnPropertyDescriptors(extra),
+  )
+}
+
+function form(...pairs: unknown[][]): object {
+  return { [Symbol.toStringTag]: 'FormData', [Symbol.iterator]: () => pairs.values() }
+}
+
+class Longer extends Uint8Array {
+  override get length() {
+    return { toString: () => '0\r\n\r\nGET /evil' } as never
+  }
+}
+
+const bodies: Injection[] = [
+  refuse('a Blob that lies about its type', () => ({
+    method: 'POST',
+    body: Object.defineProperty(new Blob(['ab']), 'type', { value: REST }),
+  })),
+  refuse('a thing like a Blob with a type of two lines', () => ({ method: 'POST', body: blob({ type: REST }) })),
+  refuse('a thing like a Blob whose size is a text', () => ({ method: 'POST', body: blob({ size: `2\r\n${REST}` }) })),
+  refuse('a thing like a Blob whose size is negative', () => ({ method: 'POST', body: blob({ size: -2 }) })),
+  {
+    what: 'a thing like a Blob shorter than its size',
+    good: 'ends the connection',
+    options: () => ({ method: 'POST', body: blob({ size: 3 }) }),
+    sluice: /content-length: 3\r\n/,
+    outcome: MISMATCH,
+  },
+  {
+    what: 'a thing like a Blob longer than its size',
+    good: 'ends the connection',
+    options: () => ({ method: 'POST', body: blob({ size: 1 }) }),
+    sluice: /content-length: 1\r\n/,
+    outcome: MISMATCH,
+  },
+  refuse('a form whose file has a size that is a text', () => ({
+    method: 'POST',
+    body: form(['a', blob({ size: REST })]),
+  })),
+  {
+    what: 'bytes whose class lies about their length',
+    good: 'counts them itself',
+    options: () => ({ method: 'POST', body: [new Longer([65, 66])] }),
+    sluice: /\r\n\r\n2\r\nAB\r\n0\r\n\r\n$/,
+  },
+  {
+    what: 'a form with quotes and ends of lines in its names',
+    good: 'escapes them',
+    options: () => {
+      const body = new FormData()
+      body.append(`n"\r\n${REST}`, new File(['v'], `f"\r\n${REST}`, { type: 'a/b' }))
+      return { method: 'POST', body }
+    },
+    sluice:
+      /; name="n%22%0D%0Ax%0D%0Aevil: 1"; filename="f%22%0D%0Ax%0D%0Aevil: 1"\r\ncontent-type: a\/b\r\n\r\nv\r\n--/,
+  },
+  {
+    what: 'a file whose type is bad only later',
+    good: 'looks once',
+    options: () => {
+      return { method: 'POST', body: form(['a', blob(changing('type', 'a/b', REST))]) }
+    },
+    sluice: /\r\ncontent-type: a\/b\r\n\r\nab\r\n--/,
+  },
+  {
+    what: 'a name of a part that is an object of its own making',
+    good: 'sends it as text',
+    options: () => ({ method: 'POST', body: form([{ replace: () => ({ replace: () => REST }) }, 'v']) }),
+    sluice: /; name="\[object Object\]"\r\n\r\nv\r\n--/,
+  },
+]
+
+t.test('what a request can not be made to say', (t) =>
+  each(t, [...parts, ...objects, ...framing, ...bodies], async (t, { options, sluice, outcome: wanted = 'ok' }) => {
+    const { text, outcome } = await wire(options())
+    if (typeof sluice === 'string') return t.strictSame({ text, outcome }, { text: '', outcome: sluice })
+    t.match(text, sluice)
+    t.equal(text.match(/HTTP\/1\.1\r\n/g)?.length, 1, 'one request')
+    t.equal(outcome, wanted)
+  }),
+)
+
+/** Memory that goes to somebody else while it waits to be sent: what is missing would be taken from the next request. */
+interface Taking extends Attack {
+  body: (take: (() => void)[]) => unknown
+}
+
+function taken(bytes: Uint8Array, by: (buffer: ArrayBuffer) => void): (take: (() => void)[]) => Uint8Array {
+  return (take) => {
+    take.push(() => by(bytes.buffer as ArrayBuffer))
+    return bytes
+  }
+}
+
+const transfer = (buffer: ArrayBuffer): void => void structuredClone(buffer, { transfer: [buffer] })
+const resizable = () =>
+  new Uint8Array(new (ArrayBuffer as new (size: number, options: object) => ArrayBuffer)(9, { maxByteLength: 99 }))
+const takings: Taking[] = [
+  {
+    what: 'a body that is transferred once it is given',
+    good: 'fails the request',
+    body: taken(new Uint8Array(9).fill(65), transfer),
+  },
+  {
+    what: 'a body whose memory shrinks',
+    good: 'fails the request',
+    body: taken(resizable(), (buffer) => (buffer as ArrayBuffer & { resize(size: number): void }).resize(3)),
+  },
+  {
+    what: 'a piece that its source transfers',
+    good: 'fails the request',
+    body: () =>
+      (async function* () {
+        const piece = new Uint8Array(9).fill(65)
+        yield piece
+        transfer(piece.buffer)
+      })(),
+  },
+]
+
+t.test('memory that is given away', (t) =>
+  each(t, takings, async (t, { body }) => {
+    const take: (() => void)[] = []
+    const given = body(take)
+    const takeAll = () => {
+      for (const one of take.splice(0)) one()
+    }
+    const { outcome } = await wire({ method: 'PUT', idempotent: true, body: given }, (client) => {
+      // On a connection that waits for work it is sent in the same turn, and taken before that turn is over.
+      if (take.length === 0) return
+      client.on('connect', () => process.nextTick(takeAll))
+    })
+    t.equal(outcome, MISMATCH)
+  }),
+)
