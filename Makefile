@@ -73,5 +73,5 @@ $(STAMP): package.json package-lock.json .taprc
 	$(BIN)/tap build
 	@touch $@
 
-$(PARSER): $(STAMP) wasm/extract.mjs wasm/slim.mjs
+$(PARSER): $(STAMP) $(filter-out wasm/bundle.mjs,$(wildcard wasm/*.mjs))
 	@node wasm/extract.mjs

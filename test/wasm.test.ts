@@ -33,10 +33,11 @@ t.test('the module is written wherever the folder stands, and is the one compile
 })
 
 t.test('what is compiled in is the known binary without what nobody calls', async (t) => {
-  const { extract, SHA256, USED } = (await import(script.href)) as {
+  const { extract, SHA256, USED, FACTS } = (await import(script.href)) as {
     extract(source: string): string
     SHA256: string
     USED: string[]
+    FACTS: Facts
   }
   const { slim } = (await import(new URL('slim.mjs', script).href)) as { slim: Slim }
   const source = createRequire(import.meta.url).resolve('llhttp-wasm')
@@ -46,8 +47,10 @@ t.test('what is compiled in is the known binary without what nobody calls', asyn
 
   const { packed } = await import('../lib/wire/binary.generated.js')
   const bytes = unpack(packed)
-  t.ok(slim(whole, USED).equals(bytes))
-  t.ok(bytes.length < whole.length)
+  t.ok(slim(whole, USED, FACTS).equals(bytes))
+  const ofBothTypes = slim(whole, USED)
+  t.ok(ofBothTypes.length < whole.length)
+  t.ok(bytes.length < 0.8 * ofBothTypes.length, 'and without what is for requests')
   t.strictSame(
     WebAssembly.Module.exports(new WebAssembly.Module(bytes))
       .map(({ name }) => name)
@@ -55,6 +58,8 @@ t.test('what is compiled in is the known binary without what nobody calls', asyn
     [...USED].sort(),
   )
   t.throws(() => slim(whole, ['nobody']), /not all that is wanted/)
+  const finish = { load: 0x2d, offset: 49, value: 0 }
+  t.throws(() => slim(whole, USED, { ...FACTS, fixed: [finish] }), /a field that is fixed is written/)
 })
 
 t.test('a module loses what is not reached, and nothing else', async (t) => {
@@ -78,7 +83,54 @@ t.test('a module loses what is not reached, and nothing else', async (t) => {
   t.equal(exports.four?.(), 4)
 })
 
-type Slim = (bytes: Uint8Array, wanted: readonly string[]) => Buffer
+t.test('a function loses what its facts rule out, and nothing else', async (t) => {
+  const { slim } = (await import(new URL('slim.mjs', script).href)) as { slim: Slim }
+  const ask = '2000 280208 0e020001 02'
+  const leave = (number: string) => `41${number} 1a 4101 0f`
+  const maybeSeven = '2000 2d0004 0440 2000 4107 360208 0b'
+  // Three blocks in one another, left by state 0, by state 1, and by others. State 1 may set state 7.
+  const body = `00 0240 0240 0240 ${ask} 0b ${leave('e907')} 0b ${maybeSeven} ${leave('ea07')} 0b 41eb07 1a 4101 0b`
+  const section = (id: string, content: string) => {
+    const bytes = Buffer.from(content.replaceAll(' ', ''), 'hex')
+    return Buffer.concat([Buffer.from(id, 'hex'), Buffer.of(bytes.length), bytes])
+  }
+  const bytes = Buffer.concat([
+    Buffer.from('0061736d01000000', 'hex'),
+    section('01', '01 60 017f 017f'),
+    section('03', '01 00'),
+    section('05', '01 0001'),
+    section('07', '01 0166 0000'),
+    section('0a', `01 ${section('', body).toString('hex')}`),
+  ])
+  t.ok(WebAssembly.validate(bytes))
+  const has = (module: Buffer, hex: string) => module.includes(Buffer.from(hex, 'hex'))
+  const state = { load: 0x28, offset: 8, value: 1 }
+  const slimmed = (value: number) => slim(bytes, ['f'], { fixed: [{ load: 0x2d, offset: 4, value }], state, named: [] })
+  const [never, ever] = [slimmed(0), slimmed(1)]
+  for (const module of [never, ever]) t.ok(WebAssembly.validate(module))
+  t.strictSame(
+    ['e907', 'ea07', 'eb07', '410736'].map((hex) => has(never, hex)),
+    [false, true, false, false],
+  )
+  t.strictSame(
+    ['e907', 'ea07', 'eb07', '410736'].map((hex) => has(ever, hex)),
+    [false, true, true, true],
+  )
+})
+
+interface Field {
+  load: number
+  offset: number
+  value: number
+}
+
+interface Facts {
+  fixed: Field[]
+  state: Field
+  named: number[]
+}
+
+type Slim = (bytes: Uint8Array, wanted: readonly string[], facts?: Facts) => Buffer
 
 declare const WebAssembly: {
   validate(bytes: Uint8Array): boolean

@@ -12,18 +12,25 @@ import { slim } from './slim.mjs'
 export const SHA256 = '259f8302ac0f7fd7d38469e0d16b505e59c6b432cc5eb856be4d012260de0e11'
 
 /** What lib/wire/wasm-engine.ts uses of it. */
-export const USED = [
-  'memory',
-  '_initialize',
-  'malloc',
-  'free',
-  'llhttp_alloc',
-  'llhttp_free',
-  'llhttp_reset',
-  'llhttp_resume',
-  'llhttp_execute',
-  'llhttp_errno_name',
-]
+export const USED = ['memory', 'llhttp_reset', 'llhttp_resume', 'llhttp_execute', 'llhttp_errno_name']
+
+const [LOAD_I32, LOAD_U8, LOAD_U16] = [0x28, 0x2d, 0x2f]
+
+/**
+ * What holds of `llhttp_t` there, by offset: it is of the type for responses, without a method, and no leniency was asked
+ * for. The state is that of a parser that was reset, until the parser sets another. So what llhttp has for requests
+ * never happens.
+ */
+export const FACTS = {
+  fixed: [
+    { load: LOAD_U8, offset: 40, value: 2 },
+    { load: LOAD_U8, offset: 41, value: 0 },
+    { load: LOAD_U16, offset: 46, value: 0 },
+  ],
+  state: { load: LOAD_I32, offset: 28, value: 253 },
+  /** Its `llhttp_settings_t`. */
+  named: [10496],
+}
 
 /** A WebAssembly module in base64 begins like this: NUL, "asm", version 1. */
 const EMBEDDED = /AGFzbQEAAA[A-Za-z0-9+/]+={0,2}/
@@ -57,7 +64,7 @@ function moduleText(bytes) {
 /** @param {string} target the file to write */
 function main(target) {
   const source = createRequire(import.meta.url).resolve('llhttp-wasm')
-  const bytes = slim(Buffer.from(extract(readFileSync(source, 'utf8')), 'base64'), USED)
+  const bytes = slim(Buffer.from(extract(readFileSync(source, 'utf8')), 'base64'), USED, FACTS)
   mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, moduleText(bytes))
   writeFileSync(join(dirname(target), 'llhttp.wasm'), bytes)

@@ -1,101 +1,20 @@
-// Takes out of a WebAssembly module what a program does not use: exports that it never names, and the bodies of
-// functions that none of the others reach. Numbers of functions, tables and memory stay, and so does what is left.
+// Takes out of a WebAssembly module what a program does not use: exports that it never names, what can not happen in
+// the longest of its functions, the bodies of functions that none of the others reach, and their constants. Numbers of
+// functions, tables and addresses stay, and so does what is left.
+import * as wasm from './code.mjs'
+import { blank } from './data.mjs'
+import { prune } from './prune.mjs'
 
-const [IMPORTS, EXPORTS, START, ELEMENTS, CODE] = [2, 7, 8, 9, 10]
+const [TYPES, IMPORTS, FUNCTIONS, EXPORTS, START, ELEMENTS, CODE, DATA] = [1, 2, 3, 7, 8, 9, 10, 11]
+/**
+ * What its longest function need not ask, and addresses of constants that the program names.
+ * @typedef {import('./prune.mjs').Facts & { named: readonly number[] }} Facts
+ */
+
 /** No locals; unreachable; end. */
-const NEVER = Uint8Array.of(3, 0, 0x00, 0x0b)
+const NEVER = Uint8Array.of(0, wasm.UNREACHABLE, wasm.END)
 
-class Reader {
-  /** @param {Uint8Array} bytes @param {number} at */
-  constructor(bytes, at = 0) {
-    this.bytes = bytes
-    this.at = at
-  }
-
-  get done() {
-    return this.at >= this.bytes.length
-  }
-
-  byte() {
-    if (this.done) throw new Error('the module ends too soon')
-    return this.bytes[this.at++]
-  }
-
-  /** LEB128; of signed numbers only the length is right. */
-  number() {
-    let value = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.byte()
-      if (shift < 32) value |= (byte & 0x7f) << shift
-      if (byte < 0x80) return value >>> 0
-    }
-  }
-
-  /** @param {number} length */
-  take(length) {
-    this.at += length
-    return this.bytes.subarray(this.at - length, this.at)
-  }
-}
-
-/** @param {number} value */
-function encoded(value) {
-  const bytes = []
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return Uint8Array.from([...bytes, rest])
-    bytes.push((rest & 0x7f) | 0x80)
-  }
-}
-
-/** @param {Uint8Array[]} items */
-function vector(items) {
-  return Buffer.concat([encoded(items.length), ...items])
-}
-
-/** @param {Uint8Array} content @template T @param {(reader: Reader) => T} read @returns {T[]} */
-function itemsOf(content, read) {
-  const reader = new Reader(content)
-  return Array.from({ length: reader.number() }, () => read(reader))
-}
-
-/** The numbers of the functions that a body calls. @param {Uint8Array} body */
-function callsOf(body) {
-  const reader = new Reader(body)
-  for (let groups = reader.number(); groups > 0; groups--) {
-    reader.number()
-    reader.byte()
-  }
-  const calls = []
-  while (!reader.done) {
-    const code = reader.byte()
-    if (code === 0x10) calls.push(reader.number())
-    else skipOperands(reader, code)
-  }
-  return calls
-}
-
-/** @param {Reader} reader @param {number} code of the instruction whose operands come */
-function skipOperands(reader, code) {
-  const skip = (/** @type {number} */ numbers) => {
-    for (; numbers > 0; numbers--) reader.number()
-  }
-  if (code === 0x0e) skip(reader.number() + 1)
-  else if (code === 0x11 || (code >= 0x28 && code <= 0x3e)) skip(2)
-  else if (code === 0x43) reader.take(4)
-  else if (code === 0x44) reader.take(8)
-  else if ([0x02, 0x03, 0x04, 0x0c, 0x0d, 0x3f, 0x40, 0x41, 0x42].includes(code) || (code >= 0x20 && code <= 0x24))
-    skip(1)
-  else if (code === 0xfc) skip([0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1][reader.number()] ?? unknown(code))
-  else if (!(code <= 0x01 || [0x05, 0x0b, 0x0f, 0x1a, 0x1b].includes(code) || (code >= 0x45 && code <= 0xc4)))
-    unknown(code)
-}
-
-/** @param {number} code @returns {never} */
-function unknown(code) {
-  throw new Error(`instruction 0x${code.toString(16)} is not known here`)
-}
-
-/** @param {Reader} reader */
+/** @param {wasm.Reader} reader */
 function readExport(reader) {
   const from = reader.at
   const name = Buffer.from(reader.take(reader.number())).toString()
@@ -103,63 +22,124 @@ function readExport(reader) {
   return { name, kind, index, bytes: reader.bytes.subarray(from, reader.at) }
 }
 
-/** Functions among the imports, which take the first numbers. @param {Uint8Array} content */
-function importedFunctions(content) {
-  const kinds = itemsOf(content, (reader) => {
-    reader.take(reader.number())
-    reader.take(reader.number())
-    const kind = reader.byte()
-    if (kind !== 0) throw new Error('only functions are expected among the imports')
-    reader.number()
-    return kind
-  })
-  return kinds.length
+/** @param {wasm.Reader} reader */
+function readSignature(reader) {
+  if (reader.byte() !== 0x60) throw new Error('only types of functions are expected')
+  const parameters = reader.take(reader.number()).length
+  return { parameters, results: reader.take(reader.number()).length }
+}
+
+/** The type of a function among the imports, which take the first numbers. @param {wasm.Reader} reader */
+function readImport(reader) {
+  reader.take(reader.number())
+  reader.take(reader.number())
+  if (reader.byte() !== 0) throw new Error('only functions are expected among the imports')
+  return reader.number()
 }
 
 /** Functions that stand in the table. @param {Uint8Array} content */
 function tabled(content) {
-  const segments = itemsOf(content, (reader) => {
+  const segments = wasm.itemsOf(content, (reader) => {
     if (reader.number() !== 0) throw new Error('only plain segments are expected in the table')
-    while (reader.byte() !== 0x0b);
+    while (reader.byte() !== wasm.END);
     return Array.from({ length: reader.number() }, () => reader.number())
   })
   return segments.flat()
 }
 
+class Module {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    const reader = new wasm.Reader(bytes)
+    this.head = reader.take(8)
+    this.sections = []
+    while (!reader.done) this.sections.push({ id: reader.byte(), content: reader.take(reader.number()) })
+    if (this.sections.some(({ id }) => id === START)) throw new Error('a module that starts by itself is not expected')
+    this.types = this.#items(TYPES, readSignature)
+    const imports = this.#items(IMPORTS, readImport)
+    this.imported = imports.length
+    this.functions = [...imports, ...this.#items(FUNCTIONS, (reader) => reader.number())]
+    this.exports = this.#items(EXPORTS, readExport)
+    this.bodies = this.#items(CODE, (reader) => reader.take(reader.number()))
+    this.tabled = tabled(this.content(ELEMENTS))
+  }
+
+  /** @param {number} id */
+  content(id) {
+    return this.sections.find((one) => one.id === id)?.content ?? Uint8Array.of(0)
+  }
+
+  /** @param {number} id @template T @param {(reader: wasm.Reader) => T} read */
+  #items(id, read) {
+    return wasm.itemsOf(this.content(id), read)
+  }
+
+  /** Of what an instruction calls. @param {wasm.Instruction} instruction */
+  signatureOf({ code, operands: [index = 0] }) {
+    return this.types[code === wasm.CALL ? this.functions[index] : index]
+  }
+
+  /** Puts {@link NEVER} in the place of what neither the exports nor the table lead to. */
+  drop() {
+    const reached = new Set()
+    const waiting = [...this.exports.filter(({ kind }) => kind === 0).map(({ index }) => index), ...this.tabled]
+    for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
+      if (index < this.imported || reached.has(index)) continue
+      reached.add(index)
+      for (const { code, operands } of wasm.decode(this.bodies[index - this.imported]).instructions) {
+        if (code === wasm.CALL) waiting.push(/** @type {number} */ (operands[0]))
+      }
+    }
+    this.bodies = this.bodies.map((body, i) => (reached.has(i + this.imported) ? body : NEVER))
+  }
+
+  /** @param {import('./prune.mjs').Facts} facts */
+  prune(facts) {
+    const longest = this.bodies.reduce((most, { length }, i, all) => (length > all[most].length ? i : most), 0)
+    const signature = this.types[this.functions[longest + this.imported]]
+    const signatureOf = (/** @type {wasm.Instruction} */ instruction) => this.signatureOf(instruction)
+    this.bodies[longest] = prune(this.bodies[longest], { signature, signatureOf, facts })
+  }
+
+  /** Its constants, all in one piece. */
+  get segment() {
+    const reader = new wasm.Reader(this.content(DATA))
+    if (reader.number() !== 1 || reader.number() !== 0 || reader.byte() !== 0x41)
+      throw new Error('one segment is expected')
+    const base = reader.signed()
+    reader.byte()
+    return { base, bytes: reader.take(reader.number()) }
+  }
+
+  /** @param {Uint8Array} constants in the place of its own */
+  encoded(constants) {
+    const sized = (/** @type {Uint8Array} */ bytes) => Buffer.concat([wasm.encoded(bytes.length), bytes])
+    const { length } = constants
+    const made = this.sections
+      .filter(({ id }) => id !== 0)
+      .map(({ id, content }) => {
+        if (id === EXPORTS) return [id, wasm.vector(this.exports.map(({ bytes }) => bytes))]
+        if (id === CODE) return [id, wasm.vector(this.bodies.map(sized))]
+        return [id, id === DATA ? Buffer.concat([content.subarray(0, content.length - length), constants]) : content]
+      })
+    return Buffer.concat([this.head, ...made.flatMap(([id, content]) => [Uint8Array.of(id), sized(content)])])
+  }
+}
+
 /**
  * @param {Uint8Array} bytes a module
  * @param {readonly string[]} wanted its exports that are used
+ * @param {Facts | null} facts
  * @returns {Buffer}
  */
-export function slim(bytes, wanted) {
-  const reader = new Reader(bytes, 8)
-  const sections = []
-  while (!reader.done) sections.push({ id: reader.byte(), content: reader.take(reader.number()) })
-  const content = (/** @type {number} */ id) => sections.find((one) => one.id === id)?.content ?? Uint8Array.of(0)
-  const exported = itemsOf(content(EXPORTS), readExport).filter(({ name }) => wanted.includes(name))
-  if (exported.length !== wanted.length) throw new Error('not all that is wanted is exported')
-  if (sections.some(({ id }) => id === START)) throw new Error('a module that starts by itself is not expected')
-  const bodies = itemsOf(content(CODE), (reader) => reader.take(reader.number()))
-
-  const imported = importedFunctions(content(IMPORTS))
-  const reached = new Set()
-  const waiting = [...exported.filter(({ kind }) => kind === 0).map(({ index }) => index), ...tabled(content(ELEMENTS))]
-  for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
-    if (index < imported || reached.has(index)) continue
-    reached.add(index)
-    waiting.push(...callsOf(bodies[index - imported]))
-  }
-  const kept = bodies.map((body, i) =>
-    reached.has(i + imported) ? Buffer.concat([encoded(body.length), body]) : NEVER,
-  )
-  const made = sections
-    .filter(({ id }) => id !== 0)
-    .map(({ id, content }) => {
-      if (id === EXPORTS) return [id, vector(exported.map((one) => one.bytes))]
-      return [id, id === CODE ? vector(kept) : content]
-    })
-  return Buffer.concat([
-    bytes.subarray(0, 8),
-    ...made.flatMap(([id, content]) => [Uint8Array.of(id), encoded(content.length), content]),
-  ])
+export function slim(bytes, wanted, facts = null) {
+  const module = new Module(bytes)
+  module.exports = module.exports.filter(({ name }) => wanted.includes(name))
+  if (module.exports.length !== wanted.length) throw new Error('not all that is wanted is exported')
+  const before = module.bodies
+  module.bodies = [...before]
+  if (facts !== null) module.prune(facts)
+  module.drop()
+  if (module.content(DATA).length === 1) return module.encoded(new Uint8Array())
+  return module.encoded(blank(module.segment, { before, after: module.bodies, named: facts?.named ?? [] }))
 }

@@ -5,10 +5,15 @@ import { compileParser } from './module.js'
 
 /** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
 const SLOTS = 2048
-const SLOT_BYTES = 80
+const SLOT_BYTES = 64
+const PAGE_BYTES = 65536
 /** `llhttp_type_t`: HTTP_RESPONSE. */
 const RESPONSE = 2
+/** Where the binary keeps its `llhttp_settings_t`, which lead to the callbacks. */
+const CALLBACKS = 10496
 /** Offsets in `llhttp_t`, measured on this very binary; pinned by a test. */
+const TYPE = 40
+const SETTINGS = 56
 const REASON = 16
 const ERROR_POSITION = 20
 const FLAGS = 50
@@ -23,12 +28,7 @@ declare const WebAssembly: {
 }
 
 interface Exports {
-  memory: { buffer: ArrayBuffer }
-  _initialize(): void
-  malloc(bytes: number): number
-  free(pointer: number): void
-  llhttp_alloc(type: number): number
-  llhttp_free(pointer: number): void
+  memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
   llhttp_reset(pointer: number): void
   llhttp_resume(pointer: number): void
   llhttp_execute(pointer: number, at: number, length: number): number
@@ -46,6 +46,8 @@ export class WasmEngine implements Engine {
   /** Pointer of the window. */
   readonly origin: number
   #used = 0
+  /** Pointers of parser states that were used and no longer are. */
+  readonly #free: number[] = []
   readonly #exports: Exports
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -53,16 +55,14 @@ export class WasmEngine implements Engine {
   constructor(module: object) {
     const instance = new WebAssembly.Instance(module, { env: this.#callbacks() })
     const exports = instance.exports as unknown as Exports
-    exports._initialize()
     this.#exports = exports
-    this.origin = exports.malloc(WINDOW_BYTES)
-    const reserve = exports.malloc(SLOTS * SLOT_BYTES)
-    if (this.origin === 0 || reserve === 0) throw new RangeError('no memory for the window and the parser states')
-    exports.free(reserve)
-    this.#bytes = new Uint8Array(exports.memory.buffer)
-    this.#view = new DataView(exports.memory.buffer)
-    this.window = Buffer.from(exports.memory.buffer, this.origin, WINDOW_BYTES) as Window
-    this.view = new DataView(exports.memory.buffer, this.origin, WINDOW_BYTES)
+    const { memory } = exports
+    // Behind the constants and the stack. It throws where there is no memory for it.
+    this.origin = memory.grow((WINDOW_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES
+    this.#bytes = new Uint8Array(memory.buffer)
+    this.#view = new DataView(memory.buffer)
+    this.window = Buffer.from(memory.buffer, this.origin, WINDOW_BYTES) as Window
+    this.view = new DataView(memory.buffer, this.origin, WINDOW_BYTES)
   }
 
   get full(): boolean {
@@ -74,13 +74,17 @@ export class WasmEngine implements Engine {
   }
 
   allocate(): number {
+    const pointer = this.#free.pop() ?? this.origin + WINDOW_BYTES + this.#used * SLOT_BYTES
     this.#used++
-    return this.#exports.llhttp_alloc(RESPONSE)
+    this.#bytes[pointer + TYPE] = RESPONSE
+    this.#view.setUint32(pointer + SETTINGS, CALLBACKS, true)
+    this.reset(pointer)
+    return pointer
   }
 
   release(pointer: number): void {
     this.#used--
-    this.#exports.llhttp_free(pointer)
+    this.#free.push(pointer)
   }
 
   reset(pointer: number): void {

@@ -1,0 +1,58 @@
+// Blanks constants that no function names any more.
+import * as wasm from './code.mjs'
+
+/** @typedef {{ base: number, bytes: Uint8Array }} Segment */
+
+/** Addresses in the segment that a function names. @param {Uint8Array} body @param {Segment} segment @returns {number[]} */
+function namesIn(body, { base, bytes }) {
+  return wasm
+    .decode(body)
+    .instructions.map(({ code, operands }) => (code >= 0x28 && code <= 0x3e ? operands[1] : operands[0]))
+    .filter((address) => address !== undefined && address >= base && address < base + bytes.length)
+}
+
+/** Addresses that stand in tables of strings: four and more in a row, each behind the end of a string. @param {Segment} segment */
+function tabled({ base, bytes }) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  /** @type {{ from: number, to: number }[]} */
+  const found = []
+  const first = (4 - (base % 4)) % 4
+  /** @type {typeof found} */
+  let row = []
+  for (let at = first; at + 4 <= bytes.length; at += 4) {
+    const to = view.getUint32(at, true)
+    if (to > base && to < base + bytes.length && bytes[to - base - 1] === 0) row.push({ from: base + at, to })
+    else row = []
+    if (row.length === 4) found.push(...row)
+    else if (row.length > 4) found.push(/** @type {(typeof row)[0]} */ (row.at(-1)))
+  }
+  return found
+}
+
+/**
+ * A constant goes from its address to the next that is named. One that begins in the middle of another may be a part of
+ * that, and goes with it.
+ * @param {Segment} segment
+ * @param {{ before: Uint8Array[], after: Uint8Array[], named: readonly number[] }} part bodies of functions, and what
+ *   is named elsewhere
+ * @returns {Buffer} the bytes, with zeros where nothing is asked for
+ */
+export function blank(segment, { before, after, named }) {
+  const { base, bytes } = segment
+  const pointers = tabled(segment)
+  const names = (/** @type {Uint8Array[]} */ bodies) => bodies.flatMap((body) => namesIn(body, segment))
+  const starts = [...new Set([...names(before), ...named, ...pointers.map(({ to }) => to)])].sort((a, b) => a - b)
+  const live = new Set([...names(after), ...named])
+  const ends = new Map(starts.map((start, i) => [start, starts[i + 1] ?? base + bytes.length]))
+  for (const start of live) {
+    const end = /** @type {number} */ (ends.get(start))
+    for (const { from, to } of pointers) if (from >= start && from < end) live.add(to)
+  }
+  const made = Buffer.from(bytes)
+  let gone = false
+  for (const [start, end] of ends) {
+    gone = !live.has(start) && (gone || bytes[start - base - 1] === 0)
+    if (gone) made.fill(0, start - base, end - base)
+  }
+  return made
+}
