@@ -44,8 +44,8 @@ export class Connection implements Listener {
   #bodyBytes = 0
   #keepAliveHint: number | null = null
   #closed = false
-  /** Counts what the server did, to tell whether it was silent. */
-  #activity = 0
+  /** Counts what set the alarm anew or cleared it, to tell whether it still means what it did. */
+  #armed = 0
   #tunnel: ResponseHead | null = null
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions, engine: Engine) {
@@ -137,7 +137,6 @@ export class Connection implements Listener {
   // What the socket tells
 
   onBytes(length: number): boolean {
-    this.#activity++
     this.#receiving = true
     const more = this.#reader.read(length)
     this.#receiving = false
@@ -150,7 +149,6 @@ export class Connection implements Listener {
   }
 
   onBodyBytes(chunk: Buffer): boolean {
-    this.#activity++
     this.#receiving = true
     const more = this.#reader.take(chunk)
     this.#receiving = false
@@ -159,7 +157,6 @@ export class Connection implements Listener {
   }
 
   onReadEnd(): void {
-    this.#activity++
     this.#reader.end()
   }
 
@@ -337,6 +334,7 @@ export class Connection implements Listener {
   /** Once for all that is read in one go: looking at the clock takes longer than reading a short response. */
   #arm(delay: number): void {
     this.#delay = delay
+    this.#armed++
     if (!this.#receiving) this.#setAlarm()
   }
 
@@ -348,10 +346,10 @@ export class Connection implements Listener {
   }
 
   onAlarm(): void {
-    const activity = this.#activity
+    const armed = this.#armed
     // What came while the event loop was busy is read in the poll phase, before the check phase.
     setImmediate(() => {
-      if (activity === this.#activity && !this.#closed && !this.#alarm.pending) this.#timeOut()
+      if (armed === this.#armed && !this.#closed && !this.#alarm.pending) this.#timeOut()
     })
   }
 

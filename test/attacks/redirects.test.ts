@@ -1,0 +1,134 @@
+import t from 'tap'
+import { Agent, interceptors, RetryAgent } from '../../lib/index.js'
+import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { type Attack, each } from './catalogue.js'
+import { outcome } from './victim.js'
+
+/** A server sends its visitor on, to where the visitor would not go, or with what it should not take along. */
+interface Detour extends Attack {
+  location(there: string, here: string): string
+  status?: number
+  request?: object
+  /** What comes of it; default: the answer of whoever was asked last. */
+  outcome?: string
+  /** Fields, and their values, that the other origin must see none of; default: all that are secret. */
+  kept?: readonly string[]
+}
+
+const SECRET = 'hunter2'
+const secrets = { authorization: SECRET, cookie: SECRET, 'proxy-authorization': SECRET, host: `${SECRET}.test` }
+const REFUSED = 'UND_ERR_INVALID_ARG'
+const LATE = 'UND_ERR_CONNECT_TIMEOUT'
+
+const detours: Detour[] = [
+  ...[
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    'data:,x',
+    'ftp://host/',
+    'blob:http://host/',
+    'ws://host/',
+    'about:blank',
+    'http://[',
+  ].map((where) => ({ what: `to ${where}`, good: 'refuses', location: () => where, outcome: REFUSED })),
+  { what: 'to another port', good: 'keeps credentials', location: (there) => there },
+  {
+    what: 'to another name of the same host',
+    good: 'keeps credentials',
+    location: (there) => there.replace('127.0.0.1', 'localhost'),
+  },
+  {
+    what: 'to another origin, without a scheme',
+    good: 'keeps credentials',
+    location: (there) => there.replace('http:', ''),
+  },
+  {
+    what: 'to another origin, with backslashes',
+    good: 'keeps credentials',
+    location: (there) => there.replace('http://', '/\\'),
+  },
+  {
+    what: 'to another origin, with a tab in it',
+    good: 'keeps credentials',
+    location: (there) => there.replace('http://', 'ht\ttp://'),
+  },
+  {
+    what: 'to another origin, with credentials of its own',
+    good: 'sends neither',
+    location: (there) => there.replace('//', '//user:other@'),
+  },
+  ...[301, 303, 307, 308].map((status) => ({
+    what: `by ${status} with a body`,
+    good: 'keeps credentials',
+    status,
+    location: (there: string) => there,
+    request: { method: 'POST', body: 'x' },
+  })),
+  {
+    what: 'to another scheme of the same host and port',
+    good: 'keeps credentials',
+    location: (there) => there.replace('http:', 'https:'),
+    outcome: LATE,
+  },
+  { what: 'to itself', good: 'does not turn in circles', location: (_there, here) => `${here}/`, outcome: REFUSED },
+]
+
+async function roads(answer: (path: string) => string): Promise<{ here: Origin; there: Origin; heads: string[] }> {
+  const heads: string[] = []
+  const here = await rawOrigin((socket) =>
+    onRequests(socket, (head) => socket.write(answer(head.split(' ')[1] as string))),
+  )
+  const there = await rawOrigin((socket) => {
+    socket.on('data', (chunk) => heads.push(chunk.toString('latin1')))
+    onRequests(socket, () => socket.write(response('there')))
+  })
+  return { here, there, heads }
+}
+
+t.test('where a server leads', (t) =>
+  each(t, detours, async (t, { location, status = 302, request = {}, outcome: wanted = 'there' }) => {
+    const moved = () =>
+      `HTTP/1.1 ${status} Moved\r\nlocation: ${location(there.url, here.url)}\r\ncontent-length: 0\r\n\r\n`
+    const { here, there, heads } = await roads(moved)
+    const agent = new Agent({ connectTimeout: 200 })
+    const options = { origin: here.url, path: '/', method: 'GET', headers: secrets, ...request }
+    for (const dispatcher of [agent, new RetryAgent(agent, { maxRetries: 1 })]) {
+      const following = dispatcher.compose(interceptors.redirect({ maxRedirections: 5 }))
+      t.equal(await outcome(following as never, options), wanted)
+    }
+    for (const head of heads) t.notMatch(head, new RegExp(`${SECRET}|other`), 'nothing of it was told')
+    t.equal(heads.length >= 2, wanted === 'there' || wanted === LATE)
+    await agent.destroy()
+    await Promise.all([here.close(), there.close()])
+  }),
+)
+
+/** A way without end. */
+const mazes: (Attack & { answer(path: string): string })[] = [
+  {
+    what: 'ever new places',
+    good: 'goes as far as it was told',
+    answer: (path) => `HTTP/1.1 302 Moved\r\nlocation: ${path}x\r\ncontent-length: 0\r\n\r\n`,
+  },
+  {
+    what: 'a redirect whose body has no end',
+    good: 'does not wait for it',
+    answer: (path) => `HTTP/1.1 302 Moved\r\nlocation: ${path}x\r\n\r\n${'body'.repeat(100_000)}`,
+  },
+]
+
+t.test('a way without end', (t) =>
+  each(t, mazes, async (t, { answer }) => {
+    let asked = 0
+    const { here, there } = await roads((path) => {
+      asked++
+      return answer(path)
+    })
+    const agent = new Agent()
+    const following = agent.compose(interceptors.redirect({ maxRedirections: 5, throwOnMaxRedirect: true }))
+    t.equal(await outcome(following as never, { origin: here.url, path: '/', method: 'GET' }), 'UND_ERR_REDIRECT_MAX')
+    t.equal(asked, 6)
+    await agent.destroy()
+    await Promise.all([here.close(), there.close()])
+  }),
+)
