@@ -8,7 +8,7 @@ export interface RequestHead {
   readonly text: string
   /** The same, complete, for a connection that is kept: one string for all requests that share the head. */
   readonly kept: string
-  /** The `host` field. */
+  /** The `host` field; the origin's host where the target of CONNECT took its place. */
   readonly host: string
   /** The caller gave `connection: close`, or a length that is not the body's: nothing may follow on the connection. */
   readonly close: boolean
@@ -135,10 +135,12 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     strict: input.strictContentLength,
   })
   const host = special.host ?? input.host
+  // RFC 9112 §3.2: of a target that is an authority, that.
+  const sent = method === 'CONNECT' && special.host === null && !BAD_HOST.test(path) ? path : host
   const close = special.close || misframed
   // RFC 9110 §10.1.1: never without content.
   const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${fields}`
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n${fields}`
   if (upgrade !== null && method !== 'CONNECT') text += `upgrade: ${upgrade}\r\n`
   if (framing === 'length') text += `content-length: ${contentLength}\r\n`
   else if (framing === 'chunked') text += 'transfer-encoding: chunked\r\n'

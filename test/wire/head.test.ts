@@ -22,6 +22,22 @@ function encode(changes: Partial<RequestHeadInput> & { fields?: HeadersInput } =
   })
 }
 
+t.test('the host of CONNECT is its target', async (t) => {
+  const targets: [Partial<RequestHeadInput> & { fields?: HeadersInput }, string][] = [
+    [{ path: 'other:443' }, 'other:443'],
+    [{ path: '[::1]:443' }, '[::1]:443'],
+    [{ path: '/' }, 'example.com'],
+    [{ path: 'user@other:443' }, 'example.com'],
+    [{ path: 'other:443', fields: { host: 'given' } }, 'given'],
+  ]
+  for (const [changes, host] of targets) {
+    const { text } = encode({ ...changes, method: 'CONNECT' })
+    t.ok(text.includes(`\r\nhost: ${host}\r\n`), `CONNECT ${changes.path}`)
+  }
+  // The server name of TLS is that of whom the request is sent to.
+  t.equal(encode({ method: 'CONNECT', path: 'other:443' }).host, 'example.com')
+})
+
 t.test('heads as they go out', async (t) => {
   t.equal(encode().text, 'GET / HTTP/1.1\r\nhost: example.com\r\n')
   t.equal(
@@ -46,7 +62,7 @@ t.test('heads as they go out', async (t) => {
   t.match(encode({ fields: { expect: '100-continue' } }), { expectContinue: false })
   t.match(
     encode({ method: 'CONNECT', path: 'a:1', upgrade: 'CONNECT' }).text,
-    /^CONNECT a:1 HTTP\/1.1\r\nhost: example.com\r\n$/,
+    /^CONNECT a:1 HTTP\/1.1\r\nhost: a:1\r\n$/,
   )
   t.match(encode({ method: 'OPTIONS', path: '*' }).text, /^OPTIONS \* /)
   t.match(encode({ path: 'http://x/y' }).text, /^GET http:\/\/x\/y /)
