@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk sizes import-cost cold-start leak chaos selection clean
+.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-tables: build ## the tables of bench/README.md, on Node 20 and Node 26
 
 bench-wrk: build ## the load generator of bench/load.ts beside wrk: what both say of the same origin
 	@node dist/bench/wrk.js
+
+peers: build ## nginx, Apache, Caddy, HAProxy, Varnish, Node, Bun and Deno by case; ARGS=--server nginx --only TLS --markdown
+	@node dist/test/peers/matrix/main.js $(ARGS)
 
 sizes: build ## KB in a bundle of esbuild, rollup and webpack, and in node_modules; fails above the limits
 	@node dist/bench/sizes.js

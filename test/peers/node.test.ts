@@ -1,22 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { Client, type ClientOptions } from '../../lib/index.js'
 import { authority, clientIdentity, expiredIdentity, type Identity, serverIdentity } from '../servers/certificates.js'
 import { listen, type Origin } from '../servers/origin.js'
 
-const big = randomBytes(10_000_000)
-const zipped = gzipSync('hello node\n'.repeat(500))
-const CHUNKS = Array.from({ length: 100 }, (_, index) => `chunk ${index}\n`)
-
-const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+const big = randomBytes(2_000_000)
 
 /** How many requests came over the connection of each request so far. */
 const counts = new WeakMap<object, number>()
@@ -26,29 +21,11 @@ const routes: Record<string, (request: IncomingMessage, reply: ServerResponse) =
     counts.set(socket, (counts.get(socket) ?? 0) + 1)
     reply.end(`${socket.remotePort} ${counts.get(socket)}`)
   },
-  '/big': (_request, reply) => void reply.setHeader('content-length', big.length).end(big),
   '/echo': (request, reply) => void request.pipe(reply),
-  '/chunks': (_request, reply) => {
-    for (const chunk of CHUNKS) reply.write(chunk)
-    reply.end()
-  },
-  '/trailers': (_request, reply) => {
-    reply.setHeader('trailer', 'x-digest')
-    reply.write(big.subarray(0, 100_000))
-    reply.addTrailers({ 'x-digest': digest(big.subarray(0, 100_000)) })
-    reply.end()
-  },
-  '/etag': (request, reply) => {
-    reply.setHeader('etag', '"1"')
-    if (request.headers['if-none-match'] === '"1"') reply.statusCode = 304
-    reply.end(reply.statusCode === 304 ? undefined : 'fresh')
-  },
-  '/gzip': (_request, reply) => void reply.setHeader('content-encoding', 'gzip').end(zipped),
   '/hints': (_request, reply) => {
     reply.writeProcessing()
     reply.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => reply.end('hinted'))
   },
-  '/refuse': (_request, reply) => void reply.writeHead(413, { connection: 'close' }).end('too much'),
   '/session': ({ socket }, reply) => {
     const { authorized } = socket as TLSSocket
     const reused = (socket as TLSSocket).isSessionReused()
@@ -113,57 +90,8 @@ async function collect(socket: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function* pieces() {
-  for (let at = 0; at < big.length; at += 65536) yield big.subarray(at, at + 65536)
-}
-
-/** The same against each kind of server. */
+/** The same against each kind of server; what all servers have in common is in the matrix. */
 const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client) => Promise<void>> = {
-  'keep-alive and pipelining over one connection': async (t, open) => {
-    for (const pipelining of [1, 10]) {
-      const client = open({ pipelining })
-      const answers = await Promise.all(Array.from({ length: 200 }, () => text(client, '/count')))
-      t.equal(new Set(answers.map((answer) => answer.split(' ')[0])).size, 1, `pipelining ${pipelining}`)
-      t.strictSame(
-        answers.map((answer) => Number(answer.split(' ')[1])),
-        Array.from({ length: 200 }, (_, index) => index + 1),
-      )
-      await client.close()
-    }
-  },
-
-  'HEAD, 304, chunked, gzip, trailers': async (t, open) => {
-    const client = open({ pipelining: 5 })
-    const head = await client.request({ path: '/big', method: 'HEAD' })
-    t.equal(head.headers['content-length'], String(big.length))
-    t.equal(await head.body.text(), '')
-    const headers = { 'if-none-match': '"1"' }
-    const unchanged = await client.request({ path: '/etag', method: 'GET', headers })
-    t.equal(unchanged.statusCode, 304)
-    t.equal(await unchanged.body.text(), '')
-    t.equal(await text(client, '/etag'), 'fresh')
-    t.equal(await text(client, '/chunks'), CHUNKS.join(''))
-    const packed = await client.request({ path: '/gzip', method: 'GET' })
-    t.equal(gunzipSync(await packed.body.bytes()).toString(), 'hello node\n'.repeat(500))
-    const trailing = await client.request({ path: '/trailers', method: 'GET' })
-    t.equal(trailing.headers.trailer, 'x-digest')
-    const body = Buffer.from(await trailing.body.bytes())
-    t.equal(body.length, 100_000)
-    t.equal(trailing.trailers['x-digest'], digest(body))
-    await client.close()
-  },
-
-  '10 MB each way, byte by byte': async (t, open) => {
-    const client = open()
-    const down = await client.request({ path: '/big', method: 'GET' })
-    t.ok(big.equals(await down.body.bytes()))
-    for (const [name, body] of Object.entries({ Buffer: big, Readable: Readable.from(pieces()) })) {
-      const up = await client.request({ path: '/echo', method: 'POST', body })
-      t.ok(big.equals(await up.body.bytes()), name)
-    }
-    await client.close()
-  },
-
   '1xx and expect: 100-continue': async (t, open) => {
     const client = open()
     const infos: [number, unknown][] = []
@@ -182,17 +110,6 @@ const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client)
     await client.close()
   },
 
-  'an answer during an upload is delivered': async (t, open) => {
-    const client = open()
-    for (const body of [big, Readable.from(pieces())]) {
-      const { statusCode, body: answer } = await client.request({ path: '/refuse', method: 'POST', body })
-      t.equal(statusCode, 413)
-      t.equal(await answer.text(), 'too much')
-    }
-    t.match(await text(client, '/count'), / 1$/, 'on a new connection')
-    await client.close()
-  },
-
   'upgrade and CONNECT hand over what came behind the head': async (t, open) => {
     const upgrading = open()
     const upgraded = await upgrading.upgrade({ path: '/', protocol: 'echo' })
@@ -203,10 +120,10 @@ const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client)
     t.equal(connected.statusCode, 200)
     for (const { socket } of [upgraded, connected]) {
       const received = collect(socket)
-      socket.end(big.subarray(0, 2_000_000))
+      socket.end(big)
       const bytes = await received
       t.equal(bytes.subarray(0, 6).toString(), 'early ')
-      t.ok(bytes.subarray(6).equals(big.subarray(0, 2_000_000)))
+      t.ok(bytes.subarray(6).equals(big))
     }
     t.match(await text(upgrading, '/count'), / 1$/, 'the client goes on over a new connection')
     await Promise.all([upgrading.close(), connecting.close()])

@@ -7,6 +7,8 @@ import { newFolder, type Program, start } from './program.js'
 export interface Haproxy extends Program {
   /** Runs a command of its management interface, such as `set server backends/b0 state drain`. */
   command(text: string): Promise<string>
+  /** Starts another with the configuration as it is then (-sf), which takes over the listeners; the old one finishes. */
+  replace(): Promise<void>
 }
 
 /** What `haproxyOf` runs: sections of its configuration, in which FOLDER is where `files` are written. */
@@ -25,7 +27,7 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
     file,
     [
       'global',
-      `    stats socket ${socket} level admin`,
+      `    stats socket ${socket} level admin expose-fd listeners`,
       '    nbthread 1',
       '    maxconn 4000',
       'defaults',
@@ -37,7 +39,14 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
       '',
     ].join('\n'),
   )
-  const program = await start(folder, ['haproxy', '-db', '-f', file], part.ports)
+  const programs = [await start(folder, ['haproxy', '-db', '-f', file], part.ports)]
+  const replace = async () => {
+    const old = String(programs[programs.length - 1]?.pid)
+    programs.push(await start(folder, ['haproxy', '-db', '-f', file, '-x', socket, '-sf', old], part.ports))
+  }
+  const stop = async () => {
+    await Promise.all(programs.map((program) => program.stop()))
+  }
   const command = (text: string) =>
     new Promise<string>((resolve, reject) => {
       let said = ''
@@ -47,7 +56,7 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
       })
       client.on('end', () => resolve(said)).on('error', reject)
     })
-  return { ...program, command }
+  return { ...(programs[0] as Program), stop, command, replace }
 }
 
 export function haproxy(part: { port: number; backends: readonly number[]; balance: string }): Promise<Haproxy> {

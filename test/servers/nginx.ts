@@ -8,6 +8,8 @@ export function nginx(part: {
   stream?: string
   ports: readonly number[]
   files?: Record<string, string | Buffer>
+  /** With a worker that a reload replaces, which as root stays root; else one process. */
+  reloads?: boolean
 }): Promise<Program> {
   const folder = newFolder()
   for (const [name, content] of Object.entries(part.files ?? {})) writeFileSync(join(folder, name), content)
@@ -15,11 +17,12 @@ export function nginx(part: {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   )
+  const processes = part.reloads === true ? `${process.getuid?.() === 0 ? 'user root;' : ''}` : 'master_process off;'
   writeFileSync(
     join(folder, 'nginx.conf'),
     `${part.stream === undefined ? '' : `load_module ${module};`}
     daemon off;
-    master_process off;
+    ${processes}
     pid ${folder}/nginx.pid;
     error_log ${folder}/error.log;
     events { worker_connections 4096; }

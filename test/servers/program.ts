@@ -7,6 +7,7 @@ import { join } from 'node:path'
 /** A server program of the system, running in a folder of its own. */
 export interface Program {
   readonly folder: string
+  readonly pid: number
   /** Ends it and takes the folder away. */
   stop(): Promise<void>
 }
@@ -18,7 +19,11 @@ export interface Program {
 export function missing(command: string, packages: string[] = [command]): string | false {
   if (found(command)) return false
   if (process.getuid?.() === 0 && found('apt-get')) {
-    const options = { stdio: 'ignore' as const, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+    // At run level 1 the packages do not start their services.
+    const options = {
+      stdio: 'ignore' as const,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+    }
     spawnSync('apt-get', ['update', '-qq'], options)
     spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options)
     if (found(command)) return false
@@ -47,18 +52,44 @@ export function freePort(): Promise<number> {
   })
 }
 
+/** As many different ports, below those that the system gives to connections. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers: net.Server[] = []
+  while (servers.length < count) {
+    const server = net.createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(10_000 + Math.floor(Math.random() * 22_000), '127.0.0.1', () => resolve(true))
+    })
+    if (free) servers.push(server)
+  }
+  return Promise.all(
+    servers.map((server) => {
+      const { port } = server.address() as net.AddressInfo
+      return new Promise<number>((resolve) => server.close(() => resolve(port)))
+    }),
+  )
+}
+
 export function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'sluice-'))
 }
+
+/** Programs do not outlive a test that fails before it stops them. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
 
 /** Starts a program and waits until its ports accept. */
 export async function start(
   folder: string,
   command: [string, ...string[]],
   ports: readonly number[],
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Program> {
   const [name, ...rest] = command
-  const child = spawn(name, rest, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(name, rest, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr?.on('data', (chunk) => {
     said += chunk
@@ -68,8 +99,16 @@ export async function start(
     child.once('error', reject)
   })
   ended.catch(() => {})
-  for (const port of ports) await Promise.race([accepting(port), ended])
-  return { folder, stop: () => stop(child, folder) }
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  const program = { folder, pid: child.pid as number, stop: () => stop(child, folder) }
+  try {
+    for (const port of ports) await Promise.race([accepting(port), ended])
+  } catch (error) {
+    await program.stop()
+    throw error
+  }
+  return program
 }
 
 async function accepting(port: number): Promise<void> {
@@ -89,11 +128,13 @@ async function accepting(port: number): Promise<void> {
 
 function stop(child: ChildProcess, folder: string): Promise<void> {
   return new Promise((resolve) => {
+    const stubborn = setTimeout(() => child.kill('SIGKILL'), 5_000)
     const done = () => {
+      clearTimeout(stubborn)
       rmSync(folder, { recursive: true, force: true })
       resolve()
     }
-    if (child.exitCode !== null || child.signalCode !== null) return done()
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return done()
     child.once('exit', done)
     child.kill('SIGTERM')
   })

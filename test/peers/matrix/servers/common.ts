@@ -1,0 +1,17 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { run } from '../../../runtimes/runtimes.js'
+
+/** Writes the next generation into a configuration, and has it read. */
+export function reloading(file: string, read: () => void | Promise<void>): (generation: number) => Promise<void> {
+  return async (generation) => {
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, text.replaceAll(/generation-\d+/g, `generation-${generation}`))
+    await read()
+  }
+}
+
+/** What a program says of its version. */
+export async function versionOf(path: string, flag: string): Promise<string> {
+  const { stdout, stderr } = await run(path, [flag])
+  return /\d+\.\d+(\.\d+)?/.exec(stdout + stderr)?.[0] ?? ''
+}
