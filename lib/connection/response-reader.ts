@@ -36,6 +36,8 @@ export class ResponseReader {
   read(length: number): boolean {
     if (this.#closed) return false
     const { engine } = this.#parser
+    // What TLS had decoded still comes when reading has stopped, a record at a time.
+    if (this.#paused || this.#tail !== null) return this.#keep(Buffer.from(engine.window.subarray(0, length)))
     engine.busy = true
     this.#feeding = true
     let stop = length
@@ -62,10 +64,7 @@ export class ResponseReader {
   /** Bytes of a body came in memory of their own, {@link unparsed} at most. Returns false to stop reading. */
   take(chunk: Buffer): boolean {
     if (this.#closed) return false
-    if (this.#paused) {
-      this.#tail = chunk
-      return false
-    }
+    if (this.#paused || this.#tail !== null) return this.#keep(chunk)
     this.#feeding = true
     this.#parser.take(chunk)
     this.#feeding = false
@@ -106,6 +105,12 @@ export class ResponseReader {
     this.#closed = true
     this.#tail = null
     this.#parser.release()
+  }
+
+  /** Behind what waits already. */
+  #keep(bytes: Buffer): boolean {
+    this.#tail = this.#tail === null ? bytes : Buffer.concat([this.#tail, bytes])
+    return !this.#paused
   }
 
   #readOn(): void {
