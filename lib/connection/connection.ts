@@ -250,7 +250,7 @@ export class Connection implements Listener {
       return this.#end(new ResponseExceededMaxSizeError(message), 'head')
     }
     if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
-      return this.#end(new InformationalError('the response of an aborted request is too long to read on'), 'head')
+      return this.#end(new InformationalError('the response of an aborted request is too long to read on'), 'caller')
     }
     this.#arm(exchange.request.bodyTimeout)
     exchange.data(chunk)
@@ -295,7 +295,7 @@ export class Connection implements Listener {
   }
 
   onBodyError(error: Error): void {
-    this.#end(error, 'head')
+    this.#end(error, 'caller')
   }
 
   // What handlers ask for
@@ -304,7 +304,7 @@ export class Connection implements Listener {
     if (exchange === this.#starting || this.#closed) return
     // Its request is out: in mid-pipeline its response is read and dropped, so that the others live.
     if (exchange !== this.#pipeline.head && this.#writer?.sending !== exchange) return
-    this.#end(exchange.reason as Error, 'head')
+    this.#end(exchange.reason as Error, 'caller')
   }
 
   onExchangePaused(exchange: Exchange): void {

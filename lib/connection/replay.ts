@@ -2,8 +2,11 @@ import type { Queue } from '../base/queue.js'
 import { replicate } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 
-/** `head`: the exchange being answered is at fault; `network`: nobody is; `owner`: all must end. */
-export type Blame = 'head' | 'network' | 'owner'
+/**
+ * `head`: the exchange being answered is at fault; `caller`: it was given up by its own caller; `network`: nobody is at
+ * fault; `owner`: all must end.
+ */
+export type Blame = 'head' | 'caller' | 'network' | 'owner'
 
 /** How a connection ended. */
 export interface Ending {
@@ -47,19 +50,20 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
 /**
  * Whether an exchange may be sent again without a chance of executing it twice: no byte of it left, or it is
  * idempotent and the connection was reused (the server closed it as we wrote), or another one was at fault.
- * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless the connection answered others in between.
+ * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless the connection answered others in between; as often as others are
+ * given up in front of it, which says nothing of the server.
  */
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
   const { blame, written, answered, streaming } = ending
   if (blame === 'owner' || exchange.responseStarted || exchange === streaming) return false
   if (exchange.bodyTaken && !exchange.request.replayable) return false
-  if (oldest && blame === 'head') return false
-  const progress = answered > exchange.answeredBefore
+  if (oldest && (blame === 'head' || blame === 'caller')) return false
+  const progress = blame === 'caller' || answered > exchange.answeredBefore
   if (exchange.replays > 0 && !progress) return false
   if (!isReplaySafe(exchange, written)) return false
   const fresh = !exchange.reused && answered === 0
   if (oldest && fresh && written > exchange.outputStart) return false
-  exchange.replays++
+  if (blame !== 'caller') exchange.replays++
   exchange.sent = false
   return true
 }

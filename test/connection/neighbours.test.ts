@@ -1,0 +1,40 @@
+import { EventEmitter } from 'node:events'
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { onRequests, rawOrigin, response } from '../servers/origin.js'
+
+t.test('a request does not fail with the aborts of those in front of it', async (t) => {
+  let connections = 0
+  const arrivals = new EventEmitter()
+  // Of each connection the first request gets no answer unless it is `/last`.
+  const origin = await rawOrigin((socket) => {
+    connections++
+    let held = false
+    onRequests(socket, (head) => {
+      const path = head.split(' ')[1] as string
+      if (path !== '/last') held = true
+      else if (!held) socket.write(response('answered'))
+      arrivals.emit(path)
+    })
+  })
+  const client = new Client(origin.url, { pipelining: 8 })
+  const given = Array.from({ length: 4 }, (_, index) => {
+    const abort = new AbortController()
+    const path = `/given-up-${index}`
+    const arrived = new Promise((resolve) => arrivals.on(path, resolve))
+    const failed = client.request({ path, method: 'GET', signal: abort.signal }).catch((error) => error.name)
+    return { abort, arrived, failed }
+  })
+  const last = client.request({ path: '/last', method: 'GET' })
+  for (const [index, { abort, arrived, failed }] of given.entries()) {
+    await arrived
+    abort.abort()
+    t.equal(await failed, 'AbortError', `${index}`)
+    // The rest goes out anew on another connection.
+    if (index < 3) await new Promise((resolve) => arrivals.once(`/given-up-${index + 1}`, resolve))
+  }
+  t.equal(await (await last).body.text(), 'answered')
+  t.equal(connections, 5)
+  await client.close()
+  await origin.close()
+})
