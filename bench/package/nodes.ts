@@ -11,13 +11,14 @@ export interface Node {
   readonly contenders: readonly Contender[]
 }
 
-/** The running Node, and the one whose undici is 8. */
+/** The running Node, and those whose undici is 8. */
 export function nodes(): Node[] {
   const running = { version: process.version, path: process.execPath }
   const found = [running]
-  if (majorOf(running.version) < 22) {
-    const installer = fileURLToPath(new URL('test/runtimes/install.mjs', pathToFileURL(`${root}/`)))
-    const line = execFileSync(process.execPath, [installer, 'node@24'], { encoding: 'utf8' })
+  const installer = fileURLToPath(new URL('test/runtimes/install.mjs', pathToFileURL(`${root}/`)))
+  for (const major of [24, 26]) {
+    if (major === majorOf(running.version)) continue
+    const line = execFileSync(process.execPath, [installer, `node@${major}`], { encoding: 'utf8' })
     const [, version = '', path = ''] = line.trim().split('\t')
     found.push({ version, path })
   }

@@ -65,20 +65,26 @@ t.test('all entries share one library', async (t) => {
   })
 })
 
-t.test('the one file runs alone, wherever it is copied to', async (t) => {
+t.test('the one file runs alone, wherever it is copied to; without WebAssembly it asks for the other', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
-  project.write('vendor/sluice.js', readFileSync(join(root, 'dist/package/sluice.js'), 'utf8'))
+  const copy = (name: string) => project.write(`vendor/${name}`, readFileSync(join(root, 'dist/package', name), 'utf8'))
+  copy('sluice.js')
   const origin = await httpOrigin((_request, response) => response.end('hello'))
   t.teardown(() => origin.close())
   const path = project.write(
     'main.js',
     `import { request } from './vendor/sluice.js'
-    const { body } = await request(process.argv[2], { reset: true })
-    console.log(await body.text())`,
+    await request(process.argv[2], { reset: true }).then(
+      async ({ body }) => console.log(await body.text()),
+      ({ code, message }) => console.log(code, message),
+    )`,
   )
-  const { stdout, stderr } = await run(process.execPath, [path, origin.url])
-  t.equal(stdout, 'hello\n', stderr)
+  const said = async (...flags: string[]) => (await run(process.execPath, [...flags, path, origin.url])).stdout
+  t.equal(await said(), 'hello\n')
+  t.match(await said('--jitless'), /^ERR_WEBASSEMBLY_NOT_SUPPORTED .*: script-engine\.js of the package\n$/)
+  copy('script-engine.js')
+  t.equal(await said('--jitless'), 'hello\n')
 })
 
 const TYPED = `

@@ -32,19 +32,31 @@ const LENT = [
   'Headers ReadableStream',
 ].flatMap((line) => line.split(' '))
 
-const context: Host = {
-  name: 'vm context',
-  needs: ['node@26', 'esbuild'],
-  endsByItself: true,
-  async prepare([path = '', esbuild = ''], order) {
-    const file = await commonFile(esbuild, { order, name: 'context' })
-    const text = `const lent = { ${LENT.join(', ')}, module: { exports: {} } }
+function context(name: string, part: { lent: readonly string[]; options: string }): Host {
+  return {
+    name,
+    needs: ['node@26', 'esbuild'],
+    endsByItself: true,
+    async prepare([path = '', esbuild = ''], order) {
+      const short = name.replace(/\W/g, '-')
+      const file = await commonFile(esbuild, { order, name: short })
+      const text = `const lent = { ${part.lent.join(', ')}, module: { exports: {} } }
 const code = require('node:fs').readFileSync(${JSON.stringify(file)}, 'utf8')
-require('node:vm').runInNewContext(code, lent)\n`
-    writeFileSync(join(order.folder, 'context.cjs'), text)
-    return [path, 'context.cjs']
-  },
+require('node:vm').runInNewContext(code, lent, ${part.options})\n`
+      writeFileSync(join(order.folder, `${short}.cjs`), text)
+      return [path, `${short}.cjs`]
+    },
+  }
 }
+
+/**
+ * What a page of Chromium or Electron is under `script-src 'self'`: there too V8 asks whether its context may make code
+ * of strings, or compile WebAssembly, and throws. Of the context's own, not what it is lent.
+ */
+const policed = context('content security policy', {
+  lent: LENT.filter((name) => name !== 'WebAssembly'),
+  options: '{ contextCodeGeneration: { strings: false, wasm: false } }',
+})
 
 const single: Host = {
   name: 'single executable',
@@ -84,7 +96,8 @@ export const constrained: readonly Host[] = [
   like('frozen intrinsics', { needs: 'node@26', flags: ['--frozen-intrinsics'] }),
   like('no code from strings', { needs: 'node@26', flags: ['--disallow-code-generation-from-strings'] }),
   worker,
-  context,
+  context('vm context', { lent: LENT, options: '{}' }),
+  policed,
   single,
   snapshot('node@24'),
   snapshot('node@26'),
