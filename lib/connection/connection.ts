@@ -51,8 +51,8 @@ export class Connection implements Listener {
   constructor(owner: ConnectionOwner, options: ConnectionOptions, engine: Engine) {
     this.#owner = owner
     this.#options = options
-    this.#parser = new Parser(engine, this, options.limits)
-    this.#inlet = new Inlet(engine.window, () => engine.busy)
+    this.#parser = new Parser(engine, this, options.parser)
+    this.#inlet = new Inlet(engine)
     this.#reader = new ResponseReader(this.#parser, this.#inlet, this)
   }
 

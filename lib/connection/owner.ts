@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange/exchange.js'
 import type { Connector, ConnectorOptions } from '../transport/connect.js'
-import type { ParserLimits } from '../wire/parser.js'
+import type { ParserOptions } from '../wire/limits.js'
 import type { Connection } from './connection.js'
 
 /** To whom a connection belongs. */
@@ -32,5 +32,5 @@ export interface ConnectionOptions {
   /** 0 for no limit. */
   maxRequests: number
   strictContentLength: boolean
-  limits: ParserLimits
+  parser: ParserOptions
 }

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from '../connection/owner.js'
 import type { RequestDefaults } from '../exchange/request.js'
-import { defaultLimits } from '../wire/parser.js'
+import { HeadMemory } from '../wire/head-memory.js'
+import { defaultLimits } from '../wire/limits.js'
 import {
   type ClientOptions,
   type ResolvedClientOptions,
@@ -58,6 +59,6 @@ function connectionOptions(url: URL, options: ResolvedClientOptions): Connection
     maxResponseSize: options.maxResponseSize,
     maxRequests: options.maxRequestsPerClient,
     strictContentLength: options.strictContentLength,
-    limits: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize },
+    parser: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize, heads: new HeadMemory() },
   }
 }

@@ -20,50 +20,78 @@ export interface InletListener {
   onWritable(): void
 }
 
+/** What all sockets of an engine read into, one at a time. */
+export interface SharedWindow {
+  readonly window: Uint8Array
+  /** It holds bytes that are being read: nobody else may write there. */
+  readonly busy: boolean
+}
+
 /** Bytes from which on a body is worth a slab. */
 const LONG = 131072
 
 const NOTHING = new Uint8Array(0)
 
+const inlets = new WeakMap<object, Inlet>()
+
+/** The same functions for all sockets: five closures of each connection would be a tenth of what it holds while idle. */
+const hears = {
+  error(this: Duplex, error: Error): void {
+    inlets.get(this)?.listener?.onSocketError(error)
+  },
+  close(this: Duplex): void {
+    inlets.get(this)?.listener?.onSocketClose()
+  },
+  drain(this: Duplex): void {
+    inlets.get(this)?.listener?.onWritable()
+  },
+  end(this: Duplex): void {
+    inlets.get(this)?.onEnd()
+  },
+  data(this: Duplex, chunk: Buffer): void {
+    inlets.get(this)?.onData(chunk)
+  },
+}
+
 /** The reading side of one socket: bytes arrive in a window that all sockets share. */
 export class Inlet {
-  /** To be given to the connector: the kernel then writes into the window. */
-  readonly onread: Onread
-  readonly #window: Uint8Array
-  readonly #busy: () => boolean
+  /** null before {@link attach} and after {@link release}. */
+  listener: InletListener | null = null
+  readonly #shared: SharedWindow
   #socket: Duplex | null = null
-  #listener: InletListener | null = null
   #paused = false
-  #released = false
   #byOnread = false
-  /** Where the next read goes, where the runtime asks; else null. */
-  #target: Uint8Array | null = null
-  readonly #slabs = new Slabs()
+  /** While a long body is read, where the runtime asks where to. */
+  #slabs: Slabs | null = null
   /** Bytes of a socket that came while the window was in use, or while paused. */
-  #aside: Buffer[] = []
+  #aside: Buffer[] | null = null
   /** What is left of the chunk in delivery, behind the part that stands in the window. */
   #undelivered: Uint8Array = NOTHING
   #ended = false
   #draining = false
 
-  constructor(window: Uint8Array, busy: () => boolean) {
-    this.#window = window
-    this.#busy = busy
-    const callback = (length: number, buffer: Uint8Array) => this.#onread(length, buffer)
-    this.onread = { buffer: asksForBuffers() ? () => this.#nextBuffer() : window, callback }
+  constructor(shared: SharedWindow) {
+    this.#shared = shared
+  }
+
+  /** To be given to the connector: the kernel then writes into the window. */
+  get onread(): Onread {
+    const buffer = asksForBuffers() ? this.#nextBuffer.bind(this) : this.#shared.window
+    return { buffer, callback: this.#onread.bind(this) }
   }
 
   attach(socket: Duplex, listener: InletListener): void {
     this.#socket = socket
-    this.#listener = listener
+    this.listener = listener
     this.#byOnread = deliversByOnread(socket)
-    socket.on('error', this.#onError)
-    socket.on('close', this.#onClose)
-    socket.on('drain', this.#onDrain)
-    socket.on('end', this.#onEnd)
-    if (!this.#byOnread) socket.on('data', this.#onData)
+    inlets.set(socket, this)
+    socket.on('error', hears.error)
+    socket.on('close', hears.close)
+    socket.on('drain', hears.drain)
+    socket.on('end', hears.end)
+    if (!this.#byOnread) socket.on('data', hears.data)
     else socket.resume()
-    if (this.#aside.length > 0) this.#drainLater()
+    if (this.#aside !== null) this.#drainLater()
   }
 
   /** Facts about the socket, for errors. */
@@ -84,7 +112,7 @@ export class Inlet {
   resume(): void {
     if (!this.#paused && !this.#byOnread) return
     this.#paused = false
-    if (this.#aside.length > 0) this.#drainLater()
+    if (this.#aside !== null) this.#drainLater()
     else this.#restart()
   }
 
@@ -99,32 +127,24 @@ export class Inlet {
 
   /** Ends the socket. `onSocketClose` still follows. */
   destroy(): void {
-    this.#aside = []
+    this.#aside = null
     this.#socket?.destroy()
   }
 
   /** Hands the socket to a user, `rest` first. */
   release(rest: Uint8Array): Duplex {
     const socket = this.#socket as Duplex
-    this.#released = true
-    this.#listener = null
+    this.listener = null
+    inlets.delete(socket)
     deliverToReaders(socket)
-    for (const [event, listener] of [
-      ['error', this.#onError],
-      ['close', this.#onClose],
-      ['drain', this.#onDrain],
-      ['end', this.#onEnd],
-      ['data', this.#onData],
-    ] as const) {
-      socket.off(event, listener)
-    }
+    for (const [event, listener] of Object.entries(hears)) socket.off(event, listener)
     // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
     // until somebody reads. Paused, neither would be.
     socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const held = Buffer.concat([rest, this.#undelivered, ...this.#aside])
+    const held = Buffer.concat([rest, this.#undelivered, ...(this.#aside ?? [])])
     this.#undelivered = NOTHING
-    this.#aside = []
+    this.#aside = null
     if (held.length > 0) socket.unshift(held)
     return socket
   }
@@ -134,53 +154,67 @@ export class Inlet {
    * that is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
    */
   #nextBuffer(): Uint8Array {
-    const unparsed = this.#listener?.unparsed ?? 0
-    this.#target = unparsed >= LONG ? this.#slabs.room(unparsed) : this.#window
-    return this.#target
+    const unparsed = this.listener?.unparsed ?? 0
+    if (unparsed < LONG) {
+      this.#slabs = null
+      return this.#shared.window
+    }
+    this.#slabs ??= new Slabs()
+    return this.#slabs.room(unparsed)
   }
 
   #onread(length: number, buffer: Uint8Array): boolean {
-    if (this.#target !== null && buffer !== this.#window) {
-      const more = this.#listener?.onBodyBytes(this.#slabs.part(length)) ?? false
+    const { window } = this.#shared
+    const { listener } = this
+    if (this.#slabs !== null && buffer !== window) {
+      const more = listener?.onBodyBytes(this.#slabs.part(length)) ?? false
       if (!more) this.#paused = true
       return more
     }
-    if (this.#released) return this.#socket?.push(Buffer.from(this.#window.subarray(0, length))) ?? false
-    const listener = this.#listener
     if (listener === null) {
-      this.#aside.push(Buffer.from(this.#window.subarray(0, length)))
+      const bytes = Buffer.from(window.subarray(0, length))
+      if (this.#socket !== null) return this.#socket.push(bytes)
+      this.#setAside(bytes)
       return true
     }
     const more = listener.onBytes(length)
-    if (this.#released) return true
+    if (this.listener === null) return true
     if (!more) this.#paused = true
     return more
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.#aside.length > 0 || this.#undelivered.length > 0 || this.#paused || this.#busy()) {
-      this.#aside.push(chunk)
-      if (!this.#paused) this.#drainLater()
-      return
+  onData(chunk: Buffer): void {
+    if (this.#aside === null && this.#undelivered.length === 0 && !this.#paused && !this.#shared.busy) {
+      return this.#deliver(chunk)
     }
-    this.#deliver(chunk)
+    this.#setAside(chunk)
+    if (!this.#paused) this.#drainLater()
+  }
+
+  #setAside(bytes: Buffer): void {
+    this.#aside ??= []
+    this.#aside.push(bytes)
   }
 
   /** A chunk may be longer than the window. */
   #deliver(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; at += this.#window.length) {
-      const listener = this.#listener
+    const { window } = this.#shared
+    for (let at = 0; at < chunk.length; at += window.length) {
+      const { listener } = this
       if (listener === null) return
-      const part = chunk.subarray(at, at + this.#window.length)
-      this.#window.set(part)
+      const part = chunk.subarray(at, at + window.length)
+      window.set(part)
       // Whoever takes the socket over in there takes the rest of this chunk along.
       this.#undelivered = chunk.subarray(at + part.length)
       const more = listener.onBytes(part.length)
       const rest = this.#undelivered
       this.#undelivered = NOTHING
-      if (this.#released) return
+      if (this.listener === null) return
       if (more) continue
-      if (rest.length > 0) this.#aside.unshift(Buffer.from(rest))
+      if (rest.length > 0) {
+        this.#aside ??= []
+        this.#aside.unshift(Buffer.from(rest))
+      }
       this.pause()
       return
     }
@@ -196,11 +230,13 @@ export class Inlet {
   }
 
   #drainAside(): void {
-    while (this.#aside.length > 0 && !this.#paused && this.#listener !== null) {
-      this.#deliver(this.#aside.shift() as Buffer)
+    while (this.#aside !== null && !this.#paused && this.listener !== null) {
+      const first = this.#aside.shift() as Buffer
+      if (this.#aside.length === 0) this.#aside = null
+      this.#deliver(first)
     }
-    if (this.#paused || this.#listener === null) return
-    if (this.#ended) this.#listener.onReadEnd()
+    if (this.#paused || this.listener === null) return
+    if (this.#ended) this.listener.onReadEnd()
     else this.#restart()
   }
 
@@ -212,14 +248,8 @@ export class Inlet {
     if (this.#byOnread) socket.read(0)
   }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.#ended = true
-    if (this.#aside.length === 0) this.#listener?.onReadEnd()
+    if (this.#aside === null) this.listener?.onReadEnd()
   }
-
-  readonly #onError = (error: Error): void => this.#listener?.onSocketError(error)
-
-  readonly #onClose = (): void => this.#listener?.onSocketClose()
-
-  readonly #onDrain = (): void => this.#listener?.onWritable()
 }

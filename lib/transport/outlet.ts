@@ -12,13 +12,12 @@ export class Outlet {
   readonly socket: Duplex
   /** Heads that follow one another, as one string. */
   #text = ''
-  /** Whole pieces in order; empty while only {@link #text} is in use. */
-  #pieces: (string | Uint8Array)[] = []
+  /** Whole pieces in order; null while only {@link #text} is in use. */
+  #pieces: (string | Uint8Array)[] | null = null
   #scheduled = false
   #destroyed = false
   #appended = 0
   #handedOver = 0
-  readonly #flush = (): void => this.flush()
 
   constructor(socket: Duplex) {
     this.socket = socket
@@ -47,6 +46,7 @@ export class Outlet {
   }
 
   appendBytes(bytes: Uint8Array): void {
+    this.#pieces ??= []
     if (this.#text !== '') {
       this.#pieces.push(this.#text)
       this.#text = ''
@@ -63,14 +63,14 @@ export class Outlet {
     const socket = this.socket
     const text = this.#text
     const pieces = this.#pieces
-    if (pieces.length > 0) {
+    if (pieces !== null) {
       const length = pieces.reduce((sum, piece) => sum + piece.length, text.length)
       if (length !== this.#appended - this.#handedOver) return this.#fallShort()
-      this.#pieces = []
+      this.#pieces = null
     }
     this.#handedOver = this.#appended
     this.#text = ''
-    if (pieces.length === 0) {
+    if (pieces === null) {
       socket.write(text, 'latin1')
       return
     }
@@ -93,7 +93,7 @@ export class Outlet {
   destroy(): void {
     this.#destroyed = true
     this.#text = ''
-    this.#pieces = []
+    this.#pieces = null
   }
 
   /**
@@ -103,8 +103,10 @@ export class Outlet {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    process.nextTick(this.#later)
+    process.nextTick(flushLater, this)
   }
+}
 
-  readonly #later = (): void => queueMicrotask(this.#flush)
+function flushLater(outlet: Outlet): void {
+  queueMicrotask(() => outlet.flush())
 }

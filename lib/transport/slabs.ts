@@ -1,20 +1,20 @@
-/** Bytes of a slab: as much as one read may bring, and little enough to be kept alive by one part of it. */
+/** Bytes of a slab at most: as much as one read may bring, and little enough to be kept alive by one part of it. */
 const SLAB = 262144
 /** A slab with less room than this is not read into any more. */
 const LEAST = 32768
 
-/** Memory that the kernel fills and users keep: each part is given away once. */
+/** Memory for one body that the kernel fills and users keep: each part is given away once. */
 export class Slabs {
   #slab: Buffer | null = null
   #used = 0
 
   /** Room for the next read: no more than `wanted`, so that nothing else gets in there. */
   room(wanted: number): Uint8Array {
-    if (this.#slab === null || SLAB - this.#used < LEAST) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB)
+    if (this.#slab === null) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB, wanted))
       this.#used = 0
     }
-    return this.#slab.subarray(this.#used, Math.min(SLAB, this.#used + wanted))
+    return this.#slab.subarray(this.#used, this.#used + wanted)
   }
 
   /** The `length` bytes that came into what {@link room} returned last. */
@@ -22,7 +22,7 @@ export class Slabs {
     const slab = this.#slab as Buffer
     const part = slab.subarray(this.#used, this.#used + length)
     this.#used += length
-    if (SLAB - this.#used < LEAST) this.#slab = null
+    if (slab.length - this.#used < LEAST) this.#slab = null
     return part
   }
 }

@@ -5,7 +5,7 @@ const MAX_BYTES = 2048
 
 /**
  * The head that came twice in a row, as bytes and as what it means: servers say the same over and over, and what is
- * the same to the byte need not be parsed again.
+ * the same to the byte need not be parsed again. All connections to an origin share one.
  */
 export class HeadMemory {
   /** The head's bytes, four by four; the last four overlap with those before. */

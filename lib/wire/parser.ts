@@ -2,6 +2,7 @@ import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../err
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { HeadMemory } from './head-memory.js'
+import { defaultLimits, type ParserLimits, type ParserOptions } from './limits.js'
 import { ownCopy } from './own-copy.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 
@@ -22,24 +23,6 @@ export interface ResponseSink {
   onMessageEnd(trailers: string[], reusable: boolean): void
   /** 101, or 2xx to CONNECT: all bytes that follow are not HTTP. */
   onTunnel(head: ResponseHead): void
-}
-
-export interface ParserLimits {
-  /** Bytes of start line and fields of one message. */
-  maxHeaderBytes: number
-  /** Fields, and trailers, of one message. */
-  maxHeaderCount: number
-  /** Bytes of chunk framing between two pieces of data, trailers included. */
-  maxChunkOverhead: number
-  /** 1xx responses before the final one. */
-  maxInformational: number
-}
-
-export const defaultLimits: ParserLimits = {
-  maxHeaderBytes: 16384,
-  maxHeaderCount: 2000,
-  maxChunkOverhead: 16384,
-  maxInformational: 64,
 }
 
 const START = 0
@@ -72,11 +55,12 @@ export class Parser {
   #reusable = false
   #inTrailers = false
   #stopped = false
-  readonly #memory = new HeadMemory()
+  readonly #heads: HeadMemory
 
-  constructor(engine: Engine, sink: ResponseSink, limits: ParserLimits = defaultLimits) {
+  constructor(engine: Engine, sink: ResponseSink, options: ParserOptions = defaultLimits) {
     this.#sink = sink
-    this.#limits = limits
+    this.#limits = options
+    this.#heads = options.heads ?? new HeadMemory()
     this.engine = engine
     this.#handle = this.engine.allocate()
   }
@@ -203,9 +187,9 @@ export class Parser {
 
   #readHead(end: number): void {
     const start = this.#position
-    const known = this.#carry === '' ? this.#memory.find(this.engine.view, start, end) : null
+    const known = this.#carry === '' ? this.#heads.find(this.engine.view, start, end) : null
     if (known !== null) {
-      this.#position = start + this.#memory.length
+      this.#position = start + this.#heads.length
       return this.#accept(known)
     }
     const code = this.#execute(end)
@@ -234,7 +218,7 @@ export class Parser {
     )
     this.#openSection()
     this.#checkFraming(head)
-    this.#memory.note(section, head)
+    this.#heads.note(section, head)
     this.#accept(head)
   }
 

@@ -1,5 +1,6 @@
 import type { Engine } from '../../lib/wire/engine.js'
-import { ANSWERS, type Answers, defaultLimits, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { defaultLimits } from '../../lib/wire/limits.js'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import { ScriptEngine } from '../../lib/wire/script-engine.js'
 import { wasmEngine } from '../../lib/wire/wasm-engine.js'

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
+import { HeadMemory } from '../../lib/wire/head-memory.js'
+import { defaultLimits } from '../../lib/wire/limits.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import { engines } from './drive.js'
@@ -120,6 +122,26 @@ for (const [name, engine] of engines) {
       { numRuns: 300 },
     )
     t.comment(`${seen} responses`)
+  })
+
+  t.test(`what other parsers have seen changes nothing, ${name}`, async () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.nat(2)), { maxLength: 20 }), (turns) => {
+        const options = { ...defaultLimits, heads: new HeadMemory() }
+        const logs = [0, 1, 2].map(() => new Log(turns.map(() => ANSWERS.request)))
+        const parsers = logs.map((log) => new Parser(engine, log, options))
+        for (const [reply, turn] of turns) feed(parsers[turn] as Parser, logs[turn] as Log, reply, [])
+        const alone = logs.map(() => new Log(turns.map(() => ANSWERS.request)))
+        const parsersAlone = alone.map((log) => new Parser(engine, log))
+        for (const [reply, turn] of turns) feed(parsersAlone[turn] as Parser, alone[turn] as Log, reply, [])
+        for (const parser of [...parsers, ...parsersAlone]) parser.release()
+        t.strictSame(
+          logs.map(({ told }) => told),
+          alone.map(({ told }) => told),
+        )
+      }),
+      { numRuns: 200 },
+    )
   })
 
   t.test(`the same head of two lengths of body: to HEAD and to GET, ${name}`, async (t) => {
