@@ -90,6 +90,7 @@ const tls: Record<string, Case> = {
   },
   'a certificate of the client': async (scene) => {
     const { mutual } = scene.peer
+    if (mutual === undefined) throw new Error('the server does not listen for this')
     const { key, cert } = scene.setting.client
     await secured(scene, { key, cert }, { url: mutual })
     // Refused by the handshake, or by the answer.

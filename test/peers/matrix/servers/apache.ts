@@ -109,7 +109,7 @@ export const apache: Server = {
     'conditions: a range beyond the end': {
       error: /undefined\n- 'bytes \*\/5500'/,
       because:
-        'its 416 of a file has no content-range (RFC 9110, 15.5.17): curl -i -r 900000- http://localhost/text.txt',
+        'its 416 of a file has no content-range, as it should (RFC 9110, 15.5.17): curl -i -r 900000- http://localhost/text.txt',
     },
   },
   missing: async () => missing('apache2', ['apache2-bin']),

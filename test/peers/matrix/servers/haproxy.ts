@@ -60,7 +60,6 @@ export const haproxy: Server = {
   name: 'HAProxy',
   headLimit: { bytes: 24_000, status: 400 },
   lacks: {
-    'answers: until the connection ends': 'it always puts the body in chunks',
     'keep-alive: three requests on each connection': 'it has no such limit',
   },
   missing: async () => missing('haproxy'),

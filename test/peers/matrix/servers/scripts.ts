@@ -81,6 +81,7 @@ async function startIn(
 
 const COMMON = {
   'answers: until the connection ends': 'it always puts the body in chunks',
+  'answers: of which trailers follow the body': 'a Response has none',
   'answers: trailers': 'a Response has none',
   'tunnels: CONNECT': 'it has no means to hand the socket over',
   'keep-alive: three requests on each connection': 'it has no such limit',

@@ -58,6 +58,7 @@ const routes: Record<string, (call: Call) => Response | Promise<Response>> = {
   '/nothing': () => new Response(''),
   '/nothing-chunked': () => new Response(inPieces([])),
   '/close': () => new Response('closed', { headers: { connection: 'close' } }),
+  '/legacy': () => new Response(inPieces(CHUNKS), { headers: { connection: 'close' } }),
   '/redirect': () => new Response(null, { status: 302, headers: { location: '/text.txt' } }),
   '/moved': async ({ request }) => {
     await request.arrayBuffer()
