@@ -73,9 +73,15 @@ const answers: Record<string, Case> = {
     assert.equal(headers['content-length'], String(setting.big.length))
     assert.ok(bytes.equals(setting.big))
   }),
-  'in chunks': get('/chunks', ({ headers, bytes }) => {
-    assert.equal(headers['transfer-encoding'], 'chunked')
-    assert.equal(String(bytes), CHUNKS.join(''))
+  'in chunks': byClient(async (client) => {
+    let framing: unknown
+    // A proxy that was kept from sending until it had all of the body gives its length.
+    for (let tries = 0; framing === undefined && tries < 10; tries++) {
+      const { headers, body } = await client.request({ path: '/chunks', method: 'GET' })
+      assert.equal(await body.text(), CHUNKS.join(''))
+      framing = headers['transfer-encoding']
+    }
+    assert.equal(framing, 'chunked')
   }),
   'without content': get('/empty', ({ statusCode, bytes }) => {
     assert.equal(statusCode, 204)
