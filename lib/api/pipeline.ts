@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { setImmediate } from '../base/clock.js'
 import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'

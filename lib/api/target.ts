@@ -1,3 +1,4 @@
+import { queueMicrotask } from '../base/clock.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'

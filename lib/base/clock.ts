@@ -1,6 +1,11 @@
+/** As they were when this was loaded: fake timers that a test installs later hold no request up. */
+export const { queueMicrotask, setImmediate } = globalThis
+export const { nextTick } = process
+
 /** Who is told when an alarm goes off. */
 export interface AlarmListener {
-  onAlarm(alarm: Alarm): void
+  /** `late`: ms since it was due. */
+  onAlarm(alarm: Alarm, late: number): void
 }
 
 /** Where the clock takes time from; tests bring their own. */
@@ -108,7 +113,7 @@ export class Clock {
     }
     for (const alarm of due) {
       // A listener before may have cleared it or set it anew.
-      if (alarm.deadline === alarm.key && alarm.index < 0) this.#ring(alarm)
+      if (alarm.deadline === alarm.key && alarm.index < 0) this.#ring(alarm, now - alarm.key)
     }
     this.#wind()
   }
@@ -119,10 +124,10 @@ export class Clock {
     this.#rise(alarm)
   }
 
-  #ring(alarm: Alarm): void {
+  #ring(alarm: Alarm, late: number): void {
     alarm.deadline = Infinity
     try {
-      alarm.listener.onAlarm(alarm)
+      alarm.listener.onAlarm(alarm, late)
     } catch (error) {
       // The other alarms still ring; the bug is still heard of.
       queueMicrotask(() => {
@@ -194,6 +199,11 @@ export class Alarm {
 
   get pending(): boolean {
     return this.deadline !== Infinity
+  }
+
+  /** ms until it is due, negative when it is late; Infinity when it is not set. */
+  get left(): number {
+    return this.deadline - this.#clock.now()
   }
 
   /** `delay` in ms from now. Setting it again replaces the earlier time. */

@@ -1,4 +1,4 @@
-import { Alarm, type AlarmListener } from '../base/clock.js'
+import { setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
@@ -14,15 +14,17 @@ import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import type { BodySenderListener } from './send-body.js'
+import { Silence, type SilenceListener } from './silence.js'
 import { ConnectionState, READ, READING, WRITING } from './state.js'
 import { timeoutOf } from './timeouts.js'
 
 /** How many bytes of a response that nobody wants are read to keep the connection. */
 const DISCARD_LIMIT = 131072
 
-type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & AlarmListener & BodySenderListener
+/** ms within which what a server did is taken to have been read. */
+const TURN = 1
 
-const UNCHANGED = -1
+type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & BodySenderListener & SilenceListener
 
 /** One socket with its parser and the exchanges under way on it. Knows nothing of who owns it. */
 export class Connection implements Listener {
@@ -33,10 +35,7 @@ export class Connection implements Listener {
   readonly #parser: Parser
   readonly #inlet: Inlet
   readonly #reader: ResponseReader
-  readonly #alarm = new Alarm(this)
-  /** ms the alarm is to be set to when all that came was read; 0 to clear it. */
-  #delay = UNCHANGED
-  #receiving = false
+  readonly #silence = new Silence(this)
   #writer: RequestWriter | null = null
   #starting: Exchange | null = null
   #sent = 0
@@ -44,8 +43,7 @@ export class Connection implements Listener {
   #bodyBytes = 0
   #keepAliveHint: number | null = null
   #closed = false
-  /** Counts what set the alarm anew or cleared it, to tell whether it still means what it did. */
-  #armed = 0
+  #look: 'none' | 'under way' | 'done' = 'none'
   #tunnel: ResponseHead | null = null
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions, engine: Engine) {
@@ -95,9 +93,26 @@ export class Connection implements Listener {
   accepts(exchange: Exchange, pipelining: number): boolean {
     if (this.#writer === null || this.#starting !== null || !this.#state.mayWrite) return false
     const last = this.#pipeline.tail
-    if (last === null) return true
+    if (last === null) return this.#look !== 'under way' && !this.rested
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
     return mayFollow(last, exchange)
+  }
+
+  /** It was idle for longer than a turn of the loop takes: what the server did meanwhile may stand unread. */
+  get rested(): boolean {
+    return this.#pipeline.size === 0 && this.#look === 'none' && this.#silence.length > TURN
+  }
+
+  /** Reads what has come by now, above all that the server closed; then it is ready, if it is there still. */
+  look(): void {
+    this.#look = 'under way'
+    // The poll phase comes before the check phase.
+    setImmediate(() => {
+      this.#look = 'done'
+      if (this.#silence.tooLong) this.onSilence()
+      else if (!this.#closed) this.#owner.onReady(this)
+      this.#look = 'none'
+    })
   }
 
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
@@ -125,8 +140,8 @@ export class Connection implements Listener {
       return
     }
     this.#sent++
-    if (this.#pipeline.head === exchange) this.#arm(exchange.request.headersTimeout)
     writer.write(exchange, close)
+    this.#progress()
   }
 
   /** Ends everything with `error`: nothing is sent again. */
@@ -137,10 +152,9 @@ export class Connection implements Listener {
   // What the socket tells
 
   onBytes(length: number): boolean {
-    this.#receiving = true
+    this.#silence.hold()
     const more = this.#reader.read(length)
-    this.#receiving = false
-    this.#setAlarm()
+    this.#silence.release()
     return more
   }
 
@@ -149,10 +163,9 @@ export class Connection implements Listener {
   }
 
   onBodyBytes(chunk: Buffer): boolean {
-    this.#receiving = true
+    this.#silence.hold()
     const more = this.#reader.take(chunk)
-    this.#receiving = false
-    this.#setAlarm()
+    this.#silence.release()
     return more
   }
 
@@ -172,13 +185,17 @@ export class Connection implements Listener {
   onWritable(): void {
     if (this.#closed) return
     this.#writer?.resume()
+    this.#progress()
     this.#owner.onReady(this)
   }
 
   // What the reader tells
 
   onReadFailed(error: Error): void {
-    this.#end(error, 'head')
+    const exchange = this.#pipeline.head
+    const written = this.#writer?.outlet.bytesHandedOver ?? 0
+    // What comes before a byte of its request is out can not be about it.
+    this.#end(error, exchange !== null && written <= exchange.outputStart ? 'network' : 'head')
   }
 
   onReadFinished(): void {
@@ -195,7 +212,7 @@ export class Connection implements Listener {
     if (this.#closed) return
     const exchange = this.#pipeline.shift() as Exchange
     this.#closed = true
-    this.#alarm.drop()
+    this.#silence.drop()
     this.#writer?.stop(exchange)
     this.#reader.close()
     const socket = this.#inlet.release(rest)
@@ -232,7 +249,7 @@ export class Connection implements Listener {
     this.#bodyBytes = 0
     this.#keepAliveHint = head.keepAliveHint
     if (!head.persistent) this.#state.keepAlive = 'last'
-    this.#arm(exchange.request.bodyTimeout)
+    this.#silence.allow(exchange.request.bodyTimeout)
     exchange.head(head)
     if (this.#closed) return
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
@@ -252,7 +269,7 @@ export class Connection implements Listener {
     if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
       return this.#end(new InformationalError('the response of an aborted request is too long to read on'), 'caller')
     }
-    this.#arm(exchange.request.bodyTimeout)
+    this.#silence.allow(exchange.request.bodyTimeout)
     exchange.data(chunk)
   }
 
@@ -262,14 +279,15 @@ export class Connection implements Listener {
     this.#answered++
     this.#owner.onRunningChanged(this)
     this.#writer?.stop(exchange)
-    if (!reusable) this.#state.keepAlive = 'last'
+    // RFC 9112 §9.5: a server that answers early may not read the rest.
+    const sent = this.#writer?.outlet.passed(this.#pipeline.head?.outputStart)
+    if (!reusable || !sent) this.#state.keepAlive = 'last'
     this.#reader.resume()
-    const next = this.#pipeline.head
-    if (next !== null) this.#arm(next.request.headersTimeout)
-    else this.#arm(0)
+    this.#await()
     exchange.end(trailers)
     if (this.#closed) return
-    if (this.#state.keepAlive === 'last' && (this.#pipeline.size === 0 || !reusable)) {
+    const nobody = this.#pipeline.size === 0 || (this.#pipeline.size === 1 && this.#pipeline.head?.done)
+    if (this.#state.keepAlive === 'last' && (nobody || !reusable)) {
       return this.#end(new InformationalError('the connection is not kept alive'), 'network')
     }
     if (this.#pipeline.size === 0) this.#idle()
@@ -284,27 +302,30 @@ export class Connection implements Listener {
   // What the sender of a body tells
 
   onBodyProgress(): void {
-    const exchange = this.#writer?.sending
-    if (exchange != null && this.#state.reading === READING.idle) this.#arm(exchange.request.headersTimeout)
+    this.#progress()
   }
 
   onBodyEnd(): void {
     if (this.#closed) return
     this.#writer?.finish()?.requestSent()
+    this.#progress()
     if (!this.#closed) this.#owner.onReady(this)
   }
 
   onBodyError(error: Error): void {
-    this.#end(error, 'caller')
+    const exchange = this.#writer?.sending
+    if (exchange == null || exchange === this.#pipeline.head) return this.#end(error, 'caller')
+    exchange.fail(error, { phase: exchange.phase })
+    this.#writer?.stop(exchange, error)
   }
 
   // What handlers ask for
 
   onExchangeAborted(exchange: Exchange): void {
     if (exchange === this.#starting || this.#closed) return
-    // Its request is out: in mid-pipeline its response is read and dropped, so that the others live.
-    if (exchange !== this.#pipeline.head && this.#writer?.sending !== exchange) return
-    this.#end(exchange.reason as Error, 'caller')
+    // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
+    if (exchange === this.#pipeline.head) this.#end(exchange.reason as Error, 'caller')
+    else this.#writer?.stop(exchange)
   }
 
   onExchangePaused(exchange: Exchange): void {
@@ -313,7 +334,7 @@ export class Connection implements Listener {
 
   onExchangeResumed(exchange: Exchange): void {
     if (!this.#reader.paused || exchange !== this.#pipeline.head || this.#closed) return
-    this.#arm(exchange.request.bodyTimeout)
+    this.#silence.allow(exchange.request.bodyTimeout)
     this.#reader.resume()
   }
 
@@ -324,36 +345,26 @@ export class Connection implements Listener {
   #pauseReading(): void {
     if (this.#closed) return
     // A slow reader is not a slow server.
-    this.#arm(0)
+    this.#silence.allow(0)
     this.#reader.pause()
   }
 
   // Time
 
-  /** 0 stands for no limit. */
-  /** Once for all that is read in one go: looking at the clock takes longer than reading a short response. */
-  #arm(delay: number): void {
-    this.#delay = delay
-    this.#armed++
-    if (!this.#receiving) this.#setAlarm()
+  /** The youngest request got on. */
+  #progress(): void {
+    if (this.#pipeline.size === 1) this.#await()
   }
 
-  #setAlarm(): void {
-    const delay = this.#closed ? UNCHANGED : this.#delay
-    this.#delay = UNCHANGED
-    if (delay > 0) this.#alarm.set(delay)
-    else if (delay !== UNCHANGED) this.#alarm.clear()
+  /** For a response head. While the source of a body is waited for, it is not the server that is slow. */
+  #await(): void {
+    const exchange = this.#pipeline.head
+    if (exchange?.headReceived) return
+    const ours = exchange === null || this.#writer?.awaitsSource(exchange) === true
+    this.#silence.allow(ours ? 0 : exchange.request.headersTimeout)
   }
 
-  onAlarm(): void {
-    const armed = this.#armed
-    // What came while the event loop was busy is read in the poll phase, before the check phase.
-    setImmediate(() => {
-      if (armed === this.#armed && !this.#closed && !this.#alarm.pending) this.#timeOut()
-    })
-  }
-
-  #timeOut(): void {
+  onSilence(): void {
     const exchange = this.#pipeline.head
     if (exchange === null) return this.#end(new InformationalError('socket idle timeout'), 'network')
     this.#end(timeoutOf(exchange), 'head')
@@ -365,7 +376,7 @@ export class Connection implements Listener {
     const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)
     if (delay <= 0) return this.#end(new InformationalError('the server keeps no connection that long'), 'network')
     this.#inlet.unref()
-    this.#arm(delay)
+    this.#silence.allow(delay)
   }
 
   /** The one way out. `blame`: who is at fault decides who is sent again. */
@@ -373,7 +384,7 @@ export class Connection implements Listener {
     if (this.#closed) return
     this.#closed = true
     this.#state.read(READ.close)
-    this.#alarm.drop()
+    this.#silence.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0
     const ending = { error, blame, written, answered: this.#answered, streaming: writer?.streaming ?? null }

@@ -26,6 +26,10 @@ export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exc
   const failed: Exchange[] = []
   let oldest = true
   for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
+    exchange.written = Math.max(
+      0,
+      Math.min(ending.written, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
+    )
     if (!exchange.done) (mayGoAgain(exchange, ending, oldest) ? again : failed).push(exchange)
     oldest = false
   }
@@ -34,15 +38,15 @@ export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exc
 
 /** Fails each with an error of its own that tells its place. */
 export function failAll(exchanges: Exchange[], ending: Ending): void {
-  const { error, written, blame } = ending
+  const { error, blame } = ending
   for (const [index, exchange] of exchanges.entries()) {
     // What the owner ends everything with is the caller's own error: handed on as it is.
     const own = index === 0 || blame === 'owner' ? error : replicate(error)
     exchange.fail(own, {
       phase: exchange.phase,
       reusedSocket: exchange.reused,
-      bytesWritten: Math.max(0, written - exchange.outputStart),
-      replaySafe: isReplaySafe(exchange, written),
+      bytesWritten: exchange.written,
+      replaySafe: isReplaySafe(exchange),
     })
   }
 }
@@ -54,22 +58,22 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
  * given up in front of it, which says nothing of the server.
  */
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
-  const { blame, written, answered, streaming } = ending
+  const { blame, answered, streaming } = ending
   if (blame === 'owner' || exchange.responseStarted || exchange === streaming) return false
   if (exchange.bodyTaken && !exchange.request.replayable) return false
   if (oldest && (blame === 'head' || blame === 'caller')) return false
   const progress = blame === 'caller' || answered > exchange.answeredBefore
   if (exchange.replays > 0 && !progress) return false
-  if (!isReplaySafe(exchange, written)) return false
+  if (!isReplaySafe(exchange)) return false
   const fresh = !exchange.reused && answered === 0
-  if (oldest && fresh && written > exchange.outputStart) return false
+  if (oldest && fresh && exchange.written > 0) return false
   if (blame !== 'caller') exchange.replays++
   exchange.sent = false
   return true
 }
 
-function isReplaySafe(exchange: Exchange, written: number): boolean {
+function isReplaySafe(exchange: Exchange): boolean {
   if (exchange.responseStarted) return false
   const { idempotent, replayable } = exchange.request
-  return written <= exchange.outputStart || (idempotent && replayable)
+  return exchange.written === 0 || (idempotent && replayable)
 }

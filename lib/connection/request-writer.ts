@@ -1,4 +1,4 @@
-import { Alarm, type AlarmListener } from '../base/clock.js'
+import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { traceSend } from '../exchange/traces.js'
 import type { Outlet } from '../transport/outlet.js'
@@ -70,12 +70,19 @@ export class RequestWriter implements AlarmListener {
   }
 
   onAlarm(): void {
-    this.continue()
+    // The answer may have come while the event loop was busy.
+    setImmediate(() => this.continue())
   }
 
   /** The socket takes more. */
   resume(): void {
-    this.#sender?.resume()
+    this.outlet.flush()
+    if (!this.outlet.congested) this.#sender?.resume()
+  }
+
+  /** The body of `exchange` is under way, and neither the socket nor the server holds it up. */
+  awaitsSource(exchange: Exchange): boolean {
+    return this.sending === exchange && this.#state.writing === WRITING.body && !this.outlet.congested
   }
 
   /** The body was handed over whole. */

@@ -1,3 +1,4 @@
+import { queueMicrotask } from '../base/clock.js'
 import { SocketError } from '../errors.js'
 import type { Inlet } from '../transport/inlet.js'
 import type { Parser } from '../wire/parser.js'

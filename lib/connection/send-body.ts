@@ -1,10 +1,11 @@
+import { setImmediate } from '../base/clock.js'
 import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import type { Outlet } from '../transport/outlet.js'
 
 export interface BodySenderListener {
-  /** A piece was handed over: the request is making progress. */
+  /** A piece is asked for, or was handed over. */
   onBodyProgress(): void
   onBodyEnd(): void
   onBodyError(error: Error): void
@@ -49,6 +50,7 @@ export class BodySender {
     if (this.#started || this.#stopped) return
     this.#started = true
     this.exchange.bodyTaken = true
+    this.#listener.onBodyProgress()
     void this.#run()
   }
 
@@ -77,9 +79,12 @@ export class BodySender {
         const bytes = toBytes(piece)
         this.#send(bytes)
         share -= Math.max(bytes.length, LEAST_COST)
+        // A socket that takes more than that at once does not tell when it drained.
+        if (this.#outlet.congested) this.#outlet.flush()
+        this.#listener.onBodyProgress()
         if (this.#outlet.congested) await this.#writable()
         if (share <= 0 && !this.#stopped) {
-          await new Promise(setImmediate)
+          await new Promise<void>((resolve) => setImmediate(resolve))
           share = SHARE
         }
         if (this.#stopped) return
@@ -111,7 +116,6 @@ export class BodySender {
     this.#outlet.appendBytes(bytes)
     if (framing === 'chunked') this.#outlet.appendHead('\r\n')
     this.exchange.bodySent(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-    this.#listener.onBodyProgress()
   }
 
   #finish(): void {

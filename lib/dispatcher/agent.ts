@@ -1,4 +1,5 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
+import { setImmediate } from '../base/clock.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'

@@ -1,3 +1,4 @@
+import { queueMicrotask } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
@@ -116,7 +117,11 @@ export class ClientQueue implements ConnectionOwner, Carrier {
       if (this.#isNamedOtherwise(next) && !this.#retire()) break
       if (this.#connection === null) this.#connect(next)
       const connection = this.#connection
-      if (connection === null || !connection.accepts(next, this.#pipelining)) break
+      if (connection === null) break
+      if (!connection.accepts(next, this.#pipelining)) {
+        if (connection.rested) connection.look()
+        break
+      }
       this.#waiting.shift()
       this.#tally.add('pending', -1)
       connection.send(next, this.#pipelining === 0)

@@ -1,4 +1,5 @@
 import type { Picker } from '../balance/picker.js'
+import { queueMicrotask } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { Tally } from '../base/tally.js'
 import { invalidOption } from '../errors.js'

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { queueMicrotask } from '../base/clock.js'
 import type { Queue, QueueNode } from '../base/queue.js'
 import {
   type ErrorContext,
@@ -63,6 +64,8 @@ export class Exchange implements QueueNode<Exchange> {
   answeredBefore = 0
   /** Position in the connection's output at which the request begins. */
   outputStart = 0
+  /** Bytes of it that the socket had taken when its connection ended. */
+  written = 0
   /** What it was aborted with; null when it was not. */
   reason: Error | null = null
   rawTrailers: string[] | null = null

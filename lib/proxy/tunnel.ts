@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { Alarm, type AlarmListener } from '../base/clock.js'
+import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, locate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'

@@ -2,7 +2,7 @@ import type { IpcNetConnectOpts, Socket, TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
-import { Alarm } from '../base/clock.js'
+import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
 import { hearLastWords } from './last-words.js'
@@ -250,10 +250,12 @@ function serverName(rest: Settings['rest'], target: ConnectorOptions): string {
 }
 
 /** One try to connect: exactly one answer, by whichever comes first. */
-class Attempt {
+class Attempt implements AlarmListener {
   readonly #socket: Socket
   readonly #part: { event: string; settings: Settings; target: ConnectorOptions; callback: ConnectorCallback }
-  readonly #alarm = new Alarm({ onAlarm: () => this.#expire() })
+  readonly #alarm = new Alarm(this)
+  /** ms since it was due, from the alarm to the end of that turn. */
+  #late = 0
   #answered = false
 
   constructor(
@@ -265,7 +267,10 @@ class Attempt {
     socket.once(part.event, this.#onConnect)
     socket.on('error', this.#onError)
     socket.once('close', this.#onClose)
-    if (part.settings.timeout > 0) this.#alarm.set(part.settings.timeout)
+    if (part.settings.timeout <= 0) return
+    this.#alarm.set(part.settings.timeout)
+    socket.on('lookup', this.#onStep)
+    socket.on('connect', this.#onStep)
   }
 
   #settle(): boolean {
@@ -274,6 +279,8 @@ class Attempt {
     this.#alarm.drop()
     this.#socket.off('close', this.#onClose)
     this.#socket.off(this.#part.event, this.#onConnect)
+    this.#socket.off('lookup', this.#onStep)
+    this.#socket.off('connect', this.#onStep)
     return true
   }
 
@@ -291,6 +298,21 @@ class Attempt {
   readonly #onClose = (): void => {
     if (this.#settle())
       this.#part.callback(new Error(`The connection to ${this.#place} was closed before it stood`), null)
+  }
+
+  /** A step that the busy event loop saw too late: what follows it has the time that was lost. */
+  readonly #onStep = (): void => {
+    const late = this.#late || -this.#alarm.left
+    if (late > 0) this.#alarm.set(late)
+  }
+
+  onAlarm(_alarm: Alarm, late: number): void {
+    this.#late = late
+    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    setImmediate(() => {
+      this.#late = 0
+      if (!this.#alarm.pending) this.#expire()
+    })
   }
 
   #expire(): void {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { queueMicrotask } from '../base/clock.js'
 import type { SocketInfo } from '../errors.js'
 import { deliversByOnread, deliverToReaders, type Onread } from './connect.js'
 import { asksForBuffers, Slabs } from './slabs.js'

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from '../base/clock.js'
 
 /** Sockets whose last bytes are being read. */
 const listening = new WeakSet<Socket>()
@@ -14,7 +15,9 @@ export function hearLastWords(socket: Socket): void {
 /** One function for all sockets: one for each would give each a shape of its own. */
 function destroyLater(this: Socket, error?: NodeJS.ErrnoException): Socket {
   const { destroy } = Object.getPrototypeOf(this) as Socket
-  if (listening.has(this) || error?.syscall !== 'write') return destroy.call(this, error)
+  if (error?.syscall !== 'write') return destroy.call(this, error)
+  // One that failed may be followed by others.
+  if (listening.has(this)) return this
   listening.add(this)
   // Of two turns of the loop one has its poll phase before it: all that had come by now is read there.
   setImmediate(() => setImmediate(() => destroy.call(this, error)))

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { nextTick, queueMicrotask } from '../base/clock.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
 
 /** Bytes that may wait in front of the socket before more input is asked to wait. */
@@ -33,6 +34,11 @@ export class Outlet {
     return this.#handedOver
   }
 
+  /** All that stands before `position`, or all there is, was handed over. */
+  passed(position = this.#appended): boolean {
+    return this.#handedOver >= position
+  }
+
   /** More should wait until the socket drained. */
   get congested(): boolean {
     return this.socket.writableNeedDrain === true || this.#appended - this.#handedOver > CONGESTION
@@ -56,30 +62,39 @@ export class Outlet {
     this.#schedule()
   }
 
-  /** Hands over what was appended, in one write. */
+  /** Hands over what was appended, in one write; of more than the socket is to have at once a part. */
   flush(): void {
     this.#scheduled = false
     if (this.#destroyed || this.#handedOver === this.#appended) return
     const socket = this.socket
     const text = this.#text
     const pieces = this.#pieces
-    if (pieces !== null) {
-      const length = pieces.reduce((sum, piece) => sum + piece.length, text.length)
-      if (length !== this.#appended - this.#handedOver) return this.#fallShort()
-      this.#pieces = null
-    }
-    this.#handedOver = this.#appended
     this.#text = ''
     if (pieces === null) {
+      this.#handedOver = this.#appended
       socket.write(text, 'latin1')
       return
     }
+    if (text !== '') pieces.push(text)
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (length !== this.#appended - this.#handedOver) return this.#fallShort()
+    while (this.#pieces !== null && socket.writableNeedDrain !== true) this.#handOver(this.#pieces)
+  }
+
+  #handOver(pieces: (string | Uint8Array)[]): void {
+    const { socket } = this
+    let room = CONGESTION
     socket.cork()
-    for (const piece of pieces) {
-      if (typeof piece === 'string') socket.write(piece, 'latin1')
-      else socket.write(piece)
+    for (let piece = pieces[0]; piece !== undefined && room > 0; piece = pieces[0]) {
+      const part = typeof piece === 'string' ? piece : piece.subarray(0, room)
+      if (part.length < piece.length) pieces[0] = (piece as Uint8Array).subarray(room)
+      else pieces.shift()
+      room -= part.length
+      this.#handedOver += part.length
+      if (typeof part === 'string') socket.write(part, 'latin1')
+      else socket.write(part)
     }
-    if (text !== '') socket.write(text, 'latin1')
+    if (pieces.length === 0) this.#pieces = null
     socket.uncork()
   }
 
@@ -103,7 +118,7 @@ export class Outlet {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    process.nextTick(flushLater, this)
+    nextTick(flushLater, this)
   }
 }
 
