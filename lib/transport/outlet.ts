@@ -5,6 +5,9 @@ import { RequestContentLengthMismatchError } from '../errors.js'
 /** Bytes that may wait in front of the socket before more input is asked to wait. */
 const CONGESTION = 65536
 
+/** Bytes that are handed over at once: how a long upload gets on is seen by what the socket takes. */
+const PART = 262144
+
 /** What a body that shrank fails with. */
 export const TAKEN = 'The request body was detached or resized before it was sent'
 
@@ -83,7 +86,7 @@ export class Outlet {
 
   #handOver(pieces: (string | Uint8Array)[]): void {
     const { socket } = this
-    let room = CONGESTION
+    let room = PART
     socket.cork()
     for (let piece = pieces[0]; piece !== undefined && room > 0; piece = pieces[0]) {
       const part = typeof piece === 'string' ? piece : piece.subarray(0, room)

@@ -327,7 +327,7 @@ t.test('a slow source is not a slow server', async (t) => {
   await silent.close()
 })
 
-/** A socket to a peer that takes a piece every few ms, `limit` bytes at most, and answers when `size` have come. */
+/** A socket to a peer that takes 10 kB in a ms, `limit` bytes at most, and answers when `size` have come. */
 function slowly(size: number, limit = Infinity): Duplex {
   let taken = 0
   return new Duplex({
@@ -336,7 +336,7 @@ function slowly(size: number, limit = Infinity): Duplex {
       taken += chunk.length
       if (taken > limit) return
       if (taken > size) this.push(response('taken'))
-      setTimeout(callback, 5)
+      setTimeout(callback, chunk.length / 10_000)
     },
   })
 }
