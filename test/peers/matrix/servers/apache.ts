@@ -70,6 +70,11 @@ ${host(connect, `ProxyRequests On\nAllowCONNECT ${setting.echo}`)}
 `
 }
 
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return Array.from(text.matchAll(/\d+/g), ([child]) => Number(child))
+}
+
 async function begin(setting: Setting): Promise<Peer> {
   const ports = await freePorts(5)
   const [plain, secure, mutual, short, connect] = ports as [number, number, number, number, number]
@@ -89,10 +94,16 @@ async function begin(setting: Setting): Promise<Peer> {
     // What `apachectl graceful` sends.
     reload: reloading(file, () => void process.kill(program.pid, 'SIGUSR1')),
     stop: () => {
-      const children = readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, 'utf8').trim().split(' ')
+      const children = childrenOf(program.pid)
       const stopped = program.stop()
       // It would wait seconds for threads that hold tunnels.
-      for (const child of children) process.kill(Number(child), 'SIGKILL')
+      for (const child of children) {
+        try {
+          process.kill(child, 'SIGKILL')
+        } catch {
+          // It had ended.
+        }
+      }
       return stopped
     },
   }
