@@ -25,6 +25,33 @@ export const HeadersTimeoutError = /* @__PURE__ */ define({
 })
 export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
 
+/** Not handed to a connection within `timeouts.queue` ms. Ours. */
+export const QueueTimeoutError = /* @__PURE__ */ define({
+  name: 'QueueTimeoutError',
+  code: 'SLUICE_ERR_QUEUE_TIMEOUT',
+  fault: 'timeout',
+  message: 'Queue Timeout Error',
+})
+export type QueueTimeoutError = InstanceType<typeof QueueTimeoutError>
+
+/** Not done within `timeouts.total` ms, all tries included. Ours. */
+export const TotalTimeoutError = /* @__PURE__ */ define({
+  name: 'TotalTimeoutError',
+  code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+  fault: 'timeout',
+  message: 'Total Timeout Error',
+})
+export type TotalTimeoutError = InstanceType<typeof TotalTimeoutError>
+
+/** As many requests as `maxQueued` wait already. Nothing was sent. Ours. */
+export const QueueFullError = /* @__PURE__ */ define({
+  name: 'QueueFullError',
+  code: 'SLUICE_ERR_QUEUE_FULL',
+  fault: 'lifecycle',
+  message: 'Queue Full Error',
+})
+export type QueueFullError = InstanceType<typeof QueueFullError>
+
 /** A response head above `maxHeaderSize` bytes. */
 export const HeadersOverflowError = /* @__PURE__ */ define({
   name: 'HeadersOverflowError',
@@ -301,6 +328,9 @@ export function locate<E extends Error>(error: E, context: ErrorContext): E {
   }
   return error
 }
+
+/** Where a request stands of which nothing was sent. */
+export const UNSENT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
 
 const TOLD_TO_ALL = ['code', 'errno', 'syscall', 'address', 'port', 'statusCode', 'headers', 'proxy']
 

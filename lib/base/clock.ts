@@ -181,6 +181,11 @@ export class Clock {
 
 const processClock = new Clock()
 
+/** ms, never going back. */
+export function now(): number {
+  return processClock.now()
+}
+
 /** Goes off once, not before its time. Never keeps the process alive. */
 export class Alarm {
   readonly listener: AlarmListener

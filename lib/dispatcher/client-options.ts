@@ -2,6 +2,7 @@ import type { SessionOptions } from 'node:http2'
 import { unpolluted } from '../base/unpolluted.js'
 import type { ParserChoice } from '../connection/engines.js'
 import { invalidOption } from '../errors.js'
+import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
 
@@ -13,6 +14,16 @@ export interface ClientOptions {
   headersTimeout?: number | null
   /** Longest wait for a connection; 0 for no limit. Default: 10 000. */
   connectTimeout?: number | null
+  /**
+   * The limits above by shorter names, and those that count from dispatch on: `queue` and `total`. An option above comes
+   * first. Default: none beyond those.
+   */
+  timeouts?: Omit<Timeouts, 'deadline'> | null
+  /**
+   * Requests that may wait because all connections there may be have as many as they take; one more fails with a
+   * QueueFullError at once. Default: no limit.
+   */
+  maxQueued?: number | null
   /** How long an idle connection is kept, unless the server hints otherwise. Default: 4 000. */
   keepAliveTimeout?: number | null
   /** Upper bound for the server's `keep-alive: timeout` hint. Default: 600 000. */
@@ -122,6 +133,9 @@ export interface ResolvedClientOptions {
   maxResponseSize: number
   maxRequestsPerClient: number
   pipelining: number
+  /** Infinity for no limit. */
+  maxQueued: number
+  limits: Limits | null
   strictContentLength: boolean
   parser: ParserChoice
   localAddress: string | null
@@ -147,9 +161,10 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
       throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])
     }
   }
+  const timeouts = checkTimeouts(options.timeouts)
   return {
-    bodyTimeout: wait('bodyTimeout', options.bodyTimeout, 300_000),
-    headersTimeout: wait('headersTimeout', options.headersTimeout, 300_000),
+    bodyTimeout: wait('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),
+    headersTimeout: wait('headersTimeout', options.headersTimeout, timeouts.headers ?? 300_000),
     keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, 4_000),
     keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, 600_000),
     keepAliveTimeoutThreshold: finite('keepAliveTimeoutThreshold', options.keepAliveTimeoutThreshold, 2_000),
@@ -157,18 +172,20 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     maxResponseSize: responseSize(options.maxResponseSize),
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: whole('pipelining', options.pipelining, 1),
+    maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
+    limits: limitsOf({ ...timeouts, connect: 0 }, null),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),
     parser: parserChoice(options.parser),
     localAddress: text('localAddress', options.localAddress),
     socketPath: text('socketPath', options.socketPath),
-    connector: connectorOf(options),
+    connector: connectorOf(options, timeouts.connect),
   }
 }
 
 /** What requests take from their client. */
 export function requestDefaults(origin: URL, options: ResolvedClientOptions): RequestDefaults {
-  const { headersTimeout, bodyTimeout, strictContentLength } = options
-  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength }
+  const { headersTimeout, bodyTimeout, strictContentLength, limits } = options
+  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits }
 }
 
 /** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */
@@ -178,7 +195,7 @@ function nodeHeaderSize(): number | undefined {
   return found === null ? undefined : Number(found[1])
 }
 
-function connectorOf(options: ClientOptions): Connector {
+function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector {
   const { connect, tls, allowH2 } = options
   if (typeof connect === 'function') return connect
   if (connect !== undefined && connect !== null && typeof connect !== 'object') {
@@ -189,7 +206,7 @@ function connectorOf(options: ClientOptions): Connector {
   const given: Record<string, unknown> = {
     maxCachedSessions: options.maxCachedSessions,
     socketPath: options.socketPath,
-    timeout: wait('connectTimeout', options.connectTimeout, 10_000),
+    timeout: wait('connectTimeout', options.connectTimeout, connectTimeout),
     autoSelectFamily: options.autoSelectFamily,
     autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
   }

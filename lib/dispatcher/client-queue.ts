@@ -36,6 +36,8 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   #pumping = false
   #loading = false
   #sockets = 0
+  /** One with limits of its own has waited here. */
+  #hurried = false
   #halted = false
 
   constructor(part: {
@@ -94,6 +96,14 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.#tally.add('pending', 1)
     exchange.queued()
     this.pump()
+    if (exchange.deadlines === null) return
+    this.#hurried = true
+    exchange.deadlines.connecting(exchange.queue !== null && this.#connection?.open === false)
+  }
+
+  /** Some limit how long a connection may take to open. */
+  #tellConnecting(begun: boolean): void {
+    if (this.#hurried) for (const exchange of this.#waiting) exchange.deadlines?.connecting(begun)
   }
 
   /** Nobody is before it, nobody wants to hear that it waits, and the connection takes it. */
@@ -159,6 +169,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     }
     this.#host = first.request.hostHeader
     this.#connection.connect(this.#host)
+    this.#tellConnecting(true)
   }
 
   #load(): void {
@@ -210,6 +221,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   onConnected(connection: Connection): void {
     if (connection !== this.#connection) return
     this.#sockets++
+    this.#tellConnecting(false)
     this.#count()
     this.#listener.onConnect()
     this.pump()

@@ -1,5 +1,6 @@
 import { Tally } from '../base/tally.js'
 import type * as errors from '../errors.js'
+import { QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
@@ -21,6 +22,7 @@ export class Client extends LifecycleDispatcher {
   readonly #queue: ClientQueue
   readonly #defaults: RequestDefaults
   readonly #tally = new Tally()
+  readonly #maxQueued: number
   #needDrain = false
   #onRoom: (() => void) | null = null
   #onTornDown: (() => void) | null = null
@@ -34,6 +36,7 @@ export class Client extends LifecycleDispatcher {
     const site = siteOf(url, options)
     this.#url = site.url
     this.#defaults = site.defaults
+    this.#maxQueued = site.maxQueued
     this.#queue = new ClientQueue({
       listener: this.#listener(),
       options: site.connection,
@@ -85,7 +88,11 @@ export class Client extends LifecycleDispatcher {
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    return this.admit(new Exchange(new Request(options, this.#defaults), handler))
+    const exchange = new Exchange(new Request(options, this.#defaults), handler)
+    const { size, pipelining } = this.#queue
+    if (size - Math.max(1, pipelining) < this.#maxQueued) return this.admit(exchange)
+    exchange.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT)
+    return this.#room()
   }
 
   /** False when busy: then one `drain` follows. */

@@ -8,6 +8,7 @@ import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 
@@ -248,7 +249,7 @@ export class ComposedDispatcher extends Dispatcher {
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
-    return this.#dispatch(withOrigin(this.base, unpolluted(options)), handler)
+    return this.#dispatch(withDeadline(withOrigin(this.base, unpolluted(options))), handler)
   }
 
   override close(callback: () => void): void

@@ -4,7 +4,14 @@ import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpolluted } from '../base/unpolluted.js'
-import { ClientClosedError, ClientDestroyedError, InvalidArgumentError, invalidOption, locate } from '../errors.js'
+import {
+  ClientClosedError,
+  ClientDestroyedError,
+  InvalidArgumentError,
+  invalidOption,
+  locate,
+  UNSENT,
+} from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -148,7 +155,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   /** Answers true: no `drain` will follow. */
   #refuse(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const error = this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
-    locate(error, { phase: 'queued', bytesWritten: 0, replaySafe: true })
+    locate(error, UNSENT)
     if (typeof options.path === 'string') locate(error, { path: options.path })
     if (typeof options.method === 'string') locate(error, { method: options.method })
     const adapted = adaptHandler(handler, false)

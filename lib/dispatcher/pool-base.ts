@@ -2,7 +2,7 @@ import type { Picker } from '../balance/picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { Tally } from '../base/tally.js'
-import { invalidOption } from '../errors.js'
+import { invalidOption, QueueFullError, UNSENT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
@@ -25,6 +25,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   readonly #options: ResolvedPoolOptions
   readonly #defaults: RequestDefaults
   readonly #picker: Picker<Member>
+  readonly #pipelining: number
   readonly #members = new Set<Member>()
   readonly #waiting = new Queue<Waiting>()
   readonly #tally = new Tally()
@@ -44,6 +45,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
     const site = makeSite(this.#url, client)
     this.#defaults = site.defaults
+    this.#pipelining = site.pipelining
     if (resolved.factory === null) share(site, this.#options.client)
     this.#picker = picker(Number.isFinite(this.#options.connections))
   }
@@ -65,6 +67,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
+    if (this.#overfull) return this.#turnAway(waiting)
     if (this.#waiting.size > 0 || !this.#offer(waiting)) {
       if (waiting instanceof Exchange) waiting.carrier = this
       this.#waiting.push(waiting)
@@ -80,6 +83,27 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
     if (this.#options.factory !== null) return new Parcel({ ...options, origin: this.#url.origin }, handler)
     return new Exchange(new Request(options, this.#defaults), handler)
+  }
+
+  /** As many wait as may, beyond those that all connections together take at once. */
+  get #overfull(): boolean {
+    const { maxQueued, connections } = this.#options
+    if (maxQueued === Number.POSITIVE_INFINITY) return false
+    const { queued, pending, running } = this.#tally
+    const places = connections * Math.max(1, this.#pipelining)
+    return queued + pending + running - places >= maxQueued && this.#exhausted
+  }
+
+  #turnAway(waiting: Waiting): boolean {
+    this.#exchangeOf(waiting).fail(new QueueFullError(`${this.#options.maxQueued} requests wait already`), UNSENT)
+    this.#needDrain = true
+    return false
+  }
+
+  /** Of a request that ends before it was handed to anybody. */
+  #exchangeOf(waiting: Waiting): Exchange {
+    if (waiting instanceof Exchange) return waiting
+    return new Exchange(new Request(waiting.options, this.#defaults), waiting.handler)
   }
 
   get #full(): boolean {
@@ -174,9 +198,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
       this.#tally.add('queued', -1)
-      const exchange =
-        next instanceof Exchange ? next : new Exchange(new Request(next.options, this.#defaults), next.handler)
-      exchange.fail(error, { phase: 'queued', bytesWritten: 0, replaySafe: true })
+      this.#exchangeOf(next).fail(error, UNSENT)
     }
     if (this.#needDrain) {
       this.#needDrain = false

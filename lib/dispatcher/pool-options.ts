@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.js'
-import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
+import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
 /** Makes a dispatcher of an origin. The type of a method: its parameters may be declared narrower. */
@@ -31,13 +31,15 @@ export interface ResolvedPoolOptions {
   /** Infinity for no limit. */
   connections: number
   clientTtl: number | null
+  /** Infinity for no limit. */
+  maxQueued: number
   client: ClientOptions
 }
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { factory = null, connections = null, clientTtl = null, ...client } = options
+  const { factory = null, connections = null, clientTtl = null, maxQueued, ...client } = options
   if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
@@ -45,5 +47,11 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (clientTtl !== null && (typeof clientTtl !== 'number' || !Number.isFinite(clientTtl) || clientTtl <= 0)) {
     throw invalidOption('clientTtl', 'a number of ms above 0, or null', clientTtl)
   }
-  return { factory, connections: connections || Number.POSITIVE_INFINITY, clientTtl, client }
+  return {
+    factory,
+    connections: connections || Number.POSITIVE_INFINITY,
+    clientTtl,
+    maxQueued: whole('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
+    client,
+  }
 }

@@ -16,6 +16,7 @@ export interface Site {
   readonly defaults: RequestDefaults
   readonly connection: ConnectionOptions
   readonly pipelining: number
+  readonly maxQueued: number
   readonly parser: ResolvedClientOptions['parser']
 }
 
@@ -38,6 +39,7 @@ export function makeSite(url: URL, options: ResolvedClientOptions): Site {
     defaults: requestDefaults(url, options),
     connection: connectionOptions(url, options),
     pipelining: options.pipelining,
+    maxQueued: options.maxQueued,
     parser: options.parser,
   }
 }

@@ -19,6 +19,8 @@ export {
   NotSupportedError,
   type Phase,
   ProxyConnectionError,
+  QueueFullError,
+  QueueTimeoutError,
   RequestAbortedError,
   RequestContentLengthMismatchError,
   RequestRetryError,
@@ -28,6 +30,7 @@ export {
   SecureProxyConnectionError,
   SocketError,
   type SocketInfo,
+  TotalTimeoutError,
   UndiciError,
 } from '../errors.js'
 export { MessageSizeExceededError, Socks5ProxyError } from './elsewhere.js'

@@ -11,6 +11,7 @@ import {
 import { TAKEN } from '../transport/outlet.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { Deadlines } from './deadlines.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { Request } from './request.js'
@@ -71,6 +72,8 @@ export class Exchange implements QueueNode<Exchange> {
   rawTrailers: string[] | null = null
   /** What subscribers of diagnostics know it by. */
   trace: Trace | null = null
+  /** Watches over limits of this request alone; null when it has none. */
+  readonly deadlines: Deadlines | null
   #received: ResponseHead | null = null
   #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
@@ -82,6 +85,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.request = request
     this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
+    this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     traceCreate(this)
   }
 
@@ -113,6 +117,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   start(): void {
+    this.deadlines?.sent()
     if (!this.request.intact) return this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
@@ -157,7 +162,7 @@ export class Exchange implements QueueNode<Exchange> {
       this.#heldEnd = trailers
       return
     }
-    this.done = true
+    this.#finish()
     this.rawTrailers = trailers
     traceEnd(this, trailers)
     try {
@@ -169,7 +174,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   upgrade(head: ResponseHead, socket: Duplex): void {
     if (this.done) return
-    this.done = true
+    this.#finish()
     this.#received = head
     traceHead(this, head)
     try {
@@ -204,7 +209,7 @@ export class Exchange implements QueueNode<Exchange> {
   /** Ends it with an error, once. */
   fail(error: Error, context: ErrorContext = {}): void {
     if (this.done) return
-    this.done = true
+    this.#finish()
     const { origin, method, path } = this.request
     this.#tellError(locate(error, { ...context, origin, method, path }))
   }
@@ -249,6 +254,11 @@ export class Exchange implements QueueNode<Exchange> {
     } catch (error) {
       this.abort(error)
     }
+  }
+
+  #finish(): void {
+    this.done = true
+    this.deadlines?.drop()
   }
 
   #tellError(error: Error): void {

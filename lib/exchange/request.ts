@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import { checkTimeouts, type Limits, limitsOf, type Timeouts } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
 
@@ -43,6 +44,8 @@ export interface DispatchInput {
   headersTimeout?: number | null | undefined
   /** ms between two pieces of the response body; 0 for no limit. Default: the client's. */
   bodyTimeout?: number | null | undefined
+  /** Limits of this request, beside or instead of those above. Default: the client's. */
+  timeouts?: Timeouts | null | undefined
   /** Close the connection after it. Default: false. */
   reset?: boolean | null | undefined
   /** Send the body only when the server said `100 Continue`. Default: false. */
@@ -60,11 +63,14 @@ export interface RequestDefaults {
   /** ms */
   bodyTimeout: number
   strictContentLength: boolean
+  /** Beyond those of heads and bodies. Default: none. */
+  limits?: Limits | null
   /** The last request of no more than method and path: the next is often the same. */
   plain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
 }
 
 const NO_FIELDS: readonly string[] = []
+const NO_TIMEOUTS: ReturnType<typeof checkTimeouts> = {}
 
 /** A request, checked whole and encoded. */
 export class Request {
@@ -79,6 +85,7 @@ export class Request {
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
+  readonly limits: Limits | null
   readonly #defaults: RequestDefaults
   readonly #given: RequestBody | null
   readonly #expectContinue: boolean
@@ -97,8 +104,10 @@ export class Request {
     this.idempotent = flag('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
     this.blocking = flag('blocking', options.blocking, false) || this.upgrade !== null
     this.reset = flag('reset', options.reset, false)
-    this.headersTimeout = time('headersTimeout', options.headersTimeout, defaults.headersTimeout)
-    this.bodyTimeout = time('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout)
+    const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
+    this.headersTimeout = time('headersTimeout', options.headersTimeout ?? timeouts.headers, defaults.headersTimeout)
+    this.bodyTimeout = time('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
+    this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
     checkTypeOfService(options.typeOfService)
     this.#defaults = defaults
     this.#given = body

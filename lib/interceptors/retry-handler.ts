@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
-import { startTimer } from '../base/clock.js'
+import { now, startTimer } from '../base/clock.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -75,7 +76,7 @@ export class RetryHandler implements DispatchHandler {
     this.#handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     this.#dispatch = dispatch
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
-    this.#context = { state: { counter: 0 }, opts: { ...request, retryOptions } }
+    this.#context = { state: { counter: 0 }, opts: { ...withDeadline(request), retryOptions } }
   }
 
   get #settings(): options.RetrySettings {
@@ -244,6 +245,7 @@ export class RetryHandler implements DispatchHandler {
     const delay = retryDelay(error, state.counter, { method, settings })
     if (delay === null) return this.#giveUp(error)
     if (!repeatable) return this.#giveUp(notRepeatable(error))
+    if (now() + delay >= (opts.timeouts?.deadline ?? Number.POSITIVE_INFINITY)) return this.#giveUp(error)
     this.#letGo()
     this.#wait(delay)
   }

@@ -1,0 +1,112 @@
+import { Alarm, type AlarmListener, now } from '../base/clock.js'
+import { unpolluted } from '../base/unpolluted.js'
+import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
+import type { Exchange } from './exchange.js'
+
+/** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. */
+export interface Timeouts {
+  /** From dispatch until it is handed to a connection, the opening of one included. */
+  queue?: number | null
+  /** While a connection is being opened for it. Of a client, a pool or an agent: what `connectTimeout` is. */
+  connect?: number | null
+  /** What `headersTimeout` is. */
+  headers?: number | null
+  /** What `bodyTimeout` is. */
+  body?: number | null
+  /** From dispatch until the response has ended, tries by interceptors and what lies between them included. */
+  total?: number | null
+  /** When all has to be done, in ms of `performance.now()`; `compose` makes it of {@link total}, for all tries. */
+  deadline?: number | null
+}
+
+const NAMES = ['queue', 'connect', 'headers', 'body', 'total', 'deadline'] as const
+
+/** Only what was given. @throws {InvalidArgumentError} one is no number of ms */
+export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]]?: number } {
+  if (given === undefined || given === null) return {}
+  if (typeof given !== 'object') throw invalidOption('timeouts', 'an object', given)
+  const own = unpolluted(given) as Record<string, unknown>
+  const checked: Record<string, number> = {}
+  for (const name of NAMES) {
+    const value = own[name]
+    if (value === undefined || value === null) continue
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+      throw invalidOption(`timeouts.${name}`, 'a number of ms, 0 or more', value)
+    }
+    checked[name] = value
+  }
+  return checked
+}
+
+/** What has limits beyond those that its connection watches over; null for the many that have none. */
+export interface Limits {
+  readonly queue: number
+  readonly connect: number
+  /** ms left when it was dispatched. */
+  readonly total: number
+}
+
+/** @returns null when nothing is limited */
+export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limits | null): Limits | null {
+  const { queue = defaults?.queue ?? 0, connect = 0, deadline } = given
+  // What is past leaves no time; 0 would stand for any time.
+  const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
+  const total = Math.min((given.total ?? defaults?.total) || Number.POSITIVE_INFINITY, left)
+  if (queue === 0 && connect === 0 && total === Number.POSITIVE_INFINITY) return null
+  return { queue, connect, total: total === Number.POSITIVE_INFINITY ? 0 : total }
+}
+
+/** A request that gives itself a time gives all tries of it together no more. */
+export function withDeadline<Options extends { timeouts?: Timeouts | null | undefined }>(options: Options): Options {
+  const total = options.timeouts?.total
+  if (typeof total !== 'number' || !(total > 0) || options.timeouts?.deadline != null) return options
+  return { ...options, timeouts: { ...options.timeouts, deadline: now() + total } }
+}
+
+/** Ends an exchange whose time is over. */
+export class Deadlines implements AlarmListener {
+  readonly #exchange: Exchange
+  readonly #limits: Limits
+  readonly #queue = new Alarm(this)
+  readonly #connect = new Alarm(this)
+  readonly #total = new Alarm(this)
+
+  constructor(exchange: Exchange, limits: Limits) {
+    this.#exchange = exchange
+    this.#limits = limits
+    if (limits.queue > 0) this.#queue.set(limits.queue)
+    if (limits.total > 0) this.#total.set(limits.total)
+  }
+
+  /** It waits for a connection that is being opened, or does no more. */
+  connecting(begun: boolean): void {
+    if (!begun) this.#connect.drop()
+    else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
+  }
+
+  /** It is handed to a connection. */
+  sent(): void {
+    this.#queue.drop()
+    this.#connect.drop()
+  }
+
+  drop(): void {
+    this.sent()
+    this.#total.drop()
+  }
+
+  onAlarm(alarm: Alarm): void {
+    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    setImmediate(() => {
+      if (this.#exchange.done || (alarm !== this.#total && this.#exchange.sent)) return
+      this.#exchange.abort(this.#error(alarm))
+    })
+  }
+
+  #error(alarm: Alarm): Error {
+    const { queue, connect, total } = this.#limits
+    if (alarm === this.#total) return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
+    if (alarm === this.#connect) return locate(new ConnectTimeoutError(`No connection within ${connect} ms`), UNSENT)
+    return locate(new QueueTimeoutError(`Not handed to a connection within ${queue} ms`), UNSENT)
+  }
+}

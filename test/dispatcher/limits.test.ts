@@ -1,0 +1,230 @@
+import t from 'tap'
+import { Agent, BalancedPool, Client, errors, interceptors, Pool, RetryAgent, RoundRobinPool } from '../../lib/index.js'
+import { event, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const get = { path: '/', method: 'GET' }
+
+/** Answers when told. */
+async function patientOrigin(): Promise<Origin & { answer(count?: number): void; held: (() => void)[] }> {
+  const held: (() => void)[] = []
+  const origin = await rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))
+  return Object.assign(origin, {
+    held,
+    answer: (count = held.length) => held.splice(0, count).forEach((one) => void one()),
+  })
+}
+
+const full = { name: 'QueueFullError', code: 'SLUICE_ERR_QUEUE_FULL', bytesWritten: 0, replaySafe: true, path: '/' }
+
+t.test('maxQueued of a Client: one more than may wait fails at once, and drain follows', async (t) => {
+  const origin = await patientOrigin()
+  const client = new Client(origin.url, { maxQueued: 2 })
+  const taken = [client.request(get), client.request(get), client.request(get)]
+  let failed: unknown = null
+  let drained = 0
+  client.on('drain', () => drained++)
+  const room = client.dispatch(get, {
+    onRequestStart: () => t.fail('it is not begun'),
+    onResponseError: (_controller, error) => {
+      failed = error
+    },
+  })
+  t.match(failed, full, 'before dispatch returns')
+  t.equal(room, false)
+  await t.rejects(client.request(get), full)
+  t.equal(client.stats.pending, 3, 'none of those is counted')
+  origin.answer()
+  for (const one of taken) {
+    while (origin.held.length === 0) await new Promise(setImmediate)
+    origin.answer()
+    t.equal(await (await one).body.text(), 'ok')
+  }
+  t.equal(drained, 1)
+  await client.close()
+  await origin.close()
+})
+
+for (const Kind of [Pool, RoundRobinPool]) {
+  t.test(`maxQueued of a ${Kind.name} counts those beyond what all its connections take`, async (t) => {
+    const origin = await patientOrigin()
+    const pool = new Kind(origin.url, { connections: 2, pipelining: 2, maxQueued: 3 })
+    const taken = Array.from({ length: 7 }, () => pool.request(get).then(({ body }) => body.text()))
+    await t.rejects(pool.request(get), full)
+    t.equal(pool.stats.size, 7)
+    let done = false
+    const all = Promise.all(taken).finally(() => {
+      done = true
+    })
+    while (!done) {
+      origin.answer()
+      await new Promise(setImmediate)
+    }
+    t.strictSame(await all, new Array(7).fill('ok'))
+    const last = pool.request(get)
+    while (origin.held.length === 0) await new Promise(setImmediate)
+    origin.answer()
+    t.equal(await (await last).body.text(), 'ok', 'there is room again')
+    await pool.close()
+    await origin.close()
+  })
+}
+
+t.test('maxQueued reaches the pools of a BalancedPool and of an Agent', async (t) => {
+  const origin = await patientOrigin()
+  const balanced = new BalancedPool(origin.url, { connections: 1, maxQueued: 0 })
+  const agent = new Agent({ connections: 1, maxQueued: 0 })
+  const taken = [balanced.request(get), agent.request({ ...get, origin: origin.url })]
+  await t.rejects(balanced.request(get), full)
+  await t.rejects(agent.request({ ...get, origin: origin.url }), full)
+  while (origin.held.length < 2) await new Promise(setImmediate)
+  origin.answer()
+  for (const one of taken) await (await one).body.dump()
+  await balanced.close()
+  await agent.close()
+  await origin.close()
+})
+
+t.test('timeouts.queue ends who waits too long, and nobody else', async (t) => {
+  const origin = await patientOrigin()
+  const client = new Client(origin.url)
+  const first = client.request({ ...get, timeouts: { queue: 20_000 } })
+  const order: string[] = []
+  const second = client.request({ ...get, path: '/late', timeouts: { queue: 30 } })
+  const third = client.request({ ...get, path: '/patient' }).then(() => order.push('third'))
+  await t.rejects(second, {
+    name: 'QueueTimeoutError',
+    code: 'SLUICE_ERR_QUEUE_TIMEOUT',
+    path: '/late',
+    phase: 'queued',
+    bytesWritten: 0,
+    replaySafe: true,
+    message: /30 ms/,
+  })
+  order.push('second')
+  t.equal(origin.connections, 1, 'no socket was touched')
+  origin.answer()
+  t.equal(await (await first).body.text(), 'ok')
+  while (origin.held.length === 0) await new Promise(setImmediate)
+  origin.answer()
+  await third
+  t.strictSame(order, ['second', 'third'])
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('timeouts.total counts from dispatch on, and ends a body too', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf')),
+  )
+  const client = new Client(origin.url, { timeouts: { total: 60 } })
+  const { body } = await client.request(get)
+  await t.rejects(body.text(), { code: 'SLUICE_ERR_TOTAL_TIMEOUT', phase: 'body', message: /60 ms/ })
+  const own = await client.request({ ...get, timeouts: { total: 0 } })
+  const winner = await Promise.race([
+    own.body.text().catch(() => 'failed'),
+    new Promise((done) => setTimeout(done, 150)),
+  ])
+  t.equal(winner, undefined, 'a request may ask for no limit')
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('tries do not refresh timeouts.total', async (t) => {
+  let tries = 0
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      tries++
+      socket.write('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n')
+    }),
+  )
+  const settings = { maxRetries: 1000, minTimeout: 10, maxTimeout: 10, timeoutFactor: 1 }
+  const client = new Client(origin.url)
+  const composed = client.compose(interceptors.retry(settings))
+  const agent = new RetryAgent(client, settings)
+  for (const dispatcher of [composed, agent]) {
+    tries = 0
+    // A thousand tries would take more than ten times as long.
+    let reference = false
+    const timer = setTimeout(() => {
+      reference = true
+    }, 5000)
+    const answer = dispatcher.request({ ...get, timeouts: { total: 200 } })
+    const outcome = await answer.then(
+      ({ statusCode }) => statusCode,
+      (error) => error.code,
+    )
+    t.ok([503, 'SLUICE_ERR_TOTAL_TIMEOUT', 'UND_ERR_REQ_RETRY'].includes(outcome), `ended: ${outcome}`)
+    t.ok(tries > 1 && tries < 100, `${tries} tries`)
+    t.equal(reference, false)
+    clearTimeout(timer)
+  }
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('timeouts.connect of a request, and of a client', async (t) => {
+  // Nothing else keeps this process alive.
+  const alive = setInterval(() => {}, 1000)
+  const calls: ((error: Error) => void)[] = []
+  const client = new Client('http://127.0.0.1:1', {
+    connect: (_options, callback) => void calls.push((error) => callback(error, null)),
+  })
+  const patient = client.request(get)
+  const failed = { code: 'UND_ERR_CONNECT_TIMEOUT', replaySafe: true, bytesWritten: 0 }
+  await t.rejects(client.request({ ...get, timeouts: { connect: 20 } }), failed)
+  t.equal(client.stats.pending, 1)
+  calls[0]?.(new Error('refused'))
+  await t.rejects(patient, { message: 'refused' })
+  await client.destroy()
+
+  const lost = new Client('http://nowhere.test', { timeouts: { connect: 20 }, connect: { lookup: () => {} } })
+  await t.rejects(lost.request(get), { code: 'UND_ERR_CONNECT_TIMEOUT' })
+  clearInterval(alive)
+  await lost.destroy()
+})
+
+t.test('a limit on connecting ends with the connection, not with the answer', async (t) => {
+  const origin = await patientOrigin()
+  const client = new Client(origin.url)
+  const connected = event(client, 'connect')
+  const first = client.request({ ...get, timeouts: { connect: 5000 } })
+  const second = client.request({ ...get, timeouts: { connect: 40 } })
+  await connected
+  await new Promise((done) => setTimeout(done, 80))
+  origin.answer()
+  t.equal(await (await first).body.text(), 'ok')
+  while (origin.held.length === 0) await new Promise(setImmediate)
+  origin.answer()
+  t.equal(await (await second).body.text(), 'ok')
+  await client.close()
+  await origin.close()
+})
+
+t.test('timeouts.headers and timeouts.body are headersTimeout and bodyTimeout', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (request) => {
+      if (request.includes('/body')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf')
+    }),
+  )
+  const client = new Client(origin.url, { timeouts: { headers: 30, body: 40 } })
+  await t.rejects(client.request(get), { code: 'UND_ERR_HEADERS_TIMEOUT', message: /30 ms/ })
+  await t.rejects(client.request({ ...get, timeouts: { headers: 20 } }), { message: /20 ms/ })
+  await t.rejects(client.request({ ...get, headersTimeout: 25, timeouts: { headers: 20 } }), { message: /25 ms/ })
+  const { body } = await client.request({ ...get, path: '/body', timeouts: { headers: 0 } })
+  await t.rejects(body.text(), { code: 'UND_ERR_BODY_TIMEOUT', message: /40 ms/ })
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('what is no number of ms is refused by name', async (t) => {
+  const bad = (name: string) => ({ name: 'InvalidArgumentError', message: new RegExp(`timeouts.${name}`) })
+  t.throws(() => new Client('http://h', { timeouts: { total: -1 } }), bad('total'))
+  t.throws(() => new Pool('http://h', { timeouts: { queue: '1' as never } }), bad('queue'))
+  t.throws(() => new Agent({ maxQueued: -1 }), { message: /maxQueued/ })
+  t.throws(() => new Client('http://h', { maxQueued: 1.5 }), { message: /maxQueued/ })
+  const client = new Client('http://127.0.0.1:1')
+  await t.rejects(client.request({ ...get, timeouts: { body: Number.NaN } }), bad('body'))
+  await t.rejects(client.request({ ...get, timeouts: 5 as never }), { message: /timeouts/ })
+  t.ok(new errors.QueueFullError() instanceof errors.UndiciError)
+  await client.close()
+})
