@@ -114,8 +114,11 @@ export interface EventSourceOptions {
 export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options[Name], null | undefined>> }
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
+/** What undici has not. */
+type Ours = 'parser' | 'timeouts' | 'maxQueued'
+
 /** Options of a Client as they are documented. */
-export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | 'parser'>> {
+export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | Ours>> {
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
   /** Use connect. */

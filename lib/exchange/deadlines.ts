@@ -57,10 +57,16 @@ export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limi
 }
 
 /** A request that gives itself a time gives all tries of it together no more. */
-export function withDeadline<Options extends { timeouts?: Timeouts | null | undefined }>(options: Options): Options {
-  const total = options.timeouts?.total
-  if (typeof total !== 'number' || !(total > 0) || options.timeouts?.deadline != null) return options
-  return { ...options, timeouts: { ...options.timeouts, deadline: now() + total } }
+export function withDeadline<Options extends object>(options: Options): Options {
+  const { timeouts } = options as { timeouts?: Timeouts | null }
+  const total = timeouts?.total
+  if (typeof total !== 'number' || !(total > 0) || timeouts?.deadline != null) return options
+  return { ...options, timeouts: { ...timeouts, deadline: now() + total } }
+}
+
+/** When it has to be done, in ms of `performance.now()`; Infinity where that was not said. */
+export function deadlineOf(options: object): number {
+  return (options as { timeouts?: Timeouts | null }).timeouts?.deadline ?? Number.POSITIVE_INFINITY
 }
 
 /** Ends an exchange whose time is over. */

@@ -1,5 +1,4 @@
 import type { Duplex, Readable } from 'node:stream'
-import type { Timeouts } from './deadlines.js'
 
 /**
  * What undici's `Dispatcher.md` documents, in exactly the shape that programs typed against it build and read. The
@@ -78,8 +77,6 @@ export interface DispatchOptions {
   headersTimeout?: number | null
   /** ms between two pieces of the response body; 0 for no limit. Default: the client's. */
   bodyTimeout?: number | null
-  /** Limits of this request, beside or instead of those above. Default: the client's. */
-  timeouts?: Timeouts | null
   /** Close the connection after it. Default: false. */
   reset?: boolean
   /** Send the body only when the server said `100 Continue`. Default: false. */

@@ -3,7 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
-import { withDeadline } from '../exchange/deadlines.js'
+import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -245,7 +245,7 @@ export class RetryHandler implements DispatchHandler {
     const delay = retryDelay(error, state.counter, { method, settings })
     if (delay === null) return this.#giveUp(error)
     if (!repeatable) return this.#giveUp(notRepeatable(error))
-    if (now() + delay >= (opts.timeouts?.deadline ?? Number.POSITIVE_INFINITY)) return this.#giveUp(error)
+    if (now() + delay >= deadlineOf(opts)) return this.#giveUp(error)
     this.#letGo()
     this.#wait(delay)
   }
