@@ -27,7 +27,6 @@ export function openSocket(connector: Connector, target: ConnectorOptions, callb
   try {
     attempt = connector(target, answer)
   } catch (error) {
-    if (answered) throw error
     // Whoever asked for a connection must not be told before it knows that it has asked.
     queueMicrotask(() => answer(error as Error, null))
   }

@@ -1,0 +1,278 @@
+import net from 'node:net'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import {
+  Client,
+  type Dispatcher,
+  type DispatchHandler,
+  interceptors,
+  type LegacyDispatchHandler,
+} from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+import { type Attack, each } from './catalogue.js'
+import { get, outcome } from './victim.js'
+
+/** What the program around does wrong ends its own request, and neither the process nor the client. */
+interface Misdeed extends Attack {
+  options(): object
+  sluice: string
+}
+
+const boom = () => {
+  throw Object.assign(new Error('boom'), { code: 'BOOM' })
+}
+const good = 'fails this request alone'
+const post = { path: '/', method: 'POST' }
+const misdeeds: Misdeed[] = [
+  {
+    what: 'a source that throws at once',
+    good,
+    options: () => ({ ...post, body: { [Symbol.asyncIterator]: boom } }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a source that throws later',
+    good,
+    options: () => ({
+      ...post,
+      body: (function* () {
+        yield 'x'
+        boom()
+      })(),
+    }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a source that rejects',
+    good,
+    options: () => ({
+      ...post,
+      body: (async function* () {
+        yield 'x'
+        boom()
+      })(),
+    }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a source that is no source',
+    good,
+    options: () => ({ ...post, body: { [Symbol.asyncIterator]: () => ({}) } }),
+    sluice: 'TypeError',
+  },
+  {
+    what: 'a source whose pieces are no bytes',
+    good,
+    options: () => ({ ...post, body: Readable.from([{}, 5]) }),
+    sluice: 'UND_ERR_INVALID_ARG',
+  },
+  {
+    what: 'a stream that fails',
+    good,
+    options: () => ({
+      ...post,
+      body: new Readable({
+        read() {
+          this.destroy(Object.assign(new Error(), { code: 'BOOM' }))
+        },
+      }),
+    }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a getter that throws among the options',
+    good,
+    options: () => ({
+      ...get,
+      get body() {
+        return boom()
+      },
+    }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a getter that throws among the fields',
+    good,
+    options: () => ({
+      ...get,
+      headers: {
+        get a() {
+          return boom()
+        },
+      },
+    }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'fields whose iterator throws',
+    good,
+    options: () => ({ ...get, headers: { [Symbol.iterator]: boom } }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a query whose value throws',
+    good,
+    options: () => ({ ...get, query: { a: { toString: boom } } }),
+    sluice: 'UND_ERR_INVALID_ARG',
+  },
+  {
+    what: 'a form whose iterator throws',
+    good,
+    options: () => ({ ...post, body: { [Symbol.toStringTag]: 'FormData', [Symbol.iterator]: boom } }),
+    sluice: 'BOOM',
+  },
+  {
+    what: 'a Blob whose stream throws',
+    good,
+    options: () => ({ ...post, body: { [Symbol.toStringTag]: 'Blob', size: 2, type: '', stream: boom } }),
+    sluice: 'BOOM',
+  },
+  { what: 'onInfo that throws', good, options: () => ({ ...get, onInfo: boom }), sluice: 'BOOM' },
+  { what: 'a signal that is none', good, options: () => ({ ...get, signal: {} }), sluice: 'UND_ERR_INVALID_ARG' },
+]
+
+async function hinting() {
+  return httpOrigin((request, reply) => {
+    request.resume()
+    reply.writeEarlyHints({ link: '</a>; rel=preload' }, () => reply.end('mine'))
+  })
+}
+
+t.test('requests that are wrong in themselves', (t) =>
+  each(t, misdeeds, async (t, { options, sluice }) => {
+    const origin = await hinting()
+    const client = new Client(origin.url)
+    t.strictSame(
+      [await outcome(client), await outcome(client, options()), await outcome(client)],
+      ['mine', sluice, 'mine'],
+    )
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+interface Connecting extends Attack {
+  connect(options: object, callback: (...result: unknown[]) => void): unknown
+  sluice: string
+}
+
+function open(port: string): net.Socket {
+  return net.connect(Number(port), '127.0.0.1').on('error', () => {})
+}
+
+const connectors: Connecting[] = [
+  { what: 'throws', good: 'fails what waits', connect: boom, sluice: 'BOOM' },
+  {
+    what: 'fails twice',
+    good: 'hears the first',
+    connect: (_options, callback) =>
+      [1, 2].map((code) => callback(Object.assign(new Error(), { code: `BOOM${code}` }), null)),
+    sluice: 'BOOM1',
+  },
+  {
+    what: 'fails, then throws',
+    good: 'hears the first',
+    connect: (_options, callback) => {
+      callback(Object.assign(new Error(), { code: 'FIRST' }), null)
+      boom()
+    },
+    sluice: 'FIRST',
+  },
+  {
+    what: 'connects twice',
+    good: 'takes the first',
+    connect: (options, callback) => {
+      for (let i = 0; i < 2; i++) {
+        const socket = open((options as { port: string }).port)
+        socket.once('connect', () => callback(null, socket))
+      }
+    },
+    sluice: 'mine',
+  },
+  {
+    what: 'connects, then fails',
+    good: 'takes the first',
+    connect: (options, callback) => {
+      const socket = open((options as { port: string }).port)
+      socket.once('connect', () => {
+        callback(null, socket)
+        callback(new Error('after all'), null)
+      })
+    },
+    sluice: 'mine',
+  },
+]
+
+t.test('connectors of the caller', (t) =>
+  each(t, connectors, async (t, { connect, sluice }) => {
+    const origin = await hinting()
+    const client = new Client(origin.url, { connect: connect as never })
+    // Again and again: none is left waiting.
+    for (let i = 0; i < 3; i++) t.equal(await outcome(client), sluice)
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+t.test('options of the connector that no socket takes', async (t) => {
+  const origin = await hinting()
+  for (const connect of [{ cert: 'none', key: 'none' }, { minVersion: 'TLSv9' }, { localAddress: 'none' }]) {
+    const client = new Client(origin.url.replace('http:', 'https:'), { connect: connect as never })
+    const first = await outcome(client)
+    t.match(first, /^ERR_/)
+    t.equal(await outcome(client), first)
+    await client.destroy()
+  }
+  await origin.close()
+})
+
+const ELDER = ['onConnect', 'onHeaders', 'onData', 'onComplete'] as const
+const NEWER = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd'] as const
+const layers: [string, Dispatcher.DispatcherComposeInterceptor[]][] = [
+  ['nothing', []],
+  ['retry', [interceptors.retry({ maxRetries: 1, minTimeout: 1 })]],
+  ['redirect', [interceptors.redirect({ maxRedirections: 1 })]],
+  ['decompress', [interceptors.decompress()]],
+  ['responseError', [interceptors.responseError()]],
+  ['dump', [interceptors.dump()]],
+  ['dns', [interceptors.dns()]],
+]
+
+/** A handler that throws in one of its callbacks; resolves with the error it hears, or with what ended it. */
+function throwing(
+  where: string,
+  elder: boolean,
+): { handler: DispatchHandler & LegacyDispatchHandler; heard: Promise<unknown> } {
+  let hear: (what: unknown) => void = () => {}
+  const heard = new Promise((resolve) => {
+    hear = resolve
+  })
+  const at = (name: string) => () => {
+    if (name === where) throw new Error(`thrown in ${name}`)
+    if (name === 'onComplete' || name === 'onResponseEnd') hear('end')
+  }
+  const names = elder ? ELDER : NEWER
+  const callbacks = Object.fromEntries(names.map((name) => [name, at(name)]))
+  const told = elder ? { onError: hear } : { onResponseError: (_controller: unknown, error: Error) => hear(error) }
+  return { handler: { ...callbacks, ...told } as DispatchHandler & LegacyDispatchHandler, heard }
+}
+
+t.test('handlers that throw', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('mine'))
+  for (const [name, chain] of layers) {
+    const client = new Client(origin.url)
+    const dispatcher = chain.length === 0 ? client : client.compose(...chain)
+    for (const elder of [true, false]) {
+      for (const where of elder ? ELDER : NEWER) {
+        const { handler, heard } = throwing(where, elder)
+        dispatcher.dispatch({ ...get, origin: origin.url } as never, handler)
+        // What is thrown away is never handed out.
+        const silent = name === 'dump' && /Data$/.test(where)
+        t.equal(String(await heard), silent ? 'end' : `Error: thrown in ${where}`, `${where} over ${name}`)
+        t.equal(await outcome(client), 'mine')
+      }
+    }
+    await client.destroy()
+  }
+  await origin.close()
+})

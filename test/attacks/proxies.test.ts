@@ -1,0 +1,168 @@
+import { inspect } from 'node:util'
+import t from 'tap'
+import { interceptors, ProxyAgent } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import { httpOrigin, httpsOrigin, type Origin } from '../servers/origin.js'
+import { type ProxyPart, proxyServer, tunnel } from '../servers/proxy.js'
+import { type Attack, each } from './catalogue.js'
+import { outcome } from './victim.js'
+
+const ca = await authority()
+const identity = await serverIdentity(ca)
+const tls = { ca: ca.cert }
+
+/** What one party must not learn of what was meant for the other. */
+interface Leak extends Attack {
+  /** Where to: plain or secure. */
+  to: 'http:' | 'https:'
+  options?: Partial<ProxyAgent.Options>
+  /** What the origin answers; default: `mine`. */
+  reply?: { status: number; headers?: Record<string, string> }
+  /** How the proxy behaves; default: as it should. */
+  proxy?: ProxyPart
+  /** What comes of it; default: `mine`. */
+  sluice?: string
+}
+
+const FOR_PROXY = 'proxyword'
+const FOR_ORIGIN = 'originword'
+const EVIL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil'
+const target = (url: string | undefined): number => Number(/:(\d+)$/.exec(url ?? '')?.[1])
+
+const leaks: Leak[] = [
+  { what: 'a tunnel', good: 'tells neither what is for the other', to: 'https:' },
+  {
+    what: 'a tunnel to a plain origin',
+    good: 'tells neither what is for the other',
+    to: 'http:',
+    options: { proxyTunnel: true },
+  },
+  {
+    what: 'credentials as fields for the proxy',
+    good: 'tells the proxy alone',
+    to: 'https:',
+    options: { token: '', headers: { 'proxy-authorization': FOR_PROXY } },
+  },
+  {
+    what: '407 by the origin',
+    good: 'takes it for an answer',
+    to: 'https:',
+    reply: { status: 407, headers: { 'proxy-authenticate': 'Basic' } },
+    sluice: '407 mine',
+  },
+  {
+    what: '401 by the origin',
+    good: 'takes it for an answer',
+    to: 'https:',
+    reply: { status: 401, headers: { 'www-authenticate': 'Basic' } },
+    sluice: '401 mine',
+  },
+  {
+    what: 'a proxy that refuses',
+    good: 'tells it nothing more',
+    to: 'https:',
+    proxy: { onConnect: (_request, socket) => Boolean(socket.end('HTTP/1.1 407 No\r\ncontent-length: 4\r\n\r\nevil')) },
+    sluice: 'UND_ERR_ABORTED',
+  },
+  {
+    what: 'a proxy that answers CONNECT by a redirect',
+    good: 'does not follow',
+    to: 'https:',
+    proxy: {
+      onConnect: (_request, socket) =>
+        Boolean(socket.end('HTTP/1.1 302 No\r\nlocation: http://evil.test/\r\ncontent-length: 4\r\n\r\nevil')),
+    },
+    sluice: 'UND_ERR_ABORTED',
+  },
+  {
+    what: 'a proxy that answers CONNECT by 101',
+    good: 'refuses',
+    to: 'https:',
+    proxy: { onConnect: (_request, socket) => Boolean(socket.end(`HTTP/1.1 101 No\r\n\r\n${EVIL}`)) },
+    sluice: 'UND_ERR_PRX_CONN',
+  },
+  {
+    what: 'a proxy that answers CONNECT by the response itself',
+    good: 'takes it for no TLS',
+    to: 'https:',
+    proxy: {
+      onConnect: (_request, socket) => Boolean(socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil${EVIL}`)),
+    },
+    sluice: '',
+  },
+  {
+    what: 'a proxy that speaks before the origin',
+    good: 'hears no answer in it',
+    to: 'http:',
+    options: { proxyTunnel: true },
+    proxy: {
+      onConnect: (request, socket) => tunnel(socket, { port: target(request.url), greeting: EVIL }) === undefined,
+    },
+    sluice: 'not evil',
+  },
+]
+
+async function origins(seen: string[], reply: Leak['reply'] = { status: 200 }): Promise<Record<Leak['to'], Origin>> {
+  const listener: Parameters<typeof httpOrigin>[0] = (request, answer) => {
+    seen.push(request.rawHeaders.join(' '))
+    answer.writeHead(reply.status, reply.headers ?? {}).end('mine')
+  }
+  return { 'http:': await httpOrigin(listener), 'https:': await httpsOrigin(listener, identity) }
+}
+
+t.test('between a proxy and an origin', (t) =>
+  each(t, leaks, async (t, { to, options, reply, proxy: part, sluice = 'mine' }) => {
+    const seen: string[] = []
+    const all = await origins(seen, reply)
+    const proxy = await proxyServer(part)
+    const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, requestTls: tls, ...options })
+    const request = {
+      origin: all[to].url,
+      path: '/',
+      method: 'GET',
+      headers: { authorization: FOR_ORIGIN, cookie: FOR_ORIGIN },
+    }
+    const came = await outcome(agent as never, request)
+    if (sluice.startsWith('not ')) t.not(came, sluice.slice(4))
+    else if (sluice !== '') t.equal(came, sluice)
+    else t.match(came, /^(EPROTO|ECONNRESET|ERR_SSL_.*)$/)
+    t.ok(proxy.connects.length > 0)
+    for (const asked of proxy.connects) {
+      t.equal(asked.headers['proxy-authorization'], FOR_PROXY)
+      t.notMatch(inspect(asked), FOR_ORIGIN)
+    }
+    for (const fields of seen) t.notMatch(fields, FOR_PROXY)
+    t.equal(proxy.forwards.length, 0)
+    await agent.destroy()
+    await Promise.all([proxy.close(), all['http:'].close(), all['https:'].close()])
+  }),
+)
+
+t.test('a redirect from behind a proxy takes no credentials along, and tells none of the proxy', async (t) => {
+  const seen: string[] = []
+  const all = await origins(seen)
+  const moving = await httpOrigin(
+    (_request, answer) => void answer.writeHead(302, { location: all['https:'].url }).end(),
+  )
+  const proxy = await proxyServer()
+  const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, requestTls: tls })
+  const following = agent.compose(interceptors.redirect({ maxRedirections: 1 }))
+  const request = { origin: moving.url, path: '/', method: 'GET', headers: { authorization: FOR_ORIGIN } }
+  t.equal(await outcome(following as never, request), 'mine')
+  t.equal(seen.length, 1)
+  t.notMatch(seen[0], new RegExp(`${FOR_ORIGIN}|${FOR_PROXY}`))
+  t.notMatch(inspect(proxy.connects), FOR_ORIGIN)
+  await agent.destroy()
+  await Promise.all([moving, proxy, all['http:'], all['https:']].map((one) => one.close()))
+})
+
+t.test('a proxy that is not who it should be is told nothing', async (t) => {
+  const proxy = await proxyServer({ tls: await serverIdentity(ca, 'other.example') })
+  const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, proxyTls: tls, requestTls: tls })
+  for (const origin of ['http://a.test', 'https://a.test']) {
+    t.equal(await outcome(agent as never, { origin, path: '/', method: 'GET' }), 'UND_ERR_PRX_TLS')
+  }
+  t.strictSame([proxy.connects, proxy.forwards], [[], []])
+  await agent.destroy()
+  await proxy.close()
+})

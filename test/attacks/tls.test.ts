@@ -1,0 +1,274 @@
+import type net from 'node:net'
+import tls from 'node:tls'
+import t from 'tap'
+import { Agent, buildConnector, Client } from '../../lib/index.js'
+import { authority, clientIdentity, expiredIdentity, type Identity, serverIdentity } from '../servers/certificates.js'
+import { listen, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { type Attack, each } from './catalogue.js'
+import { get, outcome } from './victim.js'
+
+const ca = await authority()
+const server = await serverIdentity(ca)
+const trusting = { ca: ca.cert }
+/** All names are this machine. */
+const lookup = (_name: string, options: { all?: boolean }, callback: (...result: unknown[]) => void): void =>
+  options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
+
+async function secure(identity: Identity, options: tls.TlsOptions, onSocket: (socket: tls.TLSSocket) => void) {
+  return listen(tls.createServer({ ...identity, ...options }, onSocket), { protocol: 'https:' })
+}
+
+/** Somebody in the middle, or a server that is not what it should be. */
+interface Impostor extends Attack {
+  identity: Identity
+  options?: tls.TlsOptions
+  connect?: object
+  /** Part of the code. */
+  sluice: string
+}
+
+const good = 'sends nothing'
+const impostors: Impostor[] = [
+  {
+    what: 'a certificate of another name',
+    good,
+    identity: await serverIdentity(ca, 'other.example'),
+    sluice: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  },
+  {
+    what: 'a certificate for a name below',
+    good,
+    identity: await serverIdentity(ca, '*.127.0.0.1'),
+    sluice: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  },
+  { what: 'a certificate that has expired', good, identity: await expiredIdentity(ca), sluice: 'CERT_HAS_EXPIRED' },
+  {
+    what: 'a certificate of times to come',
+    good,
+    identity: await serverIdentity(ca, 'localhost', {
+      notBeforeDate: new Date('2199-01-01'),
+      notAfterDate: new Date('2199-02-01'),
+    }),
+    sluice: 'CERT_NOT_YET_VALID',
+  },
+  {
+    what: 'a certificate that an authority of the same name signed',
+    good,
+    identity: await serverIdentity(await authority()),
+    sluice: 'CERT_SIGNATURE_FAILURE',
+  },
+  {
+    what: 'a certificate that signed itself',
+    good,
+    identity: await authority(),
+    sluice: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+  },
+  { what: 'a certificate of a client', good, identity: await clientIdentity(ca), sluice: 'INVALID_PURPOSE' },
+  {
+    what: 'no authority that is trusted',
+    good,
+    identity: server,
+    connect: {},
+    sluice: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  },
+  {
+    what: 'another protocol by ALPN',
+    good,
+    identity: server,
+    options: { ALPNProtocols: ['h2'] },
+    sluice: 'NO_APPLICATION_PROTOCOL',
+  },
+  {
+    what: 'an elder TLS',
+    good,
+    identity: server,
+    options: { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
+    sluice: 'PROTOCOL_VERSION',
+  },
+]
+
+t.test('who is not who it should be', (t) =>
+  each(t, impostors, async (t, { identity, options = {}, connect = trusting, sluice }) => {
+    let heard = ''
+    const origin = await secure(identity, options, (socket) => {
+      socket.on('error', () => {})
+      socket.on('data', (chunk) => {
+        heard += chunk
+      })
+    })
+    const client = new Client(origin.url, { connect })
+    const secret = { ...get, headers: { authorization: 'secret' } }
+    t.match([await outcome(client, secret), await outcome(client, secret)], [sluice, sluice])
+    t.equal(heard, '')
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+/** What stands where TLS should. */
+const others: (Attack & { onSocket(socket: net.Socket): void; sluice: RegExp })[] = [
+  {
+    what: 'HTTP without TLS',
+    good: 'takes it for no answer',
+    onSocket: (socket) => socket.once('data', () => socket.end(response('evil'))),
+    sluice: /^(EPROTO|ERR_SSL_.*)$/,
+  },
+  {
+    what: 'an end in the handshake',
+    good: 'fails',
+    onSocket: (socket) => socket.once('data', () => socket.end()),
+    sluice: /^ECONNRESET$/,
+  },
+  {
+    what: 'silence',
+    good: 'waits for connectTimeout',
+    onSocket: (socket) => void socket.resume(),
+    sluice: /^UND_ERR_CONNECT_TIMEOUT$/,
+  },
+]
+
+t.test('what is no TLS', (t) =>
+  each(t, others, async (t, { onSocket, sluice }) => {
+    const origin = await rawOrigin(onSocket)
+    const client = new Client(origin.url.replace('http:', 'https:'), { connect: trusting, connectTimeout: 200 })
+    t.match(await outcome(client), sluice)
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+/** A session that was made for one may skip the proof of identity of another. */
+interface Mixing extends Attack {
+  first: { connect: ReturnType<typeof buildConnector>; name: string; headers?: object }
+  second: Mixing['first']
+  sluice: string
+}
+
+const shared = buildConnector({ ...trusting, lookup } as never)
+const named = await serverIdentity(ca, 'a.test')
+const ALTNAME = 'ERR_TLS_CERT_ALTNAME_INVALID'
+const mixings: Mixing[] = [
+  {
+    what: 'a session of another name',
+    good: 'is not offered',
+    first: { connect: shared, name: 'a.test' },
+    second: { connect: shared, name: 'b.test' },
+    sluice: ALTNAME,
+  },
+  {
+    what: 'a session of a name in the host field',
+    good: 'is not offered',
+    first: { connect: shared, name: 'b.test', headers: { host: 'a.test' } },
+    second: { connect: shared, name: 'b.test' },
+    sluice: ALTNAME,
+  },
+  {
+    what: 'a session that was made without verifying',
+    good: 'is not offered where it is verified',
+    first: { connect: buildConnector({ rejectUnauthorized: false, lookup } as never), name: 'a.test' },
+    second: { connect: buildConnector({ lookup } as never), name: 'a.test' },
+    sluice: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  },
+]
+
+t.test('sessions of others', (t) =>
+  each(t, mixings, async (t, { first, second, sluice }) => {
+    const origin = await secure(named, {}, (socket) => {
+      socket.on('error', () => {})
+      onRequests(socket, () => socket.write(response('mine')))
+    })
+    for (const [side, wanted] of [
+      [first, 'mine'],
+      [first, 'mine'],
+      [second, sluice],
+    ] as const) {
+      const client = new Client(`https://${side.name}:${origin.port}`, { connect: side.connect })
+      t.equal(
+        await outcome(client, { ...get, ...(side.headers === undefined ? {} : { headers: side.headers }) }),
+        wanted,
+      )
+      await client.destroy()
+    }
+    // A connection that was verified for one name carries nothing that is meant for another.
+    const client = new Client(`https://b.test:${origin.port}`, { connect: shared })
+    t.equal(await outcome(client, { ...get, headers: { host: 'a.test' } }), 'mine')
+    t.equal(await outcome(client), ALTNAME)
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+/** The bytes stop, and nobody who knows the keys said so. */
+interface Cut extends Attack {
+  text: string
+  sluice: string
+}
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+const cuts: Cut[] = [
+  {
+    what: 'in a body with a length',
+    good: 'fails',
+    text: `${OK}content-length: 9\r\n\r\nhalf`,
+    sluice: 'UND_ERR_SOCKET',
+  },
+  {
+    what: 'in a chunked body',
+    good: 'fails',
+    text: `${OK}transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n`,
+    sluice: 'UND_ERR_SOCKET',
+  },
+  {
+    what: 'before the last line',
+    good: 'fails',
+    text: `${OK}transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n`,
+    sluice: 'UND_ERR_SOCKET',
+  },
+  { what: 'in a head', good: 'fails', text: OK, sluice: 'UND_ERR_SOCKET' },
+  // The runtime tells an end that was announced from one that was not to nobody.
+  {
+    what: 'in a body without a length',
+    good: 'can not know',
+    text: `${OK}connection: close\r\n\r\nhalf`,
+    sluice: 'half',
+  },
+]
+
+t.test('an end without close_notify', (t) =>
+  each(t, cuts, async (t, { text, sluice }) => {
+    const origin = await rawOrigin((raw) => {
+      const socket = new tls.TLSSocket(raw, { isServer: true, secureContext: tls.createSecureContext(server) })
+      socket.on('error', () => {})
+      socket.once('data', () => socket.write(text, () => raw.end()))
+    })
+    const client = new Client(origin.url.replace('http:', 'https:'), { connect: trusting })
+    t.equal(await outcome(client, { ...get, method: 'POST' }), sluice)
+    await client.destroy()
+    await origin.close()
+  }),
+)
+
+t.test('TLS 1.2: a server that negotiates anew in the middle of a response', async (t) => {
+  let times = 0
+  const origin = await secure(server, { maxVersion: 'TLSv1.2' }, (socket) => {
+    socket.on('error', () => {})
+    onRequests(socket, () => {
+      socket.write(`${OK}content-length: 8\r\n\r\nhalf`)
+      const again = (left: number): void => {
+        if (left === 0) return void socket.write('full')
+        socket.renegotiate({ rejectUnauthorized: false }, (error) => {
+          if (error !== null) return void socket.destroy()
+          times++
+          again(left - 1)
+        })
+      }
+      again(3)
+    })
+  })
+  const agent = new Agent({ connect: trusting })
+  const came = await Promise.all([1, 2].map(() => outcome(agent as never, { ...get, origin: origin.url })))
+  t.strictSame(came, ['halffull', 'halffull'])
+  t.equal(times, 6)
+  await agent.destroy()
+  await origin.close()
+})
