@@ -2,7 +2,7 @@ import zlib from 'node:zlib'
 import t from 'tap'
 import { Client, interceptors } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 import { get, outcome } from './victim.js'
 
 /** A few bytes that become very many. */
@@ -85,3 +85,5 @@ t.test('without a limit no more becomes of it than is read', async (t) => {
   await client.destroy()
   await origin.close()
 })
+
+t.test('all of them are told of', counted)

@@ -9,7 +9,7 @@ import {
   type LegacyDispatchHandler,
 } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 import { get, outcome } from './victim.js'
 
 /** What the program around does wrong ends its own request, and neither the process nor the client. */
@@ -276,3 +276,5 @@ t.test('handlers that throw', async (t) => {
   }
   await origin.close()
 })
+
+t.test('all of them are told of', counted)

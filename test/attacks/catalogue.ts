@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Test } from 'tap'
 
 /** One attack. */
@@ -8,17 +10,29 @@ export interface Attack {
   good: string
 }
 
+const run = new Set<string>()
+
 /** Runs each attack as a test of its own, named by what is done and what is right. */
 export async function each<One extends Attack>(
   t: Test,
   attacks: readonly One[],
-  run: (t: Test, attack: One) => Promise<unknown>,
+  attempt: (t: Test, attack: One) => Promise<unknown>,
 ): Promise<void> {
   for (const attack of attacks) {
-    await t.test(`${attack.what}: ${attack.good}`, async (t) => {
-      await run(t, attack)
+    const name = `${attack.what}: ${attack.good}`
+    run.add(name)
+    await t.test(name, async (t) => {
+      await attempt(t, attack)
     })
   }
+}
+
+/** To be the last test of a file: the table in test/README.md has so many. */
+export async function counted(t: Test): Promise<void> {
+  const table = readFileSync(new URL('../../../test/README.md', import.meta.url), 'utf8')
+  const file = basename(process.argv[1] as string).replace('.test.js', '')
+  const row = table.split('\n').find((line) => line.includes(`| \`${file}\` |`))
+  t.equal(Number(row?.split('|').at(-2)), run.size, `${run.size} attacks`)
 }
 
 /** Both parsers, for what depends on bytes. */

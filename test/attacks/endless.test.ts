@@ -3,7 +3,7 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
-import { type Attack, each, PARSERS } from './catalogue.js'
+import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived, get } from './victim.js'
 
 /** A server that never comes to an end, fast or slowly, to take memory, time or a connection. */
@@ -231,3 +231,5 @@ for (const parser of PARSERS) {
     await origin.close()
   })
 }
+
+t.test('all of them are told of', counted)

@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { type Attack, each, PARSERS } from './catalogue.js'
+import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived, get, outcome } from './victim.js'
 
 /** A server sends more than was asked for: the next request must not get it. */
@@ -150,3 +150,5 @@ t.test('what answers a request that was given up answers no other', async (t) =>
   await client.destroy()
   await origin.close()
 })
+
+t.test('all of them are told of', counted)

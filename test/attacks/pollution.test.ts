@@ -2,7 +2,7 @@ import t from 'tap'
 import { Agent, Client, interceptors, Pool, request } from '../../lib/index.js'
 import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
-import { type Attack, each, PARSERS } from './catalogue.js'
+import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { get, outcome, wire } from './victim.js'
 
 const prototype = Object.prototype as unknown as Record<string, unknown>
@@ -201,3 +201,5 @@ t.test('Object.prototype with names of options in it', (t) =>
     await origin.close()
   }),
 )
+
+t.test('all of them are told of', counted)

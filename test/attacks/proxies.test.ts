@@ -4,7 +4,7 @@ import { interceptors, ProxyAgent } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin, type Origin } from '../servers/origin.js'
 import { type ProxyPart, proxyServer, tunnel } from '../servers/proxy.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 import { outcome } from './victim.js'
 
 const ca = await authority()
@@ -166,3 +166,5 @@ t.test('a proxy that is not who it should be is told nothing', async (t) => {
   await agent.destroy()
   await proxy.close()
 })
+
+t.test('all of them are told of', counted)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { cut, rest, run, tag } from '../servers/retrying.js'
 import { type Answer, message } from '../servers/script.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 
 /** A body breaks off, and what comes for its rest is not the rest. More of them: interceptors/retry-range.test.ts. */
 interface Forgery extends Attack {
@@ -48,3 +48,5 @@ t.test('what is not the rest of a body', (t) =>
     t.equal(requests.length, 2)
   }),
 )
+
+t.test('all of them are told of', counted)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Agent, interceptors, RetryAgent } from '../../lib/index.js'
 import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 import { outcome } from './victim.js'
 
 /** A server sends its visitor on, to where the visitor would not go, or with what it should not take along. */
@@ -132,3 +132,5 @@ t.test('a way without end', (t) =>
     await Promise.all([here.close(), there.close()])
   }),
 )
+
+t.test('all of them are told of', counted)

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { type Attack, each } from './catalogue.js'
-import { wire } from './victim.js'
+import { Client } from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+import { type Attack, counted, each } from './catalogue.js'
+import { outcome, wire } from './victim.js'
 
 /** Whoever can choose a part of a request tries to write another part of it, or another request. */
 interface Injection extends Attack {
@@ -290,8 +292,9 @@ interface Taking extends Attack {
   body: (take: (() => void)[]) => unknown
 }
 
-function taken(bytes: Uint8Array, by: (buffer: ArrayBuffer) => void): (take: (() => void)[]) => Uint8Array {
+function taken(make: () => Uint8Array, by: (buffer: ArrayBuffer) => void): (take: (() => void)[]) => Uint8Array {
   return (take) => {
+    const bytes = make()
     take.push(() => by(bytes.buffer as ArrayBuffer))
     return bytes
   }
@@ -304,12 +307,12 @@ const takings: Taking[] = [
   {
     what: 'a body that is transferred once it is given',
     good: 'fails the request',
-    body: taken(new Uint8Array(9).fill(65), transfer),
+    body: taken(() => new Uint8Array(9).fill(65), transfer),
   },
   {
     what: 'a body whose memory shrinks',
     good: 'fails the request',
-    body: taken(resizable(), (buffer) => (buffer as ArrayBuffer & { resize(size: number): void }).resize(3)),
+    body: taken(resizable, (buffer) => (buffer as ArrayBuffer & { resize(size: number): void }).resize(3)),
   },
   {
     what: 'a piece that its source transfers',
@@ -325,16 +328,29 @@ const takings: Taking[] = [
 
 t.test('memory that is given away', (t) =>
   each(t, takings, async (t, { body }) => {
-    const take: (() => void)[] = []
-    const given = body(take)
-    const takeAll = () => {
-      for (const one of take.splice(0)) one()
-    }
-    const { outcome } = await wire({ method: 'PUT', idempotent: true, body: given }, (client) => {
-      // On a connection that waits for work it is sent in the same turn, and taken before that turn is over.
-      if (take.length === 0) return
-      client.on('connect', () => process.nextTick(takeAll))
+    const bodies: string[] = []
+    const origin = await httpOrigin((request, reply) => {
+      request.setEncoding('latin1').on('data', (text) => bodies.push(text))
+      request.on('end', () => reply.end('ok'))
     })
-    t.equal(outcome, MISMATCH)
+    for (const warm of [false, true]) {
+      const client = new Client(origin.url)
+      if (warm) t.equal(await outcome(client), 'ok')
+      const take: (() => void)[] = []
+      const running = outcome(client, { path: '/', method: 'PUT', idempotent: true, body: body(take) })
+      const takeAll = () => {
+        for (const one of take) one()
+      }
+      // On a connection that waits for work it is sent in the same turn, and taken before that turn is over.
+      if (warm) takeAll()
+      else client.on('connect', () => process.nextTick(takeAll))
+      t.equal(await running, MISMATCH)
+      t.equal(await outcome(client), 'ok', 'the next one is whole')
+      await client.destroy()
+    }
+    t.strictSame(bodies, [])
+    await origin.close()
   }),
 )
+
+t.test('all of them are told of', counted)

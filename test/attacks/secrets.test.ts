@@ -14,7 +14,7 @@ import {
 import { rawOrigin } from '../servers/origin.js'
 import { freePort } from '../servers/program.js'
 import { proxyServer } from '../servers/proxy.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 
 /** Something fails, and what failed is logged. */
 interface Telling extends Attack {
@@ -198,3 +198,5 @@ t.test('what a dispatcher shows of itself', async (t) => {
     await one.destroy()
   }
 })
+
+t.test('all of them are told of', counted)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Attack, each, PARSERS } from './catalogue.js'
+import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived } from './victim.js'
 
 /** A server, or whoever can write into what it sends, tries to make two parties disagree about where a response ends. */
@@ -160,3 +160,5 @@ for (const parser of PARSERS) {
     }),
   )
 }
+
+t.test('all of them are told of', counted)

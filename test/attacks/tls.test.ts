@@ -4,7 +4,7 @@ import t from 'tap'
 import { Agent, buildConnector, Client } from '../../lib/index.js'
 import { authority, clientIdentity, expiredIdentity, type Identity, serverIdentity } from '../servers/certificates.js'
 import { listen, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { type Attack, each } from './catalogue.js'
+import { type Attack, counted, each } from './catalogue.js'
 import { get, outcome } from './victim.js'
 
 const ca = await authority()
@@ -272,3 +272,5 @@ t.test('TLS 1.2: a server that negotiates anew in the middle of a response', asy
   await agent.destroy()
   await origin.close()
 })
+
+t.test('all of them are told of', counted)

@@ -53,10 +53,7 @@ function isWhole(text: string): boolean {
 }
 
 /** All bytes of one request as they came at the server, in latin1, and what came of it. */
-export async function wire(
-  options: object,
-  also: (client: Client) => void = () => {},
-): Promise<{ text: string; outcome: string }> {
+export async function wire(options: object): Promise<{ text: string; outcome: string }> {
   let text = ''
   const closed: Promise<void>[] = []
   const origin = await rawOrigin((socket) => {
@@ -67,9 +64,7 @@ export async function wire(
     })
   })
   const client = new Client(origin.url)
-  const running = outcome(client, { ...get, ...options })
-  also(client)
-  const came = await running
+  const came = await outcome(client, { ...get, ...options })
   await client.destroy()
   await Promise.all(closed)
   await origin.close()
