@@ -38,3 +38,23 @@ t.test('a request does not fail with the aborts of those in front of it', async 
   await client.close()
   await origin.close()
 })
+
+t.test('what a server says too much does not fail the next request, of which no byte has left', async (t) => {
+  const bodies: string[] = []
+  const origin = await rawOrigin((socket) => {
+    socket.on('error', () => {})
+    onRequests(socket, (head, index) => {
+      bodies.push(`${head.split(' ')[0]} ${index}`)
+      // In one piece, so that the next request starts between the two.
+      socket.write(`${response(head.startsWith('GET') ? 'first' : 'second')}too much`)
+    })
+  })
+  const client = new Client(origin.url)
+  const first = client.request({ path: '/', method: 'GET' })
+  const second = client.request({ path: '/', method: 'POST', body: 'x' })
+  t.equal(await (await first).body.text(), 'first')
+  t.equal(await (await second).body.text(), 'second')
+  t.strictSame(bodies, ['GET 0', 'POST 0'], 'each once, on a connection of its own')
+  await client.close()
+  await origin.close()
+})
