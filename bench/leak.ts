@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Client } from '../lib/index.js'
+import { handles, heapUsed } from './harness/residue.js'
 
 const TOTAL = Number(process.argv[2] ?? 1_000_000)
 const WIDTH = 10
@@ -14,17 +15,7 @@ interface Measure {
 }
 
 function measure(): Measure {
-  for (let i = 0; i < 4; i++) globalThis.gc?.()
-  return { heap: process.memoryUsage().heapUsed, handles: handles() }
-}
-
-/** All that the event loop holds. `getActiveResourcesInfo` would not do: an idle connection is not referenced. */
-function handles(): string {
-  const { libuv } = process.report.getReport() as unknown as { libuv: { type: string }[] }
-  const counts = new Map<string, number>()
-  for (const { type } of libuv) counts.set(type, (counts.get(type) ?? 0) + 1)
-  const kinds = [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
-  return kinds.map(([type, count]) => `${type} ${count}`).join(', ')
+  return { heap: heapUsed(), handles: handles() }
 }
 
 async function run(client: Client, total: number): Promise<number> {

@@ -179,7 +179,8 @@ export class Clock {
   }
 }
 
-const processClock = new Clock()
+/** What all alarms go by, unless they are given another; exported to be looked at. */
+export const processClock = new Clock()
 
 /** ms, never going back. */
 export function now(): number {

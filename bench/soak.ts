@@ -1,0 +1,119 @@
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { cycle, Lasting } from './soak/cycle.js'
+import { kinds } from './soak/dispatchers.js'
+import type { Places } from './soak/origin.js'
+import { type Memory, memory, type State, settled } from './soak/state.js'
+import { slope, Tally } from './soak/tally.js'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    /** Seconds between two looks at what is left. */
+    cycle: { type: 'string', default: '10' },
+    /** Leave a listener behind in each cycle, to see that it is found out. */
+    spoil: { type: 'boolean', default: false },
+    seed: { type: 'string', default: String(Date.now() % 1e9) },
+  },
+})
+const MINUTES = Number(values.minutes)
+const CYCLE = Number(values.cycle) * 1000
+/** Bytes that the heap may differ by: what V8 keeps of warm code and maps. */
+const HEAP = 4_000_000
+/** The same for all memory of the process, of which allocators give back what they like. */
+const RSS = 64_000_000
+
+interface Mark {
+  readonly sent: number
+  readonly memory: Memory
+}
+
+/** xorshift: a run can be had again, as far as servers and timers allow. */
+function seeded(seed: number): () => number {
+  let state = seed | 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
+
+const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
+
+function line(seconds: number, tally: Tally, now: { state: State; memory: Memory }): string {
+  const { heap, rss } = now.memory
+  const { parsers, alarms, listeners } = now.state
+  return (
+    `${(seconds / 60).toFixed(1).padStart(5)} min: ${tally.sent} requests, ${tally.answered} answered, ` +
+    `${tally.failures} failed; heap ${mb(heap)}, rss ${mb(rss)}, ${now.state.handles}; ` +
+    `parsers ${parsers}, alarms ${alarms}, listeners ${listeners}`
+  )
+}
+
+/** The lowest of a few: what is not there in one of them is not kept. */
+function lowest(marks: readonly Mark[]): Memory {
+  const least = (of: keyof Memory) => Math.min(...marks.map((mark) => mark.memory[of]))
+  return { heap: least('heap'), rss: least('rss'), buffers: least('buffers') }
+}
+
+function report(tally: Tally, marks: readonly Mark[]): boolean {
+  const few = Math.max(1, Math.min(5, Math.floor(marks.length / 4)))
+  const [before, after] = [lowest(marks.slice(0, few)), lowest(marks.slice(-few))]
+  const perMillion = (of: keyof Memory) => slope(marks.map(({ sent, memory }) => [sent / 1e6, memory[of]] as const))
+  const failed = [...tally.failed].sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`)
+  console.log(`requests ${tally.sent}, answered ${tally.answered}, failed ${tally.failures}: ${failed.join(', ')}`)
+  for (const of of ['heap', 'rss', 'buffers'] as const) {
+    console.log(`${of}: ${mb(before[of])} -> ${mb(after[of])}, ${mb(perMillion(of))} per million requests`)
+  }
+  for (const [what, count] of tally.unexpected) console.log(`not expected, ${count} times: ${what}`)
+  const grown = after.heap - before.heap > HEAP || after.buffers - before.buffers > HEAP || after.rss - before.rss > RSS
+  if (grown) console.log('memory grew')
+  return tally.unexpected.size === 0 && !grown && tally.sent === tally.answered + tally.failures
+}
+
+async function soak(places: Places, tally: Tally): Promise<Mark[]> {
+  const lasting = new Lasting(places.plain[0] as string)
+  const part = { kinds: kinds(places), tally, lasting, random: seeded(Number(values.seed)) }
+  // Code and shapes become warm, and what is made once is made.
+  await cycle({ ...part, ms: Math.max(3000, CYCLE / 2) })
+  const start = await settled(lasting, null)
+  const marks: Mark[] = []
+  const started = performance.now()
+  const seconds = () => (performance.now() - started) / 1000
+  let told = -Infinity
+  while (seconds() < MINUTES * 60) {
+    await cycle({ ...part, ms: CYCLE })
+    if (values.spoil) lasting.emitter.on('abort', () => {})
+    const now = { state: await settled(lasting, start), memory: memory() }
+    marks.push({ sent: tally.sent, memory: now.memory })
+    const [is, was] = [JSON.stringify(now.state), JSON.stringify(start)]
+    if (is !== was) tally.complain(`left behind: ${is}, at the start ${was}`)
+    if (seconds() - told < 60 && seconds() < MINUTES * 60) continue
+    told = seconds()
+    console.log(line(told, tally, now))
+  }
+  await lasting.pool.close()
+  return marks
+}
+
+async function main(): Promise<number> {
+  const tally = new Tally()
+  process.on('unhandledRejection', (error) => tally.complain(`unhandled: ${(error as Error).stack}`))
+  process.on('uncaughtException', (error) => tally.complain(`uncaught: ${error.stack}`))
+  process.on('warning', (warning) => tally.complain(`warning: ${warning.message}`))
+  const origin = fork(fileURLToPath(new URL('soak/origin.js', import.meta.url)), { execArgv: [] })
+  origin.once('exit', (code) => tally.complain(`the origin ended with ${code}`))
+  const places = await new Promise<Places>((resolve) => origin.once('message', (message) => resolve(message as Places)))
+  console.log(`node ${process.version}, ${MINUTES} minutes in cycles of ${CYCLE / 1000} s, seed ${values.seed}`)
+  const marks = await soak(places, tally).finally(() => origin.removeAllListeners('exit').disconnect())
+  const good = report(tally, marks)
+  console.log(good ? 'all as at the start' : 'not all is as it should be')
+  return good ? 0 : 1
+}
+
+process.exitCode = await main().catch((error) => {
+  console.log(error)
+  return 1
+})

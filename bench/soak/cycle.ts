@@ -1,0 +1,125 @@
+import { EventEmitter, setMaxListeners } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Dispatcher, Pool } from '../../lib/index.js'
+import type { Kind } from './dispatchers.js'
+import { COLLATERAL, good, type Operation, type Scene } from './operations.js'
+import type { Tally } from './tally.js'
+
+const LIFECYCLE = ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'SOAK_END']
+/** ms within which all that was begun must have ended: every request has timeouts of less. */
+const PATIENCE = 60_000
+
+/** What lives as long as the soak. */
+export class Lasting {
+  readonly signal: AbortSignal = new AbortController().signal
+  readonly emitter = new EventEmitter()
+  readonly pool: Pool
+
+  constructor(origin: string) {
+    this.pool = new Pool(origin, { connections: 4, keepAliveTimeout: 50, keepAliveMaxTimeout: 50 })
+    setMaxListeners(0, this.signal, this.emitter)
+  }
+
+  /** Its connections are idle, and then gone. */
+  async rest(): Promise<void> {
+    const until = performance.now() + PATIENCE
+    while (this.pool.stats.connected > 0 && performance.now() < until) await sleep(10)
+  }
+}
+
+/** A kind of dispatcher at work: one after another, each closed or destroyed in the midst of its requests. */
+class Seat {
+  readonly #kind: Kind
+  readonly #part: { tally: Tally; lasting: Lasting; random: () => number }
+  #dispatcher: Dispatcher
+  #ended = new WeakSet<Dispatcher>()
+
+  constructor(kind: Kind, part: Seat['_part']) {
+    this.#kind = kind
+    this.#part = part
+    this.#dispatcher = kind.open()
+  }
+
+  /** For the type of the constructor alone. */
+  declare readonly _part: { tally: Tally; lasting: Lasting; random: () => number }
+
+  async work(until: number): Promise<void> {
+    const { operations, origins, name, faulty } = this.#kind
+    const { tally, lasting, random } = this.#part
+    const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
+    const worker = async () => {
+      while (performance.now() < until) {
+        const dispatcher = this.#dispatcher
+        const operation: Operation = any(operations)
+        const origin = origins.length === 0 ? undefined : any(origins)
+        const scene: Scene = { dispatcher, origin, signals: [lasting.signal, lasting.emitter], random }
+        const expected = (code: string) =>
+          operation.codes.includes(code) ||
+          (faulty && COLLATERAL.includes(code)) ||
+          (this.#ended.has(dispatcher) && LIFECYCLE.includes(code))
+        tally.sent++
+
+        try {
+          await operation.run(scene)
+          tally.answered++
+        } catch (error) {
+          tally.fail(error, expected, `${name}, ${operation.name}`)
+        }
+      }
+    }
+    const churn = async () => {
+      while (performance.now() < until) {
+        await sleep(100 + random() * 900)
+        const before = this.#dispatcher
+        this.#dispatcher = this.#kind.open()
+        await this.end(before)
+      }
+    }
+    await Promise.all([...Array.from({ length: this.#kind.width }, worker), churn()])
+    await this.end(this.#dispatcher)
+  }
+
+  /** Waits for it, and sees that nothing is left in it. */
+  async end(dispatcher: Dispatcher): Promise<void> {
+    const { random, tally } = this.#part
+    this.#ended.add(dispatcher)
+    if (random() < 0.4) await dispatcher.close()
+    else if (random() < 0.5) await dispatcher.destroy()
+    else await dispatcher.destroy(Object.assign(new Error('the end'), { code: 'SOAK_END' }))
+    const left = JSON.stringify((dispatcher as { stats?: unknown }).stats ?? {})
+    if (/:(?!0|false|\{)/.test(left.replace(/"[^"]*":/g, ':'))) tally.complain(`${this.#kind.name} ended with ${left}`)
+  }
+}
+
+/** All kinds at work for a while, until all that they began has ended. */
+export async function cycle(part: {
+  kinds: readonly Kind[]
+  ms: number
+  tally: Tally
+  lasting: Lasting
+  random: () => number
+}): Promise<void> {
+  const { kinds, ms, tally, lasting, random } = part
+  const until = performance.now() + ms
+  const loads = kinds.map((kind) => new Seat(kind, { tally, lasting, random }).work(until))
+  const lastingWork = async () => {
+    while (performance.now() < until) {
+      const operation = good[Math.floor(random() * good.length)] as Operation
+      tally.sent++
+      try {
+        const signals = [lasting.signal, lasting.emitter] as const
+        await operation.run({ dispatcher: lasting.pool, origin: undefined, signals, random })
+        tally.answered++
+      } catch (error) {
+        tally.fail(error, (code) => operation.codes.includes(code), `the lasting Pool, ${operation.name}`)
+      }
+    }
+  }
+  loads.push(...Array.from({ length: 6 }, lastingWork))
+  const overdue = new AbortController()
+  const alarm = sleep(ms + PATIENCE, 'late', { signal: overdue.signal }).catch(() => 'done')
+  const outcome = await Promise.race([Promise.all(loads), alarm])
+  overdue.abort()
+  if (outcome === 'late') tally.complain('requests did not end')
+  await lasting.rest()
+}
