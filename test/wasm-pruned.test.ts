@@ -22,6 +22,14 @@ const PAUSED = 21
 /** What each callback may answer: all is well, pause, and of the end of a head besides what its body is. */
 const ANSWERS = [0, 0, 0, 0, 0, PAUSED, 1, 2]
 
+const PAGE_BYTES = 65536
+
+/** What is longer than the window, in pieces. */
+function fitting(piece: Uint8Array): Uint8Array[] {
+  const times = Math.ceil(piece.length / PAGE_BYTES)
+  return Array.from({ length: times }, (_, i) => piece.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES))
+}
+
 class Binary {
   /** What the callbacks were told. */
   readonly told: unknown[] = []
@@ -40,8 +48,8 @@ class Binary {
     const env = new Proxy({}, { get: (_target, name) => answering(String(name)) })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env })
     this.#exports = instance.exports as unknown as Llhttp
-    this.#window = this.#exports.memory.grow(4) * 65536
-    this.#parser = this.#window + 3 * 65536
+    this.#window = this.#exports.memory.grow(2) * PAGE_BYTES
+    this.#parser = this.#window + PAGE_BYTES
   }
 
   /** Feeds pieces to a parser that was reset, and tells all that came of it, with the parser's bytes after each. */
@@ -53,7 +61,7 @@ class Binary {
     llhttp_reset(this.#parser)
     this.#answers = answers
     this.told.length = 0
-    for (const piece of pieces) {
+    for (const piece of pieces.flatMap(fitting)) {
       new Uint8Array(memory.buffer, this.#window).set(piece)
       let at = 0
       for (let turns = 0; turns < 50; turns++) {
