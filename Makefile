@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos soak selection clean
+.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos fuzz soak selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: build ## 200 000 requests over three upstreams that are killed and restar
 
 soak: build ## five minutes of everything at once, faults and aborts included: what is left after each cycle; ARGS=--minutes 60
 	@node --expose-gc dist/bench/soak.js $(ARGS)
+
+fuzz: build ## responses, requests and sequences of calls at random: ARGS='--target response --runs 10000000 --seed 1'
+	@node dist/test/fuzz/main.js $(ARGS)
 
 selection: build ## ns per decision of each pool, at 1 to 10 000 connections
 	@node dist/bench/selection.js

@@ -2,7 +2,7 @@ import { setImmediate } from '../base/clock.js'
 import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import type { Outlet } from '../transport/outlet.js'
+import { type Outlet, TAKEN } from '../transport/outlet.js'
 
 export interface BodySenderListener {
   /** A piece is asked for, or was handed over. */
@@ -76,6 +76,7 @@ export class BodySender {
     try {
       for await (const piece of source(this.exchange.request.body)) {
         if (this.#stopped) return
+        if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
         const bytes = toBytes(piece)
         this.#send(bytes)
         share -= Math.max(bytes.length, LEAST_COST)

@@ -81,7 +81,7 @@ export class Parser {
     return this.#stage === LENGTH ? this.#remaining : 0
   }
 
-  /** Stops {@link feed} after the current call into the sink; {@link proceed} allows the next. */
+  /** Stops {@link feed} after the current call into the sink and the end it may bring; {@link proceed} allows the next. */
   stop(): void {
     this.#stopped = true
   }

@@ -104,7 +104,7 @@ function refuseName(scan: Scan, from: number, at: number): number {
   const { window, record } = scan
   if (window[at] === SPACE && KNOWN.test(scan.text + window.latin1Slice(from, at))) {
     scan.code = record.name(from, at - from)
-    if (scan.code !== OK) return at
+    return scan.code === OK ? scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'Not a field name') : at
   }
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
 }

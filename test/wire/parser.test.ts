@@ -9,6 +9,8 @@ import { examples } from './rfc9112-cases.js'
 /** One that could begin another line, and a whole response. */
 const SURPLUS = ['\n', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n']
 
+t.setTimeout(0)
+
 const shared = responseCases()
 const skip = shared === null ? 'the shared cases are not present' : false
 const groups: [string, ResponseCase[], string | false][] = [

@@ -1,0 +1,43 @@
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const GONE = { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', message: /detached or resized/ }
+
+/** Gives the memory of `bytes` to nobody, as `postMessage` gives it to a worker. */
+function giveAway(bytes: Uint8Array): void {
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
+}
+
+t.test('a body whose memory is given away fails alone: nothing of it is sent, and nobody reads it on', async (t) => {
+  let came = ''
+  const origin = await rawOrigin((socket) => {
+    socket.on('data', (chunk) => {
+      came += chunk.toString('latin1')
+    })
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET')) socket.write(response('ok'))
+    })
+  })
+  const client = new Client(origin.url, { pipelining: 10 })
+  t.teardown(async () => {
+    await client.destroy()
+    await origin.close()
+  })
+  const get = async (path: string) => (await client.request({ path, method: 'GET' })).body.text()
+
+  // Before the connection stands; then on one that does, where what is dispatched is written in the same turn.
+  for (const path of ['/first', '/second']) {
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const body = new Uint8Array(16).fill(65)
+      const put = client.request({ path: '/put', method: 'PUT', body, headers, idempotent: true })
+      const next = get(path)
+      giveAway(body)
+      const refused = t.rejects(put, GONE, path)
+      t.equal(await next, 'ok')
+      await refused
+    }
+  }
+  t.notMatch(came, /^content-length/m, 'no body was announced by its length')
+  t.notMatch(came, /^0\r\n\r\n/m, 'no body in chunks came to an end')
+})

@@ -1,0 +1,82 @@
+import { loadScriptEngine } from '../../lib/connection/engines.js'
+import { Client } from '../../lib/index.js'
+import type { WasmEngine } from '../../lib/wire/wasm-engine.js'
+import { wasmEngine } from '../../lib/wire/wasm-engine.js'
+import { type FakeSocket, fakeConnector, turns } from './fake-socket.js'
+import { must } from './finding.js'
+import { observe } from './observe.js'
+import { Random } from './random.js'
+import type { ResponseInput } from './response-input.js'
+
+const wasm = wasmEngine() as WasmEngine
+
+// A client that waits for a module to be loaded waits for no count of turns.
+await loadScriptEngine()
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+async function answerOf(client: Client, request: ResponseInput['requests'][number]): Promise<Answer | Error> {
+  try {
+    const { statusCode, body } = await client.request({ path: '/', method: request.method, idempotent: false })
+    const bytes = Buffer.from(await body.arrayBuffer())
+    return { status: statusCode, body: bytes.toString('latin1') }
+  } catch (error) {
+    return error as Error
+  }
+}
+
+/**
+ * A Client asks once, gets the input in pieces and then the end of the connection: what comes of it is what the parser
+ * alone makes of it, and nothing is left.
+ * @throws {Finding}
+ */
+export async function tryThroughClient(input: ResponseInput, plan: number): Promise<void> {
+  const random = new Random(plan)
+  const method = random.once(4) ? 'HEAD' : 'GET'
+  const requests = [{ method }]
+  const sockets: FakeSocket[] = []
+  const connect = fakeConnector(
+    (socket) => sockets.push(socket),
+    (socket) => void serve(socket, input.raw, random),
+  )
+  const parser = random.once(2) ? 'js' : 'wasm'
+  const client = new Client('http://fuzz.test', { connect, parser, keepAliveTimeout: 60_000 })
+  const limits = { maxHeaderBytes: 16384, maxHeaderCount: 2000, maxChunkOverhead: 16384 }
+  const expected = observe(wasm, { raw: input.raw, requests, eof: true, limits }, 0)
+  const final = expected.messages.find((text) => Number(text.slice(0, 3)) >= 200)
+  const done: { answer: Answer | Error | null } = { answer: null }
+  void answerOf(client, { method }).then((answer) => {
+    done.answer = answer
+  })
+  await turns(200 + input.raw.length, () => done.answer !== null)
+  const { answer } = done
+  must(answer !== null, 'the request ends')
+  if (answer instanceof Error) {
+    must(/^(HPE|UND_ERR)_/.test(String((answer as { code?: unknown }).code)), () => `it fails with ${answer.stack}`)
+    must(final === undefined || sockets.length > 1, () => `a whole response came, and ${answer.stack}`)
+  } else {
+    must(final !== undefined, () => `${answer.status} of no whole response`)
+    must(final?.startsWith(String(answer.status)) === true, () => `status ${answer.status} of ${final}`)
+    must(final?.includes(`\n${answer.body}\n`) === true, () => `body ${answer.body} of ${final}`)
+  }
+  await client.destroy()
+  await turns(4)
+  for (const socket of sockets) must(socket.destroyed, 'sockets are destroyed')
+  must(wasm.used === 0, () => `${wasm.used} slots are taken`)
+}
+
+/** Sends the input in pieces, and then the end. */
+async function serve(socket: FakeSocket, raw: string, random: Random): Promise<void> {
+  if (socket.sent.split('\r\n\r\n').length !== 2) return
+  for (let at = 0; at < raw.length && !socket.destroyed; ) {
+    const size = 1 + random.below(random.once(4) ? 8 : raw.length)
+    socket.receive(raw.slice(at, at + size))
+    at += size
+    if (random.once(3)) await turns(1)
+  }
+  await turns(1)
+  socket.receive(null)
+}

@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { isTarget, type Report, type Shared, TARGETS, type Target } from './targets.js'
+
+const USAGE = `make fuzz ARGS='--target ${Object.keys(TARGETS).join('|')} --runs 100000 --seed 1'; all by default`
+
+/** Seconds without a run finished, after which it hangs. */
+const HANGS = 120
+
+function share(): Shared {
+  return { runs: new SharedArrayBuffer(4), length: new SharedArrayBuffer(4), input: new SharedArrayBuffer(1 << 20) }
+}
+
+function inputOf({ length, input }: Shared): string {
+  const bytes = Buffer.from(new Uint8Array(input, 0, Atomics.load(new Int32Array(length), 0)))
+  return bytes.toString()
+}
+
+/** Runs a target on a thread of its own, so that one that hangs is found out. */
+function run(target: Target, given: { runs: number; seed: number }): Promise<Report> {
+  const shared = share()
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData: { target, ...given, shared },
+    resourceLimits: { maxOldGenerationSizeMb: 512 },
+  })
+  const counter = new Int32Array(shared.runs)
+  let last = -1
+  let still = 0
+  return new Promise((resolve, reject) => {
+    const watch = setInterval(() => {
+      const now = Atomics.load(counter, 0)
+      still = now === last ? still + 10 : 0
+      last = now
+      if (still >= HANGS) worker.emit('error', new Error(`no run ended in ${HANGS} s`))
+    }, 10_000)
+    worker.once('message', (report: Report) => {
+      clearInterval(watch)
+      resolve(report)
+    })
+    worker.once('error', (error) => {
+      clearInterval(watch)
+      void worker.terminate()
+      reject(new Error(`run ${Atomics.load(counter, 0)}: ${error.stack}\ninput: ${inputOf(shared)}`))
+    })
+  })
+}
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', default: 'all' },
+    runs: { type: 'string', default: '100000' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const target = values.target
+if (values.help || (target !== 'all' && !isTarget(target))) {
+  console.log(USAGE)
+  process.exit(values.help ? 0 : 1)
+}
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+const chosen = isTarget(target) ? [target] : (Object.keys(TARGETS) as Target[])
+for (const name of chosen) {
+  try {
+    const report = await run(name, { runs: Number(values.runs), seed })
+    const { runs, seconds, told } = report
+    console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${told}; no finding`)
+  } catch (error) {
+    console.log(`${name}: seed ${seed}: ${(error as Error).message}`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,207 @@
+import type { Engine } from '../../lib/wire/engine.js'
+import { HeadMemory } from '../../lib/wire/head-memory.js'
+import { defaultLimits } from '../../lib/wire/limits.js'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import type { ResponseHead } from '../../lib/wire/response-head.js'
+import { Finding, must } from './finding.js'
+import { Random } from './random.js'
+import { type ResponseInput, WIDE } from './response-input.js'
+
+/** What came of an input. */
+export interface Outcome {
+  /** Complete messages, as text. */
+  readonly messages: readonly string[]
+  /** Head of the message under way; null without. */
+  readonly open: string | null
+  /** What came of its body. */
+  readonly partial: string
+  /** Code of the refusal; '' without. */
+  readonly code: string
+  /** The parser was given back from within. */
+  readonly left: boolean
+}
+
+const SPLITTING = /[\0\r\n]/
+
+function textOf(head: ResponseHead): string {
+  const { statusCode, statusText, minor, rawHeaders, persistent, contentLength, keepAliveHint } = head
+  for (const text of rawHeaders) must(!SPLITTING.test(text), () => `a field holds ${JSON.stringify(text)}`)
+  must(!SPLITTING.test(statusText), () => `the reason holds ${JSON.stringify(statusText)}`)
+  must(rawHeaders.length % 2 === 0, 'names and values are in pairs')
+  const names = new Set(rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()))
+  must(Object.keys(head.headers()).length === names.size, 'every name is in the object of fields')
+  return [statusCode, statusText, minor, persistent, contentLength, keepAliveHint, ...rawHeaders].join('\n')
+}
+
+/** Hears a parser, stops it now and then, and holds it to what it promises. */
+class Observer implements ResponseSink {
+  readonly messages: string[] = []
+  readonly #waiting: ResponseInput['requests']
+  readonly #random: Random | null
+  parser: Parser | null = null
+  open: string | null = null
+  readonly body: Buffer[] = []
+  answered = 0
+  bytes = 0
+  calls = 0
+  tunnelled = false
+  stopped = false
+  ended = false
+  /** Calls until it gives the parser back from within; 0 for never. */
+  leaveAt = 0
+
+  constructor(requests: ResponseInput['requests'], random: Random | null) {
+    this.#waiting = requests
+    this.#random = random
+  }
+
+  #called(mayStop: boolean): void {
+    must(!this.ended, 'nothing is told after the end')
+    // The end of a message follows its last bytes in any case.
+    must(!this.stopped || this.open === null, 'nothing is told while stopped')
+    this.calls++
+    if (this.calls === this.leaveAt) {
+      this.ended = true
+      this.parser?.release()
+    } else if (mayStop && this.#random?.once(8)) {
+      this.stopped = true
+      this.parser?.stop()
+    }
+  }
+
+  onMessageBegin(): Answers {
+    this.#called(false)
+    must(!this.stopped, 'nothing begins while stopped')
+    must(this.open === null, 'a message begins when the last is complete')
+    const request = this.#waiting[this.answered]
+    if (request === undefined) return ANSWERS.nothing
+    if (request.upgrade !== undefined) return ANSWERS.upgrade
+    if (request.method === 'CONNECT') return ANSWERS.connect
+    return request.method === 'HEAD' ? ANSWERS.head : ANSWERS.request
+  }
+
+  onInformational(head: ResponseHead): void {
+    must(head.statusCode < 200 && head.statusCode !== 101, () => `status ${head.statusCode} is interim`)
+    this.messages.push(textOf(head))
+    this.#called(true)
+  }
+
+  onHead(head: ResponseHead): void {
+    must(head.statusCode >= 200, () => `status ${head.statusCode} is final`)
+    must(this.open === null, 'a head comes once')
+    this.open = textOf(head)
+    this.#called(true)
+  }
+
+  onBody(chunk: Buffer): void {
+    must(this.open !== null, 'a body has a head')
+    must(chunk.length > 0, 'pieces are not empty')
+    this.bytes += chunk.length
+    this.body.push(chunk)
+    this.#called(true)
+  }
+
+  onMessageEnd(trailers: string[], reusable: boolean): void {
+    must(this.open !== null, 'an end has a head')
+    for (const text of trailers) must(!SPLITTING.test(text), () => `a trailer holds ${JSON.stringify(text)}`)
+    this.messages.push([this.open, this.partial(), reusable, ...trailers].join('\n'))
+    this.open = null
+    this.body.length = 0
+    this.answered++
+    this.#called(true)
+  }
+
+  onTunnel(head: ResponseHead): void {
+    this.tunnelled = true
+    this.answered++
+    this.messages.push(`tunnel\n${textOf(head)}`)
+    this.#called(false)
+  }
+
+  partial(): string {
+    return Buffer.concat(this.body).toString('latin1')
+  }
+}
+
+/** How an input is read: 0 for whole, anything else is the seed of where it is cut and when reading stops. */
+export type Plan = number
+
+/** Of all that was read with the usual limits: by it whoever comes later may know a head. */
+const remembered = new HeadMemory()
+
+export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outcome {
+  const random = plan === 0 ? null : new Random(plan)
+  const observer = new Observer(input.requests, random)
+  // Who shares it has the same limits.
+  const heads = random !== null && input.limits === WIDE ? remembered : new HeadMemory()
+  const parser = new Parser(engine, observer, { ...defaultLimits, ...input.limits, heads })
+  observer.parser = parser
+  if (random?.once(16)) observer.leaveAt = 1 + random.below(6)
+  let code = ''
+  try {
+    feed(parser, observer, { raw: input.raw, random })
+    if (input.eof && !observer.tunnelled && !observer.ended) {
+      parser.proceed()
+      observer.stopped = false
+      parser.finish()
+    }
+  } catch (error) {
+    if (error instanceof Finding) throw error
+    code = String((error as { code?: unknown }).code)
+    must(/^(HPE|UND_ERR)_/.test(code), () => `refused by ${(error as Error).stack}`)
+  } finally {
+    parser.release()
+  }
+  must(observer.bytes <= input.raw.length, 'no more is told than came')
+  return { messages: observer.messages, open: observer.open, partial: observer.partial(), code, left: observer.ended }
+}
+
+/** Piece by piece, as a reader does it; of what was read nothing stays in the window. */
+function feed(parser: Parser, observer: Observer, given: { raw: string; random: Random | null }): void {
+  const { raw, random } = given
+  const { window } = parser.engine
+  let steps = 0
+  for (let at = 0; at < raw.length && !observer.ended; ) {
+    must(++steps <= 2 * raw.length + 8, 'reading goes on')
+    if (observer.stopped) {
+      observer.stopped = false
+      parser.proceed()
+    }
+    if (observer.tunnelled) return
+    const size = Math.min(raw.length - at, sizeOf(random), window.length)
+    if (random !== null && parser.unparsed > 0 && random.once(4)) {
+      const part = Buffer.from(raw.slice(at, at + Math.min(size, parser.unparsed)), 'latin1')
+      at += part.length
+      parser.take(part)
+      continue
+    }
+    window.latin1Write(raw.slice(at, at + size), 0)
+    const used = parser.feed(0, size)
+    window.fill(0x58, 0, size)
+    must(used >= 0 && used <= size, () => `stopped at ${used} of ${size}`)
+    at += used
+    if (used < size && !observer.stopped && !observer.tunnelled && !observer.ended) {
+      throw Object.assign(new Error('surplus'), { code: 'HPE_SURPLUS' })
+    }
+  }
+}
+
+function sizeOf(random: Random | null): number {
+  if (random === null) return 65536
+  switch (random.below(4)) {
+    case 0:
+      return 1
+    case 1:
+      return 1 + random.below(8)
+    case 2:
+      return 1 + random.below(64)
+    default:
+      return 1 + random.below(4096)
+  }
+}
+
+declare module '../../lib/wire/engine.js' {
+  interface Window {
+    latin1Write(text: string, offset: number): number
+  }
+}

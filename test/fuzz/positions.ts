@@ -1,0 +1,46 @@
+import { type Engine, PAUSED } from '../../lib/wire/engine.js'
+import { must } from './finding.js'
+
+/** Where an engine alone stops in what is in its window, and why: limits count by it. */
+function stops(engine: Engine, length: number): string {
+  const handle = engine.allocate()
+  const places: string[] = []
+  let between = true
+  for (let at = 0; at < length; ) {
+    // The Parser lets nothing else begin a message.
+    if (between && engine.window[at] !== 0x48) break
+    engine.record.reset()
+    engine.record.limit = 2000
+    engine.record.base = engine.origin + at
+    const code = engine.execute(handle, at, length)
+    const fields = `${engine.record.count} fields, ${engine.data.length / 2} data`
+    // Where a head is refused counts for nothing.
+    const where = code === PAUSED || (code !== 0 && !between) ? `, ${engine.position(handle)}` : ''
+    places.push(fields + where)
+    if (code !== PAUSED) {
+      if (code !== 0) places.push(engine.errorName(code))
+      break
+    }
+    at = engine.position(handle)
+    between = engine.messageComplete || !engine.chunked(handle) || bodiless(engine.status(handle))
+    if (between) engine.reset(handle)
+    else engine.resume(handle)
+  }
+  engine.release(handle)
+  return places.join('; ')
+}
+
+/** The Parser ends these itself. */
+function bodiless(status: number): boolean {
+  return status < 200 || status === 204 || status === 304
+}
+
+/** @throws {Finding} the engines stop in different places */
+export function tryPositions(raw: string, engines: readonly [Engine, Engine]): void {
+  const length = Math.min(raw.length, 65536)
+  const [one, other] = engines.map((engine) => {
+    engine.window.latin1Write(raw.slice(0, length), 0)
+    return stops(engine, length)
+  })
+  must(one === other, () => `the engines stop at ${one} and ${other}`)
+}

@@ -1,0 +1,24 @@
+import { type ResponseInput, WIDE } from './response-input.js'
+
+/** What was found once: an input and how to read it. */
+export interface Regression {
+  readonly note: string
+  readonly input: ResponseInput
+  readonly plan: number
+}
+
+const GET = { method: 'GET' }
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+
+export const regressions: readonly Regression[] = [
+  {
+    note: 'a field name that llhttp knows, and a space behind it, at the limit of trailers: it counted a byte more',
+    input: {
+      raw: `${CHUNKED}3\r\nabc\r\n0\r\nDate: \r\nUpgrade : x\r\n\r\n`,
+      requests: [GET],
+      eof: false,
+      limits: { ...WIDE, maxChunkOverhead: 20 },
+    },
+    plan: 1,
+  },
+]

@@ -1,0 +1,201 @@
+import { Request } from '../../lib/exchange/request.js'
+import { Client, errors } from '../../lib/index.js'
+import { type FakeSocket, fakeConnector, turns } from './fake-socket.js'
+import { must } from './finding.js'
+import { Random } from './random.js'
+import { CallersError, type Wanted, wanted } from './request-options.js'
+import { type ReadRequest, readRequest } from './strict-request.js'
+import type { Fuzz } from './targets.js'
+
+/** One in so many goes through a Client; of all others only the head is made. */
+const CLIENT_SHARE = 8
+
+/** What the connection or the body decides on, and what is left of it. */
+const OURS = /^(host|connection|content-length|transfer-encoding|expect|upgrade|content-type)$/
+
+function checkError(error: unknown): void {
+  if (error instanceof CallersError || (error as Error)?.cause instanceof CallersError) return
+  must(error instanceof errors.UndiciError, () => `refused by ${(error as Error)?.stack ?? String(error)}`)
+}
+
+/** Ours and theirs taken out; names in lower case. */
+function others(fields: readonly string[]): string {
+  const lines: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = (fields[i] as string).toLowerCase()
+    if (!OURS.test(name)) lines.push(`${name}: ${(fields[i + 1] as string).replace(/^[ \t]+|[ \t]+$/g, '')}`)
+  }
+  return lines.join('\n')
+}
+
+function checkSame(read: ReadRequest, { options, fields, body }: Wanted, method: unknown, path: unknown): void {
+  must(read.method === method, () => `method ${read.method}`)
+  const same = 'query' in options && options.query != null ? read.target.startsWith(`${path}`) : read.target === path
+  must(same, () => `target ${read.target} for ${String(path)}`)
+  if (fields !== null) {
+    must(others(read.fields) === others(fields), () => `fields ${others(read.fields)} for ${others(fields)}`)
+  }
+  if (body !== null && read.method !== 'CONNECT') {
+    must(read.body === body, () => `body ${JSON.stringify(read.body)} for ${JSON.stringify(body)}`)
+  }
+}
+
+const defaults = {
+  host: 'fuzz.test',
+  origin: 'http://fuzz.test',
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  strictContentLength: true,
+}
+
+/** Returns whether the request was taken. */
+function tryHead(given: Wanted, close: boolean): boolean {
+  const request = attempt(() => new Request(given.options as never, { ...defaults }))
+  if (request === null) return false
+  const { body } = request
+  const bytes = body?.kind === 'bytes' ? Buffer.from(body.bytes).toString('latin1') : ''
+  const text = request.headText(close) + bytes
+  const reading = readRequest(text)
+  must(reading.state !== 'wrong', () => `${JSON.stringify(reading)} of ${JSON.stringify(text)}`)
+  if (reading.state === 'more') must(reading.headComplete && body !== null && body.kind !== 'bytes', 'it is complete')
+  else {
+    must(reading.next === text.length, () => `more than a request: ${JSON.stringify(text)}`)
+    const content = body === null || body.kind === 'bytes' ? given.body : null
+    checkSame(reading.request, { ...given, body: content }, request.method, given.options.path)
+  }
+  return true
+}
+
+function attempt<Value>(action: () => Value): Value | null {
+  try {
+    return action()
+  } catch (error) {
+    checkError(error)
+    return null
+  }
+}
+
+/** A server that reads strictly and answers at once. */
+class Server {
+  readonly random: Random
+  readonly read: ReadRequest[] = []
+  wrong = ''
+  readonly sockets = new Set<FakeSocket>()
+  readonly #marks = new WeakMap<FakeSocket, { at: number; continued: boolean }>()
+  readonly connector = fakeConnector(
+    (socket) => {
+      this.sockets.add(socket)
+      this.#marks.set(socket, { at: 0, continued: false })
+      socket.on('close', () => this.sockets.delete(socket))
+    },
+    (socket) => this.#onSent(socket),
+  )
+
+  constructor(random: Random) {
+    this.random = random
+  }
+
+  #onSent(socket: FakeSocket): void {
+    const mark = this.#marks.get(socket) ?? { at: 0, continued: false }
+    const reading = readRequest(socket.sent, mark.at)
+    if (reading.state === 'wrong') this.wrong ||= `${reading.why} in ${JSON.stringify(socket.sent.slice(mark.at))}`
+    else if (reading.state === 'complete') {
+      mark.at = reading.next
+      mark.continued = false
+      this.read.push(reading.request)
+      queueMicrotask(() => this.#answer(socket, reading.request))
+    } else if (reading.expects && !mark.continued) {
+      mark.continued = true
+      queueMicrotask(() => socket.receive('HTTP/1.1 100 Continue\r\n\r\n'))
+    }
+  }
+
+  #answer(socket: FakeSocket, { method, fields, tunnel }: ReadRequest): void {
+    const asked = method !== 'HEAD' && fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'upgrade')
+    if (asked) socket.receive('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
+    else if (tunnel || method === 'HEAD') socket.receive('HTTP/1.1 200 OK\r\n\r\n')
+    else socket.receive('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+  }
+
+  /** Bytes that came of a request, whole or not. */
+  get unread(): number {
+    let sum = 0
+    for (const socket of this.sockets) sum += socket.sent.length - (this.#marks.get(socket)?.at ?? 0)
+    return sum
+  }
+}
+
+/** Transfers the memory of a body to nobody, as a caller may in the same turn; true if it was one of bytes. */
+function giveAway(body: unknown): boolean {
+  const buffer = ArrayBuffer.isView(body) ? body.buffer : body
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0 || buffer.byteLength > 64) return false
+  structuredClone(buffer, { transfer: [buffer] })
+  return true
+}
+
+/** Hears how a request ends, once. */
+class Ending {
+  calls = 0
+  error: unknown = null
+
+  onRequestStart(): void {}
+  onResponseStart(): void {}
+  onResponseData(): void {}
+
+  onRequestUpgrade(...given: unknown[]): void {
+    this.calls++
+    ;(given[3] as FakeSocket).destroy()
+  }
+
+  onResponseEnd(): void {
+    this.calls++
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    this.calls++
+    this.error = error ?? new Error('none')
+  }
+}
+
+/** Through a Client: what is refused sends nothing, what is taken arrives as it was, once. */
+async function tryRequest(client: Client, server: Server, given: Wanted): Promise<boolean> {
+  server.read.length = 0
+  const ending = new Ending()
+  const taken = attempt(() => client.dispatch(given.options as never, ending))
+  const spoilt = taken !== null && server.random.once(8) && giveAway(given.options.body)
+  await turns(500, () => taken === null || ending.calls > 0)
+  await turns(2)
+  must(server.wrong === '', () => server.wrong)
+  if (taken === null || ending.error !== null) {
+    if (ending.error !== null) checkError(ending.error)
+    must(server.read.length === 0, () => `refused, and sent: ${JSON.stringify(server.read)}`)
+    must(server.unread === 0, 'refused, and in part on a connection that stays')
+    return false
+  }
+  must(ending.calls === 1, () => `${ending.calls} ends`)
+  must(server.read.length === 1, () => `${server.read.length} requests arrived`)
+  must(!spoilt, 'a body that is gone is not sent')
+  checkSame(server.read[0] as ReadRequest, given, given.options.method, given.options.path)
+  return true
+}
+
+export const fuzz: Fuzz = async ({ runs, seed, note }) => {
+  const random = new Random(seed)
+  const server = new Server(random)
+  const options = { connect: server.connector, keepAliveTimeout: 600_000, headersTimeout: 0, bodyTimeout: 0 }
+  const client = new Client('http://fuzz.test', options)
+  let taken = 0
+  let clients = 0
+  for (let run = 0; run < runs; run++) {
+    const given = wanted(random)
+    note(`run ${run} of seed ${seed}: ${given.told}`)
+    const whole = random.once(CLIENT_SHARE)
+    if (whole) clients++
+    const ok = whole ? await tryRequest(client, server, given) : tryHead(given, random.once(2))
+    if (ok) taken++
+  }
+  await client.destroy()
+  await turns(4)
+  must(server.sockets.size === 0, 'sockets are closed')
+  return `${taken} taken, ${runs - taken} refused, ${clients} through a Client`
+}

@@ -1,0 +1,12 @@
+import type { ResponseCase } from '../wire/response-cases.js'
+
+/** What a server sends, and whom it answers. */
+export interface ResponseInput {
+  /** One character a byte. */
+  readonly raw: string
+  readonly requests: ResponseCase['requests']
+  readonly eof: boolean
+  readonly limits: { maxHeaderBytes: number; maxHeaderCount: number; maxChunkOverhead: number }
+}
+
+export const WIDE: ResponseInput['limits'] = { maxHeaderBytes: 16384, maxHeaderCount: 2000, maxChunkOverhead: 16384 }
