@@ -1,3 +1,4 @@
+import { Session as Inspector } from 'node:inspector'
 import { contenderOf } from '../contenders/all.js'
 import type { Packages } from '../harness/packages.js'
 import type { Session, Setup } from '../harness/session.js'
@@ -122,24 +123,35 @@ async function drained(given: Probed): Promise<number> {
   })
 }
 
-/** Least resident memory over a while: what garbage there was is collected. */
-async function resident(): Promise<number> {
+/** Lets go of all that is not held: as V8 does by itself when memory is short, with holes closed and pages given back. */
+function collect(inspector: Inspector): Promise<void> {
+  return new Promise((resolve) => inspector.post('HeapProfiler.collectGarbage', () => resolve()))
+}
+
+/** Least resident memory over a while. */
+async function resident(inspector: Inspector): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 5; i++) {
     await new Promise((resolve) => setTimeout(resolve, 40))
-    globalThis.gc?.()
+    await collect(inspector)
     least = Math.min(least, process.memoryUsage.rss())
   }
   return least
 }
 
+/** What each connection adds beyond the first: these pay for what the process has but once. */
 async function idle(given: Probed): Promise<number> {
-  const few = 10
-  const session = await open(given, given.size + few)
-  for (let i = 0; i < BATCHES; i++) await burst(session, few).ended
-  const before = await resident()
-  await burst(session, given.size + few).ended
-  return ((await resident()) - before) / given.size
+  const first = Math.min(1000, given.size)
+  const session = await open(given, given.size + first)
+  const inspector = new Inspector()
+  inspector.connect()
+  for (let i = 0; i < BATCHES; i++) await burst(session, BATCH).ended
+  await burst(session, first).ended
+  const before = await resident(inspector)
+  await burst(session, given.size + first).ended
+  const after = await resident(inspector)
+  inspector.disconnect()
+  return (after - before) / given.size
 }
 
 export const probes = {

@@ -2,30 +2,31 @@ import { queueMicrotask } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
-import { engineFor, loadScriptEngine, type ParserChoice } from '../connection/engines.js'
-import type { ConnectionOptions, ConnectionOwner } from '../connection/owner.js'
+import { engineFor, loadScriptEngine } from '../connection/engines.js'
+import type { ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import { serverNameOf } from '../transport/connect.js'
+import type { Site } from './site.js'
 
-/** Whom a client's queue tells what happened. */
-export interface ClientQueueListener {
-  onConnect(): void
-  onDisconnect(error: Error): void
-  onConnectionError(error: Error): void
-  /** Something was answered, ended or failed: there may be room, or nothing left. */
-  onProgress(): void
-  /** The socket of a connection that had ended is closed. */
-  onSocketClosed(): void
-  onHandlerError(error: unknown): void
-}
+/**
+ * What a client's queue tells of. `progress`: something was answered, ended or failed, so that there may be room, or
+ * nothing left; `socketClosed`: that of a connection that had ended.
+ */
+export type ClientQueueEvent =
+  | 'progress'
+  | 'connect'
+  | 'disconnect'
+  | 'connectionError'
+  | 'socketClosed'
+  | 'handlerError'
+type Tell = (event: ClientQueueEvent, error?: Error) => void
 
 /** The requests that wait for one origin, and the one connection that serves them. */
 export class ClientQueue implements ConnectionOwner, Carrier {
-  readonly #listener: ClientQueueListener
-  readonly #options: ConnectionOptions
-  readonly #parser: ParserChoice
-  readonly #tally: Tally
+  readonly #site: Site
+  readonly #tell: Tell
+  #tally: Tally | null = null
   readonly #waiting = new Queue<Exchange>()
   #connection: Connection | null = null
   /** The `host` field of the request that it was opened for. */
@@ -40,18 +41,19 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   #hurried = false
   #halted = false
 
-  constructor(part: {
-    listener: ClientQueueListener
-    options: ConnectionOptions
-    parser: ParserChoice
-    tally: Tally
-    pipelining: number
-  }) {
-    this.#listener = part.listener
-    this.#options = part.options
-    this.#parser = part.parser
-    this.#tally = part.tally
-    this.#pipelining = part.pipelining
+  constructor(site: Site, tell: Tell) {
+    this.#site = site
+    this.#tell = tell
+    this.#pipelining = site.pipelining
+  }
+
+  /** Counts in `tally`, from now on. */
+  countIn(tally: Tally): void {
+    this.#tally = tally
+    tally.add('connected', this.#connected ? 1 : 0)
+    tally.add('free', this.#free)
+    tally.add('pending', this.#waiting.size)
+    tally.add('running', this.#running)
   }
 
   get connected(): boolean {
@@ -93,7 +95,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     exchange.carrier = this
     if (this.#waiting.size === 0 && this.#mayPass(exchange)) return this.#pass(exchange)
     this.#waiting.push(exchange)
-    this.#tally.add('pending', 1)
+    this.#tally?.add('pending', 1)
     exchange.queued()
     this.pump()
     if (exchange.deadlines === null) return
@@ -133,7 +135,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
         break
       }
       this.#waiting.shift()
-      this.#tally.add('pending', -1)
+      this.#tally?.add('pending', -1)
       connection.send(next, this.#pipelining === 0)
     }
     this.#pumping = false
@@ -141,7 +143,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
 
   /** What a server proved of itself by its certificate it proved for one name (RFC 9110 §4.3.4). */
   #isNamedOtherwise(next: Exchange): boolean {
-    const { target, connector } = this.#options
+    const { target, connector } = this.#site.connection
     const host = next.request.hostHeader
     if (this.#connection === null || host === this.#host || target.protocol !== 'https:') return false
     const name = (host: string) => serverNameOf(connector, { ...target, host })?.toLowerCase()
@@ -159,13 +161,13 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   #connect(first: Exchange): void {
     if (this.#loading) return
     try {
-      const engine = engineFor(this.#parser)
+      const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#options, engine)
+      this.#connection = new Connection(this, this.#site.connection, engine)
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#failWaiting(error as Error, false)
-      return queueMicrotask(() => this.#listener.onProgress())
+      return queueMicrotask(() => this.#tell('progress'))
     }
     this.#host = first.request.hostHeader
     this.#connection.connect(this.#host)
@@ -177,7 +179,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     const done = () => {
       this.#loading = false
       this.pump()
-      this.#listener.onProgress()
+      this.#tell('progress')
     }
     loadScriptEngine().then(done, (error: Error) => {
       this.#failWaiting(error, false)
@@ -196,10 +198,14 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   #failWaiting(error: Error, connecting: boolean): void {
     let own = error
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
-      this.#tally.add('pending', -1)
+      this.#tally?.add('pending', -1)
       next.fail(own, { phase: connecting ? 'connect' : 'queued', bytesWritten: 0, replaySafe: true })
       if (connecting) own = replicate(error)
     }
+  }
+
+  get #free(): number {
+    return this.#connected && this.#running === 0 ? 1 : 0
   }
 
   /** Brings the counts up to what the connection holds now. */
@@ -209,9 +215,9 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     const running = connected ? (connection as Connection).running : 0
     const free = connected && running === 0 ? 1 : 0
     const wasFree = this.#connected && this.#running === 0 ? 1 : 0
-    if (connected !== this.#connected) this.#tally.add('connected', connected ? 1 : -1)
-    if (free !== wasFree) this.#tally.add('free', free - wasFree)
-    if (running !== this.#running) this.#tally.add('running', running - this.#running)
+    if (connected !== this.#connected) this.#tally?.add('connected', connected ? 1 : -1)
+    if (free !== wasFree) this.#tally?.add('free', free - wasFree)
+    if (running !== this.#running) this.#tally?.add('running', running - this.#running)
     this.#connected = connected
     this.#running = running
   }
@@ -223,16 +229,16 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.#sockets++
     this.#tellConnecting(false)
     this.#count()
-    this.#listener.onConnect()
+    this.#tell('connect')
     this.pump()
   }
 
   onConnectFailed(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return
     this.#connection = null
-    this.#listener.onConnectionError(error)
+    this.#tell('connectionError', error)
     this.#failWaiting(error, true)
-    this.#listener.onProgress()
+    this.#tell('progress')
   }
 
   onRunningChanged(): void {
@@ -241,7 +247,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
 
   onReady(): void {
     this.pump()
-    this.#listener.onProgress()
+    this.#tell('progress')
   }
 
   onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
@@ -251,27 +257,27 @@ export class ClientQueue implements ConnectionOwner, Carrier {
       exchange.carrier = this
       this.#waiting.unshift(exchange)
     }
-    this.#tally.add('pending', unstarted.length)
+    this.#tally?.add('pending', unstarted.length)
     this.#count()
-    if (wasConnected) this.#listener.onDisconnect(error)
+    if (wasConnected) this.#tell('disconnect', error)
     // Those that fail hear of it first: a request of theirs made then comes in behind what waits.
     queueMicrotask(() => {
       this.pump()
-      this.#listener.onProgress()
+      this.#tell('progress')
     })
   }
 
   onClosed(): void {
     this.#sockets--
-    this.#listener.onSocketClosed()
+    this.#tell('socketClosed')
   }
 
   // What handlers ask for while they wait
 
   onExchangeAborted(exchange: Exchange): void {
     if (!this.#waiting.remove(exchange)) return
-    this.#tally.add('pending', -1)
-    this.#listener.onProgress()
+    this.#tally?.add('pending', -1)
+    this.#tell('progress')
   }
 
   onExchangePaused(): void {}
@@ -279,6 +285,6 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {
-    this.#listener.onHandlerError(error)
+    this.#tell('handlerError', error as Error)
   }
 }

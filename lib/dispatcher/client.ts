@@ -1,15 +1,24 @@
-import { Tally } from '../base/tally.js'
+import type { Tally } from '../base/tally.js'
 import type * as errors from '../errors.js'
 import { QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
+import { type DispatchInput, Request } from '../exchange/request.js'
 import type * as options from './client-options.js'
 import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
-import { ClientQueue, type ClientQueueListener } from './client-queue.js'
+import { ClientQueue, type ClientQueueEvent } from './client-queue.js'
+import type { Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
-import { siteOf } from './site.js'
+import { type Site, siteOf } from './site.js'
 import { ClientStats } from './stats.js'
+
+/** Who made a client for itself alone, and hears of its events. */
+export interface ClientOwner {
+  onDrain(origin: URL, targets: readonly Dispatcher[]): void
+  onConnect(origin: URL, targets: readonly Dispatcher[]): void
+  onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void
+  onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void
+}
 
 /**
  * A client of one origin over one connection, which it opens when the first request comes and again when it was
@@ -18,13 +27,10 @@ import { ClientStats } from './stats.js'
  * Beyond the events of a Dispatcher: `error (error)` when a handler throws where nobody is left to tell.
  */
 export class Client extends LifecycleDispatcher {
-  readonly #url: URL
+  readonly #site: Site
   readonly #queue: ClientQueue
-  readonly #defaults: RequestDefaults
-  readonly #tally = new Tally()
-  readonly #maxQueued: number
   #needDrain = false
-  #onRoom: (() => void) | null = null
+  #owner: ClientOwner | null = null
   #onTornDown: (() => void) | null = null
 
   /**
@@ -33,22 +39,13 @@ export class Client extends LifecycleDispatcher {
    */
   constructor(url: URL | string, options: ClientOptions = {}) {
     super()
-    const site = siteOf(url, options)
-    this.#url = site.url
-    this.#defaults = site.defaults
-    this.#maxQueued = site.maxQueued
-    this.#queue = new ClientQueue({
-      listener: this.#listener(),
-      options: site.connection,
-      parser: site.parser,
-      tally: this.#tally,
-      pipelining: site.pipelining,
-    })
+    this.#site = siteOf(url, options)
+    this.#queue = new ClientQueue(this.#site, this.#told.bind(this))
   }
 
   /** @internal */
   override get boundOrigin(): string {
-    return this.#url.origin
+    return this.#site.url.origin
   }
 
   /** Requests under way on the connection at once. */
@@ -65,14 +62,16 @@ export class Client extends LifecycleDispatcher {
     return new ClientStats(this.#queue)
   }
 
-  /** @internal Counts in `parent` too, from now on. */
-  countIn(parent: Tally): void {
-    this.#tally.attach(parent)
+  /** @internal Counts in `tally`, from now on. */
+  countIn(tally: Tally): void {
+    this.#queue.countIn(tally)
   }
 
-  /** @internal Tells the pool it is in of room: events are for users. */
-  tellRoom(listener: () => void): void {
-    this.#onRoom = listener
+  /** @internal Tells `owner` what happens: events are for users. False when it tells another one already. */
+  belongTo(owner: ClientOwner): boolean {
+    if (this.#owner !== null) return false
+    this.#owner = owner
+    return true
   }
 
   /** @internal Takes in a request that was checked elsewhere. */
@@ -84,14 +83,15 @@ export class Client extends LifecycleDispatcher {
   /** What is connected, waiting and under way, in words. */
   override toString(): string {
     const { connected, pending, running } = this.#queue
-    return `Client ${this.#url.origin}: ${connected ? 'connected' : 'not connected'}, ${pending} pending, ${running} running`
+    return `Client ${this.#site.url.origin}: ${connected ? 'connected' : 'not connected'}, ${pending} pending, ${running} running`
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const exchange = new Exchange(new Request(options, this.#defaults), handler)
+    const { defaults, maxQueued } = this.#site
+    const exchange = new Exchange(new Request(options, defaults), handler)
     const { size, pipelining } = this.#queue
-    if (size - Math.max(1, pipelining) < this.#maxQueued) return this.admit(exchange)
-    exchange.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT)
+    if (size - Math.max(1, pipelining) < maxQueued) return this.admit(exchange)
+    exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT)
     return this.#room()
   }
 
@@ -122,20 +122,33 @@ export class Client extends LifecycleDispatcher {
   #progress(): void {
     if (this.#needDrain && !this.#queue.busy) {
       this.#needDrain = false
-      this.#onRoom?.()
-      if (this.listenerCount('drain') > 0) this.emit('drain', this.#url, [this])
+      this.#owner?.onDrain(this.#site.url, [this])
+      if (this.listenerCount('drain') > 0) this.emit('drain', this.#site.url, [this])
     }
     this.settle()
   }
 
-  #listener(): ClientQueueListener {
-    return {
-      onConnect: () => this.emit('connect', this.#url, [this]),
-      onDisconnect: (error) => this.emit('disconnect', this.#url, [this], error),
-      onConnectionError: (error) => this.emit('connectionError', this.#url, [this], error),
-      onProgress: () => this.#progress(),
-      onSocketClosed: () => this.#checkTornDown(),
-      onHandlerError: (error) => this.reportHandlerError(error),
+  #told(event: ClientQueueEvent, error?: Error): void {
+    const { url } = this.#site
+    switch (event) {
+      case 'progress':
+        return this.#progress()
+      case 'connect':
+        this.#owner?.onConnect(url, [this])
+        this.emit(event, url, [this])
+        break
+      case 'disconnect':
+        this.#owner?.onDisconnect(url, [this], error as Error)
+        this.emit(event, url, [this], error as Error)
+        break
+      case 'connectionError':
+        this.#owner?.onConnectionError(url, [this], error as Error)
+        this.emit(event, url, [this], error as Error)
+        break
+      case 'socketClosed':
+        return this.#checkTornDown()
+      case 'handlerError':
+        this.reportHandlerError(error)
     }
   }
 }

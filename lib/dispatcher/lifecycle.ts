@@ -64,8 +64,8 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   #destroyed = false
   #finished = false
   #ending = false
-  readonly #onClosed: Done[] = []
-  readonly #onDestroyed: Done[] = []
+  /** To be told of the end, in the order in which they asked. */
+  #waiting: Done[] | null = null
 
   /** True once {@link close} or {@link destroy} was called. */
   get closed(): boolean {
@@ -127,7 +127,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   #close(done: Done, fail: (error: Error) => void): void {
     if (this.#destroyed && !this.#ending) return queueMicrotask(() => fail(new ClientDestroyedError()))
     if (this.#finished) return queueMicrotask(done)
-    this.#onClosed.push(done)
+    this.#await(done)
     if (this.#closed) return
     this.#closed = true
     this.#ending = true
@@ -138,7 +138,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
 
   #destroy(error: Error | null, done: Done): void {
     if (this.#finished) return queueMicrotask(done)
-    this.#onDestroyed.push(done)
+    this.#await(done)
     if (this.#destroyed) return
     this.#closed = true
     this.#destroyed = true
@@ -149,7 +149,13 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   #finish(): void {
     if (this.#finished) return
     this.#finished = true
-    for (const done of [...this.#onClosed, ...this.#onDestroyed]) queueMicrotask(done)
+    for (const done of this.#waiting ?? []) queueMicrotask(done)
+    this.#waiting = null
+  }
+
+  #await(done: Done): void {
+    this.#waiting ??= []
+    this.#waiting.push(done)
   }
 
   /** Answers true: no `drain` will follow. */

@@ -2,7 +2,7 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
-import { Client } from './client.js'
+import { Client, type ClientOwner } from './client.js'
 import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
 
@@ -18,7 +18,7 @@ export interface MemberListener {
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
-export class Member implements QueueNode<Member>, AlarmListener {
+export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   previous: Member | null = null
   next: Member | null = null
   queue: unknown = null
@@ -26,7 +26,7 @@ export class Member implements QueueNode<Member>, AlarmListener {
   readonly #listener: MemberListener
   readonly #tally: Tally
   readonly #counted: boolean
-  readonly #ttl = new Alarm(this)
+  readonly #ttl: Alarm | null
   #busy = false
 
   constructor(dispatcher: Dispatcher, part: { listener: MemberListener; tally: Tally; ttl: number | null }) {
@@ -37,13 +37,17 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#counted = client !== null
     client?.countIn(part.tally)
     // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
-    const targets = [dispatcher]
-    if (client === dispatcher) client?.tellRoom(() => this.#onDrain(null, targets))
-    else dispatcher.on('drain', this.#onDrain)
-    dispatcher.on('connect', this.#onConnect)
-    dispatcher.on('disconnect', this.#onDisconnect)
-    dispatcher.on('connectionError', this.#onConnectionError)
-    if (part.ttl !== null) this.#ttl.set(part.ttl)
+    if (client === null || client !== dispatcher || !client.belongTo(this)) this.#listen()
+    this.#ttl = part.ttl === null ? null : new Alarm(this)
+    this.#ttl?.set(part.ttl as number)
+  }
+
+  #listen(): void {
+    const { dispatcher } = this
+    dispatcher.on('drain', (origin, targets) => this.onDrain(origin, targets))
+    dispatcher.on('connect', (origin, targets) => this.onConnect(origin, targets))
+    dispatcher.on('disconnect', (...event) => this.onDisconnect(...event))
+    dispatcher.on('connectionError', (...event) => this.onConnectionError(...event))
   }
 
   /** It said that it can take no more, and has not said otherwise since. */
@@ -61,13 +65,13 @@ export class Member implements QueueNode<Member>, AlarmListener {
 
   /** Takes no more requests, and ends when those it has have ended. */
   leave(): Promise<void> {
-    this.#ttl.drop()
+    this.#ttl?.drop()
     this.#set(false)
     return this.dispatcher.close().catch(() => {})
   }
 
   destroy(error: Error): Promise<void> {
-    this.#ttl.drop()
+    this.#ttl?.drop()
     return this.dispatcher.destroy(error)
   }
 
@@ -81,22 +85,22 @@ export class Member implements QueueNode<Member>, AlarmListener {
     this.#listener.onBusyCount(busy ? 1 : -1)
   }
 
-  readonly #onDrain = (_origin: URL | null, targets: readonly Dispatcher[] = []): void => {
+  onDrain(_origin: URL, targets: readonly Dispatcher[] = []): void {
     this.#set(false)
     this.#listener.onMemberFree(this, targets)
   }
 
-  readonly #onConnect = (origin: URL, targets: readonly Dispatcher[]): void => {
+  onConnect(origin: URL, targets: readonly Dispatcher[]): void {
     if (!this.#counted) this.#tally.add('connected', 1)
     this.#listener.onMemberConnect(this, origin, targets)
   }
 
-  readonly #onDisconnect = (origin: URL, targets: readonly Dispatcher[], error: Error): void => {
+  onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void {
     if (!this.#counted) this.#tally.add('connected', -1)
     this.#listener.onMemberDisconnect(this, origin, { targets, error })
   }
 
-  readonly #onConnectionError = (origin: URL, targets: readonly Dispatcher[], error: Error): void => {
+  onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void {
     this.#listener.onMemberConnectionError(this, origin, { targets, error })
   }
 }
