@@ -23,10 +23,11 @@ const NAMES = ['queue', 'connect', 'headers', 'body', 'total', 'deadline'] as co
 
 /** Only what was given. @throws {InvalidArgumentError} one is no number of ms */
 export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]]?: number } {
-  if (given === undefined || given === null) return {}
+  // Whoever reads what is not there must not find what somebody put into `Object.prototype`.
+  const checked: Record<string, number> = Object.create(null)
+  if (given === undefined || given === null) return checked
   if (typeof given !== 'object') throw invalidOption('timeouts', 'an object', given)
   const own = unpolluted(given) as Record<string, unknown>
-  const checked: Record<string, number> = {}
   for (const name of NAMES) {
     const value = own[name]
     if (value === undefined || value === null) continue
@@ -48,10 +49,10 @@ export interface Limits {
 
 /** @returns null when nothing is limited */
 export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limits | null): Limits | null {
-  const { queue = defaults?.queue ?? 0, connect = 0, deadline } = given
+  const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpolluted(given)
   // What is past leaves no time; 0 would stand for any time.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
-  const total = Math.min((given.total ?? defaults?.total) || Number.POSITIVE_INFINITY, left)
+  const total = Math.min((own ?? defaults?.total) || Number.POSITIVE_INFINITY, left)
   if (queue === 0 && connect === 0 && total === Number.POSITIVE_INFINITY) return null
   return { queue, connect, total: total === Number.POSITIVE_INFINITY ? 0 : total }
 }

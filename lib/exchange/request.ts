@@ -70,7 +70,7 @@ export interface RequestDefaults {
 }
 
 const NO_FIELDS: readonly string[] = []
-const NO_TIMEOUTS: ReturnType<typeof checkTimeouts> = {}
+const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
 
 /** A request, checked whole and encoded. */
 export class Request {
