@@ -110,7 +110,8 @@ function repaired(text) {
     .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
     .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
     .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
-      const names = Array.from(inner.matchAll(new RegExp(`\\b${name}_(\\w+) as \\1\\b`, 'g')), (match) => match[1])
+      // One whose name another module had taken already stays as it is: `Request$1 as Request`.
+      const names = inner.match(/[\w$]+ as \w+/g).map((one) => one.replace(new RegExp(`^${name}_(\\w+) as \\1$`), '$1'))
       return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
     })
     .replace(/^( +(?:export )?type (\w+)(?:<.*?>)? = )(\2(?![\w$]).*;)$/gm, (_all, start, name, rest) => {
