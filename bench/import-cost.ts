@@ -15,10 +15,12 @@ try {
       contenders[i]?.name ?? '',
       `${start.imported.toFixed(1)} ms`,
       `${(start.imported / (most?.imported ?? 1)).toFixed(2)}×`,
+      `${start.worked.toFixed(1)} ms`,
+      `${(start.worked / (most?.worked ?? 1)).toFixed(2)}×`,
       mega(start.rssImported - (least?.rssImported ?? 0)),
       mega(start.rssAnswered - (least?.rssAnswered ?? 0)),
     ])
-    const head = [name, 'import', 'to undici', 'RSS after import', 'RSS after a request']
+    const head = [name, 'import', 'to undici', 'processor time', 'to undici', 'RSS after import', 'RSS after a request']
     for (const line of columns([head, ...rows.slice(1)])) console.log(line)
     console.log(`  RSS beyond that of a process that imports nothing, ${mega(least?.rssImported ?? 0)}\n`)
   }

@@ -15,6 +15,8 @@ export interface Contender {
 export interface Start {
   /** From the first line of the program until the library was there. */
   readonly imported: number
+  /** Of that, what processors worked: another program that runs meanwhile changes it less. */
+  readonly worked: number
   /** From the first line of the program until the head of the first response came. */
   readonly answered: number
   /** The same, from when the process was made. */
@@ -25,10 +27,13 @@ export interface Start {
 
 const PROGRAM = `
 const begun = performance.now()
+const before = process.cpuUsage()
 const [, , module, url, ca] = process.argv
 let client = null
 const library = module === '' ? null : await import(module)
 const imported = performance.now() - begun
+const { user, system } = process.cpuUsage(before)
+const worked = (user + system) / 1000
 const rssImported = process.memoryUsage.rss()
 let since = 0
 if (library !== null && url !== '') {
@@ -39,7 +44,7 @@ if (library !== null && url !== '') {
 }
 const rssAnswered = process.memoryUsage.rss()
 await client?.close()
-console.log(JSON.stringify({ imported, answered: since - begun, since, rssImported, rssAnswered }))
+console.log(JSON.stringify({ imported, worked, answered: since - begun, since, rssImported, rssAnswered }))
 `
 
 function startOnce(
@@ -74,6 +79,7 @@ export function starts(
     const of = (key: keyof Start) => median(all.map((start) => start[key]))
     return {
       imported: of('imported'),
+      worked: of('worked'),
       answered: of('answered'),
       since: of('since'),
       rssImported: of('rssImported'),
