@@ -89,6 +89,13 @@ const codings: Smuggle[] = [
   refused('a coding behind a bare LF', 'x: 1\ntransfer-encoding: chunked', 'CR_EXPECTED'),
   refused('a soft hyphen in the name', 'transfer\xadencoding: chunked', 'INVALID_HEADER_TOKEN'),
   {
+    what: 'a coding beneath chunked',
+    good: 'reads the chunks, and leaves the rest to its caller',
+    bytes: `${OK}transfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+    first: 'hello',
+    connections: 1,
+  },
+  {
     what: 'chunked in an HTTP/1.0 response',
     good: 'reads it, and trusts nothing behind it',
     bytes: `HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n${EVIL}`,
