@@ -18,6 +18,8 @@ export interface TimeSource {
 
 const LONGEST = 0x7fffffff
 
+const UNSET = -1
+
 /** ms after which a timer that did not go off is taken for lost, as fake timers are when the real ones come back. */
 const LOST = 1000
 
@@ -109,7 +111,7 @@ export class Clock {
       this.#takeFirst()
       if (first.deadline === first.key) due.push(first)
       // Back by its deadline, even when that has come as well: so they ring in the order of their deadlines.
-      else if (first.deadline !== Infinity) this.#putBack(first)
+      else if (first.deadline !== UNSET) this.#putBack(first)
     }
     for (const alarm of due) {
       // A listener before may have cleared it or set it anew.
@@ -125,7 +127,7 @@ export class Clock {
   }
 
   #ring(alarm: Alarm, late: number): void {
-    alarm.deadline = Infinity
+    alarm.deadline = UNSET
     try {
       alarm.listener.onAlarm(alarm, late)
     } catch (error) {
@@ -191,10 +193,10 @@ export function now(): number {
 export class Alarm {
   readonly listener: AlarmListener
   readonly #clock: Clock
-  /** When it is due; Infinity when it is not set. */
-  deadline = Infinity
+  /** When it is due; -1 when it is not set. Whole numbers stand in the alarm itself, all others in memory of their own. */
+  deadline = UNSET
   /** @internal By what it stands in the heap. */
-  key = Infinity
+  key = UNSET
   /** @internal Where it stands in the heap; -1 outside. */
   index = -1
 
@@ -204,28 +206,29 @@ export class Alarm {
   }
 
   get pending(): boolean {
-    return this.deadline !== Infinity
+    return this.deadline !== UNSET
   }
 
   /** ms until it is due, negative when it is late; Infinity when it is not set. */
   get left(): number {
-    return this.deadline - this.#clock.now()
+    return this.pending ? this.deadline - this.#clock.now() : Infinity
   }
 
   /** `delay` in ms from now. Setting it again replaces the earlier time. */
   set(delay: number): void {
-    this.deadline = this.#clock.now() + delay
-    if (this.pending) this.#clock.schedule(this)
+    if (delay === Infinity) return this.clear()
+    this.deadline = Math.ceil(this.#clock.now() + delay)
+    this.#clock.schedule(this)
   }
 
   /** To be set again soon: it stays where it stands in the heap. */
   clear(): void {
-    this.deadline = Infinity
+    this.deadline = UNSET
   }
 
   /** For good: the clock lets go of it, and of its listener with all that hangs on it. */
   drop(): void {
-    this.deadline = Infinity
+    this.deadline = UNSET
     this.#clock.remove(this)
   }
 }

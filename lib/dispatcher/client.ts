@@ -39,6 +39,8 @@ export class Client extends LifecycleDispatcher {
    */
   constructor(url: URL | string, options: ClientOptions = {}) {
     super()
+    // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
+    ;(this as { _events?: unknown })._events = undefined
     this.#site = siteOf(url, options)
     this.#queue = new ClientQueue(this.#site, this.#told.bind(this))
   }

@@ -61,9 +61,12 @@ export interface Onread {
   callback(length: number, buffer: Uint8Array): boolean
 }
 
-/** Whether what comes is given to the `onread` callback and not to the socket's readers. */
+/**
+ * Whether what comes is given to the `onread` callback and not to the socket's readers. Asked once: whoever takes the
+ * socket over after must be listened to as any other.
+ */
 export function deliversByOnread(socket: object): boolean {
-  return byOnread.has(socket)
+  return byOnread.delete(socket)
 }
 
 const settingsOf = new WeakMap<Connector, Settings>()
@@ -72,11 +75,6 @@ const settingsOf = new WeakMap<Connector, Settings>()
 export function serverNameOf(connector: Connector, target: ConnectorOptions): string | null {
   if (target.protocol !== 'https:') return null
   return serverName(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target)) || null
-}
-
-/** From now on what comes is pushed to its readers: whoever takes the socket over must listen to it as to any other. */
-export function deliverToReaders(socket: object): void {
-  byOnread.delete(socket)
 }
 
 /** The types that undici documents, under the same names. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { SocketInfo } from '../errors.js'
-import { deliversByOnread, deliverToReaders, type Onread } from './connect.js'
+import { deliversByOnread, type Onread } from './connect.js'
 import { asksForBuffers, Slabs } from './slabs.js'
 
 /** Tells of what a socket does. */
@@ -137,7 +137,6 @@ export class Inlet {
     const socket = this.#socket as Duplex
     this.listener = null
     inlets.delete(socket)
-    deliverToReaders(socket)
     for (const [event, listener] of Object.entries(hears)) socket.off(event, listener)
     // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
     // until somebody reads. Paused, neither would be.

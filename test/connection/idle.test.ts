@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process'
+import t from 'tap'
+import { httpOrigin } from '../servers/origin.js'
+
+const CONNECTIONS = 1000
+
+/** Prints by how many bytes the heap grew for each connection that carried a request and is idle now. */
+const program = (origin: string) => `
+  import { Pool } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
+  const pool = new Pool(${JSON.stringify(origin)})
+  const use = async (connections) => {
+    const one = () => pool.request({ path: '/', method: 'GET' }).then(({ body }) => body.dump())
+    await Promise.all(Array.from({ length: connections }, one))
+    for (let i = 0; i < 3; i++) {
+      await new Promise(setImmediate)
+      globalThis.gc()
+    }
+  }
+  await use(100)
+  await use(100)
+  const before = process.memoryUsage().heapUsed
+  await use(100 + ${CONNECTIONS})
+  console.log(Math.round((process.memoryUsage().heapUsed - before) / ${CONNECTIONS}), pool.stats.free)
+  await pool.close()`
+
+t.test('an idle connection holds little', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const said = await new Promise<string>((resolve) => {
+    const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]
+    // Coverage keeps counters on the same heap.
+    const env = { ...process.env, NODE_V8_COVERAGE: '' }
+    execFile(process.execPath, args, { env }, (_error, out) => resolve(out))
+  })
+  const [held, free] = said.split(' ').map(Number)
+  t.equal(free, 100 + CONNECTIONS)
+  t.ok(
+    (held as number) < 4000,
+    `${held} bytes: of a bare socket it would be 1000, and with listeners and closures of its own 5500`,
+  )
+  await origin.close()
+})
