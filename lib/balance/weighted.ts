@@ -1,5 +1,7 @@
 /** One of those among whom requests are shared by weight. */
 export interface Weighted {
+  /** What it is excluded by. */
+  readonly origin?: string
   /** Above 0: its share of the requests. */
   readonly weight: number
   /** Where it stands in the heap; -1 outside. Kept by {@link WeightedTurns}. */
@@ -52,6 +54,25 @@ export class WeightedTurns<T extends Weighted> {
     first.order = this.#orders++
     this.#sink(first)
     return first
+  }
+
+  /** Who is due first of those that did not fail it; they keep their turns. */
+  pick(exclude?: readonly string[]): T | null {
+    if (exclude === undefined) return this.next()
+    let first: T | null = null
+    for (const member of this.#heap) {
+      if (exclude.includes(member.origin as string)) continue
+      if (first === null || this.#before(member, first)) first = member
+    }
+    if (first === null) return null
+    first.due += 1 / first.weight
+    first.order = this.#orders++
+    this.#sink(first)
+    return first
+  }
+
+  reweighed(member: T): void {
+    this.hasten(member)
   }
 
   /** Its weight has grown: it need not wait as long as it had to by the old one. */

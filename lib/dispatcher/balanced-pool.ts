@@ -1,7 +1,11 @@
-import { type Weighted, WeightedTurns } from '../balance/weighted.js'
+import { positive } from '../balance/settings.js'
+import type { UpstreamPicker } from '../balance/strategy.js'
+import { WeightedTurns } from '../balance/weighted.js'
 import { Tally } from '../base/tally.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
@@ -10,6 +14,9 @@ import { Pool } from './pool.js'
 import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
+import { leastRequests, peakEwma } from './strategies.js'
+import { Upstream, type UpstreamInput, weightedUpstream } from './upstream.js'
+import { Watched } from './watched.js'
 
 type PoolFactory = Factory<URL, DocumentedPoolOptions>
 
@@ -21,26 +28,14 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
   maxWeightPerServer?: number
   /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
   errorPenalty?: number
+  /**
+   * Who takes the next request: each in turn by weight; of two that are drawn the one with fewer requests; of two the
+   * one with the lower product of latency and requests; or whoever a picker of your own says. Default: `round-robin`.
+   */
+  strategy?: Strategy | UpstreamPicker
 }
 
-class Upstream implements Weighted {
-  index = -1
-  due = 0
-  order = 0
-  weight: number
-  /** It failed since it last had its turn. */
-  failed = false
-  /** It said it was busy and has not drained since. */
-  busy = false
-  readonly url: URL
-  readonly pool: Dispatcher
-
-  constructor(url: URL, pool: Dispatcher, weight: number) {
-    this.url = url
-    this.pool = pool
-    this.weight = weight
-  }
-}
+type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
 /**
  * Shares requests among several origins in turn, by weight: an upstream whose connections fail loses weight, down to
@@ -48,7 +43,9 @@ class Upstream implements Weighted {
  */
 export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
-  readonly #turns = new WeightedTurns<Upstream>()
+  readonly #picker: UpstreamPicker<Upstream>
+  /** The picker wants to know what becomes of requests. */
+  readonly #watching: boolean
   readonly #tally = new Tally()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
@@ -60,20 +57,25 @@ export class BalancedPool extends LifecycleDispatcher {
   #emptied = false
 
   /**
-   * @param upstreams one or more origins: protocol, host and port
+   * @param upstreams one or more origins: protocol, host and port; each alone, or with a weight
    * @throws {InvalidArgumentError} an origin or an option is not what is documented
    */
-  constructor(upstreams: URL | string | readonly (URL | string)[] = [], options: BalancedPoolOptions = {}) {
+  constructor(upstreams: UpstreamInput | readonly UpstreamInput[] = [], options: BalancedPoolOptions = {}) {
     super()
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { factory = null, maxWeightPerServer, errorPenalty, ...rest } = options
+    const { factory = null, maxWeightPerServer, errorPenalty, strategy, ...rest } = unpolluted(options)
     if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     resolvePoolOptions(rest)
     this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
     this.#options = rest
-    this.#maxWeight = positive('maxWeightPerServer', maxWeightPerServer, 100)
-    this.#penalty = positive('errorPenalty', errorPenalty, 15)
-    for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) this.addUpstream(upstream)
+    this.#maxWeight = positive('maxWeightPerServer', maxWeightPerServer, [100])
+    this.#penalty = positive('errorPenalty', errorPenalty, [15])
+    this.#picker = pickerOf(strategy)
+    this.#watching = this.#picker.started !== undefined || this.#picker.ended !== undefined
+    for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
+      const { origin, weight } = weightedUpstream(upstream)
+      this.addUpstream(origin, { weight })
+    }
   }
 
   /** Origins among which requests are shared. */
@@ -87,20 +89,30 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   /**
-   * Adds an origin; one that is there already stays as it is.
-   * @throws {InvalidArgumentError} no origin
+   * Adds an origin; one that is there already stays, and takes the weight if there is one.
+   * @param options.weight its share beside the others', above 0. Default: 1.
+   * @throws {InvalidArgumentError} no origin, or no such weight
    */
-  addUpstream(upstream: URL | string): this {
+  addUpstream(upstream: URL | string, options: { weight?: number | undefined } = {}): this {
     const url = parseOrigin(upstream, 'upstream')
-    if (this.#upstreams.has(url.origin)) return this
+    const weight = positive('weight', options?.weight, [1])
+    const known = this.#upstreams.get(url.origin)
+    if (known === undefined) this.#join(url, weight)
+    else if (options?.weight !== undefined) {
+      known.share = weight
+      this.#picker.reweighed?.(known)
+    }
+    return this
+  }
+
+  #join(url: URL, share: number): void {
     const pool = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
-    const added = new Upstream(url, pool, this.#maxWeight)
+    const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: 0 })
     poolBeneath(pool)?.countIn(this.#tally)
     this.#listen(added)
     this.#upstreams.set(url.origin, added)
-    this.#turns.add(added)
-    return this
+    this.#picker.add(added)
   }
 
   /** Sends an origin nothing new; what it has, it ends. */
@@ -116,21 +128,48 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const upstream = this.#turns.next()
-    if (upstream === null) throw new BalancedPoolMissingUpstreamError()
+    const upstream = this.#next(options.tried)
     // A turn without a failure since the last one is a step back to full weight.
-    if (!upstream.failed && upstream.weight < this.#maxWeight) this.#weigh(upstream, this.#penalty)
+    if (!upstream.failed && upstream.health < this.#maxWeight) this.#weigh(upstream, this.#penalty)
     upstream.failed = false
-    const room = upstream.pool.dispatch({ ...(options as DispatchOptions), origin: upstream.url.origin }, handler)
+    const sent = { ...(options as DispatchOptions), origin: upstream.origin }
+    const room = this.#watching ? this.#watch(upstream, sent, handler) : upstream.pool.dispatch(sent, handler)
     this.#setBusy(upstream, !room)
     if (room || this.#busy < this.#upstreams.size) return true
     this.#needDrain = true
     return false
   }
 
+  /** One that did not take this request before, as long as there is any. */
+  #next(tried: DispatchInput['tried']): Upstream {
+    if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
+    const upstream = (tried?.length ? this.#picker.pick(tried) : null) ?? this.#picker.pick()
+    if (!(upstream instanceof Upstream)) {
+      if (upstream == null) throw new BalancedPoolMissingUpstreamError()
+      throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
+    }
+    tried?.push(upstream.origin)
+    return upstream
+  }
+
+  #watch(upstream: Upstream, options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    const { method, upgrade } = options
+    const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
+    const watched = new Watched(adapted, (outcome) => this.#picker.ended?.(upstream, outcome))
+    this.#picker.started?.(upstream)
+    try {
+      return upstream.pool.dispatch(options, watched)
+    } catch (error) {
+      watched.end(false, true)
+      throw error
+    }
+  }
+
   #weigh(upstream: Upstream, difference: number): void {
-    upstream.weight = Math.max(1, Math.min(this.#maxWeight, upstream.weight + difference))
-    if (difference > 0) this.#turns.hasten(upstream)
+    const health = Math.max(1, Math.min(this.#maxWeight, upstream.health + difference))
+    if (health === upstream.health) return
+    upstream.health = health
+    this.#picker.reweighed?.(upstream)
   }
 
   #setBusy(upstream: Upstream, busy: boolean): void {
@@ -174,7 +213,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #part(upstream: Upstream): void {
     const { origin } = upstream.url
     this.#upstreams.delete(origin)
-    this.#turns.remove(upstream)
+    this.#picker.remove(upstream)
     this.#setBusy(upstream, false)
     const left = upstream.pool.close().catch(() => {})
     this.#leaving.set(upstream, left)
@@ -210,12 +249,14 @@ export declare namespace BalancedPool {
   }
 }
 
-function positive(name: string, value: unknown, fallback: number): number {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw invalidOption(name, 'a number above 0', value)
-  }
-  return value
+function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
+  if (strategy === undefined || strategy === null || strategy === 'round-robin') return new WeightedTurns<Upstream>()
+  if (strategy === 'least-requests') return leastRequests() as UpstreamPicker<Upstream>
+  if (strategy === 'peak-ewma') return peakEwma() as UpstreamPicker<Upstream>
+  const picker = strategy as UpstreamPicker<Upstream>
+  const { pick, add, remove } = picker
+  if ([pick, add, remove].every((method) => typeof method === 'function')) return picker
+  throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
 }
 
 /** Our own pool under however many interceptors. */

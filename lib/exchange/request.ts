@@ -50,6 +50,8 @@ export interface DispatchInput {
   reset?: boolean | null | undefined
   /** Send the body only when the server said `100 Continue`. Default: false. */
   expectContinue?: boolean | null | undefined
+  /** Origins that a BalancedPool leaves out as long as it has others, and to which it adds the one it sends this to. */
+  tried?: string[] | null | undefined
   /** IP type of service, 0 to 255; accepted, and set by the connector's option of that name. */
   typeOfService?: number | null | undefined
 }

@@ -6,6 +6,7 @@ import {
   Agent,
   type AgentOptions,
   BalancedPool,
+  type BalancedPoolOptions,
   Client,
   type ClientOptions,
   type Dispatcher,
@@ -13,6 +14,7 @@ import {
   errors,
   type IncomingHttpHeaders,
   type LegacyDispatchHandler,
+  leastRequests,
   Pool,
   request,
 } from 'sluice'
@@ -22,6 +24,10 @@ const options: ClientOptions = { headersTimeout: null, connect: null, socketPath
 const client = new Client('http://localhost', options)
 export const agent = new Agent({ factory: null, connections: null } satisfies AgentOptions)
 export const balanced = new BalancedPool([], { maxWeightPerServer: 10, errorPenalty: 1, factory: null })
+export const weighted = new BalancedPool(['http://a', { origin: new URL('http://b'), weight: 2 }], {
+  strategy: leastRequests({ random: Math.random }),
+}).addUpstream('http://c', { weight: 0.5 })
+export const ewma: BalancedPoolOptions = { strategy: 'peak-ewma' }
 
 async function* pieces(): AsyncGenerator<string> {
   yield 'a'

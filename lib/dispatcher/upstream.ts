@@ -1,0 +1,72 @@
+import type { Candidate } from '../balance/strategy.js'
+import type { Weighted } from '../balance/weighted.js'
+import { now } from '../base/clock.js'
+import type { Dispatcher } from './dispatcher.js'
+
+/** Less than this part of its weight nobody starts with. */
+const FIRST = 0.1
+
+/** One of the origins of a BalancedPool, and where it stands there. */
+export class Upstream implements Weighted, Candidate {
+  index = -1
+  due = 0
+  order = 0
+  /** Lowered by failures, up to the largest there is. */
+  health: number
+  /** Its own weight beside those of others. */
+  share: number
+  /** When it began to start slowly; 0 when it has its whole weight. */
+  startedAt = 0
+  /** ms for which it starts slowly. */
+  readonly slowStart: number
+  /** It failed since it last had its turn. */
+  failed = false
+  /** It said it was busy and has not drained since. */
+  busy = false
+  /** How many watchers want it left out. */
+  blocks = 0
+  readonly url: URL
+  readonly origin: string
+  readonly pool: Dispatcher
+
+  constructor(url: URL, pool: Dispatcher, start: { health: number; share: number; slowStart: number }) {
+    this.url = url
+    this.origin = url.origin
+    this.pool = pool
+    this.health = start.health
+    this.share = start.share
+    this.slowStart = start.slowStart
+  }
+
+  get weight(): number {
+    const weight = this.health * this.share
+    return this.startedAt === 0 ? weight : weight * this.#ramp()
+  }
+
+  /** From now on its weight grows from little to whole. */
+  startSlowly(): void {
+    if (this.slowStart > 0) this.startedAt = now()
+  }
+
+  #ramp(): number {
+    const part = (now() - this.startedAt) / this.slowStart
+    if (part >= 1) this.startedAt = 0
+    return Math.min(1, Math.max(FIRST, part))
+  }
+}
+
+/** An origin, and its weight beside those of the others. */
+export interface WeightedUpstream {
+  origin: URL | string
+  /** Above 0. Default: 1. */
+  weight?: number
+}
+
+/** What may stand for an upstream. */
+export type UpstreamInput = URL | string | WeightedUpstream
+
+/** A URL, of whatever realm, is no object with an origin and a weight. */
+export function weightedUpstream(input: UpstreamInput): WeightedUpstream {
+  const weighted = typeof input === 'object' && input !== null && 'origin' in input && !('href' in input)
+  return weighted ? input : { origin: input as URL | string }
+}

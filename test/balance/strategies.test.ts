@@ -1,0 +1,181 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { PeakEwma } from '../../lib/balance/peak-ewma.js'
+import type { Candidate } from '../../lib/balance/strategy.js'
+import { LeastRequests } from '../../lib/balance/two-choices.js'
+import { WeightedTurns } from '../../lib/balance/weighted.js'
+
+/** Park and Miller's generator: the same numbers in every run. */
+function seeded(seed: number): () => number {
+  let state = seed % 2147483647 || 1
+  return () => {
+    state = (state * 48271) % 2147483647
+    return state / 2147483648
+  }
+}
+
+class Upstream implements Candidate {
+  index = -1
+  due = 0
+  order = 0
+  active = 0
+  picked = 0
+  readonly origin: string
+  weight: number
+  constructor(origin: string, weight = 1) {
+    this.origin = origin
+    this.weight = weight
+  }
+}
+
+const quick = { latency: 1, failed: false, aborted: false }
+
+function upstreams(weights: readonly number[]): Upstream[] {
+  return weights.map((weight, index) => new Upstream(`http://${index}`, weight))
+}
+
+function pickers(random: () => number, now = () => 0) {
+  return {
+    'round-robin': new WeightedTurns<Upstream>(),
+    'least-requests': new LeastRequests(random),
+    'peak-ewma': new PeakEwma({ random, now, decayTime: 1000, failureLatency: 100 }),
+  }
+}
+
+for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
+  t.test(`${name}: picks whoever is there and not excluded, whatever comes and goes`, async () => {
+    const step = fc.record({ what: fc.constantFrom('add', 'remove', 'pick', 'end', 'weigh'), whom: fc.nat(5) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100 }), fc.array(fc.nat(5)), fc.nat(), (steps, exclude, seed) => {
+        const picker = pickers(seeded(seed))[name]
+        const all = upstreams([1, 1, 2, 3, 100, 1])
+        const excluded = exclude.map((index) => `http://${index}`)
+        const there = new Set<Upstream>()
+        for (const { what, whom } of steps) {
+          const one = all[whom] as Upstream
+          if (what === 'add' && !there.has(one)) {
+            picker.add(one)
+            there.add(one)
+          } else if (what === 'remove') {
+            picker.remove(one)
+            there.delete(one)
+          } else if (what === 'weigh') {
+            one.weight = 1 + ((one.weight * 7) % 100)
+            picker.reweighed(one)
+          } else if (what === 'end' && one.active > 0) {
+            one.active--
+            if (!(picker instanceof WeightedTurns)) picker.ended(one, quick)
+          } else if (what === 'pick') {
+            const left = [...there].filter(({ origin }) => !excluded.includes(origin))
+            const chosen = picker.pick(excluded) as Upstream | null
+            if (left.length === 0 ? chosen !== null : !left.includes(chosen as Upstream)) return false
+            const any = picker.pick() as Upstream | null
+            if (there.size === 0 ? any !== null : !there.has(any as Upstream)) return false
+            if (any === null) continue
+            any.active++
+            if (!(picker instanceof WeightedTurns)) picker.started(any)
+          }
+        }
+        return true
+      }),
+    )
+  })
+}
+
+t.test('least requests without load: shares by weight', async (t) => {
+  for (const weights of [
+    [1, 1],
+    [3, 1],
+    [5, 2, 2, 1],
+    [100, ...new Array(50).fill(1)],
+  ]) {
+    const picker = new LeastRequests(seeded(7))
+    const all = upstreams(weights)
+    for (const one of all) picker.add(one)
+    const rounds = 40_000
+    for (let i = 0; i < rounds; i++) (picker.pick() as Upstream).picked++
+    const total = weights.reduce((sum, weight) => sum + weight)
+    const off = all.map(({ picked, weight }) => Math.abs(picked / rounds - weight / total))
+    t.ok(Math.max(...off) < 0.01, `${weights.slice(0, 5)}: shares are off by ${Math.max(...off)} at most`)
+  }
+})
+
+t.test('least requests of n: the largest load exceeds the mean by ln ln n / ln 2 and a constant', async (t) => {
+  const n = 1000
+  const picker = new LeastRequests(seeded(11))
+  const all = upstreams(new Array(n).fill(1))
+  for (const one of all) picker.add(one)
+  for (let i = 0; i < 10 * n; i++) {
+    const one = picker.pick() as Upstream
+    one.active++
+    picker.started(one)
+  }
+  const most = Math.max(...all.map(({ active }) => active))
+  t.ok(most <= 10 + Math.log(Math.log(n)) / Math.LN2 + 1, `${most} where 10 is the mean`)
+})
+
+t.test('least requests under load: requests by weight, and little for one that holds them', async (t) => {
+  const picker = new LeastRequests(seeded(3))
+  const all = upstreams([3, 1])
+  for (const one of all) picker.add(one)
+  for (let i = 0; i < 400; i++) {
+    const one = picker.pick() as Upstream
+    one.active++
+    picker.started(one)
+  }
+  t.ok(Math.abs((all[0] as Upstream).active - 300) <= 3, `${all.map(({ active }) => active)} of 400`)
+  picker.remove(all[0] as Upstream)
+  for (let i = 0; i < 50; i++) picker.ended(all[0] as Upstream, quick)
+  picker.add(all[0] as Upstream)
+  t.equal(picker.pick(), all[0], 'what it ended while it was away counts')
+})
+
+t.test('peak ewma: slow, failed, aborted, forgotten', async (t) => {
+  let time = 0
+  const picker = pickers(seeded(5), () => time)['peak-ewma']
+  const [one, two] = upstreams([1, 1]) as [Upstream, Upstream]
+  picker.add(one)
+  picker.add(two)
+  const tell = (whom: Upstream, outcome: Partial<typeof quick>) => {
+    picker.started(whom)
+    picker.ended(whom, { ...quick, ...outcome })
+  }
+  const picks = (whom: Upstream) => new Array(20).fill(0).every(() => picker.pick() === whom)
+  tell(one, { latency: 5 })
+  tell(two, { latency: 50 })
+  t.ok(picks(one), 'the quicker one')
+  for (let i = 0; i < 12; i++) picker.started(one)
+  t.ok(picks(two), 'until it has so many that the slower one is better')
+  for (let i = 0; i < 12; i++) picker.ended(one, quick)
+  t.ok(picks(one))
+  tell(one, { failed: true })
+  t.ok(picks(two), 'a failure at once is no quick answer')
+  time += 1000
+  tell(two, { latency: 60, aborted: true })
+  t.ok(picks(one), 'given up after a long time: at least so slow; and the failure is forgotten by and by')
+  tell(one, { latency: 80 })
+  tell(two, { latency: 0, aborted: true })
+  t.ok(picks(two))
+  tell(two, { latency: 100 })
+  t.ok(picks(one), 'given up at once: nothing is learnt')
+  const [cold] = upstreams([1]) as [Upstream]
+  picker.add(cold)
+  picker.remove(two)
+  t.ok(picks(cold), 'one that nothing is known of is tried')
+  picker.started(cold)
+  t.ok(picks(one), 'by one request')
+})
+
+t.test('round robin with exclusion keeps the turns of the others', async (t) => {
+  const turns = new WeightedTurns<Upstream>()
+  const all = upstreams([1, 1, 1])
+  for (const one of all) turns.add(one)
+  const order = Array.from({ length: 6 }, () => turns.pick(['http://0'])?.origin.at(-1)).join('')
+  t.equal(order, '121212')
+  for (let i = 0; i < 30; i++) (turns.pick() as Upstream).picked++
+  t.strictSame(
+    all.map(({ picked }) => picked),
+    [12, 9, 9],
+    'all have 12 of the 36 in the end',
+  )
+})
