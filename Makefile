@@ -8,10 +8,13 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos fuzz soak selection clean
+.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos fuzz soak selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
+	@node dist/test/sim/main.js $(ARGS)
 
 demo: build ## embedded origins on loopback, every dispatcher at work, a table of what happened
 	@node dist/bench/demo.js

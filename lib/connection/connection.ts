@@ -37,6 +37,8 @@ export class Connection implements Listener {
   readonly #reader: ResponseReader
   readonly #silence = new Silence(this)
   #writer: RequestWriter | null = null
+  /** What the connector returned: the socket to be, most likely. */
+  #opening: unknown = null
   #starting: Exchange | null = null
   #sent = 0
   #answered = 0
@@ -63,15 +65,10 @@ export class Connection implements Listener {
     return this.#writer !== null && !this.#closed
   }
 
-  /** In words, for people. */
-  toString(): string {
-    return `${this.#state}; ${this.#pipeline.size} in flight, ${this.#sent} sent, ${this.#answered} answered`
-  }
-
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
     const { connector, target } = this.#options
-    openSocket(connector, { ...target, host, onread: this.#inlet.onread }, (error, socket) => {
+    this.#opening = openSocket(connector, { ...target, host, onread: this.#inlet.onread }, (error, socket) => {
       if (this.#closed) {
         socket?.destroy()
       } else if (error !== null) {
@@ -170,15 +167,17 @@ export class Connection implements Listener {
   }
 
   onReadEnd(): void {
+    this.#state.keepAlive = 'last'
     this.#reader.end()
   }
 
+  /** What came before the server's end is read nonetheless, once a paused handler lets it. */
   onSocketError(error: Error): void {
-    this.#end(error, 'network')
+    if (!this.#inlet.ended) this.#end(error, 'network')
   }
 
   onSocketClose(): void {
-    this.#end(new SocketError('closed', this.#inlet.info), 'network')
+    this.onSocketError(new SocketError('closed', this.#inlet.info))
     this.#owner.onClosed(this)
   }
 
@@ -391,6 +390,7 @@ export class Connection implements Listener {
     this.#reader.close()
     writer?.destroy(error)
     this.#inlet.destroy()
+    if (writer === null) (this.#opening as { destroy?(): void } | null | undefined)?.destroy?.()
     const { again, failed } = sortOut(this.#pipeline, ending)
     this.#owner.onEnd(this, error, again)
     failAll(failed, ending)

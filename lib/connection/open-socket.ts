@@ -4,8 +4,8 @@ import { type Connector, type ConnectorCallback, type ConnectorOptions, serverNa
 
 type Socket = ClientConnectedMessage['socket']
 
-/** Opens a connection, and publishes how it went. */
-export function openSocket(connector: Connector, target: ConnectorOptions, callback: ConnectorCallback): void {
+/** Opens a connection, and publishes how it went. Returns what the connector did: the socket, of ours. */
+export function openSocket(connector: Connector, target: ConnectorOptions, callback: ConnectorCallback): unknown {
   if (clientBeforeConnect.hasSubscribers) {
     clientBeforeConnect.publish({ connectParams: paramsOf(connector, target), connector })
   }
@@ -30,6 +30,7 @@ export function openSocket(connector: Connector, target: ConnectorOptions, callb
     // Whoever asked for a connection must not be told before it knows that it has asked.
     queueMicrotask(() => answer(error as Error, null))
   }
+  return attempt
 }
 
 function paramsOf(connector: Connector, target: ConnectorOptions): ConnectParams {

@@ -40,14 +40,14 @@ export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exc
 export function failAll(exchanges: Exchange[], ending: Ending): void {
   const { error, blame } = ending
   for (const [index, exchange] of exchanges.entries()) {
-    // What the owner ends everything with is the caller's own error: handed on as it is.
-    const own = index === 0 || blame === 'owner' ? error : replicate(error)
-    exchange.fail(own, {
+    const context = {
       phase: exchange.phase,
       reusedSocket: exchange.reused,
       bytesWritten: exchange.written,
       replaySafe: isReplaySafe(exchange),
-    })
+    }
+    if (blame === 'owner') exchange.endWith(error, context)
+    else exchange.fail(index === 0 ? error : replicate(error), context)
   }
 }
 

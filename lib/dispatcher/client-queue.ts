@@ -4,7 +4,7 @@ import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import type { ConnectionOwner } from '../connection/owner.js'
-import { InformationalError, replicate } from '../errors.js'
+import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import { serverNameOf } from '../transport/connect.js'
 import type { Site } from './site.js'
@@ -199,8 +199,10 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     let own = error
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
       this.#tally?.add('pending', -1)
-      next.fail(own, { phase: connecting ? 'connect' : 'queued', bytesWritten: 0, replaySafe: true })
-      if (connecting) own = replicate(error)
+      const context = { ...UNSENT, phase: connecting ? 'connect' : 'queued' } as const
+      if (this.#halted) next.endWith(error, context)
+      else next.fail(own, context)
+      own = replicate(error)
     }
   }
 

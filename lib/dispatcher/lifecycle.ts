@@ -4,14 +4,7 @@ import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpolluted } from '../base/unpolluted.js'
-import {
-  ClientClosedError,
-  ClientDestroyedError,
-  InvalidArgumentError,
-  invalidOption,
-  locate,
-  UNSENT,
-} from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -165,9 +158,11 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (typeof options.path === 'string') locate(error, { path: options.path })
     if (typeof options.method === 'string') locate(error, { method: options.method })
     const adapted = adaptHandler(handler, false)
-    if (adapted.onResponseError === undefined)
-      throw new InvalidArgumentError('handler.onResponseError must be a function')
-    adapted.onResponseError(refusedController(error), error)
+    try {
+      adapted.onResponseError?.(refusedController(error), error)
+    } catch (thrown) {
+      this.reportHandlerError(thrown)
+    }
     return true
   }
 }

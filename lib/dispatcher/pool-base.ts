@@ -198,7 +198,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
       this.#tally.add('queued', -1)
-      this.#exchangeOf(next).fail(error, UNSENT)
+      this.#exchangeOf(next).endWith(error, UNSENT)
     }
     if (this.#needDrain) {
       this.#needDrain = false

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { Queue, QueueNode } from '../base/queue.js'
 import {
+  ClientDestroyedError,
   type ErrorContext,
   locate,
   type Phase,
@@ -207,11 +208,17 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   /** Ends it with an error, once. */
-  fail(error: Error, context: ErrorContext = {}): void {
+  fail(error: Error, context: ErrorContext | null): void {
     if (this.done) return
     this.#finish()
     const { origin, method, path } = this.request
-    this.#tellError(locate(error, { ...context, origin, method, path }))
+    this.#tellError(context === null ? error : locate(error, { ...context, origin, method, path }))
+  }
+
+  /** Its dispatcher was destroyed. An error that the caller gave is told to all as it is: it tells of no request. */
+  endWith(error: Error, context: ErrorContext): void {
+    if (error instanceof ClientDestroyedError) this.fail(new ClientDestroyedError(error.message), context)
+    else this.fail(error, null)
   }
 
   /** How far it has come, for errors. */

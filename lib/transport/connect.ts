@@ -301,7 +301,8 @@ class Attempt implements AlarmListener {
   /** A step that the busy event loop saw too late: what follows it has the time that was lost. */
   readonly #onStep = (): void => {
     const late = this.#late || -this.#alarm.left
-    if (late > 0) this.#alarm.set(late)
+    // The step may have been the last one.
+    if (late > 0 && !this.#answered) this.#alarm.set(late)
   }
 
   onAlarm(_alarm: Alarm, late: number): void {

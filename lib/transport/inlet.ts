@@ -68,7 +68,8 @@ export class Inlet {
   #aside: Buffer[] | null = null
   /** What is left of the chunk in delivery, behind the part that stands in the window. */
   #undelivered: Uint8Array = NOTHING
-  #ended = false
+  /** The peer ended its side, and what it had sent before came whole. */
+  ended = false
   #draining = false
 
   constructor(shared: SharedWindow) {
@@ -236,7 +237,7 @@ export class Inlet {
       this.#deliver(first)
     }
     if (this.#paused || this.listener === null) return
-    if (this.#ended) this.listener.onReadEnd()
+    if (this.ended) this.listener.onReadEnd()
     else this.#restart()
   }
 
@@ -249,7 +250,7 @@ export class Inlet {
   }
 
   onEnd(): void {
-    this.#ended = true
+    this.ended = true
     if (this.#aside === null) this.listener?.onReadEnd()
   }
 }

@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { Duplex } from 'node:stream'
+import t from 'tap'
+import { processClock } from '../../lib/base/clock.js'
+import { buildConnector, Client, Pool } from '../../lib/index.js'
+import { Recorder } from '../servers/recorder.js'
+
+const get = { path: '/', method: 'GET' } as const
+
+/** A socket without a network: what the server says is pushed. */
+class Wire extends Duplex {
+  written = ''
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.written += chunk
+    done()
+    this.emit('written')
+  }
+}
+
+function over(wire: Wire): Client {
+  return new Client('http://simulated.test', { connect: (_target, callback) => callback(null, wire) })
+}
+
+t.test('what is being connected ends with its client', async (t) => {
+  const wire = new Wire()
+  const client = new Client('http://simulated.test', { connect: () => wire })
+  const refused = client.request(get).catch((error) => error.code)
+  await client.destroy()
+  t.equal(await refused, 'UND_ERR_DESTROYED')
+  t.ok(wire.destroyed)
+})
+
+t.test('the error of a destroyed client tells each request of its own place alone', async (t) => {
+  const wire = new Wire()
+  const client = over(wire)
+  const post = client.request({ path: '/post', method: 'POST' }).catch((error) => error)
+  const waits = client.request({ path: '/waits', method: 'POST' }).catch((error) => error)
+  await once(wire, 'written')
+  await client.destroy()
+  t.match(await post, { code: 'UND_ERR_DESTROYED', path: '/post', replaySafe: false })
+  t.match(await waits, { code: 'UND_ERR_DESTROYED', path: '/waits', replaySafe: true, bytesWritten: 0 })
+})
+
+t.test("a caller's own error ends all requests as it is", async (t) => {
+  const wire = new Wire()
+  const pool = new Pool('http://simulated.test', {
+    connections: 1,
+    connect: (_target, callback) => callback(null, wire),
+  })
+  const post = pool.request({ path: '/post', method: 'POST' }).catch((error) => error)
+  const waits = pool.request({ path: '/waits', method: 'POST' }).catch((error) => error)
+  await once(wire, 'written')
+  const given = Object.assign(new Error('enough'), { code: 'ENOUGH' })
+  await pool.destroy(given)
+  t.equal(await post, given)
+  t.equal(await waits, given)
+  t.strictSame(Object.keys(given), ['code'])
+})
+
+t.test('a response that came before the end of the server is read when its handler resumes', async (t) => {
+  const server = net.createServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nbody')))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const client = new Client(`http://127.0.0.1:${port}`, {
+    connect: (_target, callback) => {
+      const socket = net.connect(port, '127.0.0.1', () => callback(null, socket))
+      socket.on('close', () => recorder.controller?.resume())
+    },
+  })
+  const recorder: Recorder = new Recorder((name, controller) => {
+    if (name === 'head 200') controller.pause()
+  })
+  client.dispatch(get, recorder)
+  await recorder.ended
+  t.equal(recorder.error, null)
+  t.equal(recorder.body, 'body')
+  await client.close()
+  server.close()
+})
+
+t.test('a connection that stands in the turn in which its time is over leaves no alarm', async (t) => {
+  const server = net.createServer((socket) => socket.on('error', () => {}).end())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const before = processClock.size
+  const socket = await new Promise<Duplex | null>((resolve, reject) => {
+    const target = { protocol: 'http:', hostname: '127.0.0.1', port: String(port) }
+    buildConnector({ timeout: 20 })(target, (error, opened) => (error === null ? resolve(opened) : reject(error)))
+    for (const end = performance.now() + 60; performance.now() < end; ) {}
+  })
+  t.equal(processClock.size, before)
+  socket?.destroy()
+  server.close()
+})
+
+t.test('what a handler throws when a closed client refuses its request is told by an event', async (t) => {
+  const client = new Client('http://simulated.test')
+  await client.close()
+  const told = once(client as never, 'error')
+  const room = client.dispatch(get, {
+    onResponseError() {
+      throw new Error('thrown')
+    },
+  })
+  t.equal(room, true)
+  t.match(await told, [{ message: 'thrown' }])
+})

@@ -1,0 +1,99 @@
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Connector, Onread } from '../../lib/transport/connect.js'
+import type { Loop } from './loop.js'
+import type { Random } from './random.js'
+import { Server, type Watch } from './server.js'
+import { asNetSocket, SimulatedSocket } from './socket.js'
+
+interface Place {
+  host?: string
+  port?: number | string
+  onread?: Onread
+}
+
+/** All connections of a run, those that can not be made included. */
+export class Network {
+  readonly sockets: SimulatedSocket[] = []
+  readonly #loop: Loop
+  readonly #random: Random
+  readonly #watch: Watch
+  readonly #faulty: boolean
+  readonly #connect = net.connect
+
+  constructor(part: { loop: Loop; random: Random; watch: Watch; faulty: boolean }) {
+    this.#loop = part.loop
+    this.#random = part.random
+    this.#watch = part.watch
+    this.#faulty = part.faulty
+  }
+
+  /** From now on what `net.connect` opens is simulated: the library's own connector works over it. */
+  install(): void {
+    net.connect = ((place: Place) => asNetSocket(this.open(place))) as typeof net.connect
+  }
+
+  uninstall(): void {
+    net.connect = this.#connect
+  }
+
+  /** A connector as users write them: it knows nothing of `onread`, and may answer at once. */
+  readonly connector: Connector = (target, callback) => {
+    const socket = this.open({ host: target.hostname, port: target.port })
+    const answer = (error: Error | null): void => {
+      socket.off('connect', onConnect).off('error', answer).off('close', onClose)
+      if (error === null) callback(null, socket as Duplex)
+      else callback(error, null)
+    }
+    const onConnect = () => answer(null)
+    const onClose = () => answer(new Error('closed before it stood'))
+    socket.once('connect', onConnect).once('error', answer).once('close', onClose)
+    if (this.#random.chance(0.5)) return socket
+    socket.private = true
+    return undefined
+  }
+
+  open(place: Place): SimulatedSocket {
+    const random = this.#random
+    const name = `#${this.sockets.length}`
+    const socket = new SimulatedSocket({
+      name,
+      loop: this.#loop,
+      random: random.fork(this.sockets.length),
+      weather: {
+        latency: random.chance(0.3) ? 0 : random.spread(0, 60),
+        segment: random.pick([8, 300, 1460, 65536]),
+        capacity: random.pick([50, 2000, 70_000, 1_000_000]),
+        lossy: this.#faulty,
+      },
+      onread: place.onread,
+      allowHalfOpen: place.onread === undefined && random.chance(0.3),
+    })
+    this.sockets.push(socket)
+    const fate = this.#faulty ? random.pick(FATES) : 'stands'
+    this.#watch.trace(() => `${name} to ${place.host}:${place.port}: ${fate}`)
+    socket.on('close', () => this.#watch.trace(() => `${name} is closed`))
+    const delay = random.chance(0.3) ? 0 : random.spread(0, 300)
+    if (fate === 'refused') this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
+    // Whoever waits for it longer than the connector does is told by the system at last.
+    else if (fate === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
+    else this.#loop.arrive(delay, () => this.#accept(socket, fate))
+    return socket
+  }
+
+  #accept(socket: SimulatedSocket, fate: 'stands' | 'closes' | 'resets'): void {
+    const server = new Server({ socket, watch: this.#watch, random: this.#random, faulty: this.#faulty })
+    socket.establish(server)
+    if (fate === 'closes') socket.incomingEnd()
+    else if (fate === 'resets') socket.incomingReset()
+    else server.closeIdle()
+  }
+}
+
+const FATES = [...Array(18).fill('stands'), 'refused', 'refused', 'lost', 'closes', 'resets'] as (
+  | 'stands'
+  | 'refused'
+  | 'lost'
+  | 'closes'
+  | 'resets'
+)[]

@@ -1,0 +1,119 @@
+import type { Random } from './random.js'
+
+export type Ending = 'end' | 'reset'
+
+/** What a server does with one execution of a request. */
+export interface Plan {
+  /** Bytes of the request's body after which it answers; Infinity: when it has all. */
+  readonly after: number
+  /** ms it thinks. */
+  readonly delay: number
+  readonly interim: readonly number[]
+  readonly status: number
+  readonly framing: 'length' | 'chunked' | 'close' | 'none'
+  /** Bytes of the body. */
+  readonly length: number
+  readonly trailers: boolean
+  readonly http10: boolean
+  /** Says `connection: close`. */
+  readonly close: boolean
+  /** In s. */
+  readonly keepAlive: number | null
+  /** Leaves HTTP, if asked to. */
+  readonly tunnel: boolean
+  /** Stops at this share of the response. */
+  readonly cut: { readonly at: number; readonly how: Ending | 'stall' } | null
+  /** What it does behind the response without having said so. */
+  readonly behind: Ending | 'garbage' | null
+  /** ms for which it reads nothing of a body. */
+  readonly deaf: number
+  /** Breaks off the upload after so many bytes. */
+  readonly refuseUpload: { readonly at: number; readonly how: Ending } | null
+  readonly expect: 'continue' | 'ignore'
+  /** Sends a body where there is none: to HEAD. */
+  readonly bodyOfHead: boolean
+}
+
+/** How a seed's servers are. */
+export interface Manners {
+  readonly faulty: boolean
+  /** Bodies may be longer than the window. */
+  readonly long: boolean
+}
+
+export function makePlan(random: Random, manners: Manners, upload: number): Plan {
+  const faulty = (probability: number) => manners.faulty && random.chance(probability)
+  const status = random.chance(0.8) ? 200 : random.pick([201, 204, 304, 404, 500, 304])
+  const framing = random.pick(['length', 'length', 'length', 'chunked', 'chunked', 'close'] as const)
+  const cutShort = faulty(0.12)
+  return {
+    after: faulty(0.2) ? random.between(0, upload) : Infinity,
+    delay: random.chance(0.5) ? 0 : random.spread(0, 200),
+    interim: random.chance(0.85)
+      ? []
+      : Array.from({ length: random.between(1, 3) }, () => random.pick([100, 102, 103])),
+    status,
+    framing: status === 204 || status === 304 ? 'none' : framing,
+    length: manners.long && random.chance(0.2) ? random.spread(1, 400_000) : random.spread(0, 600),
+    trailers: random.chance(0.3),
+    http10: random.chance(0.05) && framing !== 'chunked',
+    close: random.chance(0.1),
+    keepAlive: random.chance(0.1) ? random.between(0, 6) : null,
+    tunnel: random.chance(0.8),
+    cut: cutShort ? { at: random.next(), how: random.pick(['end', 'reset', 'stall'] as const) } : null,
+    behind: faulty(0.1) ? random.pick(['end', 'reset', 'garbage'] as const) : null,
+    deaf: random.chance(0.2) ? random.spread(1, 300) : 0,
+    refuseUpload: faulty(0.1) ? { at: random.between(0, upload), how: random.pick(['end', 'reset'] as const) } : null,
+    expect: random.chance(0.7) ? 'continue' : 'ignore',
+    bodyOfHead: faulty(0.1),
+  }
+}
+
+/** Bytes that nobody else has: of one execution of one request. */
+export function bytesOf(name: string, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length)
+  const label = Buffer.from(`<${name}>`)
+  for (let at = 0; at < length; at += label.length) label.copy(bytes, at)
+  return bytes
+}
+
+export function responseBody(id: number, attempt: number, plan: Plan): Buffer {
+  return plan.framing === 'none' ? Buffer.alloc(0) : bytesOf(`response ${id} ${attempt}`, plan.length)
+}
+
+export function tunnelBytes(id: number): Buffer {
+  return bytesOf(`tunnel ${id}`, (id * 97) % 300)
+}
+
+const TRAILER = 'x-sum: 1'
+
+/** The bytes of a response. */
+export function encode(part: { id: number; attempt: number; plan: Plan; random: Random; method: string }): Buffer {
+  const { id, attempt, plan, random, method } = part
+  const body = responseBody(id, attempt, plan)
+  let head = `HTTP/1.${plan.http10 ? 0 : 1} ${plan.status} ${random.pick(['OK', '', 'Fine by me'])}\r\n`
+  head += `X-Id: ${id}\r\nx-attempt: ${attempt}\r\n`
+  for (let extra = random.chance(0.3) ? random.between(1, 8) : 0; extra > 0; extra--) head += `x-${extra}: ${id}\r\n`
+  if (plan.framing === 'length') head += `content-length: ${body.length}\r\n`
+  if (plan.framing === 'chunked') head += 'transfer-encoding: chunked\r\n'
+  if (plan.close) head += 'connection: close\r\n'
+  if (plan.keepAlive !== null) head += `keep-alive: timeout=${plan.keepAlive}\r\n`
+  const pieces: Uint8Array[] = [Buffer.from(`${head}\r\n`, 'latin1')]
+  if (method !== 'HEAD' || plan.bodyOfHead) {
+    if (plan.framing === 'chunked') pieces.push(...chunks(body, plan.trailers, random))
+    else pieces.push(body)
+  }
+  return Buffer.concat(pieces)
+}
+
+function chunks(body: Uint8Array, trailers: boolean, random: Random): Uint8Array[] {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < body.length; ) {
+    const piece = body.subarray(at, at + Math.max(random.spread(1, 1000), body.length >> 5))
+    at += piece.length
+    pieces.push(Buffer.from(`${piece.length.toString(16)}${random.chance(0.1) ? ';a=b' : ''}\r\n`), piece)
+    pieces.push(Buffer.from('\r\n'))
+  }
+  pieces.push(Buffer.from(trailers ? `0\r\n${TRAILER}\r\n\r\n` : '0\r\n\r\n'))
+  return pieces
+}

@@ -1,0 +1,25 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const main = fileURLToPath(new URL('./main.js', import.meta.url))
+
+// Processes of their own: the time, the timers and `net.connect` are simulated there.
+function play(args: string[], env: Record<string, string> = {}): string {
+  return execFileSync(process.execPath, [main, ...args], { env: { ...process.env, ...env }, encoding: 'utf8' })
+}
+
+t.test('1 000 simulated worlds keep all that is promised', async (t) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, '--seeds', '1000'], { encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.equal(status, 0, stdout)
+  t.comment(stdout.trim())
+})
+
+t.test('a seed tells the same story each time', async (t) => {
+  for (const SEED of ['3', '17', '39']) {
+    const story = play([], { SEED, TRACE: '1' })
+    t.ok(story.split('\n').length > 10)
+    t.equal(play([], { SEED, TRACE: '1' }), story)
+  }
+})

@@ -1,0 +1,294 @@
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { Onread } from '../../lib/transport/connect.js'
+import type { Loop } from './loop.js'
+import type { Random } from './random.js'
+
+/** What the other end of a connection hears. */
+export interface Peer {
+  onBytes(bytes: Buffer): void
+  onEnd(): void
+  onReset(): void
+}
+
+export interface Weather {
+  /** ms from one end to the other. */
+  latency: number
+  /** Most bytes of one segment. */
+  segment: number
+  /** Bytes under way to the server before the client has to wait. */
+  capacity: number
+  /** The connection may be reset with what came before unread. */
+  lossy: boolean
+}
+
+const EOF = 'end'
+type Arrival = Buffer | typeof EOF | Error
+
+function failure(code: string, syscall: string): Error {
+  return Object.assign(new Error(`${syscall} ${code}`), { code, syscall, errno: -1 })
+}
+
+/**
+ * The client's end of a simulated connection, as `net.Socket` behaves: with `onread` it reads into the buffer it was
+ * given and calls back, otherwise it is read as a stream; `close` comes some time after `destroy`.
+ */
+export class SimulatedSocket extends Duplex {
+  connecting = true
+  readonly name: string
+  readonly #loop: Loop
+  readonly #random: Random
+  readonly #weather: Weather
+  readonly #onread: Onread | undefined
+  #target: Uint8Array | undefined
+  #peer: Peer | null = null
+  /** The system is asked for what comes. */
+  #reading = false
+  #delivering = false
+  /** What stands in the system's buffer. */
+  readonly #kernel: Arrival[] = []
+  #lastIn = 0
+  #lastOut = 0
+  #underWay = 0
+  #unsent: { bytes: Buffer; done: (error?: Error | null) => void } | null = null
+  /** The peer does not read: what it would lets the writer wait. */
+  #deaf = false
+  #held: Buffer[] = []
+  #broken = false
+  /** A user took it over: it is not the client's any more. */
+  released = false
+  /** Nobody but its connector knows it while it is being connected. */
+  private = false
+  /** `close` was emitted. */
+  gone = false
+
+  constructor(part: {
+    name: string
+    loop: Loop
+    random: Random
+    weather: Weather
+    onread: Onread | undefined
+    allowHalfOpen: boolean
+  }) {
+    super({ allowHalfOpen: part.allowHalfOpen, emitClose: false })
+    this.name = part.name
+    this.#loop = part.loop
+    this.#random = part.random
+    this.#weather = part.weather
+    this.#onread = part.onread
+    const buffer = part.onread?.buffer
+    this.#target = typeof buffer === 'function' ? buffer() : buffer
+  }
+
+  /** It is the client's, and should not be there when the client has ended. */
+  get open(): boolean {
+    if (this.gone || this.released) return false
+    if (this.connecting) return !this.destroyed && !this.private
+    return !this.destroyed || !this.private
+  }
+
+  // What `net.Socket` has beside
+
+  setNoDelay(): this {
+    return this
+  }
+
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  // What the network does
+
+  /** The connection stands. */
+  establish(peer: Peer): void {
+    if (this.destroyed) return
+    this.connecting = false
+    this.#peer = peer
+    this.emit('connect')
+    if (!this.destroyed) this.read(0)
+  }
+
+  refuse(code: string): void {
+    if (!this.destroyed) this.destroy(failure(code, 'connect'))
+  }
+
+  /** The server sends, ends or resets: all in order. */
+  incoming(what: Arrival, delay = 0): void {
+    this.#lastIn = Math.max(this.#lastIn, this.#loop.now + delay + this.#latency())
+    this.#loop.arrive(this.#lastIn - this.#loop.now, () => {
+      if (this.destroyed) return this.#answerLate(what)
+      if (what instanceof Error) {
+        this.#broken = true
+        if (this.#weather.lossy && this.#random.chance(0.5)) this.#kernel.length = 0
+      }
+      this.#kernel.push(what)
+      this.#deliverSoon()
+    })
+  }
+
+  incomingEnd(): void {
+    this.incoming(EOF)
+  }
+
+  incomingReset(): void {
+    this.incoming(failure('ECONNRESET', 'read'))
+  }
+
+  /** Whether the server reads what comes. */
+  listen(listens: boolean): void {
+    this.#deaf = !listens
+    if (!listens) return
+    const held = Buffer.concat(this.#held)
+    this.#held = []
+    if (held.length > 0) this.#hear(held)
+  }
+
+  #latency(): number {
+    return this.#random.chance(0.1) ? this.#random.spread(0, this.#weather.latency * 10) : this.#weather.latency
+  }
+
+  #answerLate(what: Arrival): void {
+    // Bytes for a socket that is gone are answered by a reset.
+    if (Buffer.isBuffer(what)) this.#peer?.onReset()
+  }
+
+  #deliverSoon(): void {
+    if (this.#delivering || !this.#reading || this.#kernel.length === 0) return
+    this.#delivering = true
+    this.#loop.arrive(0, () => {
+      this.#delivering = false
+      this.#deliver()
+      this.#deliverSoon()
+    })
+  }
+
+  #deliver(): void {
+    if (this.destroyed || !this.#reading) return
+    const first = this.#kernel[0]
+    if (first === undefined) return
+    if (first instanceof Error) {
+      this.#kernel.length = 0
+      this.destroy(first)
+    } else if (first === EOF) {
+      this.#kernel.length = 0
+      this.#reading = false
+      this.push(null)
+      this.read(0)
+    } else this.#deliverBytes()
+  }
+
+  #deliverBytes(): void {
+    const pieces: Buffer[] = []
+    while (Buffer.isBuffer(this.#kernel[0])) pieces.push(this.#kernel.shift() as Buffer)
+    const all = Buffer.concat(pieces)
+    const target = this.#target
+    const length = Math.min(all.length, target?.length ?? 65536, this.#random.chance(0.8) ? 65536 : 7)
+    if (length < all.length) this.#kernel.unshift(all.subarray(length))
+    if (this.#onread === undefined || target === undefined) {
+      if (!this.push(Buffer.from(all.subarray(0, length)))) this.#reading = false
+      return
+    }
+    target.set(all.subarray(0, length))
+    const more = this.#onread.callback(length, target) !== false
+    const { buffer } = this.#onread
+    if (typeof buffer === 'function') this.#target = buffer() ?? this.#target
+    if (!more) this.#reading = false
+  }
+
+  // What a stream does
+
+  #start(): void {
+    if (this.connecting || this.#reading || this.destroyed) return
+    this.#reading = true
+    this.#deliverSoon()
+  }
+
+  override _read(): void {
+    this.#start()
+  }
+
+  override read(size?: number): unknown {
+    if (this.#onread !== undefined) this.#start()
+    return super.read(size)
+  }
+
+  override pause(): this {
+    if (this.#onread !== undefined) this.#reading = false
+    return super.pause()
+  }
+
+  override resume(): this {
+    if (this.#onread !== undefined) this.#start()
+    return super.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    if (this.#broken) return done(failure(this.#random.pick(['EPIPE', 'ECONNRESET']), 'write'))
+    this.#unsent = { bytes: chunk, done }
+    this.#transmit()
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#toPeer(() => this.#peer?.onEnd())
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#reading = false
+    const unread = this.#kernel.some((arrival) => Buffer.isBuffer(arrival))
+    this.#kernel.length = 0
+    const unsent = this.#unsent
+    this.#unsent = null
+    this.#toPeer(() => (unread ? this.#peer?.onReset() : this.#peer?.onEnd()))
+    done(error)
+    unsent?.done(failure('ECANCELED', 'write'))
+    this.#loop.arrive(0, () => {
+      this.gone = true
+      this.emit('close', error !== null)
+    })
+  }
+
+  #toPeer(run: () => void): void {
+    this.#lastOut = Math.max(this.#lastOut, this.#loop.now + this.#latency())
+    this.#loop.arrive(this.#lastOut - this.#loop.now, run)
+  }
+
+  #transmit(): void {
+    for (let unsent = this.#unsent; unsent !== null; unsent = this.#unsent) {
+      const room = this.#weather.capacity - this.#underWay
+      if (room <= 0) return
+      const length = Math.max(this.#random.spread(1, this.#weather.segment), unsent.bytes.length >> 4)
+      const segment = unsent.bytes.subarray(0, Math.min(room, length))
+      unsent.bytes = unsent.bytes.subarray(segment.length)
+      this.#underWay += segment.length
+      this.#toPeer(() => (this.#deaf ? this.#held.push(segment) : this.#hear(segment)))
+      if (unsent.bytes.length > 0) continue
+      this.#unsent = null
+      if (this.#random.chance(0.5)) unsent.done()
+      else this.#loop.arrive(this.#random.spread(0, 5), () => unsent.done())
+    }
+  }
+
+  #hear(segment: Buffer): void {
+    this.#underWay -= segment.length
+    this.#peer?.onBytes(segment)
+    if (!this.destroyed) this.#transmit()
+  }
+}
+
+/** For `net.connect`, whose sockets have more than is used. */
+export function asNetSocket(socket: SimulatedSocket): Socket {
+  return socket as unknown as Socket
+}
