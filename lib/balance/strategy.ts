@@ -30,3 +30,19 @@ export interface UpstreamPicker<T extends Candidate = Candidate> {
   /** One of its requests has ended. */
   ended?(upstream: T, outcome: Outcome): void
 }
+
+/** What stands over the upstreams of one pool, and leaves out those that do no good. */
+export interface UpstreamWatch<T extends Candidate = Candidate> {
+  joined(upstream: T): void
+  left(upstream: T): void
+  ended?(upstream: T, outcome: Outcome): void
+  /** The pool closes. */
+  stop(): void
+}
+
+/** Makes an {@link UpstreamWatch} for each pool that is given it. */
+export interface UpstreamWatcher<T extends Candidate = Candidate> {
+  /** In percent: when fewer of the upstreams are good all are used, since most of what is seen is the watcher's error. */
+  readonly panicThreshold: number
+  watch(leaveOut: (upstream: T, out: boolean) => void): UpstreamWatch<T>
+}

@@ -1,5 +1,6 @@
+import { Roster } from '../balance/roster.js'
 import { positive } from '../balance/settings.js'
-import type { UpstreamPicker } from '../balance/strategy.js'
+import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { WeightedTurns } from '../balance/weighted.js'
 import { Tally } from '../base/tally.js'
 import { unpolluted } from '../base/unpolluted.js'
@@ -33,6 +34,12 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
    * one with the lower product of latency and requests; or whoever a picker of your own says. Default: `round-robin`.
    */
   strategy?: Strategy | UpstreamPicker
+  /** An `OutlierDetection`: leaves upstreams out that fail again and again. Default: none. */
+  outlierDetection?: UpstreamWatcher | null
+  /** A `HealthCheck`: leaves upstreams out that do not answer it. Default: none. */
+  healthCheck?: UpstreamWatcher<Upstream> | null
+  /** ms for which the weight of an upstream grows to its whole, when it is added later or comes back. Default: 0. */
+  slowStart?: number | null
 }
 
 type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
@@ -44,8 +51,12 @@ type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #picker: UpstreamPicker<Upstream>
-  /** The picker wants to know what becomes of requests. */
+  readonly #roster: Roster<Upstream>
+  readonly #watches: readonly UpstreamWatch<Upstream>[]
+  /** Somebody wants to know what becomes of requests. */
   readonly #watching: boolean
+  readonly #slowStart: number
+  #made = false
   readonly #tally = new Tally()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
@@ -63,7 +74,8 @@ export class BalancedPool extends LifecycleDispatcher {
   constructor(upstreams: UpstreamInput | readonly UpstreamInput[] = [], options: BalancedPoolOptions = {}) {
     super()
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { factory = null, maxWeightPerServer, errorPenalty, strategy, ...rest } = unpolluted(options)
+    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
+    const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
     if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     resolvePoolOptions(rest)
     this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
@@ -71,11 +83,21 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#maxWeight = positive('maxWeightPerServer', maxWeightPerServer, [100])
     this.#penalty = positive('errorPenalty', errorPenalty, [15])
     this.#picker = pickerOf(strategy)
-    this.#watching = this.#picker.started !== undefined || this.#picker.ended !== undefined
-    for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
-      const { origin, weight } = weightedUpstream(upstream)
-      this.addUpstream(origin, { weight })
+    const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
+    this.#roster = new Roster(this.#picker, Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)))
+    this.#watches = watchers.map((watcher) => watcher.watch((upstream, out) => this.#roster.block(upstream, out)))
+    this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
+    this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
+    try {
+      for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
+        const { origin, weight } = weightedUpstream(upstream)
+        this.addUpstream(origin, { weight })
+      }
+    } catch (error) {
+      this.destroy()
+      throw error
     }
+    this.#made = true
   }
 
   /** Origins among which requests are shared. */
@@ -108,11 +130,13 @@ export class BalancedPool extends LifecycleDispatcher {
   #join(url: URL, share: number): void {
     const pool = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
-    const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: 0 })
+    const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: this.#slowStart })
     poolBeneath(pool)?.countIn(this.#tally)
     this.#listen(added)
     this.#upstreams.set(url.origin, added)
-    this.#picker.add(added)
+    if (this.#made) added.startSlowly()
+    this.#roster.add(added)
+    for (const watch of this.#watches) watch.joined(added)
   }
 
   /** Sends an origin nothing new; what it has, it ends. */
@@ -155,7 +179,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #watch(upstream: Upstream, options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { method, upgrade } = options
     const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
-    const watched = new Watched(adapted, (outcome) => this.#picker.ended?.(upstream, outcome))
+    const watched = new Watched(adapted, (outcome) => this.#ended(upstream, outcome))
     this.#picker.started?.(upstream)
     try {
       return upstream.pool.dispatch(options, watched)
@@ -163,6 +187,11 @@ export class BalancedPool extends LifecycleDispatcher {
       watched.end(false, true)
       throw error
     }
+  }
+
+  #ended(upstream: Upstream, outcome: Outcome): void {
+    this.#picker.ended?.(upstream, outcome)
+    for (const watch of this.#watches) watch.ended?.(upstream, outcome)
   }
 
   #weigh(upstream: Upstream, difference: number): void {
@@ -213,7 +242,8 @@ export class BalancedPool extends LifecycleDispatcher {
   #part(upstream: Upstream): void {
     const { origin } = upstream.url
     this.#upstreams.delete(origin)
-    this.#picker.remove(upstream)
+    this.#roster.remove(upstream)
+    for (const watch of this.#watches) watch.left(upstream)
     this.#setBusy(upstream, false)
     const left = upstream.pool.close().catch(() => {})
     this.#leaving.set(upstream, left)
@@ -226,6 +256,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   protected override shutDown(): void {
+    for (const watch of this.#watches) watch.stop()
     for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
@@ -234,6 +265,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   protected override tearDown(error: Error, done: () => void): void {
+    for (const watch of this.#watches) watch.stop()
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
     Promise.all(all.map(({ pool }) => pool.destroy(error))).then(done, done)
   }
@@ -257,6 +289,13 @@ function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
   const { pick, add, remove } = picker
   if ([pick, add, remove].every((method) => typeof method === 'function')) return picker
   throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
+}
+
+function watcherOf(option: Record<string, unknown>): UpstreamWatcher<Upstream>[] {
+  const [name, value] = Object.entries(option)[0] as [string, UpstreamWatcher<Upstream> | null | undefined]
+  if (value === undefined || value === null) return []
+  if (typeof value.watch === 'function') return [value]
+  throw invalidOption(name, name === 'healthCheck' ? 'a HealthCheck' : 'an OutlierDetection', value)
 }
 
 /** Our own pool under however many interceptors. */

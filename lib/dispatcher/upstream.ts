@@ -1,4 +1,4 @@
-import type { Candidate } from '../balance/strategy.js'
+import type { Listed } from '../balance/roster.js'
 import type { Weighted } from '../balance/weighted.js'
 import { now } from '../base/clock.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -7,7 +7,7 @@ import type { Dispatcher } from './dispatcher.js'
 const FIRST = 0.1
 
 /** One of the origins of a BalancedPool, and where it stands there. */
-export class Upstream implements Weighted, Candidate {
+export class Upstream implements Weighted, Listed {
   index = -1
   due = 0
   order = 0
@@ -23,8 +23,8 @@ export class Upstream implements Weighted, Candidate {
   failed = false
   /** It said it was busy and has not drained since. */
   busy = false
-  /** How many watchers want it left out. */
   blocks = 0
+  listed = false
   readonly url: URL
   readonly origin: string
   readonly pool: Dispatcher

@@ -1,3 +1,5 @@
+export { OutlierDetection, type OutlierDetectionOptions } from '../balance/outlier-detection.js'
 export { BalancedPool, type BalancedPoolOptions } from '../dispatcher/balanced-pool.js'
+export { HealthCheck, type HealthCheckOptions } from '../dispatcher/health-check.js'
 export { PoolStats } from '../dispatcher/stats.js'
 export { type LeastRequestsOptions, leastRequests, type PeakEwmaOptions, peakEwma } from '../dispatcher/strategies.js'

@@ -1,7 +1,7 @@
 import { ComposedDispatcher, type Dispatcher } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
-import { retrying } from './retry.js'
-import { type RetryInput, resolveRetryOptions } from './retry-options.js'
+import { budgetOf, retrying } from './retry.js'
+import { type RetryAllInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * A dispatcher that sends through another one, and again what failed and may be repeated; see {@link RetryHandler}.
@@ -10,13 +10,14 @@ import { type RetryInput, resolveRetryOptions } from './retry-options.js'
  */
 export class RetryAgent extends ComposedDispatcher {
   /** @throws {InvalidArgumentError} no dispatcher, or an option that is not what is documented */
-  constructor(dispatcher: Dispatcher, options: RetryInput = {}) {
+  constructor(dispatcher: Dispatcher, options: RetryAllInput = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
     super(
       dispatcher,
       retrying(
         (request, handler) => dispatcher.dispatch(request, handler),
+        budgetOf(options),
         () => options,
       ),
     )

@@ -27,6 +27,11 @@ export interface RetryHandlers {
   handler: DispatchHandler | LegacyDispatchHandler
 }
 
+/** Asked before each try after the first. */
+interface Budget {
+  take(): boolean
+}
+
 /** A failing response that may yet be handed out: its head, and what came of it although it was told to wait. */
 interface HeldResponse {
   readonly head: ResponseHead
@@ -44,6 +49,7 @@ interface HeldResponse {
 export class RetryHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
+  readonly #budget: Budget | null
   readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
   /** Each try is sent, and each decision made, in the async context of the first. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.retry')
@@ -68,13 +74,14 @@ export class RetryHandler implements DispatchHandler {
   /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
   constructor(
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
-    { dispatch, handler }: RetryHandlers,
+    { dispatch, handler, budget = null }: RetryHandlers & { budget?: Budget | null },
   ) {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     const { upgrade, method } = request
     this.#handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     this.#dispatch = dispatch
+    this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
     this.#context = { state: { counter: 0 }, opts: { ...withDeadline(request), retryOptions } }
   }
@@ -245,7 +252,7 @@ export class RetryHandler implements DispatchHandler {
     const delay = retryDelay(error, state.counter, { method, settings })
     if (delay === null) return this.#giveUp(error)
     if (!repeatable) return this.#giveUp(notRepeatable(error))
-    if (now() + delay >= deadlineOf(opts)) return this.#giveUp(error)
+    if (now() + delay >= deadlineOf(opts) || this.#budget?.take() === false) return this.#giveUp(error)
     this.#letGo()
     this.#wait(delay)
   }

@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
+import type { RetryBudgetOptions } from './retry-budget.js'
 
 /** How far the retrying of one request is. The same object at each call. */
 export interface RetryState {
@@ -53,6 +54,12 @@ export type RetryInput = {
     | (RetryOptions[Name] extends (infer Item)[] | undefined ? readonly Item[] : RetryOptions[Name])
     | null
     | undefined
+}
+
+/** Those of `interceptors.retry` and `RetryAgent`. */
+export type RetryAllInput = RetryInput & {
+  /** Bounds the tries of all requests taken together: `{ ratio: 0.2, minPerSecond: 10 }`. Default: none. */
+  retryBudget?: RetryBudgetOptions | null | undefined
 }
 
 declare module '../exchange/request.js' {

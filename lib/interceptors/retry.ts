@@ -2,30 +2,44 @@ import { unpolluted } from '../base/unpolluted.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { flattenHeaders } from '../wire/headers.js'
+import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
-import { mergeRetryOptions, type RetryInput, resolveRetryOptions } from './retry-options.js'
+import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
  * over `options`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function retry(options: RetryInput = {}): DispatchInterceptor {
+export function retry(options: RetryAllInput = {}): DispatchInterceptor {
   resolveRetryOptions(options)
-  return (dispatch) => retrying(dispatch, (own) => mergeRetryOptions(options, own))
+  const budget = budgetOf(options)
+  return (dispatch) => retrying(dispatch, budget, (own) => mergeRetryOptions(options, own))
+}
+
+/** @throws {InvalidArgumentError} an option is not what is documented */
+export function budgetOf({ retryBudget }: RetryAllInput): RetryBudget | null {
+  return retryBudget === undefined || retryBudget === null ? null : new RetryBudget(retryBudget)
 }
 
 /** A way to dispatch by RetryHandlers. `optionsFor` knows what a request's own `retryOptions` are worth. */
-export function retrying(dispatch: Dispatch, optionsFor: (own: RetryInput | null | undefined) => RetryInput): Dispatch {
+export function retrying(
+  dispatch: Dispatch,
+  budget: RetryBudget | null,
+  optionsFor: (own: RetryInput | null | undefined) => RetryInput,
+): Dispatch {
   return (request, handler) => {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
-    const sent = withLastingHeaders(unpolluted(request))
+    budget?.request()
+    // A balancer adds where each try goes, and sends the next one elsewhere.
+    const sent = { ...withLastingHeaders(unpolluted(request)) } as Dispatcher.DispatchOptions & { tried?: string[] }
+    sent.tried ??= []
     const { retryOptions: own } = sent as { retryOptions?: RetryInput }
     // Who retries further down sees the same options at each try.
     const dispatchAgain: Dispatch = (again, tries) =>
       dispatch(own === undefined ? again : Object.assign(again, { retryOptions: own }), tries)
     const retryOptions = optionsFor(own)
-    return dispatch(sent, new RetryHandler({ ...sent, retryOptions }, { dispatch: dispatchAgain, handler }))
+    return dispatch(sent, new RetryHandler({ ...sent, retryOptions }, { dispatch: dispatchAgain, handler, budget }))
   }
 }
 

@@ -12,9 +12,12 @@ import {
   type Dispatcher,
   type DispatchHandler,
   errors,
+  HealthCheck,
   type IncomingHttpHeaders,
+  interceptors,
   type LegacyDispatchHandler,
   leastRequests,
+  OutlierDetection,
   Pool,
   request,
 } from 'sluice'
@@ -27,7 +30,13 @@ export const balanced = new BalancedPool([], { maxWeightPerServer: 10, errorPena
 export const weighted = new BalancedPool(['http://a', { origin: new URL('http://b'), weight: 2 }], {
   strategy: leastRequests({ random: Math.random }),
 }).addUpstream('http://c', { weight: 0.5 })
-export const ewma: BalancedPoolOptions = { strategy: 'peak-ewma' }
+export const ewma: BalancedPoolOptions = {
+  strategy: 'peak-ewma',
+  outlierDetection: new OutlierDetection({ maxEjectionPercent: 10 }),
+  healthCheck: new HealthCheck({ path: '/health' }),
+  slowStart: 1000,
+}
+export const budgeted = balanced.compose(interceptors.retry({ retryBudget: { ratio: 0.1 } }))
 
 async function* pieces(): AsyncGenerator<string> {
   yield 'a'

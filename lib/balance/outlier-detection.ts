@@ -1,0 +1,120 @@
+import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
+import { positive } from './settings.js'
+import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
+
+/** When an upstream is left out, and for how long; by Envoy's names. */
+export interface OutlierDetectionOptions {
+  /** Failed requests in a row, none of them good, that eject an upstream. Default: 5. */
+  consecutiveFailures?: number
+  /** ms between two looks at who may come back; one that was good in between is ejected more shortly. Default: 10 000. */
+  interval?: number
+  /** ms that the first ejection lasts at least; the second lasts twice as long, and so on. Default: 30 000. */
+  baseEjectionTime?: number
+  /** ms that an ejection lasts at most. Default: 300 000, or `baseEjectionTime` if that is more. */
+  maxEjectionTime?: number
+  /** No more than this part of the upstreams is out at once. Default: 50. */
+  maxEjectionPercent?: number
+  /** All are used while fewer than this part of them are good. Default: 50. */
+  panicThreshold?: number
+}
+
+type Settings = Required<OutlierDetectionOptions>
+
+/** Leaves upstreams out that fail again and again, for a while. Source: Envoy's "Outlier detection". */
+export class OutlierDetection implements UpstreamWatcher {
+  readonly #settings: Settings
+  readonly #clock: Clock
+
+  /** @throws {InvalidArgumentError} an option is not what is documented */
+  constructor(options: OutlierDetectionOptions = {}, clock: Clock = processClock) {
+    const baseEjectionTime = positive('baseEjectionTime', options.baseEjectionTime, [30_000])
+    this.#settings = {
+      consecutiveFailures: positive('consecutiveFailures', options.consecutiveFailures, [5]),
+      interval: positive('interval', options.interval, [10_000]),
+      baseEjectionTime,
+      maxEjectionTime: Math.max(positive('maxEjectionTime', options.maxEjectionTime, [300_000]), baseEjectionTime),
+      maxEjectionPercent: positive('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
+      panicThreshold: positive('panicThreshold', options.panicThreshold, [50, 100]),
+    }
+    this.#clock = clock
+  }
+
+  get panicThreshold(): number {
+    return this.#settings.panicThreshold
+  }
+
+  /** What stands over one pool. */
+  watch(leaveOut: (upstream: Candidate, out: boolean) => void): UpstreamWatch {
+    return new Outliers(this.#settings, this.#clock, leaveOut)
+  }
+}
+
+class Outliers implements UpstreamWatch, AlarmListener {
+  readonly #settings: Settings
+  readonly #clock: Clock
+  readonly #leaveOut: (upstream: Candidate, out: boolean) => void
+  /** `until`: when it may come back; 0 when it is not out. */
+  readonly #records = new Map<Candidate, { failures: number; ejections: number; until: number }>()
+  readonly #alarm: Alarm
+  #out = 0
+
+  constructor(settings: Settings, clock: Clock, leaveOut: (upstream: Candidate, out: boolean) => void) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#leaveOut = leaveOut
+    this.#alarm = new Alarm(this, clock)
+  }
+
+  joined(upstream: Candidate): void {
+    this.#records.set(upstream, { failures: 0, ejections: 0, until: 0 })
+  }
+
+  /** Fewer are left: no more of them may be out than their share. */
+  left(upstream: Candidate): void {
+    if ((this.#records.get(upstream)?.until ?? 0) > 0) this.#out--
+    this.#records.delete(upstream)
+    const out = [...this.#records].filter(([, { until }]) => until > 0).sort(([, a], [, b]) => a.until - b.until)
+    for (const [first] of out) if (!this.#allows(this.#out)) this.#back(first)
+  }
+
+  ended(upstream: Candidate, { failed, aborted }: Outcome): void {
+    const record = this.#records.get(upstream)
+    if (record === undefined || aborted) return
+    record.failures = failed ? record.failures + 1 : 0
+    const { consecutiveFailures, baseEjectionTime, maxEjectionTime, interval } = this.#settings
+    if (record.failures < consecutiveFailures || record.until > 0 || !this.#allows(this.#out + 1)) return
+    record.ejections++
+    record.until = this.#clock.now() + Math.min(maxEjectionTime, baseEjectionTime * record.ejections)
+    this.#out++
+    this.#leaveOut(upstream, true)
+    if (!this.#alarm.pending) this.#alarm.set(interval)
+  }
+
+  stop(): void {
+    this.#alarm.drop()
+  }
+
+  onAlarm(): void {
+    const now = this.#clock.now()
+    let remembered = false
+    for (const [upstream, record] of this.#records) {
+      if (record.until === 0 && record.ejections > 0) record.ejections--
+      if (record.until > 0 && record.until <= now) this.#back(upstream)
+      remembered ||= record.ejections > 0
+    }
+    if (remembered) this.#alarm.set(this.#settings.interval)
+  }
+
+  #allows(out: number): boolean {
+    return out * 100 <= this.#settings.maxEjectionPercent * this.#records.size
+  }
+
+  #back(upstream: Candidate): void {
+    const record = this.#records.get(upstream)
+    if (record === undefined) return
+    record.until = 0
+    record.failures = 0
+    this.#out--
+    this.#leaveOut(upstream, false)
+  }
+}

@@ -1,0 +1,61 @@
+import type { Candidate, UpstreamPicker } from './strategy.js'
+
+/** One of a {@link Roster}. */
+export interface Listed extends Candidate {
+  /** How many want it left out. */
+  blocks: number
+  /** The picker has it. */
+  listed: boolean
+  /** It comes back among the others. */
+  startSlowly(): void
+}
+
+/** Who of all upstreams is known to the picker: the good ones, or all when too few are good. */
+export class Roster<T extends Listed> {
+  readonly #picker: UpstreamPicker<T>
+  readonly #all = new Set<T>()
+  /** In percent. */
+  readonly #panicThreshold: number
+  #blocked = 0
+
+  constructor(picker: UpstreamPicker<T>, panicThreshold: number) {
+    this.#picker = picker
+    this.#panicThreshold = panicThreshold
+  }
+
+  add(upstream: T): void {
+    this.#all.add(upstream)
+    this.#list(upstream, true)
+    if (this.#blocked > 0) this.#arrange()
+  }
+
+  remove(upstream: T): void {
+    if (!this.#all.delete(upstream)) return
+    this.#list(upstream, false)
+    if (upstream.blocks > 0) this.#blocked--
+    if (this.#blocked > 0) this.#arrange()
+  }
+
+  block(upstream: T, out: boolean): void {
+    if (!this.#all.has(upstream)) return
+    const before = upstream.blocks
+    upstream.blocks += out ? 1 : -1
+    if (before > 0 === upstream.blocks > 0) return
+    this.#blocked += out ? 1 : -1
+    if (!out) upstream.startSlowly()
+    this.#arrange()
+  }
+
+  #arrange(): void {
+    const good = this.#all.size - this.#blocked
+    const panic = good * 100 < this.#panicThreshold * this.#all.size || good === 0
+    for (const upstream of this.#all) this.#list(upstream, panic || upstream.blocks === 0)
+  }
+
+  #list(upstream: T, listed: boolean): void {
+    if (upstream.listed === listed) return
+    upstream.listed = listed
+    if (listed) this.#picker.add(upstream)
+    else this.#picker.remove(upstream)
+  }
+}

@@ -1,0 +1,124 @@
+import { positive } from '../balance/settings.js'
+import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
+import { Alarm, type AlarmListener } from '../base/clock.js'
+import { invalidOption } from '../errors.js'
+import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
+import type { Upstream } from './upstream.js'
+
+/** How upstreams are asked whether they are well; by Envoy's names. Times in ms. */
+export interface HealthCheckOptions {
+  /** Asked for by GET; well is who answers with 2xx. Default: `/`. */
+  path?: string
+  /** From the end of a check to the next. Default: 10 000. */
+  interval?: number
+  /** A check takes no longer. Default: 5 000. */
+  timeout?: number
+  /** Good checks in a row after which an upstream is used again. Default: 2. */
+  healthyThreshold?: number
+  /** Bad checks in a row after which it is left out. Default: 3. */
+  unhealthyThreshold?: number
+  /** In percent: all are used while fewer of them are good. Default: 50. */
+  panicThreshold?: number
+}
+
+type Settings = Required<HealthCheckOptions>
+
+/**
+ * Asks each upstream again and again, over connections of its pool, and leaves out those that do not answer. Upstreams
+ * are taken for well at first.
+ */
+export class HealthCheck implements UpstreamWatcher<Upstream> {
+  readonly #settings: Settings
+
+  /** @throws {InvalidArgumentError} an option is not what is documented */
+  constructor(options: HealthCheckOptions = {}) {
+    const { path = '/' } = options
+    if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
+    this.#settings = {
+      path,
+      interval: positive('interval', options.interval, [10_000]),
+      timeout: positive('timeout', options.timeout, [5_000]),
+      healthyThreshold: positive('healthyThreshold', options.healthyThreshold, [2]),
+      unhealthyThreshold: positive('unhealthyThreshold', options.unhealthyThreshold, [3]),
+      panicThreshold: positive('panicThreshold', options.panicThreshold, [50, 100]),
+    }
+  }
+
+  get panicThreshold(): number {
+    return this.#settings.panicThreshold
+  }
+
+  /** What stands over one pool. */
+  watch(leaveOut: (upstream: Upstream, out: boolean) => void): UpstreamWatch<Upstream> {
+    const checks = new Map<Upstream, Check>()
+    const left = (upstream: Upstream) => {
+      checks.get(upstream)?.stop()
+      checks.delete(upstream)
+    }
+    return {
+      joined: (upstream) => void checks.set(upstream, new Check(upstream, this.#settings, leaveOut)),
+      left,
+      stop: () => [...checks.keys()].forEach(left),
+    }
+  }
+}
+
+/** The checks of one upstream, one after the other. */
+class Check implements AlarmListener {
+  readonly #upstream: Upstream
+  readonly #settings: Settings
+  readonly #leaveOut: (upstream: Upstream, out: boolean) => void
+  readonly #alarm = new Alarm(this)
+  #stopped = false
+  #current: DispatchController | null = null
+  #out = false
+  /** Checks in a row that say something else than what is taken for true. */
+  #against = 0
+
+  constructor(upstream: Upstream, settings: Settings, leaveOut: (upstream: Upstream, out: boolean) => void) {
+    this.#upstream = upstream
+    this.#settings = settings
+    this.#leaveOut = leaveOut
+    this.#alarm.set(0)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#alarm.drop()
+    this.#current?.abort()
+  }
+
+  onAlarm(): void {
+    const { path, timeout } = this.#settings
+    const { pool, origin } = this.#upstream
+    const limits = { headersTimeout: timeout, bodyTimeout: timeout, timeouts: { total: timeout } }
+    let status = 0
+    const handler: DispatchHandler = {
+      onRequestStart: (controller) => {
+        this.#current = controller
+      },
+      onResponseStart: (_controller, statusCode) => {
+        status = statusCode
+      },
+      onResponseEnd: () => this.#judge(status >= 200 && status < 300),
+      onResponseError: () => this.#judge(false),
+    }
+    try {
+      pool.dispatch({ path, method: 'GET', origin, ...limits } as Parameters<typeof pool.dispatch>[0], handler)
+    } catch {
+      this.#judge(false)
+    }
+  }
+
+  #judge(well: boolean): void {
+    this.#current = null
+    if (this.#stopped) return
+    this.#alarm.set(this.#settings.interval)
+    this.#against = well === this.#out ? this.#against + 1 : 0
+    const { healthyThreshold, unhealthyThreshold } = this.#settings
+    if (this.#against < (this.#out ? healthyThreshold : unhealthyThreshold)) return
+    this.#against = 0
+    this.#out = !this.#out
+    this.#leaveOut(this.#upstream, this.#out)
+  }
+}

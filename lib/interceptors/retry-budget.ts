@@ -1,0 +1,65 @@
+import { positive } from '../balance/settings.js'
+import { now } from '../base/clock.js'
+import { invalidOption } from '../errors.js'
+
+/** How much may be tried again, all requests taken together; by Finagle's names. */
+export interface RetryBudgetOptions {
+  /** Tries for each request. Default: 0.2. */
+  ratio?: number
+  /** Tries in each second whatever the number of requests. Default: 10. */
+  minPerSecond?: number
+}
+
+/** Requests and tries are counted for so many seconds. */
+const SECONDS = 10
+
+/** Tries of the last ten seconds are no more than `ratio` of the requests, and `minPerSecond` for each second. */
+export class RetryBudget {
+  readonly #ratio: number
+  readonly #reserve: number
+  readonly #now: () => number
+  /** Of each second: requests and tries. */
+  readonly #requests = new Float64Array(SECONDS)
+  readonly #tries = new Float64Array(SECONDS)
+  #second = 0
+
+  constructor(options: RetryBudgetOptions, time: () => number = now) {
+    if (typeof options !== 'object' || options === null) throw invalidOption('retryBudget', 'an object', options)
+    this.#ratio = positive('retryBudget.ratio', options.ratio, [0.2])
+    this.#reserve = SECONDS * positive('retryBudget.minPerSecond', options.minPerSecond, [10])
+    this.#now = time
+    this.#second = Math.floor(time() / 1000)
+  }
+
+  request(): void {
+    this.#move()
+    this.#count(this.#requests)
+  }
+
+  /** False when it is used up. */
+  take(): boolean {
+    this.#move()
+    if (sum(this.#tries) + 1 > this.#ratio * sum(this.#requests) + this.#reserve) return false
+    this.#count(this.#tries)
+    return true
+  }
+
+  #count(counts: Float64Array): void {
+    const index = this.#second % SECONDS
+    counts[index] = (counts[index] as number) + 1
+  }
+
+  #move(): void {
+    const second = Math.floor(this.#now() / 1000)
+    const last = Math.max(this.#second, second - SECONDS)
+    for (let passed = last + 1; passed <= second; passed++) {
+      this.#requests[passed % SECONDS] = 0
+      this.#tries[passed % SECONDS] = 0
+    }
+    this.#second = second
+  }
+}
+
+function sum(counts: Float64Array): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
