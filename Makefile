@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos fuzz soak selection clean
+.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak selection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ leak: build ## a million requests through one Client: heap and handles before an
 
 chaos: build ## 200 000 requests over three upstreams that are killed and restarted in turn
 	@node dist/bench/chaos.js
+
+faults: build ## lost, late, doubled and damaged packets between two network namespaces, twenty rounds; needs root on Linux
+	@SLUICE_FAULT_ROUNDS=20 node test/summary.mjs node dist/test/faults/rough.test.js
 
 soak: build ## five minutes of everything at once, faults and aborts included: what is left after each cycle; ARGS=--minutes 60
 	@node --expose-gc dist/bench/soak.js $(ARGS)

@@ -1,0 +1,21 @@
+import { Pool } from '../../../lib/index.js'
+import { ask, told } from '../inside.js'
+
+/** Opens more connections than it has descriptors, and tells what came of it. */
+const origin = process.argv[2] as string
+const pool = new Pool(origin, { connections: 100, connectTimeout: 5000 })
+// One that is there already loads what is needed, while it can be.
+await ask(pool, { path: '/bytes/1' })
+const outcomes = await Promise.all(Array.from({ length: 100 }, () => ask(pool, { path: '/paced/300000' })))
+const failures = outcomes.filter(({ error }) => error !== null)
+const later = await Promise.all(Array.from({ length: 20 }, () => ask(pool, { path: '/bytes/10' })))
+await pool.close()
+console.log(
+  JSON.stringify({
+    answered: outcomes.length - failures.length,
+    failed: failures.length,
+    failures: [...new Set(failures.map(({ error }) => `${error?.code} ${error?.phase}`))],
+    later: [...new Set(later.map(told))],
+    stats: pool.stats,
+  }),
+)

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { Pool } from '../../../lib/index.js'
+import { ask, Far, nothingLeft, setting, told } from '../inside.js'
+
+const HOST = '10.77.1.2'
+
+await t.test('no port is left', async (t) => {
+  const far = await Far.start(t)
+  setting('near', 'ipv4/ip_local_port_range', '50000 50007')
+  const pool = new Pool(far.url(HOST), { connections: 20 })
+  const asked = Array.from({ length: 20 }, () => ask(pool, { path: '/hold' }))
+  while ((await far.order({ do: 'counts' }))['GET /hold'] !== 8) await new Promise(setImmediate)
+  while (pool.stats.size > 8) await new Promise(setImmediate)
+  await far.order({ do: 'release' })
+  const outcomes = await Promise.all(asked)
+  const failed = outcomes.filter(({ error }) => error !== null)
+  t.equal(outcomes.length - failed.length, 8, 'as many as there are ports')
+  t.strictSame([...new Set(failed.map(({ error }) => `${error?.code} ${error?.phase}`))], ['EADDRNOTAVAIL connect'])
+  t.match(pool.stats, { running: 0, pending: 0, queued: 0, size: 0 })
+  for (let i = 0; i < 3; i++)
+    t.equal(told(await ask(pool, { path: '/bytes/10' })), 'answered', 'over those that it has')
+  setting('near', 'ipv4/ip_local_port_range', '50000 60999')
+  const later = Array.from({ length: 20 }, () => ask(pool, { path: '/bytes/10' }))
+  t.strictSame([...new Set((await Promise.all(later)).map(told))], ['answered'])
+  await pool.close()
+})
+
+await t.test('no descriptor is left', async (t) => {
+  const far = await Far.start(t)
+  const program = fileURLToPath(new URL('descriptors.js', import.meta.url))
+  // Some of Node's own are open before the program starts: the rest must not do for all connections.
+  const command = `ulimit -n 70 && exec "${process.execPath}" "${program}" "${far.url(HOST)}"`
+  const { stdout, status, stderr } = spawnSync('sh', ['-c', command], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_V8_COVERAGE: '' },
+  })
+  t.equal(status, 0, stderr)
+  const said = JSON.parse(stdout || '{}')
+  t.strictSame(said.failures, ['EMFILE connect'])
+  t.ok(said.answered > 0 && said.failed > 0, stdout)
+  t.strictSame(said.later, ['answered'])
+  t.strictSame(said.stats, { connected: 0, free: 0, pending: 0, queued: 0, running: 0, size: 0 })
+})
+
+await t.test('in the end', nothingLeft)

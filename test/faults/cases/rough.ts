@@ -1,0 +1,63 @@
+import t from 'tap'
+import { Client, Pool } from '../../../lib/index.js'
+import { bytes } from '../bytes.js'
+import { ask, Far, isNetem, nothingLeft, plan, spoil, told } from '../inside.js'
+import type { Spoiling } from '../relay.js'
+
+const spoilings: Record<string, Spoiling> = {
+  'one packet in a hundred is lost': { loss: 0.01 },
+  'one in ten is lost': { loss: 0.1 },
+  'delays that vary': { delay: 20, jitter: 15 },
+  'some overtake others': { delay: 20, reorder: 0.25 },
+  'some come twice': { duplicate: 0.2 },
+  'some are damaged': { corrupt: 0.03 },
+  'a slow link': { rate: 1_000_000 },
+  'all of it': { loss: 0.02, delay: 8, jitter: 6, reorder: 0.2, duplicate: 0.05, corrupt: 0.01, rate: 3_000_000 },
+}
+
+const SIZE = 30_000
+const patience = { headersTimeout: 30_000, bodyTimeout: 30_000, connectTimeout: 30_000 }
+
+const far = await Far.start(t)
+const rounds = Number(process.env.SLUICE_FAULT_ROUNDS ?? 1)
+const all = Array.from({ length: rounds }, (_, round) =>
+  Object.entries(spoilings).map(([name, spoiling]) => ({ name: round === 0 ? name : `${name}, ${round}`, spoiling })),
+).flat()
+for (const { name, spoiling } of all) {
+  await t.test(name, async (t) => {
+    const { securePort, ca } = far.ready
+    const plain = new Pool(far.url('10.77.2.2'), { connections: 3, pipelining: 3, ...patience })
+    const secure = new Client(`https://10.77.2.2:${securePort}`, {
+      ...patience,
+      connect: { ca, servername: 'far.test', timeout: 30_000 },
+    })
+    await spoil(spoiling)
+    t.ok(plan.roughness === 'netem' || isNetem(spoiling), 'netem could do the same')
+    const gets = [plain, plain, plain, plain, plain, plain, secure, secure].map((dispatcher) =>
+      ask(dispatcher, { path: `/bytes/${SIZE}` }),
+    )
+    const paths = ['a', 'b', 'c', 'd'].map((letter) => `/echo/${encodeURIComponent(name)}-${letter}`)
+    const posts = paths.map((path) => ask(plain, { path, method: 'POST', body: bytes(SIZE) }))
+    const outcomes = await Promise.all([...gets, ...posts])
+    t.strictSame([...new Set(outcomes.map(told))], ['answered'])
+    t.ok(
+      outcomes.every(({ body }) => body?.equals(bytes(SIZE))),
+      'every byte in its place',
+    )
+    const counts = await far.order({ do: 'counts' })
+    t.strictSame(
+      paths.map((path) => counts[`POST ${path}`]),
+      [1, 1, 1, 1],
+      'no POST ran twice',
+    )
+    t.match(plain.stats, { running: 0, pending: 0, queued: 0, size: 0 })
+    t.match(secure.stats, { running: 0, pending: 0, size: 0 })
+    await Promise.all([plain.close(), secure.close()])
+    t.equal(plain.stats.connected, 0)
+    const spoilt = await spoil({})
+    t.comment(`${spoilt} packets`)
+    t.not(spoilt, 0, 'packets were spoiled')
+  })
+}
+
+await t.test('in the end', nothingLeft)

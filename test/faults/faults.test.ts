@@ -1,0 +1,4 @@
+import t from 'tap'
+import { within } from './enter.js'
+
+await within(t, ['silence', 'exhaustion', 'naming'])
