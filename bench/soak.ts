@@ -59,9 +59,11 @@ function lowest(marks: readonly Mark[]): Memory {
 }
 
 function report(tally: Tally, marks: readonly Mark[]): boolean {
-  const few = Math.max(1, Math.min(5, Math.floor(marks.length / 4)))
-  const [before, after] = [lowest(marks.slice(0, few)), lowest(marks.slice(-few))]
-  const perMillion = (of: keyof Memory) => slope(marks.map(({ sent, memory }) => [sent / 1e6, memory[of]] as const))
+  // It takes some requests until the engine has compiled what it will, and the allocators hold what they need.
+  const warm = marks.slice(Math.floor(marks.length / 4))
+  const few = Math.max(1, Math.min(5, Math.floor(warm.length / 3)))
+  const [before, after] = [lowest(warm.slice(0, few)), lowest(warm.slice(-few))]
+  const perMillion = (of: keyof Memory) => slope(warm.map(({ sent, memory }) => [sent / 1e6, memory[of]] as const))
   const failed = [...tally.failed].sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`)
   console.log(`requests ${tally.sent}, answered ${tally.answered}, failed ${tally.failures}: ${failed.join(', ')}`)
   for (const of of ['heap', 'rss', 'buffers'] as const) {

@@ -1,11 +1,15 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { Pool } from '../../../lib/index.js'
 import { ask, told } from '../inside.js'
 
 /** Opens more connections than it has descriptors, and tells what came of it. */
 const origin = process.argv[2] as string
 const pool = new Pool(origin, { connections: 100, connectTimeout: 5000 })
-// One that is there already loads what is needed, while it can be.
+// All that is loaded for requests is loaded now.
 await ask(pool, { path: '/bytes/1' })
+const few = readdirSync('/proc/self/fd').length + 30
+execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${few}:`])
 const outcomes = await Promise.all(Array.from({ length: 100 }, () => ask(pool, { path: '/paced/300000' })))
 const failures = outcomes.filter(({ error }) => error !== null)
 const later = await Promise.all(Array.from({ length: 20 }, () => ask(pool, { path: '/bytes/10' })))
