@@ -1,5 +1,6 @@
 export { OutlierDetection, type OutlierDetectionOptions } from '../balance/outlier-detection.js'
 export { BalancedPool, type BalancedPoolOptions } from '../dispatcher/balanced-pool.js'
+export { type Discovery, discover, type UpstreamChange } from '../dispatcher/discover.js'
 export { HealthCheck, type HealthCheckOptions } from '../dispatcher/health-check.js'
 export { PoolStats } from '../dispatcher/stats.js'
 export { type LeastRequestsOptions, leastRequests, type PeakEwmaOptions, peakEwma } from '../dispatcher/strategies.js'
