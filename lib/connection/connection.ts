@@ -103,13 +103,16 @@ export class Connection implements Listener {
   /** Reads what has come by now, above all that the server closed; then it is ready, if it is there still. */
   look(): void {
     this.#look = 'under way'
-    // The poll phase comes before the check phase.
-    setImmediate(() => {
-      this.#look = 'done'
-      if (this.#silence.tooLong) this.onSilence()
-      else if (!this.#closed) this.#owner.onReady(this)
-      this.#look = 'none'
-    })
+    // Of two turns one has its poll phase before it.
+    setImmediate(() => setImmediate(() => this.#looked()))
+  }
+
+  #looked(): void {
+    if (this.#closed) return
+    this.#look = 'done'
+    if (this.#silence.tooLong) this.onSilence()
+    else this.#owner.onReady(this)
+    this.#look = 'none'
   }
 
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
@@ -138,7 +141,7 @@ export class Connection implements Listener {
     }
     this.#sent++
     writer.write(exchange, close)
-    this.#progress()
+    this.onBodyProgress()
   }
 
   /** Ends everything with `error`: nothing is sent again. */
@@ -184,7 +187,7 @@ export class Connection implements Listener {
   onWritable(): void {
     if (this.#closed) return
     this.#writer?.resume()
-    this.#progress()
+    this.onBodyProgress()
     this.#owner.onReady(this)
   }
 
@@ -301,13 +304,13 @@ export class Connection implements Listener {
   // What the sender of a body tells
 
   onBodyProgress(): void {
-    this.#progress()
+    if (this.#pipeline.size === 1) this.#await()
   }
 
   onBodyEnd(): void {
     if (this.#closed) return
     this.#writer?.finish()?.requestSent()
-    this.#progress()
+    this.onBodyProgress()
     if (!this.#closed) this.#owner.onReady(this)
   }
 
@@ -349,11 +352,6 @@ export class Connection implements Listener {
   }
 
   // Time
-
-  /** The youngest request got on. */
-  #progress(): void {
-    if (this.#pipeline.size === 1) this.#await()
-  }
 
   /** For a response head. While the source of a body is waited for, it is not the server that is slow. */
   #await(): void {

@@ -41,12 +41,13 @@ export class Silence implements AlarmListener {
 
   /** ms since it was last allowed to be; 0 in the middle of a read. */
   get length(): number {
+    if (this.#due) return Infinity
     return this.#held ? 0 : this.#allowed - this.#alarm.left
   }
 
   /** It takes longer than allowed, though that was not told yet. */
   get tooLong(): boolean {
-    return this.#alarm.left <= 0
+    return this.#due || this.#alarm.left <= 0
   }
 
   /** Nothing is told any more. */

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process'
+import t from 'tap'
+import { onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const TIMEOUT = 300
+
+/** Asks once on a connection that has answered before, and prints what came. */
+const program = (origin: string, options: object) => `
+  import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
+  const client = new Client(${JSON.stringify(origin)}, ${JSON.stringify(options)})
+  const ask = (path) => client.request({ path, method: 'POST' }).then(({ body }) => body.text())
+  await ask('/first')
+  const said = await ask('/asked').catch((error) => error.code)
+  console.log(said)
+  await client.close()`
+
+interface Part {
+  options: object
+  /** What is sent when the program is stopped. */
+  meanwhile: string
+  /** What is sent of the answer before. */
+  before?: string
+}
+
+/** What a program says that stood still for longer than its timeouts. */
+async function saidBy({ options, meanwhile, before = '' }: Part): Promise<string> {
+  let running: ReturnType<typeof spawn> | null = null
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, (head) => {
+      if (head.includes('/first')) return void socket.write(response('first'))
+      socket.write(before)
+      // Time for it to be read.
+      setTimeout(() => {
+        running?.kill('SIGSTOP')
+        socket.write(meanwhile)
+        setTimeout(() => running?.kill('SIGCONT'), 2 * TIMEOUT)
+      }, TIMEOUT / 3)
+    })
+  })
+  const args = ['--input-type=module', '-e', program(origin.url, options)]
+  running = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  running.stdout?.on('data', (chunk) => (said += chunk))
+  await new Promise((resolve) => running?.once('close', resolve))
+  await origin.close()
+  return said.trim()
+}
+
+t.test('a process that was stopped', { skip: process.platform === 'win32' && 'no signals' }, async (t) => {
+  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n'
+  const headers = { headersTimeout: TIMEOUT, bodyTimeout: 0 }
+  const body = { headersTimeout: 0, bodyTimeout: TIMEOUT }
+  const cases: [name: string, part: Part, expected: string][] = [
+    ['was answered meanwhile', { options: headers, meanwhile: response('in time') }, 'in time'],
+    ['was not', { options: headers, meanwhile: '' }, 'UND_ERR_HEADERS_TIMEOUT'],
+    ['got a part of a head', { options: headers, meanwhile: 'HTTP/1.1 200' }, 'UND_ERR_HEADERS_TIMEOUT'],
+    ['got the rest', { options: body, before: `${head}in `, meanwhile: 'time!' }, 'in time!'],
+    ['got no more', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
+  ]
+  const said = await Promise.all(cases.map(([, part]) => saidBy(part)))
+  for (const [index, [name, , expected]] of cases.entries()) t.equal(said[index], expected, name)
+})
