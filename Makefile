@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak selection clean
+.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fuzz: build ## responses, requests and sequences of calls at random: ARGS='--tar
 
 selection: build ## ns per decision of each pool, at 1 to 10 000 connections
 	@node dist/bench/selection.js
+
+balance: build ## the strategies over slow, flapping, dead and recovering backends, in virtual time; ARGS=--real over sockets
+	@node dist/bench/balance.js $(ARGS)
 
 install: $(STAMP) ## the development dependencies, as locked
 
