@@ -1,14 +1,5 @@
 import t from 'tap'
-import { type Measured, measureFailures } from '../../bench/balance/real.js'
 import { percentile, simulate } from '../../bench/balance/simulation.js'
-
-t.test('over sockets: one slow, one refusing, one dying in the midst of responses', async (t) => {
-  const load = { requests: 1_500, plain: 300, width: 20, delay: 2 }
-  const [plain, , guarded] = (await measureFailures(load)) as [Measured, Measured, Measured]
-  t.ok(guarded.p99 < plain.p99, `p99 ${guarded.p99} ms, plain ${plain.p99} ms`)
-  t.equal(guarded.failed, 0)
-  t.ok(plain.failed > 0)
-})
 
 t.test('in virtual time: the same from the same seed, and what strategies are for', async (t) => {
   const short = { seconds: 5 }
