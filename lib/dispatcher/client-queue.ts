@@ -1,4 +1,4 @@
-import { queueMicrotask } from '../base/clock.js'
+import { queueMicrotask, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
@@ -129,7 +129,10 @@ export class ClientQueue implements ConnectionOwner, Carrier {
       if (this.#isNamedOtherwise(next) && !this.#retire()) break
       if (this.#connection === null) this.#connect(next)
       const connection = this.#connection
+      // A connector that answers at once lets handlers and listeners change all of it.
+      if (connection === null && this.#waiting.size > 0 && !this.#loading) setImmediate(() => this.pump())
       if (connection === null) break
+      if (next !== this.#waiting.head) continue
       if (!connection.accepts(next, this.#pipelining)) {
         if (connection.rested) connection.look()
         break
@@ -197,7 +200,9 @@ export class ClientQueue implements ConnectionOwner, Carrier {
 
   #failWaiting(error: Error, connecting: boolean): void {
     let own = error
-    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
+    // Not those that handlers send now: they may have better luck.
+    for (const next of [...this.#waiting]) {
+      if (!this.#waiting.remove(next)) continue
       this.#tally?.add('pending', -1)
       const context = { ...UNSENT, phase: connecting ? 'connect' : 'queued' } as const
       if (this.#halted) next.endWith(error, context)

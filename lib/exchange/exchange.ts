@@ -118,6 +118,8 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   start(): void {
+    // Given up while it waited, by one who sent another before the queue had heard of it.
+    if (this.done) return
     this.deadlines?.sent()
     if (!this.request.intact) return this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
     try {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import { processClock } from '../../lib/base/clock.js'
-import { buildConnector, Client, Pool } from '../../lib/index.js'
+import { buildConnector, Client, type DispatchHandler, Pool } from '../../lib/index.js'
 import { Recorder } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' } as const
@@ -95,6 +95,49 @@ t.test('a connection that stands in the turn in which its time is over leaves no
   t.equal(processClock.size, before)
   socket?.destroy()
   server.close()
+})
+
+t.test('a request given up as its connection stands is not started by the next one', async (t) => {
+  const wire = new Wire()
+  const client = over(wire)
+  const calls: string[] = []
+  let abort = (): void => {}
+  client.once('connect', () => abort())
+  const next = new Recorder()
+  const first: DispatchHandler = {
+    onRequestQueued: (controller) => {
+      abort = () => controller.abort()
+    },
+    onRequestStart: () => void calls.push('start'),
+    onResponseError: () => {
+      calls.push('error')
+      client.dispatch({ path: '/next', method: 'GET' }, next)
+    },
+  }
+  wire.on('written', () => wire.push('HTTP/1.1 204 No Content\r\n\r\n'))
+  client.dispatch(get, first)
+  await next.ended
+  t.strictSame(calls, ['error'])
+  t.match(wire.written, /^GET \/next /)
+  await client.close()
+})
+
+t.test('what a handler sends when a connector has refused at once is connected for', async (t) => {
+  const wire = new Wire()
+  let refused = 0
+  const client = new Client('http://simulated.test', {
+    connect: (_target, callback) => (refused++ === 0 ? callback(new Error('refused'), null) : callback(null, wire)),
+  })
+  const second = new Recorder()
+  const first = new Recorder((name) => {
+    if (name === 'error') client.dispatch(get, second)
+  })
+  wire.on('written', () => wire.push('HTTP/1.1 204 No Content\r\n\r\n'))
+  client.dispatch(get, first)
+  await second.ended
+  t.equal(first.error?.message, 'refused')
+  t.equal(second.statusCode, 204)
+  await client.close()
 })
 
 t.test('what a handler throws when a closed client refuses its request is told by an event', async (t) => {

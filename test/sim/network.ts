@@ -2,6 +2,7 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connector, Onread } from '../../lib/transport/connect.js'
 import type { Loop } from './loop.js'
+import type { Manners } from './plan.js'
 import type { Random } from './random.js'
 import { Server, type Watch } from './server.js'
 import { asNetSocket, SimulatedSocket } from './socket.js'
@@ -19,13 +20,15 @@ export class Network {
   readonly #random: Random
   readonly #watch: Watch
   readonly #faulty: boolean
+  readonly #long: boolean
   readonly #connect = net.connect
 
-  constructor(part: { loop: Loop; random: Random; watch: Watch; faulty: boolean }) {
+  constructor(part: { loop: Loop; random: Random; watch: Watch; manners: Manners }) {
     this.#loop = part.loop
     this.#random = part.random
     this.#watch = part.watch
-    this.#faulty = part.faulty
+    this.#faulty = part.manners.faulty
+    this.#long = part.manners.long
   }
 
   /** From now on what `net.connect` opens is simulated: the library's own connector works over it. */
@@ -37,9 +40,12 @@ export class Network {
     net.connect = this.#connect
   }
 
-  /** A connector as users write them: it knows nothing of `onread`, and may answer at once. */
+  /** A connector as users write them: it knows nothing of `onread`, may answer at once, and may throw. */
   readonly connector: Connector = (target, callback) => {
-    const socket = this.open({ host: target.hostname, port: target.port })
+    const manner = this.#random.next()
+    if (this.#faulty && manner < 0.02) throw new Error('the connector threw')
+    if (this.#faulty && manner < 0.04) return callback(new Error('the connector refused'), null)
+    const socket = this.#make({ host: target.hostname, port: target.port })
     const answer = (error: Error | null): void => {
       socket.off('connect', onConnect).off('error', answer).off('close', onClose)
       if (error === null) callback(null, socket as Duplex)
@@ -48,12 +54,20 @@ export class Network {
     const onConnect = () => answer(null)
     const onClose = () => answer(new Error('closed before it stood'))
     socket.once('connect', onConnect).once('error', answer).once('close', onClose)
+    if (manner > 0.85) this.#accept(socket, 'stands')
+    else this.#lead(socket)
     if (this.#random.chance(0.5)) return socket
     socket.private = true
     return undefined
   }
 
   open(place: Place): SimulatedSocket {
+    const socket = this.#make(place)
+    this.#lead(socket)
+    return socket
+  }
+
+  #make(place: Place): SimulatedSocket {
     const random = this.#random
     const name = `#${this.sockets.length}`
     const socket = new SimulatedSocket({
@@ -63,22 +77,29 @@ export class Network {
       weather: {
         latency: random.chance(0.3) ? 0 : random.spread(0, 60),
         segment: random.pick([8, 300, 1460, 65536]),
-        capacity: random.pick([50, 2000, 70_000, 1_000_000]),
+        // Long bodies through a narrow pipe would take for ever.
+        capacity: random.pick(this.#long ? [20_000, 70_000, 1_000_000] : [50, 2000, 70_000, 1_000_000]),
         lossy: this.#faulty,
       },
       onread: place.onread,
       allowHalfOpen: place.onread === undefined && random.chance(0.3),
     })
     this.sockets.push(socket)
-    const fate = this.#faulty ? random.pick(FATES) : 'stands'
-    this.#watch.trace(() => `${name} to ${place.host}:${place.port}: ${fate}`)
+    this.#watch.trace(() => `${name} to ${place.host}:${place.port}`)
     socket.on('close', () => this.#watch.trace(() => `${name} is closed`))
+    return socket
+  }
+
+  /** What comes of it. */
+  #lead(socket: SimulatedSocket): void {
+    const random = this.#random
+    const fate = this.#faulty ? random.pick(FATES) : 'stands'
+    this.#watch.trace(() => `${socket.name}: ${fate}`)
     const delay = random.chance(0.3) ? 0 : random.spread(0, 300)
     if (fate === 'refused') this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
     // Whoever waits for it longer than the connector does is told by the system at last.
     else if (fate === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
     else this.#loop.arrive(delay, () => this.#accept(socket, fate))
-    return socket
   }
 
   #accept(socket: SimulatedSocket, fate: 'stands' | 'closes' | 'resets'): void {

@@ -74,7 +74,7 @@ export class World implements Surroundings, Watch {
     this.manners = { faulty, long: random.chance(0.15) }
     this.wild = faulty && random.chance(0.7)
     this.#loop = new Loop(random.fork(1), faulty && random.chance(0.3) ? 0.05 : 0)
-    this.#network = new Network({ loop: this.#loop, random: random.fork(2), watch: this, faulty })
+    this.#network = new Network({ loop: this.#loop, random: random.fork(2), watch: this, manners: this.manners })
     this.#kind = random.pick(KINDS)
     this.pipelining = random.pick([0, 1, 1, 2, 3, 10])
     this.#walks = random.chance(0.5)
