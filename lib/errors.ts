@@ -4,6 +4,7 @@
  */
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
+import type { Timings } from './errors/timings.js'
 
 export { type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError }
 
@@ -223,6 +224,7 @@ export class HTTPParserError extends Error implements ErrorContext {
   declare bytesWritten?: number
   declare replaySafe?: boolean
   declare proxy?: string
+  declare timings?: Timings
   override name = 'HTTPParserError' as const
   /** `HPE_…`; undefined where the parser has no such code. */
   code: string

@@ -1,3 +1,4 @@
+import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -58,6 +59,11 @@ export function headersFor(
   return options.responseHeaders === 'raw' ? (controller.rawHeaders as unknown as IncomingHeaders) : headers
 }
 
+/** A result with the option `timings`. Ours. */
+export interface Timed {
+  timings?: Timings
+}
+
 class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   readonly #options: RequestOptions<Opaque>
   readonly #outcome: Outcome<ResponseData<Opaque>>
@@ -115,7 +121,7 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
       ...(highWaterMark == null ? {} : { highWaterMark }),
     })
     this.#body = body
-    this.#outcome.succeed({
+    const data: ResponseData<Opaque> & Timed = {
       statusCode,
       statusText: statusMessage,
       headers: shown,
@@ -123,7 +129,10 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
       trailers: this.#trailers,
       opaque: (options.opaque ?? null) as Opaque,
       context: this.#context,
-    })
+    }
+    const timings = options.timings || controller.timings
+    if (timings) data.timings = timings as Timings
+    this.#outcome.succeed(data)
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
@@ -199,7 +208,7 @@ function forgottenBodies(): FinalizationRegistry<BodySource> {
 export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
-): Promise<ResponseData<Opaque>>
+): Promise<ResponseData<Opaque> & Timed>
 export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
@@ -209,7 +218,7 @@ export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
   callback?: Callback<ResponseData<Opaque>>,
-): Promise<ResponseData<Opaque>> | void {
+): Promise<ResponseData<Opaque> & Timed> | void {
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }
@@ -219,10 +228,12 @@ export function request<Opaque = null>(
 
 function send<Opaque>(
   target: DispatchTarget,
-  options: RequestOptions<Opaque>,
+  given: RequestOptions<Opaque>,
   outcome: Outcome<ResponseData<Opaque>>,
 ): void {
   let handler: RequestHandler<Opaque> | null = null
+  // Made here and not beneath: tries by interceptors share it.
+  const options = given?.timings === true ? { ...given, timings: {} } : given
   try {
     handler = new RequestHandler(options, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)

@@ -2,6 +2,7 @@ import { setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
+import type { Opening } from '../exchange/watch.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
 import type { Engine } from '../wire/engine.js'
@@ -9,14 +10,14 @@ import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser
 import type { ResponseHead } from '../wire/response-head.js'
 import { openSocket } from './open-socket.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
-import { isBarrier, mayFollow } from './pipelining.js'
+import { answersTo, isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import type { BodySenderListener } from './send-body.js'
 import { Silence, type SilenceListener } from './silence.js'
 import { ConnectionState, READ, READING, WRITING } from './state.js'
-import { timeoutOf } from './timeouts.js'
+import { idleTimeOf, timeoutOf } from './timeouts.js'
 
 /** How many bytes of a response that nobody wants are read to keep the connection. */
 const DISCARD_LIMIT = 131072
@@ -24,10 +25,16 @@ const DISCARD_LIMIT = 131072
 /** ms within which what a server did is taken to have been read. */
 const TURN = 1
 
+let opened = 0
+
 type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & BodySenderListener & SilenceListener
 
 /** One socket with its parser and the exchanges under way on it. Knows nothing of who owns it. */
 export class Connection implements Listener {
+  /** Unique in the process. */
+  readonly id = ++opened
+  /** Filled in while it opens, when somebody wants to know. */
+  readonly marks: Opening | null
   readonly #owner: ConnectionOwner
   readonly #options: ConnectionOptions
   readonly #state = new ConnectionState()
@@ -48,7 +55,9 @@ export class Connection implements Listener {
   #look: 'none' | 'under way' | 'done' = 'none'
   #tunnel: ResponseHead | null = null
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions, engine: Engine) {
+  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: { engine: Engine; marks: Opening | null }) {
+    const { engine, marks } = part
+    this.marks = marks
     this.#owner = owner
     this.#options = options
     this.#parser = new Parser(engine, this, options.parser)
@@ -67,8 +76,8 @@ export class Connection implements Listener {
 
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
-    const { connector, target } = this.#options
-    this.#opening = openSocket(connector, { ...target, host, onread: this.#inlet.onread }, (error, socket) => {
+    const to = { ...this.#options, host, onread: this.#inlet.onread, marks: this.marks }
+    this.#opening = openSocket(to, (error, socket) => {
       if (this.#closed) {
         socket?.destroy()
       } else if (error !== null) {
@@ -201,12 +210,9 @@ export class Connection implements Listener {
   }
 
   onReadFinished(): void {
+    const idle = new InformationalError('the server closed the idle connection')
     // With nothing under way that is a server's right, and no failure of it.
-    const idle = this.#pipeline.size === 0
-    const error = idle
-      ? new InformationalError('the server closed the idle connection')
-      : new SocketError('other side closed', this.#inlet.info)
-    this.#end(error, 'network')
+    this.#end(this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#inlet.info), 'network')
   }
 
   /** The socket leaves HTTP and becomes the caller's. */
@@ -233,10 +239,7 @@ export class Connection implements Listener {
     if (exchange === null || written <= exchange.outputStart) return ANSWERS.nothing
     this.#state.read(READ.begin)
     if (!exchange.responseStarted) exchange.responseBegins()
-    const { method, upgrade } = exchange.request
-    if (method === 'HEAD') return ANSWERS.head
-    if (method === 'CONNECT') return ANSWERS.connect
-    return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
+    return answersTo(exchange.request)
   }
 
   onInformational(head: ResponseHead): void {
@@ -368,9 +371,7 @@ export class Connection implements Listener {
   }
 
   #idle(): void {
-    const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveTimeoutThreshold } = this.#options
-    const hint = this.#keepAliveHint
-    const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)
+    const delay = idleTimeOf(this.#options, this.#keepAliveHint)
     if (delay <= 0) return this.#end(new InformationalError('the server keeps no connection that long'), 'network')
     this.#inlet.unref()
     this.#silence.allow(delay)

@@ -1,4 +1,6 @@
 import type { Exchange } from '../exchange/exchange.js'
+import type { Request } from '../exchange/request.js'
+import { ANSWERS, type Answers } from '../wire/parser.js'
 
 /** Nothing may be written behind it before its final head came. */
 export function isBarrier(exchange: Exchange): boolean {
@@ -11,4 +13,11 @@ export function mayFollow(last: Exchange, exchange: Exchange): boolean {
   if (isBarrier(last) && !last.headReceived) return false
   const { idempotent, upgrade, replayable } = exchange.request
   return idempotent && upgrade === null && replayable
+}
+
+/** What may answer a request (RFC 9112 §6.3). */
+export function answersTo({ method, upgrade }: Request): Answers {
+  if (method === 'HEAD') return ANSWERS.head
+  if (method === 'CONNECT') return ANSWERS.connect
+  return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
 }

@@ -24,6 +24,8 @@ export interface ClientOptions {
    * QueueFullError at once. Default: no limit.
    */
   maxQueued?: number | null
+  /** Each request that does not say otherwise has `timings`. Default: false. */
+  timings?: boolean | null
   /** How long an idle connection is kept, unless the server hints otherwise. Default: 4 000. */
   keepAliveTimeout?: number | null
   /** Upper bound for the server's `keep-alive: timeout` hint. Default: 600 000. */
@@ -115,7 +117,7 @@ export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
 /** What undici has not. */
-type Ours = 'parser' | 'timeouts' | 'maxQueued'
+type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings'
 
 /** Options of a Client as they are documented. */
 export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | Ours>> {
@@ -139,6 +141,7 @@ export interface ResolvedClientOptions {
   /** Infinity for no limit. */
   maxQueued: number
   limits: Limits | null
+  timings: boolean
   strictContentLength: boolean
   parser: ParserChoice
   localAddress: string | null
@@ -177,6 +180,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     pipelining: whole('pipelining', options.pipelining, 1),
     maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
     limits: limitsOf({ ...timeouts, connect: 0 }, null),
+    timings: flag('timings', options.timings, false),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),
     parser: parserChoice(options.parser),
     localAddress: text('localAddress', options.localAddress),
@@ -187,8 +191,8 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 
 /** What requests take from their client. */
 export function requestDefaults(origin: URL, options: ResolvedClientOptions): RequestDefaults {
-  const { headersTimeout, bodyTimeout, strictContentLength, limits } = options
-  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits }
+  const { headersTimeout, bodyTimeout, strictContentLength, limits, timings } = options
+  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits, timings }
 }
 
 /** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */

@@ -166,7 +166,8 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     try {
       const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#site.connection, engine)
+      const marks = first.watch === null ? null : {}
+      this.#connection = new Connection(this, this.#site.connection, { engine, marks })
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#failWaiting(error as Error, false)

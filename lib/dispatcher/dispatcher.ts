@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { connect } from '../api/connect.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline } from '../api/pipeline.js'
-import { type RequestOptions, request } from '../api/request.js'
+import { type RequestOptions, request, type Timed } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { unpolluted } from '../base/unpolluted.js'
@@ -63,7 +63,7 @@ export class Dispatcher extends EventEmitter {
   /** {@link request}, told by a callback. */
   request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   /** Sends a request; the result has status, headers and the body as a stream. */
-  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque>>
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
   request<Opaque>(
     options: RequestOptions<Opaque>,
     callback?: Callback<api.ResponseData<Opaque>>,

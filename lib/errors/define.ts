@@ -1,3 +1,5 @@
+import type { Timings } from './timings.js'
+
 /** Whose doing an error is, and so who can make it go away. */
 export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
 
@@ -19,6 +21,8 @@ export interface ErrorContext {
   replaySafe?: boolean
   /** Origin of the proxy on the way, never with its credentials. */
   proxy?: string
+  /** Of a request with the option of that name. */
+  timings?: Timings
 }
 
 /** Metadata of a socket at the time of an error. */
@@ -51,6 +55,7 @@ export class UndiciError extends Error implements ErrorContext {
   declare bytesWritten?: number
   declare replaySafe?: boolean
   declare proxy?: string
+  declare timings?: Timings
   code: string = ROOT
 
   constructor(message?: string, options?: ErrorOptions) {

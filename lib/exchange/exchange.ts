@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { Queue, QueueNode } from '../base/queue.js'
+import type { Timings } from '../errors/timings.js'
 import {
   ClientDestroyedError,
   type ErrorContext,
@@ -26,9 +27,10 @@ import {
   traceError,
   traceHead,
 } from './traces.js'
+import type { Timed, Watch } from './watch.js'
 
 /** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
-export interface Carrier {
+export interface Carrier extends Timed {
   onExchangeAborted(exchange: Exchange): void
   onExchangePaused(exchange: Exchange): void
   onExchangeResumed(exchange: Exchange): void
@@ -75,6 +77,7 @@ export class Exchange implements QueueNode<Exchange> {
   trace: Trace | null = null
   /** Watches over limits of this request alone; null when it has none. */
   readonly deadlines: Deadlines | null
+  readonly watch: Watch | null
   #received: ResponseHead | null = null
   #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
@@ -87,6 +90,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
+    this.watch = request.watch
     traceCreate(this)
   }
 
@@ -121,6 +125,7 @@ export class Exchange implements QueueNode<Exchange> {
     // Given up while it waited, by one who sent another before the queue had heard of it.
     if (this.done) return
     this.deadlines?.sent()
+    this.watch?.handedTo(this.carrier as Carrier, this.reused)
     if (!this.request.intact) return this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
@@ -131,6 +136,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   responseBegins(): void {
     this.responseStarted = true
+    this.watch?.note('firstByte')
     if (this.done) return
     try {
       this.#handler.onResponseStarted?.()
@@ -202,6 +208,7 @@ export class Exchange implements QueueNode<Exchange> {
   requestSent(): void {
     traceBodySent(this)
     if (this.done) return
+    this.watch?.note('sent')
     try {
       this.#handler.onRequestSent?.()
     } catch (error) {
@@ -214,7 +221,9 @@ export class Exchange implements QueueNode<Exchange> {
     if (this.done) return
     this.#finish()
     const { origin, method, path } = this.request
-    this.#tellError(context === null ? error : locate(error, { ...context, origin, method, path }))
+    const timings = this.watch?.timings
+    const known = timings === undefined || context === null ? context : { ...context, timings }
+    this.#tellError(known === null ? error : locate(error, { ...known, origin, method, path }))
   }
 
   /** Its dispatcher was destroyed. An error that the caller gave is told to all as it is: it tells of no request. */
@@ -268,6 +277,7 @@ export class Exchange implements QueueNode<Exchange> {
   #finish(): void {
     this.done = true
     this.deadlines?.drop()
+    this.watch?.note('end')
   }
 
   #tellError(error: Error): void {
@@ -298,6 +308,10 @@ class Controller implements DispatchController {
 
   get reason(): Error | null {
     return this.#exchange.reason
+  }
+
+  get timings(): Timings | null {
+    return this.#exchange.watch?.timings ?? null
   }
 
   get rawHeaders(): string[] | null {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Timings } from '../errors/timings.js'
 
 /** Response fields: lower-cased names; a repeated field becomes an array. */
 export type IncomingHeaders = Record<string, string | string[]>
@@ -15,6 +16,8 @@ export interface DispatchController {
   readonly rawHeaders: string[] | null
   /** Trailers as sent, in order; null before the end. */
   readonly rawTrailers: string[] | null
+  /** When what happened; null without the option of that name. An addition to undici's set. */
+  readonly timings?: Timings | null
   /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
   abort(reason?: Error): void
   /** Stops `onResponseData` until {@link resume}; the connection stops reading. */

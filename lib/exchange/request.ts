@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream'
+import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
+import { Watch } from './watch.js'
 
 export type { DispatchOptions }
 
@@ -46,6 +48,11 @@ export interface DispatchInput {
   bodyTimeout?: number | null | undefined
   /** Limits of this request, beside or instead of those above. Default: the client's. */
   timeouts?: Timeouts | null | undefined
+  /**
+   * An object of this request alone, to be filled in with when what happened; `true` for one that is made, found on the
+   * result of `request` and on errors. Default: the client's.
+   */
+  timings?: Partial<Timings> | boolean | null | undefined
   /** Close the connection after it. Default: false. */
   reset?: boolean | null | undefined
   /** Send the body only when the server said `100 Continue`. Default: false. */
@@ -67,6 +74,8 @@ export interface RequestDefaults {
   strictContentLength: boolean
   /** Beyond those of heads and bodies. Default: none. */
   limits?: Limits | null
+  /** Default: false. */
+  timings?: boolean
   /** The last request of no more than method and path: the next is often the same. */
   plain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
 }
@@ -88,6 +97,7 @@ export class Request {
   readonly bodyTimeout: number
   readonly reset: boolean
   readonly limits: Limits | null
+  readonly watch: Watch | null
   readonly #defaults: RequestDefaults
   readonly #given: RequestBody | null
   readonly #expectContinue: boolean
@@ -110,6 +120,8 @@ export class Request {
     this.headersTimeout = time('headersTimeout', options.headersTimeout ?? timeouts.headers, defaults.headersTimeout)
     this.bodyTimeout = time('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
     this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
+    const timings = options.timings ?? defaults.timings ?? false
+    this.watch = timings === false ? null : new Watch(timings)
     checkTypeOfService(options.typeOfService)
     this.#defaults = defaults
     this.#given = body

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectBy } from '../api/connect.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline as pipelineBy } from '../api/pipeline.js'
-import { type RequestOptions, request as requestBy } from '../api/request.js'
+import { type RequestOptions, request as requestBy, type Timed } from '../api/request.js'
 import { stream as streamBy } from '../api/stream.js'
 import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
@@ -34,7 +34,7 @@ export function request(url: UrlInput, callback: Callback<api.ResponseData>): vo
 export function request<Opaque = null>(
   url: UrlInput,
   options?: Options<RequestOptions<Opaque>> | null,
-): Promise<api.ResponseData<Opaque>>
+): Promise<api.ResponseData<Opaque> & Timed>
 export function request(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? requestBy(target, options) : requestBy(target, options, callback),
