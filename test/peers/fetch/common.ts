@@ -1,5 +1,13 @@
 import http from 'node:http'
-import { type Dispatcher, getGlobalDispatcher, install, Pool, type PoolOptions, uninstall } from '../../../lib/index.js'
+import {
+  ComposedDispatcher,
+  type Dispatcher,
+  getGlobalDispatcher,
+  install,
+  Pool,
+  type PoolOptions,
+  uninstall,
+} from '../../../lib/index.js'
 import type { Fate, State } from './origin.js'
 
 export type Init = Omit<RequestInit, 'dispatcher' | 'headers'> & { headers?: Record<string, string>; cache?: string }
@@ -65,7 +73,8 @@ export class Surroundings {
     action: (one: Kind) => Promise<Result>,
   ): Promise<Result> {
     const before = this.#dispatcher
-    this.#use(this.watch(dispatcher))
+    // Events of a composed one are those of its base, which is watched already.
+    this.#use(dispatcher instanceof ComposedDispatcher ? dispatcher : this.watch(dispatcher))
     try {
       return await action(dispatcher)
     } finally {
