@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak selection balance clean
+.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ soak: build ## five minutes of everything at once, faults and aborts included: w
 
 fuzz: build ## responses, requests and sequences of calls at random: ARGS='--target response --runs 10000000 --seed 1'
 	@node dist/test/fuzz/main.js $(ARGS)
+
+race: build ## 100 000 requests sent while nginx closes their connections, and 20 000 whose news of it come late
+	@node dist/test/peers/race/main.js $(ARGS)
 
 selection: build ## ns per decision of each pool, at 1 to 10 000 connections
 	@node dist/bench/selection.js

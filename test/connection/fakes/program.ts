@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { Readable } from 'node:stream'
+import { mock } from 'node:test'
+import { countingServer } from '../../servers/counting.js'
+import { fakeTime, type Time } from './time.js'
+
+/** Replays, idle connections and timeouts under the fake timers that `kind` names; prints what came of each, as JSON. */
+const [, , kind, when] = process.argv
+
+function install(): Time | null {
+  if (kind === 'node:test') mock.timers.enable()
+  if (kind === 'node:test, time alone') mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  return kind?.startsWith('hand-made') ? fakeTime(kind.endsWith('alone')) : null
+}
+
+const realImmediate = setImmediate
+const turn = () => new Promise<void>((resolve) => realImmediate(() => resolve()))
+
+let time = when === 'before' ? install() : null
+const { Client, Pool } = await import('../../../lib/index.js')
+if (when === 'after') time = install()
+
+const said: Record<string, unknown> = {}
+const server = await countingServer()
+const body = 'what is sent'
+
+async function told(request: Promise<{ body: { text(): Promise<string> } }>): Promise<unknown> {
+  try {
+    return await (await request).body.text()
+  } catch (error) {
+    const { code, reusedSocket, replaySafe } = error as Record<string, unknown>
+    return [code, reusedSocket, replaySafe]
+  }
+}
+
+async function lost(method: 'GET' | 'POST', pipelining: number): Promise<unknown> {
+  server.expect({ request: 1, of: 'response', after: 0, how: 'fin' })
+  const client = new Client(server.url, { pipelining })
+  await told(client.request({ path: '/first', method: 'GET' }))
+  const answers = [told(client.request({ path: '/it', method, body: method === 'POST' ? body : null }))]
+  if (pipelining > 1) answers.push(told(client.request({ path: '/next', method: 'GET' })))
+  const came = [...(await Promise.all(answers)), server.executions.get('/it')]
+  await client.close()
+  return came
+}
+
+async function idle(): Promise<unknown> {
+  server.expect(null)
+  const pool = new Pool(server.url, { connections: 1 })
+  await told(pool.request({ path: '/first', method: 'GET' }))
+  const gone = once(pool, 'disconnect')
+  for (const socket of server.sockets) socket.end()
+  await gone
+  const first = await told(pool.request({ path: '/it', method: 'POST', body }))
+  // Idle for long by a fake clock, and for a moment by the real one.
+  time?.pass(1000)
+  const second = await told(pool.request({ path: '/again', method: 'POST', body }))
+  await pool.close()
+  return [first, second, server.executions.get('/it'), server.executions.get('/again')]
+}
+
+async function uploads(): Promise<unknown> {
+  server.expect(null)
+  const client = new Client(server.url)
+  const pieces = () => Array.from({ length: 20 }, () => Buffer.alloc(65_536, 'x'))
+  const came = [
+    await told(client.request({ path: '/stream', method: 'PUT', body: Readable.from(pieces()) })),
+    await told(client.request({ path: '/pieces', method: 'PUT', body: pieces() })),
+    await told(client.request({ path: '/bytes', method: 'PUT', body: Buffer.concat(pieces()) })),
+  ]
+  await client.close()
+  return came
+}
+
+/** A server that says nothing, and a clock that stands still or is set forth. */
+async function timeouts(): Promise<unknown> {
+  const silent = net.createServer((socket) => socket.resume())
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as net.AddressInfo
+  const client = new Client(`http://127.0.0.1:${port}`, { headersTimeout: 40 })
+  let came: unknown = 'waits'
+  const asked = told(client.request({ path: '/', method: 'GET' })).then((what) => (came = what))
+  const [seconds, rest] = process.hrtime()
+  const realMs = () => {
+    const [now, part] = process.hrtime([seconds, rest])
+    return now * 1000 + part / 1e6
+  }
+  while (realMs() < 120) await turn()
+  const frozen = came
+  time?.pass(39)
+  for (let i = 0; i < 4; i++) await turn()
+  const before = came
+  time?.pass(1)
+  for (let i = 0; i < 4; i++) await turn()
+  const after = came
+  await client.destroy()
+  await asked
+  silent.close()
+  return [frozen, before, after]
+}
+
+said.get = await lost('GET', 1)
+said.pipelined = await lost('GET', 5)
+said.post = await lost('POST', 1)
+said.idle = await idle()
+said.uploads = await uploads()
+if (time !== null) said.timeouts = await timeouts()
+await server.close()
+process.stdout.write(JSON.stringify(said), () => process.exit())

@@ -1,0 +1,15 @@
+import t from 'tap'
+import { missing } from '../servers/program.js'
+import { faultsOf, race } from './race/race.js'
+
+const skip = missing('nginx', ['nginx', 'libnginx-mod-stream'])
+
+t.test('requests sent while nginx closes their connections', { skip }, async (t) => {
+  const direct = await race({ rounds: 3000, width: 14, delay: 0 })
+  t.strictSame(faultsOf(direct), [], `${direct.replays} were sent again`)
+  t.ok(direct.rounds >= 3000)
+  const late = await race({ rounds: 1500, width: 14, delay: 2 })
+  t.strictSame(faultsOf(late), [], `${late.replays} were sent again`)
+  t.ok(late.replays > 0, 'races were hit')
+  t.ok(Object.keys(late.postFailures).length > 0, 'by POSTs too')
+})
