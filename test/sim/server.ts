@@ -185,7 +185,7 @@ export class Server implements Peer {
   #frame(served: Served, fields: Map<string, string>): void {
     const length = fields.get('content-length')
     const { plan } = served
-    if (fields.has('expect') && plan.expect === 'continue' && this.#queue.length === 1) {
+    if (fields.has('expect') && plan.expect === 'continue' && this.#queue.length === 1 && !this.#stalled) {
       this.#send(Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'))
     }
     if (fields.get('transfer-encoding') === 'chunked') this.#reading = { kind: 'size' }
