@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
+.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +32,11 @@ bench: build ## sluice, its peers and the floor, side by side in one run: MODE=q
 bench-full: ## the same, all workloads and curves, longer
 	@$(MAKE) --no-print-directory bench MODE=full
 
-bench-tables: build ## the tables of bench/README.md, on Node 20 and Node 26
-	@node dist/bench/run.js --markdown --node 20 $(TABLES) $(ARGS)
-	@echo
-	@node dist/bench/run.js --markdown --node 26 $(TABLES) $(ARGS)
+bench-tables: build ## the tables of bench/README.md anew, on Node 20 and Node 26, and the picture of them
+	@node dist/bench/tables.js $(TABLES) $(ARGS)
+
+picture: build ## bench/speed.svg, drawn from the tables of bench/README.md
+	@node dist/bench/tables.js --picture
 
 bench-wrk: build ## the load generator of bench/load.ts beside wrk: what both say of the same origin
 	@node dist/bench/wrk.js

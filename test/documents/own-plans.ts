@@ -1,0 +1,111 @@
+import type { Plan } from './plan.js'
+
+/** How a program in a document of ours ends: it runs as it stands. */
+export interface OwnPlan extends Pick<Plan, 'prints' | 'trusts' | 'behind'> {
+  /** Requests over each connection, by host. Without it: none of its business. */
+  serves?: Record<string, number[]>
+}
+
+const SERVICE = 'my-service.default.svc.cluster.local'
+const nine = [1, 1, 1, 2, 2, 2, 3, 3, 3].map((number) => new RegExp(`^  'backend-${number}.internal',?$`))
+const numbers = ['connected', 'free', 'pending', 'queued', 'running', 'size']
+
+/** `PoolStats` as `console.log` writes them behind something else. */
+function stats(...values: (number | string)[]): RegExp[] {
+  return [...numbers.map((name, at) => new RegExp(`^  ${name}: ${values[at]},?$`)), /^\}$/]
+}
+
+const items = (host: string, before = '') =>
+  new RegExp(`^${before}\\{ method: 'GET', url: '/items', host: '${host}' \\}`)
+
+/** By document, heading and place under it. */
+export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
+  README: {
+    'A first program': [
+      { prints: [items('localhost:3000', '200 application/json ')], serves: { 'localhost:3000': [1] } },
+      { prints: [/^250 answers, median \d+\.\d ms, p99 \d+\.\d ms$/] },
+      {
+        prints: [items('localhost:3000', '200 '), /^200$/, /^SLUICE_ERR_TOTAL_TIMEOUT GET \/never send timeout$/],
+      },
+    ],
+    'Which pool': [
+      {
+        trusts: true,
+        prints: [new RegExp(`${items('api.example.com', '200 ').source} PoolStats \\{$`), ...stats(1, 1, 0, 0, 0, 0)],
+        serves: { 'api.example.com': [1] },
+      },
+      { trusts: true, prints: [/^200 \{ method: 'GET', url: '\/fails-twice'/], serves: { 'api.example.com': [3] } },
+      { prints: [/^true$/], serves: { [SERVICE]: Array(10).fill(15) } },
+      {
+        prints: [
+          /^\[$/,
+          ...nine,
+          /^\]$/,
+          /^\[$/,
+          ...[2, 3, 4].map((number) => new RegExp(`^  'http://backend-${number}.internal',?$`)),
+          /^\] PoolStats \{$/,
+          ...stats('[69]', '[69]', 0, 0, 0, 0),
+        ],
+        serves: Object.fromEntries([1, 2, 3].map((number) => [`backend-${number}.internal`, [1, 1, 1]])),
+      },
+      {
+        trusts: true,
+        prints: [
+          items('localhost:3000', 'http://localhost:3000/items 200 '),
+          items('api.example.com', 'https://api.example.com/items 200 '),
+          /^\[ 'http:\/\/localhost:3000', 'https:\/\/api.example.com' \]$/,
+        ],
+      },
+    ],
+  },
+  'lib/README': {
+    'Bounded queues and deadlines': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
+    Balancers: [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
+    Insight: [
+      {
+        prints: [
+          /^\{$/,
+          ...['queued', 'dns', 'tcp'].map((name) => new RegExp(`^  ${name}: \\d+(\\.\\d+)?,$`)),
+          /^ {2}tls: null,$/,
+          ...['sent', 'firstByte', 'end'].map((name) => new RegExp(`^  ${name}: \\d+(\\.\\d+)?,$`)),
+          /^ {2}reused: false,$/,
+          /^ {2}connection: \d+,$/,
+          /^ {2}tries: 1$/,
+          /^\}$/,
+        ],
+      },
+    ],
+  },
+  'bench/README': {},
+}
+
+/** What stands in the last column of the table of those who come from elsewhere, by the first. */
+export const cells: Record<string, { behind: string; prints: RegExp[] }> = {
+  JSON: { behind: 'console.log(it)', prints: [items('localhost:3000')] },
+  'send JSON': {
+    behind: 'console.log(await it.body.json())',
+    prints: [/^\{$/, /'POST'/, /url/, /host/, /'\{"a":1\}'/, /^\}$/],
+  },
+  'kept connections': sent('/items', 200),
+  'time limit': { behind: 'console.log(await it.body.json())', prints: [items('localhost:3000')] },
+  'give up': { behind: 'console.log(await it.body.json())', prints: [items('localhost:3000')] },
+  retries: sent('/fails-twice', 200),
+  redirects: sent('/moved', 200),
+  'compressed answers': sent('/items', 200),
+  'a 500 fails': {
+    behind: `${by('/broken')}.catch((error) => console.log(error.code, error.statusCode))`,
+    prints: [/^UND_ERR_RESPONSE 500$/],
+  },
+  proxy: sent('/items', 200),
+  'to a file': { behind: "console.log(readFileSync('file', 'utf8'))", prints: [/^\{"method":"GET","url":"\/items"/] },
+}
+
+function by(path: string): string {
+  return `await request('http://localhost:3000${path}', { dispatcher: it })`
+}
+
+/** The dispatcher is used. */
+function sent(path: string, status: number): { behind: string; prints: RegExp[] } {
+  const behind = `const sent = ${by(path)}\nconsole.log(sent.statusCode)\nawait sent.body.dump()\nawait it.close()`
+  return { behind, prints: [new RegExp(`^${status}$`)] }
+}
