@@ -4,11 +4,20 @@
  */
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
-import type { Timings } from './errors/timings.js'
+import { HTTPParserError } from './errors/detailed.js'
 
-export { type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError }
+export {
+  ProxyConnectionError,
+  RequestRetryError,
+  ResponseError,
+  SecureProxyConnectionError,
+} from './errors/detailed.js'
+export { type ErrorContext, type Fault, HTTPParserError, type Phase, type SocketInfo, UndiciError }
 
-/** No connection within `connectTimeout` ms. */
+/**
+ * No connection within `connectTimeout` ms.
+ * Cure: See whether host and port are right and nothing on the way drops packets; or raise it.
+ */
 export const ConnectTimeoutError = /* @__PURE__ */ define({
   name: 'ConnectTimeoutError',
   code: 'UND_ERR_CONNECT_TIMEOUT',
@@ -17,7 +26,11 @@ export const ConnectTimeoutError = /* @__PURE__ */ define({
 })
 export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
 
-/** The complete response head did not come within `headersTimeout` ms. */
+/**
+ * The complete response head did not come within `headersTimeout` ms.
+ * Cure: The server is slow or overloaded: raise `headersTimeout`, or ask another. A retry may execute what is not
+ * idempotent twice.
+ */
 export const HeadersTimeoutError = /* @__PURE__ */ define({
   name: 'HeadersTimeoutError',
   code: 'UND_ERR_HEADERS_TIMEOUT',
@@ -26,7 +39,10 @@ export const HeadersTimeoutError = /* @__PURE__ */ define({
 })
 export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
 
-/** Not handed to a connection within `timeouts.queue` ms. Ours. */
+/**
+ * Not handed to a connection within `timeouts.queue` ms. Ours.
+ * Cure: Nothing was sent, so it may be sent again: allow more `connections`, send less, or give it more time.
+ */
 export const QueueTimeoutError = /* @__PURE__ */ define({
   name: 'QueueTimeoutError',
   code: 'SLUICE_ERR_QUEUE_TIMEOUT',
@@ -35,7 +51,10 @@ export const QueueTimeoutError = /* @__PURE__ */ define({
 })
 export type QueueTimeoutError = InstanceType<typeof QueueTimeoutError>
 
-/** Not done within `timeouts.total` ms, all tries included. Ours. */
+/**
+ * Not done within `timeouts.total` ms, all tries included. Ours.
+ * Cure: `phase` says where the time went. Raise it, or let fewer tries share it.
+ */
 export const TotalTimeoutError = /* @__PURE__ */ define({
   name: 'TotalTimeoutError',
   code: 'SLUICE_ERR_TOTAL_TIMEOUT',
@@ -44,7 +63,10 @@ export const TotalTimeoutError = /* @__PURE__ */ define({
 })
 export type TotalTimeoutError = InstanceType<typeof TotalTimeoutError>
 
-/** As many requests as `maxQueued` wait already. Nothing was sent. Ours. */
+/**
+ * As many requests as `maxQueued` wait already. Nothing was sent. Ours.
+ * Cure: Send less, wait for `drain`, allow more `connections`, or a longer queue.
+ */
 export const QueueFullError = /* @__PURE__ */ define({
   name: 'QueueFullError',
   code: 'SLUICE_ERR_QUEUE_FULL',
@@ -53,7 +75,10 @@ export const QueueFullError = /* @__PURE__ */ define({
 })
 export type QueueFullError = InstanceType<typeof QueueFullError>
 
-/** A response head above `maxHeaderSize` bytes. */
+/**
+ * A response head above `maxHeaderSize` bytes.
+ * Cure: Raise `maxHeaderSize` where such heads are meant; otherwise ask what the server adds to them.
+ */
 export const HeadersOverflowError = /* @__PURE__ */ define({
   name: 'HeadersOverflowError',
   code: 'UND_ERR_HEADERS_OVERFLOW',
@@ -62,7 +87,10 @@ export const HeadersOverflowError = /* @__PURE__ */ define({
 })
 export type HeadersOverflowError = InstanceType<typeof HeadersOverflowError>
 
-/** No body byte within `bodyTimeout` ms of the one before. */
+/**
+ * No body byte within `bodyTimeout` ms of the one before.
+ * Cure: The server stalls: raise `bodyTimeout` where pauses are meant, such as in event streams, or ask again.
+ */
 export const BodyTimeoutError = /* @__PURE__ */ define({
   name: 'BodyTimeoutError',
   code: 'UND_ERR_BODY_TIMEOUT',
@@ -71,7 +99,10 @@ export const BodyTimeoutError = /* @__PURE__ */ define({
 })
 export type BodyTimeoutError = InstanceType<typeof BodyTimeoutError>
 
-/** An argument or option that is not what is documented. */
+/**
+ * An argument or option that is not what is documented.
+ * Cure: Mend the call: the message names the option, what it must be and what it is.
+ */
 export const InvalidArgumentError = /* @__PURE__ */ define({
   name: 'InvalidArgumentError',
   code: 'UND_ERR_INVALID_ARG',
@@ -80,7 +111,10 @@ export const InvalidArgumentError = /* @__PURE__ */ define({
 })
 export type InvalidArgumentError = InstanceType<typeof InvalidArgumentError>
 
-/** A callback of the user's returned something it must not. */
+/**
+ * A callback of the user's returned something it must not.
+ * Cure: Return a Writable from the factory of `stream`, and a Readable from the handler of `pipeline`.
+ */
 export const InvalidReturnValueError = /* @__PURE__ */ define({
   name: 'InvalidReturnValueError',
   code: 'UND_ERR_INVALID_RETURN_VALUE',
@@ -89,7 +123,10 @@ export const InvalidReturnValueError = /* @__PURE__ */ define({
 })
 export type InvalidReturnValueError = InstanceType<typeof InvalidReturnValueError>
 
-/** The parent of {@link RequestAbortedError}: an operation was given up on request. */
+/**
+ * The parent of {@link RequestAbortedError}: an operation was given up on request.
+ * Cure: None is needed: match on it, not to take it for a failure.
+ */
 export class AbortError extends UndiciError {
   /** @internal */
   static override readonly fault: Fault = 'user'
@@ -101,14 +138,21 @@ export class AbortError extends UndiciError {
   }
 }
 
-/** The request was aborted by its caller. */
+/**
+ * The request was aborted by its caller.
+ * Cure: None is needed: it was the caller's signal, `abort()`, or a body that was destroyed or too large to dump.
+ */
 export const RequestAbortedError = /* @__PURE__ */ define(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
   AbortError,
 )
 export type RequestAbortedError = InstanceType<typeof RequestAbortedError>
 
-/** Something expected that is worth a reason, such as an idle connection being closed. */
+/**
+ * Something expected that is worth a reason, such as an idle connection being closed.
+ * Cure: Mostly none: on `disconnect` it says why a connection was closed. On a request the message says what was
+ * missing.
+ */
 export const InformationalError = /* @__PURE__ */ define({
   name: 'InformationalError',
   code: 'UND_ERR_INFO',
@@ -117,7 +161,10 @@ export const InformationalError = /* @__PURE__ */ define({
 })
 export type InformationalError = InstanceType<typeof InformationalError>
 
-/** The request body is longer or shorter than its `content-length`. */
+/**
+ * The request body is longer or shorter than its `content-length`.
+ * Cure: Leave `content-length` out, or make it the length of the body, in bytes.
+ */
 export const RequestContentLengthMismatchError = /* @__PURE__ */ define({
   name: 'RequestContentLengthMismatchError',
   code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
@@ -126,7 +173,10 @@ export const RequestContentLengthMismatchError = /* @__PURE__ */ define({
 })
 export type RequestContentLengthMismatchError = InstanceType<typeof RequestContentLengthMismatchError>
 
-/** The response body is shorter than its `content-length`. */
+/**
+ * The response body is shorter than its `content-length`.
+ * Cure: What came is not all there was: ask again. If it stays, the server or a proxy counts wrong.
+ */
 export const ResponseContentLengthMismatchError = /* @__PURE__ */ define({
   name: 'ResponseContentLengthMismatchError',
   code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
@@ -135,7 +185,10 @@ export const ResponseContentLengthMismatchError = /* @__PURE__ */ define({
 })
 export type ResponseContentLengthMismatchError = InstanceType<typeof ResponseContentLengthMismatchError>
 
-/** The dispatcher had been destroyed. */
+/**
+ * The dispatcher had been destroyed.
+ * Cure: Send before `destroy()`, or through another dispatcher.
+ */
 export const ClientDestroyedError = /* @__PURE__ */ define({
   name: 'ClientDestroyedError',
   code: 'UND_ERR_DESTROYED',
@@ -144,7 +197,10 @@ export const ClientDestroyedError = /* @__PURE__ */ define({
 })
 export type ClientDestroyedError = InstanceType<typeof ClientDestroyedError>
 
-/** The dispatcher had been closed. */
+/**
+ * The dispatcher had been closed.
+ * Cure: Send before `close()`, or through another dispatcher.
+ */
 export const ClientClosedError = /* @__PURE__ */ define({
   name: 'ClientClosedError',
   code: 'UND_ERR_CLOSED',
@@ -153,7 +209,11 @@ export const ClientClosedError = /* @__PURE__ */ define({
 })
 export type ClientClosedError = InstanceType<typeof ClientClosedError>
 
-/** The connection broke. */
+/**
+ * The connection broke.
+ * Cure: With `replaySafe` it may be sent again, which `interceptors.retry` does; without, ask first whether it was
+ * executed.
+ */
 export class SocketError extends UndiciError {
   /** @internal */
   static override readonly fault: Fault = 'network'
@@ -168,7 +228,10 @@ export class SocketError extends UndiciError {
   }
 }
 
-/** Something that is documented as not offered. */
+/**
+ * Something that is documented as not offered.
+ * Cure: Do without it: the message says what it was.
+ */
 export const NotSupportedError = /* @__PURE__ */ define({
   name: 'NotSupportedError',
   code: 'UND_ERR_NOT_SUPPORTED',
@@ -177,7 +240,10 @@ export const NotSupportedError = /* @__PURE__ */ define({
 })
 export type NotSupportedError = InstanceType<typeof NotSupportedError>
 
-/** A BalancedPool without upstreams. */
+/**
+ * A BalancedPool without upstreams.
+ * Cure: Add one by `addUpstream` before sending.
+ */
 export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ define({
   name: 'MissingUpstreamError',
   code: 'UND_ERR_BPL_MISSING_UPSTREAM',
@@ -186,7 +252,10 @@ export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ define({
 })
 export type BalancedPoolMissingUpstreamError = InstanceType<typeof BalancedPoolMissingUpstreamError>
 
-/** The response body passed `maxResponseSize` bytes. */
+/**
+ * The response body passed `maxResponseSize` bytes.
+ * Cure: Raise `maxResponseSize`, or ask for less.
+ */
 export const ResponseExceededMaxSizeError = /* @__PURE__ */ define({
   name: 'ResponseExceededMaxSizeError',
   code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
@@ -195,7 +264,10 @@ export const ResponseExceededMaxSizeError = /* @__PURE__ */ define({
 })
 export type ResponseExceededMaxSizeError = InstanceType<typeof ResponseExceededMaxSizeError>
 
-/** An Agent reached `maxOrigins`. */
+/**
+ * An Agent reached `maxOrigins`.
+ * Cure: Raise `maxOrigins`, or see who may name origins.
+ */
 export const MaxOriginsReachedError = /* @__PURE__ */ define({
   name: 'MaxOriginsReachedError',
   code: 'UND_ERR_MAX_ORIGINS_REACHED',
@@ -204,7 +276,10 @@ export const MaxOriginsReachedError = /* @__PURE__ */ define({
 })
 export type MaxOriginsReachedError = InstanceType<typeof MaxOriginsReachedError>
 
-/** More redirects than allowed. */
+/**
+ * More redirects than allowed.
+ * Cure: Raise `maxRedirections`; if the same places come again, the server sends in circles.
+ */
 export const MaxRedirectsError = /* @__PURE__ */ define({
   name: 'MaxRedirectsError',
   code: 'UND_ERR_REDIRECT_MAX',
@@ -212,110 +287,6 @@ export const MaxRedirectsError = /* @__PURE__ */ define({
   message: 'Maximum number of redirects reached',
 })
 export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
-
-/** What the server sent is not HTTP/1.x. Extends Error alone, as documented. */
-export class HTTPParserError extends Error implements ErrorContext {
-  declare readonly fault?: Fault
-  declare origin?: string
-  declare method?: string
-  declare path?: string
-  declare phase?: Phase
-  declare reusedSocket?: boolean
-  declare bytesWritten?: number
-  declare replaySafe?: boolean
-  declare proxy?: string
-  declare timings?: Timings
-  override name = 'HTTPParserError' as const
-  /** `HPE_…`; undefined where the parser has no such code. */
-  code: string
-  /** The bytes at fault as far as they are known. */
-  data: string | undefined
-  constructor(message: string, code?: string, data?: string | Uint8Array) {
-    super(message)
-    this.code = (code === undefined ? undefined : `HPE_${code}`) as string
-    this.data = data?.toString()
-  }
-}
-Object.defineProperty(HTTPParserError.prototype, 'fault', { value: 'peer', configurable: true })
-
-type ResponseHeaders = Record<string, string | string[]>
-
-/** A request failed for good after retries, or could not be retried at all. */
-export class RequestRetryError extends UndiciError {
-  /** @internal */
-  static override readonly fault: Fault = 'peer'
-  static override readonly code: string = 'UND_ERR_REQ_RETRY'
-  override name = 'RequestRetryError' as const
-  override code = 'UND_ERR_REQ_RETRY' as const
-  statusCode: number
-  /** Of the tries; whatever its maker gave. */
-  data: { count: number }
-  headers: ResponseHeaders
-  constructor(
-    message: string,
-    statusCode: number,
-    detail: { headers?: ResponseHeaders | string[] | null; data?: { count: number } | string | null } = {},
-  ) {
-    super(message)
-    this.statusCode = statusCode
-    this.data = (detail.data ?? null) as { count: number }
-    this.headers = (detail.headers ?? null) as ResponseHeaders
-  }
-}
-
-/** A response with an error status, where the caller asked for that to throw. */
-export class ResponseError extends UndiciError {
-  /** @internal */
-  static override readonly fault: Fault = 'peer'
-  static override readonly code: string = 'UND_ERR_RESPONSE'
-  override name = 'ResponseError' as const
-  override code = 'UND_ERR_RESPONSE' as const
-  statusCode: number
-  // biome-ignore lint/suspicious/noExplicitAny: what JSON holds
-  body: null | Record<string, any> | string
-  bodyTruncated: boolean
-  headers: Record<string, string | string[] | undefined> | string[] | null
-  constructor(
-    message: string,
-    statusCode: number,
-    detail: { headers?: ResponseHeaders | string[] | null; body?: unknown; bodyTruncated?: boolean } = {},
-  ) {
-    super(message)
-    this.statusCode = statusCode
-    this.body = (detail.body ?? null) as string | null
-    this.bodyTruncated = detail.bodyTruncated ?? false
-    this.headers = detail.headers ?? null
-  }
-
-  /** The same as {@link statusCode}; examples in undici's `Interceptors.md` call it so. */
-  get status(): number {
-    return this.statusCode
-  }
-}
-
-/** The connection to a proxy failed for good; `cause` tells why. */
-export class ProxyConnectionError extends UndiciError {
-  /** @internal */
-  static override readonly fault: Fault = 'network'
-  static override readonly code: string = 'UND_ERR_PRX_CONN'
-  override name = 'ProxyConnectionError' as const
-  override code = 'UND_ERR_PRX_CONN' as const
-  constructor(cause?: Error, message = 'Proxy connection failed', options: ErrorOptions = {}) {
-    super(message, { ...options, cause })
-  }
-}
-
-/** TLS to a proxy failed; `cause` tells why. */
-export class SecureProxyConnectionError extends UndiciError {
-  /** @internal */
-  static override readonly fault: Fault = 'network'
-  static override readonly code: string = 'UND_ERR_PRX_TLS'
-  override name = 'SecureProxyConnectionError' as const
-  override code = 'UND_ERR_PRX_TLS' as const
-  constructor(cause?: Error, message = 'Secure Proxy Connection failed', options: ErrorOptions = {}) {
-    super(message, { ...options, cause })
-  }
-}
 
 /**
  * Adds what is known of the place to an error of ours or of the system's, which have codes; what a caller made is the

@@ -3,7 +3,10 @@ import type { Timings } from './timings.js'
 /** Whose doing an error is, and so who can make it go away. */
 export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
 
-/** How far a request had come when it failed. */
+/**
+ * How far a request had come when it failed: waiting for a connection, or for that to open; handed to it, and no byte of
+ * a response there (`send`); amid the head, or the body, of one; or on the way through a proxy.
+ */
 export type Phase = 'queued' | 'connect' | 'send' | 'headers' | 'body' | 'tunnel'
 
 /** Where an error happened. Fields are left out where they are not known. */

@@ -4,7 +4,10 @@
  */
 import { UndiciError } from '../errors.js'
 
-/** A SOCKS5 proxy refused. Its code may be a longer one. */
+/**
+ * A SOCKS5 proxy refused. Its code may be a longer one.
+ * Cure: Never raised here: SOCKS proxies are refused with a NotSupportedError.
+ */
 export class Socks5ProxyError extends UndiciError {
   static override readonly code: string = 'UND_ERR_SOCKS5'
   override name = 'Socks5ProxyError' as const
@@ -14,7 +17,10 @@ export class Socks5ProxyError extends UndiciError {
   }
 }
 
-/** A WebSocket message above its maximum size. */
+/**
+ * A WebSocket message above its maximum size.
+ * Cure: Never raised here: there are no WebSockets.
+ */
 export class MessageSizeExceededError extends UndiciError {
   static override readonly code: string = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'
   override name = 'MessageSizeExceededError' as const

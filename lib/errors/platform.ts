@@ -1,4 +1,7 @@
-/** The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented. */
+/**
+ * The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented.
+ * Cure: Put `script-engine.js` beside the file, and leave `parser` at `auto`.
+ */
 export class WebAssemblyNotSupportedError extends Error {
   declare name: 'Error'
   readonly code = 'ERR_WEBASSEMBLY_NOT_SUPPORTED'

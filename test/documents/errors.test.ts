@@ -1,0 +1,32 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { classes, errorTable, meanings, meaningsInLib } from './error-table.js'
+
+const TABLE = /(?<=<!-- errors: made from lib\/errors.ts -->\n)[\s\S]*?(?=\n<!-- \/errors -->)/
+
+t.test('every error has a cause and a cure', async (t) => {
+  const known = meaningsInLib()
+  t.ok(classes().length >= 30)
+  t.strictSame(
+    classes().filter((name) => !known.has(name)),
+    [],
+  )
+  t.strictSame([...known.keys()].sort(), classes().sort(), 'nothing else has one')
+})
+
+t.test('the README has the table of them', async (t) => {
+  const file = fileURLToPath(new URL('../../../README.md', import.meta.url))
+  const readme = readFileSync(file, 'utf8')
+  const found = TABLE.exec(readme)?.[0]
+  if (process.argv.includes('--write')) writeFileSync(file, readme.replace(TABLE, errorTable))
+  t.equal(found, errorTable(), 'node dist/test/documents/errors.test.js --write mends it')
+})
+
+t.test('an error without a cure is found out', async (t) => {
+  const text = `/** A. Cure: B. */\nexport const One = 1\n/** A. */\nexport const Two = 2\nexport class Three {}\n/** C {@link X}.\n * Cure: D. */\nexport class Four {}`
+  t.strictSame(Object.fromEntries(meanings(text)), {
+    One: { cause: 'A.', cure: 'B.' },
+    Four: { cause: 'C X.', cure: 'D.' },
+  })
+})
