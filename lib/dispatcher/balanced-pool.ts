@@ -16,7 +16,7 @@ import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
 import { leastRequests, peakEwma } from './strategies.js'
-import { Upstream, type UpstreamInput, weightedUpstream } from './upstream.js'
+import { Upstream, type UpstreamInput, type UpstreamSettings, weightedUpstream } from './upstream.js'
 import { Watched } from './watched.js'
 
 type PoolFactory = Factory<URL, DocumentedPoolOptions>
@@ -53,6 +53,8 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #picker: UpstreamPicker<Upstream>
   readonly #roster: Roster<Upstream>
   readonly #watches: readonly UpstreamWatch<Upstream>[]
+  /** @internal What stops when this is closed or destroyed. */
+  readonly companions = new Set<{ stop(): void }>()
   /** Somebody wants to know what becomes of requests. */
   readonly #watching: boolean
   readonly #slowStart: number
@@ -90,8 +92,8 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
     try {
       for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
-        const { origin, weight } = weightedUpstream(upstream)
-        this.addUpstream(origin, { weight })
+        const { origin, ...settings } = weightedUpstream(upstream)
+        this.addUpstream(origin, settings)
       }
     } catch (error) {
       this.destroy()
@@ -112,14 +114,13 @@ export class BalancedPool extends LifecycleDispatcher {
 
   /**
    * Adds an origin; one that is there already stays, and takes the weight if there is one.
-   * @param options.weight its share beside the others', above 0. Default: 1.
-   * @throws {InvalidArgumentError} no origin, or no such weight
+   * @throws {InvalidArgumentError} no origin, or no such weight or authority
    */
-  addUpstream(upstream: URL | string, options: { weight?: number | undefined } = {}): this {
+  addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
     const url = parseOrigin(upstream, 'upstream')
     const weight = positive('weight', options?.weight, [1])
     const known = this.#upstreams.get(url.origin)
-    if (known === undefined) this.#join(url, weight)
+    if (known === undefined) this.#join(url, weight, options?.authority)
     else if (options?.weight !== undefined) {
       known.share = weight
       this.#picker.reweighed?.(known)
@@ -127,8 +128,9 @@ export class BalancedPool extends LifecycleDispatcher {
     return this
   }
 
-  #join(url: URL, share: number): void {
-    const pool = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
+  #join(url: URL, share: number, authority: string | null | undefined): void {
+    const options = authority == null ? this.#options : { ...this.#options, authority }
+    const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
     const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: this.#slowStart })
     poolBeneath(pool)?.countIn(this.#tally)
@@ -256,7 +258,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   protected override shutDown(): void {
-    for (const watch of this.#watches) watch.stop()
+    for (const one of [...this.#watches, ...this.companions]) one.stop()
     for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
@@ -265,7 +267,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   protected override tearDown(error: Error, done: () => void): void {
-    for (const watch of this.#watches) watch.stop()
+    for (const one of [...this.#watches, ...this.companions]) one.stop()
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
     Promise.all(all.map(({ pool }) => pool.destroy(error))).then(done, done)
   }

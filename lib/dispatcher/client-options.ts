@@ -5,6 +5,7 @@ import { invalidOption } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
+import { checkHost } from '../wire/head.js'
 
 /** Options of a Client. All times in ms. Source: undici's `Client.md`. */
 export interface ClientOptions {
@@ -52,6 +53,11 @@ export interface ClientOptions {
   connect?: Partial<BuildOptions> | Connector | null
   /** Options of the connector too; those of `connect` come first. Source: undici's `Pool.md`. */
   tls?: Partial<BuildOptions> | null
+  /**
+   * Host and port by which an origin is known that is reached by its address: what `host` says, and with TLS the name
+   * that the certificate must be of. Default: those of the origin.
+   */
+  authority?: string | null
   /** A unix socket or named pipe. Default: none. */
   socketPath?: string | null
   /** Local address to connect from. Default: the system's choice. */
@@ -117,7 +123,7 @@ export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
 /** What undici has not. */
-type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings'
+type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority'
 
 /** Options of a Client as they are documented. */
 export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | Ours>> {
@@ -144,6 +150,7 @@ export interface ResolvedClientOptions {
   timings: boolean
   strictContentLength: boolean
   parser: ParserChoice
+  authority: string | null
   localAddress: string | null
   socketPath: string | null
   connector: Connector
@@ -183,6 +190,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     timings: flag('timings', options.timings, false),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),
     parser: parserChoice(options.parser),
+    authority: options.authority == null ? null : checkHost('authority', options.authority),
     localAddress: text('localAddress', options.localAddress),
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options, timeouts.connect),
@@ -192,7 +200,8 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 /** What requests take from their client. */
 export function requestDefaults(origin: URL, options: ResolvedClientOptions): RequestDefaults {
   const { headersTimeout, bodyTimeout, strictContentLength, limits, timings } = options
-  return { host: origin.host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits, timings }
+  const host = options.authority ?? origin.host
+  return { host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits, timings }
 }
 
 /** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */

@@ -8,17 +8,23 @@ export interface UpstreamChange {
   add?: readonly UpstreamInput[]
   /** Those that left: they get nothing new, and end what they have. */
   remove?: readonly (URL | string)[]
+  /** Why nothing could be learned, or not all: told to `onError`, and the source goes on. */
+  error?: unknown
 }
 
 /** Ends what `discover` began. */
 export interface Discovery {
+  /** Resolved when the first change has been taken, whatever it said, or there will be none. */
+  readonly ready: Promise<void>
   /** No change is taken after it; the source is told by `return()`. Upstreams stay as they are. */
   stop(): void
 }
 
 /**
- * Adds and removes upstreams of a pool as the source says. When the source fails or ends, upstreams stay as last known.
- * @param onError told of a change that is not as documented (the rest of it counts), and of the failure of the source
+ * Adds and removes upstreams of a pool as the source says, until the pool is closed or destroyed. When the source fails
+ * or ends, upstreams stay as last known.
+ * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source. What
+ *   it throws becomes a warning of the process. Default: nobody is told.
  * @throws {InvalidArgumentError} no pool, no async iterable, or no function
  */
 export function discover(
@@ -29,46 +35,91 @@ export function discover(
   if (typeof pool?.addUpstream !== 'function') throw invalidOption('pool', 'a BalancedPool', pool)
   if (typeof source?.[Symbol.asyncIterator] !== 'function') throw invalidOption('source', 'an async iterable', source)
   if (typeof onError !== 'function') throw invalidOption('onError', 'a function', onError)
-  const iterator = source[Symbol.asyncIterator]()
-  let stopped = false
-  const stop = () => {
-    if (stopped) return
-    stopped = true
-    // Not awaited: a generator answers only once what it waits for has come.
-    const end = async () => iterator.return?.()
-    end().catch(onError)
-  }
-  const follow = async () => {
-    while (!stopped) {
-      const { done, value } = await iterator.next()
-      if (done) stopped = true
-      if (pool.closed || pool.destroyed) stop()
-      if (!stopped) apply(pool, value, onError)
-    }
-  }
-  follow().catch((error) => {
-    if (stopped) return
-    stopped = true
-    onError(error)
-  })
-  return { stop }
+  const discovery = new Following(pool, source[Symbol.asyncIterator](), onError)
+  discovery.start()
+  return { ready: discovery.ready, stop: () => discovery.stop() }
 }
 
-function apply(pool: BalancedPool, change: UpstreamChange, onError: (error: unknown) => void): void {
-  const each = <Item>(items: readonly Item[] | undefined, act: (item: Item) => void) => {
-    if (items !== undefined && !Array.isArray(items)) return onError(invalidOption('change', 'arrays', items))
-    for (const item of items ?? []) {
+class Following {
+  readonly #pool: BalancedPool
+  readonly #iterator: AsyncIterator<UpstreamChange>
+  readonly #onError: (error: unknown) => void
+  #stopped = false
+  readonly ready: Promise<void>
+  #setReady = () => {}
+
+  constructor(pool: BalancedPool, iterator: AsyncIterator<UpstreamChange>, onError: (error: unknown) => void) {
+    this.#pool = pool
+    this.#iterator = iterator
+    this.#onError = onError
+    this.ready = new Promise((resolve) => {
+      this.#setReady = resolve
+    })
+  }
+
+  start(): void {
+    if (this.#pool.closed) return this.stop()
+    this.#pool.companions?.add(this)
+    this.#follow().catch((error) => {
+      if (this.#end()) this.#tell(error)
+    })
+  }
+
+  stop(): void {
+    if (!this.#end()) return
+    // Not awaited: a generator answers only once what it waits for has come.
+    const end = async () => this.#iterator.return?.()
+    end().catch((error) => this.#tell(error))
+  }
+
+  /** False when it had ended before. */
+  #end(): boolean {
+    if (this.#stopped) return false
+    this.#stopped = true
+    this.#setReady()
+    this.#pool.companions?.delete(this)
+    return true
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stopped) {
+      const { done, value } = await this.#iterator.next()
+      if (done) this.#end()
+      if (this.#stopped) return
+      this.#apply(value)
+      this.#setReady()
+    }
+  }
+
+  #tell(error: unknown): void {
+    const told = async () => this.#onError(error)
+    told().catch((thrown) => process.emitWarning(`onError of discover threw: ${String(thrown)}`, 'SluiceWarning'))
+  }
+
+  #apply(change: UpstreamChange): void {
+    if (typeof change !== 'object' || change === null) {
+      return this.#tell(invalidOption('change', 'an object with add, remove or error', change))
+    }
+    if (change.error !== undefined) this.#tell(change.error)
+    // First those that come: the pool is never empty in between.
+    this.#each('add', change.add, (item) => {
+      const { origin, ...settings } = weightedUpstream(item)
+      this.#pool.addUpstream(origin, settings)
+    })
+    this.#each('remove', change.remove, (origin) => this.#pool.removeUpstream(origin))
+  }
+
+  #each<Item>(name: string, items: readonly Item[] | null | undefined, act: (item: Item) => void): void {
+    if (items == null) return
+    if (!Array.isArray(items)) return this.#tell(invalidOption(name, 'an array', items))
+    for (const item of items) {
+      // Whoever is told may stop it.
+      if (this.#stopped) return
       try {
         act(item)
       } catch (error) {
-        onError(error)
+        this.#tell(error)
       }
     }
   }
-  // First those that come: the pool is never empty in between.
-  each(change?.add, (item) => {
-    const { origin, weight } = weightedUpstream(item)
-    pool.addUpstream(origin, { weight })
-  })
-  each(change?.remove, (origin) => pool.removeUpstream(origin))
 }

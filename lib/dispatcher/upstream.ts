@@ -55,11 +55,17 @@ export class Upstream implements Weighted, Listed {
   }
 }
 
+/** What may be said of an origin. */
+export interface UpstreamSettings {
+  /** Its share beside the others', above 0. Default: 1. */
+  weight?: number | undefined
+  /** Host and port by which it is known, when its origin is an address: for `host`, and for TLS. Default: the origin's. */
+  authority?: string | null | undefined
+}
+
 /** An origin, and its weight beside those of the others. */
-export interface WeightedUpstream {
+export interface WeightedUpstream extends UpstreamSettings {
   origin: URL | string
-  /** Above 0. Default: 1. */
-  weight?: number
 }
 
 /** What may stand for an upstream. */

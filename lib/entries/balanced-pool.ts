@@ -4,3 +4,4 @@ export { type Discovery, discover, type UpstreamChange } from '../dispatcher/dis
 export { HealthCheck, type HealthCheckOptions } from '../dispatcher/health-check.js'
 export { PoolStats } from '../dispatcher/stats.js'
 export { type LeastRequestsOptions, leastRequests, type PeakEwmaOptions, peakEwma } from '../dispatcher/strategies.js'
+export { type DNSUpstreamsOptions, dnsUpstreams } from '../interceptors/dns-upstreams.js'

@@ -42,7 +42,7 @@ export type Lookup = (
 ) => void
 
 /** What is known when nothing else is said: a lookup of the system tells no time to live. */
-const UNTOLD_TTL = 10_000
+export const UNTOLD_TTL = 10_000
 
 /** Hosts in memory before it is looked for what does not hold any more. */
 const FEW = 128
@@ -223,7 +223,7 @@ export function only(
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 
 /** It becomes part of a URL: nothing but an address may. */
-function checked(record: DNSInterceptorRecord): DNSInterceptorRecord {
+export function checked(record: DNSInterceptorRecord): DNSInterceptorRecord {
   const { address, family } = record ?? {}
   const four = family === 4 && IPV4.test(address) && URL.canParse(`http://${address}`)
   const six = family === 6 && typeof address === 'string' && URL.canParse(`http://[${address.replace(/%\w+$/, '')}]`)

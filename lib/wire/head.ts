@@ -80,8 +80,7 @@ class SpecialFields {
 
   #host(value: string): true {
     if (this.host !== null) throw new InvalidArgumentError('host was given more than once')
-    if (value === '' || BAD_HOST.test(value)) throw invalidOption('host header', 'a host with an optional port', value)
-    this.host = value
+    this.host = checkHost('host header', value)
     return true
   }
 
@@ -106,6 +105,12 @@ class SpecialFields {
     }
     return true
   }
+}
+
+/** @throws {InvalidArgumentError} it can not be what `host` says */
+export function checkHost(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !BAD_HOST.test(value)) return value
+  throw invalidOption(name, 'a host with an optional port', value)
 }
 
 /**

@@ -1,17 +1,56 @@
-import { PassThrough } from 'node:stream'
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { BalancedPool, discover, type UpstreamChange } from '../../lib/index.js'
-import { httpOrigin } from '../servers/origin.js'
+import { nameServer } from '../servers/names.js'
+import { event, httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** Changes that were written have been taken when the next one is asked for. */
-function changes(): { source: AsyncIterable<UpstreamChange>; tell(change: unknown): void; stream: PassThrough } {
-  const stream = new PassThrough({ objectMode: true })
-  return { source: stream, stream, tell: (change) => void stream.write(change) }
+/** A source that hands out what it is told: a change has been taken when the next is asked for. */
+function changes() {
+  const queue: { value: unknown; taken: () => void }[] = []
+  let taken = () => {}
+  let wake = () => {}
+  let failure: Error | null = null
+  let returned = () => {}
+  const ended = new Promise<void>((resolve) => {
+    returned = resolve
+  })
+  const iterator: AsyncIterator<UpstreamChange> = {
+    next: async () => {
+      taken()
+      while (queue.length === 0) {
+        if (failure !== null) throw failure
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      const first = queue.shift()
+      taken = first?.taken ?? taken
+      return { done: false, value: first?.value as UpstreamChange }
+    },
+    return: async () => {
+      returned()
+      return { done: true, value: undefined }
+    },
+  }
+  return {
+    source: { [Symbol.asyncIterator]: () => iterator },
+    /** When it was told that nobody listens any more. */
+    ended,
+    tell: (value: unknown) =>
+      new Promise<void>((resolve) => {
+        queue.push({ value, taken: resolve })
+        wake()
+      }),
+    fail: (error: Error) => {
+      failure = error
+      wake()
+    },
+  }
 }
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 t.test('upstreams come and go; what is under way is ended', async (t) => {
   let finish = () => {}
@@ -21,39 +60,101 @@ t.test('upstreams come and go; what is under way is ended', async (t) => {
   })
   const second = await httpOrigin((_request, reply) => reply.end('second'))
   const pool = new BalancedPool()
-  const { source, tell, stream } = changes()
+  const { source, tell, ended } = changes()
   const discovery = discover(pool, source)
   tell({ add: [first.url] })
-  await turn()
+  await discovery.ready
+  t.strictSame(pool.upstreams, [first.url])
   const begun = await pool.request(get)
-  tell({ add: [{ origin: second.url, weight: 2 }], remove: [new URL(first.url)] })
-  await turn()
+  await tell({ add: [{ origin: second.url, weight: 2 }], remove: [new URL(first.url)] })
   t.strictSame(pool.upstreams, [second.url])
   t.equal(await (await pool.request(get)).body.text(), 'second')
   finish()
   t.equal(await begun.body.text(), 'first')
   discovery.stop()
+  discovery.stop()
+  await ended
+  t.pass('the source is told')
   tell({ remove: [second.url] })
-  await turn()
+  await (await pool.request(get)).body.dump()
   t.strictSame(pool.upstreams, [second.url], 'nothing more is taken')
-  t.ok(stream.destroyed, 'the source is told')
+  t.equal(pool.companions.size, 0)
   await pool.close()
   await Promise.all([first.close(), second.close()])
 })
 
 t.test('what is wrong is told, and the last known upstreams stay', async (t) => {
   const pool = new BalancedPool()
-  const { source, tell, stream } = changes()
+  const { source, tell, fail } = changes()
   const errors: unknown[] = []
-  discover(pool, source, (error) => void errors.push(error))
-  tell({ add: ['http://a', 'nonsense', 'http://b'], remove: 'http://a' })
-  await turn()
+  let told = () => {}
+  discover(pool, source, (error) => {
+    errors.push(error)
+    told()
+  })
+  await tell({ add: ['http://a', 'nonsense', 'http://b'], remove: 'http://a' })
   t.strictSame(pool.upstreams, ['http://a', 'http://b'])
-  t.match(errors, [{ code: 'UND_ERR_INVALID_ARG' }, { code: 'UND_ERR_INVALID_ARG' }])
-  stream.destroy(new Error('lost'))
-  await turn()
-  t.match(errors[2], { message: 'lost' })
-  t.strictSame(pool.upstreams, ['http://a', 'http://b'])
+  const invalid = { code: 'UND_ERR_INVALID_ARG' }
+  t.match(errors.splice(0), [invalid, invalid])
+  for (const none of [undefined, null, 'http://c', 5]) {
+    await tell(none)
+    t.match(errors.splice(0), [{ ...invalid, message: /change must be/ }], String(none))
+  }
+  await tell({ error: new Error('not all'), add: ['http://c'], remove: null })
+  t.match(errors.splice(0), [{ message: 'not all' }])
+  t.strictSame(pool.upstreams, ['http://a', 'http://b', 'http://c'])
+  const failed = new Promise<void>((resolve) => {
+    told = resolve
+  })
+  fail(new Error('lost'))
+  await failed
+  t.match(errors, [{ message: 'lost' }])
+  t.strictSame(pool.upstreams, ['http://a', 'http://b', 'http://c'])
+  await pool.close()
+})
+
+t.test('the source is told when the pool is closed or destroyed, at once', async (t) => {
+  for (const end of ['close', 'destroy'] as const) {
+    const pool = new BalancedPool('http://a')
+    const { source, ended } = changes()
+    discover(pool, source, (error) => t.fail(String(error)))
+    await pool[end]()
+    await ended
+    const late = changes()
+    await discover(pool, late.source).ready
+    await late.ended
+    t.pass(end)
+  }
+})
+
+t.test('one who listens and throws is warned of, and the rest goes on', async (t) => {
+  const warnings: string[] = []
+  const listen = (warning: Error) => void warnings.push(warning.message)
+  process.on('warning', listen)
+  t.teardown(() => process.off('warning', listen))
+  const pool = new BalancedPool()
+  for (const bad of [
+    () => {
+      throw new Error('at once')
+    },
+    async () => {
+      throw new Error('later')
+    },
+  ]) {
+    const { source, tell, fail } = changes()
+    discover(pool, source, bad)
+    const warned = event(process, 'warning')
+    await tell({ add: ['nonsense', 'http://a'] })
+    await warned
+    t.strictSame(pool.upstreams, ['http://a'])
+    const again = event(process, 'warning')
+    fail(new Error('lost'))
+    await again
+  }
+  t.strictSame(
+    warnings.map((text) => text.replace(/.*Error: /, '')),
+    ['at once', 'at once', 'later', 'later'],
+  )
   await pool.close()
 })
 
@@ -63,4 +164,25 @@ t.test('arguments that are none', async (t) => {
   t.throws(() => discover({} as never, changes().source), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => discover(pool, changes().source, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
   await pool.close()
+})
+
+t.test('the examples in lib/README.md', async (t) => {
+  const names = await nameServer()
+  const origin = await httpOrigin(({ headers }, reply) => reply.end(headers.host))
+  t.teardown(() => Promise.all([names.close(), origin.close()]))
+  names.zone.set('A api.default.svc.cluster.local', { ttl: 5, addresses: ['127.0.0.1'] })
+  const text = await readFile('lib/README.md', 'utf8')
+  const [section = ''] = /## Discovery.*?(?=\n## )/s.exec(text) ?? []
+  const examples = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code = '']) =>
+    code
+      .replace("'sluice'", JSON.stringify(new URL('../../lib/index.js', import.meta.url).href))
+      .replace('10.96.0.10', names.address)
+      .replaceAll(/:300\d/g, `:${origin.port}`),
+  )
+  const outputs: string[] = []
+  for (const code of examples) {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
+    outputs.push(stdout)
+  }
+  t.strictSame(outputs, [`api.default.svc.cluster.local:${origin.port}\n`, `localhost:${origin.port}\n`])
 })

@@ -1,4 +1,5 @@
 /** What ours take and give beyond undici. Compiled, never run. */
+import { promises } from 'node:dns'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { expectTypeOf } from 'expect-type'
@@ -9,8 +10,11 @@ import {
   type BalancedPoolOptions,
   Client,
   type ClientOptions,
+  type Discovery,
   type Dispatcher,
   type DispatchHandler,
+  discover,
+  dnsUpstreams,
   errors,
   HealthCheck,
   type IncomingHttpHeaders,
@@ -36,6 +40,9 @@ export const ewma: BalancedPoolOptions = {
   healthCheck: new HealthCheck({ path: '/health' }),
   slowStart: 1000,
 }
+const resolver = new promises.Resolver()
+export const found: Discovery = discover(balanced, dnsUpstreams('http://a', { resolver, minTTL: 1, family: 4 }), String)
+export const addressed = new BalancedPool({ origin: 'http://10.0.0.1', authority: 'a', weight: 2 })
 export const budgeted = balanced.compose(interceptors.retry({ retryBudget: { ratio: 0.1 } }))
 
 async function* pieces(): AsyncGenerator<string> {

@@ -1,0 +1,162 @@
+import type { WeightedUpstream } from '../dispatcher/upstream.js'
+import { InformationalError, invalidOption } from '../errors.js'
+import { checked, type DNSInterceptorRecord, UNTOLD_TTL } from './dns-records.js'
+
+/** Answers questions, as `node:dns/promises` and its `Resolver` do; `ttl` in seconds. */
+export interface UpstreamResolver {
+  resolve4(host: string, options: { ttl: true }): Promise<readonly { address: string; ttl: number }[]>
+  resolve6(host: string, options: { ttl: true }): Promise<readonly { address: string; ttl: number }[]>
+  resolveSrv(name: string): Promise<readonly { name: string; port: number; priority: number; weight: number }[]>
+}
+
+/** What is looked up. */
+export interface Service {
+  host: string
+  /** The host is the name of SRV records. */
+  srv: boolean
+  authority: string
+  protocol: string
+  port: string
+}
+
+interface Found {
+  /** By origin; null when nothing was learned. */
+  upstreams: Map<string, WeightedUpstream> | null
+  /** ms */
+  ttl: number
+  /** Why not all was learned. */
+  errors: unknown[]
+}
+
+/** Addresses as they stand in URLs. */
+interface Addresses {
+  hosts: string[]
+  /** ms */
+  ttl: number
+}
+
+/** Of one family, as it was answered now. */
+interface Part extends Addresses {
+  key: string
+  error: unknown
+  /** The answer is that there are none. */
+  none: boolean
+}
+
+interface Target {
+  name: string
+  port: string
+  weight: number
+}
+
+/** Among others that have a weight, one that has none gets next to nothing (RFC 2782). */
+const NO_WEIGHT = 0.1
+
+/** The question had an answer: none. */
+const NONE = new Set(['ENODATA', 'ENOTFOUND'])
+
+/** Questions to name servers, and the last good answer to each, which holds as long as there is no other. */
+export class Lookups {
+  readonly #service: Service
+  readonly #families: readonly (4 | 6)[]
+  readonly #resolver: UpstreamResolver
+  #answers = new Map<string, Addresses>()
+  /** Of this time: names that have gone are not remembered. */
+  #next = new Map<string, Addresses>()
+  #errors: unknown[] = []
+
+  constructor(service: Service, family: 4 | 6 | null, resolver: UpstreamResolver) {
+    this.#service = service
+    this.#families = family === null ? [4, 6] : [family]
+    this.#resolver = resolver
+  }
+
+  /** Never rejects. */
+  async ask(): Promise<Found> {
+    const { protocol, authority } = this.#service
+    this.#errors = []
+    this.#next = new Map()
+    try {
+      const targets = await this.#targets()
+      const found = await Promise.all(targets.map(({ name }) => this.#addresses(name)))
+      const upstreams = new Map<string, WeightedUpstream>()
+      for (const [index, { port, weight }] of targets.entries()) {
+        const { hosts } = found[index] as Addresses
+        for (const host of hosts) {
+          const { origin } = new URL(`${protocol}//${host}${port}`)
+          // A target's weight is shared by its addresses.
+          const share = (upstreams.get(origin)?.weight ?? 0) + weight / (this.#service.srv ? hosts.length : 1)
+          upstreams.set(origin, { origin, weight: share, authority })
+        }
+      }
+      this.#answers = this.#next
+      const ttl = Math.min(...found.map((one) => one.ttl))
+      return { upstreams: upstreams.size === 0 ? null : upstreams, ttl, errors: this.#errors }
+    } catch (error) {
+      return { upstreams: null, ttl: 0, errors: [...this.#errors, error] }
+    }
+  }
+
+  async #targets(): Promise<Target[]> {
+    const { host, srv, port } = this.#service
+    if (!srv) return [{ name: host, port: port && `:${port}`, weight: 1 }]
+    const good = array(await this.#resolver.resolveSrv(host)).filter((record) => this.#isTarget(record))
+    const first = Math.min(...good.map(({ priority }) => priority))
+    const targets = good.filter(({ priority }) => priority === first)
+    if (targets.length === 0) throw new InformationalError(`No DNS entries found for ${host}`)
+    return targets.map(({ name, port, weight }) => ({ name, port: `:${port}`, weight: weight || NO_WEIGHT }))
+  }
+
+  #isTarget(record: { name: string; port: number; priority: number; weight: number }): boolean {
+    const { name, port, priority, weight } = record ?? {}
+    // RFC 2782: the service is decidedly not there.
+    if (name === '' || name === '.') return false
+    const numbers = [port, priority, weight].every((one) => Number.isInteger(one) && one >= 0 && one <= 65_535)
+    if (typeof name === 'string' && numbers && port > 0) return true
+    this.#errors.push(invalidOption('what resolver found', 'records of a name, port, priority and weight', record))
+    return false
+  }
+
+  /** Of one name, each family by itself: what could not be learned of one stays as it was. */
+  async #addresses(name: string): Promise<Addresses> {
+    const parts = await Promise.all(this.#families.map((family) => this.#records(name, family)))
+    const some = parts.some(({ hosts }) => hosts.length > 0)
+    // One family alone is as it should be. Of a name without any address the last ones stay.
+    const failed = parts.filter(({ error, none }) => error !== undefined && !(some && none))
+    const grave = failed.find(({ none }) => !none) ?? failed[0]
+    if (grave !== undefined) this.#errors.push(grave.error)
+    const known = parts.map((part) => (failed.includes(part) ? this.#answers.get(part.key) : undefined) ?? part)
+    known.forEach(({ hosts, ttl }, index) => {
+      this.#next.set((parts[index] as Part).key, { hosts, ttl })
+    })
+    return { hosts: known.flatMap(({ hosts }) => hosts), ttl: Math.min(...known.map(({ ttl }) => ttl)) }
+  }
+
+  /** Never rejects. */
+  async #records(name: string, family: 4 | 6): Promise<Part> {
+    const key = `${family} ${name}`
+    try {
+      const options = { ttl: true } as const
+      const method = family === 4 ? 'resolve4' : 'resolve6'
+      const hosts = new Set<string>()
+      let ttl = Number.POSITIVE_INFINITY
+      for (const { address, ttl: seconds } of array(await this.#resolver[method](name, options))) {
+        checked({ address, family } as DNSInterceptorRecord)
+        // A zone has no place in a URL.
+        if (address.includes('%')) continue
+        hosts.add(family === 6 ? `[${address}]` : address)
+        ttl = Math.min(ttl, seconds >= 0 ? seconds * 1_000 : UNTOLD_TTL)
+      }
+      const error = hosts.size > 0 ? undefined : new InformationalError(`No DNS entries found for ${name}`)
+      return { key, hosts: [...hosts], ttl, error, none: error !== undefined }
+    } catch (error) {
+      const none = NONE.has((error as NodeJS.ErrnoException)?.code as string)
+      return { key, hosts: [], ttl: Number.POSITIVE_INFINITY, error, none }
+    }
+  }
+}
+
+function array<Item>(records: readonly Item[]): readonly Item[] {
+  if (Array.isArray(records)) return records
+  throw invalidOption('what resolver found', 'an array of records', records)
+}
