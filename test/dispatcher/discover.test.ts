@@ -1,9 +1,5 @@
-import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { BalancedPool, discover, type UpstreamChange } from '../../lib/index.js'
-import { nameServer } from '../servers/names.js'
 import { event, httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -164,25 +160,4 @@ t.test('arguments that are none', async (t) => {
   t.throws(() => discover({} as never, changes().source), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => discover(pool, changes().source, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
   await pool.close()
-})
-
-t.test('the examples in lib/README.md', async (t) => {
-  const names = await nameServer()
-  const origin = await httpOrigin(({ headers }, reply) => reply.end(headers.host))
-  t.teardown(() => Promise.all([names.close(), origin.close()]))
-  names.zone.set('A api.default.svc.cluster.local', { ttl: 5, addresses: ['127.0.0.1'] })
-  const text = await readFile('lib/README.md', 'utf8')
-  const [section = ''] = /## Discovery.*?(?=\n## )/s.exec(text) ?? []
-  const examples = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code = '']) =>
-    code
-      .replace("'sluice'", JSON.stringify(new URL('../../lib/index.js', import.meta.url).href))
-      .replace('10.96.0.10', names.address)
-      .replaceAll(/:300\d/g, `:${origin.port}`),
-  )
-  const outputs: string[] = []
-  for (const code of examples) {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
-    outputs.push(stdout)
-  }
-  t.strictSame(outputs, [`api.default.svc.cluster.local:${origin.port}\n`, `localhost:${origin.port}\n`])
 })

@@ -61,6 +61,10 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
   'lib/README': {
     'Bounded queues and deadlines': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
     Balancers: [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
+    Discovery: [
+      { prints: [new RegExp(`^\\{"method":"GET","url":"/","host":"${SERVICE}"\\}$`)], serves: { '127.0.0.1': [1] } },
+      { prints: [/^\{"method":"GET","url":"\/","host":"localhost:3001"\}$/], serves: { '127.0.0.1:3001': [1] } },
+    ],
     Insight: [
       {
         prints: [

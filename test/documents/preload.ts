@@ -38,4 +38,7 @@ dns.lookup = ((host: string, options: { all?: boolean }, callback: Found) => {
   const known = { address: '127.0.0.1', family: 4 }
   process.nextTick(() => (options.all ? callback(null, [known]) : callback(null, known.address, known.family)))
 }) as typeof lookup
+const { prototype } = dns.promises.Resolver
+const found = async (host: string) => (hosts.has(host) ? [{ address: '127.0.0.1', ttl: 5 }] : [])
+Object.assign(prototype, { resolve4: found, resolve6: async () => [] })
 syncBuiltinESMExports()

@@ -17,6 +17,8 @@ export interface OwnStage {
 
 const SERVICE = 'my-service.default.svc.cluster.local'
 const PLAIN = ['localhost:3000', 'localhost:3001', 'localhost:3002', `${SERVICE}:80`]
+/** The addresses that are written down, or found for the service. */
+const ADDRESSES = ['127.0.0.1:80', '127.0.0.1:3001']
 const BACKENDS = [1, 2, 3, 4].map((number) => `backend-${number}.internal:80`)
 const SECURE = 'api.example.com'
 
@@ -39,7 +41,7 @@ export async function openStage(): Promise<OwnStage> {
     origins.push(origin)
     addresses[url] = origin.port
   }
-  for (const host of [...PLAIN, ...BACKENDS]) await open(`http://${host}`, http.createServer(answering()))
+  for (const host of [...PLAIN, ...ADDRESSES, ...BACKENDS]) await open(`http://${host}`, http.createServer(answering()))
   const { key, cert } = await serverIdentity(ca, SECURE)
   await open(`https://${SECURE}:443`, https.createServer({ key, cert }, answering()))
   await open('http://localhost:8000', http.createServer(answering()))
