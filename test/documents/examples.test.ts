@@ -1,16 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { runtime } from '../runtimes/runtimes.js'
 import { type Block, blocksIn, blocksOf, documents } from './blocks.js'
 import type { Plan } from './plan.js'
 import { entryOf, plans } from './plans.js'
 import { section } from './readme.js'
 import { type Outcome, program, run, type Stage } from './run.js'
 import { openScene } from './scene.js'
+import { undiciHere } from './undici-here.js'
 
-const require = createRequire(import.meta.url)
 const AT_ONCE = 2
 const SECTION = /^## Examples of the documentation\n[\s\S]*?(?=\n## |$(?![\s\S]))/m
 
@@ -19,7 +17,8 @@ const scene = await openScene()
 t.teardown(() => scene.close())
 const sluice: Stage = { scene, node: process.execPath, library: new URL('../../lib/index.js', import.meta.url) }
 /** Or why there is none to compare with. */
-const undici = await stageOfUndici()
+const theirs = await undiciHere()
+const undici = typeof theirs === 'string' ? theirs : { scene, ...theirs }
 const blocks = documents.flatMap(blocksOf)
 
 /** What an example did that it should not have. */
@@ -35,20 +34,6 @@ function faults(plan: Plan, { code, output, complaints }: Outcome): string[] {
   const wrong = complains === undefined ? complaints.length > 0 : !complaints.some((line) => complains.test(line))
   if (wrong) found.push(`complaints are not ${complains ?? 'none'}: ${complaints.join('\n')}`)
   return found
-}
-
-async function stageOfUndici(): Promise<Stage | string> {
-  const library = pathToFileURL(require.resolve('undici'))
-  if (undiciRunsHere()) return { scene, node: process.execPath, library }
-  const other = await runtime('node@24')
-  return typeof other === 'string' ? other : { scene, node: other.path, library }
-}
-
-/** undici tells for itself on which versions of Node it runs. */
-function undiciRunsHere(): boolean {
-  const least = /(\d+)\.(\d+)/.exec(require('undici/package.json').engines.node) as RegExpExecArray
-  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
-  return major > Number(least[1]) || (major === Number(least[1]) && minor >= Number(least[2]))
 }
 
 function nameOf({ document, heading, index, line }: Block): string {
