@@ -14,6 +14,7 @@ export type {
   RetryInterceptorOpts,
 } from './documented.js'
 export { type DumpOptions, dump } from './dump.js'
+export { type HedgeOptions, hedge } from './hedge.js'
 export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'
 export { type ResponseErrorOptions, responseError } from './response-error.js'

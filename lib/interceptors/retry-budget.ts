@@ -23,10 +23,10 @@ export class RetryBudget {
   readonly #tries = new Float64Array(SECONDS)
   #second = 0
 
-  constructor(options: RetryBudgetOptions, time: () => number = now) {
-    if (typeof options !== 'object' || options === null) throw invalidOption('retryBudget', 'an object', options)
-    this.#ratio = positive('retryBudget.ratio', options.ratio, [0.2])
-    this.#reserve = SECONDS * positive('retryBudget.minPerSecond', options.minPerSecond, [10])
+  constructor(options: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
+    if (typeof options !== 'object' || options === null) throw invalidOption(name, 'an object', options)
+    this.#ratio = positive(`${name}.ratio`, options.ratio, [0.2])
+    this.#reserve = SECONDS * positive(`${name}.minPerSecond`, options.minPerSecond, [10])
     this.#now = time
     this.#second = Math.floor(time() / 1000)
   }

@@ -1,3 +1,4 @@
+import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 
@@ -26,6 +27,10 @@ export class RetryController implements DispatchController {
 
   get reason(): Error | null {
     return this.#reason
+  }
+
+  get timings(): Timings | null {
+    return this.#source?.timings ?? null
   }
 
   abort(reason?: Error): void {

@@ -1,7 +1,7 @@
 import { unpolluted } from '../base/unpolluted.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
-import { flattenHeaders } from '../wire/headers.js'
+import { withLastingHeaders } from './repeatable.js'
 import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
 import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOptions } from './retry-options.js'
@@ -41,12 +41,4 @@ export function retrying(
     const retryOptions = optionsFor(own)
     return dispatch(sent, new RetryHandler({ ...sent, retryOptions }, { dispatch: dispatchAgain, handler, budget }))
   }
-}
-
-/** Fields out of an iterator can be read once, and are needed for each try. */
-function withLastingHeaders(request: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-  const { headers } = request
-  if (typeof headers !== 'object' || headers === null || !(Symbol.iterator in headers)) return request
-  const once = typeof (headers as { next?: unknown }).next === 'function'
-  return once ? { ...request, headers: flattenHeaders(headers) } : request
 }

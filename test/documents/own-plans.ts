@@ -65,6 +65,7 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
       { prints: [new RegExp(`^\\{"method":"GET","url":"/","host":"${SERVICE}"\\}$`)], serves: { '127.0.0.1': [1] } },
       { prints: [/^\{"method":"GET","url":"\/","host":"localhost:3001"\}$/], serves: { '127.0.0.1:3001': [1] } },
     ],
+    'Hedged requests': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
     Insight: [
       {
         prints: [

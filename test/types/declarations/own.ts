@@ -43,6 +43,11 @@ export const ewma: BalancedPoolOptions = {
 const resolver = new promises.Resolver()
 export const found: Discovery = discover(balanced, dnsUpstreams('http://a', { resolver, minTTL: 1, family: 4 }), String)
 export const addressed = new BalancedPool({ origin: 'http://10.0.0.1', authority: 'a', weight: 2 })
+export const hedged = balanced.compose(
+  interceptors.hedge({ percentile: 95, delay: 50, maxHedges: 2, budget: { ratio: 0.1 } }),
+)
+const pace: interceptors.HedgeOptions = { delay: 1, percentile: undefined, budget: null }
+export const plain = balanced.compose(interceptors.hedge(pace))
 export const budgeted = balanced.compose(interceptors.retry({ retryBudget: { ratio: 0.1 } }))
 
 async function* pieces(): AsyncGenerator<string> {

@@ -77,8 +77,11 @@ expectTypeOf<ours.interceptors.RedirectInterceptorOpts>().toEqualTypeOf<theirs.i
 expectTypeOf<ours.interceptors.DecompressInterceptorOpts>().toEqualTypeOf<theirs.interceptors.DecompressInterceptorOpts>()
 expectTypeOf<ours.interceptors.ResponseErrorInterceptorOpts>().toEqualTypeOf<theirs.interceptors.ResponseErrorInterceptorOpts>()
 expectTypeOf<keyof ours.interceptors.DNSInterceptorOpts>().toEqualTypeOf<keyof theirs.interceptors.DNSInterceptorOpts>()
-/** Caches are not ours. */
-expectTypeOf<keyof typeof ours.interceptors>().toEqualTypeOf<Exclude<keyof Interceptors, 'cache' | 'deduplicate'>>()
+/** Caches are not ours, and these not theirs. */
+type Own = 'hedge'
+expectTypeOf<Exclude<keyof typeof ours.interceptors, Own>>().toEqualTypeOf<
+  Exclude<keyof Interceptors, 'cache' | 'deduplicate'>
+>()
 
 // Errors: each is there, is a class and a type, and is one of theirs.
 type Errors = typeof theirs.errors

@@ -1,0 +1,316 @@
+import { builtin } from '../base/builtin.js'
+import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
+import type { Dispatch } from '../dispatcher/dispatcher.js'
+import type { Timings } from '../errors/timings.js'
+import { RequestAbortedError } from '../errors.js'
+import { deadlineOf } from '../exchange/deadlines.js'
+import { lastCall } from '../exchange/decorator-handler.js'
+import type {
+  DispatchController,
+  DispatchHandler,
+  IncomingHeaders,
+  LegacyDispatchHandler,
+} from '../exchange/handler.js'
+import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
+import { Drain } from './drain.js'
+import { RetryController, toError } from './retry-controller.js'
+
+/** What all requests through one interceptor share. */
+export interface HedgePlan {
+  readonly maxHedges: number
+  readonly budget: { take(): boolean }
+  readonly pace: {
+    /** ms until another try is due. */
+    readonly delay: number
+    record(latency: number): void
+  }
+}
+
+/** Responses that another try may do better than. */
+const FAILURES = [429, 500, 502, 503, 504]
+
+/** One request that is sent more than once at a time: its handler hears of one of its tries. */
+export class Hedge implements AlarmListener {
+  readonly #dispatch: Dispatch
+  readonly #handler: DispatchHandler
+  readonly #plan: HedgePlan
+  readonly #request: DispatchOptions & { timings?: unknown }
+  /** Each try is sent in the async context of the first. */
+  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.hedge')
+  readonly #controller = new RetryController((reason) => this.#abort(reason))
+  readonly #alarm = new Alarm(this)
+  readonly #begun = now()
+  /** Under way and wanted. */
+  readonly #tries = new Set<Try>()
+  #sent = 0
+  /** The one whose response the handler gets. */
+  #winner: Try | null = null
+  #told = { queued: false, start: false, first: false }
+  /** The handler heard its last. */
+  #over = false
+
+  constructor(
+    request: DispatchOptions,
+    to: { dispatch: Dispatch; handler: DispatchHandler | LegacyDispatchHandler; plan: HedgePlan },
+  ) {
+    this.#request = request
+    this.#dispatch = to.dispatch
+    this.#handler = adaptHandler(to.handler, false)
+    this.#plan = to.plan
+  }
+
+  /** @throws what `dispatch` throws */
+  start(): boolean {
+    const room = this.#send()
+    this.#wait()
+    return room
+  }
+
+  /** What came while the event loop was busy is read in the poll phase, before the check phase. */
+  onAlarm(): void {
+    setImmediate(() => this.#hedge())
+  }
+
+  get #open(): boolean {
+    return !this.#over && this.#winner === null
+  }
+
+  #wait(): void {
+    if (this.#open && this.#sent <= this.#plan.maxHedges) this.#alarm.set(this.#plan.pace.delay)
+  }
+
+  #hedge(): void {
+    if (!this.#open || now() >= deadlineOf(this.#request) || !this.#plan.budget.take()) return
+    try {
+      this.#sender.runInAsyncScope(() => this.#send())
+    } catch {
+      // As a try that fails while another is under way.
+    }
+    this.#wait()
+  }
+
+  #send(): boolean {
+    const first = this.#sent++ === 0
+    const own = new Try(this, { first, offset: now() - this.#begun })
+    this.#tries.add(own)
+    const { timings } = this.#request
+    const filled = typeof timings === 'object' && timings !== null && Object.isExtensible(timings)
+    const request = filled ? { ...this.#request, timings: own.timings } : { ...this.#request }
+    try {
+      return this.#dispatch(request as DispatchOptions, own)
+    } catch (error) {
+      this.#tries.delete(own)
+      throw error
+    }
+  }
+
+  // What tries tell
+
+  queued(): void {
+    if (this.#told.queued) return
+    this.#told.queued = true
+    this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
+  }
+
+  started(context: unknown): void {
+    if (this.#over || this.#told.start) return
+    this.#told.start = true
+    this.#tell(() => this.#handler.onRequestStart?.(this.#controller, context))
+  }
+
+  bodySent(chunk: Buffer): void {
+    if (this.#open) this.#tell(() => this.#handler.onBodySent?.(chunk))
+  }
+
+  requestSent(): void {
+    if (this.#open) this.#tell(() => this.#handler.onRequestSent?.())
+  }
+
+  responseStarted(): void {
+    if (!this.#open || this.#told.first) return
+    this.#told.first = true
+    this.#tell(() => this.#handler.onResponseStarted?.())
+  }
+
+  head(from: Try, status: [number, string | undefined], headers: IncomingHeaders): void {
+    const [statusCode, statusMessage] = status
+    if (this.#over || !this.#tries.has(from)) return
+    const final = statusCode >= 200
+    // Others than the first would tell the same again.
+    if (!final && !from.first) return
+    if (final && this.#tries.size > 1 && FAILURES.includes(statusCode)) {
+      this.#tries.delete(from)
+      return from.discard()
+    }
+    if (final) this.#win(from)
+    const { rawHeaders } = from.controller as DispatchController
+    this.#controller.rawHeaders = rawHeaders
+    this.#tell(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
+  }
+
+  data(from: Try, chunk: Buffer): void {
+    if (from === this.#winner && !this.#over) this.#tell(() => this.#handler.onResponseData?.(this.#controller, chunk))
+  }
+
+  end(from: Try, trailers: IncomingHeaders): void {
+    if (from !== this.#winner || this.#over) return
+    this.#finish(from)
+    this.#controller.rawTrailers = (from.controller as DispatchController).rawTrailers
+    try {
+      this.#handler.onResponseEnd?.(this.#controller, trailers)
+    } catch (error) {
+      this.#tellError(toError(error))
+    }
+  }
+
+  failed(from: Try, error: Error): void {
+    if (!this.#tries.delete(from) || this.#over) return
+    // Of those that wait for an answer another one may get it.
+    if (this.#tries.size === 0 || this.#controller.aborted) this.#fail(error, from)
+  }
+
+  #win(winner: Try): void {
+    this.#winner = winner
+    this.#alarm.drop()
+    this.#plan.pace.record(now() - this.#begun)
+    this.#noteTimings(winner)
+    this.#tries.delete(winner)
+    const losers = [...this.#tries]
+    this.#tries.clear()
+    this.#tries.add(winner)
+    for (const loser of losers) loser.cancel(new RequestAbortedError('Another try of the request was answered first'))
+    this.#controller.follow(winner.controller)
+  }
+
+  /** The object is the caller's: what it does when it is written to is no concern of the request. */
+  #noteTimings(of: Try): void {
+    const { timings } = this.#request
+    if (typeof timings !== 'object' || timings === null) return
+    try {
+      Object.assign(timings, of.timesOfAll, { tries: this.#sent })
+    } catch {}
+  }
+
+  // What the handler hears
+
+  #tell(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      this.#controller.abort(toError(error))
+    }
+  }
+
+  #abort(reason: Error): void {
+    for (const one of [...this.#tries]) one.cancel(reason)
+    this.#fail(reason)
+  }
+
+  #fail(error: Error, from?: Try): void {
+    if (this.#over) return
+    this.#finish(from)
+    this.#tellError(error)
+  }
+
+  #finish(from?: Try): void {
+    this.#over = true
+    this.#alarm.drop()
+    if (from !== undefined) this.#noteTimings(from)
+    this.#controller.end()
+  }
+
+  #tellError(error: Error): void {
+    lastCall(() => this.#handler.onResponseError?.(this.#controller, error))
+  }
+}
+
+/** One sending of the request. */
+class Try implements DispatchHandler {
+  readonly first: boolean
+  readonly timings: Partial<Timings> = {}
+  controller: DispatchController | null = null
+  readonly #hedge: Hedge
+  readonly #offset: number
+  #reason: Error | null = null
+  #drain: Drain | null = null
+
+  constructor(hedge: Hedge, { first, offset }: { first: boolean; offset: number }) {
+    this.#hedge = hedge
+    this.first = first
+    this.#offset = offset
+  }
+
+  /** Since the first try was sent. */
+  get timesOfAll(): Partial<Timings> {
+    const times = { ...this.timings }
+    for (const name of ['queued', 'dns', 'tcp', 'tls', 'sent', 'firstByte', 'end'] as const) {
+      if (typeof times[name] === 'number') times[name] += this.#offset
+    }
+    return times
+  }
+
+  /** Gives it up, now or as soon as it can be. */
+  cancel(reason: Error): void {
+    this.#reason = reason
+    this.controller?.abort(reason)
+  }
+
+  /** Nobody wants its response. */
+  discard(): void {
+    const reason = new RequestAbortedError('Another try of the request is under way')
+    this.#drain = new Drain(this.controller as DispatchController, reason)
+  }
+
+  onRequestQueued(controller: DispatchController): void {
+    if (this.#begin(controller)) this.#hedge.queued()
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    if (this.#begin(controller)) this.#hedge.started(context)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    if (this.first) this.#hedge.bodySent(chunk)
+  }
+
+  onRequestSent(): void {
+    if (this.first) this.#hedge.requestSent()
+  }
+
+  onResponseStarted(): void {
+    this.#hedge.responseStarted()
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHeaders,
+    statusMessage?: string,
+  ): void {
+    if (this.#begin(controller)) this.#hedge.head(this, [statusCode, statusMessage], headers)
+  }
+
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    if (this.#drain !== null) this.#drain.take(chunk)
+    else this.#hedge.data(this, chunk)
+  }
+
+  onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#drain?.end()
+    this.#hedge.end(this, trailers)
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    this.#drain?.end()
+    this.#hedge.failed(this, error)
+  }
+
+  /** It shows its controller. False when nobody waits for it. */
+  #begin(controller: DispatchController): boolean {
+    this.controller = controller
+    if (this.#reason === null) return true
+    controller.abort(this.#reason)
+    return false
+  }
+}
