@@ -1,46 +1,97 @@
-import { behaviours, percentile, type Result } from './simulation.js'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Packages } from '../harness/packages.js'
+import type { Behaviour } from './behaviours.js'
+import { percentile } from './simulation.js'
+import type { Row } from './table.js'
 
-const COLOURS = ['#888888', '#d1495b', '#e8a33d', '#2f7ed8', '#33a06f', '#7a4fbf', '#14213d', '#b5179e']
-const WIDTH = 820
-const HEIGHT = 330
-const POINTS = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
+const WIDTH = 900
+const POINTS = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999]
+const palette = ['#888888', '#d1495b', '#e8a33d', '#2f7ed8', '#33a06f', '#7a4fbf', '#14213d', '#b5179e', '#8c564b']
 
-function text(x: number, y: number, content: string, anchor = 'start'): string {
-  return `<text x="${x}" y="${y}" font-size="11" text-anchor="${anchor}">${content}</text>`
+/** Where a percentile stands: each nine is as far from the next. */
+const nines = (part: number) => -Math.log10(1 - part)
+
+/** Latency by percentile, both axes logarithmic. */
+export function latencies(rows: readonly Row[], title: string): object {
+  const label = (value: number) => `p${Number((100 - 100 * 10 ** -value).toFixed(2))}`
+  return {
+    title: { text: title, subtext: 'latency in ms by percentile', left: 'center', textStyle: { fontSize: 14 } },
+    legend: { bottom: 0 },
+    grid: { left: 70, right: 40, top: 60, bottom: 30 + 25 * Math.ceil(rows.length / 3) },
+    xAxis: { type: 'value', min: 0, max: 3, interval: 1, axisLabel: { formatter: label } },
+    yAxis: { type: 'log', name: 'ms' },
+    series: rows.map(({ name, latencies }) => ({
+      name,
+      type: 'line',
+      showSymbol: false,
+      data: POINTS.map((part) => [nines(part), Math.max(0.1, percentile(latencies, part))]),
+    })),
+  }
 }
 
-/** Two pictures in one: latency by percentile, both axes logarithmic, and the share of each backend. */
-export function picture(results: readonly { name: string; result: Result }[]): string {
-  const most = Math.log10(Math.max(...results.map(({ result }) => percentile(result.latencies, 0.9999))))
-  const x = (part: number) => 50 + (-Math.log10(1 - part) / 4) * (WIDTH - 330)
-  const y = (latency: number) => HEIGHT - 30 - (Math.log10(Math.max(1, latency)) / most) * (HEIGHT - 60)
-  const parts: string[] = [text(50, 18, 'latency in ms by percentile')]
-  for (const part of [0.5, 0.9, 0.99, 0.999, 0.9999]) {
-    parts.push(text(x(part), HEIGHT - 12, `p${Number((part * 100).toFixed(2))}`, 'middle'))
+/** The part of the tries that each backend had, and what part of the requests ended well. */
+export function shares(rows: readonly Row[], behaviours: readonly Behaviour[], title: string): object {
+  const names = rows.map(({ name, success }) => `${name}\n${(success * 100).toFixed(2)} % answered`)
+  return {
+    title: { text: title, subtext: 'share of the tries, in %', left: 'center', textStyle: { fontSize: 14 } },
+    legend: { bottom: 0 },
+    grid: { left: 250, right: 30, top: 60, bottom: 80 },
+    xAxis: { type: 'value', max: 100 },
+    yAxis: { type: 'category', inverse: true, data: names },
+    series: behaviours.map(({ name }, index) => ({
+      name,
+      type: 'bar',
+      stack: 'all',
+      data: rows.map((one) => Number(((one.shares[index] ?? 0) * 100).toFixed(2))),
+    })),
   }
-  for (let power = 0; power <= most; power++) {
-    const at = y(10 ** power)
-    parts.push(`<path d="M50 ${at}H${WIDTH - 280}" stroke="#ddd"/>`, text(44, at + 4, String(10 ** power), 'end'))
-  }
-  results.forEach(({ name, result }, index) => {
-    const colour = COLOURS[index % COLOURS.length]
-    const line = POINTS.map((part) => `${x(part).toFixed(1)},${y(percentile(result.latencies, part)).toFixed(1)}`)
-    parts.push(`<polyline points="${line.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`)
-    parts.push(`<rect x="${WIDTH - 265}" y="${30 + index * 18}" width="12" height="10" fill="${colour}"/>`)
-    parts.push(text(WIDTH - 247, 39 + index * 18, name))
-    const top = HEIGHT + 40 + index * 34
-    parts.push(text(50, top + 14, name))
-    let left = 260
-    result.shares.forEach((share, backend) => {
-      const width = share * (WIDTH - 280)
-      const tone = backend < 6 ? `hsl(150 40% ${55 + backend * 5}%)` : `hsl(${(backend - 6) * 25} 70% 60%)`
-      const title = `<title>${behaviours[backend]?.name}: ${(share * 100).toFixed(2)} %</title>`
-      parts.push(`<rect x="${left}" y="${top}" width="${width}" height="20" fill="${tone}">${title}</rect>`)
-      left += width
-    })
+}
+
+export interface Choices {
+  n: number
+  random: number
+  two: number
+}
+
+/** By what the fullest of n backends exceeds the mean, beside what is known of it. */
+export function choices(points: readonly Choices[]): object {
+  const line = (name: string, of: (point: Choices) => number, dashed = false) => ({
+    name,
+    type: 'line',
+    lineStyle: { type: dashed ? 'dashed' : 'solid' },
+    data: points.map((point) => [point.n, Number(of(point).toFixed(2))]),
   })
-  const bottom = HEIGHT + 40 + results.length * 34
-  parts.push(text(50, HEIGHT + 28, 'share of the tries: green the healthy, then slow, flapping, dead, recovering'))
-  const open = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${bottom}" font-family="sans-serif">`
-  return `${open}<rect width="100%" height="100%" fill="white"/>${parts.join('')}</svg>\n`
+  return {
+    title: { text: 'The fullest of n backends beyond the mean', left: 'center', textStyle: { fontSize: 14 } },
+    legend: { bottom: 0 },
+    grid: { left: 70, right: 40, top: 60, bottom: 70 },
+    xAxis: { type: 'log', name: 'backends', nameLocation: 'middle', nameGap: 25 },
+    yAxis: { type: 'log', name: 'requests', min: 0.5 },
+    series: [
+      line('random', ({ random }) => random),
+      line('least-requests', ({ two }) => two),
+      line('ln ln n / ln 2', ({ n }) => bound(n), true),
+    ],
+  }
+}
+
+/** Of two choices, but for a constant: Azar, Broder, Karlin and Upfal, 1994. */
+export function bound(n: number): number {
+  return Math.log(Math.log(n)) / Math.LN2
+}
+
+/** Draws pictures by echarts, without a browser; says what was written. */
+export async function draw(pictures: Record<string, object>, packages: Packages): Promise<string[]> {
+  const echarts = await packages.load('echarts')
+  const folder = 'bench/results'
+  mkdirSync(folder, { recursive: true })
+  return Object.entries(pictures).map(([name, option]) => {
+    const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: 460 })
+    chart.setOption({ animation: false, backgroundColor: '#fff', color: palette, ...option })
+    const path = join(folder, `balance-${name}.svg`)
+    writeFileSync(path, `${chart.renderToSVGString()}\n`)
+    chart.dispose()
+    return path
+  })
 }

@@ -5,6 +5,7 @@ import type { UpstreamPicker, UpstreamWatch } from '../../lib/balance/strategy.j
 import { LeastRequests } from '../../lib/balance/two-choices.js'
 import { WeightedTurns } from '../../lib/balance/weighted.js'
 import { Clock } from '../../lib/base/clock.js'
+import { type Behaviour, exponential, field, seeded } from './behaviours.js'
 
 /** Virtual time: what is due is called in order, and nobody waits. */
 export class VirtualTime {
@@ -61,31 +62,6 @@ export class VirtualTime {
 function before(a: { at: number; order: number }, b: { at: number; order: number }): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order)
 }
-
-/** Park and Miller's generator. */
-export function seeded(seed: number): () => number {
-  let state = seed % 2147483647 || 1
-  return () => {
-    state = (state * 48271) % 2147483647
-    return state / 2147483648
-  }
-}
-
-/** How a backend is at a time, in ms. */
-export interface Behaviour {
-  name: string
-  slowness(time: number): number
-  alive(time: number): boolean
-}
-
-const steady = { slowness: () => 1, alive: () => true }
-export const behaviours: Behaviour[] = [
-  ...new Array(6).fill(0).map((_, index) => ({ ...steady, name: `healthy ${index + 1}` })),
-  { ...steady, name: 'slow (20×)', slowness: () => 20 },
-  { ...steady, name: 'flapping', alive: (time) => time % 4_000 < 2_000 },
-  { ...steady, name: 'dead', alive: () => false },
-  { ...steady, name: 'recovering', slowness: (time) => (time < 30_000 ? 50 : 1), alive: (time) => time > 10_000 },
-]
 
 class Backend implements Listed {
   index = -1
@@ -153,14 +129,13 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
   )
   const leaveOut = (one: unknown, out: boolean) => roster.block(one as Backend, out)
   const watch: UpstreamWatch | null = contender.outliers ? detection.watch(leaveOut) : null
-  const backends = behaviours.map((behaviour) => new Backend(behaviour))
+  const backends = field.map((behaviour) => new Backend(behaviour))
   for (const backend of backends) {
     roster.add(backend)
     watch?.joined(backend)
   }
   const latencies: number[] = []
   let good = 0
-  const exponential = (mean: number) => -Math.log(1 - random()) * mean
 
   const attempt = (done: (well: boolean) => void, tried: string[], left: number): void => {
     const backend = (tried.length > 0 ? picker.pick(tried) : null) ?? (picker.pick() as Backend)
@@ -169,7 +144,7 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
     backend.taken++
     picker.started?.(backend)
     const alive = backend.behaviour.alive(started)
-    const takes = alive ? 1 + exponential(9) * backend.behaviour.slowness(started) : 0.5
+    const takes = alive ? 1 + exponential(random, 9) * backend.behaviour.slowness(started) : 0.5
     time.schedule(takes, () => {
       const failed = !alive || !backend.behaviour.alive(time.now)
       const outcome = { latency: time.now - started, failed, aborted: false }
@@ -185,13 +160,13 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
       (well) => {
         latencies.push(time.now - started)
         if (well) good++
-        time.schedule(exponential(10), client)
+        time.schedule(exponential(random, 10), client)
       },
       [],
       contender.retries,
     )
   }
-  for (let i = 0; i < clients; i++) time.schedule(exponential(10), client)
+  for (let i = 0; i < clients; i++) time.schedule(exponential(random, 10), client)
   time.run(seconds * 1000)
   watch?.stop()
   const tries = backends.reduce((sum, { taken }) => sum + taken, 0)
@@ -207,7 +182,7 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
 /** Requests that stay, thrown at n backends: by how much the fullest exceeds the mean. */
 export function excess(strategy: StrategyName, { n, perBackend, seed }: Record<'n' | 'perBackend' | 'seed', number>) {
   const picker = pickerFor(strategy, seeded(seed), () => 0)
-  const backends = new Array(n).fill(steady).map((one, index) => new Backend({ ...one, name: String(index) }))
+  const backends = new Array(n).fill(field[0]).map((one, index) => new Backend({ ...one, name: String(index) }))
   for (const backend of backends) picker.add(backend)
   for (let i = 0; i < n * perBackend; i++) {
     const backend = picker.pick() as Backend

@@ -13,8 +13,8 @@ export interface ArrivalOptions {
   warm: number
   seconds: number
   histogram: Histogram
-  /** Told of each request that failed. When there is none, the first failure ends the run. */
-  onFailure?: (error: Error) => void
+  /** Told of each request that failed, with its latency. When there is none, the first failure ends the run. */
+  onFailure?: (error: Error, latency: number) => void
   /** Told of each answer: latency in ms from when its request was meant to start. */
   onAnswer?: (latency: number) => void
 }
@@ -101,9 +101,9 @@ class Arrivals {
     const meant = this.#started + index * this.#interval
     this.#session.send((error) => {
       this.#answered++
-      if (error !== null) this.#fail(error, index)
+      const latency = performance.now() - meant
+      if (error !== null) this.#fail(error, { index, latency })
       else if (index >= this.#unrecorded) {
-        const latency = performance.now() - meant
         record(this.#options.histogram, latency)
         this.#options.onAnswer?.(latency)
       }
@@ -111,10 +111,10 @@ class Arrivals {
     })
   }
 
-  #fail(error: Error, index: number): void {
+  #fail(error: Error, { index, latency }: { index: number; latency: number }): void {
     if (index >= this.#unrecorded) this.#failures++
     if (this.#options.onFailure === undefined) this.#reject(error)
-    else this.#options.onFailure(error)
+    else this.#options.onFailure(error, latency)
   }
 }
 

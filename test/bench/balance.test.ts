@@ -1,4 +1,6 @@
 import t from 'tap'
+import { PROMISED } from '../../bench/balance/contenders.js'
+import { kept, measure } from '../../bench/balance/real.js'
 import { percentile, simulate } from '../../bench/balance/simulation.js'
 
 t.test('in virtual time: the same from the same seed, and what strategies are for', async (t) => {
@@ -9,4 +11,17 @@ t.test('in virtual time: the same from the same seed, and what strategies are fo
   const guarded = simulate({ strategy: 'least-requests', outliers: true, retries: 2 }, short)
   t.ok(guarded.success > 0.999)
   t.ok(percentile(guarded.latencies, 0.99) < percentile(plain.latencies, 0.99) / 2)
+})
+
+t.test('over sockets, before backends that are slow, refuse and die', async (t) => {
+  const load = { rate: 200, seconds: 2, only: ['round-robin', PROMISED] }
+  const [plain, promised] = await measure('failures', load, { bound: { cores: null, note: '' }, packages: null })
+  if (plain === undefined || promised === undefined) return t.fail('both are measured')
+  t.equal(promised.failed, 0)
+  t.ok(plain.failed > 0, 'nobody tries again')
+  // So short a time that the first few, by which the slow one is known, are more than one of a hundred.
+  t.ok(percentile(promised.latencies, 0.9) < percentile(plain.latencies, 0.9) / 5)
+  t.ok((promised.shares[0] as number) < (plain.shares[0] as number) / 2)
+  t.notOk(kept([plain, { ...promised, success: 0.999 }]).kept)
+  t.notOk(kept([plain, { ...promised, latencies: plain.latencies }]).kept)
 })
