@@ -1,5 +1,6 @@
 export { DecoratorHandler } from '../exchange/decorator-handler.js'
 export * from '../interceptors/index.js'
+export { LatencyRecorder } from '../interceptors/latency.js'
 export { RedirectHandler } from '../interceptors/redirect-handler.js'
 export { RetryAgent } from '../interceptors/retry-agent.js'
 export { RetryHandler } from '../interceptors/retry-handler.js'

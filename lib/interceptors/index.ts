@@ -15,6 +15,7 @@ export type {
 } from './documented.js'
 export { type DumpOptions, dump } from './dump.js'
 export { type HedgeOptions, hedge } from './hedge.js'
+export { latency } from './latency.js'
 export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'
 export { type ResponseErrorOptions, responseError } from './response-error.js'

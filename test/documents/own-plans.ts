@@ -79,6 +79,7 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
           /^\}$/,
         ],
       },
+      { prints: [/^true 2$/, /^\{"queue":\{"count":100,"mean":[^{]*\},"connect":\{.*\},"firstByte":\{.*\}\}$/] },
     ],
   },
   'bench/README': {},

@@ -19,6 +19,8 @@ import {
   HealthCheck,
   type IncomingHttpHeaders,
   interceptors,
+  type LatencyHistogram,
+  LatencyRecorder,
   type LegacyDispatchHandler,
   leastRequests,
   OutlierDetection,
@@ -43,6 +45,10 @@ export const ewma: BalancedPoolOptions = {
 const resolver = new promises.Resolver()
 export const found: Discovery = discover(balanced, dnsUpstreams('http://a', { resolver, minTTL: 1, family: 4 }), String)
 export const addressed = new BalancedPool({ origin: 'http://10.0.0.1', authority: 'a', weight: 2 })
+const recorder = new LatencyRecorder()
+const queueWait: LatencyHistogram = recorder.queue
+export const p99: number[] = [queueWait.percentile(99), recorder.toJSON().firstByte.p99]
+export const recorded = balanced.compose(interceptors.latency(recorder))
 export const hedged = balanced.compose(
   interceptors.hedge({ percentile: 95, delay: 50, maxHedges: 2, budget: { ratio: 0.1 } }),
 )

@@ -78,7 +78,7 @@ expectTypeOf<ours.interceptors.DecompressInterceptorOpts>().toEqualTypeOf<theirs
 expectTypeOf<ours.interceptors.ResponseErrorInterceptorOpts>().toEqualTypeOf<theirs.interceptors.ResponseErrorInterceptorOpts>()
 expectTypeOf<keyof ours.interceptors.DNSInterceptorOpts>().toEqualTypeOf<keyof theirs.interceptors.DNSInterceptorOpts>()
 /** Caches are not ours, and these not theirs. */
-type Own = 'hedge'
+type Own = 'hedge' | 'latency'
 expectTypeOf<Exclude<keyof typeof ours.interceptors, Own>>().toEqualTypeOf<
   Exclude<keyof Interceptors, 'cache' | 'deduplicate'>
 >()
