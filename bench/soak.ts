@@ -24,8 +24,12 @@ const HEAP = 4_000_000
 /** The same for all memory of the process, of which allocators give back what they like. */
 const RSS = 64_000_000
 
+/** How much smaller the share of answered requests may be at the end than at the start: else it was the load that ended. */
+const SHARE = 0.9
+
 interface Mark {
   readonly sent: number
+  readonly answered: number
   readonly memory: Memory
 }
 
@@ -58,6 +62,14 @@ function lowest(marks: readonly Mark[]): Memory {
   return { heap: least('heap'), rss: least('rss'), buffers: least('buffers') }
 }
 
+function fewerAnswered(marks: readonly Mark[]): boolean {
+  const half = marks[Math.floor(marks.length / 2)]
+  const last = marks.at(-1)
+  if (half === undefined || last === undefined || last === half) return false
+  const before = half.answered / half.sent
+  return (last.answered - half.answered) / (last.sent - half.sent) < SHARE * before
+}
+
 function report(tally: Tally, marks: readonly Mark[]): boolean {
   // It takes some requests until the engine has compiled what it will, and the allocators hold what they need.
   const warm = marks.slice(Math.floor(marks.length / 4))
@@ -72,7 +84,9 @@ function report(tally: Tally, marks: readonly Mark[]): boolean {
   for (const [what, count] of tally.unexpected) console.log(`not expected, ${count} times: ${what}`)
   const grown = after.heap - before.heap > HEAP || after.buffers - before.buffers > HEAP || after.rss - before.rss > RSS
   if (grown) console.log('memory grew')
-  return tally.unexpected.size === 0 && !grown && tally.sent === tally.answered + tally.failures
+  const fewer = fewerAnswered(marks)
+  if (fewer) console.log('fewer requests were answered as time went on')
+  return tally.unexpected.size === 0 && !grown && !fewer && tally.sent === tally.answered + tally.failures
 }
 
 async function soak(places: Places, tally: Tally): Promise<Mark[]> {
@@ -89,7 +103,7 @@ async function soak(places: Places, tally: Tally): Promise<Mark[]> {
     await cycle({ ...part, ms: CYCLE })
     if (values.spoil) lasting.emitter.on('abort', () => {})
     const now = { state: await settled(lasting, start), memory: memory() }
-    marks.push({ sent: tally.sent, memory: now.memory })
+    marks.push({ sent: tally.sent, answered: tally.answered, memory: now.memory })
     const [is, was] = [JSON.stringify(now.state), JSON.stringify(start)]
     if (is !== was) tally.complain(`left behind: ${is}, at the start ${was}`)
     if (seconds() - told < 60 && seconds() < MINUTES * 60) continue

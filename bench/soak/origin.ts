@@ -19,11 +19,18 @@ export interface Places {
   readonly proxy: string
 }
 
+/** ms; longer than any client here waits. */
+const SILENCE = 30_000
+
 function set(server: http.Server | https.Server): void {
   server.keepAliveTimeout = 60_000
   server.headersTimeout = 0
   server.requestTimeout = 0
-  server.on('connection', (socket: Socket) => socket.on('error', () => {}))
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', () => {})
+    // Who has stopped reading a request does not hear that its client is gone: an hour of those are 20 000 descriptors.
+    socket.setTimeout(SILENCE, () => socket.destroy())
+  })
   server.on('clientError', (_error, socket) => socket.destroy())
 }
 
