@@ -160,8 +160,9 @@ export class BalancedPool extends LifecycleDispatcher {
     upstream.failed = false
     const sent = { ...(options as DispatchOptions), origin: upstream.origin }
     const room = this.#watching ? this.#watch(upstream, sent, handler) : upstream.pool.dispatch(sent, handler)
-    this.#setBusy(upstream, !room)
-    if (room || this.#busy < this.#upstreams.size) return true
+    // It may have left in there, and the pool may be closed: then no drain follows.
+    if (this.#upstreams.get(upstream.origin) === upstream) this.#setBusy(upstream, !room)
+    if (room || this.#upstreams.size === 0 || this.#busy < this.#upstreams.size) return true
     this.#needDrain = true
     return false
   }

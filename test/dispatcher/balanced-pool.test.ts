@@ -98,6 +98,24 @@ t.test('an upstream that fails loses weight and gains it back', async (t) => {
   await close()
 })
 
+t.test('a pool closed, or an upstream removed, by the request that it takes promises no drain', async (t) => {
+  const { origins, close } = await backends(2)
+  const [one, two] = origins.map(({ url }) => url) as [string, string]
+  const pool = new BalancedPool([one, two], { connections: 1 })
+  const leaving = Object.assign(new Recorder(), { onRequestQueued: () => void pool.removeUpstream(one) })
+  t.equal(pool.dispatch(get, leaving), true, 'the other one has room')
+  const [busy, closing] = [new Recorder(), new Recorder()]
+  t.equal(pool.dispatch(get, busy), false, 'it is the only one now')
+  let drains = 0
+  pool.on('drain', () => drains++)
+  Object.assign(closing, { onRequestQueued: () => void pool.close() })
+  t.equal(pool.dispatch(get, closing), true)
+  t.equal(drains, 1, 'for the one before')
+  await Promise.all([leaving, busy, closing].map(({ ended }) => ended))
+  await pool.close()
+  await close()
+})
+
 t.test('drain, events, options, lifecycle', async (t) => {
   const { origins, close } = await backends(2)
   const urls = origins.map(({ url }) => url)
