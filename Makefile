@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-runtimes sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
+.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +19,16 @@ sim: build ## seeds of a simulated network and clock through every dispatcher: A
 demo: build ## embedded origins on loopback, every dispatcher at work, a table of what happened
 	@node dist/bench/demo.js
 
+docs: build ## the reference of the API, made of the docstrings: docs/index.html
+	@$(BIN)/typedoc --entryPoints lib/index.ts --out docs --readme README.md --includeVersion --excludeInternal --excludePrivate --disableSources --validation.notExported false --treatWarningsAsErrors --logLevel Warn
+	@echo docs/index.html
+
 test: lint ## build, check, run all tests, print the coverage
 	@rm -rf coverage
 	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
+
+test-room: build ## the tests of one room, in seconds: ROOM=wire, or of one file: ROOM=wire/parser
+	@node test/summary.mjs $(BIN)/tap --reporter=tap $$(find dist/test -path 'dist/test/$(ROOM)*.test.js' | sort)
 
 test-runtimes: build ## the same program in Node 20 to 26, Bun, Deno and workerd, a table of what works; ARGS=--host Deno --only TLS
 	@node dist/test/runtimes/main.js $(ARGS)
@@ -88,7 +95,7 @@ lint: build ## formatter, linter, types
 	@$(BIN)/biome check --error-on-warnings .
 
 clean: ## remove what was made
-	rm -rf dist coverage .tap node_modules $(PARSER)
+	rm -rf dist docs coverage .tap node_modules $(PARSER)
 
 $(STAMP): package.json package-lock.json .taprc
 	npm ci --no-audit --no-fund --loglevel=error

@@ -42,7 +42,7 @@ const DUMP_LIMIT = 131072
 
 /**
  * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
- * aside, so that `text()` and its like never pay for the stream.
+ * aside, so that `text()` and its like never pay for the stream. Source: undici's `Dispatcher.md`.
  */
 export class BodyReadable extends LaterReadable {
   readonly #source: BodySource
@@ -90,10 +90,12 @@ export class BodyReadable extends LaterReadable {
     return this.#consume('json')
   }
 
+  /** The body as bytes. */
   bytes(): Promise<Uint8Array> {
     return this.#consume('bytes') as Promise<Uint8Array>
   }
 
+  /** The body as an ArrayBuffer. */
   arrayBuffer(): Promise<ArrayBuffer> {
     return this.#consume('arrayBuffer') as Promise<ArrayBuffer>
   }
@@ -185,6 +187,7 @@ export class BodyReadable extends LaterReadable {
     this.destroy(error)
   }
 
+  /** Asked by the stream for more. */
   override _read(): void {
     if (this.#consumed) {
       // Whoever turns to the stream after the body was taken whole finds it at its end.
@@ -206,6 +209,7 @@ export class BodyReadable extends LaterReadable {
     else this.#resume()
   }
 
+  /** Told by the stream that it is over. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     let reason = error
     if (!this.#complete) {

@@ -22,11 +22,13 @@ export interface RequestOptions<Opaque = null> extends DispatchOptions {
   highWaterMark?: number
 }
 
+/** Options of `pipeline`. */
 export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   /** What the handler returns is a stream of objects. Default: false. */
   objectMode?: boolean
 }
 
+/** Options of `connect`. */
 export interface ConnectOptions<Opaque = null> {
   /** Where to. */
   origin: string | URL
@@ -41,6 +43,7 @@ export interface ConnectOptions<Opaque = null> {
   responseHeaders?: 'raw' | null
 }
 
+/** Options of `upgrade`. */
 export interface UpgradeOptions {
   path: string
   /** Default: GET. */
@@ -54,6 +57,7 @@ export interface UpgradeOptions {
   responseHeaders?: 'raw' | null
 }
 
+/** What `connect` results in. */
 export interface ConnectData<Opaque = null> {
   statusCode: number
   headers: IncomingHttpHeaders
@@ -62,6 +66,7 @@ export interface ConnectData<Opaque = null> {
   opaque: Opaque
 }
 
+/** What `upgrade` results in. */
 export interface UpgradeData<Opaque = null> {
   /** 101. An addition to what undici documents. */
   statusCode?: number
@@ -78,8 +83,11 @@ export interface BodyMixin {
   readonly body?: any
   /** True once the body was read or begun to be. */
   readonly bodyUsed: boolean
+  /** The body as an ArrayBuffer. */
   arrayBuffer(): Promise<ArrayBuffer>
+  /** The body as a Blob of the response's content type. */
   blob(): Promise<Blob>
+  /** The body as bytes. */
   bytes(): Promise<Uint8Array>
   /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
   formData(): Promise<FormData>
@@ -111,6 +119,7 @@ export interface ResponseData<Opaque = null> {
   context: object
 }
 
+/** What `stream` results in. */
 export interface StreamData<Opaque = null> {
   opaque: Opaque
   trailers: Record<string, string>
@@ -124,8 +133,10 @@ export interface StreamFactoryData<Opaque = null> {
   context: object
 }
 
+/** Called with the head; returns where the body is to be written. */
 export type StreamFactory<Opaque = null> = (data: StreamFactoryData<Opaque>) => Writable
 
+/** What the handler of `pipeline` is told. */
 export interface PipelineHandlerData<Opaque = null> {
   statusCode: number
   headers: IncomingHttpHeaders
@@ -134,4 +145,5 @@ export interface PipelineHandlerData<Opaque = null> {
   context: object
 }
 
+/** Called with head and body; returns what is to be read from the duplex. */
 export type PipelineHandler<Opaque = null> = (data: PipelineHandlerData<Opaque>) => Readable

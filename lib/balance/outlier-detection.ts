@@ -2,7 +2,7 @@ import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clo
 import { positive } from './settings.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
-/** When an upstream is left out, and for how long; by Envoy's names. */
+/** When an upstream is left out, and for how long. Source: Envoy's "Outlier detection". */
 export interface OutlierDetectionOptions {
   /** Failed requests in a row, none of them good, that eject an upstream. Default: 5. */
   consecutiveFailures?: number

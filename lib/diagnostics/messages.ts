@@ -48,18 +48,18 @@ export interface ConnectParams {
 /** What opens connections. */
 export type Connector = (...parameters: never[]) => unknown
 
-/** `undici:request:create` */
+/** `undici:request:create`: a request was made; fields may be added. */
 export interface RequestCreateMessage {
   request: Request
 }
 
-/** `undici:request:bodyChunkSent` */
+/** `undici:request:bodyChunkSent`: a piece of its body was sent. */
 export interface RequestBodyChunkSentMessage {
   request: Request
   chunk: Uint8Array | string
 }
 
-/** `undici:request:bodySent` */
+/** `undici:request:bodySent`: all of it was sent. */
 export interface RequestBodySentMessage {
   request: Request
 }
@@ -70,20 +70,20 @@ export interface RequestHeadersMessage {
   response: Response
 }
 
-/** `undici:request:bodyChunkReceived` */
+/** `undici:request:bodyChunkReceived`: a piece of the response body came. */
 export interface RequestBodyChunkReceivedMessage {
   request: Request
   chunk: Buffer
 }
 
-/** `undici:request:trailers` */
+/** `undici:request:trailers`: the response has ended well. */
 export interface RequestTrailersMessage {
   request: Request
   /** Name, value, name, value, … as sent. */
   trailers: Buffer[]
 }
 
-/** `undici:request:error` */
+/** `undici:request:error`: the request failed. */
 export interface RequestErrorMessage {
   request: Request
   error: Error
@@ -97,20 +97,20 @@ export interface ClientSendHeadersMessage {
   socket: Socket
 }
 
-/** `undici:client:beforeConnect` */
+/** `undici:client:beforeConnect`: a connection is about to be opened. */
 export interface ClientBeforeConnectMessage {
   connectParams: ConnectParams
   connector: Connector
 }
 
-/** `undici:client:connected` */
+/** `undici:client:connected`: it is open. */
 export interface ClientConnectedMessage {
   socket: Socket
   connectParams: ConnectParams
   connector: Connector
 }
 
-/** `undici:client:connectError` */
+/** `undici:client:connectError`: it could not be opened. */
 export interface ClientConnectErrorMessage {
   error: Error
   /** Left out when the connector returned none. */
@@ -119,7 +119,7 @@ export interface ClientConnectErrorMessage {
   connector: Connector
 }
 
-/** `undici:proxy:connected` */
+/** `undici:proxy:connected`: a tunnel through a proxy is open. */
 export interface ProxyConnectedMessage {
   socket: Socket
   connectParams: {

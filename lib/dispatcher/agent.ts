@@ -154,12 +154,14 @@ export class Agent extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace Agent {
+  /** Options of an Agent as programs typed against undici give them. Source: undici's `Agent.md`. */
   export interface Options extends DocumentedPoolOptions {
     /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
     factory?(origin: string | URL, options: object): Dispatcher
     /** Most origins at once. Default: no limit. */
     maxOrigins?: number
   }
+  /** Options of one request, its origin among them. Source: undici's `Agent.md`. */
   export interface DispatchOptions extends Dispatcher.DispatchOptions {}
 }
 

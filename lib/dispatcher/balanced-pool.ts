@@ -141,14 +141,20 @@ export class BalancedPool extends LifecycleDispatcher {
     for (const watch of this.#watches) watch.joined(added)
   }
 
-  /** Sends an origin nothing new; what it has, it ends. */
+  /**
+   * Sends an origin nothing new; what it has, it ends.
+   * @throws {InvalidArgumentError} no origin
+   */
   removeUpstream(upstream: URL | string): this {
     const found = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)
     if (found !== undefined) this.#part(found)
     return this
   }
 
-  /** The pool of an origin; undefined when there is none. */
+  /**
+   * The pool of an origin; undefined when there is none.
+   * @throws {InvalidArgumentError} no origin
+   */
   getUpstream(upstream: URL | string): Pool | undefined {
     return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool as Pool | undefined
   }
@@ -276,6 +282,7 @@ export class BalancedPool extends LifecycleDispatcher {
 
 /** The types of its options, as undici has them for its other pools. */
 export declare namespace BalancedPool {
+  /** Options of a BalancedPool as programs typed against undici give them. Source: undici's `BalancedPool.md`. */
   export interface Options extends DocumentedPoolOptions {
     /** The largest weight of an upstream, which is also what it starts with. Default: 100. */
     maxWeightPerServer?: number

@@ -51,7 +51,7 @@ export interface ClientOptions {
   parser?: ParserChoice | null
   /** Options of the connector, or a connector. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | Connector | null
-  /** Options of the connector too; those of `connect` come first. Source: undici's `Pool.md`. */
+  /** Options of the connector too; those of `connect` come first. Default: none. Source: undici's `Pool.md`. */
   tls?: Partial<BuildOptions> | null
   /**
    * Host and port by which an origin is known that is reached by its address: what `host` says, and with TLS the name

@@ -157,6 +157,7 @@ export class Client extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace Client {
+  /** Options of a Client as programs typed against undici give them. Source: undici's `Client.md`. */
   export interface Options extends DocumentedClientOptions {}
   export type SocketInfo = errors.SocketInfo
   export type H2Options = options.H2Options

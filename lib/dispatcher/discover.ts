@@ -22,7 +22,7 @@ export interface Discovery {
 
 /**
  * Adds and removes upstreams of a pool as the source says, until the pool is closed or destroyed. When the source fails
- * or ends, upstreams stay as last known.
+ * or ends, upstreams stay as last known. Ours.
  * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source. What
  *   it throws becomes a warning of the process. Default: nobody is told.
  * @throws {InvalidArgumentError} no pool, no async iterable, or no function

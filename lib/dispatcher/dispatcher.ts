@@ -19,6 +19,7 @@ import type { LegacyDispatchHandler } from '../exchange/handler.js'
 // biome-ignore lint/suspicious/noExplicitAny: it is not ours to say
 export type Elsewhere = any
 type Callback<Data> = (error: Error | null, data: Data) => void
+/** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
 export type Dispatch = Dispatcher.Dispatch
 /** Wraps the way requests are sent. */
 export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
@@ -44,14 +45,20 @@ export class Dispatcher extends EventEmitter {
     throw new NotSupportedError('not implemented')
   }
 
-  /** Takes no more requests, and ends when those under way have ended. */
+  /**
+   * Takes no more requests, and ends when those under way have ended.
+   * @throws {NotSupportedError} the dispatcher has no `close` of its own
+   */
   close(callback: () => void): void
   close(): Promise<void>
   close(_callback?: () => void): Promise<void> | void {
     throw new NotSupportedError('not implemented')
   }
 
-  /** Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed. */
+  /**
+   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
+   * @throws {NotSupportedError} the dispatcher has no `destroy` of its own
+   */
   destroy(callback: () => void): void
   destroy(error: Error | null, callback: () => void): void
   destroy(error?: Error | null): Promise<void>
@@ -92,7 +99,10 @@ export class Dispatcher extends EventEmitter {
   }
 
   pipeline(options: never, ...rest: Elsewhere[]): Elsewhere
-  /** A duplex whose writable side is the request body and whose readable side is what `handler` returns. */
+  /**
+   * A duplex whose writable side is the request body and whose readable side is what `handler` returns.
+   * @throws {InvalidArgumentError} an option or the handler is not what is documented
+   */
   pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
   pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
@@ -190,8 +200,11 @@ export declare namespace Dispatcher {
     readonly destroyed?: boolean
     readonly stats?: unknown
   }
+  /** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
   export type Dispatch = Dispatcher['dispatch']
+  /** Wraps the way requests are sent. */
   export type DispatcherComposeInterceptor = (dispatch: Dispatch) => Dispatch
+  /** Wraps the way requests are sent. */
   export type DispatchInterceptor = (dispatch: Dispatch) => Dispatch
   export type HttpMethod = exchange.HttpMethod
   export type DispatchOptions = exchange.DispatchOptions
@@ -220,7 +233,10 @@ export function withOrigin(dispatcher: Dispatcher, options: exchange.DispatchOpt
   return origin === null || options?.origin != null ? options : { ...options, origin }
 }
 
-/** A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. */
+/**
+ * A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. Source: undici's
+ * `Dispatcher.md`.
+ */
 export class ComposedDispatcher extends Dispatcher {
   /** What it was composed from. */
   readonly base: Dispatcher
@@ -236,14 +252,17 @@ export class ComposedDispatcher extends Dispatcher {
     return this.base.boundOrigin ?? null
   }
 
+  /** The base's. */
   get closed(): boolean {
     return (this.base as ComposedDispatcher).closed
   }
 
+  /** The base's. */
   get destroyed(): boolean {
     return (this.base as ComposedDispatcher).destroyed
   }
 
+  /** The base's. */
   get stats(): unknown {
     return (this.base as ComposedDispatcher).stats
   }
@@ -252,12 +271,20 @@ export class ComposedDispatcher extends Dispatcher {
     return this.#dispatch(withDeadline(withOrigin(this.base, unpolluted(options))), handler)
   }
 
+  /**
+   * That of the base.
+   * @throws what it throws
+   */
   override close(callback: () => void): void
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     return callback === undefined ? this.base.close() : this.base.close(callback)
   }
 
+  /**
+   * That of the base.
+   * @throws what it throws
+   */
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>
@@ -272,33 +299,40 @@ export class ComposedDispatcher extends Dispatcher {
     return this.base
   }
 
+  /** Of the base. */
   override on(event: string, listener: (...values: never[]) => void): this {
     this.#events.on(event, listener as () => void)
     return this
   }
 
+  /** Of the base. */
   override once(event: string, listener: (...values: never[]) => void): this {
     this.#events.once(event, listener as () => void)
     return this
   }
 
+  /** Of the base. */
   override off(event: string, listener: (...values: never[]) => void): this {
     this.#events.off(event, listener as () => void)
     return this
   }
 
+  /** Of the base. */
   override addListener(event: string, listener: (...values: never[]) => void): this {
     return this.on(event, listener)
   }
 
+  /** Of the base. */
   override removeListener(event: string, listener: (...values: never[]) => void): this {
     return this.off(event, listener)
   }
 
+  /** Of the base. */
   override listenerCount(event: string): number {
     return this.#events.listenerCount(event)
   }
 
+  /** Of the base. */
   override emit(event: string, ...values: unknown[]): boolean {
     return this.#events.emit(event, ...values)
   }

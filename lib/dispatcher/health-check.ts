@@ -5,7 +5,7 @@ import { invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
 import type { Upstream } from './upstream.js'
 
-/** How upstreams are asked whether they are well; by Envoy's names. Times in ms. */
+/** How upstreams are asked whether they are well; times in ms. Source: Envoy's "Health checking". */
 export interface HealthCheckOptions {
   /** Asked for by GET; well is who answers with 2xx. Default: `/`. */
   path?: string
@@ -25,7 +25,7 @@ type Settings = Required<HealthCheckOptions>
 
 /**
  * Asks each upstream again and again, over connections of its pool, and leaves out those that do not answer. Upstreams
- * are taken for well at first.
+ * are taken for well at first. Source: Envoy's "Health checking".
  */
 export class HealthCheck implements UpstreamWatcher<Upstream> {
   readonly #settings: Settings

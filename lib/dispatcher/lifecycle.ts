@@ -77,6 +77,10 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     return this.send(unpolluted(options), handler)
   }
 
+  /**
+   * Takes no more requests, and ends when those under way have ended.
+   * @throws {InvalidArgumentError} the callback is no function
+   */
   override close(callback: Done): void
   override close(): Promise<void>
   override close(callback?: Done): Promise<void> | void {
@@ -86,6 +90,10 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     this.#close(() => tell(null), tell)
   }
 
+  /**
+   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
+   * @throws {InvalidArgumentError} the callback is no function
+   */
   override destroy(callback: Done): void
   override destroy(error: Error | null, callback: Done): void
   override destroy(error?: Error | null): Promise<void>

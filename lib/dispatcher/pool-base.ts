@@ -36,6 +36,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   #serving = false
   #emptied = false
 
+  /** @throws {InvalidArgumentError} the url or an option is not what is documented */
   constructor(url: URL | string, options: PoolOptions, picker: (bounded: boolean) => Picker<Member>) {
     super()
     this.#url = parseOrigin(url)
@@ -213,27 +214,31 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#busy += difference
   }
 
+  /** @hidden */
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
     if (!this.#members.has(member)) return
     this.#picker.freed(member)
     this.#serve(targets)
   }
 
+  /** @hidden */
   onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {
     this.emit('connect', origin, [this, ...targets])
   }
 
+  /** @hidden */
   onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
     this.emit('disconnect', origin, [this, ...targets], error)
   }
 
-  /** A client that can not connect makes room for another. */
+  /** @hidden A client that can not connect makes room for another. */
   onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
     this.#part(member)
     this.emit('connectionError', origin, [this, ...targets], error)
     queueMicrotask(() => this.#serve())
   }
 
+  /** @hidden */
   onMemberExpired(member: Member): void {
     this.#part(member)
     this.#serve()
@@ -241,14 +246,17 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   // What handlers ask for while they wait
 
+  /** @hidden */
   onExchangeAborted(exchange: Exchange): void {
     if (!this.#waiting.remove(exchange)) return
     this.#tally.add('queued', -1)
     this.#serve()
   }
 
+  /** @hidden */
   onExchangePaused(): void {}
 
+  /** @hidden */
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {

@@ -19,6 +19,7 @@ export class Pool extends PoolBase {
 
 /** The types that undici documents, under the same names. */
 export declare namespace Pool {
+  /** Options of a Pool as programs typed against undici give them. Source: undici's `Pool.md`. */
   export interface Options extends DocumentedPoolOptions {}
   export type PoolStats = Stats
 }

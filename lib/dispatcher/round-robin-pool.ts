@@ -21,6 +21,7 @@ export class RoundRobinPool extends PoolBase {
 
 /** The types that undici documents, under the same names. */
 export declare namespace RoundRobinPool {
+  /** Options of a pool as programs typed against undici give them. Source: undici's `RoundRobinPool.md`. */
   export interface Options extends DocumentedPoolOptions {}
   export type RoundRobinPoolStats = PoolStats
 }

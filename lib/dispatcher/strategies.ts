@@ -5,13 +5,13 @@ import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { now } from '../base/clock.js'
 import { invalidOption } from '../errors.js'
 
-/** Options of {@link leastRequests}. */
+/** Options of {@link leastRequests}. Ours. */
 export interface LeastRequestsOptions {
   /** Numbers from 0 up to 1, without it. Default: `Math.random`. */
   random?: Random
 }
 
-/** Options of {@link peakEwma}. */
+/** Options of {@link peakEwma}. Source: Finagle's "Peak EWMA". */
 export interface PeakEwmaOptions extends LeastRequestsOptions {
   /** ms in which an old latency comes to count e times less. Default: 10 000. */
   decayTime?: number
@@ -20,7 +20,8 @@ export interface PeakEwmaOptions extends LeastRequestsOptions {
 }
 
 /**
- * Of two upstreams drawn by weight, the one with fewer requests for its weight.
+ * Of two upstreams drawn by weight, the one with fewer requests for its weight. Source: "The Power of Two
+ * Random Choices", Mitzenmacher, Richa and Sitaraman.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {

@@ -3,19 +3,19 @@ import { unpolluted } from '../base/unpolluted.js'
 import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
 import type { Exchange } from './exchange.js'
 
-/** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. */
+/** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. Ours. */
 export interface Timeouts {
-  /** From dispatch until it is handed to a connection, the opening of one included. */
+  /** From dispatch until it is handed to a connection, the opening of one included. Default: none. */
   queue?: number | null
-  /** While a connection is being opened for it. Of a client, a pool or an agent: what `connectTimeout` is. */
+  /** While a connection is being opened for it. Of a client, a pool or an agent: what `connectTimeout` is. Default: none. */
   connect?: number | null
-  /** What `headersTimeout` is. */
+  /** What `headersTimeout` is. Default: that. */
   headers?: number | null
-  /** What `bodyTimeout` is. */
+  /** What `bodyTimeout` is. Default: that. */
   body?: number | null
-  /** From dispatch until the response has ended, tries by interceptors and what lies between them included. */
+  /** From dispatch until the response has ended, tries by interceptors and what lies between them included. Default: none. */
   total?: number | null
-  /** When all has to be done, in ms of `performance.now()`; `compose` makes it of {@link total}, for all tries. */
+  /** When all has to be done, in ms of `performance.now()`; `compose` makes it of {@link total}, for all tries. Default: none. */
   deadline?: number | null
 }
 

@@ -51,12 +51,13 @@ export interface FormDataLike {
   readonly [Symbol.toStringTag]: string
 }
 
-/** Options of one request. */
+/** Options of one request. Source: undici's `Dispatcher.md`. */
 export interface DispatchOptions {
-  /** Where to; only an Agent needs it. */
+  /** Where to; only an Agent needs it. Default: the dispatcher's own. */
   origin?: string | URL
   /** Request target: starts with a slash, or is an absolute URL. */
   path: string
+  /** Any method (RFC 9110 §9), in capitals as it is to be sent. */
   method: HttpMethod
   /** Default: none. */
   body?: string | Buffer | Uint8Array | Readable | null | FormDataLike
@@ -69,7 +70,7 @@ export interface DispatchOptions {
   idempotent?: boolean
   /** Nothing is pipelined behind it before its head came. Default: false. */
   blocking?: boolean
-  /** IP type of service, 0 to 255; accepted, and set by the connector's option of that name. */
+  /** IP type of service, an integer from 0 to 255; accepted, and set by the connector's option of that name. Default: none. */
   typeOfService?: number | null
   /** Protocol to change to, such as `websocket`. Default: none. */
   upgrade?: boolean | string | null

@@ -42,6 +42,7 @@ export interface DispatchHandler {
   ): void
   /** A piece of the body; the handler owns it. */
   onResponseData?(controller: DispatchController, chunk: Buffer): void
+  /** All of the response came. */
   onResponseEnd?(controller: DispatchController, trailers: IncomingHeaders): void
   /** The last call when the request failed. Must not throw. */
   onResponseError?(controller: DispatchController, error: Error): void

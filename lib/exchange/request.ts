@@ -59,7 +59,7 @@ export interface DispatchInput {
   expectContinue?: boolean | null | undefined
   /** Origins that a BalancedPool leaves out as long as it has others, and to which it adds the one it sends this to. */
   tried?: string[] | null | undefined
-  /** IP type of service, 0 to 255; accepted, and set by the connector's option of that name. */
+  /** IP type of service, an integer from 0 to 255; accepted, and set by the connector's option of that name. Default: none. */
   typeOfService?: number | null | undefined
 }
 

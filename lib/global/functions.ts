@@ -89,7 +89,7 @@ export function connect<Opaque = null>(
 ): void
 /** {@link connect}, told by a callback. */
 export function connect(url: UrlInput, callback: Callback<api.ConnectData>): void
-/** Opens a tunnel by CONNECT to the origin of `url`, whose path is what the server is asked for. */
+/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6) to the origin of `url`, whose path is what the server is asked for. */
 export function connect<Opaque = null>(
   url: UrlInput,
   options?: Options<api.ConnectOptions<Opaque>> | null,

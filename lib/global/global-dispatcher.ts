@@ -15,7 +15,7 @@ export function getGlobalDispatcher(): Dispatcher {
 
 /**
  * Names the dispatcher that {@link getGlobalDispatcher} returns. The runtime's `fetch` is not touched: `install()`
- * is for that.
+ * is for that. Source: undici's `index.md`.
  * @throws {InvalidArgumentError} no dispatcher
  */
 export function setGlobalDispatcher<Implementation extends Dispatcher>(dispatcher: Implementation): void {

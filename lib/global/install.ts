@@ -22,7 +22,8 @@ let before: Map<symbol, unknown> | null = null
 
 /**
  * Routes the runtime's built-in `fetch` through `dispatcher`, until {@link uninstall}; without one through whatever
- * {@link getGlobalDispatcher} returns at the time of each request. A `dispatcher` given to `fetch` itself goes first. A second call changes the dispatcher.
+ * {@link getGlobalDispatcher} returns at the time of each request. A `dispatcher` given to `fetch` itself goes first. A second
+ * call changes the dispatcher. Source: undici's `index.md`.
  * @throws {InvalidArgumentError} no dispatcher
  * @throws {NotSupportedError} a runtime whose `fetch` is not built on dispatchers
  */
@@ -37,7 +38,7 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
   for (const hook of found.keys()) put(hook, dispatcher)
 }
 
-/** Gives the runtime's `fetch` back the dispatcher that it had. Without {@link install} before, it does nothing. */
+/** Gives the runtime's `fetch` back the dispatcher that it had. Without {@link install} before, it does nothing. Ours. */
 export function uninstall(): void {
   if (before === null) return
   for (const [hook, value] of before) put(hook, value)

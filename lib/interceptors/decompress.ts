@@ -29,6 +29,7 @@ const MAX_CODINGS = 5
 /**
  * Undoes `gzip`, `x-gzip`, `deflate`, `br` and, where the runtime can, `zstd`, one or several of them; what it does not
  * know stays as it is. `content-encoding` and `content-length` are taken out of the fields of what it undid.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function decompress(options: DecompressOptions = {}): DispatchInterceptor {

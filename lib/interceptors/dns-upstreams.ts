@@ -8,7 +8,7 @@ import { invalidOption } from '../errors.js'
 import { hostOf } from './dns-records.js'
 import { Lookups, type Service, type UpstreamResolver } from './lookups.js'
 
-/** Options of {@link dnsUpstreams}. */
+/** Options of {@link dnsUpstreams}. Ours. */
 export interface DNSUpstreamsOptions {
   /** ms; records that hold more shortly are asked for no sooner. After failures doubled each time. Default: 1 000. */
   minTTL?: number
@@ -26,7 +26,7 @@ const SERVICE = /^_[^.]+\._[^.]+\./
 /**
  * The addresses of a name as upstreams, for `discover`: asked for again whenever they cease to hold. Requests keep the
  * name in `host`, and certificates must be of it. A name such as `_http._tcp.example.com` stands for its SRV records:
- * targets of the lowest priority, with port and weight; the name is what follows. While name servers fail, or know no
+ * targets of the lowest priority, with port and weight (RFC 2782); the name is what follows. While name servers fail, or know no
  * address, upstreams stay as last known. Names are complete: neither search domains nor `/etc/hosts` are looked at.
  * @throws {InvalidArgumentError} no origin with a name, or an option that is not what is documented
  */

@@ -69,6 +69,7 @@ const UNREACHED = new Set([
  * Looks hosts up itself, remembers their addresses and takes turns among them. The `host` field and the TLS server
  * name stay those of the host. An address that can not be connected to is left out, and the request goes to the next.
  * For a dispatcher that goes where a request says, such as an Agent; innermost, as the others work with names.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function dns(options: DNSOptions = {}): DispatchInterceptor {

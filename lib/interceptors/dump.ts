@@ -18,6 +18,7 @@ export interface DumpOptions {
 /**
  * Reads response bodies to their end and hands nothing of them out. `dumpMaxSize` beside the options of a request is
  * its own `maxSize`.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function dump(options: DumpOptions = {}): DispatchInterceptor {

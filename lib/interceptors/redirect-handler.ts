@@ -57,8 +57,11 @@ function lowerCased(names: readonly string[] | null | undefined): Set<string> {
  * the way. Source: undici's `RedirectHandler.md`.
  */
 export class RedirectHandler implements DispatchHandler {
+  /** Sends the requests that follow redirects. */
   readonly dispatch: Dispatch
+  /** Redirects followed at most; null for none. */
   readonly maxRedirections: number | null
+  /** Who asked. */
   readonly handler: DispatchHandler | LegacyDispatchHandler
   /** All URLs that answered so far. */
   readonly history: URL[] = []

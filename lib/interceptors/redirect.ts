@@ -4,6 +4,7 @@ import { checkRedirectOptions, RedirectHandler, type RedirectOptions } from './r
 
 /**
  * Follows redirects. Each option can be given with a request as well, which then counts.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {

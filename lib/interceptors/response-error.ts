@@ -22,6 +22,7 @@ const DISCARD_LIMIT = 65536
 /**
  * Makes a ResponseError of a response with a status from 400 on. Its `body` is the text of a `text/plain` body, the
  * value of an `application/json` one (its text, if it is not JSON after all), and otherwise an empty string.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {

@@ -2,7 +2,7 @@ import { positive } from '../balance/settings.js'
 import { now } from '../base/clock.js'
 import { invalidOption } from '../errors.js'
 
-/** How much may be tried again, all requests taken together; by Finagle's names. */
+/** How much may be tried again, all requests taken together. Source: Finagle's `RetryBudget`. */
 export interface RetryBudgetOptions {
   /** Tries for each request. Default: 0.2. */
   ratio?: number

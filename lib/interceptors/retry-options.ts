@@ -33,13 +33,13 @@ export interface RetryOptions {
   maxTimeout?: number
   /** First wait in ms. Default: 500. */
   minTimeout?: number
-  /** By what each wait is longer than the last. Default: 2. */
+  /** By what number of times each wait is longer than the last. Default: 2. */
   timeoutFactor?: number
   /** Wait as long as `retry-after` says. Default: true. */
   retryAfter?: boolean
-  /** Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
+  /** Methods that are tried again. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
   methods?: HttpMethod[]
-  /** Default: 500, 502, 503, 504, 429. */
+  /** Statuses of responses after which another try makes sense. Default: 500, 502, 503, 504, 429. */
   statusCodes?: number[]
   /**
    * Codes of errors after which another try makes sense. Default: ECONNRESET, ECONNREFUSED, ENOTFOUND, ENETDOWN,

@@ -9,6 +9,7 @@ import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOpt
 /**
  * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
  * over `options`.
+ * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function retry(options: RetryAllInput = {}): DispatchInterceptor {

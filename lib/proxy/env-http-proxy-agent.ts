@@ -101,6 +101,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace EnvHttpProxyAgent {
+  /** Options as programs typed against undici give them. Source: undici's `EnvHttpProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
     /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
     httpProxy?: string

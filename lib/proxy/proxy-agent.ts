@@ -118,6 +118,7 @@ export class ProxyAgent extends LifecycleDispatcher {
 
 /** The types that undici documents, under the same names. */
 export declare namespace ProxyAgent {
+  /** Options of a ProxyAgent as programs typed against undici give them. Source: undici's `ProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
     /** Where the proxy is, such as `http://user:password@proxy.example:3128`. */
     uri: string

@@ -15,15 +15,15 @@ import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers
 export interface ProxyAgentOptions extends AgentOptions {
   /** Where the proxy is, such as `http://user:password@proxy.example:3128`. */
   uri: string | URL
-  /** The whole value of `proxy-authorization`, such as `Bearer …`. Not together with `auth`. */
+  /** The whole value of `proxy-authorization`, such as `Bearer …`. Not together with `auth`. Default: none. */
   token?: string | null
-  /** User and password, `user:password` in base64, for the Basic scheme. Deprecated: use `token`. */
+  /** User and password, `user:password` in base64, for the Basic scheme. Default: none. Deprecated: use `token`. */
   auth?: string | null
   /** Fields for the proxy: sent with CONNECT, and with each request that goes without a tunnel. Default: none. */
   headers?: HeadersInput
-  /** Connector options for TLS to the origin, inside the tunnel. */
+  /** Connector options for TLS to the origin, inside the tunnel. Default: those of `buildConnector()`. */
   requestTls?: BuildOptions | null
-  /** Connector options for the way to the proxy. */
+  /** Connector options for the way to the proxy. Default: those of `buildConnector()`. */
   proxyTls?: BuildOptions | null
   /** Makes the dispatcher that speaks to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
   clientFactory?: Factory<URL, object> | null

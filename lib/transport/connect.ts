@@ -79,16 +79,21 @@ export function serverNameOf(connector: Connector, target: ConnectorOptions): st
 
 /** The types that undici documents, under the same names. */
 export declare namespace buildConnector {
+  /** Options of `buildConnector`. */
   export type BuildOptions = Settable
+  /** What a connector is told of one connection. */
   export type Options = Omit<ConnectorOptions, 'onread'>
+  /** Null and a socket, or an error and null. */
   type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
+  /** To be called once. */
   export type Callback = (...args: CallbackArgs) => void
+  /** Opens a connection and calls back. */
   export type connector = (options: Options, callback: Callback) => void
 }
 type Settable = BuildOptions
 
 /**
- * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions.
+ * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions. Source: undici's `Connector.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function buildConnector(options: BuildOptions = {}): buildConnector.connector {

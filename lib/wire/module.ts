@@ -8,6 +8,7 @@ let provided: object | null = null
 /**
  * Gives the parser as a `WebAssembly.Module`, for runtimes that forbid to compile bytes: workerd compiles the file
  * `llhttp.wasm` of this package as it loads the program. To be called before the first request.
+ * Ours.
  */
 export function provideParser(module: object): void {
   provided = module

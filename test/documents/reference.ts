@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import ts from 'typescript'
+
+const OPTIONS = /(Options|Opts)$|^Timeouts$/
+const UNIT =
+  /\b(ms|bytes?|seconds?|percent|part|requests?|responses?|tries|times?|connections?|clients?|sessions?|origins?|hosts?|redirects|retry|checks?|numbers?|weight|family|integer|port|addresses)\b/i
+const SOURCE = /RFC \d{4}|Source:|Ours\b/
+/** What need not say its default: it is refused, or nothing is done with it. */
+const IDLE = /^(Withdrawn|Accepted and ignored|Use )/
+
+/** A program whose exports are looked at. */
+export interface Library {
+  program: ts.Program
+  checker: ts.TypeChecker
+  /** Files by whose exports it is used. */
+  entries: readonly string[]
+  /** Only what is declared below is ours to document. */
+  root: string
+}
+
+export function libraryOf(root: string, entries: readonly string[]): Library {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent({ ...config, files: [], include: [] }, ts.sys, root)
+  const program = ts.createProgram(
+    entries.map((name) => join(root, name)),
+    { ...options, noEmit: true },
+  )
+  return { program, checker: program.getTypeChecker(), entries: entries.map((name) => join(root, name)), root }
+}
+
+/** What the reference lacks, as `name: what`. */
+export function lacks(library: Library): string[] {
+  const visit = new Visit(library)
+  for (const entry of library.entries) {
+    const file = library.program.getSourceFile(entry)
+    const module = file === undefined ? undefined : library.checker.getSymbolAtLocation(file)
+    if (module === undefined) throw new Error(`${entry} exports nothing`)
+    visit.exportsOf(module, '')
+  }
+  return [...visit.found].sort()
+}
+
+class Visit {
+  readonly found = new Set<string>()
+  readonly #library: Library
+  readonly #seen = new Set<ts.Symbol>()
+
+  constructor(library: Library) {
+    this.#library = library
+  }
+
+  get #checker(): ts.TypeChecker {
+    return this.#library.checker
+  }
+
+  exportsOf(module: ts.Symbol, prefix: string): void {
+    for (const symbol of this.#checker.getExportsOfModule(module)) this.#exported(symbol, `${prefix}${symbol.name}`)
+  }
+
+  #exported(alias: ts.Symbol, name: string): void {
+    const symbol = alias.flags & ts.SymbolFlags.Alias ? this.#checker.getAliasedSymbol(alias) : alias
+    if (this.#seen.has(symbol)) return
+    this.#seen.add(symbol)
+    const declarations = (symbol.declarations ?? []).filter((one) => this.#isOurs(one))
+    const [first] = declarations
+    if (first === undefined) return
+    if (ts.isSourceFile(first)) return this.exportsOf(symbol, `${name}.`)
+    const text = this.#textOf(symbol)
+    if (!/\w+ \w+.*\.$/s.test(text)) this.#lacks(name, 'no meaning')
+    for (const one of declarations) this.#declared(one, name, text)
+    if (symbol.exports !== undefined && declarations.some(ts.isModuleDeclaration)) {
+      for (const inner of symbol.exports.values()) {
+        if (!(inner.flags & ts.SymbolFlags.Prototype) && this.#isInNamespace(inner))
+          this.#exported(inner, `${name}.${inner.name}`)
+      }
+    }
+  }
+
+  #isInNamespace(symbol: ts.Symbol): boolean {
+    return symbol.declarations?.some((one) => ts.isModuleBlock(one.parent)) ?? false
+  }
+
+  #declared(one: ts.Declaration, name: string, text: string): void {
+    if (ts.isInterfaceDeclaration(one) && OPTIONS.test(name)) this.#options(one, { name, text })
+    const used = ts.isClassDeclaration(one) || ts.isFunctionDeclaration(one)
+    const isError = this.#isError(one)
+    if (used && !isError && !SOURCE.test(text)) this.#lacks(name, 'no source')
+    if (ts.isFunctionDeclaration(one)) this.#throws(one, name)
+    if (ts.isClassDeclaration(one) && !isError) this.#members(one, name)
+  }
+
+  /** Those of its parents too, as far as they are ours. */
+  #members(one: ts.ClassDeclaration, name: string): void {
+    for (const member of one.members) this.#member(member, name)
+    const clause = one.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0]
+    const parent = clause === undefined ? undefined : this.#checker.getTypeAtLocation(clause).symbol
+    for (const above of parent?.declarations ?? []) {
+      if (!ts.isClassDeclaration(above) || !this.#isOurs(above) || this.#seen.has(parent as ts.Symbol)) continue
+      this.#seen.add(parent as ts.Symbol)
+      this.#members(above, parent?.name as string)
+    }
+  }
+
+  /** Its meaning is in a table, with cause and cure. */
+  #isError(one: ts.Declaration): boolean {
+    return /\blib[/\\]errors(\.ts$|[/\\])/.test(one.getSourceFile().fileName)
+  }
+
+  #options(one: ts.InterfaceDeclaration, { name, text }: { name: string; text: string }): void {
+    if (!SOURCE.test(text)) this.#lacks(name, 'no source')
+    for (const member of one.members) {
+      if (!ts.isPropertySignature(member) && !ts.isMethodSignature(member)) continue
+      const symbol = this.#checker.getSymbolAtLocation(member.name)
+      if (symbol === undefined) continue
+      const said = this.#textOf(symbol)
+      const place = `${name}.${symbol.name}`
+      if (said === '') this.#lacks(place, 'no meaning')
+      else if (!IDLE.test(said)) {
+        if (member.questionToken !== undefined && !/Default/.test(said)) this.#lacks(place, 'no default')
+        const type = this.#checker.typeToString(this.#checker.getTypeAtLocation(member))
+        if (/\bnumber\b/.test(type) && !UNIT.test(said) && !/\bms\b/.test(text)) this.#lacks(place, 'no unit')
+      }
+    }
+  }
+
+  #member(member: ts.ClassElement, owner: string): void {
+    const flags = ts.getCombinedModifierFlags(member)
+    if (flags & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) return
+    if (member.name !== undefined && !ts.isIdentifier(member.name)) return
+    if (ts.getJSDocTags(member).some(({ tagName }) => /^(internal|hidden)$/.test(tagName.text))) return
+    const isMethod = ts.isMethodDeclaration(member) || ts.isConstructorDeclaration(member)
+    const name = `${owner}.${ts.isConstructorDeclaration(member) ? 'constructor' : member.name?.getText()}`
+    const symbol = member.name === undefined ? undefined : this.#checker.getSymbolAtLocation(member.name)
+    const isHidden = symbol?.getJsDocTags(this.#checker).some((tag) => /^(internal|hidden)$/.test(tag.name)) ?? false
+    if (isHidden) return
+    if (symbol !== undefined && this.#textOf(symbol) === '') this.#lacks(name, 'no meaning')
+    if (isMethod && member.body !== undefined) this.#throws(member, name)
+  }
+
+  /** What throws, or calls what says that it throws, says so itself, and by which errors. */
+  #throws(one: ts.FunctionDeclaration | ts.MethodDeclaration | ts.ConstructorDeclaration, name: string): void {
+    const symbol = one.name === undefined ? undefined : this.#checker.getSymbolAtLocation(one.name)
+    const tags =
+      symbol?.getJsDocTags(this.#checker) ?? ts.getJSDocTags(one).map(({ tagName }) => ({ name: tagName.text }))
+    if (one.body === undefined || tags.some((tag) => tag.name === 'throws')) return
+    const reason = this.#thrownIn(one.body)
+    if (reason !== null) this.#lacks(name, `no @throws, though ${reason}`)
+  }
+
+  /** Null where nothing is thrown that leaves a function at once. */
+  #thrownIn(node: ts.Node): string | null {
+    if (ts.isFunctionLike(node) || ts.isTryStatement(node)) return null
+    if (ts.isThrowStatement(node)) return 'it throws'
+    // What is given nothing has nothing to complain of.
+    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && (node.arguments?.length ?? 0) > 0) {
+      const declaration = this.#checker.getResolvedSignature(node)?.declaration
+      const tags = declaration === undefined || !this.#isOurs(declaration) ? [] : ts.getJSDocTags(declaration)
+      if (tags.some(({ tagName }) => tagName.text === 'throws')) return `${node.expression.getText()} does`
+    }
+    return ts.forEachChild(node, (child) => this.#thrownIn(child) ?? undefined) ?? null
+  }
+
+  /** Its own docstring, that of what it stands for, or of what it overrides. */
+  #textOf(symbol: ts.Symbol): string {
+    const text = ts.displayPartsToString(symbol.getDocumentationComment(this.#checker)).trim()
+    if (text !== '') return text
+    for (const one of symbol.declarations ?? []) {
+      if (!ts.isTypeAliasDeclaration(one)) continue
+      const node = one.type
+      const name = ts.isTypeReferenceNode(node) ? node.typeName : ts.isTypeQueryNode(node) ? node.exprName : undefined
+      const target = name === undefined ? undefined : this.#checker.getSymbolAtLocation(name)
+      if (target === undefined) continue
+      return this.#textOf(target.flags & ts.SymbolFlags.Alias ? this.#checker.getAliasedSymbol(target) : target)
+    }
+    return ''
+  }
+
+  #isOurs(one: ts.Node): boolean {
+    const { fileName } = one.getSourceFile()
+    return fileName.startsWith(this.#library.root) && !fileName.includes('node_modules')
+  }
+
+  #lacks(name: string, what: string): void {
+    this.found.add(`${name}: ${what}`)
+  }
+}
