@@ -6,7 +6,7 @@ const BUCKETS = 26 * HALF
 
 /**
  * Counts times by their length, in memory that does not grow: 26 KB. Times are in ms, kept as whole microseconds up to
- * 71 minutes and told to within 1 % (two significant digits): below 256 µs exactly, above in 128 steps to each doubling.
+ * 71 minutes and told to within 1 % (two significant digits): below 256 µs exactly, above in 128 steps to each doubling. Ours.
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS)
@@ -58,6 +58,7 @@ export class LatencyHistogram {
     this.#count = this.#sum = this.#max = 0
   }
 
+  /** In ms, as `JSON.stringify` takes it. */
   toJSON(): { count: number; mean: number; p50: number; p90: number; p99: number; p999: number; max: number } {
     const [p50, p90, p99, p999] = [50, 90, 99, 99.9].map((percent) => this.percentile(percent)) as [
       number,

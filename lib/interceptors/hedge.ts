@@ -11,7 +11,10 @@ import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js'
 
 /** Options of `interceptors.hedge`. An addition to undici's set; by gRPC's and Envoy's names. */
 export interface HedgeOptions {
-  /** ms without a response head after which another try is sent. With `percentile`: until that is known. */
+  /**
+   * ms without a response head after which another try is sent. With `percentile`: until that is
+   * known. Default: none, one of the two is needed.
+   */
   delay?: number | null | undefined
   /**
    * The delay is what this share of the last requests, in %, did not exceed until their response head: measured anew
@@ -31,7 +34,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
  * Sends a request a second time when no response head has come after a while, over another upstream if there is one.
  * The first head counts, unless it says 429 or 5xx and another try is under way; all other tries are cancelled at once.
  * A try that fails is no failure as long as there is another. Only requests that are idempotent, by their method or
- * their `idempotent`, and whose body can be sent again; no upgrades.
+ * their `idempotent`, and whose body can be sent again; no upgrades. Ours.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {

@@ -25,6 +25,7 @@ export class LatencyRecorder {
     for (const histogram of [this.queue, this.connect, this.firstByte]) histogram.reset()
   }
 
+  /** Figures of each, as `JSON.stringify` takes them. */
   toJSON(): { [name in 'queue' | 'connect' | 'firstByte']: ReturnType<LatencyHistogram['toJSON']> } {
     const { queue, connect, firstByte } = this
     return { queue: queue.toJSON(), connect: connect.toJSON(), firstByte: firstByte.toJSON() }
@@ -33,7 +34,7 @@ export class LatencyRecorder {
 
 /**
  * Records in `recorder` what became of each request: by `timings`, which all of them have then. Next to a pool it counts
- * each try of interceptors beyond it, beyond those their last.
+ * each try of interceptors beyond it, beyond those their last. Ours.
  * @throws {InvalidArgumentError} no LatencyRecorder
  */
 export function latency(recorder: LatencyRecorder): DispatchInterceptor {

@@ -4,7 +4,7 @@ import ts from 'typescript'
 const OPTIONS = /(Options|Opts)$|^Timeouts$/
 const UNIT =
   /\b(ms|bytes?|seconds?|percent|part|requests?|responses?|tries|times?|connections?|clients?|sessions?|origins?|hosts?|redirects|retry|checks?|numbers?|weight|family|integer|port|addresses)\b/i
-const SOURCE = /RFC \d{4}|Source:|Ours\b/
+const SOURCE = /RFC \d{4}|Source:|Ours\b|An addition to undici/
 /** What need not say its default: it is refused, or nothing is done with it. */
 const IDLE = /^(Withdrawn|Accepted and ignored|Use )/
 
