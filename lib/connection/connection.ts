@@ -15,15 +15,12 @@ import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import type { BodySenderListener } from './send-body.js'
-import { Silence, type SilenceListener } from './silence.js'
+import { Silence, type SilenceListener, TURN } from './silence.js'
 import { ConnectionState, READ, READING, WRITING } from './state.js'
 import { idleTimeOf, timeoutOf } from './timeouts.js'
 
 /** How many bytes of a response that nobody wants are read to keep the connection. */
 const DISCARD_LIMIT = 131072
-
-/** ms within which what a server did is taken to have been read. */
-const TURN = 1
 
 let opened = 0
 
@@ -151,6 +148,12 @@ export class Connection implements Listener {
     this.#sent++
     writer.write(exchange, close)
     this.onBodyProgress()
+  }
+
+  /** Takes no more, and ends with what is under way: at once with `error` when that is nothing. */
+  retire(error: Error): void {
+    this.#state.keepAlive = 'last'
+    if (this.#pipeline.size === 0) this.destroy(error)
   }
 
   /** Ends everything with `error`: nothing is sent again. */

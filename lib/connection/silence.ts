@@ -2,6 +2,9 @@ import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 
 const UNCHANGED = -1
 
+/** ms within which what a server did is taken to have been read. */
+export const TURN = 1
+
 /** Who is told when the server is silent for too long. */
 export interface SilenceListener {
   onSilence(): void

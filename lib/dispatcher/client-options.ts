@@ -39,6 +39,11 @@ export interface ClientOptions {
   maxResponseSize?: number | null
   /** Requests per connection; 0 for no limit. Default: no limit. */
   maxRequestsPerClient?: number | null
+  /**
+   * ms after which a connection takes no more requests, and is closed when those under way have ended: up to 10 % sooner
+   * by chance, so that those opened together do not end together. Default: no limit.
+   */
+  maxConnectionAge?: number | null
   /** Requests under way on the connection at once; 0 also ends keep-alive. Default: 1. */
   pipelining?: number | null
   /** Refuse a body whose length is not its `content-length`. Default: true. */
@@ -123,7 +128,7 @@ export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
 /** What undici has not. */
-type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority'
+type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority' | 'maxConnectionAge'
 
 /** Options of a Client as they are documented. */
 export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | Ours>> {
@@ -146,6 +151,8 @@ export interface ResolvedClientOptions {
   pipelining: number
   /** Infinity for no limit. */
   maxQueued: number
+  /** Infinity for no limit. */
+  maxConnectionAge: number
   limits: Limits | null
   timings: boolean
   strictContentLength: boolean
@@ -186,6 +193,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: whole('pipelining', options.pipelining, 1),
     maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
+    maxConnectionAge: positive('maxConnectionAge', options.maxConnectionAge, Number.POSITIVE_INFINITY),
     limits: limitsOf({ ...timeouts, connect: 0 }, null),
     timings: flag('timings', options.timings, false),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),

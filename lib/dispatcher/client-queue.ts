@@ -1,4 +1,4 @@
-import { queueMicrotask, setImmediate } from '../base/clock.js'
+import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
@@ -6,6 +6,7 @@ import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import type { ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
+import type { Opening } from '../exchange/watch.js'
 import { serverNameOf } from '../transport/connect.js'
 import type { Site } from './site.js'
 
@@ -21,9 +22,13 @@ export type ClientQueueEvent =
   | 'socketClosed'
   | 'handlerError'
 type Tell = (event: ClientQueueEvent, error?: Error) => void
+type Opened = (error: Error | null) => void
+
+/** By how much of it a connection may end before its age, so that not all end at once. */
+const JITTER = 0.1
 
 /** The requests that wait for one origin, and the one connection that serves them. */
-export class ClientQueue implements ConnectionOwner, Carrier {
+export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   readonly #site: Site
   readonly #tell: Tell
   #tally: Tally | null = null
@@ -40,6 +45,10 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   /** One with limits of its own has waited here. */
   #hurried = false
   #halted = false
+  /** For the end of the connection's life; null when that has none. */
+  #age: Alarm | null = null
+  /** Who wants to know when there is a connection, requests or not. */
+  #expecting: Opened[] | null = null
 
   constructor(site: Site, tell: Tell) {
     this.#site = site
@@ -86,6 +95,11 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.pump()
   }
 
+  /** Nothing waits, nothing runs, and no connection is being opened. */
+  get resting(): boolean {
+    return this.size === 0 && !this.#loading && (this.#connection === null || this.#connected)
+  }
+
   /** As many requests are here as may be under way at once. */
   get busy(): boolean {
     return this.#waiting.size > 0 || this.#running >= Math.max(1, this.#pipelining)
@@ -127,7 +141,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.#pumping = true
     for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
       if (this.#isNamedOtherwise(next) && !this.#retire()) break
-      if (this.#connection === null) this.#connect(next)
+      if (this.#connection === null) this.#connect(next.request.hostHeader, next.watch === null ? null : {})
       const connection = this.#connection
       // A connector that answers at once lets handlers and listeners change all of it.
       if (connection === null && this.#waiting.size > 0 && !this.#loading) setImmediate(() => this.pump())
@@ -161,20 +175,44 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     return true
   }
 
-  #connect(first: Exchange): void {
+  /** Connects, though nothing waits; tells once it has, or could not. */
+  open(opened: Opened): void {
+    if (this.#connected) return opened(null)
+    this.#expecting ??= []
+    this.#expecting.push(opened)
+    this.#openExpected()
+  }
+
+  #openExpected(): void {
+    if (this.#expecting !== null && this.#connection === null && !this.#halted) this.#connect(this.#site.url.host, null)
+  }
+
+  #tellOpened(error: Error | null): void {
+    const expecting = this.#expecting
+    this.#expecting = null
+    for (const opened of expecting ?? []) opened(error === null ? null : replicate(error))
+  }
+
+  /** Closes the connection if nothing needs it now. */
+  closeIdle(): void {
+    if (this.resting) this.#connection?.destroy(new InformationalError('the idle connection was closed'))
+  }
+
+  /** `host`: the `host` field of the request that it is opened for. */
+  #connect(host: string, marks: Opening | null): void {
     if (this.#loading) return
     try {
       const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      const marks = first.watch === null ? null : {}
       this.#connection = new Connection(this, this.#site.connection, { engine, marks })
     } catch (error) {
       // No parser: then there is none for any of them.
+      this.#tellOpened(error as Error)
       this.#failWaiting(error as Error, false)
       return queueMicrotask(() => this.#tell('progress'))
     }
-    this.#host = first.request.hostHeader
-    this.#connection.connect(this.#host)
+    this.#host = host
+    this.#connection.connect(host)
     this.#tellConnecting(true)
   }
 
@@ -183,9 +221,11 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     const done = () => {
       this.#loading = false
       this.pump()
+      this.#openExpected()
       this.#tell('progress')
     }
     loadScriptEngine().then(done, (error: Error) => {
+      this.#tellOpened(error)
       this.#failWaiting(error, false)
       done()
     })
@@ -194,6 +234,7 @@ export class ClientQueue implements ConnectionOwner, Carrier {
   /** Fails all that waits and all that runs; nothing is connected any more after. */
   destroy(error: Error): void {
     this.#halted = true
+    this.#tellOpened(error)
     this.#failWaiting(error, false)
     this.#connection?.destroy(error)
     this.#connection = null
@@ -237,16 +278,27 @@ export class ClientQueue implements ConnectionOwner, Carrier {
     this.#sockets++
     this.#tellConnecting(false)
     this.#count()
+    const { maxConnectionAge } = this.#site
+    if (maxConnectionAge < Number.POSITIVE_INFINITY) {
+      this.#age ??= new Alarm(this)
+      this.#age.set(maxConnectionAge * (1 - JITTER * Math.random()))
+    }
     this.#tell('connect')
+    this.#tellOpened(null)
     this.pump()
   }
 
   onConnectFailed(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return
     this.#connection = null
+    this.#tellOpened(error)
     this.#tell('connectionError', error)
     this.#failWaiting(error, true)
     this.#tell('progress')
+  }
+
+  onAlarm(): void {
+    this.#connection?.retire(new InformationalError('the connection reached maxConnectionAge'))
   }
 
   onRunningChanged(): void {
@@ -260,7 +312,10 @@ export class ClientQueue implements ConnectionOwner, Carrier {
 
   onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
     const wasConnected = this.#connected
-    if (connection === this.#connection) this.#connection = null
+    if (connection === this.#connection) {
+      this.#connection = null
+      this.#age?.drop()
+    }
     for (const exchange of unstarted.reverse()) {
       exchange.carrier = this
       this.#waiting.unshift(exchange)

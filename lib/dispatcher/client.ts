@@ -1,6 +1,6 @@
 import type { Tally } from '../base/tally.js'
 import type * as errors from '../errors.js'
-import { QueueFullError, UNSENT } from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request } from '../exchange/request.js'
@@ -62,6 +62,22 @@ export class Client extends LifecycleDispatcher {
   /** A snapshot of what is connected, waiting and under way. */
   get stats(): ClientStats {
     return new ClientStats(this.#queue)
+  }
+
+  /**
+   * Connects, TLS included, and sends nothing; done when there is a connection.
+   * @throws (rejects) what failed, ClientClosedError or ClientDestroyedError
+   */
+  warm(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.closed) reject(this.destroyed ? new ClientDestroyedError() : new ClientClosedError())
+      else this.#queue.open((error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  /** Closes the connection if it is idle, and nothing else: the next request opens another. */
+  closeIdle(): void {
+    this.#queue.closeIdle()
   }
 
   /** @internal Counts in `tally`, from now on. */

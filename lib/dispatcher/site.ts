@@ -17,6 +17,8 @@ export interface Site {
   readonly connection: ConnectionOptions
   readonly pipelining: number
   readonly maxQueued: number
+  /** ms */
+  readonly maxConnectionAge: number
   readonly parser: ResolvedClientOptions['parser']
 }
 
@@ -40,6 +42,7 @@ export function makeSite(url: URL, options: ResolvedClientOptions): Site {
     connection: connectionOptions(url, options),
     pipelining: options.pipelining,
     maxQueued: options.maxQueued,
+    maxConnectionAge: options.maxConnectionAge,
     parser: options.parser,
   }
 }

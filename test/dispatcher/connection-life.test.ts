@@ -1,0 +1,171 @@
+import type { Socket } from 'node:net'
+import t from 'tap'
+import { Client, errors } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import { event, httpsOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const get = { path: '/', method: 'GET' } as const
+
+/** Answers at once, with the number of the connection. */
+const counting = () =>
+  rawOrigin((socket, index) => onRequests(socket, () => void socket.write(response(String(index)))))
+
+/** Turns of the loop until it is so. */
+async function until(so: () => boolean): Promise<void> {
+  while (!so()) await new Promise(setImmediate)
+}
+
+t.test('Client.warm connects and sends nothing; the request after it takes that connection', async (t) => {
+  let bytes = 0
+  const origin = await rawOrigin((socket) => {
+    socket.on('data', (chunk) => {
+      bytes += chunk.length
+    })
+    onRequests(socket, () => void socket.write(response('warm')))
+  })
+  const client = new Client(origin.url)
+  const both = [client.warm(), client.warm()]
+  t.equal(client.stats.connected, false)
+  await Promise.all(both)
+  t.equal(client.stats.connected, true)
+  await client.warm()
+  await until(() => origin.sockets.size === 1)
+  t.equal(bytes, 0, 'nothing was sent')
+  t.strictSame({ ...client.stats }, { connected: true, pending: 0, running: 0, size: 0 })
+  const { body } = await client.request(get)
+  t.equal(await body.text(), 'warm')
+  t.equal(origin.connections, 1)
+  await client.close()
+  await t.rejects(client.warm(), errors.ClientDestroyedError)
+  await origin.close()
+})
+
+t.test('Client.warm does the TLS handshake', async (t) => {
+  const ca = await authority()
+  const origin = await httpsOrigin((_request, response) => response.end('secure'), await serverIdentity(ca))
+  const client = new Client(origin.url.replace('127.0.0.1', 'localhost'), { connect: { ca: ca.cert } })
+  await client.warm()
+  const [socket] = origin.sockets
+  t.ok(socket)
+  t.equal(await (await client.request(get)).body.text(), 'secure')
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
+})
+
+t.test('Client.warm rejects with what failed, and when the client ends meanwhile', async (t) => {
+  const gone = await rawOrigin(() => {})
+  await gone.close()
+  const client = new Client(gone.url)
+  const error = event<[URL, unknown, Error]>(client, 'connectionError')
+  await t.rejects(client.warm(), { code: 'ECONNREFUSED' })
+  t.match((await error)[2], { code: 'ECONNREFUSED' })
+  await t.rejects(client.warm(), { code: 'ECONNREFUSED' }, 'it tries again')
+  await client.close()
+
+  const silent = new Client('http://127.0.0.1:1', { connect: () => {} })
+  const opening = silent.warm()
+  const ended = t.rejects(opening, { message: 'the end' })
+  await silent.destroy(new Error('the end'))
+  await ended
+  const closing = new Client('http://127.0.0.1:1', { connect: () => {} })
+  const refused = t.rejects(closing.warm(), errors.ClientClosedError)
+  await closing.close()
+  await refused
+})
+
+t.test('Client.warm with the parser that is loaded when needed', async (t) => {
+  const origin = await counting()
+  const client = new Client(origin.url, { parser: 'js' })
+  await client.warm()
+  t.equal(await (await client.request(get)).body.text(), '0')
+  await client.close()
+  await origin.close()
+})
+
+t.test('Client.closeIdle closes what is idle, and nothing that is under way', async (t) => {
+  let answer = () => {}
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      answer = () => void socket.write(response('ok'))
+    }),
+  )
+  const client = new Client(origin.url)
+  client.closeIdle()
+  const first = client.request(get)
+  client.closeIdle()
+  await event(client, 'connect')
+  client.closeIdle()
+  await until(() => origin.sockets.size === 1 && client.stats.running === 1)
+  client.closeIdle()
+  const closed = event<[Socket]>(client, 'disconnect')
+  await until(() => {
+    answer()
+    return client.stats.running === 0
+  })
+  t.equal(await (await first).body.text(), 'ok')
+  client.closeIdle()
+  t.equal(client.stats.connected, false, 'at once')
+  await closed
+  await until(() => origin.sockets.size === 0)
+  const second = client.request(get)
+  await until(() => {
+    answer()
+    return client.stats.running === 0 && origin.connections === 2 && client.stats.pending === 0
+  })
+  t.equal(await (await second).body.text(), 'ok')
+  await client.close()
+  await origin.close()
+})
+
+t.test('maxConnectionAge closes an idle connection when its time comes', async (t) => {
+  const origin = await counting()
+  const client = new Client(origin.url, { maxConnectionAge: 40 })
+  t.equal(await (await client.request(get)).body.text(), '0')
+  const [, , error] = await event<[URL, unknown, Error]>(client, 'disconnect')
+  t.match(error, { name: 'InformationalError', message: /maxConnectionAge/ })
+  t.equal(await (await client.request(get)).body.text(), '1')
+  await client.close()
+  await origin.close()
+})
+
+t.test('maxConnectionAge ends no response: what waits goes to the next connection', async (t) => {
+  const answers: (() => void)[] = []
+  const origin = await rawOrigin((socket, index) =>
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET /old')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha')
+      answers.push(() => void socket.write(head.startsWith('GET /old') ? 'lf' : response(`on ${index}`)))
+    }),
+  )
+  const client = new Client(origin.url, { maxConnectionAge: 20, pipelining: 3 })
+  const { body } = await client.request({ ...get, path: '/old' })
+  const pipelined = client.request(get)
+  await until(() => answers.length === 2)
+  // By then it is too old: another alarm that was set later has gone off.
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  const later = client.request(get)
+  await new Promise(setImmediate)
+  t.strictSame({ ...client.stats }, { connected: true, pending: 1, running: 2, size: 3 }, 'none but those on it')
+  answers.shift()?.()
+  answers.shift()?.()
+  t.equal(await body.text(), 'half')
+  t.equal(await (await pipelined).body.text(), 'on 0')
+  await until(() => answers.length === 1)
+  t.equal(origin.connections, 2)
+  answers.shift()?.()
+  t.equal(await (await later).body.text(), 'on 1')
+  await client.close()
+  await origin.close()
+})
+
+t.test('maxConnectionAge is told at once when it is no time', (t) => {
+  for (const maxConnectionAge of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
+    const options = { maxConnectionAge } as unknown as { maxConnectionAge: number }
+    t.throws(() => new Client('http://localhost', options), {
+      code: 'UND_ERR_INVALID_ARG',
+      message: /maxConnectionAge/,
+    })
+  }
+  t.doesNotThrow(() => new Client('http://localhost', { maxConnectionAge: null }))
+  t.end()
+})
