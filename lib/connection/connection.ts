@@ -262,7 +262,7 @@ export class Connection implements Listener {
     if (this.#closed) return
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.#writer?.stop(exchange)
-    if (exchange.paused) this.#pauseReading()
+    if (exchange.paused && !exchange.done) this.#pauseReading()
     if (isBarrier(exchange)) this.#owner.onReady(this)
   }
 

@@ -5,7 +5,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { resolveClientOptions } from './client-options.js'
-import type { Dispatcher, Elsewhere } from './dispatcher.js'
+import { closeIdle, type Dispatcher, type Elsewhere } from './dispatcher.js'
 import { type Connected, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
@@ -68,6 +68,11 @@ export class Agent extends LifecycleDispatcher {
       if (own !== undefined) stats[origin] = own
     }
     return stats
+  }
+
+  /** Closes the connections that are idle now, and nothing else. */
+  closeIdle(): void {
+    for (const { dispatcher } of [...this.#entries.values()]) closeIdle(dispatcher)
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -166,8 +171,9 @@ export declare namespace Agent {
 }
 
 function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher {
-  if (options.connections !== 1) return new Pool(origin, options)
-  const { connections: _one, clientTtl: _ttl, ...rest } = options
+  const { connections, minConnections, maxIdleConnections } = options
+  if (connections !== 1 || minConnections || maxIdleConnections != null) return new Pool(origin, options)
+  const { connections: _one, clientTtl: _ttl, reuse: _order, ...rest } = options
   return new Client(origin, rest)
 }
 

@@ -8,7 +8,7 @@ import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
+import { beneath, closeIdle, type Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { Pool } from './pool.js'
@@ -133,12 +133,18 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
     const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: this.#slowStart })
-    poolBeneath(pool)?.countIn(this.#tally)
+    const base = beneath(pool)
+    if (base instanceof PoolBase) base.countIn(this.#tally)
     this.#listen(added)
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()
     this.#roster.add(added)
     for (const watch of this.#watches) watch.joined(added)
+  }
+
+  /** Closes the connections that are idle now, and nothing else. */
+  closeIdle(): void {
+    for (const { pool } of this.#upstreams.values()) closeIdle(pool)
   }
 
   /**
@@ -306,11 +312,4 @@ function watcherOf(option: Record<string, unknown>): UpstreamWatcher<Upstream>[]
   if (value === undefined || value === null) return []
   if (typeof value.watch === 'function') return [value]
   throw invalidOption(name, name === 'healthCheck' ? 'a HealthCheck' : 'an OutlierDetection', value)
-}
-
-/** Our own pool under however many interceptors. */
-function poolBeneath(dispatcher: Dispatcher): PoolBase | null {
-  let beneath = dispatcher
-  while (beneath instanceof ComposedDispatcher) beneath = beneath.base
-  return beneath instanceof PoolBase ? beneath : null
 }

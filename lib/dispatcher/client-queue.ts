@@ -95,9 +95,14 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     this.pump()
   }
 
+  /** There is a connection, or one is being opened. */
+  get opened(): boolean {
+    return this.#connection !== null || this.#loading
+  }
+
   /** Nothing waits, nothing runs, and no connection is being opened. */
   get resting(): boolean {
-    return this.size === 0 && !this.#loading && (this.#connection === null || this.#connected)
+    return this.size === 0 && (this.#connected || !this.opened)
   }
 
   /** As many requests are here as may be under way at once. */

@@ -32,6 +32,7 @@ export class Client extends LifecycleDispatcher {
   #needDrain = false
   #owner: ClientOwner | null = null
   #onTornDown: (() => void) | null = null
+  #onRest: (() => void) | null = null
 
   /**
    * @param url the origin: protocol, host and port
@@ -92,6 +93,21 @@ export class Client extends LifecycleDispatcher {
     return true
   }
 
+  /** @internal Tells each time that nothing waits, runs or is being opened. */
+  whenResting(onRest: () => void): void {
+    this.#onRest = onRest
+  }
+
+  /** @internal There is a connection, or one is being opened. */
+  get opened(): boolean {
+    return this.#queue.opened
+  }
+
+  /** @internal Connected, with nothing to do. */
+  get idle(): boolean {
+    return this.#queue.connected && this.#queue.resting
+  }
+
   /** @internal Takes in a request that was checked elsewhere. */
   admit(exchange: Exchange): boolean {
     this.#queue.push(exchange)
@@ -143,6 +159,7 @@ export class Client extends LifecycleDispatcher {
       this.#owner?.onDrain(this.#site.url, [this])
       if (this.listenerCount('drain') > 0) this.emit('drain', this.#site.url, [this])
     }
+    if (this.#onRest !== null && this.#queue.resting) this.#onRest()
     this.settle()
   }
 
@@ -154,6 +171,7 @@ export class Client extends LifecycleDispatcher {
       case 'connect':
         this.#owner?.onConnect(url, [this])
         this.emit(event, url, [this])
+        if (this.#onRest !== null && this.#queue.resting) this.#onRest()
         break
       case 'disconnect':
         this.#owner?.onDisconnect(url, [this], error as Error)

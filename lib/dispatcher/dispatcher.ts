@@ -337,3 +337,15 @@ export class ComposedDispatcher extends Dispatcher {
     return this.#events.emit(event, ...values)
   }
 }
+
+/** What stands under however many interceptors. */
+export function beneath(dispatcher: Dispatcher): Dispatcher {
+  let base = dispatcher
+  while (base instanceof ComposedDispatcher) base = base.base
+  return base
+}
+
+/** What is idle of a dispatcher that knows of such. */
+export function closeIdle(dispatcher: Dispatcher): void {
+  ;(beneath(dispatcher) as { closeIdle?(): void }).closeIdle?.()
+}

@@ -3,7 +3,7 @@ import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
 import { Client, type ClientOwner } from './client.js'
-import { ComposedDispatcher, type Dispatcher } from './dispatcher.js'
+import { beneath, type Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
 
 /** Whom a member of a pool tells what happened. */
@@ -15,6 +15,7 @@ export interface MemberListener {
   onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberExpired(member: Member): void
+  onMemberResting(member: Member): void
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
@@ -25,7 +26,8 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   readonly dispatcher: Dispatcher
   readonly #listener: MemberListener
   readonly #tally: Tally
-  readonly #counted: boolean
+  /** The Client under however many interceptors; null when somebody else's dispatcher is there. */
+  readonly client: Client | null
   readonly #ttl: Alarm | null
   #busy = false
 
@@ -33,13 +35,19 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     this.dispatcher = dispatcher
     this.#listener = part.listener
     this.#tally = part.tally
-    const client = clientBeneath(dispatcher)
-    this.#counted = client !== null
+    const base = beneath(dispatcher)
+    const client = base instanceof Client ? base : null
+    this.client = client
     client?.countIn(part.tally)
     // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
     if (client === null || client !== dispatcher || !client.belongTo(this)) this.#listen()
     this.#ttl = part.ttl === null ? null : new Alarm(this)
     this.#ttl?.set(part.ttl as number)
+  }
+
+  /** Tells the listener each time that it has nothing to do. */
+  tellRest(): void {
+    this.client?.whenResting(() => this.#listener.onMemberResting(this))
   }
 
   #listen(): void {
@@ -48,6 +56,16 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     dispatcher.on('connect', (origin, targets) => this.onConnect(origin, targets))
     dispatcher.on('disconnect', (...event) => this.onDisconnect(...event))
     dispatcher.on('connectionError', (...event) => this.onConnectionError(...event))
+  }
+
+  /** It has a connection, or opens one. */
+  get opened(): boolean {
+    return this.client?.opened === true
+  }
+
+  /** Connected, with nothing to do. */
+  get idle(): boolean {
+    return this.client?.idle === true
   }
 
   /** It said that it can take no more, and has not said otherwise since. */
@@ -91,23 +109,16 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   }
 
   onConnect(origin: URL, targets: readonly Dispatcher[]): void {
-    if (!this.#counted) this.#tally.add('connected', 1)
+    if (this.client === null) this.#tally.add('connected', 1)
     this.#listener.onMemberConnect(this, origin, targets)
   }
 
   onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void {
-    if (!this.#counted) this.#tally.add('connected', -1)
+    if (this.client === null) this.#tally.add('connected', -1)
     this.#listener.onMemberDisconnect(this, origin, { targets, error })
   }
 
   onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void {
     this.#listener.onMemberConnectionError(this, origin, { targets, error })
   }
-}
-
-/** The Client under however many interceptors; null when somebody else's dispatcher is there. */
-function clientBeneath(dispatcher: Dispatcher): Client | null {
-  let beneath = dispatcher
-  while (beneath instanceof ComposedDispatcher) beneath = beneath.base
-  return beneath instanceof Client ? beneath : null
 }

@@ -2,17 +2,18 @@ import type { Picker } from '../balance/picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { Tally } from '../base/tally.js'
-import { invalidOption, QueueFullError, UNSENT } from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, invalidOption, QueueFullError, UNSENT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
-import { type DocumentedClientOptions, resolveClientOptions } from './client-options.js'
-import type { Dispatcher } from './dispatcher.js'
+import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
+import { closeIdle, type Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
+import { Refill } from './refill.js'
 import { makeSite, share } from './site.js'
 import { PoolStats } from './stats.js'
 import { Parcel, type Waiting } from './waiting.js'
@@ -31,13 +32,16 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   readonly #tally = new Tally()
   /** Members that left and have requests to end. */
   readonly #leaving = new Map<Member, Promise<void>>()
+  /** Those that rested and may still, the longest first; null when nobody asks. */
+  readonly #idle: Set<Member> | null
+  readonly #refill: Refill | null
   #busy = 0
   #needDrain = false
   #serving = false
   #emptied = false
 
   /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-  constructor(url: URL | string, options: PoolOptions, picker: (bounded: boolean) => Picker<Member>) {
+  constructor(url: URL | string, options: PoolOptions, picker: (options: ResolvedPoolOptions) => Picker<Member>) {
     super()
     this.#url = parseOrigin(url)
     const resolved = resolvePoolOptions(options)
@@ -48,7 +52,9 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#defaults = site.defaults
     this.#pipelining = site.pipelining
     if (resolved.factory === null) share(site, this.#options.client)
-    this.#picker = picker(Number.isFinite(this.#options.connections))
+    this.#picker = picker(resolved)
+    this.#idle = resolved.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
+    this.#refill = resolved.minConnections === 0 ? null : new Refill(() => this.#fill())
   }
 
   /** @internal */
@@ -59,6 +65,27 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   /** A snapshot of connections and requests of all clients. */
   get stats(): PoolStats {
     return new PoolStats(this.#tally)
+  }
+
+  /**
+   * Opens connections until there are `count`, or as many as may be: TCP and TLS, no request is sent.
+   * @returns how many are connected then
+   * @throws (rejects) what failed, when all failed; InvalidArgumentError
+   */
+  async warm(count: number): Promise<number> {
+    const wanted = Math.min(whole('count', count, 0), this.#options.connections)
+    if (this.closed) throw this.destroyed ? new ClientDestroyedError() : new ClientClosedError()
+    const members = [...this.#members].sort((a, b) => Number(b.opened) - Number(a.opened))
+    while (members.length < wanted) members.push(this.#join())
+    const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
+    const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+    if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
+    return this.#tally.connected
+  }
+
+  /** Closes the connections that are idle now, and nothing else. */
+  closeIdle(): void {
+    for (const member of [...this.#members]) this.#release(member)
   }
 
   /** @internal Counts in `parent` too, from now on. */
@@ -142,6 +169,8 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     if (typeof dispatcher?.dispatch !== 'function')
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     const member = new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })
+    if (this.#refill !== null && this.#members.size === 0) queueMicrotask(() => this.#fill())
+    if (this.#idle !== null) member.tellRest()
     this.#members.add(member)
     this.#picker.join(member)
     return member
@@ -168,8 +197,22 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     if (this.closed) this.#dismiss()
   }
 
+  #fill(): void {
+    if (!this.closed) this.warm(this.#options.minConnections).catch(() => {})
+  }
+
+  /** Lets one go that is idle. Whose last response has just ended may be so before it is given the next request. */
+  #release(member: Member): void {
+    if (!member.idle) return
+    this.#part(member)
+    closeIdle(member.dispatcher)
+    queueMicrotask(() => this.#serve())
+  }
+
   #part(member: Member): void {
     if (!this.#members.delete(member)) return
+    this.#idle?.delete(member)
+    this.#refill?.soon()
     this.#picker.leave(member)
     const left = member.leave()
     this.#leaving.set(member, left)
@@ -187,6 +230,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   /** Closes the members once nobody waits; they end what they have. */
   #dismiss(): void {
     if (this.#waiting.size > 0 || this.#emptied) return
+    this.#refill?.stop()
     for (const member of [...this.#members]) this.#part(member)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
@@ -196,6 +240,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   protected override tearDown(error: Error, done: () => void): void {
     this.#emptied = true
+    this.#refill?.stop()
     const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
       this.#tally.add('queued', -1)
@@ -228,6 +273,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   /** @hidden */
   onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
+    this.#refill?.soon()
     this.emit('disconnect', origin, [this, ...targets], error)
   }
 
@@ -242,6 +288,17 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   onMemberExpired(member: Member): void {
     this.#part(member)
     this.#serve()
+  }
+
+  /** @hidden Of more than may be idle, those that have been for longest go. */
+  onMemberResting(member: Member): void {
+    const idle = this.#idle as Set<Member>
+    const { maxIdleConnections } = this.#options
+    idle.delete(member)
+    if (this.#members.has(member)) idle.add(member)
+    if (idle.size <= maxIdleConnections) return
+    for (const one of idle) if (!one.idle) idle.delete(one)
+    for (const one of idle) if (idle.size > maxIdleConnections) this.#release(one)
   }
 
   // What handlers ask for while they wait

@@ -1,3 +1,4 @@
+import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption } from '../errors.js'
 import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -14,6 +15,18 @@ export interface PoolOptions extends ClientOptions {
   connections?: number | null
   /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
   clientTtl?: number | null
+  /**
+   * Connections kept open from the first request on: one that ends, by `keepAliveTimeout` too, is replaced, after a wait
+   * that grows up to 30 s while they do not last. They do not keep the process alive. Default: 0.
+   */
+  minConnections?: number | null
+  /** Idle connections kept: of more, those idle for longest are closed. Default: no limit. */
+  maxIdleConnections?: number | null
+  /**
+   * Which of the free clients of a Pool is next: who was used last, so that the others may go idle, or who was not for
+   * longest. Default: `lifo`.
+   */
+  reuse?: 'lifo' | 'fifo' | null
 }
 
 /** Options of a Pool as they are documented. */
@@ -33,13 +46,18 @@ export interface ResolvedPoolOptions {
   clientTtl: number | null
   /** Infinity for no limit. */
   maxQueued: number
+  minConnections: number
+  /** Infinity for no limit. */
+  maxIdleConnections: number
+  reuse: 'lifo' | 'fifo'
   client: ClientOptions
 }
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { factory = null, connections = null, clientTtl = null, maxQueued, ...client } = options
+  const { factory = null, connections = null, clientTtl = null, maxQueued, ...others } = unpolluted(options)
+  const { minConnections, maxIdleConnections, reuse, ...client } = others
   if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
@@ -47,11 +65,21 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (clientTtl !== null && (typeof clientTtl !== 'number' || !Number.isFinite(clientTtl) || clientTtl <= 0)) {
     throw invalidOption('clientTtl', 'a number of ms above 0, or null', clientTtl)
   }
+  const most = connections || Number.POSITIVE_INFINITY
+  const least = whole('minConnections', minConnections, 0)
+  const idle = whole('maxIdleConnections', maxIdleConnections, Number.POSITIVE_INFINITY)
+  if (least > Math.min(most, idle)) {
+    throw invalidOption('minConnections', 'no more than connections and maxIdleConnections', least)
+  }
+  if (reuse != null && reuse !== 'lifo' && reuse !== 'fifo') throw invalidOption('reuse', "'lifo' or 'fifo'", reuse)
   return {
     factory,
-    connections: connections || Number.POSITIVE_INFINITY,
+    connections: most,
     clientTtl,
     maxQueued: whole('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
+    minConnections: least,
+    maxIdleConnections: idle,
+    reuse: reuse ?? 'lifo',
     client,
   }
 }

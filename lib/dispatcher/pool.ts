@@ -13,7 +13,7 @@ export class Pool extends PoolBase {
    * @throws {InvalidArgumentError} the url or an option is not what is documented
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super(url, options, () => new FirstFree('last'))
+    super(url, options, ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last'))
   }
 }
 

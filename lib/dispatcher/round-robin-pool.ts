@@ -15,7 +15,9 @@ export class RoundRobinPool extends PoolBase {
    * @throws {InvalidArgumentError} the url or an option is not what is documented
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super(url, options, (bounded) => (bounded ? new RoundRobin() : new FirstFree('longest')))
+    super(url, options, ({ connections }) =>
+      Number.isFinite(connections) ? new RoundRobin() : new FirstFree('longest'),
+    )
   }
 }
 

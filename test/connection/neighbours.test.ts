@@ -58,3 +58,31 @@ t.test('what a server says too much does not fail the next request, of which no 
   await client.close()
   await origin.close()
 })
+
+t.test('who pauses, and is given up in mid-pipeline, holds up nobody behind it', async (t) => {
+  const heads: string[] = []
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      heads.push(head)
+      if (heads.length === 3) for (const body of ['first', 'given up', 'last']) socket.write(response(body))
+    }),
+  )
+  const client = new Client(origin.url, { pipelining: 3 })
+  const first = client.request({ path: '/', method: 'GET' })
+  client.dispatch(
+    { path: '/', method: 'GET' },
+    {
+      onRequestStart(controller) {
+        controller.pause()
+        setImmediate(() => controller.abort(new Error('given up')))
+      },
+      onResponseError: (_controller, error) => t.match(error, { message: 'given up' }),
+    },
+  )
+  const last = client.request({ path: '/', method: 'GET' })
+  t.equal(await (await first).body.text(), 'first')
+  t.equal(await (await last).body.text(), 'last')
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
+})

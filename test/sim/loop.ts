@@ -14,6 +14,7 @@ const real = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
 }
+const realRandom = Math.random
 
 /**
  * An event loop whose time stands still while anything runs, with the phases of Node's: timers, poll (here: what the
@@ -24,6 +25,8 @@ export class Loop {
   /** Callbacks run so far. */
   steps = 0
   readonly #random: Random
+  /** Where the library draws from. */
+  readonly #chance: Random
   readonly #timers: Entry[] = []
   readonly #arrivals: Entry[] = []
   #immediates: Entry[] = []
@@ -35,6 +38,7 @@ export class Loop {
 
   constructor(random: Random, hiccups: number) {
     this.#random = random
+    this.#chance = random.fork(1)
     this.#hiccups = hiccups
   }
 
@@ -45,11 +49,13 @@ export class Loop {
       clearTimeout: (entry: Entry | undefined) => this.#cancel(entry),
     })
     performance.now = () => this.now
+    Math.random = () => this.#chance.next()
     checkIn(this)
   }
 
   uninstall(): void {
     Object.assign(globalThis, real)
+    Math.random = realRandom
     checkIn(null)
     delete (performance as { now?: unknown }).now
   }

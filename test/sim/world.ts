@@ -61,6 +61,7 @@ export class World implements Surroundings, Watch {
   /** Origins ('' unless it is an Agent) for which `dispatch` said false. */
   readonly #thirsty = new Set<string>()
   #ends = 0
+  #warming = 0
   #settled = 0
   #failure: Error | null = null
   readonly #engine = wasmEngine() as WasmEngine
@@ -131,7 +132,8 @@ export class World implements Surroundings, Watch {
   meddle(): void {
     const { random } = this
     const what = random.next()
-    if (what < 0.7 || !this.wild) {
+    if (what < 0.05) this.#dispatcher.closeIdle()
+    else if (what < 0.7 || !this.wild) {
       if (this.#calls.length < 60) this.#dispatch()
     } else if (what < 0.97) this.#abortOne()
     else if (what < 0.985) this.#close()
@@ -165,6 +167,8 @@ export class World implements Surroundings, Watch {
     const { random } = this
     const what = random.next()
     if (what < 0.1 && this.wild) this.#abortOne()
+    else if (what > 0.97) this.#dispatcher.closeIdle()
+    else if (what > 0.93) this.#warm()
     else if (what < 0.13 && this.#dispatcher instanceof Client) {
       this.#dispatcher.pipelining = random.between(1, 4)
       this.pipelining = Math.max(this.pipelining, this.#dispatcher.pipelining)
@@ -194,6 +198,19 @@ export class World implements Surroundings, Watch {
   #abortOne(): void {
     const live = [...this.#live]
     if (live.length > 0) this.random.pick(live).abort()
+  }
+
+  /** Must be told how it went, whatever happens. */
+  #warm(): void {
+    const dispatcher = this.#dispatcher
+    if (!(dispatcher instanceof Client || dispatcher instanceof Pool || dispatcher instanceof RoundRobinPool)) return
+    const count = this.random.between(0, 4)
+    this.trace(() => `warm(${count})`)
+    this.#warming++
+    const told = () => {
+      this.#warming--
+    }
+    dispatcher.warm(count).then(told, told)
   }
 
   #close(): void {
@@ -231,6 +248,7 @@ export class World implements Surroundings, Watch {
       keepAliveTimeout: random.spread(1, 10_000),
       keepAliveTimeoutThreshold: random.pick([0, 1000, 2000]),
       maxRequestsPerClient: random.chance(0.2) ? random.between(1, 5) : 0,
+      maxConnectionAge: random.chance(0.2) ? random.spread(1, 10_000) : null,
       parser: random.chance(0.1) ? ('js' as const) : ('auto' as const),
       ...(random.chance(0.6) ? { connectTimeout: time(5000) } : { connect: this.#network.connector }),
     }
@@ -241,6 +259,8 @@ export class World implements Surroundings, Watch {
       ...options,
       connections: random.pick([null, 1, 2, 3, 5]),
       clientTtl: random.chance(0.15) ? random.spread(1, 5000) : null,
+      maxIdleConnections: random.chance(0.2) ? random.between(0, 3) : null,
+      reuse: random.pick(['lifo', 'fifo'] as const),
     }
     const pooled = this.#walks ? { ...many, factory: clients } : many
     if (this.#kind === 'Pool') return new Pool(ORIGINS[0] as string, pooled)
@@ -340,6 +360,7 @@ export class World implements Surroundings, Watch {
     const open = this.#network.sockets.filter((socket) => !socket.gone)
     if (open.length > 0) this.violation(`sockets are left: ${open.map(({ name }) => name)}`)
     if (this.#thirsty.size > 0) this.violation('no drain came')
+    if (this.#warming > 0) this.violation('warm() does not end')
     if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
     this.#checkNothing()
   }
