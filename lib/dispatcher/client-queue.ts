@@ -189,7 +189,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   #openExpected(): void {
-    if (this.#expecting !== null && this.#connection === null && !this.#halted) this.#connect(this.#site.url.host, null)
+    if (this.#expecting !== null && this.#connection === null && !this.#halted) this.#connect(this.#site.defaults.host, null)
   }
 
   #tellOpened(error: Error | null): void {
