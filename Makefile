@@ -16,8 +16,8 @@ help: ## list the targets
 sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
 	@node dist/test/sim/main.js $(ARGS)
 
-demo: build ## embedded origins on loopback, every dispatcher at work, a table of what happened
-	@node dist/bench/demo.js
+demo: build ## every dispatcher at work over embedded origins, one of which dies; 20 seconds, live on a terminal: ARGS=--json
+	@node dist/bench/demo.js $(ARGS)
 
 docs: build ## the reference of the API, made of the docstrings: docs/index.html
 	@$(BIN)/typedoc --entryPoints lib/index.ts --out docs --readme README.md --includeVersion --excludeInternal --excludePrivate --disableSources --validation.notExported false --treatWarningsAsErrors --logLevel Warn

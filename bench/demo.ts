@@ -1,3 +1,4 @@
+// `make demo`: every kind of request against embedded origins. `--json`, `--quick`, `--spoil`: see demo/settings.ts.
 import { Client } from '../lib/index.js'
 import { plainOrigin, secureOrigin, unixOrigin } from './demo/origins.js'
 import { chunked, drive, echo, head, upload } from './demo/parts.js'
@@ -8,6 +9,8 @@ async function plain(rows: Row[], stats: Record<string, unknown>): Promise<void>
   const origin = await plainOrigin('plain')
   const client = new Client(origin.url)
   heading(`Client on ${origin.url}`)
+  const first = await echo(client, 'GET')(0)
+  if (first) heading(`  the first response came ${Math.round(performance.now())} ms after this process began`)
   rows.push(await drive({ what: 'GET, pipelining 1', origin, total: 5000, width: 1 }, echo(client, 'GET')))
   const body = () => Buffer.alloc(1024, 'b')
   rows.push(await drive({ what: 'POST 1 KB', origin, total: 3000, width: 1 }, echo(client, 'POST', body, 1024)))

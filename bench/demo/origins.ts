@@ -4,6 +4,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { spoil } from './settings.js'
 
 /** An embedded origin that counts what it served. */
 export interface Origin {
@@ -13,6 +14,11 @@ export interface Origin {
   readonly connections: number
   /** Requests served over each connection, in the order in which they were opened. */
   readonly perConnection: number[]
+  readonly down: boolean
+  /** It is gone at once, with all connections. */
+  kill(): void
+  /** It is there again, at the same port. */
+  revive(): void
   close(): Promise<void>
 }
 
@@ -29,7 +35,7 @@ function answer(request: http.IncomingMessage, reply: http.ServerResponse): void
       for (let line = 0; line < LINES; line++) reply.write(`line ${line}\n`)
       return void reply.end()
     }
-    const body = JSON.stringify({ method: request.method, path: request.url, bytes })
+    const body = JSON.stringify({ method: spoil && bytes === 0 ? 'NONE' : request.method, path: request.url, bytes })
     reply.setHeader('content-type', 'application/json')
     reply.setHeader('content-length', Buffer.byteLength(body))
     reply.end(request.method === 'HEAD' ? undefined : body)
@@ -56,7 +62,8 @@ async function listen(
     if (where.path === undefined) server.listen(0, '127.0.0.1', resolve)
     else server.listen(where.path, resolve)
   })
-  const host = where.path === undefined ? `127.0.0.1:${(server.address() as AddressInfo).port}` : 'localhost'
+  const { port } = (where.path === undefined ? server.address() : { port: 0 }) as AddressInfo
+  const host = where.path === undefined ? `127.0.0.1:${port}` : 'localhost'
   return {
     name,
     url: `${where.protocol}//${host}`,
@@ -69,6 +76,14 @@ async function listen(
     get perConnection() {
       return [...bySocket.values()]
     },
+    get down() {
+      return !server.listening
+    },
+    kill: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+    revive: () => void server.listen(port, '127.0.0.1'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

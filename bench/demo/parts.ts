@@ -2,45 +2,61 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from '../../lib/index.js'
 import type { Origin } from './origins.js'
 import { finished, progress, type Row } from './report.js'
+import { times } from './settings.js'
 
 /** Sends one request and says whether its answer was right. */
 export type Ask = (index: number) => Promise<boolean>
 
-/** Keeps `width` requests under way until `total` were sent. */
-export async function drive(
-  part: {
-    what: string
-    origin: Pick<Origin, 'connections'>
-    total: number
-    width: number
-    note?: string
-    live?: () => string
-  },
-  ask: Ask,
-): Promise<Row> {
-  const { what, origin, total, width, note = '', live } = part
+/** What a part of the demo does. */
+interface Part {
+  what: string
+  origin: Pick<Origin, 'connections'>
+  /** How many requests; or until when, by `performance.now()`. */
+  total?: number
+  until?: number
+  width: number
+  note?: string
+  /** Whom to show in a live view. */
+  servers?: readonly Origin[]
+  pool?: { readonly stats: object }
+}
+
+/** Keeps `width` requests under way until all were sent. */
+export async function drive(part: Part, ask: Ask): Promise<Row> {
+  const { what, origin, width, note = '', servers = [], pool, until = Number.POSITIVE_INFINITY } = part
+  const total = part.total === undefined ? null : times(part.total)
   const started = performance.now()
   const connectionsBefore = origin.connections
   let next = 0
   let wrong = 0
-  let shown = started
+  let done = 0
   const worker = async (): Promise<void> => {
-    while (next < total) {
-      const index = next++
-      if (!(await ask(index).catch(() => false))) wrong++
-      const now = performance.now()
-      if (now - shown < 100) continue
-      shown = now
-      progress(
-        `${what}: ${next} of ${total}, ${Math.round((next * 1000) / (now - started))} requests/s${live === undefined ? '' : `  ${live()}`}`,
-      )
+    while (next < (total ?? Number.POSITIVE_INFINITY) && performance.now() < until) {
+      if (!(await ask(next++).catch(() => false))) wrong++
+      done++
     }
   }
+  const show = () => {
+    const shown = servers.map(({ name, served, down }) => ({ name, served, down }))
+    const seconds = (performance.now() - started) / 1000
+    progress({ what, done, total, seconds, servers: shown, stats: pool?.stats ?? null })
+  }
+  const showing = setInterval(show, 100)
   await Promise.all(Array.from({ length: width }, worker))
+  clearInterval(showing)
   const seconds = (performance.now() - started) / 1000
-  const row = { what, requests: total, wrong, seconds, connections: origin.connections - connectionsBefore, note }
+  const row = { what, requests: done, wrong, seconds, connections: origin.connections - connectionsBefore, note }
   finished(row)
   return row
+}
+
+/** Connections of several origins. */
+export function sum(origins: readonly Origin[]): Pick<Origin, 'connections'> {
+  return {
+    get connections() {
+      return origins.reduce((all, { connections }) => all + connections, 0)
+    },
+  }
 }
 
 interface Echo {

@@ -1,17 +1,11 @@
 import { Agent, BalancedPool, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
+import { failover } from './failover.js'
 import { type Origin, plainOrigin } from './origins.js'
-import { type Ask, drive, echo } from './parts.js'
+import { type Ask, drive, echo, sum } from './parts.js'
 import { heading, type Row } from './report.js'
+import { times } from './settings.js'
 
 type Stats = Record<string, unknown>
-
-function total(origins: readonly Origin[]): Pick<Origin, 'connections'> {
-  return {
-    get connections() {
-      return origins.reduce((sum, { connections }) => sum + connections, 0)
-    },
-  }
-}
 
 function shares(counts: readonly number[]): string {
   return `served ${counts.join(' / ')}`
@@ -23,8 +17,10 @@ async function single(rows: Row[], stats: Stats): Promise<void> {
     const origin = await plainOrigin(Class.name)
     const pool = new Class(origin.url, { connections: 10, pipelining: 2 })
     heading(`${Class.name} of 10 on ${origin.url}`)
-    const live = () => JSON.stringify(pool.stats)
-    const row = await drive({ what: Class.name, origin, total: 10_000, width: 30, live }, echo(pool, 'GET'))
+    const row = await drive(
+      { what: Class.name, origin, total: 10_000, width: 30, servers: [origin], pool },
+      echo(pool, 'GET'),
+    )
     rows.push({ ...row, note: `per connection: ${shares(origin.perConnection)}` })
     stats[Class.name] = { ...pool.stats }
     await pool.close()
@@ -43,12 +39,14 @@ async function balanced(rows: Row[], stats: Stats): Promise<void> {
   const leaving = origins[2] as Origin
   const ask = echo(pool, 'GET')
   const rolling: Ask = (index) => {
-    if (index === 3000) pool.removeUpstream(leaving.url)
-    if (index === 6000) pool.addUpstream(leaving.url)
+    if (index === times(3000)) pool.removeUpstream(leaving.url)
+    if (index === times(6000)) pool.addUpstream(leaving.url)
     return ask(index)
   }
-  const live = () => JSON.stringify(pool.stats)
-  const row = await drive({ what: 'BalancedPool', origin: total(origins), total: 9000, width: 20, live }, rolling)
+  const row = await drive(
+    { what: 'BalancedPool', origin: sum(origins), total: 9000, width: 20, servers: origins, pool },
+    rolling,
+  )
   rows.push({ ...row, note: `${shares(origins.map(({ served }) => served))}; the third was out for a third` })
   stats.BalancedPool = { ...pool.stats }
   await pool.close()
@@ -62,7 +60,7 @@ async function agent(rows: Row[], stats: Stats): Promise<void> {
   heading(`Agent for ${origins.map(({ url }) => url).join(', ')}`)
   const asks = origins.map(({ url }) => echo(bound(dispatcher, url), 'GET'))
   const ask: Ask = (index) => (asks[index % asks.length] as Ask)(index)
-  const row = await drive({ what: 'Agent', origin: total(origins), total: 6000, width: 12 }, ask)
+  const row = await drive({ what: 'Agent', origin: sum(origins), total: 6000, width: 12, servers: origins }, ask)
   rows.push({ ...row, note: shares(origins.map(({ served }) => served)) })
   stats.Agent = JSON.parse(JSON.stringify(dispatcher.stats))
   await dispatcher.close()
@@ -77,4 +75,5 @@ export async function pools(rows: Row[], stats: Stats): Promise<void> {
   await single(rows, stats)
   await balanced(rows, stats)
   await agent(rows, stats)
+  await failover(rows, stats)
 }

@@ -1,3 +1,6 @@
+import { frame, redraw, type Scene } from './frame.js'
+import { json } from './settings.js'
+
 /** What one part of the demo did. */
 export interface Row {
   what: string
@@ -10,19 +13,25 @@ export interface Row {
   note: string
 }
 
-const live = process.stdout.isTTY === true
-const json = process.argv.includes('--json')
+const live = process.stdout.isTTY === true && !json
+let before: Scene | null = null
+let lines = 0
 
-/** Progress in place on a terminal; in a pipe a line for each part. */
-export function progress(text: string): void {
-  if (json) return
-  if (live) process.stdout.write(`\r\x1b[K  ${text}`)
+/** Drawn in place on a terminal; nothing in a pipe. */
+export function progress(scene: Scene): void {
+  if (!live) return
+  const drawn = frame(scene, before, process.stdout.columns || 80)
+  process.stdout.write(redraw(lines, drawn))
+  before = scene
+  lines = drawn.length
 }
 
 export function finished(row: Row): void {
   if (json) return
   const line = `  ${row.wrong === 0 ? 'ok  ' : 'FAIL'} ${row.what}: ${row.requests} requests in ${row.seconds.toFixed(2)} s`
-  process.stdout.write(live ? `\r\x1b[K${line}\n` : `${line}\n`)
+  process.stdout.write(live ? redraw(lines, [line]) : `${line}\n`)
+  before = null
+  lines = 0
 }
 
 export function heading(text: string): void {
