@@ -8,9 +8,10 @@ import { Outlet } from '../transport/outlet.js'
 import type { Engine } from '../wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { inWords } from './inspect.js'
 import { openSocket } from './open-socket.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
-import { answersTo, isBarrier, mayFollow } from './pipelining.js'
+import { answersTo, DISCARD_LIMIT, isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
@@ -18,9 +19,6 @@ import type { BodySenderListener } from './send-body.js'
 import { Silence, type SilenceListener, TURN } from './silence.js'
 import { ConnectionState, READ, READING, WRITING } from './state.js'
 import { idleTimeOf, timeoutOf } from './timeouts.js'
-
-/** How many bytes of a response that nobody wants are read to keep the connection. */
-const DISCARD_LIMIT = 131072
 
 let opened = 0
 
@@ -71,24 +69,26 @@ export class Connection implements Listener {
     return this.#writer !== null && !this.#closed
   }
 
+  inspect(): string {
+    return inWords(this, { pipeline: this.#pipeline, state: this.#state, silence: this.#silence, sent: this.#sent })
+  }
+
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
     const to = { ...this.#options, host, onread: this.#inlet.onread, marks: this.marks }
     this.#opening = openSocket(to, (error, socket) => {
-      if (this.#closed) {
-        socket?.destroy()
-      } else if (error !== null) {
+      if (this.#closed) return void socket?.destroy()
+      if (error !== null) {
         this.#closed = true
         this.#reader.close()
-        this.#owner.onConnectFailed(this, error)
-      } else {
-        const { strictContentLength } = this.#options
-        const outlet = new Outlet(socket)
-        this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
-        this.#inlet.attach(socket, this)
-        this.#owner.onConnected(this)
-        if (!this.#closed && this.#pipeline.size === 0) this.#idle()
+        return this.#owner.onConnectFailed(this, error)
       }
+      const { strictContentLength } = this.#options
+      const outlet = new Outlet(socket)
+      this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
+      this.#inlet.attach(socket, this)
+      this.#owner.onConnected(this)
+      if (!this.#closed && this.#pipeline.size === 0) this.#idle()
     })
   }
 

@@ -2,6 +2,9 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { Request } from '../exchange/request.js'
 import { ANSWERS, type Answers } from '../wire/parser.js'
 
+/** How many bytes of a response that nobody wants are read to keep the connection. */
+export const DISCARD_LIMIT = 131072
+
 /** Nothing may be written behind it before its final head came. */
 export function isBarrier(exchange: Exchange): boolean {
   const { idempotent, blocking, upgrade } = exchange.request

@@ -6,6 +6,7 @@ import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { resolveClientOptions } from './client-options.js'
 import { closeIdle, type Dispatcher, type Elsewhere } from './dispatcher.js'
+import type { Inspectable } from './inspect.js'
 import { type Connected, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
@@ -137,6 +138,10 @@ export class Agent extends LifecycleDispatcher {
     const left = dispatcher.close().catch(() => {})
     this.#leaving.set(dispatcher, left)
     left.then(() => this.#leaving.delete(dispatcher))
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return [...[...this.#entries.values()].map(({ dispatcher }) => dispatcher), ...this.#leaving.keys()]
   }
 
   protected override get settled(): boolean {

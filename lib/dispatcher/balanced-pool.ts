@@ -9,6 +9,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { beneath, closeIdle, type Dispatcher } from './dispatcher.js'
+import type { Inspectable } from './inspect.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { Pool } from './pool.js'
@@ -264,6 +265,10 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#leaving.set(upstream, left)
     left.then(() => this.#leaving.delete(upstream))
     this.#drain(upstream.url)
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return [...this.#upstreams.values(), ...this.#leaving.keys()].map(({ pool }) => pool)
   }
 
   protected override get settled(): boolean {

@@ -65,6 +65,10 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     tally.add('running', this.#running)
   }
 
+  inspect(): string {
+    return this.#connection?.inspect() ?? (this.#sockets > 0 ? 'closing' : 'not connected')
+  }
+
   get connected(): boolean {
     return this.#connected
   }
@@ -189,7 +193,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   #openExpected(): void {
-    if (this.#expecting !== null && this.#connection === null && !this.#halted) this.#connect(this.#site.defaults.host, null)
+    if (this.#expecting !== null && this.#connection === null && !this.#halted)
+      this.#connect(this.#site.defaults.host, null)
   }
 
   #tellOpened(error: Error | null): void {

@@ -8,6 +8,7 @@ import type * as options from './client-options.js'
 import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
 import { ClientQueue, type ClientQueueEvent } from './client-queue.js'
 import type { Dispatcher } from './dispatcher.js'
+import type { Inspectable } from './inspect.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { type Site, siteOf } from './site.js'
 import { ClientStats } from './stats.js'
@@ -114,10 +115,8 @@ export class Client extends LifecycleDispatcher {
     return this.#room()
   }
 
-  /** What is connected, waiting and under way, in words. */
   override toString(): string {
-    const { connected, pending, running } = this.#queue
-    return `Client ${this.#site.url.origin}: ${connected ? 'connected' : 'not connected'}, ${pending} pending, ${running} running`
+    return this.inspect()
   }
 
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -134,6 +133,10 @@ export class Client extends LifecycleDispatcher {
     if (!this.#queue.busy) return true
     this.#needDrain = true
     return false
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return [this.#queue]
   }
 
   protected override get settled(): boolean {

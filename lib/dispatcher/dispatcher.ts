@@ -199,6 +199,7 @@ export declare namespace Dispatcher {
     readonly closed?: boolean
     readonly destroyed?: boolean
     readonly stats?: unknown
+    inspect?(): string
   }
   /** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
   export type Dispatch = Dispatcher['dispatch']
@@ -265,6 +266,11 @@ export class ComposedDispatcher extends Dispatcher {
   /** The base's. */
   get stats(): unknown {
     return (this.base as ComposedDispatcher).stats
+  }
+
+  /** The base's. */
+  inspect(): string {
+    return (this.base as ComposedDispatcher).inspect?.() ?? this.base.constructor.name
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {

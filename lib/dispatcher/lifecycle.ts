@@ -15,6 +15,7 @@ import {
   type Elsewhere,
   type ErrorListener,
 } from './dispatcher.js'
+import { type Inspectable, inspected } from './inspect.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
@@ -68,6 +69,19 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   /** True once {@link destroy} was called, or {@link close} has done its work. */
   get destroyed(): boolean {
     return this.#destroyed
+  }
+
+  /**
+   * What all of it does now, in words, for people: a line for each dispatcher with its counts, one for each connection.
+   * It shows methods and paths, but no queries, fields or bodies.
+   */
+  inspect(): string {
+    return inspected(this, this.parts)
+  }
+
+  /** What it consists of. */
+  protected get parts(): Iterable<Inspectable> {
+    return []
   }
 
   override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {

@@ -9,6 +9,7 @@ import { type DispatchInput, Request, type RequestDefaults } from '../exchange/r
 import { Client } from './client.js'
 import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
 import { closeIdle, type Dispatcher } from './dispatcher.js'
+import type { Inspectable } from './inspect.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
@@ -217,6 +218,10 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     const left = member.leave()
     this.#leaving.set(member, left)
     left.then(() => this.#leaving.delete(member))
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return [...this.#members, ...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)
   }
 
   protected override get settled(): boolean {

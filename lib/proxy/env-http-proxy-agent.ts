@@ -1,5 +1,6 @@
 import { unpolluted } from '../base/unpolluted.js'
 import { Agent } from '../dispatcher/agent.js'
+import type { Inspectable } from '../dispatcher/inspect.js'
 import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
@@ -81,6 +82,10 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
       this.#noProxy = new NoProxy(text)
     }
     return this.#noProxy.excludes(url)
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return this.#agents
   }
 
   protected override get settled(): boolean {

@@ -1,6 +1,7 @@
 import { Agent } from '../dispatcher/agent.js'
 import { resolveClientOptions } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import type { Inspectable } from '../dispatcher/inspect.js'
 import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
@@ -88,6 +89,10 @@ export class ProxyAgent extends LifecycleDispatcher {
     const forProxy = { ...options, connect: this.#proxyConnector } as DocumentedPoolOptions
     const inner = (agent.factory ?? clientFactory ?? newPool)(new URL(proxy), forProxy)
     return new Forwarder(origin, { inner, proxy: proxy.origin, headers })
+  }
+
+  protected override get parts(): Iterable<Inspectable> {
+    return [this.#agent, this.#client]
   }
 
   protected override get settled(): boolean {

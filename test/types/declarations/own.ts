@@ -49,6 +49,7 @@ const recorder = new LatencyRecorder()
 const queueWait: LatencyHistogram = recorder.queue
 export const p99: number[] = [queueWait.percentile(99), recorder.toJSON().firstByte.p99]
 export const recorded = balanced.compose(interceptors.latency(recorder))
+export const words: (string | undefined)[] = [client.inspect(), balanced.inspect(), recorded.inspect?.()]
 export const hedged = balanced.compose(
   interceptors.hedge({ percentile: 95, delay: 50, maxHedges: 2, budget: { ratio: 0.1 } }),
 )
