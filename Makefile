@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak race selection balance clean
+.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak overload race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ faults: build ## lost, late, doubled and damaged packets between two network nam
 
 soak: build ## five minutes of everything at once, faults and aborts included: what is left after each cycle; ARGS=--minutes 60
 	@node --expose-gc dist/bench/soak.js $(ARGS)
+
+overload: build ## a minute at three times what an origin can do: memory, wait and goodput; ARGS=--seconds 600
+	@node --expose-gc dist/bench/overload.js $(ARGS)
 
 fuzz: build ## responses, requests and sequences of calls at random: ARGS='--target response --runs 10000000 --seed 1'
 	@node dist/test/fuzz/main.js $(ARGS)
