@@ -87,6 +87,8 @@ const takers: Record<'json' | 'text' | 'bytes' | 'chunks', Taker> = {
 }
 
 class Handler {
+  /** It has looked at each chunk when it returns. Of use to sluice alone. */
+  readonly borrowsChunks = true
   readonly #taken: Taken
   readonly #done: Done
   #status = 0

@@ -260,6 +260,7 @@ export class Connection implements Listener {
     this.#silence.allow(exchange.request.bodyTimeout)
     exchange.head(head)
     if (this.#closed) return
+    this.#parser.borrowed = exchange.borrows
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.#writer?.stop(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()

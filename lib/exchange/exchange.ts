@@ -112,6 +112,11 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#handler.onRequestQueued !== undefined
   }
 
+  /** Nobody keeps what {@link data} brings. */
+  get borrows(): boolean {
+    return this.done || this.#handler.borrowsChunks === true
+  }
+
   /** The carrier took it in to wait or to send. */
   queued(): void {
     try {

@@ -40,7 +40,13 @@ export interface DispatchHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void
-  /** A piece of the body; the handler owns it. */
+  /**
+   * True: the chunks of {@link onResponseData} are lent. They are read where the socket left them, and hold other bytes
+   * once the call is over; who needs them longer copies. Long bodies cost no memory then. Default: chunks are the
+   * handler's to keep. An addition to undici's set.
+   */
+  readonly borrowsChunks?: boolean
+  /** A piece of the body; the handler owns it, unless it {@link borrowsChunks}. */
   onResponseData?(controller: DispatchController, chunk: Buffer): void
   /** All of the response came. */
   onResponseEnd?(controller: DispatchController, trailers: IncomingHeaders): void

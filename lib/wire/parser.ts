@@ -17,7 +17,7 @@ export interface ResponseSink {
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void
-  /** A piece of the body, owned by the receiver. */
+  /** A piece of the body, owned by the receiver unless the parser's bodies are {@link Parser.borrowed}. */
   onBody(chunk: Buffer): void
   /** The message is complete; `reusable` tells whether the connection may carry another request. */
   onMessageEnd(trailers: string[], reusable: boolean): void
@@ -39,6 +39,8 @@ const H = 0x48
 /** Reads the responses of one connection. */
 export class Parser {
   readonly engine: Engine
+  /** Pieces of the body under way may be parts of the window: the sink does not keep them. */
+  borrowed = false
   readonly #sink: ResponseSink
   readonly #limits: ParserLimits
   #handle: number
@@ -77,6 +79,7 @@ export class Parser {
 
   /** Bytes of the body under way that need no parsing: {@link take} has them without a way through the window. */
   get unparsed(): number {
+    if (this.borrowed) return 0
     if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
@@ -296,7 +299,12 @@ export class Parser {
 
   #takeBody(start: number, end: number): void {
     this.#position = end
-    this.#sink.onBody(ownCopy(this.engine.window, start, end))
+    this.#sink.onBody(this.#piece(start, end))
+  }
+
+  #piece(start: number, end: number): Buffer {
+    const { window } = this.engine
+    return this.borrowed ? window.subarray(start, end) : ownCopy(window, start, end)
   }
 
   #readChunks(end: number): void {
@@ -346,7 +354,7 @@ export class Parser {
   #gather(): Buffer | null {
     const { data, window } = this.engine
     if (data.length === 0) return null
-    if (data.length === 2) return ownCopy(window, data[0] as number, data[1] as number)
+    if (data.length === 2) return this.#piece(data[0] as number, data[1] as number)
     let total = 0
     for (let i = 0; i < data.length; i += 2) total += (data[i + 1] as number) - (data[i] as number)
     const body = Buffer.allocUnsafe(total)

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import { Client } from '../../lib/index.js'
+import { Client, DecoratorHandler, type DispatchController } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
-import { httpsOrigin, onRequests, rawOrigin } from '../servers/origin.js'
+import { httpOrigin, httpsOrigin, onRequests, rawOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
 /** Bytes that tell where they stand. */
@@ -11,6 +11,17 @@ function bytes(length: number, seed: number): Buffer {
   const all = Buffer.alloc(length)
   for (let i = 0; i < length; i++) all[i] = (i * 31 + (i >> 8) * 7 + seed) & 0xff
   return all
+}
+
+/** Copies what it is lent. */
+class Borrower extends Recorder {
+  readonly borrowsChunks = true
+  readonly lent: Buffer[] = []
+
+  override onResponseData(controller: DispatchController, chunk: Buffer): void {
+    this.lent.push(chunk)
+    super.onResponseData(controller, Buffer.from(chunk))
+  }
 }
 
 const sizeOf = (path: string): number => Number(path.slice(1))
@@ -26,28 +37,61 @@ t.test('long and short bodies behind one another, read at any pace', async (t) =
   )
   const size = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 60_000, max: 700_000 }))
   await fc.assert(
-    fc.asyncProperty(fc.array(size, { minLength: 1, maxLength: 8 }), fc.nat(5), async (sizes, every) => {
-      const client = new Client(origin.url, { pipelining: 4 })
-      let chunk = 0
-      const recorders = sizes.map((length) => {
-        const recorder = new Recorder((name, controller) => {
-          if (name !== 'data' || every === 0 || ++chunk % every !== 0) return
-          controller.pause()
-          setImmediate(() => controller.resume())
+    fc.asyncProperty(
+      fc.array(fc.tuple(size, fc.boolean()), { minLength: 1, maxLength: 8 }),
+      fc.nat(5),
+      async (all, every) => {
+        const client = new Client(origin.url, { pipelining: 4 })
+        let chunk = 0
+        const recorders = all.map(([length, borrows]) => {
+          const recorder = new (borrows ? Borrower : Recorder)((name, controller) => {
+            if (name !== 'data' || every === 0 || ++chunk % every !== 0) return
+            controller.pause()
+            setImmediate(() => controller.resume())
+          })
+          client.dispatch({ path: `/${length}`, method: 'GET' }, recorder)
+          return { recorder, length }
         })
-        client.dispatch({ path: `/${length}`, method: 'GET' }, recorder)
-        return { recorder, length }
-      })
-      for (const { recorder, length } of recorders) {
-        await recorder.ended
-        // Only now: what came first must not have been written over.
-        if (!Buffer.concat(recorder.chunks).equals(bytes(length, length))) throw new Error(`wrong bytes of ${length}`)
-      }
-      await client.close()
-    }),
+        for (const { recorder, length } of recorders) {
+          await recorder.ended
+          // Only now: what came first must not have been written over.
+          if (!Buffer.concat(recorder.chunks).equals(bytes(length, length))) throw new Error(`wrong bytes of ${length}`)
+        }
+        await client.close()
+      },
+    ),
     { numRuns: 40 },
   )
   t.pass('all bytes are where they belong')
+  await origin.close()
+})
+
+t.test('chunks that are lent come in the memory that was there', async (t) => {
+  const origin = await httpOrigin((request, reply) => {
+    const body = bytes(sizeOf(request.url ?? ''), 5)
+    if (request.headers['x-chunked'] === undefined) reply.setHeader('content-length', body.length)
+    reply.end(body)
+  })
+  for (const parser of ['wasm', 'js'] as const) {
+    const client = new Client(origin.url, { parser })
+    for (const headers of [{}, { 'x-chunked': '1' }]) {
+      const get = { path: '/600000', method: 'GET', headers }
+      const [borrower, keeper, decorated] = [new Borrower(), new Recorder(), new Borrower()]
+      client.dispatch(get, borrower)
+      client.dispatch(get, keeper)
+      client.dispatch(get, new DecoratorHandler(decorated))
+      for (const recorder of [borrower, keeper, decorated]) {
+        await recorder.ended
+        t.ok(Buffer.concat(recorder.chunks).equals(bytes(600_000, 5)))
+      }
+      const memory = (chunks: Buffer[]) =>
+        new Set(chunks.filter(({ length }) => length > 5000).map(({ buffer }) => buffer))
+      if (!('x-chunked' in headers)) t.equal(memory(borrower.lent).size, 1, `${parser}: one window for all`)
+      // Who does not know of it may keep chunks: what stands behind it is not asked.
+      t.ok(Buffer.concat(decorated.lent).equals(bytes(600_000, 5)), 'through an interceptor they are its own')
+    }
+    await client.close()
+  }
   await origin.close()
 })
 
