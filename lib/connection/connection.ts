@@ -50,8 +50,11 @@ export class Connection implements Listener {
   #look: 'none' | 'under way' | 'done' = 'none'
   #tunnel: ResponseHead | null = null
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: { engine: Engine; marks: Opening | null }) {
-    const { engine, marks } = part
+  constructor(
+    owner: ConnectionOwner,
+    options: ConnectionOptions,
+    { engine, marks }: { engine: Engine; marks: Opening | null },
+  ) {
     this.marks = marks
     this.#owner = owner
     this.#options = options
