@@ -50,16 +50,12 @@ export class Connection implements Listener {
   #look: 'none' | 'under way' | 'done' = 'none'
   #tunnel: ResponseHead | null = null
 
-  constructor(
-    owner: ConnectionOwner,
-    options: ConnectionOptions,
-    { engine, marks }: { engine: Engine; marks: Opening | null },
-  ) {
-    this.marks = marks
+  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: { engine: Engine; marks: Opening | null }) {
+    this.marks = part.marks
     this.#owner = owner
     this.#options = options
-    this.#parser = new Parser(engine, this, options.parser)
-    this.#inlet = new Inlet(engine)
+    this.#parser = new Parser(part.engine, this, options.parser)
+    this.#inlet = new Inlet(part.engine)
     this.#reader = new ResponseReader(this.#parser, this.#inlet, this)
   }
 
