@@ -28,6 +28,7 @@ test: lint ## build, check, run all tests, print the coverage
 	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
 
 test-room: build ## the tests of one room, in seconds: ROOM=wire, or of one file: ROOM=wire/parser
+	@test -n '$(ROOM)' || { echo 'ROOM= one of:' $$(cd test && ls -d */ | tr -d /); exit 1; }
 	@node test/summary.mjs $(BIN)/tap --reporter=tap $$(find dist/test -path 'dist/test/$(ROOM)*.test.js' | sort)
 
 test-runtimes: build ## the same program in Node 20 to 26, Bun, Deno and workerd, a table of what works; ARGS=--host Deno --only TLS

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import fc from 'fast-check'
 import t from 'tap'
 import { unpack } from '../lib/base/builtin.js'
 import { packed } from '../lib/wire/binary.generated.js'
+import fc from './property.js'
 import { streams } from './wire/generate.js'
 import { responseCases } from './wire/response-cases.js'
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { OutlierDetection } from '../../lib/balance/outlier-detection.js'
 import { type Listed, Roster } from '../../lib/balance/roster.js'
 import type { Candidate } from '../../lib/balance/strategy.js'
 import { Clock } from '../../lib/base/clock.js'
+import fc from '../property.js'
 
 const good = { latency: 1, failed: false, aborted: false }
 const bad = { latency: 1, failed: true, aborted: false }

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { PeakEwma } from '../../lib/balance/peak-ewma.js'
 import type { Candidate } from '../../lib/balance/strategy.js'
 import { LeastRequests } from '../../lib/balance/two-choices.js'
 import { WeightedTurns } from '../../lib/balance/weighted.js'
+import fc from '../property.js'
 
 /** Park and Miller's generator: the same numbers in every run. */
 function seeded(seed: number): () => number {

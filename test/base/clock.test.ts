@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { Alarm, Clock, type TimeSource } from '../../lib/base/clock.js'
+import fc from '../property.js'
 
 /** Time that passes only when told. */
 class Time implements TimeSource {

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { LatencyHistogram } from '../../lib/base/histogram.js'
+import fc from '../property.js'
 
 /** What the rank says that as many as `percent` % of the times do not exceed. */
 function exact(times: readonly number[], percent: number): number {

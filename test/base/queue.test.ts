@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { Queue, type QueueNode } from '../../lib/base/queue.js'
+import fc from '../property.js'
 
 class Node implements QueueNode<Node> {
   previous: Node | null = null

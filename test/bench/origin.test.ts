@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { RequestCounter } from '../../bench/origin/request-counter.js'
 import { pattern } from '../../bench/origin/scenes.js'
+import fc from '../property.js'
 
 const get = 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import fc from 'fast-check'
 import t from 'tap'
 import { Client, DecoratorHandler, type DispatchController } from '../../lib/index.js'
+import fc from '../property.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin, onRequests, rawOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'

@@ -195,7 +195,7 @@ function judge(
 }
 
 t.test('a connection that ends at any byte', async (t) => {
-  t.comment(`SLUICE_SEED=${seed}`)
+  t.comment(`again: SLUICE_SEED=${seed} node dist/test/connection/replay.test.js`)
   const ca = await authority()
   const servers = { http: await countingServer(), https: await countingServer(await serverIdentity(ca)), ca: ca.cert }
   const run = async (cases: Iterable<Case>) => {

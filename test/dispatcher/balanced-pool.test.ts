@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { type Weighted, WeightedTurns } from '../../lib/balance/weighted.js'
 import { BalancedPool, Client, type Dispatcher, Pool } from '../../lib/index.js'
+import fc from '../property.js'
 import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 

@@ -1,6 +1,5 @@
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
-import fc from 'fast-check'
 import t from 'tap'
 import {
   Client,
@@ -11,6 +10,7 @@ import {
   PoolStats,
   RoundRobinPool,
 } from '../../lib/index.js'
+import fc from '../property.js'
 import { event, httpOrigin, listen, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 

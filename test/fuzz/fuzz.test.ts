@@ -19,7 +19,8 @@ for (const name of Object.keys(TARGETS) as Target[]) {
     try {
       t.comment(`seed ${seed}: ${await fuzz({ runs: SMALL[name], seed, note })}`)
     } catch (error) {
-      t.fail(`seed ${seed}: ${(error as Error).stack}`, { input: last })
+      const again = `SLUICE_FUZZ_SEED=${seed} node dist/test/fuzz/fuzz.test.js`
+      t.fail(`again: ${again}\n${(error as Error).stack}`, { input: last })
     }
   })
 }

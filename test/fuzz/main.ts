@@ -67,6 +67,7 @@ for (const name of chosen) {
     console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${told}; no finding`)
   } catch (error) {
     console.log(`${name}: seed ${seed}: ${(error as Error).message}`)
+    console.log(`again: make fuzz ARGS='--target ${name} --runs ${values.runs} --seed ${seed}'`)
     process.exitCode = 1
   }
 }

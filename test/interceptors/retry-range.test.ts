@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { Client, RetryHandler } from '../../lib/index.js'
+import fc from '../property.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
 import { fieldOf } from '../servers/ranges.js'
 import { Recorder } from '../servers/recorder.js'

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { NoProxy } from '../../lib/proxy/no-proxy.js'
+import fc from '../property.js'
 
 const excludes = (list: string, url: string) => new NoProxy(list).excludes(new URL(url))
 

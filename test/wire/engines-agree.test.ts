@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
 import { defaultLimits } from '../../lib/wire/limits.js'
+import fc from '../property.js'
 import { drive, engines } from './drive.js'
 import { type Generated, streams } from './generate.js'
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../property.js'
 import type { Stream } from './drive.js'
 
 /** Bytes of a server, how they are cut, and what they answer. */

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
 import { HeadMemory } from '../../lib/wire/head-memory.js'
 import { defaultLimits } from '../../lib/wire/limits.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
+import fc from '../property.js'
 import { engines } from './drive.js'
 
 /** Writes down all it is told. */

@@ -1,9 +1,9 @@
 import http from 'node:http'
 import net from 'node:net'
-import fc from 'fast-check'
 import t from 'tap'
 import { connectionLine, encodeRequestHead, type RequestHeadInput } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
+import fc from '../property.js'
 import { listen } from '../servers/origin.js'
 
 function encode(changes: Partial<RequestHeadInput> & { fields?: HeadersInput } = {}) {

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { connectionLine, encodeRequestHead } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
+import fc from '../property.js'
 
 t.test('the alphabet of names and values', async (t) => {
   const separators = '"(),/:;<=>?@[\\]{} \t'
