@@ -13,15 +13,8 @@ TABLES := --rounds 5 --seconds 0.5 --warm 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
-	@node dist/test/sim/main.js $(ARGS)
-
 demo: build ## every dispatcher at work over embedded origins, one of which dies; 20 seconds, live on a terminal: ARGS=--json
 	@node dist/bench/demo.js $(ARGS)
-
-docs: build ## the reference of the API, made of the docstrings: docs/index.html
-	@$(BIN)/typedoc --entryPoints lib/index.ts --out docs --readme README.md --includeVersion --excludeInternal --excludePrivate --disableSources --validation.notExported false --treatWarningsAsErrors --logLevel Warn
-	@echo docs/index.html
 
 test: lint ## build, check, run all tests, print the coverage
 	@rm -rf coverage
@@ -33,6 +26,10 @@ test-room: build ## the tests of one room, in seconds: ROOM=wire, or of one file
 
 test-runtimes: build ## the same program in Node 20 to 26, Bun, Deno and workerd, a table of what works; ARGS=--host Deno --only TLS
 	@node dist/test/runtimes/main.js $(ARGS)
+
+docs: build ## the reference of the API, made of the docstrings: docs/index.html
+	@$(BIN)/typedoc --entryPoints lib/index.ts --out docs --readme README.md --includeVersion --excludeInternal --excludePrivate --disableSources --validation.notExported false --treatWarningsAsErrors --logLevel Warn
+	@echo docs/index.html
 
 bench: build ## sluice, its peers and the floor, side by side in one run: MODE=quick (a minute) or full; ARGS=--help
 	@node dist/bench/run.js --mode $(MODE) $(ARGS)
@@ -78,6 +75,9 @@ overload: build ## a minute at three times what an origin can do: memory, wait a
 
 fuzz: build ## responses, requests and sequences of calls at random: ARGS='--target response --runs 10000000 --seed 1'
 	@node dist/test/fuzz/main.js $(ARGS)
+
+sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
+	@node dist/test/sim/main.js $(ARGS)
 
 race: build ## 100 000 requests sent while nginx closes their connections, and 20 000 whose news of it come late
 	@node dist/test/peers/race/main.js $(ARGS)

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { lostPaths } from './house/paths.js'
 import { burdens, lockedHosts, strangers } from './house/repository.js'
 import { climbs, type Source, sizes, trespasses } from './house/rules.js'
 import { tracesOf } from './house/traces.js'
@@ -86,6 +87,20 @@ t.test('the repository holds what it should, and burdens nobody', async (t) => {
   t.strictSame(lockedHosts({ packages: { a: { resolved: 'https://mirror.example/a.tgz' }, b: {} } }), [
     'mirror.example',
   ])
+})
+
+t.test('documents name files that are there', async (t) => {
+  const documents = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
+  t.ok(documents.length > 8)
+  for (const document of documents) {
+    const near = [root, join(root, 'lib'), join(root, 'test'), join(root, document, '..')]
+    const exists = (path: string) => near.some((folder) => existsSync(join(folder, path)))
+    t.strictSame(lostPaths(readFileSync(join(root, document), 'utf8'), exists), [], document)
+  }
+  t.strictSame(
+    lostPaths('`wire/parser.ts`, `wire/lost.ts` and (`a/b.test.ts`)', (path) => path === 'wire/parser.ts'),
+    ['wire/lost.ts', 'a/b.test.ts'],
+  )
 })
 
 t.test('importing does nothing', async (t) => {

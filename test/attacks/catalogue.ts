@@ -27,9 +27,9 @@ export async function each<One extends Attack>(
   }
 }
 
-/** To be the last test of a file: the table in test/README.md has so many. */
+/** To be the last test of a file: the table in test/attacks/README.md has so many. */
 export async function counted(t: Test): Promise<void> {
-  const table = readFileSync(new URL('../../../test/README.md', import.meta.url), 'utf8')
+  const table = readFileSync(new URL('../../../test/attacks/README.md', import.meta.url), 'utf8')
   const file = basename(process.argv[1] as string).replace('.test.js', '')
   const row = table.split('\n').find((line) => line.includes(`| \`${file}\` |`))
   t.equal(Number(row?.split('|').at(-2)), run.size, `${run.size} attacks`)

@@ -93,7 +93,7 @@ t.test('every example prints what it prints over undici', { skip }, async (t) =>
 })
 
 t.test('the README tells which examples run and how', async (t) => {
-  const file = fileURLToPath(new URL('../../../test/README.md', import.meta.url))
+  const file = fileURLToPath(new URL('../../../test/documents/README.md', import.meta.url))
   const readme = readFileSync(file, 'utf8')
   const found = SECTION.exec(readme)?.[0] ?? ''
   const expected = section(blocks).trimEnd()

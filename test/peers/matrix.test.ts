@@ -50,7 +50,7 @@ t.test('a failure is told unless it is known, and a defect that is gone or has c
 })
 
 const results = await runMatrix()
-const readme = readFileSync(new URL('../../../test/README.md', import.meta.url), 'utf8')
+const readme = readFileSync(new URL('../../../test/peers/README.md', import.meta.url), 'utf8')
 
 for (const result of results) {
   const { server, version, outcomes } = result
