@@ -6,7 +6,7 @@ import type * as messages from './messages.js'
  * `hasSubscribers` first and makes the message only then. Subscribers run at once; what one throws Node raises later
  * as an uncaught exception, and the request goes on. Source: undici's `DiagnosticsChannel.md`.
  */
-interface Topic<Message> {
+export interface Topic<Message> {
   readonly hasSubscribers: boolean
   publish(message: Message): void
 }

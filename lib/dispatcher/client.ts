@@ -1,4 +1,5 @@
 import type { Tally } from '../base/tally.js'
+import { debug, heedNodeDebug } from '../diagnostics/debug.js'
 import type * as errors from '../errors.js'
 import { ClientClosedError, ClientDestroyedError, QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
@@ -41,6 +42,7 @@ export class Client extends LifecycleDispatcher {
    */
   constructor(url: URL | string, options: ClientOptions = {}) {
     super()
+    heedNodeDebug()
     // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
     ;(this as { _events?: unknown })._events = undefined
     this.#site = siteOf(url, options)
@@ -177,6 +179,7 @@ export class Client extends LifecycleDispatcher {
         if (this.#onRest !== null && this.#queue.resting) this.#onRest()
         break
       case 'disconnect':
+        debug?.(`disconnected from ${url.host}`, error)
         this.#owner?.onDisconnect(url, [this], error as Error)
         this.emit(event, url, [this], error as Error)
         break

@@ -1,5 +1,6 @@
 import { builtin } from '../base/builtin.js'
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
+import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
@@ -92,6 +93,7 @@ export class Hedge implements AlarmListener {
 
   #send(): boolean {
     const first = this.#sent++ === 0
+    if (!first) debug?.(`hedge of ${named(this.#request)}`)
     const own = new Try(this, { first, offset: now() - this.#begun })
     this.#tries.add(own)
     const { timings } = this.#request

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
+import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
 import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
@@ -199,6 +200,7 @@ export class RetryHandler implements DispatchHandler {
     this.#due = false
     this.#live = true
     this.#current = null
+    debug?.(`retry ${this.#context.state.counter} of ${named(this.#context.opts)}`)
     try {
       this.#sender.runInAsyncScope(() => this.#dispatch(this.#request(), this))
     } catch (error) {

@@ -1,0 +1,67 @@
+import t from 'tap'
+import { run } from '../runtimes/runtimes.js'
+import { httpOrigin } from '../servers/origin.js'
+
+const library = JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)
+
+/** Talks to an origin that fails the second request once, and to none at the end. */
+const PROGRAM = `
+const { Client, interceptors } = await import(${library})
+const { channel } = await import('node:diagnostics_channel')
+const url = process.argv[1]
+const client = new Client(url)
+const heard = () => ['connected', 'sendHeaders'].some((name) => channel('undici:client:' + name).hasSubscribers)
+if (process.env.SILENT && heard()) throw new Error('somebody listens')
+const retrying = client.compose(interceptors.retry({ minTimeout: 0, throwOnError: false }))
+const options = { method: 'GET', headers: { authorization: 'secret' } }
+for (const path of ['/a?key=secret', '/busy?key=secret']) await (await retrying.request({ ...options, path })).body.text()
+await client.close()
+const refused = new Client('http://localhost:1', { connect: (options, done) => done(new Error('100%s refused')) })
+await refused.request({ ...options, path: '/b' }).catch(() => {})
+await refused.close()
+const abort = new AbortController()
+const given = new Client(url, { connect() {} }).request({ ...options, path: '/a', signal: abort.signal }).catch(() => {})
+abort.abort(Object.assign(Object.create(null), { message: 'no text' }))
+await given
+`
+
+async function lines(url: string, env: Record<string, string>, before = ''): Promise<string[]> {
+  const { code, stderr } = await run(process.execPath, ['--input-type=module', '-e', before + PROGRAM, url], env)
+  t.equal(code, 0, stderr)
+  return stderr
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.replace(/^SLUICE \d+: /, ''))
+}
+
+t.test('NODE_DEBUG=sluice tells of requests and connections; nothing else makes it', async (t) => {
+  let busy = true
+  const origin = await httpOrigin((request, reply) => {
+    if (request.url?.startsWith('/busy')) reply.statusCode = busy ? 503 : 200
+    if (request.url?.startsWith('/busy')) busy = false
+    reply.end('ok')
+  })
+  const { host } = new URL(origin.url)
+  t.strictSame(await lines(origin.url, { NODE_DEBUG: 'sluice' }), [
+    `connecting to ${host}`,
+    `connected to ${host}`,
+    `sent GET ${origin.url}/a`,
+    `200 for GET ${origin.url}/a`,
+    `sent GET ${origin.url}/busy`,
+    `503 for GET ${origin.url}/busy`,
+    `retry 1 of GET ${origin.url}/busy`,
+    `sent GET ${origin.url}/busy`,
+    `200 for GET ${origin.url}/busy`,
+    `disconnected from ${host}: ClientClosedError: The client is closed`,
+    'connecting to localhost:1',
+    'no connection to localhost:1: Error: 100%s refused',
+    'failed GET http://localhost:1/b: Error: 100%s refused',
+    `connecting to ${host}`,
+  ])
+  t.ok((await lines(origin.url, { NODE_DEBUG: 'net,SLUICE' })).includes(`connected to ${host}`), 'among others')
+  for (const NODE_DEBUG of ['', 'none']) t.strictSame(await lines(origin.url, { NODE_DEBUG, SILENT: '1' }), [])
+  const without = 'const { getBuiltinModule } = process\n'
+  const stub = 'process.getBuiltinModule = (name) => (name === "node:util" ? undefined : getBuiltinModule(name))\n'
+  t.strictSame(await lines(origin.url, { NODE_DEBUG: 'sluice', SILENT: '1' }, without + stub), [], 'no debuglog')
+  await origin.close()
+})
