@@ -1,14 +1,17 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
+import { unpolluted } from '../base/unpolluted.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
-import { resolveClientOptions } from './client-options.js'
-import { closeIdle, type Dispatcher, type Elsewhere } from './dispatcher.js'
+import { resolveClientOptions, whole } from './client-options.js'
+import { ConnectionBudget } from './connection-budget.js'
+import { beneath, closeIdle, type Dispatcher, type Elsewhere } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import { type Connected, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
+import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
 
@@ -21,6 +24,14 @@ export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
   factory?: AgentFactory | null
   /** Most origins at once. Default: no limit. */
   maxOrigins?: number
+  /**
+   * Most connections of all Pools together, those that open or end included: for one more an idle one of another origin
+   * is closed, and when all work each origin that waits has its share. Connections of what a factory makes that is no
+   * Pool, or a Pool under interceptors, are not counted. Default: no limit.
+   */
+  maxTotalConnections?: number | null
+  /** Most connections of an origin: `connections` is never more. Default: no limit. */
+  maxConnectionsPerOrigin?: number | null
 }
 
 interface Entry {
@@ -44,21 +55,26 @@ export class Agent extends LifecycleDispatcher {
   readonly #factory: AgentFactory
   readonly #options: PoolOptions
   readonly #maxOrigins: number
+  readonly #budget: ConnectionBudget | null
   #emptied = false
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(options: AgentOptions = {}) {
     super()
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...rest } = options
+    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = options
+    const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = unpolluted(others)
     if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
       throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
     }
     resolveClientOptions(resolvePoolOptions(rest).client)
-    this.#options = rest
+    const total = most({ maxTotalConnections })
+    const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
+    this.#options = each === Number.POSITIVE_INFINITY ? rest : { ...rest, connections: each }
     this.#maxOrigins = maxOrigins
-    this.#factory = factory ?? defaultFactory
+    this.#budget = total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
+    this.#factory = factory ?? (this.#budget === null ? defaultFactory : (origin, own) => new Pool(origin, own))
   }
 
   /** Statistics by origin, of those dispatchers that have any. */
@@ -96,6 +112,8 @@ export class Agent extends LifecycleDispatcher {
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
+    const base = beneath(dispatcher)
+    if (this.#budget !== null && base instanceof PoolBase) base.limitBy(this.#budget)
     const entry: Entry = { dispatcher, connected: 0, busy: false }
     this.#entries.set(url.origin, entry)
     this.#listen(url.origin, entry)
@@ -180,6 +198,13 @@ function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher 
   if (connections !== 1 || minConnections || maxIdleConnections != null) return new Pool(origin, options)
   const { connections: _one, clientTtl: _ttl, reuse: _order, ...rest } = options
   return new Client(origin, rest)
+}
+
+function most(option: Record<string, unknown>): number {
+  const [name, value] = Object.entries(option)[0] as [string, unknown]
+  const number = whole(name, value, Number.POSITIVE_INFINITY)
+  if (number === 0) throw invalidOption(name, 'a whole number above 0', value)
+  return number
 }
 
 /** Of an origin as it is given with a request: what is behind the host does not matter. */

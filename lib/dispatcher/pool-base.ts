@@ -8,6 +8,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
 import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
+import type { ConnectionBudget, Spender } from './connection-budget.js'
 import { closeIdle, type Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import { LifecycleDispatcher } from './lifecycle.js'
@@ -22,7 +23,7 @@ import { Parcel, type Waiting } from './waiting.js'
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
 /** What the pools of one origin have in common: members, their queue, their events, their end. */
-export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier {
+export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier, Spender {
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
   readonly #defaults: RequestDefaults
@@ -36,6 +37,9 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   /** Those that rested and may still, the longest first; null when nobody asks. */
   readonly #idle: Set<Member> | null
   readonly #refill: Refill | null
+  #budget: ConnectionBudget | null = null
+  /** Most members: `connections`, or those there are while the budget has no more. */
+  #most: number
   #busy = 0
   #needDrain = false
   #serving = false
@@ -54,6 +58,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#pipelining = site.pipelining
     if (resolved.factory === null) share(site, this.#options.client)
     this.#picker = picker(resolved)
+    this.#most = resolved.connections
     this.#idle = resolved.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
     this.#refill = resolved.minConnections === 0 ? null : new Refill(() => this.#fill())
   }
@@ -77,7 +82,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     const wanted = Math.min(whole('count', count, 0), this.#options.connections)
     if (this.closed) throw this.destroyed ? new ClientDestroyedError() : new ClientClosedError()
     const members = [...this.#members].sort((a, b) => Number(b.opened) - Number(a.opened))
-    while (members.length < wanted) members.push(this.#join())
+    while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
     const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
     const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
     if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
@@ -86,7 +91,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   /** Closes the connections that are idle now, and nothing else. */
   closeIdle(): void {
-    for (const member of [...this.#members]) this.#release(member)
+    for (const member of [...this.#members]) this.release(member)
   }
 
   /** @internal Counts in `parent` too, from now on. */
@@ -94,10 +99,32 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#tally.attach(parent)
   }
 
+  /** @internal Opens no connection without asking it, from now on. */
+  limitBy(budget: ConnectionBudget): void {
+    this.#budget = budget
+  }
+
+  /** @internal */
+  get held(): number {
+    return this.#members.size
+  }
+
+  /** @internal */
+  get content(): boolean {
+    return this.#waiting.size === 0
+  }
+
+  /** @internal */
+  granted(): void {
+    this.#most = this.#options.connections
+    this.#serve()
+  }
+
   protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
     if (this.#overfull) return this.#turnAway(waiting)
     if (this.#waiting.size > 0 || !this.#offer(waiting)) {
+      if (this.#overfull) return this.#turnAway(waiting)
       if (waiting instanceof Exchange) waiting.carrier = this
       this.#waiting.push(waiting)
       this.#tally.add('queued', 1)
@@ -116,10 +143,10 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   /** As many wait as may, beyond those that all connections together take at once. */
   get #overfull(): boolean {
-    const { maxQueued, connections } = this.#options
+    const { maxQueued } = this.#options
     if (maxQueued === Number.POSITIVE_INFINITY) return false
     const { queued, pending, running } = this.#tally
-    const places = connections * Math.max(1, this.#pipelining)
+    const places = this.#most * Math.max(1, this.#pipelining)
     return queued + pending + running - places >= maxQueued && this.#exhausted
   }
 
@@ -136,7 +163,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   }
 
   get #full(): boolean {
-    return this.#members.size >= this.#options.connections
+    return this.#members.size >= this.#most
   }
 
   /** All that may be here are here, and none has room. */
@@ -146,7 +173,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   /** Gives a request to whoever is next; false when it has to wait. */
   #offer(waiting: Waiting): boolean {
-    const member = this.#picker.pick(this.#full) ?? (this.#full ? null : this.#join())
+    const member = this.#picker.pick(this.#full) ?? (this.#full ? null : this.#join()) ?? this.#picker.pick(this.#full)
     if (member === null) return false
     member.give(waiting)
     this.#picker.used(member)
@@ -163,18 +190,32 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     }
   }
 
-  #join(): Member {
-    const { factory, client, clientTtl } = this.#options
-    const dispatcher =
-      factory === null ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
-    if (typeof dispatcher?.dispatch !== 'function')
-      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
-    const member = new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })
+  /** Null when the budget has no more. */
+  #join(): Member | null {
+    if (this.#budget !== null && !this.#budget.take(this)) {
+      this.#most = this.#members.size
+      return null
+    }
+    const member = this.#make()
     if (this.#refill !== null && this.#members.size === 0) queueMicrotask(() => this.#fill())
-    if (this.#idle !== null) member.tellRest()
+    if (this.#idle !== null || this.#budget !== null) member.tellRest()
     this.#members.add(member)
     this.#picker.join(member)
     return member
+  }
+
+  #make(): Member {
+    const { factory, client, clientTtl } = this.#options
+    try {
+      const dispatcher =
+        factory === null ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
+      if (typeof dispatcher?.dispatch !== 'function')
+        throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+      return new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })
+    } catch (error) {
+      this.#budget?.giveBack()
+      throw error
+    }
   }
 
   /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
@@ -202,8 +243,8 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     if (!this.closed) this.warm(this.#options.minConnections).catch(() => {})
   }
 
-  /** Lets one go that is idle. Whose last response has just ended may be so before it is given the next request. */
-  #release(member: Member): void {
+  /** @internal Lets one go that is idle. Who has just answered may be so before it is given the next request. */
+  release(member: Member): void {
     if (!member.idle) return
     this.#part(member)
     closeIdle(member.dispatcher)
@@ -213,11 +254,15 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   #part(member: Member): void {
     if (!this.#members.delete(member)) return
     this.#idle?.delete(member)
+    this.#budget?.ending(member)
     this.#refill?.soon()
     this.#picker.leave(member)
     const left = member.leave()
     this.#leaving.set(member, left)
-    left.then(() => this.#leaving.delete(member))
+    left.then(() => {
+      this.#leaving.delete(member)
+      this.#budget?.ended()
+    })
   }
 
   protected override get parts(): Iterable<Inspectable> {
@@ -246,6 +291,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   protected override tearDown(error: Error, done: () => void): void {
     this.#emptied = true
     this.#refill?.stop()
+    if (this.#budget !== null) for (const member of [...this.#members]) this.#part(member)
     const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
       this.#tally.add('queued', -1)
@@ -268,6 +314,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
     if (!this.#members.has(member)) return
     this.#picker.freed(member)
+    if (this.#budget?.claims(this)) this.#part(member)
     this.#serve(targets)
   }
 
@@ -297,13 +344,20 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   /** @hidden Of more than may be idle, those that have been for longest go. */
   onMemberResting(member: Member): void {
-    const idle = this.#idle as Set<Member>
+    if (!this.#members.has(member)) return
+    if (this.#budget !== null && !member.opened) {
+      // It holds a place and has nothing to do with it.
+      this.#part(member)
+      return queueMicrotask(() => this.#serve())
+    }
+    this.#budget?.rests(member, this)
+    const idle = this.#idle
     const { maxIdleConnections } = this.#options
-    idle.delete(member)
-    if (this.#members.has(member)) idle.add(member)
-    if (idle.size <= maxIdleConnections) return
+    idle?.delete(member)
+    idle?.add(member)
+    if (idle === null || idle.size <= maxIdleConnections) return
     for (const one of idle) if (!one.idle) idle.delete(one)
-    for (const one of idle) if (idle.size > maxIdleConnections) this.#release(one)
+    for (const one of idle) if (idle.size > maxIdleConnections) this.release(one)
   }
 
   // What handlers ask for while they wait

@@ -60,7 +60,7 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
   },
   'lib/README': {
     'Bounded queues and deadlines': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
-    'The life of connections': [{ prints: [/^4 4$/, /^0$/] }],
+    'The life of connections': [{ prints: [/^4 4$/, /^0$/, /^200$/] }],
     Balancers: [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
     Discovery: [
       { prints: [new RegExp(`^\\{"method":"GET","url":"/","host":"${SERVICE}"\\}$`)], serves: { '127.0.0.1': [1] } },

@@ -62,6 +62,8 @@ export class World implements Surroundings, Watch {
   readonly #thirsty = new Set<string>()
   #ends = 0
   #warming = 0
+  /** Connections that there may be at once. */
+  #most = Infinity
   #settled = 0
   #failure: Error | null = null
   readonly #engine = wasmEngine() as WasmEngine
@@ -267,8 +269,9 @@ export class World implements Surroundings, Watch {
     if (this.#kind === 'RoundRobinPool') return new RoundRobinPool(ORIGINS[0] as string, pooled)
     const pools = (origin: URL | string, own: object) => new Pool(origin, { ...own, factory: clients })
     const outer = this.#walks ? { ...many, factory: pools } : many
-    if (this.#kind === 'Agent') return new Agent(outer)
-    return new BalancedPool(ORIGINS.slice(0, random.between(1, 3)), outer)
+    if (this.#kind !== 'Agent') return new BalancedPool(ORIGINS.slice(0, random.between(1, 3)), outer)
+    this.#most = random.pick([Infinity, Infinity, 1, 2, 4])
+    return new Agent({ ...outer, maxTotalConnections: this.#most === Infinity ? null : this.#most })
   }
 
   #keep(client: Client): Client {
@@ -309,6 +312,8 @@ export class World implements Surroundings, Watch {
       this.#live.delete(call)
       if (call.lingering) this.#lingering.add(call)
     }
+    const alive = this.#network.sockets.filter(({ open, destroyed }) => open && !destroyed).length
+    if (alive > this.#most) this.violation(`${alive} connections, of ${this.#most} that may be`)
     this.#checkStats()
   }
 
