@@ -34,14 +34,24 @@ const retries = {
   errorCodes: ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT'],
 }
 
-function sluice(name: string, given: { retry: boolean; options?(patience: number): BalancedPoolOptions }): Contender {
+interface Make {
+  retry: boolean
+  /** After a tenth of the patience another try is sent. */
+  hedge?: boolean
+  options?(patience: number): BalancedPoolOptions
+}
+
+function sluice(name: string, { retry, hedge = false, options }: Make): Contender {
   return {
     name,
     role: 'sluice',
     async open({ urls, patience }) {
-      const pool = new BalancedPool(urls, given.options?.(patience) ?? {})
-      const retry = interceptors.retry({ ...retries, retryBudget: { ratio: 0.5, minPerSecond: 100 } })
-      return { pool: pool as Pooled, asked: (given.retry ? pool.compose(retry) : pool) as Asked }
+      const pool = new BalancedPool(urls, options?.(patience) ?? {})
+      const chain = [
+        ...(hedge ? [interceptors.hedge({ delay: patience / 10, budget: { ratio: 0.2, minPerSecond: 10 } })] : []),
+        ...(retry ? [interceptors.retry({ ...retries, retryBudget: { ratio: 0.5, minPerSecond: 100 } })] : []),
+      ]
+      return { pool: pool as Pooled, asked: (chain.length > 0 ? pool.compose(chain) : pool) as Asked }
     },
   }
 }
@@ -73,6 +83,11 @@ export const contenders: Contender[] = [
   sluice('round-robin, retry', { retry: true }),
   sluice('least-requests, outliers, retry', { retry: true, options: () => guarded({ strategy: 'least-requests' }) }),
   sluice('peak-ewma, outliers, retry', { retry: true, options: () => guarded({ strategy: 'peak-ewma' }) }),
+  sluice('least-requests, outliers, hedge, retry', {
+    retry: true,
+    hedge: true,
+    options: () => guarded({ strategy: 'least-requests' }),
+  }),
   sluice(PROMISED, {
     retry: true,
     options: (patience) => guarded({ strategy: 'least-requests', headersTimeout: patience }),
