@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { nextTick, queueMicrotask } from '../base/clock.js'
+import { nextTick, now, queueMicrotask } from '../base/clock.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
 
 /** Bytes that may wait in front of the socket before more input is asked to wait. */
@@ -7,6 +7,10 @@ const CONGESTION = 65536
 
 /** Bytes that are handed over at once: how a long upload gets on is seen by what the socket takes. */
 const PART = 262144
+/** The same where the socket takes one part after another in no time. */
+const LARGE_PART = 16 * PART
+/** ms */
+const NO_TIME = 20
 
 /** What a body that shrank fails with. */
 export const TAKEN = 'The request body was detached or resized before it was sent'
@@ -22,6 +26,8 @@ export class Outlet {
   #destroyed = false
   #appended = 0
   #handedOver = 0
+  #part = PART
+  #partAt = 0
 
   constructor(socket: Duplex) {
     this.socket = socket
@@ -86,7 +92,7 @@ export class Outlet {
 
   #handOver(pieces: (string | Uint8Array)[]): void {
     const { socket } = this
-    let room = PART
+    let room = this.#appended - this.#handedOver > PART ? this.#nextPart() : PART
     socket.cork()
     for (let piece = pieces[0]; piece !== undefined && room > 0; piece = pieces[0]) {
       const part = typeof piece === 'string' ? piece : piece.subarray(0, room)
@@ -99,6 +105,14 @@ export class Outlet {
     }
     if (pieces.length === 0) this.#pieces = null
     socket.uncork()
+  }
+
+  /** A write costs the more the oftener it is done; an upload over a slow line is to be seen to move. */
+  #nextPart(): number {
+    const at = now()
+    this.#part = at - this.#partAt < NO_TIME ? Math.min(2 * this.#part, LARGE_PART) : PART
+    this.#partAt = at
+    return this.#part
   }
 
   /** What follows would be read as the rest of a body whose memory was given to somebody else. */
