@@ -70,7 +70,7 @@ export class Client extends LifecycleDispatcher {
 
   /**
    * Connects, TLS included, and sends nothing; done when there is a connection.
-   * @throws (rejects) what failed, ClientClosedError or ClientDestroyedError
+   * @throws {ClientClosedError | ClientDestroyedError} by rejection, or what failed
    */
   warm(): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -76,7 +76,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   /**
    * Opens connections until there are `count`, or as many as may be: TCP and TLS, no request is sent.
    * @returns how many are connected then
-   * @throws (rejects) what failed, when all failed; InvalidArgumentError
+   * @throws {InvalidArgumentError} by rejection: no whole number; or what failed, when all failed
    */
   async warm(count: number): Promise<number> {
     const wanted = Math.min(whole('count', count, 0), this.#options.connections)

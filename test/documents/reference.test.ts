@@ -1,15 +1,27 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { newFolder } from '../servers/program.js'
-import { lacks, libraryOf } from './reference.js'
+import { lacks, libraryOf, optionsOf } from './reference.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 t.test('what is exported says what it means, its unit and default, what it throws, and whence it is', async (t) => {
   const entries = readdirSync(join(root, 'lib/entries')).map((name) => `lib/entries/${name}`)
-  t.strictSame(lacks(libraryOf(root, ['lib/index.ts', ...entries])), [])
+  const library = libraryOf(root, ['lib/index.ts', ...entries])
+  t.strictSame(lacks(library), [])
+
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  for (const name of ['ClientOptions', 'PoolOptions', 'BalancedPoolOptions', 'AgentOptions']) {
+    const all = optionsOf(library, name)
+    t.ok(all.length > 20, name)
+    t.strictSame(
+      all.filter((option) => !readme.includes(`\`${option}\``)),
+      [],
+      `${name} in the README`,
+    )
+  }
 })
 
 const complete = `
@@ -85,6 +97,7 @@ t.test('what is lacking is found out', async (t) => {
     ['/** @internal */', '', 'Thing.inner: no meaning'],
     [' Ours.', '', 'make: no source'],
     ['Ours. @throws {RangeError} an option is wrong', 'Ours.', 'make: no @throws, though Thing does'],
+    ['Ours. @throws {RangeError}', 'Ours. @throws', 'make: a @throws that names no error'],
     ['/** Another name of it. */', '/** Same. */', 'Same: no meaning'],
   ]
   for (const [text, instead, complaint] of spoiled) {

@@ -40,6 +40,17 @@ export function lacks(library: Library): string[] {
   return [...visit.found].sort()
 }
 
+/** Names of the options of an interface that do something. */
+export function optionsOf({ program, checker, entries }: Library, name: string): string[] {
+  const files = entries.map((entry) => program.getSourceFile(entry) as ts.SourceFile)
+  const exported = files.flatMap((file) => checker.getExportsOfModule(checker.getSymbolAtLocation(file) as ts.Symbol))
+  const alias = exported.find((symbol) => symbol.name === name)
+  if (alias === undefined) throw new Error(`${name} is not exported`)
+  const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(checker.getAliasedSymbol(alias)))
+  const said = (symbol: ts.Symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
+  return properties.filter((symbol) => !IDLE.test(said(symbol))).map((symbol) => symbol.name)
+}
+
 class Visit {
   readonly found = new Set<string>()
   readonly #library: Library
@@ -140,9 +151,13 @@ class Visit {
   /** What throws, or calls what says that it throws, says so itself, and by which errors. */
   #throws(one: ts.FunctionDeclaration | ts.MethodDeclaration | ts.ConstructorDeclaration, name: string): void {
     const symbol = one.name === undefined ? undefined : this.#checker.getSymbolAtLocation(one.name)
+    const found = symbol?.getJsDocTags(this.#checker)
     const tags =
-      symbol?.getJsDocTags(this.#checker) ?? ts.getJSDocTags(one).map(({ tagName }) => ({ name: tagName.text }))
-    if (one.body === undefined || tags.some((tag) => tag.name === 'throws')) return
+      found?.map((tag) => ({ name: tag.name, text: ts.displayPartsToString(tag.text) })) ??
+      ts.getJSDocTags(one).map((tag) => ({ name: tag.tagName.text, text: tag.getText().replace(/^@\w+\s*/, '') }))
+    const said = tags.filter((tag) => tag.name === 'throws')
+    if (said.some((tag) => !/^(\{|what )/.test(tag.text))) this.#lacks(name, 'a @throws that names no error')
+    if (one.body === undefined || said.length > 0) return
     const reason = this.#thrownIn(one.body)
     if (reason !== null) this.#lacks(name, `no @throws, though ${reason}`)
   }
