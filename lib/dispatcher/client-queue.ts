@@ -248,6 +248,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     this.#failWaiting(error, false)
     this.#connection?.destroy(error)
     this.#connection = null
+    // A handler that gave up a request under way let its connection put those back that were behind it.
+    this.#failWaiting(error, false)
   }
 
   #failWaiting(error: Error, connecting: boolean): void {

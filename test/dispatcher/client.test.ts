@@ -212,6 +212,28 @@ t.test('destroy fails what is queued and what runs, in all its forms', async (t)
   await origin.close()
 })
 
+t.test('destroy reaches those who come back to the queue while others hear of it', async (t) => {
+  const origin = await rawOrigin(() => {})
+  const client = new Client(origin.url, { pipelining: 2 })
+  const [running, behind] = [new Recorder(), new Recorder()]
+  const waiting = new Recorder((name) => {
+    if (name.startsWith('error')) running.controller?.abort()
+  })
+  for (const recorder of [running, behind, waiting]) client.dispatch({ path: '/', method: 'GET' }, recorder)
+  await event(client, 'connect')
+  while (client.stats.running < 2) await new Promise(setImmediate)
+  let drains = 0
+  client.on('drain', () => drains++)
+  await client.destroy()
+  await Promise.all([running, behind, waiting].map(({ ended }) => ended))
+  t.match(running.error, { code: 'UND_ERR_ABORTED' })
+  t.match(behind.error, { code: 'UND_ERR_DESTROYED' })
+  t.match(waiting.error, { code: 'UND_ERR_DESTROYED' })
+  t.match(client.stats, { connected: false, pending: 0, running: 0, size: 0 })
+  t.equal(drains, 1)
+  await origin.close()
+})
+
 t.test('a lost connection: what is safe goes again, what is not fails', async (t) => {
   let posts = 0
   const origin = await rawOrigin((socket, index) => {
