@@ -8,7 +8,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
 import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
-import type { ConnectionBudget, Spender } from './connection-budget.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import { closeIdle, type Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import { LifecycleDispatcher } from './lifecycle.js'
@@ -23,7 +23,7 @@ import { Parcel, type Waiting } from './waiting.js'
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
 /** What the pools of one origin have in common: members, their queue, their events, their end. */
-export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier, Spender {
+export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier {
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
   readonly #defaults: RequestDefaults
