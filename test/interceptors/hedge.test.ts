@@ -188,12 +188,20 @@ t.test('no more tries than the budget has', async (t) => {
 })
 
 t.test('what is not hedged', async (t) => {
+  let goOn = () => {}
+  async function* pieces() {
+    yield 'x'
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+  }
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url)
   const hedged = pool.compose(interceptors.hedge({ delay: 1, budget: generous }))
   const single = [
     { path: '/', method: 'POST', body: 'x' },
     { path: '/', method: 'PUT', body: Readable.from(['x']) },
+    { path: '/', method: 'PUT', body: pieces() },
     { ...get, idempotent: false },
   ]
   const double = [
@@ -211,6 +219,7 @@ t.test('what is not hedged', async (t) => {
   t.equal(origin.counts().seen, single.length + 1 + 2 * double.length)
   const fields = origin.held.slice(-4).filter((reply) => reply.req.headers['x-a'] === 'b')
   t.equal(fields.length, 2, 'fields out of an iterator are there both times')
+  goOn()
   for (const reply of origin.held) reply.end('ok')
   for (const answer of await Promise.all([...first, ...second])) await answer.body?.text()
   await upgrade.ended
@@ -371,15 +380,17 @@ t.test('each try is sent in the context of the request', async (t) => {
   const quick = await holdingOrigin(() => false)
   const pool = new BalancedPool([slow.url, quick.url])
   const storage = new AsyncLocalStorage<string>()
-  const contexts: unknown[] = []
+  const contexts: string[] = []
   const hedged = pool
     .compose((dispatch) => (options, handler) => {
-      contexts.push(storage.getStore())
+      contexts.push(storage.getStore() ?? 'none')
       return dispatch(options, handler)
     })
     .compose(interceptors.hedge(soon))
-  await (await storage.run('mine', () => hedged.request(get))).body.text()
-  t.strictSame(contexts, ['mine', 'mine'])
+  // The timer of the clock is set by the first.
+  const both = [hedged.request(get), storage.run('mine', () => hedged.request({ ...get, tried: [quick.url] }))]
+  for (const { body } of await Promise.all(both)) await body.text()
+  t.strictSame(contexts.sort(), ['mine', 'mine', 'none', 'none'])
   await pool.close()
   await Promise.all([slow.close(), quick.close()])
 })
