@@ -10,9 +10,9 @@ const { values } = parseArgs({
   options: {
     /** Over sockets, with undici beside. */
     real: { type: 'boolean', default: false },
-    rate: { type: 'string', default: '400' },
+    rate: { type: 'string', default: '800' },
     /** For each contender; where backends change with time, no longer than that takes. */
-    seconds: { type: 'string', default: '25' },
+    seconds: { type: 'string', default: '12.5' },
   },
 })
 

@@ -41,8 +41,8 @@ export interface Scenario {
 }
 
 export const scenarios = {
-  field: { behaviours: field, pace: 5, service: [1, 9], patience: 200 },
-  failures: { behaviours: failures, pace: 1, service: [5, 0], patience: 100 },
+  field: { behaviours: field, pace: 5, service: [1, 9], patience: 100 },
+  failures: { behaviours: failures, pace: 1, service: [5, 0], patience: 50 },
 } satisfies Record<string, Scenario>
 
 export type ScenarioName = keyof typeof scenarios

@@ -36,7 +36,7 @@ const retries = {
 
 interface Make {
   retry: boolean
-  /** After a tenth of the patience another try is sent. */
+  /** After a fifth of the patience another try is sent. */
   hedge?: boolean
   options?(patience: number): BalancedPoolOptions
 }
@@ -48,7 +48,7 @@ function sluice(name: string, { retry, hedge = false, options }: Make): Contende
     async open({ urls, patience }) {
       const pool = new BalancedPool(urls, options?.(patience) ?? {})
       const chain = [
-        ...(hedge ? [interceptors.hedge({ delay: patience / 10, budget: { ratio: 0.2, minPerSecond: 10 } })] : []),
+        ...(hedge ? [interceptors.hedge({ delay: patience / 5, budget: { ratio: 0.2, minPerSecond: 10 } })] : []),
         ...(retry ? [interceptors.retry({ ...retries, retryBudget: { ratio: 0.5, minPerSecond: 100 } })] : []),
       ]
       return { pool: pool as Pooled, asked: (chain.length > 0 ? pool.compose(chain) : pool) as Asked }

@@ -12,7 +12,7 @@ export interface OutlierDetectionOptions {
   baseEjectionTime?: number
   /** ms that an ejection lasts at most. Default: 300 000, or `baseEjectionTime` if that is more. */
   maxEjectionTime?: number
-  /** No more than this part of the upstreams is out at once: for one more another comes back. Default: 50. */
+  /** No more than this part of the upstreams is out at once. Default: 50. */
   maxEjectionPercent?: number
   /** All are used while fewer than this part of them are good. Default: 50. */
   panicThreshold?: number
@@ -82,7 +82,7 @@ class Outliers implements UpstreamWatch, AlarmListener {
     if (record === undefined || aborted) return
     record.failures = failed ? record.failures + 1 : 0
     const { consecutiveFailures, baseEjectionTime, maxEjectionTime, interval } = this.#settings
-    if (record.failures < consecutiveFailures || record.until > 0 || !this.#makeRoom()) return
+    if (record.failures < consecutiveFailures || record.until > 0 || !this.#allows(this.#out + 1)) return
     record.ejections++
     record.until = this.#clock.now() + Math.min(maxEjectionTime, baseEjectionTime * record.ejections)
     this.#out++
@@ -103,23 +103,6 @@ class Outliers implements UpstreamWatch, AlarmListener {
       remembered ||= record.ejections > 0
     }
     if (remembered) this.#alarm.set(this.#settings.interval)
-  }
-
-  /**
-   * When as many are out as may be, whoever is next to come back does so now: somebody good may have been ejected by
-   * chance, and those that are left be worse.
-   */
-  #makeRoom(): boolean {
-    if (this.#allows(this.#out + 1)) return true
-    let next: Candidate | null = null
-    let until = Number.POSITIVE_INFINITY
-    for (const [upstream, record] of this.#records) {
-      if (record.until === 0 || record.until >= until) continue
-      next = upstream
-      until = record.until
-    }
-    if (next !== null) this.#back(next)
-    return next !== null
   }
 
   #allows(out: number): boolean {

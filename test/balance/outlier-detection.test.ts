@@ -115,27 +115,6 @@ t.test('no longer than maxEjectionTime', async (t) => {
   }
 })
 
-t.test('for one more than their share another comes back: the good one, if it was ejected by chance', async (t) => {
-  const options = { consecutiveFailures: 2, maxEjectionPercent: 67, baseEjectionTime: 100, interval: 1000 }
-  const { time, all, tell, names } = scene(3, options)
-  const [refusing, well, slow] = all as [Upstream, Upstream, Upstream]
-  tell(refusing, bad, 2)
-  time.pass(1)
-  tell(well, bad, 2)
-  t.equal(names(), '01')
-  tell(slow, bad)
-  t.equal(names(), '01', 'not before it is known to be bad')
-  tell(slow, bad)
-  t.equal(names(), '12', 'the first to come back does so now')
-  tell(refusing, bad, 2)
-  t.equal(names(), '20')
-  tell(well, good, 9)
-  t.equal(names(), '20')
-  const alone = scene(1, options)
-  alone.tell(alone.all[0] as Upstream, bad, 9)
-  t.equal(alone.names(), '', 'none is out, and none may be')
-})
-
 t.test('never more than their share, whatever fails, comes and goes', async () => {
   const step = fc.record({ what: fc.constantFrom('bad', 'bad', 'good', 'join', 'leave', 'pass'), whom: fc.nat(9) })
   fc.assert(
