@@ -94,7 +94,39 @@ async function declarations() {
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  return repaired(output[0].code).replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+  return pruned(outward(repaired(output[0].code))).replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+}
+
+/**
+ * Leaves out what a pool hears from its parts, and what it tells the class above it: the declarations of all that would
+ * follow are a tenth of the whole.
+ * @param {string} text
+ */
+function outward(text) {
+  return text
+    .replace(/^ +protected (?:abstract )?(?:get )?(?:send|parts|settled|shutDown|tearDown)\b.*;\n/gm, '')
+    .replace(/^declare abstract class PoolBase [\s\S]*?^\}/m, (pool) =>
+      pool.replace(/ implements [^{]*/, ' ').replace(/^(?: +\/\*\*.*\*\/\n)? +(?:on[A-Z]\w*|constructor)\(.*;\n/gm, ''),
+    )
+}
+
+/**
+ * Drops declarations that nothing which is exported names.
+ * @param {string} text
+ */
+function pruned(text) {
+  const { statements } = ts.createSourceFile('sluice.d.ts', text, ts.ScriptTarget.Latest)
+  const nameOf = (/** @type {any} */ one) => one.name?.text ?? one.declarationList?.declarations[0].name.text
+  const code = (/** @type {ts.Statement} */ one) => text.slice(one.pos, one.end).replace(/\/\*[\s\S]*?\*\//g, '')
+  const kept = new Set(statements.filter((one) => nameOf(one) === undefined))
+  for (const one of kept) {
+    const words = new Set(code(one).match(/[\w$]+/g))
+    for (const other of statements) if (words.has(nameOf(other))) kept.add(other)
+  }
+  return statements
+    .filter((one) => kept.has(one))
+    .map((one) => text.slice(one.pos, one.end))
+    .join('')
 }
 
 /**

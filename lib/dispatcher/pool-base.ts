@@ -226,7 +226,8 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
       if (this.#exhausted) break
       const next = this.#waiting.shift() as Waiting
       this.#tally.add('queued', -1)
-      if (this.#tryOffer(next)) continue
+      // Its handler hears of its end just now, and made room.
+      if (next.done || this.#tryOffer(next)) continue
       this.#waiting.unshift(next)
       this.#tally.add('queued', 1)
       break

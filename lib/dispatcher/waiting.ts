@@ -16,6 +16,8 @@ export class Parcel implements QueueNode<Waiting> {
   queue: unknown = null
   readonly options: DispatchInput
   readonly handler: DispatchHandler | LegacyDispatchHandler
+  /** Whoever gets it sees to its end. */
+  readonly done = false
   #sender: AsyncResource | null = null
 
   constructor(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler) {

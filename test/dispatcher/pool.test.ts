@@ -3,6 +3,7 @@ import http from 'node:http'
 import t from 'tap'
 import {
   Client,
+  type DispatchController,
   type Dispatcher,
   type DispatchInterceptor,
   errors,
@@ -46,6 +47,31 @@ async function numberOf(pool: Dispatcher): Promise<number> {
 }
 
 const none = { connected: 0, free: 0, pending: 0, queued: 0, running: 0, size: 0 }
+
+t.test('one that ends while it is queued, and makes room by that, is not handed on', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  const pool = new Pool(origin.url, { connections: 1 })
+  const first = new Recorder()
+  let queued = 0
+  const second = new Recorder((name) => {
+    if (name.startsWith('error')) first.controller?.abort()
+  })
+  Object.assign(first, { onRequestQueued: (controller: DispatchController) => void (first.controller = controller) })
+  Object.assign(second, {
+    onRequestQueued() {
+      queued++
+      throw new Error('no')
+    },
+  })
+  for (const recorder of [first, second]) pool.dispatch({ path: '/', method: 'GET' }, recorder)
+  await Promise.all([first.ended, second.ended])
+  t.match(first.error, { code: 'UND_ERR_ABORTED' })
+  t.match(second.error, { message: 'no' })
+  t.equal(queued, 1)
+  t.match(pool.stats, { pending: 0, queued: 0, running: 0, size: 0 })
+  await pool.close()
+  await origin.close()
+})
 
 t.test('the example of the round robin: 100 in a row give 10 to each of 10 connections', async (t) => {
   const origin = await numberedOrigin()
