@@ -56,7 +56,11 @@ t.test('one that ends while it is queued, and makes room by that, is not handed 
   const second = new Recorder((name) => {
     if (name.startsWith('error')) first.controller?.abort()
   })
-  Object.assign(first, { onRequestQueued: (controller: DispatchController) => void (first.controller = controller) })
+  Object.assign(first, {
+    onRequestQueued(controller: DispatchController) {
+      first.controller = controller
+    },
+  })
   Object.assign(second, {
     onRequestQueued() {
       queued++
