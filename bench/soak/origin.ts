@@ -20,7 +20,7 @@ export interface Places {
 }
 
 /** ms; longer than any client here waits. */
-const SILENCE = 30_000
+const SILENCE = 120_000
 
 function set(server: http.Server | https.Server): void {
   server.keepAliveTimeout = 60_000
