@@ -94,7 +94,7 @@ async function declarations() {
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  return pruned(outward(repaired(output[0].code))).replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+  return lean(pruned(outward(repaired(output[0].code))))
 }
 
 /**
@@ -108,6 +108,17 @@ function outward(text) {
     .replace(/^declare abstract class PoolBase [\s\S]*?^\}/m, (pool) =>
       pool.replace(/ implements [^{]*/, ' ').replace(/^(?: +\/\*\*.*\*\/\n)? +(?:on[A-Z]\w*|constructor)\(.*;\n/gm, ''),
     )
+}
+
+/**
+ * For editors and compilers: where a rule comes from is told in the source and in the reference.
+ * @param {string} text
+ */
+function lean(text) {
+  return text
+    .replace(/ Source: undici's `[\w./]+`\.(?= |\n)/g, '')
+    .replace(/^ +\* Source: undici's `[\w./]+`\.\n/gm, '')
+    .replace(/^ +/gm, '')
 }
 
 /**

@@ -15,8 +15,8 @@ t.test('every error has a cause and a cure', async (t) => {
   t.strictSame([...known.keys()].sort(), classes().sort(), 'nothing else has one')
 })
 
-t.test('the README has the table of them', async (t) => {
-  const file = fileURLToPath(new URL('../../../README.md', import.meta.url))
+t.test('lib/README.md has the table of them', async (t) => {
+  const file = fileURLToPath(new URL('../../../lib/README.md', import.meta.url))
   const readme = readFileSync(file, 'utf8')
   const found = TABLE.exec(readme)?.[0]
   if (process.argv.includes('--write')) writeFileSync(file, readme.replace(TABLE, errorTable))
