@@ -16,6 +16,8 @@ const { values } = parseArgs({
 const { SEED, TRACE } = process.env
 // Most errors of a run are part of it: their stacks take longer than all the rest.
 if (TRACE !== '1') Error.stackTraceLimit = 0
+// Turns of the loop are the simulation's: nobody else would end it when its reader has gone.
+process.stdout.on('error', () => process.exit(1))
 const steps = values.steps === undefined ? {} : { steps: Number(values.steps) }
 
 /** Its own process, because a seed that fails leaves things behind. */
