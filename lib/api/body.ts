@@ -1,5 +1,6 @@
 import type { ReadableStream } from 'node:stream/web'
 import { builtin } from '../base/builtin.js'
+import { setImmediate } from '../base/clock.js'
 import { LaterReadable } from '../base/streams.js'
 import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
@@ -184,7 +185,9 @@ export class BodyReadable extends LaterReadable {
     if (this.#complete) return
     this.#complete = true
     this.#failure = error
-    this.destroy(error)
+    // Whoever asked for it may not have it yet: what came, and that it broke off, is theirs to hear.
+    if (this.used) this.destroy(error)
+    else setImmediate(() => this.destroy(error))
   }
 
   /** Asked by the stream for more. */
@@ -204,7 +207,7 @@ export class BodyReadable extends LaterReadable {
         break
       }
     }
-    if (this.#held.length > 0) return
+    if (this.#held.length > 0 || this.#failure !== null) return
     if (this.#complete) this.push(null)
     else this.#resume()
   }
@@ -222,7 +225,10 @@ export class BodyReadable extends LaterReadable {
     this.#consumer = null
     if (consumer !== null && reason !== null) consumer.fail(reason)
     // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
-    callback(this.listenerCount('error') > 0 ? reason : null)
+    const tell = () => callback(this.listenerCount('error') > 0 ? reason : null)
+    // Nor does it go unheard by one who begins to listen in this turn.
+    if (this.#touched) tell()
+    else setImmediate(tell)
     this.#settle()
   }
 
@@ -261,7 +267,7 @@ export class BodyReadable extends LaterReadable {
     while (this.readableLength > 0) consumer.take(this.read() as Buffer)
     this.#attaching = false
     for (const chunk of held) consumer.take(chunk)
-    if (this.destroyed) return
+    if (this.destroyed || this.#failure !== null) return
     if (this.#complete) this.#end(consumer)
     else this.#resume()
   }

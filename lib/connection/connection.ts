@@ -388,7 +388,7 @@ export class Connection implements Listener {
     this.#silence.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0
-    const ending = { error, blame, written, answered: this.#answered, streaming: writer?.streaming ?? null }
+    const ending = { error, blame, written, answered: this.#answered }
     this.#reader.close()
     writer?.destroy(error)
     this.#inlet.destroy()

@@ -20,7 +20,7 @@ export function mayFollow(last: Exchange, exchange: Exchange): boolean {
 
 /** What may answer a request (RFC 9112 §6.3). */
 export function answersTo({ method, upgrade }: Request): Answers {
-  if (method === 'HEAD') return ANSWERS.head
+  if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
   if (method === 'CONNECT') return ANSWERS.connect
   return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
 }

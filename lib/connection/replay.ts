@@ -16,8 +16,6 @@ export interface Ending {
   written: number
   /** Responses completed on the connection. */
   answered: number
-  /** The exchange whose body was being read out, if any. */
-  streaming: Exchange | null
 }
 
 /** Empties a pipeline into those that may be sent again and those that fail. Who is done is dropped. */
@@ -58,8 +56,8 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
  * given up in front of it, which says nothing of the server.
  */
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
-  const { blame, answered, streaming } = ending
-  if (blame === 'owner' || exchange.responseStarted || exchange === streaming) return false
+  const { blame, answered } = ending
+  if (blame === 'owner') return false
   if (exchange.bodyTaken && !exchange.request.replayable) return false
   if (oldest && (blame === 'head' || blame === 'caller')) return false
   const progress = blame === 'caller' || answered > exchange.answeredBefore

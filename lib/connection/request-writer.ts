@@ -34,11 +34,6 @@ export class RequestWriter implements AlarmListener {
     return this.#sender?.exchange ?? null
   }
 
-  /** The exchange whose body has been read from: it can not be sent a second time. */
-  get streaming(): Exchange | null {
-    return this.#sender?.started ? this.#sender.exchange : null
-  }
-
   /** Publishes what {@link write} is about to write. */
   announce(exchange: Exchange, close: boolean): void {
     traceSend(exchange, close, this.outlet.socket)

@@ -35,11 +35,6 @@ export class BodySender {
     this.#strict = part.strict
   }
 
-  /** True once a piece may have been taken out of the body: it can not be sent a second time. */
-  get started(): boolean {
-    return this.#started
-  }
-
   /** As many bytes went out as `content-length` says. */
   get asAnnounced(): boolean {
     const { framing, contentLength } = this.exchange.request.head

@@ -7,7 +7,7 @@ import { ownCopy } from './own-copy.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 
 /** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
-export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4 } as const
+export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
 export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
 
 /** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves {@link Parser.feed}. */
@@ -249,7 +249,7 @@ export class Parser {
   }
 
   #enterTunnel(head: ResponseHead): void {
-    if (head.statusCode === 101 && this.#answers !== ANSWERS.upgrade) {
+    if (head.statusCode === 101 && this.#answers < ANSWERS.upgrade) {
       throw refusal('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
     }
     this.engine.reset(this.#handle)
@@ -271,7 +271,8 @@ export class Parser {
 
   #enterBody(head: ResponseHead): void {
     const { statusCode, contentLength, transferEncoding } = head
-    const bodiless = this.#answers === ANSWERS.head || statusCode === 204 || statusCode === 304
+    const answersHead = this.#answers === ANSWERS.head || this.#answers === ANSWERS.headUpgrade
+    const bodiless = answersHead || statusCode === 204 || statusCode === 304
     const chunked = !bodiless && transferEncoding !== null
     const untilClose = !bodiless && !chunked && contentLength < 0
     this.#reusable = head.persistent && !untilClose

@@ -2,6 +2,8 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import { BodyReadable, type BodySource } from '../../lib/api/body.js'
+import { Client } from '../../lib/index.js'
+import { onRequests, rawOrigin } from '../servers/origin.js'
 
 class Source implements BodySource {
   readonly calls: string[] = []
@@ -259,4 +261,45 @@ t.test('a break ends nobody who listens for no error', async (t) => {
     await closed
     t.match(body.errored, { message: 'cut' })
   }
+})
+
+t.test('what breaks off in the very bytes that it came with is heard by one who listens', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n')),
+  )
+  for (const parser of ['wasm', 'js'] as const) {
+    const client = new Client(origin.url, { parser })
+    const ask = async () => (await client.request({ path: '/', method: 'GET' })).body
+    const heard: string[] = []
+    const body = await ask()
+    for (const event of ['data', 'end', 'error', 'close']) {
+      body.on(event, (value) => heard.push(`${event} ${value instanceof Error ? Object(value).code : value}`))
+    }
+    await new Promise((resolve) => body.once('close', resolve))
+    t.strictSame(heard, ['data abc', 'error HPE_INVALID_CHUNK_SIZE', 'close undefined'])
+    await t.rejects((await ask()).text(), { code: 'HPE_INVALID_CHUNK_SIZE' })
+    const pieces: string[] = []
+    const iterate = async () => {
+      for await (const piece of await ask()) pieces.push(String(piece))
+    }
+    await t.rejects(iterate(), { code: 'HPE_INVALID_CHUNK_SIZE' })
+    t.strictSame(pieces, ['abc'])
+    const web = (await ask()).body.getReader()
+    await t.rejects(
+      async () => {
+        while (!(await web.read()).done);
+      },
+      { code: 'HPE_INVALID_CHUNK_SIZE' },
+    )
+    await (await ask()).dump()
+    await client.close()
+  }
+  await origin.close()
+})
+
+t.test('who gives a body up and listens then hears of it', async (t) => {
+  const body = new BodyReadable({ source: new Source() })
+  body.destroy()
+  const error = await new Promise((resolve) => body.once('error', resolve))
+  t.match(error, { code: 'UND_ERR_ABORTED' })
 })

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import { processClock } from '../../lib/base/clock.js'
 import { buildConnector, Client, type DispatchHandler, Pool } from '../../lib/index.js'
+import { response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' } as const
@@ -43,6 +44,21 @@ t.test('the error of a destroyed client tells each request of its own place alon
   await client.destroy()
   t.match(await post, { code: 'UND_ERR_DESTROYED', path: '/post', replaySafe: false })
   t.match(await waits, { code: 'UND_ERR_DESTROYED', path: '/waits', replaySafe: true, bytesWritten: 0 })
+})
+
+t.test('nor does it tell of a request under way that it waited, though it might have been sent again', async (t) => {
+  const wire = new Wire()
+  const client = over(wire)
+  const first = client.request(get)
+  await once(wire, 'written')
+  wire.push(response('first'))
+  await (await first).body.dump()
+  wire.written = ''
+  const second = client.request(get).catch((error) => error)
+  await once(wire, 'written')
+  await client.destroy()
+  const known = { reusedSocket: true, replaySafe: true, bytesWritten: wire.written.length }
+  t.match(await second, { code: 'UND_ERR_DESTROYED', phase: 'send', ...known })
 })
 
 t.test("a caller's own error ends all requests as it is", async (t) => {

@@ -86,3 +86,40 @@ t.test('who pauses, and is given up in mid-pipeline, holds up nobody behind it',
   await client.close()
   await origin.close()
 })
+
+t.test('a server that closes every connection is not asked again and again', async (t) => {
+  const executed: string[] = []
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, (head, index) => {
+      executed.push(head.split(' ')[1] as string)
+      if (index === 0) socket.end()
+    })
+  })
+  const client = new Client(origin.url, { pipelining: 5 })
+  const paths = ['/0', '/1', '/2', '/3', '/4', '/5', '/6', '/7', '/8']
+  const ends = paths.map((path) => client.request({ path, method: 'GET' }).catch((error) => error.code))
+  t.strictSame(
+    await Promise.all(ends),
+    paths.map(() => 'UND_ERR_SOCKET'),
+  )
+  for (const path of paths) t.ok(executed.filter((one) => one === path).length <= 2, path)
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('who had no answer in time is not asked again over another connection', async (t) => {
+  let executed = 0
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (_, index) => {
+      if (index === 0) socket.write(response('first'))
+      else executed++
+    }),
+  )
+  const client = new Client(origin.url, { headersTimeout: 100 })
+  await (await client.request({ path: '/', method: 'GET' })).body.dump()
+  const second = client.request({ path: '/', method: 'GET' })
+  await t.rejects(second, { code: 'UND_ERR_HEADERS_TIMEOUT', reusedSocket: true, replaySafe: true })
+  t.strictSame([executed, origin.connections], [1, 1])
+  await client.close()
+  await origin.close()
+})

@@ -23,6 +23,7 @@ const bodies = {
   none: () => null,
   Buffer: () => Buffer.from('what is sent'),
   string: () => 'what is sent',
+  Blob: () => new Blob(['what ', 'is sent']),
   stream: () => Readable.from(['what ', 'is sent']),
   async *iterable() {
     yield 'what '
@@ -173,7 +174,7 @@ function judge(
 ): void {
   const { kind, fault } = one
   const idempotent = kind.idempotent === true || kind.method === 'GET' || kind.method === 'HEAD'
-  const replayable = ['none', 'Buffer', 'string'].includes(kind.body)
+  const replayable = ['none', 'Buffer', 'string', 'Blob'].includes(kind.body)
   const reused = one.reused || one.place > 0
   const whole = answerTo(kind.method, '/it').length
   const executed = server.executions.get('/it') ?? 0

@@ -140,6 +140,34 @@ t.test('a 101 that nobody asked for ends the connection', async (t) => {
   await origin.close()
 })
 
+t.test('HEAD may ask for an upgrade, and has no body when that is refused', async (t) => {
+  const server = http.createServer()
+  server.on('upgrade', (request, socket: Socket) => {
+    if (request.url === '/refuse') return void socket.write('HTTP/1.1 426 No\r\ncontent-length: 5\r\n\r\n')
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n${request.method}`)
+  })
+  const origin = await listen(server)
+  for (const parser of ['wasm', 'js'] as const) {
+    const client = new Client(origin.url, { parser })
+    const { socket } = await client.upgrade({ path: '/', method: 'HEAD', protocol: 'echo' })
+    t.equal(await collect(socket), 'HEAD')
+    const heard: unknown[] = []
+    await new Promise<void>((resolve) => {
+      const handler = {
+        onRequestUpgrade() {},
+        onResponseStart: (_: unknown, statusCode: number) => void heard.push(statusCode),
+        onResponseData: (_: unknown, chunk: Buffer) => void heard.push(chunk),
+        onResponseEnd: () => resolve(),
+        onResponseError: (_: unknown, error: Error) => resolve(void heard.push(error)),
+      }
+      client.dispatch({ path: '/refuse', method: 'HEAD', upgrade: 'echo' }, handler)
+    })
+    t.strictSame(heard, [426], 'its end does not wait for bytes that will not come')
+    await client.destroy()
+  }
+  await origin.close()
+})
+
 t.test('an upgrade with raw headers, by callback, aborted while it waits', async (t) => {
   const server = http.createServer()
   const sockets: Duplex[] = []

@@ -124,6 +124,11 @@ t.test('pipelining pipelines, and never behind a request that is not idempotent'
   seen.length = 0
   t.strictSame(await Promise.all([send('/a'), send('/b', 'POST'), send('/c'), send('/d')]), ['/a', '/b', '/c', '/d'])
   t.strictSame(seen, [1, 1, 2], 'the POST travels alone')
+  seen.length = 0
+  const put = { path: '/x', method: 'PUT', idempotent: true, headers: { 'content-length': '1' } } as const
+  const streamed = () => client.request({ ...put, body: Readable.from(['x']) }).then(({ body }) => body.text())
+  t.strictSame(await Promise.all([send('/y'), send('/z'), streamed()]), ['/y', '/z', '/x'])
+  t.strictSame(seen, [2, 1], 'and so does a body that can be read once')
   client.pipelining = 1
   seen.length = 0
   await Promise.all([send('/e'), send('/f')])

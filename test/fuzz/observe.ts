@@ -75,7 +75,7 @@ class Observer implements ResponseSink {
     must(this.open === null, 'a message begins when the last is complete')
     const request = this.#waiting[this.answered]
     if (request === undefined) return ANSWERS.nothing
-    if (request.upgrade !== undefined) return ANSWERS.upgrade
+    if (request.upgrade !== undefined) return request.method === 'HEAD' ? ANSWERS.headUpgrade : ANSWERS.upgrade
     if (request.method === 'CONNECT') return ANSWERS.connect
     return request.method === 'HEAD' ? ANSWERS.head : ANSWERS.request
   }

@@ -111,7 +111,7 @@ class Server {
   }
 
   #answer(socket: FakeSocket, { method, fields, tunnel }: ReadRequest): void {
-    const asked = method !== 'HEAD' && fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'upgrade')
+    const asked = fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'upgrade')
     if (asked) socket.receive('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
     else if (tunnel || method === 'HEAD') socket.receive('HTTP/1.1 200 OK\r\n\r\n')
     else socket.receive('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
