@@ -93,7 +93,7 @@ export class Connection implements Listener {
 
   /** Whether `exchange` may be written now, behind what is under way (RFC 9112 §9.3.2). */
   accepts(exchange: Exchange, pipelining: number): boolean {
-    if (this.#writer === null || this.#starting !== null || !this.#state.mayWrite) return false
+    if (this.#writer === null || !this.#state.mayWrite) return false
     const last = this.#pipeline.tail
     if (last === null) return this.#look !== 'under way' && !this.rested
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false

@@ -7,8 +7,8 @@ export const DISCARD_LIMIT = 131072
 
 /** Nothing may be written behind it before its final head came. */
 export function isBarrier(exchange: Exchange): boolean {
-  const { idempotent, blocking, upgrade } = exchange.request
-  return !idempotent || blocking || upgrade !== null
+  const { idempotent, blocking } = exchange.request
+  return !idempotent || blocking
 }
 
 /** Whether a request may be written while `last`, the youngest under way, is not answered (RFC 9112 §9.3.2). */

@@ -235,13 +235,9 @@ export class Parser {
     this.#enterBody(head)
   }
 
-  /** RFC 9112 §6.3: a length beside a transfer coding is an attack or a mistake; refused either way. */
-  #checkFraming(head: ResponseHead): void {
-    const { transferEncoding } = head
+  /** RFC 9112 §6.3. A length beside a transfer coding is refused by the engine. */
+  #checkFraming({ transferEncoding }: ResponseHead): void {
     if (transferEncoding === null) return
-    if (head.contentLength >= 0) {
-      throw refusal('INVALID_TRANSFER_ENCODING', 'content-length together with transfer-encoding')
-    }
     const codings = listOf(transferEncoding)
     if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#handle)) {
       throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)

@@ -123,3 +123,55 @@ t.test('who had no answer in time is not asked again over another connection', a
   await client.close()
   await origin.close()
 })
+
+t.test('who comes while a server says that it closes is sent elsewhere', async (t) => {
+  const asked: string[] = []
+  const origin = await rawOrigin((socket, index) =>
+    onRequests(socket, (head) => {
+      asked.push(`${head.split(' ')[1]} on ${index}`)
+      if (index > 0) return void socket.write(response('second'))
+      socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nfi')
+      finish = () => void socket.end('rst')
+    }),
+  )
+  let finish = () => {}
+  const client = new Client(origin.url, { pipelining: 2 })
+  const { body } = await client.request({ path: '/first', method: 'GET' })
+  const second = client.request({ path: '/second', method: 'GET' })
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  finish()
+  t.equal(await body.text(), 'first')
+  t.equal(await (await second).body.text(), 'second')
+  t.strictSame(asked, ['/first on 0', '/second on 1'])
+  await client.close()
+  await origin.close()
+})
+
+t.test('what nobody wants any more is read for the sake of those behind it, but not at any length', async (t) => {
+  for (const [length, connections] of [
+    [100_000, 1],
+    [1_000_000, 2],
+  ] as const) {
+    const abort = new AbortController()
+    const paths: string[] = []
+    const origin = await rawOrigin((socket) => {
+      socket.on('error', () => {})
+      onRequests(socket, (head) => {
+        paths.push(head.split(' ')[1] as string)
+        if (paths.at(-1) !== '/last') return
+        abort.abort()
+        for (const path of paths.splice(0)) socket.write(response(path === '/long' ? 'x'.repeat(length) : path))
+      })
+    })
+    const client = new Client(origin.url, { pipelining: 3 })
+    const first = client.request({ path: '/first', method: 'GET' })
+    const long = client.request({ path: '/long', method: 'GET', signal: abort.signal })
+    const last = client.request({ path: '/last', method: 'GET' })
+    await t.rejects(long, { name: 'AbortError' })
+    t.equal(await (await first).body.text(), '/first')
+    t.equal(await (await last).body.text(), '/last')
+    t.equal(origin.connections, connections, `${length} bytes`)
+    await client.close()
+    await origin.close()
+  }
+})
