@@ -421,6 +421,20 @@ t.test('an upload behind it gives a silent server no more time', async (t) => {
   await silent.close()
 })
 
+t.test('what is sent meanwhile gives a body that has begun no more time', async (t) => {
+  const silent = await rawOrigin((socket) => {
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n'))
+    socket.resume()
+  })
+  const client = new Client(silent.url, { bodyTimeout: 50, headersTimeout: 0 })
+  const body = dripping(60)
+  const { body: answer } = await client.request({ path: '/', method: 'PUT', body })
+  await t.rejects(answer.text(), { code: 'UND_ERR_BODY_TIMEOUT' })
+  t.ok(body.sent < 60, `${body.sent} pieces later`)
+  await client.destroy()
+  await silent.close()
+})
+
 t.test('an upload that ends early ends nothing but itself', async (t) => {
   const reasons: Record<string, (controller: AbortController, body: Blob & { sent: number }) => void> = {
     aborted: (controller) => controller.abort(new Error('aborted')),

@@ -196,6 +196,27 @@ t.test('fields that go no further', async (t) => {
   await Promise.all([here.close(), there.close()])
 })
 
+t.test('a server name goes along to the origin that it was given for, and to no other', async (t) => {
+  const asked: unknown[] = []
+  const controller = { pause() {}, resume() {}, abort() {} }
+  const dispatch = (options: DispatchOptions & { servername?: string }, handler: DispatchHandler) => {
+    const { origin, path, servername } = options
+    asked.push([String(origin), path, servername])
+    const location = ['/same', 'https://other.test/last'][asked.length - 1]
+    handler.onRequestStart?.(controller as never, null)
+    handler.onResponseStart?.(controller as never, location === undefined ? 200 : 302, location ? { location } : {}, '')
+    handler.onResponseEnd?.(controller as never, {})
+    return true
+  }
+  const options = { origin: 'https://one.test', path: '/', method: 'GET' as const, servername: 'name.test' }
+  follow(dispatch as never)(options, new Recorder())
+  t.strictSame(asked, [
+    ['https://one.test', '/', 'name.test'],
+    ['https://one.test', '/same', 'name.test'],
+    ['https://other.test', '/last', undefined],
+  ])
+})
+
 t.test('where a location leads', async (t) => {
   const [origin, other] = await Promise.all([redirecting(), redirecting()])
   const agent = new Agent().compose(follow)
