@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak overload race selection balance clean
+.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak overload guards race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ fuzz: build ## responses, requests and sequences of calls at random: ARGS='--tar
 
 sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
 	@node dist/test/sim/main.js $(ARGS)
+
+guards: build ## take away what keeps the library out of each trap, line by line: a test must fail each time; ARGS=--only wire/parser
+	@node dist/test/guards/main.js $(ARGS)
 
 race: build ## 100 000 requests sent while nginx closes their connections, and 20 000 whose news of it come late
 	@node dist/test/peers/race/main.js $(ARGS)
