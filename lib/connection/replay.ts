@@ -63,8 +63,7 @@ function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolea
   const progress = blame === 'caller' || answered > exchange.answeredBefore
   if (exchange.replays > 0 && !progress) return false
   if (!isReplaySafe(exchange)) return false
-  const fresh = !exchange.reused && answered === 0
-  if (oldest && fresh && exchange.written > 0) return false
+  if (!exchange.reused && exchange.written > 0) return false
   if (blame !== 'caller') exchange.replays++
   exchange.sent = false
   return true

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
+import { Duplex } from 'node:stream'
 import t from 'tap'
-import { Client } from '../../lib/index.js'
+import { buildConnector, Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
 
 t.test('a request does not fail with the aborts of those in front of it', async (t) => {
@@ -172,4 +173,79 @@ t.test('what nobody wants any more is read for the sake of those behind it, but 
     await client.close()
     await origin.close()
   }
+})
+
+/** Asks for each path over one client; what each connection does when it has so many requests is its step. */
+async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' | 'abort' }[], asked: string[]) {
+  const abort = new AbortController()
+  const seen: string[][] = []
+  const origin = await rawOrigin((socket, index) => {
+    const paths: string[] = []
+    seen.push(paths)
+    onRequests(socket, (head) => {
+      paths.push(head.split(' ')[1] as string)
+      const { paths: awaited, step } = steps[index] as (typeof steps)[number]
+      if (paths[0] === '/warm' && paths.length === 1) return void socket.write(response('warm'))
+      if (paths.filter((path) => path !== '/warm').length < awaited) return
+      if (step === 'end') socket.end()
+      else if (step === 'abort') abort.abort()
+      else for (const path of paths) socket.write(response(path))
+    })
+  })
+  const client = new Client(origin.url, { pipelining: 8 })
+  const ask = (path: string) => {
+    const signal = path === '/given-up' ? { signal: abort.signal } : {}
+    const answer = client.request({ path, method: 'GET', ...signal })
+    return answer.then(({ body }) => body.text()).catch((error: Error & { code?: string }) => error.code ?? error.name)
+  }
+  if (asked[0] === '/warm') await ask('/warm')
+  const answers = await Promise.all(asked.filter((path) => path !== '/warm').map(ask))
+  await client.close()
+  await origin.close()
+  return { answers: answers.map(String), seen }
+}
+
+t.test('a failure of the server and an abort in front count apart, in either order', async (t) => {
+  const failed = await inSteps(
+    [
+      { paths: 2, step: 'end' },
+      { paths: 2, step: 'abort' },
+      { paths: 1, step: 'answer' },
+    ],
+    ['/warm', '/given-up', '/last'],
+  )
+  t.strictSame(failed.answers, ['20', '/last'])
+  t.strictSame(failed.seen, [['/warm', '/given-up', '/last'], ['/given-up', '/last'], ['/last']])
+  const givenUp = await inSteps(
+    [
+      { paths: 3, step: 'abort' },
+      { paths: 2, step: 'end' },
+      { paths: 1, step: 'answer' },
+    ],
+    ['/given-up', '/failed', '/last'],
+  )
+  t.strictSame(givenUp.answers, ['20', 'UND_ERR_SOCKET', '/last'])
+  t.strictSame(givenUp.seen, [['/given-up', '/failed', '/last'], ['/failed', '/last'], ['/last']])
+})
+
+t.test('a request of which no byte has left is sent again, whatever it is', async (t) => {
+  const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('answered'))))
+  let attempts = 0
+  const client = new Client(origin.url, {
+    connect: (_target, callback) => {
+      if (attempts++ > 0)
+        return void buildConnector()(
+          { hostname: 'localhost', protocol: 'http:', port: new URL(origin.url).port },
+          callback,
+        )
+      const lost = new Duplex({ read() {}, write() {} })
+      callback(null, lost as never)
+      lost.destroy()
+    },
+  })
+  const { body } = await client.request({ path: '/', method: 'POST', body: 'x' })
+  t.equal(await body.text(), 'answered')
+  t.equal(attempts, 2)
+  await client.close()
+  await origin.close()
 })

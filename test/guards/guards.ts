@@ -100,9 +100,30 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'never over a fresh connection that has a byte of it',
         file: 'connection/replay',
-        from: 'if (oldest && fresh && exchange.written > 0) return false',
+        from: 'if (!exchange.reused && exchange.written > 0) return false',
         to: '',
         test: 'connection/replay',
+      },
+      {
+        keeps: 'though one that has no byte out is sent again whatever it is',
+        file: 'connection/replay',
+        from: 'if (!exchange.reused && exchange.written > 0) return false',
+        to: 'if (!exchange.reused) return false',
+        test: 'connection/neighbours',
+      },
+      {
+        keeps: 'as often as others are given up in front of it',
+        file: 'connection/replay',
+        from: "const progress = blame === 'caller' || answered > exchange.answeredBefore",
+        to: 'const progress = answered > exchange.answeredBefore',
+        test: 'connection/neighbours',
+      },
+      {
+        keeps: 'which does not count as a failure of the server',
+        file: 'connection/replay',
+        from: "if (blame !== 'caller') exchange.replays++",
+        to: 'exchange.replays++',
+        test: 'connection/neighbours',
       },
       {
         keeps: 'once, and no more',
