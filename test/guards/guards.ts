@@ -581,6 +581,13 @@ export const traps: readonly Trap[] = [
         test: 'sim/sim',
       },
       {
+        keeps: 'nor by one that answers while they are read',
+        file: 'connection/response-reader',
+        from: 'engine.busy = true',
+        to: '',
+        test: 'transport/foreign',
+      },
+      {
         keeps: 'a certificate counts for the name that it was shown for',
         file: 'dispatcher/client-queue',
         from: 'if (this.#isNamedOtherwise(next) && !this.#retire()) break',

@@ -75,6 +75,30 @@ t.test('two clients whose answers come while the other is reading', async (t) =>
   await Promise.all([inner.close(), outer.close()])
 })
 
+t.test('what comes for one socket while another is being read overwrites nothing', async (t) => {
+  const wires: Duplex[] = []
+  const connect = (_options: unknown, callback: (error: null, socket: never) => void) => {
+    const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    wires.push(wire)
+    callback(null, wire as never)
+  }
+  const [one, other] = [1, 2].map(() => new Client('http://memory', { pipelining: 2, connect })) as [Client, Client]
+  const get = { path: '/', method: 'GET' } as const
+  const heard = new Recorder((name) => {
+    if (name === 'data') wires[1]?.push(response('other'.repeat(50)))
+  })
+  one.dispatch(get, heard)
+  const second = new Recorder()
+  one.dispatch(get, second)
+  const third = new Recorder()
+  other.dispatch(get, third)
+  await new Promise(setImmediate)
+  wires[0]?.push(`${response('first')}${response('second')}`)
+  await Promise.all([heard.ended, second.ended, third.ended])
+  t.strictSame([heard.body, second.body, third.body], ['first', 'second', 'other'.repeat(50)])
+  await Promise.all([one.destroy(), other.destroy()])
+})
+
 t.test('an upgrade over a Duplex', async (t) => {
   const client = clientOver(() => 'HTTP/1.1 101 S\r\nupgrade: x\r\n\r\nrest')
   const { socket } = await client.upgrade({ path: '/' })
