@@ -34,7 +34,7 @@ export interface Peer {
   stop(): Promise<void>
 }
 
-/** What a server is known to get wrong. The case must fail as told; that it does not any more fails the run. */
+/** What a server is known to get wrong. The case must fail as told in one of a few tries: that it does not fails the run. */
 export interface Defect {
   /** What the failure says. */
   readonly error: RegExp

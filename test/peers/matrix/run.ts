@@ -41,7 +41,10 @@ export interface Result {
   readonly outcomes: readonly Outcome[] | string
 }
 
+/** ms */
 const LIMIT = 15_000
+/** How often a defect may fail to show before it is gone. */
+const TRIES = 10
 
 /** Runs all cases against all servers, which run at the same time. `only`: the capabilities or names that have it. */
 export async function runMatrix(part: { servers?: readonly Server[]; only?: string } = {}): Promise<Result[]> {
@@ -100,7 +103,11 @@ async function runServer(server: Server, setting: Setting, only: string): Promis
         const title = `${capability}: ${name}`
         if (!title.includes(only) || server.lacks[title] !== undefined) continue
         const start = performance.now()
-        const error = await errorOf(run, { server, peer, setting })
+        let error = await errorOf(run, { server, peer, setting })
+        // Varnish gets one answer in a hundred right that it is known to get wrong.
+        for (let tries = 1; error === null && server.defects?.[title] !== undefined && tries < TRIES; tries++) {
+          error = await errorOf(run, { server, peer, setting })
+        }
         outcomes.push({ capability, name, error, milliseconds: performance.now() - start })
       }
     }
