@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
-import { Duplex } from 'node:stream'
+import { Duplex, Readable } from 'node:stream'
 import t from 'tap'
 import { buildConnector, Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
 
 t.test('a request does not fail with the aborts of those in front of it', async (t) => {
   let connections = 0
@@ -228,24 +229,52 @@ t.test('a failure of the server and an abort in front count apart, in either ord
   t.strictSame(givenUp.seen, [['/given-up', '/failed', '/last'], ['/failed', '/last'], ['/last']])
 })
 
-t.test('a request of which no byte has left is sent again, whatever it is', async (t) => {
+t.test('a request of which no byte has left is sent again, unless its body was read from', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('answered'))))
+  const { port } = new URL(origin.url)
   let attempts = 0
-  const client = new Client(origin.url, {
-    connect: (_target, callback) => {
-      if (attempts++ > 0)
-        return void buildConnector()(
-          { hostname: 'localhost', protocol: 'http:', port: new URL(origin.url).port },
-          callback,
-        )
-      const lost = new Duplex({ read() {}, write() {} })
-      callback(null, lost as never)
-      lost.destroy()
-    },
-  })
+  const connect: buildConnector.connector = (target, callback) => {
+    if (attempts++ > 0) return buildConnector()({ ...target, hostname: 'localhost', port }, callback)
+    const lost = new Duplex({ read() {}, write() {} })
+    callback(null, lost as never)
+    lost.destroy()
+  }
+  const client = new Client('http://lost.test', { connect })
   const { body } = await client.request({ path: '/', method: 'POST', body: 'x' })
   t.equal(await body.text(), 'answered')
   t.equal(attempts, 2)
+  await client.close()
+  attempts = 0
+  const other = new Client('http://lost.test', { connect })
+  const streamed = other.request({ path: '/', method: 'POST', body: Readable.from(['x']) })
+  await t.rejects(streamed, { code: 'UND_ERR_SOCKET', bytesWritten: 0 })
+  t.equal(attempts, 1)
+  await other.close()
+  await origin.close()
+})
+
+t.test('what is sent from within the start of another is written behind it', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => void socket.write(response(head.split(' ')[1] as string))),
+  )
+  const client = new Client(origin.url, { pipelining: 5 })
+  await (await client.request({ path: '/warm', method: 'GET' })).body.dump()
+  const inner: Recorder[] = []
+  const ask = (path: string): Recorder => {
+    const recorder = new Recorder((name) => {
+      if (name === 'start' && path.length < 4) inner.push(ask(`${path}x`))
+    })
+    client.dispatch({ path, method: 'GET' }, recorder)
+    return recorder
+  }
+  const outer = [ask('/a'), ask('/b')]
+  await Promise.all(outer.map(({ ended }) => ended))
+  await Promise.all(inner.map(({ ended }) => ended))
+  t.strictSame(
+    outer.map(({ body }) => body),
+    ['/a', '/b'],
+  )
+  t.strictSame(inner.map(({ body }) => body).sort(), ['/ax', '/axx', '/bx', '/bxx'])
   await client.close()
   await origin.close()
 })

@@ -88,7 +88,7 @@ export const traps: readonly Trap[] = [
         file: 'connection/replay',
         from: 'if (exchange.bodyTaken && !exchange.request.replayable) return false',
         to: '',
-        test: 'connection/replay',
+        test: 'connection/neighbours',
       },
       {
         keeps: 'never what is not idempotent and has a byte out',
@@ -604,7 +604,7 @@ export const traps: readonly Trap[] = [
         file: 'dispatcher/client-queue',
         from: 'if (this.#pumping || this.#halted) return\n    this.#pumping = true\n    for',
         to: 'if (this.#halted) return\n    this.#pumping = true\n    for',
-        test: 'dispatcher/client',
+        test: 'connection/neighbours',
       },
       {
         keeps: 'each request ends once',
