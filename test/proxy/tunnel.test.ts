@@ -3,9 +3,10 @@ import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { type Dispatcher, ProxyAgent } from '../../lib/index.js'
+import { Dispatcher, type DispatchHandler, ProxyAgent } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin, listen, rawOrigin } from '../servers/origin.js'
 import { proxyServer, tunnel } from '../servers/proxy.js'
@@ -88,6 +89,22 @@ t.test('ways to say no, or nothing that can be understood', async (t) => {
     await proxy.close()
   }
   await all.close()
+})
+
+t.test('a dispatcher of another make that hands over the socket of a refusal', async (t) => {
+  const socket = new PassThrough()
+  class Eager extends Dispatcher {
+    override dispatch(_options: unknown, handler: DispatchHandler): boolean {
+      const controller = { abort() {}, pause() {}, resume() {} } as never
+      handler.onRequestStart?.(controller, null)
+      handler.onRequestUpgrade?.(controller, 407, { 'proxy-authenticate': 'Basic' }, socket)
+      return true
+    }
+  }
+  const agent = new ProxyAgent({ uri: 'http://proxy.test', proxyTunnel: true, clientFactory: () => new Eager() })
+  t.match(await failure(get(agent, 'http://origin.test')), { code: 'UND_ERR_ABORTED', statusCode: 407 })
+  t.ok(socket.destroyed, 'nothing is said through it')
+  await agent.destroy().catch(() => {})
 })
 
 t.test('a proxy that says yes and goes', async (t) => {
