@@ -9,6 +9,8 @@ const { values } = parseArgs({
   options: {
     /** Those alone whose file, test or text has this in it. */
     only: { type: 'string', default: '' },
+    /** Take nothing away, to see that this is found out. */
+    spoil: { type: 'boolean', default: false },
     jobs: { type: 'string', default: String(Math.min(4, availableParallelism())) },
   },
 })
@@ -53,7 +55,7 @@ const missed: string[] = []
 let noticed = 0
 
 async function takeAway(guard: Guard, mirror: Mirror): Promise<void> {
-  mirror.take(guard)
+  mirror.take(values.spoil ? { ...guard, to: guard.from } : guard)
   const outcome = await run(mirror.test(guard.test))
   mirror.giveBack(guard)
   const told = `lib/${guard.file}: ${guard.keeps}; without it test/${guard.test} ${outcome}`
