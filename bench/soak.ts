@@ -22,7 +22,7 @@ const CYCLE = Number(values.cycle) * 1000
 /** Bytes that the heap may differ by: what V8 keeps of warm code and maps. */
 const HEAP = 4_000_000
 /** The same for all memory of the process, of which allocators give back what they like. */
-const RSS = 64_000_000
+const OWN = 64_000_000
 
 /** How much smaller the share of answered requests may be at the end than at the start: else it was the load that ended. */
 const SHARE = 0.9
@@ -47,11 +47,11 @@ function seeded(seed: number): () => number {
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 
 function line(seconds: number, tally: Tally, now: { state: State; memory: Memory }): string {
-  const { heap, rss } = now.memory
+  const { heap, own } = now.memory
   const { parsers, alarms, listeners } = now.state
   return (
     `${(seconds / 60).toFixed(1).padStart(5)} min: ${tally.sent} requests, ${tally.answered} answered, ` +
-    `${tally.failures} failed; heap ${mb(heap)}, rss ${mb(rss)}, ${now.state.handles}; ` +
+    `${tally.failures} failed; heap ${mb(heap)}, own ${mb(own)}, ${now.state.handles}; ` +
     `parsers ${parsers}, alarms ${alarms}, listeners ${listeners}`
   )
 }
@@ -59,7 +59,7 @@ function line(seconds: number, tally: Tally, now: { state: State; memory: Memory
 /** The lowest of a few: what is not there in one of them is not kept. */
 function lowest(marks: readonly Mark[]): Memory {
   const least = (of: keyof Memory) => Math.min(...marks.map((mark) => mark.memory[of]))
-  return { heap: least('heap'), rss: least('rss'), buffers: least('buffers') }
+  return { heap: least('heap'), own: least('own'), buffers: least('buffers') }
 }
 
 function fewerAnswered(marks: readonly Mark[]): boolean {
@@ -78,11 +78,11 @@ function report(tally: Tally, marks: readonly Mark[]): boolean {
   const perMillion = (of: keyof Memory) => slope(warm.map(({ sent, memory }) => [sent / 1e6, memory[of]] as const))
   const failed = [...tally.failed].sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`)
   console.log(`requests ${tally.sent}, answered ${tally.answered}, failed ${tally.failures}: ${failed.join(', ')}`)
-  for (const of of ['heap', 'rss', 'buffers'] as const) {
+  for (const of of ['heap', 'own', 'buffers'] as const) {
     console.log(`${of}: ${mb(before[of])} -> ${mb(after[of])}, ${mb(perMillion(of))} per million requests`)
   }
   for (const [what, count] of tally.unexpected) console.log(`not expected, ${count} times: ${what}`)
-  const grown = after.heap - before.heap > HEAP || after.buffers - before.buffers > HEAP || after.rss - before.rss > RSS
+  const grown = after.heap - before.heap > HEAP || after.buffers - before.buffers > HEAP || after.own - before.own > OWN
   if (grown) console.log('memory grew')
   const fewer = fewerAnswered(marks)
   if (fewer) console.log('fewer requests were answered as time went on')

@@ -41,10 +41,18 @@ export async function affinity(): Promise<Affinity> {
   return { cores: { contender: first, origin: last }, note: `contenders on core ${first}, the origin on core ${last}` }
 }
 
-/** Environment without what a test runner adds. */
+/**
+ * Environment without what a test runner adds: its loaders and coverage are for the Node that it runs on. Node hands
+ * its coverage on to children whose environment does not name it.
+ */
 export function plainEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, NODE_CHANNEL_FD: _channel, ...rest } = process.env
-  return rest
+  const { NODE_OPTIONS: _options, NODE_CHANNEL_FD: _channel, ...rest } = process.env
+  return { ...rest, NODE_V8_COVERAGE: '' }
+}
+
+/** A command line that runs another one without options of a test runner: tap gives its own to each child, asked or not. */
+export function withoutOptions(command: readonly string[]): readonly string[] {
+  return process.platform === 'win32' ? command : ['env', '-u', 'NODE_OPTIONS', ...command]
 }
 
 /** A command line that runs another one on its core. */

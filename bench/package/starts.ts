@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { plainEnvironment } from '../harness/processes.js'
+import { plainEnvironment, withoutOptions } from '../harness/processes.js'
 import { median, orderOf } from '../harness/statistics.js'
 
 /** A library in a fresh process; null imports nothing. */
@@ -23,6 +23,8 @@ export interface Start {
   readonly since: number
   readonly rssImported: number
   readonly rssAnswered: number
+  /** What V8 and its buffers hold. Resident memory is the system's also: it maps more or less of Node's own file. */
+  readonly heldImported: number
 }
 
 const PROGRAM = `
@@ -34,7 +36,8 @@ const library = module === '' ? null : await import(module)
 const imported = performance.now() - begun
 const { user, system } = process.cpuUsage(before)
 const worked = (user + system) / 1000
-const rssImported = process.memoryUsage.rss()
+const { rss: rssImported, heapUsed, external } = process.memoryUsage()
+const heldImported = heapUsed + external
 let since = 0
 if (library !== null && url !== '') {
   client = new library.Client(url, ca === '' ? {} : { connect: { ca } })
@@ -44,15 +47,16 @@ if (library !== null && url !== '') {
 }
 const rssAnswered = process.memoryUsage.rss()
 await client?.close()
-console.log(JSON.stringify({ imported, worked, answered: since - begun, since, rssImported, rssAnswered }))
+const answered = since - begun
+console.log(JSON.stringify({ imported, worked, answered, since, rssImported, rssAnswered, heldImported }))
 `
 
 function startOnce(
   { node, file }: { node: string; file: string },
   part: { module: string | null; url: string; ca: string },
 ): Start {
-  const args = [file, part.module ?? '', part.url, part.ca]
-  return JSON.parse(execFileSync(node, args, { encoding: 'utf8', env: plainEnvironment() })) as Start
+  const [command = node, ...args] = withoutOptions([node, file, part.module ?? '', part.url, part.ca])
+  return JSON.parse(execFileSync(command, args, { encoding: 'utf8', env: plainEnvironment() })) as Start
 }
 
 /** Starts each in turn, there and back, and takes the medians. The origin is in a process of its own. */
@@ -84,6 +88,7 @@ export function starts(
       since: of('since'),
       rssImported: of('rssImported'),
       rssAnswered: of('rssAnswered'),
+      heldImported: of('heldImported'),
     }
   })
 }

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processClock } from '../../lib/base/clock.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
-import { handles, heapUsed } from '../harness/residue.js'
+import { handles, heapUsed, ownMemory } from '../harness/residue.js'
 import type { Lasting } from './cycle.js'
 
 /** What must be the same after each cycle. */
@@ -20,14 +20,14 @@ export interface State {
 /** What may differ a little. In bytes. */
 export interface Memory {
   readonly heap: number
-  readonly rss: number
+  /** All of the process, but for the files it maps. */
+  readonly own: number
   readonly buffers: number
 }
 
 export function memory(): Memory {
   const heap = heapUsed()
-  const { rss, external } = process.memoryUsage()
-  return { heap, rss, buffers: external }
+  return { heap, own: ownMemory(), buffers: process.memoryUsage().external }
 }
 
 function state(lasting: Lasting): State {

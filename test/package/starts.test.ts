@@ -19,9 +19,11 @@ t.test('importing takes a fraction of what importing undici takes, in time and m
   const part = { node: process.execPath, rounds: 5, url: origins.https, ca: origins.ca }
   const [nothing, ours, theirs] = starts(contenders, part)
   if (nothing === undefined || ours === undefined || theirs === undefined) throw new Error('a contender is missing')
-  // `make import-cost` shows how much; a busy machine must not fail this.
-  t.ok(ours.imported < theirs.imported / 2, `${ours.imported} ms to ${theirs.imported}`)
+  // `make import-cost` and `make cold-start` show how much. A busy machine must not fail this, nor pages that the system
+  // counts to RSS as it likes.
+  t.ok(ours.worked < theirs.worked / 2, `${ours.worked} ms to ${theirs.worked}`)
   t.ok(ours.answered < theirs.answered, `${ours.answered} ms to ${theirs.answered}`)
-  t.ok(ours.rssImported < theirs.rssImported, `${ours.rssImported} bytes to ${theirs.rssImported}`)
+  const [held, heldByTheirs] = [ours.heldImported - nothing.heldImported, theirs.heldImported - nothing.heldImported]
+  t.ok(held < heldByTheirs / 2, `${held} bytes to ${heldByTheirs}`)
   t.ok(nothing.imported < ours.imported && ours.imported < ours.answered && ours.answered < ours.since)
 })

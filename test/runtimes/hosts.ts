@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { plainEnvironment, run, runtime } from './runtimes.js'
+import { plainEnvironment } from '../../bench/harness/processes.js'
+import { run, runtime } from './runtimes.js'
 import type { Outcome, World } from './world.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))

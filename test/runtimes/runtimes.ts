@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { plainEnvironment } from '../../bench/harness/processes.js'
 
 /** A program that runs JavaScript. */
 export interface Runtime {
@@ -14,15 +15,6 @@ const running: Runtime = {
   name: `node@${process.versions.node.split('.')[0]}`,
   version: process.version,
   path: process.execPath,
-}
-
-/**
- * Environment without what a test runner adds: its loaders and coverage are for the Node that it runs on. Node hands
- * its coverage on to children whose environment does not name it, and reports of two versions spoil one another.
- */
-export function plainEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, ...rest } = process.env
-  return { ...rest, NODE_V8_COVERAGE: '' }
 }
 
 /**

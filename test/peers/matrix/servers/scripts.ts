@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { plainEnvironment, runtime } from '../../../runtimes/runtimes.js'
+import { plainEnvironment } from '../../../../bench/harness/processes.js'
+import { runtime } from '../../../runtimes/runtimes.js'
 import { freePorts, newFolder, type Program, start } from '../../../servers/program.js'
 import type { Peer, Server, Setting } from '../peer.js'
 import type { Order } from '../service/content.js'
