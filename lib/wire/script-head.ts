@@ -86,7 +86,8 @@ function readName(scan: Scan, from: number, end: number): number {
   while (at < end && ((BYTES[window[at] as number] as number) & TOKEN) !== 0) at++
   if (at < end && window[at] !== COLON) return refuseName(scan, from, at)
   scan.code = record.name(from, at - from)
-  if (scan.code !== OK) return at
+  // llhttp has taken the colon by then, and what is taken counts for the limit of trailers.
+  if (scan.code !== OK) return Math.min(at + 1, end)
   if (at === end) {
     scan.text += window.latin1Slice(from, at)
     return end
@@ -104,7 +105,7 @@ function refuseName(scan: Scan, from: number, at: number): number {
   const { window, record } = scan
   if (window[at] === SPACE && KNOWN.test(scan.text + window.latin1Slice(from, at))) {
     scan.code = record.name(from, at - from)
-    return scan.code === OK ? scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'Not a field name') : at
+    return scan.code === OK ? scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'Not a field name') : at + 1
   }
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
 }

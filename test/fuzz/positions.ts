@@ -2,7 +2,7 @@ import { type Engine, PAUSED } from '../../lib/wire/engine.js'
 import { must } from './finding.js'
 
 /** Where an engine alone stops in what is in its window, and why: limits count by it. */
-function stops(engine: Engine, length: number): string {
+function stops(engine: Engine, length: number, limit: number): string {
   const handle = engine.allocate()
   const places: string[] = []
   let between = true
@@ -10,7 +10,7 @@ function stops(engine: Engine, length: number): string {
     // The Parser lets nothing else begin a message.
     if (between && engine.window[at] !== 0x48) break
     engine.record.reset()
-    engine.record.limit = 2000
+    engine.record.limit = limit
     engine.record.base = engine.origin + at
     const code = engine.execute(handle, at, length)
     const fields = `${engine.record.count} fields, ${engine.data.length / 2} data`
@@ -35,12 +35,15 @@ function bodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 304
 }
 
-/** @throws {Finding} the engines stop in different places */
-export function tryPositions(raw: string, engines: readonly [Engine, Engine]): void {
+/**
+ * @param limit how many fields a section may have
+ * @throws {Finding} the engines stop in different places
+ */
+export function tryPositions(raw: string, engines: readonly [Engine, Engine], limit: number): void {
   const length = Math.min(raw.length, 65536)
   const [one, other] = engines.map((engine) => {
     engine.window.latin1Write(raw.slice(0, length), 0)
-    return stops(engine, length)
+    return stops(engine, length, limit)
   })
-  must(one === other, () => `the engines stop at ${one} and ${other}`)
+  must(one === other, () => `with ${limit} fields the engines stop at ${one} and ${other}`)
 }

@@ -21,4 +21,14 @@ export const regressions: readonly Regression[] = [
     },
     plan: 1,
   },
+  {
+    note: 'one trailer too many where its colon is one byte too many: what llhttp had taken of it was a byte more',
+    input: {
+      raw: `${CHUNKED}000;a="b c"\r\nUpgrade:x\r\npq:b c\r\n\r\n`,
+      requests: [GET],
+      eof: false,
+      limits: { ...WIDE, maxHeaderCount: 1, maxChunkOverhead: 26 },
+    },
+    plan: 2,
+  },
 ]

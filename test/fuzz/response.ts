@@ -60,7 +60,8 @@ export function tryResponse(input: ResponseInput, plan: Plan): string {
   must(JSON.stringify(cut) === JSON.stringify(otherCut), () => `plan ${plan}: js ${show(cut)}, wasm ${show(otherCut)}`)
   const why = cut.left ? null : difference(whole, cut)
   must(why === null, () => `plan ${plan}: ${why}: whole ${show(whole)}, cut ${show(cut)}`)
-  if (plan % 8 === 1) tryPositions(input.raw, [js, wasm])
+  if (plan % 8 === 1) tryPositions(input.raw, [js, wasm], WIDE.maxHeaderCount)
+  if (plan % 8 === 2) tryPositions(input.raw, [js, wasm], input.limits.maxHeaderCount)
   checkLeaks()
   const { messages, open, partial, code } = whole
   const kinds = messages.map((text) => text.slice(0, text.startsWith('tunnel') ? 8 : 3)).join()

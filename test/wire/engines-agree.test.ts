@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
 import { defaultLimits } from '../../lib/wire/limits.js'
+import { tryPositions } from '../fuzz/positions.js'
 import fc from '../property.js'
 import { drive, engines } from './drive.js'
 import { type Generated, streams } from './generate.js'
@@ -68,6 +69,17 @@ t.test('every byte in every place: there instead of another, and before it', asy
     }
   }
   t.strictSame(differ.slice(0, 10), [], `${tried} streams`)
+})
+
+t.test('one field too many: both have taken as much of it', async (t) => {
+  const [wasm, js] = engines.map(([, engine]) => engine) as [Engine, Engine]
+  const known = ['content-length', 'transfer-encoding', 'connection', 'proxy-connection', 'upgrade']
+  for (const name of ['a', 'connectio', 'upgrades', ...known]) {
+    for (const behind of ['', ':', ': ', ' ', ' :', '\t:', '\r\n', '\n', '(', '\0', '\xe9']) {
+      const raw = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx: y\r\n${name}${behind}`
+      t.doesNotThrow(() => tryPositions(raw, [wasm, js], 1), JSON.stringify(name + behind))
+    }
+  }
 })
 
 function fail(wasm: string, js: string): never {
