@@ -28,6 +28,14 @@ function others(fields: readonly string[]): string {
   return lines.join('\n')
 }
 
+/** Its source has more than its caller announced, and the server, which has that much, answered before more came of it. */
+function isBeginning(read: ReadRequest, source: unknown, body: string): boolean {
+  const announced = read.fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'content-length')
+  const whole = typeof source === 'string' || ArrayBuffer.isView(source)
+  const inPieces = !whole && !(source instanceof ArrayBuffer) && !(source instanceof Blob)
+  return announced && inPieces && body.startsWith(read.body)
+}
+
 function checkSame(read: ReadRequest, { options, fields, body }: Wanted, method: unknown, path: unknown): void {
   must(read.method === method, () => `method ${read.method}`)
   const same = 'query' in options && options.query != null ? read.target.startsWith(`${path}`) : read.target === path
@@ -36,7 +44,8 @@ function checkSame(read: ReadRequest, { options, fields, body }: Wanted, method:
     must(others(read.fields) === others(fields), () => `fields ${others(read.fields)} for ${others(fields)}`)
   }
   if (body !== null && read.method !== 'CONNECT') {
-    must(read.body === body, () => `body ${JSON.stringify(read.body)} for ${JSON.stringify(body)}`)
+    const same = read.body === body || isBeginning(read, options.body, body)
+    must(same, () => `body ${JSON.stringify(read.body)} for ${JSON.stringify(body)}`)
   }
 }
 
