@@ -67,11 +67,6 @@ export class Parser {
     this.#handle = this.engine.allocate()
   }
 
-  /** True between two messages: no byte of a response is outstanding. */
-  get idle(): boolean {
-    return this.#stage === START
-  }
-
   /** True once the connection left HTTP. */
   get tunnelled(): boolean {
     return this.#stage === TUNNEL
@@ -170,7 +165,6 @@ export class Parser {
       throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
     }
     this.#stage = HEAD
-    this.#openSection()
   }
 
   #openSection(): void {
@@ -248,7 +242,6 @@ export class Parser {
     if (head.statusCode === 101 && this.#answers < ANSWERS.upgrade) {
       throw refusal('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
     }
-    this.engine.reset(this.#handle)
     this.#stage = TUNNEL
     this.#sink.onTunnel(head)
   }
@@ -259,10 +252,9 @@ export class Parser {
       throw refusal('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
     }
     this.engine.reset(this.#handle)
-    this.#stage = HEAD
-    this.#sink.onInformational(head)
     // The next head is checked like the first: its first byte may not have come yet.
-    if (this.#stage === HEAD) this.#stage = START
+    this.#stage = START
+    this.#sink.onInformational(head)
   }
 
   #enterBody(head: ResponseHead): void {
@@ -272,7 +264,7 @@ export class Parser {
     const chunked = !bodiless && transferEncoding !== null
     const untilClose = !bodiless && !chunked && contentLength < 0
     this.#reusable = head.persistent && !untilClose
-    this.#remaining = bodiless || contentLength < 0 ? 0 : contentLength
+    this.#remaining = bodiless ? 0 : contentLength
     this.#overhead = 0
     this.#inTrailers = false
     if (chunked) {
@@ -313,7 +305,7 @@ export class Parser {
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
     const body = this.#gather()
     this.#position = stop
-    const trailers = messageComplete && record.count > 0 ? cutFields(section, record) : []
+    const trailers = messageComplete ? cutFields(section, record) : []
     const failure = code === OK || code === PAUSED ? null : this.#failure(code)
     if (body !== null) this.#sink.onBody(body)
     if (failure !== null) throw failure

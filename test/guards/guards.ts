@@ -696,6 +696,27 @@ export const traps: readonly Trap[] = [
         test: 'attacks/endless',
       },
       {
+        keeps: 'the rest of a head that reads like the head that is known is the rest of a head',
+        file: 'wire/parser',
+        from: "this.#carry === '' ? this.#heads.find(this.engine.view, start, end) : null",
+        to: 'this.#heads.find(this.engine.view, start, end)',
+        test: 'wire/parser-state',
+      },
+      {
+        keeps: 'whoever leaves while a body ends is not told of its end',
+        file: 'wire/parser',
+        from: 'this.#takeBody(start, start + take)\n    if (this.#stage === LENGTH && this.#remaining === 0)',
+        to: 'this.#takeBody(start, start + take)\n    if (this.#remaining === 0)',
+        test: 'wire/parser-state',
+      },
+      {
+        keeps: 'interim responses of one request do not count for the next',
+        file: 'wire/parser',
+        from: 'this.#informational = 0\n    this.#enterBody',
+        to: 'this.#enterBody',
+        test: 'wire/parser-state',
+      },
+      {
         keeps: 'fields have a limit in number',
         file: 'wire/parser',
         from: 'record.limit = this.#limits.maxHeaderCount',

@@ -32,11 +32,9 @@ t.test('slots run out into a second engine, and memory never grows', async (t) =
 
 t.test('state is told', async (t) => {
   const parser = new Parser(wasmEngine(), sink)
-  t.equal(parser.idle, true)
   const text = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'
   parser.engine.window.write(text, 'latin1')
   parser.feed(0, text.length)
-  t.equal(parser.idle, false)
   t.equal(parser.unparsed, 7)
   t.throws(() => parser.finish(), { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' })
   parser.release()

@@ -1,0 +1,134 @@
+import t from 'tap'
+import { HeadMemory } from '../../lib/wire/head-memory.js'
+import { defaultLimits, type ParserOptions } from '../../lib/wire/limits.js'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { engines } from './drive.js'
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+const EARLY = 'HTTP/1.1 103 Early Hints\r\n\r\n'
+const EMPTY = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+
+/** Writes down what it is told; `at` is called each time. */
+class Log implements ResponseSink {
+  readonly told: string[] = []
+  answers: Answers = ANSWERS.request
+  readonly #at: (log: Log) => void
+
+  constructor(at: (log: Log) => void = () => {}) {
+    this.#at = at
+  }
+
+  #tell(what: string): void {
+    this.told.push(what)
+    this.#at(this)
+  }
+
+  onMessageBegin(): Answers {
+    this.#tell('begin')
+    return this.answers
+  }
+
+  onInformational({ statusCode }: { statusCode: number }): void {
+    this.#tell(`interim ${statusCode}`)
+  }
+
+  onHead({ rawHeaders }: { rawHeaders: readonly string[] }): void {
+    this.#tell(`head ${rawHeaders.join(' ')}`)
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#tell(`body ${chunk}`)
+  }
+
+  onMessageEnd(trailers: readonly string[]): void {
+    this.#tell(`end ${trailers.join(' ')}`.trim())
+  }
+
+  onTunnel({ statusCode }: { statusCode: number }): void {
+    this.#tell(`tunnel ${statusCode}`)
+  }
+}
+
+function feed(parser: Parser, text: string): void {
+  parser.engine.window.latin1Write(text, 0)
+  parser.feed(0, text.length)
+}
+
+for (const [name, engine] of engines) {
+  const make = (log: Log, options: Partial<ParserOptions> = {}) =>
+    new Parser(engine, log, { ...defaultLimits, heads: new HeadMemory(), ...options })
+
+  t.test(`${name}: who gives it back from within hears no more, and is thrown nothing`, async (t) => {
+    const streams: [answers: Answers, text: string][] = [
+      [ANSWERS.nothing, 'garbage'],
+      [ANSWERS.request, `${EARLY}${EARLY}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc${EMPTY}garbage`],
+      [ANSWERS.request, `${CHUNKED}3\r\nabc\r\n0\r\nx: y\r\n\r\n${EMPTY}garbage`],
+      [ANSWERS.request, 'HTTP/1.1 200 OK\r\n\r\nuntil the end'],
+      [ANSWERS.upgrade, 'HTTP/1.1 101 Switching Protocols\r\n\r\ntunnel'],
+    ]
+    for (const [answers, text] of streams) {
+      const read = (leave: number) => {
+        const log = new Log(({ told }) => {
+          if (told.length === leave) parser.release()
+        })
+        log.answers = answers
+        const parser = make(log)
+        try {
+          feed(parser, text)
+          parser.finish()
+        } catch (error) {
+          log.told.push((error as Error).message)
+        }
+        parser.release()
+        return log.told
+      }
+      const all = read(0)
+      const calls = all.length - (text.includes('garbage') ? 1 : 0)
+      for (let leave = 1; leave <= calls; leave++) t.strictSame(read(leave), all.slice(0, leave))
+      t.ok(calls > 0)
+    }
+  })
+
+  t.test(`${name}: the rest of a head that reads as the head that is known is no head of its own`, async (t) => {
+    const log = new Log()
+    const parser = make(log)
+    for (let i = 0; i < 3; i++) feed(parser, EMPTY)
+    log.told.length = 0
+    feed(parser, 'HTTP/1.1 200 OK\r\nx: ')
+    feed(parser, EMPTY)
+    t.strictSame(log.told, ['begin', 'head x HTTP/1.1 200 OK Content-Length 0', 'end'])
+    parser.release()
+  })
+
+  t.test(`${name}: interim responses are counted anew for each request`, async (t) => {
+    const log = new Log()
+    const parser = make(log, { maxInformational: 2 })
+    for (let i = 0; i < 4; i++) feed(parser, `${EARLY}${EARLY}${EMPTY}`)
+    t.equal(log.told.filter((one) => one === 'end').length, 4)
+    t.throws(() => feed(parser, `${EARLY}${EARLY}${EARLY}`), { code: 'HPE_TOO_MANY_INFORMATIONAL' })
+    parser.release()
+  })
+
+  t.test(`${name}: what is no data is counted anew for each response, and told by its name`, async (t) => {
+    const parser = make(new Log(), { maxChunkOverhead: 100 })
+    const ending = `0\r\nx: ${'y'.repeat(80)}\r\n\r\n`
+    for (let i = 0; i < 3; i++) feed(parser, `${CHUNKED}3;${'e'.repeat(80)}\r\nabc\r\n${ending}`)
+    feed(parser, CHUNKED)
+    const failure = (text: string) => {
+      try {
+        feed(parser, text)
+        return ''
+      } catch (error) {
+        return (error as Error).message
+      }
+    }
+    t.equal(failure(`3;${'e'.repeat(50)}`), '')
+    t.match(failure('e'.repeat(150)), /chunk extensions above 100 bytes/)
+    parser.release()
+    const another = make(new Log(), { maxChunkOverhead: 100 })
+    another.engine.window.latin1Write(`${CHUNKED}0\r\nx: `, 0)
+    another.feed(0, CHUNKED.length + 6)
+    t.throws(() => feed(another, 'y'.repeat(200)), /trailers above 100 bytes/)
+    another.release()
+  })
+}
