@@ -25,7 +25,6 @@ export class BodySender {
   readonly #strict: boolean
   #sent = 0
   #stopped = false
-  #started = false
   #wake: (() => void) | null = null
 
   constructor(part: { exchange: Exchange; outlet: Outlet; listener: BodySenderListener; strict: boolean }) {
@@ -42,8 +41,6 @@ export class BodySender {
   }
 
   start(): void {
-    if (this.#started || this.#stopped) return
-    this.#started = true
     this.exchange.bodyTaken = true
     this.#listener.onBodyProgress()
     void this.#run()

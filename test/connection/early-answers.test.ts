@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { Client } from '../../lib/index.js'
-import { onRequests, rawOrigin, response } from '../servers/origin.js'
+import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 /** A source without end; `closed` when it was told to stop. */
 function endless(): { source: Readable; closed: Promise<void> } {
@@ -80,5 +80,55 @@ t.test('a connection whose server has not taken all of a request gets no other',
   const second = await client.request({ path: '/', method: 'GET' })
   t.equal(await second.body.text(), 'answered by 1')
   await client.destroy()
+  await origin.close()
+})
+
+/** Answers the head of whatever comes first on a connection, and reads on in silence: nobody but the client ends it. */
+async function atOnce(start: string) {
+  const ends: Promise<unknown>[] = []
+  const heard: string[] = []
+  const origin = await rawOrigin((socket, index) => {
+    heard[index] = ''
+    ends.push(
+      event(
+        socket.on('error', () => {}),
+        'close',
+      ),
+    )
+    socket.on('data', (chunk) => {
+      heard[index] += chunk.toString('latin1')
+    })
+    socket.once('data', () => socket.write(`HTTP/1.1 ${start}\r\ncontent-length: 2\r\n\r\nok`))
+  })
+  return { origin, ends, heard }
+}
+
+t.test('a connection whose upload was stopped is closed, though all that was written is out', async (t) => {
+  const { origin, ends, heard } = await atOnce('413 Too Large')
+  const client = new Client(origin.url, { keepAliveTimeout: 600_000 })
+  const source = new Readable({ read() {} })
+  source.push('first')
+  const first = await client.request({ path: '/', method: 'POST', body: source })
+  t.equal(await first.body.text(), 'ok')
+  const second = await client.request({ path: '/', method: 'GET' })
+  t.equal(await second.body.text(), 'ok')
+  await ends[0]
+  t.match(heard[1], /^GET /)
+  await client.close()
+  await origin.close()
+})
+
+t.test('nothing follows a body that is shorter than announced: it would be read as the rest of it', async (t) => {
+  const { origin, ends, heard } = await atOnce('200 OK')
+  const client = new Client(origin.url, { keepAliveTimeout: 600_000, strictContentLength: false })
+  const headers = { 'content-length': '100' }
+  const first = await client.request({ path: '/', method: 'PUT', headers, body: Readable.from(['too ', 'little']) })
+  t.equal(await first.body.text(), 'ok')
+  const second = await client.request({ path: '/', method: 'GET' })
+  t.equal(await second.body.text(), 'ok')
+  await ends[0]
+  t.ok(heard[0]?.endsWith('\r\n\r\ntoo little'), String(heard[0]))
+  t.match(heard[1], /^GET /)
+  await client.close()
   await origin.close()
 })

@@ -297,6 +297,7 @@ t.test('a slow consumer is not a slow server', async (t) => {
 t.test('a slow source is not a slow server', async (t) => {
   const rest = () => new Promise((resolve) => setTimeout(resolve, 100))
   async function* slow() {
+    await rest()
     yield 'a'
     await rest()
     yield 'b'

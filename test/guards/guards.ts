@@ -302,6 +302,20 @@ export const traps: readonly Trap[] = [
         test: 'dispatcher/client',
       },
       {
+        keeps: 'a connection whose body was stopped is closed, and not kept for nobody',
+        file: 'connection/request-writer',
+        from: "this.#state.write(WRITE.stop)\n    this.#state.keepAlive = 'last'",
+        to: 'this.#state.write(WRITE.stop)',
+        test: 'connection/early-answers',
+      },
+      {
+        keeps: 'nothing follows a body that is shorter than announced',
+        file: 'connection/request-writer',
+        from: "if (this.#sender?.asAnnounced === false) this.#state.keepAlive = 'last'",
+        to: '',
+        test: 'connection/early-answers',
+      },
+      {
         keeps: 'a source that is given up is told',
         file: 'connection/send-body',
         from: "if (body?.kind === 'stream') body.stream.on('error', ignore).destroy(error)",
