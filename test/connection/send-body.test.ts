@@ -39,3 +39,67 @@ for (const size of [1, 65_536]) {
     await client.close()
   })
 }
+
+t.test('a generator that waits for room is ended when its request is given up', async (t) => {
+  // Takes the first write and never calls back.
+  const full = new Duplex({ read() {}, write() {} })
+  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, full as never) })
+  const stop = new AbortController()
+  let yielded = 0
+  let finished = () => {}
+  const ended = new Promise<void>((resolve) => (finished = resolve))
+  function* pieces() {
+    try {
+      for (;;) {
+        yielded++
+        yield Buffer.alloc(65_536)
+      }
+    } finally {
+      finished()
+    }
+  }
+  const { signal } = stop
+  const failed = client.request({ path: '/', method: 'POST', body: pieces(), signal }).catch((error) => error)
+  while (!full.writableNeedDrain) await new Promise(setImmediate)
+  stop.abort()
+  t.match(await failed, { name: 'AbortError' })
+  await ended
+  t.ok(yielded < 20, `${yielded} pieces`)
+  await client.destroy()
+})
+
+t.test('a piece that comes after the server had enough is not sent', async (t) => {
+  let heard = ''
+  const socket = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, callback) {
+      if (heard === '') this.push('HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n')
+      heard += chunk.toString('latin1')
+      callback()
+    },
+  })
+  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+  let goOn = () => {}
+  const late = new Promise<void>((resolve) => (goOn = resolve))
+  let finished = () => {}
+  const ended = new Promise<void>((resolve) => (finished = resolve))
+  async function* pieces() {
+    try {
+      yield 'first'
+      await late
+      yield 'late'
+    } finally {
+      finished()
+    }
+  }
+  const { statusCode, body } = await client.request({ path: '/', method: 'POST', body: pieces() })
+  t.equal(statusCode, 413)
+  goOn()
+  await ended
+  await new Promise(setImmediate)
+  t.match(heard, /first/)
+  t.notMatch(heard, /late/)
+  socket.push('ok')
+  t.equal(await body.text(), 'ok')
+  await client.close()
+})

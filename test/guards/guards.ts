@@ -316,6 +316,20 @@ export const traps: readonly Trap[] = [
         test: 'connection/early-answers',
       },
       {
+        keeps: 'what a source gives after its body was stopped is not sent',
+        file: 'connection/send-body',
+        from: 'if (this.#stopped) return\n        if (!this.exchange.request.intact)',
+        to: 'if (!this.exchange.request.intact)',
+        test: 'connection/send-body',
+      },
+      {
+        keeps: 'a generator that waits for room is ended',
+        file: 'connection/send-body',
+        from: '.destroy(error)\n    this.resume()',
+        to: '.destroy(error)',
+        test: 'connection/send-body',
+      },
+      {
         keeps: 'a source that is given up is told',
         file: 'connection/send-body',
         from: "if (body?.kind === 'stream') body.stream.on('error', ignore).destroy(error)",
