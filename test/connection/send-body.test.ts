@@ -103,3 +103,26 @@ t.test('a piece that comes after the server had enough is not sent', async (t) =
   t.equal(await body.text(), 'ok')
   await client.close()
 })
+
+t.test('a body that is longer than announced does not become a whole request', async (t) => {
+  let heard = ''
+  const socket = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, callback) {
+      heard += chunk.toString('latin1')
+      callback()
+    },
+  })
+  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+  async function* pieces() {
+    yield '12345'
+    await new Promise(setImmediate)
+    yield '67890'
+  }
+  const headers = { 'content-length': '8' }
+  const request = client.request({ path: '/', method: 'POST', headers, body: pieces() })
+  await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' })
+  await new Promise(setImmediate)
+  t.ok(heard.endsWith('\r\n\r\n12345'), heard)
+  await client.close()
+})

@@ -323,6 +323,20 @@ export const traps: readonly Trap[] = [
         test: 'connection/send-body',
       },
       {
+        keeps: 'a body that is longer than announced is not made a whole request',
+        file: 'connection/send-body',
+        from: 'if (piece.length > left && this.#strict) throw this.#mismatch(contentLength)',
+        to: '',
+        test: 'connection/send-body',
+      },
+      {
+        keeps: 'a source waits while the socket is full',
+        file: 'connection/send-body',
+        from: 'if (this.#outlet.congested) await this.#writable()',
+        to: '',
+        test: 'connection/send-body',
+      },
+      {
         keeps: 'a generator that waits for room is ended',
         file: 'connection/send-body',
         from: '.destroy(error)\n    this.resume()',
