@@ -384,8 +384,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'the message behind one is checked like the first',
         file: 'wire/parser',
-        from: 'if (this.#stage === HEAD) this.#stage = START',
-        to: '',
+        from: 'this.#stage = START\n    this.#sink.onInformational(head)',
+        to: 'this.#sink.onInformational(head)',
         test: 'wire/engines-agree',
       },
       {
