@@ -14,9 +14,32 @@ function sink(): Duplex {
   })
 }
 
+/** A socket whose other end writes down what it hears, and says something at the first of it. */
+class Peer extends Duplex {
+  heard = ''
+  readonly #first: string
+
+  constructor(first = '') {
+    super()
+    this.#first = first
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    if (this.heard === '' && this.#first !== '') this.push(this.#first)
+    this.heard += chunk.toString('latin1')
+    callback()
+  }
+}
+
+function over(socket: Duplex): Client {
+  return new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+}
+
 for (const size of [1, 65_536]) {
   t.test(`a body that always has a piece of ${size} more leaves the loop its turns`, async (t) => {
-    const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, sink() as never) })
+    const client = over(sink())
     let turns = 0
     const count = () => {
       turns++
@@ -43,7 +66,7 @@ for (const size of [1, 65_536]) {
 t.test('a generator that waits for room is ended when its request is given up', async (t) => {
   // Takes the first write and never calls back.
   const full = new Duplex({ read() {}, write() {} })
-  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, full as never) })
+  const client = over(full)
   const stop = new AbortController()
   let yielded = 0
   let finished = () => {}
@@ -71,16 +94,8 @@ t.test('a generator that waits for room is ended when its request is given up', 
 })
 
 t.test('a piece that comes after the server had enough is not sent', async (t) => {
-  let heard = ''
-  const socket = new Duplex({
-    read() {},
-    write(chunk: Buffer, _encoding, callback) {
-      if (heard === '') this.push('HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n')
-      heard += chunk.toString('latin1')
-      callback()
-    },
-  })
-  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+  const peer = new Peer('HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n')
+  const client = over(peer)
   let goOn = () => {}
   const late = new Promise<void>((resolve) => (goOn = resolve))
   let finished = () => {}
@@ -99,23 +114,16 @@ t.test('a piece that comes after the server had enough is not sent', async (t) =
   goOn()
   await ended
   await new Promise(setImmediate)
-  t.match(heard, /first/)
-  t.notMatch(heard, /late/)
-  socket.push('ok')
+  t.match(peer.heard, /first/)
+  t.notMatch(peer.heard, /late/)
+  peer.push('ok')
   t.equal(await body.text(), 'ok')
   await client.close()
 })
 
 t.test('a body that is longer than announced does not become a whole request', async (t) => {
-  let heard = ''
-  const socket = new Duplex({
-    read() {},
-    write(chunk: Buffer, _encoding, callback) {
-      heard += chunk.toString('latin1')
-      callback()
-    },
-  })
-  const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+  const peer = new Peer()
+  const client = over(peer)
   async function* pieces() {
     yield '12345'
     await new Promise(setImmediate)
@@ -126,6 +134,6 @@ t.test('a body that is longer than announced does not become a whole request', a
   const request = client.request({ path: '/', method: 'POST', headers, body: pieces() })
   await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' })
   await new Promise(setImmediate)
-  t.ok(heard.endsWith('\r\n\r\n12345'), heard)
+  t.ok(peer.heard.endsWith('\r\n\r\n12345'), peer.heard)
   await client.close()
 })
