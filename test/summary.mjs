@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 const RESULT = /^( *)(not ok|ok) \d+(?: - )?(.*)$/
 const SUBTEST = /^( *)# Subtest: (.*)$/
 const REMARK = /^(.*?)\s*# (SKIP|TODO|time=)\s*(.*)$/
+const PART = /^(\w+):/
+/** Parts of a diagnosis that the stack tells as well: they are long, and come before what differs. */
+const LEFT_OUT = ['at', 'source']
 
 /** Reads TAP line by line, counts the assertions, and writes what a person wants to see. */
 export class Summary {
@@ -18,8 +21,9 @@ export class Summary {
   #open = /** @type {{ indent: string, name: string, passed: number, failed: number }[]} */ ([])
   /** The indentation of the diagnosis that is being read. */
   #diagnosis = /** @type {string | null} */ (null)
-  /** Whether the diagnosis of the last result is shown. */
+  /** Whether the diagnosis of the last result is shown, and the part of it that is being read. */
   #shown = false
+  #part = ''
   #ended = false
   #write
 
@@ -50,8 +54,15 @@ export class Summary {
       return begin !== null
     }
     if (line === `${this.#diagnosis}...`) this.#diagnosis = null
-    else if (this.#shown) this.#write(`      ${line.slice(this.#diagnosis.length)}`)
+    else if (this.#shown) this.#diagnose(line.slice(this.#diagnosis.length))
     return true
+  }
+
+  /** @param {string} line */
+  #diagnose(line) {
+    const [, part = this.#part] = PART.exec(line) ?? []
+    this.#part = part
+    if (!LEFT_OUT.includes(part)) this.#write(`      ${line}`)
   }
 
   /**

@@ -42,6 +42,13 @@ ok 1 - good.js # time=9ms
     # Subtest: inner
         not ok 1 - wrong
           ---
+          compare: ===
+          at:
+            fileName: bad.js
+          stack: bad.js:1:1
+          source: >2
+              compare: nothing
+            --^
           diff: |
             ok 7 - no result
           ...
@@ -70,6 +77,8 @@ ok 9 - of the coverage table`)
       '  skipped: good.js > later (no server)',
       'ok good.js: 2 passed, 0 failed, 9ms',
       '  not ok: bad.js > inner > wrong',
+      '      compare: ===',
+      '      stack: bad.js:1:1',
       '      diff: |',
       '        ok 7 - no result',
       'not ok bad.js: 0 passed, 1 failed, 9ms',

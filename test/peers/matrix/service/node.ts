@@ -72,6 +72,7 @@ else {
   process.on('message', async () => {
     ending = true
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-    process.disconnect()
+    // Not `process.disconnect`: a connection that the primary has handed over in this moment would be nobody's.
+    cluster.worker?.disconnect()
   })
 }
