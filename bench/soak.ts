@@ -26,6 +26,8 @@ const OWN = 64_000_000
 
 /** How much smaller the share of answered requests may be at the end than at the start: else it was the load that ended. */
 const SHARE = 0.9
+/** Cycles below which that share is chance. */
+const ENOUGH = 12
 
 interface Mark {
   readonly sent: number
@@ -65,7 +67,7 @@ function lowest(marks: readonly Mark[]): Memory {
 function fewerAnswered(marks: readonly Mark[]): boolean {
   const half = marks[Math.floor(marks.length / 2)]
   const last = marks.at(-1)
-  if (half === undefined || last === undefined || last === half) return false
+  if (half === undefined || last === undefined || marks.length < ENOUGH) return false
   const before = half.answered / half.sent
   return (last.answered - half.answered) / (last.sent - half.sent) < SHARE * before
 }
