@@ -70,6 +70,8 @@ class Backend implements Listed {
   blocks = 0
   listed = false
   readonly weight = 1
+  readonly starting = false
+  readonly slowStart = 0
   readonly origin: string
   readonly behaviour: Behaviour
   taken = 0

@@ -1,4 +1,8 @@
+import { now } from '../base/clock.js'
 import type { Candidate, UpstreamPicker } from './strategy.js'
+
+/** In how many steps a weight grows, for pickers that must be told. */
+const STEPS = 10
 
 /** One of a {@link Roster}. */
 export interface Listed extends Candidate {
@@ -8,6 +12,9 @@ export interface Listed extends Candidate {
   listed: boolean
   /** It comes back among the others. */
   startSlowly(): void
+  /** Its weight grows still, for as many ms as this from when it came. */
+  readonly starting: boolean
+  readonly slowStart: number
 }
 
 /** Who of all upstreams is known to the picker: the good ones, or all when too few are good. */
@@ -17,6 +24,9 @@ export class Roster<T extends Listed> {
   /** In percent. */
   readonly #panicThreshold: number
   #blocked = 0
+  /** Whose weights grow. */
+  readonly #starting = new Set<T>()
+  #nextStep = 0
 
   constructor(picker: UpstreamPicker<T>, panicThreshold: number) {
     this.#picker = picker
@@ -26,11 +36,23 @@ export class Roster<T extends Listed> {
   add(upstream: T): void {
     this.#all.add(upstream)
     this.#list(upstream, true)
+    this.#start(upstream)
     if (this.#blocked > 0) this.#arrange()
+  }
+
+  /** Tells the picker of weights that have grown: who is due by a weight of long ago would be late by the lack of it. */
+  grow(): void {
+    if (this.#starting.size === 0 || now() < this.#nextStep) return
+    for (const upstream of this.#starting) {
+      if (!upstream.starting) this.#starting.delete(upstream)
+      this.#picker.reweighed?.(upstream)
+      this.#nextStep = now() + upstream.slowStart / STEPS
+    }
   }
 
   remove(upstream: T): void {
     if (!this.#all.delete(upstream)) return
+    this.#starting.delete(upstream)
     this.#list(upstream, false)
     if (upstream.blocks > 0) this.#blocked--
     if (this.#blocked > 0) this.#arrange()
@@ -44,6 +66,11 @@ export class Roster<T extends Listed> {
     this.#blocked += out ? 1 : -1
     if (!out) upstream.startSlowly()
     this.#arrange()
+    this.#start(upstream)
+  }
+
+  #start(upstream: T): void {
+    if (upstream.starting) this.#starting.add(upstream)
   }
 
   #arrange(): void {

@@ -88,7 +88,7 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
     this.#roster = new Roster(this.#picker, Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)))
-    this.#watches = watchers.map((watcher) => watcher.watch((upstream, out) => this.#roster.block(upstream, out)))
+    this.#watches = watchers.map((watcher) => watcher.watch((upstream, out) => this.#leaveOut(upstream, out)))
     this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
     this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
     try {
@@ -182,6 +182,7 @@ export class BalancedPool extends LifecycleDispatcher {
 
   /** One that did not take this request before, as long as there is any. */
   #next(tried: DispatchInput['tried']): Upstream {
+    this.#roster.grow()
     if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
     const upstream = (tried?.length ? this.#picker.pick(tried) : null) ?? this.#picker.pick()
     if (!(upstream instanceof Upstream)) {
@@ -203,6 +204,12 @@ export class BalancedPool extends LifecycleDispatcher {
       watched.end(false, true)
       throw error
     }
+  }
+
+  /** Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred turns. */
+  #leaveOut(upstream: Upstream, out: boolean): void {
+    if (!out) this.#weigh(upstream, this.#maxWeight)
+    this.#roster.block(upstream, out)
   }
 
   #ended(upstream: Upstream, outcome: Outcome): void {

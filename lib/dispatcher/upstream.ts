@@ -43,6 +43,10 @@ export class Upstream implements Weighted, Listed {
     return this.startedAt === 0 ? weight : weight * this.#ramp()
   }
 
+  get starting(): boolean {
+    return this.startedAt !== 0 && this.#ramp() < 1
+  }
+
   /** From now on its weight grows from little to whole. */
   startSlowly(): void {
     if (this.slowStart > 0) this.startedAt = now()

@@ -41,6 +41,8 @@ function manualTime() {
 
 class Upstream implements Listed {
   readonly weight = 1
+  readonly starting = false
+  readonly slowStart = 0
   blocks = 0
   listed = false
   slow = 0

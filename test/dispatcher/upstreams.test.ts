@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
+import type { Candidate, UpstreamWatcher } from '../../lib/balance/strategy.js'
 import { BalancedPool, HealthCheck, OutlierDetection } from '../../lib/index.js'
 import { httpOrigin, type Origin } from '../servers/origin.js'
 
@@ -101,7 +102,8 @@ t.test('health check: one that does not listen, and one that hangs', async (t) =
   const hanging = await httpOrigin((_request, _reply) => {})
   t.teardown(() => hanging.close())
   await dead.close()
-  const healthCheck = new HealthCheck({ interval: 1, timeout: 20, unhealthyThreshold: 1, panicThreshold: 1 })
+  // In this time the good one answers however busy the machine is.
+  const healthCheck = new HealthCheck({ interval: 1, timeout: 1000, unhealthyThreshold: 1, panicThreshold: 1 })
   const pool = new BalancedPool([dead.url, well.url, hanging.url], { healthCheck })
   const inTime = { ...get, timeouts: { total: 50 } }
   for (let inRow = 0; inRow < 3; ) {
@@ -129,6 +131,47 @@ t.test('slow start: who is added later gets little at first', async (t) => {
   for (let i = 0; i < 60; i++) await ask(brief)
   t.ok((all[2] as Backend).served >= 13, `${served(all)} when it is over`)
   await brief.close()
+})
+
+t.test('slow start: when it is over, nobody waits for a turn by the weight it had at first', async (t) => {
+  const all = await backends(t, 3)
+  const pool = new BalancedPool(urls(all).slice(0, 2), { slowStart: 40 })
+  pool.addUpstream((all[2] as Backend).url, { weight: 0.01 })
+  const started = performance.now()
+  // At a tenth of its weight its first turn comes after 2000 of the others.
+  while (performance.now() - started < 50) await ask(pool)
+  for (const one of all) one.served = 0
+  for (let i = 0; i < 210; i++) await ask(pool)
+  t.ok((all[2] as Backend).served >= 1, `${served(all)}`)
+  await pool.close()
+})
+
+t.test('who comes back has the weight that lost connections took from it', async (t) => {
+  const all = await backends(t, 3)
+  const upstreams: Candidate[] = []
+  let leaveOut = (_upstream: Candidate, _out: boolean) => {}
+  const outlierDetection: UpstreamWatcher = {
+    panicThreshold: 0,
+    watch(callback) {
+      leaveOut = callback
+      return { joined: (upstream) => void upstreams.push(upstream), left() {}, stop() {} }
+    },
+  }
+  const pool = new BalancedPool(urls(all), { outlierDetection })
+  const [dead] = upstreams as [Candidate]
+  await all[0]?.close()
+  const asked = async (count: number) => {
+    const ends = await Promise.allSettled(Array.from({ length: count }, () => ask(pool)))
+    return ends.filter(({ status }) => status === 'rejected').length
+  }
+  t.equal(await asked(30), 10)
+  t.equal(dead.weight, 1)
+  leaveOut(dead, true)
+  t.equal(await asked(6), 0)
+  leaveOut(dead, false)
+  t.equal(dead.weight, 100)
+  t.equal(await asked(3), 1)
+  await pool.close()
 })
 
 t.test('options', async (t) => {
