@@ -19,9 +19,6 @@ t.test('over sockets, before backends that are slow, refuse and die', async (t) 
   if (plain === undefined || promised === undefined) return t.fail('both are measured')
   t.equal(promised.failed, 0)
   t.ok(plain.failed > 0, 'nobody tries again')
-  // So short a time that the first few, by which the slow one is known, are more than one of a hundred; half of the
-  // plain ones are slow.
-  t.ok(percentile(promised.latencies, 0.75) < percentile(plain.latencies, 0.75) / 5)
   t.ok((promised.shares[0] as number) < (plain.shares[0] as number) / 2)
   t.notOk(kept([plain, { ...promised, success: 0.999 }]).kept)
   t.notOk(kept([plain, { ...promised, latencies: plain.latencies }]).kept)

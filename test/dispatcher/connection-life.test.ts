@@ -138,8 +138,9 @@ t.test('maxConnectionAge ends no response: what waits goes to the next connectio
     }),
   )
   const client = new Client(origin.url, { maxConnectionAge: 20, pipelining: 3 })
-  const { body } = await client.request({ ...get, path: '/old' })
+  const old = client.request({ ...get, path: '/old' })
   const pipelined = client.request(get)
+  const { body } = await old
   await until(() => answers.length === 2)
   // By then it is too old: another alarm that was set later has gone off.
   await new Promise((resolve) => setTimeout(resolve, 60))

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Client, Pool } from '../../../lib/index.js'
 import { bytes } from '../bytes.js'
 import { ask, Far, isNetem, nothingLeft, plan, spoil, told } from '../inside.js'
@@ -33,31 +33,44 @@ for (const { name, spoiling } of all) {
     })
     await spoil(spoiling)
     t.ok(plan.roughness === 'netem' || isNetem(spoiling), 'netem could do the same')
-    const gets = [plain, plain, plain, plain, plain, plain, secure, secure].map((dispatcher) =>
-      ask(dispatcher, { path: `/bytes/${SIZE}` }),
-    )
-    const paths = ['a', 'b', 'c', 'd'].map((letter) => `/echo/${encodeURIComponent(name)}-${letter}`)
-    const posts = paths.map((path) => ask(plain, { path, method: 'POST', body: bytes(SIZE) }))
-    const outcomes = await Promise.all([...gets, ...posts])
-    t.strictSame([...new Set(outcomes.map(told))], ['answered'])
-    t.ok(
-      outcomes.every(({ body }) => body?.equals(bytes(SIZE))),
-      'every byte in its place',
-    )
-    const counts = await far.order({ do: 'counts' })
-    t.strictSame(
-      paths.map((path) => counts[`POST ${path}`]),
-      [1, 1, 1, 1],
-      'no POST ran twice',
-    )
+    let spoilt = 0
+    // What is rare may pass over all packets of one round.
+    for (let round = 0; spoilt === 0 && round < 10; round++) {
+      await transfer(t, { plain, secure, name: `${name}-${round}` })
+      spoilt = await spoil(spoiling)
+    }
     t.match(plain.stats, { running: 0, pending: 0, queued: 0, size: 0 })
     t.match(secure.stats, { running: 0, pending: 0, size: 0 })
     await Promise.all([plain.close(), secure.close()])
     t.equal(plain.stats.connected, 0)
-    const spoilt = await spoil({})
+    await spoil({})
     t.comment(`${spoilt} packets`)
     t.not(spoilt, 0, 'packets were spoiled')
   })
+}
+
+/** Bytes down and up, over three connections and one of TLS. */
+async function transfer(
+  t: Test,
+  { plain, secure, name }: { plain: Pool; secure: Client; name: string },
+): Promise<void> {
+  const gets = [plain, plain, plain, plain, plain, plain, secure, secure].map((dispatcher) =>
+    ask(dispatcher, { path: `/bytes/${SIZE}` }),
+  )
+  const paths = ['a', 'b', 'c', 'd'].map((letter) => `/echo/${encodeURIComponent(name)}-${letter}`)
+  const posts = paths.map((path) => ask(plain, { path, method: 'POST', body: bytes(SIZE) }))
+  const outcomes = await Promise.all([...gets, ...posts])
+  t.strictSame([...new Set(outcomes.map(told))], ['answered'])
+  t.ok(
+    outcomes.every(({ body }) => body?.equals(bytes(SIZE))),
+    'every byte in its place',
+  )
+  const counts = await far.order({ do: 'counts' })
+  t.strictSame(
+    paths.map((path) => counts[`POST ${path}`]),
+    [1, 1, 1, 1],
+    'no POST ran twice',
+  )
 }
 
 await t.test('in the end', nothingLeft)
