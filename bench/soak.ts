@@ -26,8 +26,8 @@ const OWN = 64_000_000
 
 /** How much smaller the share of answered requests may be at the end than at the start: else it was the load that ended. */
 const SHARE = 0.9
-/** Cycles below which that share is chance. */
-const ENOUGH = 12
+/** The same of a run of few cycles, in which the share of each is chance in part. */
+const FEW = { cycles: 12, share: 0.5 }
 
 interface Mark {
   readonly sent: number
@@ -67,9 +67,10 @@ function lowest(marks: readonly Mark[]): Memory {
 function fewerAnswered(marks: readonly Mark[]): boolean {
   const half = marks[Math.floor(marks.length / 2)]
   const last = marks.at(-1)
-  if (half === undefined || last === undefined || marks.length < ENOUGH) return false
+  if (half === undefined || last === undefined || last === half) return false
+  const share = marks.length < FEW.cycles ? FEW.share : SHARE
   const before = half.answered / half.sent
-  return (last.answered - half.answered) / (last.sent - half.sent) < SHARE * before
+  return (last.answered - half.answered) / (last.sent - half.sent) < share * before
 }
 
 function report(tally: Tally, marks: readonly Mark[]): boolean {
