@@ -7,9 +7,9 @@ import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import { Client } from './client.js'
 import { resolveClientOptions, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { beneath, closeIdle, type Dispatcher, type Elsewhere } from './dispatcher.js'
-import type { Inspectable } from './inspect.js'
-import { type Connected, LifecycleDispatcher } from './lifecycle.js'
+import { closeIdle, coreOf, type DispatcherCore } from './core.js'
+import type { Dispatcher, Elsewhere } from './dispatcher.js'
+import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
@@ -50,6 +50,7 @@ export interface Agent {
 
 /** Dispatchers by origin, made when they are needed and closed when they are not. Source: undici's `Agent.md`. */
 export class Agent extends LifecycleDispatcher {
+  readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Map<Dispatcher, Promise<void>>()
   readonly #factory: AgentFactory
@@ -60,7 +61,10 @@ export class Agent extends LifecycleDispatcher {
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(options: AgentOptions = {}) {
-    super()
+    const lifecycle = new Lifecycle()
+    super(lifecycle)
+    this.#lifecycle = lifecycle
+    lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = options
     const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = unpolluted(others)
@@ -92,7 +96,7 @@ export class Agent extends LifecycleDispatcher {
     for (const { dispatcher } of [...this.#entries.values()]) closeIdle(dispatcher)
   }
 
-  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { origin } = options
     if (typeof origin !== 'string' && !(origin instanceof URL)) {
       throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
@@ -112,7 +116,7 @@ export class Agent extends LifecycleDispatcher {
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
-    const base = beneath(dispatcher)
+    const base = coreOf(dispatcher)
     if (this.#budget !== null && base instanceof PoolBase) base.limitBy(this.#budget)
     const entry: Entry = { dispatcher, connected: 0, busy: false }
     this.#entries.set(url.origin, entry)
@@ -158,25 +162,32 @@ export class Agent extends LifecycleDispatcher {
     left.then(() => this.#leaving.delete(dispatcher))
   }
 
-  protected override get parts(): Iterable<Inspectable> {
+  #core(): DispatcherCore {
+    return {
+      origin: null,
+      isSettled: () => this.#emptied,
+      send: (options, handler) => this.#send(options, handler),
+      shutDown: () => this.#shutDown(),
+      tearDown: (error, done) => this.#tearDown(error, done),
+      parts: () => this.#parts(),
+      closeIdle: () => this.closeIdle(),
+    }
+  }
+
+  #parts(): Dispatcher[] {
     return [...[...this.#entries.values()].map(({ dispatcher }) => dispatcher), ...this.#leaving.keys()]
   }
 
-  protected override get settled(): boolean {
-    return this.#emptied
-  }
-
-  protected override shutDown(): void {
+  #shutDown(): void {
     for (const [key, { dispatcher }] of [...this.#entries]) this.#part(key, dispatcher)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
-      this.settle()
+      this.#lifecycle.settle()
     })
   }
 
-  protected override tearDown(error: Error, done: () => void): void {
-    const all = [...[...this.#entries.values()].map(({ dispatcher }) => dispatcher), ...this.#leaving.keys()]
-    Promise.all(all.map((dispatcher) => dispatcher.destroy(error))).then(done, done)
+  #tearDown(error: Error, done: () => void): void {
+    Promise.all(this.#parts().map((dispatcher) => dispatcher.destroy(error))).then(done, done)
   }
 }
 

@@ -8,9 +8,9 @@ import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { beneath, closeIdle, type Dispatcher } from './dispatcher.js'
-import type { Inspectable } from './inspect.js'
-import { LifecycleDispatcher } from './lifecycle.js'
+import { closeIdle, coreOf, type DispatcherCore } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
+import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { Pool } from './pool.js'
 import { PoolBase } from './pool-base.js'
@@ -45,6 +45,16 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
 
 type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
+interface Companion {
+  stop(): void
+}
+
+/** The private side of a BalancedPool. */
+export interface BalancedPoolCore extends DispatcherCore {
+  /** What is stopped when the pool is closed or destroyed. */
+  readonly companions: Set<Companion>
+}
+
 /**
  * Shares requests among several origins in turn, by weight: an upstream whose connections fail loses weight, down to
  * 1, and gains it back as they succeed. Source: undici's `BalancedPool.md`.
@@ -54,8 +64,9 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #picker: UpstreamPicker<Upstream>
   readonly #roster: Roster<Upstream>
   readonly #watches: readonly UpstreamWatch<Upstream>[]
-  /** @internal What stops when this is closed or destroyed. */
-  readonly companions = new Set<{ stop(): void }>()
+  /** What stops when this is closed or destroyed. */
+  readonly #companions = new Set<Companion>()
+  readonly #lifecycle: Lifecycle
   /** Somebody wants to know what becomes of requests. */
   readonly #watching: boolean
   readonly #slowStart: number
@@ -75,7 +86,10 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} an origin or an option is not what is documented
    */
   constructor(upstreams: UpstreamInput | readonly UpstreamInput[] = [], options: BalancedPoolOptions = {}) {
-    super()
+    const lifecycle = new Lifecycle()
+    super(lifecycle)
+    this.#lifecycle = lifecycle
+    lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
     const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
@@ -94,10 +108,10 @@ export class BalancedPool extends LifecycleDispatcher {
     try {
       for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
         const { origin, ...settings } = weightedUpstream(upstream)
-        this.addUpstream(origin, settings)
+        this.#add(origin, settings)
       }
     } catch (error) {
-      this.destroy()
+      lifecycle.destroy(null, () => {})
       throw error
     }
     this.#made = true
@@ -118,6 +132,11 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} no origin, or no such weight or authority
    */
   addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
+    this.#add(upstream, options)
+    return this
+  }
+
+  #add(upstream: URL | string, options: UpstreamSettings): void {
     const url = parseOrigin(upstream, 'upstream')
     const weight = positive('weight', options?.weight, [1])
     const known = this.#upstreams.get(url.origin)
@@ -126,7 +145,6 @@ export class BalancedPool extends LifecycleDispatcher {
       known.share = weight
       this.#picker.reweighed?.(known)
     }
-    return this
   }
 
   #join(url: URL, share: number, authority: string | null | undefined): void {
@@ -134,7 +152,7 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
     const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: this.#slowStart })
-    const base = beneath(pool)
+    const base = coreOf(pool)
     if (base instanceof PoolBase) base.countIn(this.#tally)
     this.#listen(added)
     this.#upstreams.set(url.origin, added)
@@ -166,7 +184,7 @@ export class BalancedPool extends LifecycleDispatcher {
     return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool as Pool | undefined
   }
 
-  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const upstream = this.#next(options.tried)
     // A turn without a failure since the last one is a step back to full weight.
     if (!upstream.failed && upstream.health < this.#maxWeight) this.#weigh(upstream, this.#penalty)
@@ -274,25 +292,30 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#drain(upstream.url)
   }
 
-  protected override get parts(): Iterable<Inspectable> {
-    return [...this.#upstreams.values(), ...this.#leaving.keys()].map(({ pool }) => pool)
+  #core(): BalancedPoolCore {
+    return {
+      origin: null,
+      companions: this.#companions,
+      isSettled: () => this.#emptied,
+      send: (options, handler) => this.#send(options, handler),
+      shutDown: () => this.#shutDown(),
+      tearDown: (error, done) => this.#tearDown(error, done),
+      parts: () => [...this.#upstreams.values(), ...this.#leaving.keys()].map(({ pool }) => pool),
+      closeIdle: () => this.closeIdle(),
+    }
   }
 
-  protected override get settled(): boolean {
-    return this.#emptied
-  }
-
-  protected override shutDown(): void {
-    for (const one of [...this.#watches, ...this.companions]) one.stop()
+  #shutDown(): void {
+    for (const one of [...this.#watches, ...this.#companions]) one.stop()
     for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
-      this.settle()
+      this.#lifecycle.settle()
     })
   }
 
-  protected override tearDown(error: Error, done: () => void): void {
-    for (const one of [...this.#watches, ...this.companions]) one.stop()
+  #tearDown(error: Error, done: () => void): void {
+    for (const one of [...this.#watches, ...this.#companions]) one.stop()
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
     Promise.all(all.map(({ pool }) => pool.destroy(error))).then(done, done)
   }

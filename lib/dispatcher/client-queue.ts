@@ -10,18 +10,17 @@ import type { Opening } from '../exchange/watch.js'
 import { serverNameOf } from '../transport/connect.js'
 import type { Site } from './site.js'
 
-/**
- * What a client's queue tells of. `progress`: something was answered, ended or failed, so that there may be room, or
- * nothing left; `socketClosed`: that of a connection that had ended.
- */
-export type ClientQueueEvent =
-  | 'progress'
-  | 'connect'
-  | 'disconnect'
-  | 'connectionError'
-  | 'socketClosed'
-  | 'handlerError'
-type Tell = (event: ClientQueueEvent, error?: Error) => void
+/** What a client's queue reports. */
+export interface ClientQueueListener {
+  /** A request was answered or failed: there may be capacity, or nothing left. */
+  onProgress(): void
+  onConnected(): void
+  onDisconnected(error: Error): void
+  onConnectionError(error: Error): void
+  /** The socket of a connection that had ended is closed. */
+  onSocketClosed(): void
+  onHandlerError(error: unknown): void
+}
 type Opened = (error: Error | null) => void
 
 /** By how much of it a connection may end before its age, so that not all end at once. */
@@ -30,7 +29,7 @@ const JITTER = 0.1
 /** The requests that wait for one origin, and the one connection that serves them. */
 export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   readonly #site: Site
-  readonly #tell: Tell
+  readonly #listener: ClientQueueListener
   #tally: Tally | null = null
   readonly #waiting = new Queue<Exchange>()
   #connection: Connection | null = null
@@ -50,9 +49,9 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   /** Who wants to know when there is a connection, requests or not. */
   #expecting: Opened[] | null = null
 
-  constructor(site: Site, tell: Tell) {
+  constructor(site: Site, listener: ClientQueueListener) {
     this.#site = site
-    this.#tell = tell
+    this.#listener = listener
     this.#pipelining = site.pipelining
   }
 
@@ -219,7 +218,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       // No parser: then there is none for any of them.
       this.#tellOpened(error as Error)
       this.#failWaiting(error as Error, false)
-      return queueMicrotask(() => this.#tell('progress'))
+      return queueMicrotask(() => this.#listener.onProgress())
     }
     this.#host = host
     this.#connection.connect(host)
@@ -232,7 +231,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       this.#loading = false
       this.pump()
       this.#openExpected()
-      this.#tell('progress')
+      this.#listener.onProgress()
     }
     loadScriptEngine().then(done, (error: Error) => {
       this.#tellOpened(error)
@@ -295,7 +294,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       this.#age ??= new Alarm(this)
       this.#age.set(maxConnectionAge * (1 - JITTER * Math.random()))
     }
-    this.#tell('connect')
+    this.#listener.onConnected()
     this.#tellOpened(null)
     this.pump()
   }
@@ -304,9 +303,9 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     if (connection !== this.#connection) return
     this.#connection = null
     this.#tellOpened(error)
-    this.#tell('connectionError', error)
+    this.#listener.onConnectionError(error)
     this.#failWaiting(error, true)
-    this.#tell('progress')
+    this.#listener.onProgress()
   }
 
   onAlarm(): void {
@@ -319,7 +318,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   onReady(): void {
     this.pump()
-    this.#tell('progress')
+    this.#listener.onProgress()
   }
 
   onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
@@ -334,17 +333,17 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     }
     this.#tally?.add('pending', unstarted.length)
     this.#count()
-    if (wasConnected) this.#tell('disconnect', error)
+    if (wasConnected) this.#listener.onDisconnected(error)
     // Those that fail hear of it first: a request of theirs made then comes in behind what waits.
     queueMicrotask(() => {
       this.pump()
-      this.#tell('progress')
+      this.#listener.onProgress()
     })
   }
 
   onClosed(): void {
     this.#sockets--
-    this.#tell('socketClosed')
+    this.#listener.onSocketClosed()
   }
 
   // What handlers ask for while they wait
@@ -352,7 +351,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   onExchangeAborted(exchange: Exchange): void {
     if (!this.#waiting.remove(exchange)) return
     this.#tally?.add('pending', -1)
-    this.#tell('progress')
+    this.#listener.onProgress()
   }
 
   onExchangePaused(): void {}
@@ -360,6 +359,6 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {
-    this.#tell('handlerError', error as Error)
+    this.#listener.onHandlerError(error)
   }
 }

@@ -1,5 +1,6 @@
 import { invalidOption } from '../errors.js'
-import type { BalancedPool } from './balanced-pool.js'
+import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
+import { coreOf } from './core.js'
 import { type UpstreamInput, weightedUpstream } from './upstream.js'
 
 /** What became of the upstreams since the last change. */
@@ -59,7 +60,7 @@ class Following {
 
   start(): void {
     if (this.#pool.closed) return this.stop()
-    this.#pool.companions?.add(this)
+    this.#companions?.add(this)
     this.#follow().catch((error) => {
       if (this.#end()) this.#tell(error)
     })
@@ -72,12 +73,17 @@ class Following {
     end().catch((error) => this.#tell(error))
   }
 
+  /** Undefined for a pool of another library: that is followed until it is stopped. */
+  get #companions() {
+    return (coreOf(this.#pool) as BalancedPoolCore | null)?.companions
+  }
+
   /** False when it had ended before. */
   #end(): boolean {
     if (this.#stopped) return false
     this.#stopped = true
     this.#setReady()
-    this.#pool.companions?.delete(this)
+    this.#companions?.delete(this)
     return true
   }
 

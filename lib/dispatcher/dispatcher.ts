@@ -11,6 +11,7 @@ import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js
 import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
+import { coreOf, originOf, setCore } from './core.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
@@ -30,11 +31,6 @@ export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
  * targets, error)`, `drain (origin)`. Source: undici's `Dispatcher.md`.
  */
 export class Dispatcher extends EventEmitter {
-  /** @internal The one origin it sends to, if it has one: interceptors are told of it. */
-  get boundOrigin(): string | null {
-    return null
-  }
-
   /**
    * Sends a request and tells `handler` of all that happens.
    * @returns false when the dispatcher is busy: exactly one `drain` follows
@@ -230,8 +226,9 @@ export declare namespace Dispatcher {
 
 /** What an interceptor needs to know of a request and its caller need not say: where `dispatcher` sends it. */
 export function withOrigin(dispatcher: Dispatcher, options: exchange.DispatchOptions): exchange.DispatchOptions {
-  const origin = dispatcher.boundOrigin ?? null
-  return origin === null || options?.origin != null ? options : { ...options, origin }
+  if (options?.origin != null) return options
+  const origin = originOf(dispatcher)
+  return origin === null ? options : { ...options, origin }
 }
 
 /**
@@ -239,42 +236,39 @@ export function withOrigin(dispatcher: Dispatcher, options: exchange.DispatchOpt
  * `Dispatcher.md`.
  */
 export class ComposedDispatcher extends Dispatcher {
-  /** What it was composed from. */
-  readonly base: Dispatcher
+  readonly #base: Dispatcher
   readonly #dispatch: Dispatch
 
   constructor(base: Dispatcher, dispatch: Dispatch) {
     super()
-    this.base = base
+    this.#base = base
     this.#dispatch = dispatch
-  }
-
-  override get boundOrigin(): string | null {
-    return this.base.boundOrigin ?? null
+    const core = coreOf(base)
+    if (core !== null) setCore(this, core)
   }
 
   /** The base's. */
   get closed(): boolean {
-    return (this.base as ComposedDispatcher).closed
+    return (this.#base as ComposedDispatcher).closed
   }
 
   /** The base's. */
   get destroyed(): boolean {
-    return (this.base as ComposedDispatcher).destroyed
+    return (this.#base as ComposedDispatcher).destroyed
   }
 
   /** The base's. */
   get stats(): unknown {
-    return (this.base as ComposedDispatcher).stats
+    return (this.#base as ComposedDispatcher).stats
   }
 
   /** The base's. */
   inspect(): string {
-    return (this.base as ComposedDispatcher).inspect?.() ?? this.base.constructor.name
+    return (this.#base as ComposedDispatcher).inspect?.() ?? this.#base.constructor.name
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
-    return this.#dispatch(withDeadline(withOrigin(this.base, unpolluted(options))), handler)
+    return this.#dispatch(withDeadline(withOrigin(this.#base, unpolluted(options))), handler)
   }
 
   /**
@@ -284,7 +278,7 @@ export class ComposedDispatcher extends Dispatcher {
   override close(callback: () => void): void
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
-    return callback === undefined ? this.base.close() : this.base.close(callback)
+    return callback === undefined ? this.#base.close() : this.#base.close(callback)
   }
 
   /**
@@ -295,14 +289,14 @@ export class ComposedDispatcher extends Dispatcher {
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
-    if (typeof error === 'function') return this.base.destroy(error)
-    return callback === undefined ? this.base.destroy(error) : this.base.destroy(error ?? null, callback)
+    if (typeof error === 'function') return this.#base.destroy(error)
+    return callback === undefined ? this.#base.destroy(error) : this.#base.destroy(error ?? null, callback)
   }
 
   // Events are the base's: whoever listens here listens there.
 
   get #events(): EventEmitter {
-    return this.base
+    return this.#base
   }
 
   /** Of the base. */
@@ -342,16 +336,4 @@ export class ComposedDispatcher extends Dispatcher {
   override emit(event: string, ...values: unknown[]): boolean {
     return this.#events.emit(event, ...values)
   }
-}
-
-/** What stands under however many interceptors. */
-export function beneath(dispatcher: Dispatcher): Dispatcher {
-  let base = dispatcher
-  while (base instanceof ComposedDispatcher) base = base.base
-  return base
-}
-
-/** What is idle of a dispatcher that knows of such. */
-export function closeIdle(dispatcher: Dispatcher): void {
-  ;(beneath(dispatcher) as { closeIdle?(): void }).closeIdle?.()
 }

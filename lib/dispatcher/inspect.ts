@@ -1,3 +1,4 @@
+import { originOf } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 
 /** What can tell of itself in words, and what can not. */
@@ -5,9 +6,10 @@ export type Inspectable = object & { inspect?(): string }
 
 /** A line for itself, and lines for its parts, further in. */
 export function inspected(dispatcher: Dispatcher & { readonly stats?: object }, parts: Iterable<Inspectable>): string {
-  const { boundOrigin, stats = {} } = dispatcher
+  const { stats = {} } = dispatcher
+  const origin = originOf(dispatcher)
   let text = dispatcher.constructor.name
-  if (boundOrigin !== null) text += ` ${boundOrigin}`
+  if (origin !== null) text += ` ${origin}`
   // Those of an Agent are by origin: its parts have them.
   for (const [name, count] of Object.entries(stats)) if (typeof count !== 'object') text += `, ${name}: ${count}`
   for (const part of parts) text += `\n${part.inspect?.() ?? part.constructor.name}`.replaceAll('\n', '\n  ')

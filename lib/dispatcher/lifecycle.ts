@@ -8,6 +8,7 @@ import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT 
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { type DispatcherCore, setCore } from './core.js'
 import {
   type ConnectListener,
   Dispatcher,
@@ -52,113 +53,76 @@ export interface LifecycleDispatcher {
   removeListener(event: 'drain', listener: DrainListener): this
 }
 
-/** Open, closed, destroyed: the one way there for all dispatchers, with promise and with callback. */
-export abstract class LifecycleDispatcher extends Dispatcher {
+/** Open, closed, destroyed: the one way there for all dispatchers. */
+export class Lifecycle {
+  #core: DispatcherCore | null = null
+  #dispatcher: LifecycleDispatcher | null = null
   #closed = false
   #destroyed = false
   #finished = false
   #ending = false
-  /** To be told of the end, in the order in which they asked. */
+  /** Called at the end, in the order in which they came. */
   #waiting: Done[] | null = null
 
-  /** True once {@link close} or {@link destroy} was called. */
+  /** Makes `core` the private side of `dispatcher`. */
+  begin(dispatcher: LifecycleDispatcher, core: DispatcherCore): void {
+    this.#dispatcher = dispatcher
+    this.#core = core
+    setCore(dispatcher, core)
+  }
+
   get closed(): boolean {
     return this.#closed
   }
 
-  /** True once {@link destroy} was called, or {@link close} has done its work. */
   get destroyed(): boolean {
     return this.#destroyed
   }
 
-  /**
-   * What all of it does now, in words, for people: a line for each dispatcher with its counts, one for each connection.
-   * It shows methods and paths, but no queries, fields or bodies.
-   */
-  inspect(): string {
-    return inspected(this, this.parts)
+  get parts(): Iterable<Inspectable> {
+    return this.#core?.parts() ?? []
   }
 
-  /** What it consists of. */
-  protected get parts(): Iterable<Inspectable> {
-    return []
-  }
-
-  override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     if (this.#closed) return this.#refuse(options, handler)
-    return this.send(unpolluted(options), handler)
+    return (this.#core as DispatcherCore).send(unpolluted(options), handler)
   }
-
-  /**
-   * Takes no more requests, and ends when those under way have ended.
-   * @throws {InvalidArgumentError} the callback is no function
-   */
-  override close(callback: Done): void
-  override close(): Promise<void>
-  override close(callback?: Done): Promise<void> | void {
-    if (callback === undefined) return new Promise((resolve, reject) => this.#close(resolve, reject))
-    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    const tell = inScope(callback as (error: Error | null) => void)
-    this.#close(() => tell(null), tell)
-  }
-
-  /**
-   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
-   * @throws {InvalidArgumentError} the callback is no function
-   */
-  override destroy(callback: Done): void
-  override destroy(error: Error | null, callback: Done): void
-  override destroy(error?: Error | null): Promise<void>
-  override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
-    if (typeof error === 'function') return this.destroy(null, error)
-    if (callback === undefined) return new Promise((resolve) => this.#destroy(error ?? null, resolve))
-    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-    const tell = inScope(callback as (error: null) => void)
-    this.#destroy(error ?? null, () => tell(null))
-  }
-
-  /** Takes a request in. */
-  protected abstract send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean
-  /** Nothing is queued and nothing runs. */
-  protected abstract get settled(): boolean
-  /** Fails everything with `error`, and calls `done` when the last socket is closed. */
-  protected abstract tearDown(error: Error, done: Done): void
-  /** Called once, when no request is taken any more. */
-  protected shutDown(): void {}
 
   /** To be called when something ended: the last one lets {@link close} finish. */
-  protected settle(): void {
-    if (this.#closed && !this.#destroyed && this.settled) this.#destroy(new ClientClosedError(), () => {})
+  settle(): void {
+    if (!this.#closed || this.#destroyed) return
+    if (this.#core?.isSettled() === true) this.destroy(new ClientClosedError(), () => {})
   }
 
   /** An `error` event without a listener would end the process for one bad handler. */
-  protected reportHandlerError(error: unknown): void {
-    if (this.listenerCount('error') > 0) (this as EventEmitter).emit('error', error)
+  reportHandlerError(error: unknown): void {
+    const emitter = this.#dispatcher as EventEmitter
+    if (emitter.listenerCount('error') > 0) emitter.emit('error', error)
     else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
   }
 
-  #close(done: Done, fail: (error: Error) => void): void {
+  close(done: Done, fail: (error: Error) => void): void {
     if (this.#destroyed && !this.#ending) return queueMicrotask(() => fail(new ClientDestroyedError()))
     if (this.#finished) return queueMicrotask(done)
     this.#await(done)
     if (this.#closed) return
     this.#closed = true
     this.#ending = true
-    this.shutDown()
+    this.#core?.shutDown()
     // What the caller does in this turn still counts, and its own callbacks run first.
     queueMicrotask(() => this.settle())
   }
 
-  #destroy(error: Error | null, done: Done): void {
+  destroy(error: Error | null, done: Done): void {
     if (this.#finished) return queueMicrotask(done)
     this.#await(done)
     if (this.#destroyed) return
     this.#closed = true
     this.#destroyed = true
     const reason = error ?? new ClientDestroyedError()
-    queueMicrotask(() => this.tearDown(reason, () => this.#finish()))
+    queueMicrotask(() => this.#core?.tearDown(reason, () => this.#finish()))
   }
 
   #finish(): void {
@@ -186,6 +150,67 @@ export abstract class LifecycleDispatcher extends Dispatcher {
       this.reportHandlerError(thrown)
     }
     return true
+  }
+}
+
+/** A dispatcher with a {@link Lifecycle}: its public methods, with promise and with callback. */
+export abstract class LifecycleDispatcher extends Dispatcher {
+  readonly #lifecycle: Lifecycle
+
+  /** `lifecycle` is to be begun by the constructor of the subclass. */
+  constructor(lifecycle: Lifecycle) {
+    super()
+    this.#lifecycle = lifecycle
+  }
+
+  /** True once {@link close} or {@link destroy} was called. */
+  get closed(): boolean {
+    return this.#lifecycle.closed
+  }
+
+  /** True once {@link destroy} was called, or {@link close} has done its work. */
+  get destroyed(): boolean {
+    return this.#lifecycle.destroyed
+  }
+
+  /**
+   * What all of it does now, in words, for people: a line for each dispatcher with its counts, one for each connection.
+   * It shows methods and paths, but no queries, fields or bodies.
+   */
+  inspect(): string {
+    return inspected(this, this.#lifecycle.parts)
+  }
+
+  override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    return this.#lifecycle.dispatch(options, handler)
+  }
+
+  /**
+   * Takes no more requests, and ends when those under way have ended.
+   * @throws {InvalidArgumentError} the callback is no function
+   */
+  override close(callback: Done): void
+  override close(): Promise<void>
+  override close(callback?: Done): Promise<void> | void {
+    if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
+    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+    const tell = inScope(callback as (error: Error | null) => void)
+    this.#lifecycle.close(() => tell(null), tell)
+  }
+
+  /**
+   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
+   * @throws {InvalidArgumentError} the callback is no function
+   */
+  override destroy(callback: Done): void
+  override destroy(error: Error | null, callback: Done): void
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
+    const [reason, told] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
+    if (told === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
+    if (typeof told !== 'function') throw invalidOption('callback', 'a function', told)
+    const tell = inScope(told as (error: null) => void)
+    this.#lifecycle.destroy(reason, () => tell(null))
   }
 }
 

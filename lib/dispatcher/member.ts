@@ -2,8 +2,9 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
-import { Client, type ClientOwner } from './client.js'
-import { beneath, type Dispatcher } from './dispatcher.js'
+import { ClientCore, type ClientOwner } from './client-core.js'
+import { coreOf } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
 
 /** Whom a member of a pool tells what happened. */
@@ -26,8 +27,8 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   readonly dispatcher: Dispatcher
   readonly #listener: MemberListener
   readonly #tally: Tally
-  /** The Client under however many interceptors; null when somebody else's dispatcher is there. */
-  readonly client: Client | null
+  /** The Client under however many interceptors; null when it is another kind of dispatcher. */
+  readonly client: ClientCore | null
   readonly #ttl: Alarm | null
   #busy = false
 
@@ -35,12 +36,12 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     this.dispatcher = dispatcher
     this.#listener = part.listener
     this.#tally = part.tally
-    const base = beneath(dispatcher)
-    const client = base instanceof Client ? base : null
+    const core = coreOf(dispatcher)
+    const client = core instanceof ClientCore ? core : null
     this.client = client
     client?.countIn(part.tally)
     // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
-    if (client === null || client !== dispatcher || !client.belongTo(this)) this.#listen()
+    if (client === null || client.client !== dispatcher || !client.belongTo(this)) this.#listen()
     this.#ttl = part.ttl === null ? null : new Alarm(this)
     this.#ttl?.set(part.ttl as number)
   }
@@ -76,7 +77,7 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   /** Hands a request over. Returns false when it is busy now. */
   give(waiting: Waiting): boolean {
     const room =
-      waiting instanceof Exchange ? (this.dispatcher as Client).admit(waiting) : waiting.dispatchTo(this.dispatcher)
+      waiting instanceof Exchange ? (this.client as ClientCore).admit(waiting) : waiting.dispatchTo(this.dispatcher)
     this.#set(!room)
     return room
   }

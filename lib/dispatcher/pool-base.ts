@@ -8,10 +8,11 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
 import { Client } from './client.js'
 import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
-import type { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, type Dispatcher } from './dispatcher.js'
+import type { ConnectionBudget, Spender } from './connection-budget.js'
+import { closeIdle, type DispatcherCore } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
-import { LifecycleDispatcher } from './lifecycle.js'
+import type { Lifecycle } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
@@ -22,8 +23,17 @@ import { Parcel, type Waiting } from './waiting.js'
 
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
-/** What the pools of one origin have in common: members, their queue, their events, their end. */
-export abstract class PoolBase extends LifecycleDispatcher implements MemberListener, Carrier {
+/** What a pool is made of. */
+export interface PoolParts {
+  url: URL | string
+  options: PoolOptions
+  picker(options: ResolvedPoolOptions): Picker<Member>
+}
+
+/** The private side of the pools of one origin: members, their queue, their events, their end. */
+export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spender {
+  readonly #pool: Dispatcher
+  readonly #lifecycle: Lifecycle
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
   readonly #defaults: RequestDefaults
@@ -46,10 +56,11 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
   #emptied = false
 
   /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-  constructor(url: URL | string, options: PoolOptions, picker: (options: ResolvedPoolOptions) => Picker<Member>) {
-    super()
-    this.#url = parseOrigin(url)
-    const resolved = resolvePoolOptions(options)
+  constructor(pool: Dispatcher, lifecycle: Lifecycle, parts: PoolParts) {
+    this.#pool = pool
+    this.#lifecycle = lifecycle
+    this.#url = parseOrigin(parts.url)
+    const resolved = resolvePoolOptions(parts.options)
     // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
     const client = resolveClientOptions(resolved.client)
     this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
@@ -57,30 +68,25 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#defaults = site.defaults
     this.#pipelining = site.pipelining
     if (resolved.factory === null) share(site, this.#options.client)
-    this.#picker = picker(resolved)
+    this.#picker = parts.picker(resolved)
     this.#most = resolved.connections
     this.#idle = resolved.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
     this.#refill = resolved.minConnections === 0 ? null : new Refill(() => this.#fill())
   }
 
-  /** @internal */
-  override get boundOrigin(): string {
+  get origin(): string {
     return this.#url.origin
   }
 
-  /** A snapshot of connections and requests of all clients. */
   get stats(): PoolStats {
     return new PoolStats(this.#tally)
   }
 
-  /**
-   * Opens connections until there are `count`, or as many as may be: TCP and TLS, no request is sent.
-   * @returns how many are connected then
-   * @throws {InvalidArgumentError} by rejection: no whole number; or what failed, when all failed
-   */
+  /** Opens connections until there are `count`, or as many as may be, and counts them. */
   async warm(count: number): Promise<number> {
     const wanted = Math.min(whole('count', count, 0), this.#options.connections)
-    if (this.closed) throw this.destroyed ? new ClientDestroyedError() : new ClientClosedError()
+    const { closed, destroyed } = this.#lifecycle
+    if (closed) throw destroyed ? new ClientDestroyedError() : new ClientClosedError()
     const members = [...this.#members].sort((a, b) => Number(b.opened) - Number(a.opened))
     while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
     const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
@@ -89,38 +95,34 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     return this.#tally.connected
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
   closeIdle(): void {
     for (const member of [...this.#members]) this.release(member)
   }
 
-  /** @internal Counts in `parent` too, from now on. */
+  /** Counts in `parent` too, from now on. */
   countIn(parent: Tally): void {
     this.#tally.attach(parent)
   }
 
-  /** @internal Opens no connection without asking it, from now on. */
+  /** Opens no connection without asking it, from now on. */
   limitBy(budget: ConnectionBudget): void {
     this.#budget = budget
   }
 
-  /** @internal */
   get held(): number {
     return this.#members.size
   }
 
-  /** @internal */
   get content(): boolean {
     return this.#waiting.size === 0
   }
 
-  /** @internal */
   granted(): void {
     this.#most = this.#options.connections
     this.#serve()
   }
 
-  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
     if (this.#overfull) return this.#turnAway(waiting)
     if (this.#waiting.size > 0 || !this.#offer(waiting)) {
@@ -185,7 +187,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     try {
       return this.#offer(waiting)
     } catch (error) {
-      this.reportHandlerError(error)
+      this.#lifecycle.reportHandlerError(error)
       return true
     }
   }
@@ -235,16 +237,16 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#serving = false
     if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
       this.#needDrain = false
-      if (this.listenerCount('drain') > 0) this.emit('drain', this.#url, [this, ...freed])
+      if (this.#pool.listenerCount('drain') > 0) this.#pool.emit('drain', this.#url, [this.#pool, ...freed])
     }
-    if (this.closed) this.#dismiss()
+    if (this.#lifecycle.closed) this.#dismiss()
   }
 
   #fill(): void {
-    if (!this.closed) this.warm(this.#options.minConnections).catch(() => {})
+    if (!this.#lifecycle.closed) this.warm(this.#options.minConnections).catch(() => {})
   }
 
-  /** @internal Lets one go that is idle. Who has just answered may be so before it is given the next request. */
+  /** Lets one go that is idle. Who has just answered may be so before it is given the next request. */
   release(member: Member): void {
     if (!member.idle) return
     this.#part(member)
@@ -266,15 +268,15 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     })
   }
 
-  protected override get parts(): Iterable<Inspectable> {
+  parts(): Iterable<Inspectable> {
     return [...this.#members, ...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)
   }
 
-  protected override get settled(): boolean {
+  isSettled(): boolean {
     return this.#emptied
   }
 
-  protected override shutDown(): void {
+  shutDown(): void {
     this.#dismiss()
   }
 
@@ -285,11 +287,11 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     for (const member of [...this.#members]) this.#part(member)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
-      this.settle()
+      this.#lifecycle.settle()
     })
   }
 
-  protected override tearDown(error: Error, done: () => void): void {
+  tearDown(error: Error, done: () => void): void {
     this.#emptied = true
     this.#refill?.stop()
     if (this.#budget !== null) for (const member of [...this.#members]) this.#part(member)
@@ -300,7 +302,7 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     }
     if (this.#needDrain) {
       this.#needDrain = false
-      this.emit('drain', this.#url, [this])
+      this.#pool.emit('drain', this.#url, [this.#pool])
     }
     Promise.all(members).then(done, done)
   }
@@ -311,7 +313,6 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#busy += difference
   }
 
-  /** @hidden */
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
     if (!this.#members.has(member)) return
     this.#picker.freed(member)
@@ -319,31 +320,28 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
     this.#serve(targets)
   }
 
-  /** @hidden */
   onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {
-    this.emit('connect', origin, [this, ...targets])
+    this.#pool.emit('connect', origin, [this.#pool, ...targets])
   }
 
-  /** @hidden */
   onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
     this.#refill?.soon()
-    this.emit('disconnect', origin, [this, ...targets], error)
+    this.#pool.emit('disconnect', origin, [this.#pool, ...targets], error)
   }
 
-  /** @hidden A client that can not connect makes room for another. */
+  /** A client that can not connect makes room for another. */
   onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
     this.#part(member)
-    this.emit('connectionError', origin, [this, ...targets], error)
+    this.#pool.emit('connectionError', origin, [this.#pool, ...targets], error)
     queueMicrotask(() => this.#serve())
   }
 
-  /** @hidden */
   onMemberExpired(member: Member): void {
     this.#part(member)
     this.#serve()
   }
 
-  /** @hidden Of more than may be idle, those that have been for longest go. */
+  /** Of more than may be idle, those that have been for longest go. */
   onMemberResting(member: Member): void {
     if (!this.#members.has(member)) return
     if (this.#budget !== null && !member.opened) {
@@ -363,20 +361,17 @@ export abstract class PoolBase extends LifecycleDispatcher implements MemberList
 
   // What handlers ask for while they wait
 
-  /** @hidden */
   onExchangeAborted(exchange: Exchange): void {
     if (!this.#waiting.remove(exchange)) return
     this.#tally.add('queued', -1)
     this.#serve()
   }
 
-  /** @hidden */
   onExchangePaused(): void {}
 
-  /** @hidden */
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {
-    this.reportHandlerError(error)
+    this.#lifecycle.reportHandlerError(error)
   }
 }

@@ -1,5 +1,5 @@
 import { FirstFree } from '../balance/first-free.js'
-import { PoolBase } from './pool-base.js'
+import { OriginPool } from './origin-pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { PoolStats as Stats } from './stats.js'
 
@@ -7,13 +7,13 @@ import type { PoolStats as Stats } from './stats.js'
  * Clients of one origin: a request goes to the first that is free, or to a new one while `connections` allows, or
  * waits. Source: undici's `Pool.md`.
  */
-export class Pool extends PoolBase {
+export class Pool extends OriginPool {
   /**
    * @param url the origin: protocol, host and port
    * @throws {InvalidArgumentError} the url or an option is not what is documented
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super(url, options, ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last'))
+    super({ url, options, picker: ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last') })
   }
 }
 

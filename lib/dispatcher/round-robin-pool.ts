@@ -1,6 +1,6 @@
 import { FirstFree } from '../balance/first-free.js'
 import { RoundRobin } from '../balance/round-robin.js'
-import { PoolBase } from './pool-base.js'
+import { OriginPool } from './origin-pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { PoolStats } from './stats.js'
 
@@ -9,15 +9,17 @@ import type { PoolStats } from './stats.js'
  * same share of the requests. Without a limit one is opened only when all are busy. Source: undici's
  * `RoundRobinPool.md`.
  */
-export class RoundRobinPool extends PoolBase {
+export class RoundRobinPool extends OriginPool {
   /**
    * @param url the origin: protocol, host and port
    * @throws {InvalidArgumentError} the url or an option is not what is documented
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super(url, options, ({ connections }) =>
-      Number.isFinite(connections) ? new RoundRobin() : new FirstFree('longest'),
-    )
+    super({
+      url,
+      options,
+      picker: ({ connections }) => (Number.isFinite(connections) ? new RoundRobin() : new FirstFree('longest')),
+    })
   }
 }
 

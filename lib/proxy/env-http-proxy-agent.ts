@@ -1,7 +1,7 @@
 import { unpolluted } from '../base/unpolluted.js'
 import { Agent } from '../dispatcher/agent.js'
-import type { Inspectable } from '../dispatcher/inspect.js'
-import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
+import type { DispatcherCore } from '../dispatcher/core.js'
+import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -39,11 +39,15 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   readonly #noProxyOption: string | undefined
   #noProxyText = ''
   #noProxy = new NoProxy('')
+  readonly #lifecycle: Lifecycle
   #emptied = false
 
   /** @throws {InvalidArgumentError} an option or a variable is not what is documented; its text is not shown */
   constructor(options: EnvHttpProxyAgentOptions = {}) {
-    super()
+    const lifecycle = new Lifecycle()
+    super(lifecycle)
+    this.#lifecycle = lifecycle
+    lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     const { httpProxy, httpsProxy, noProxy, ...rest } = unpolluted(options)
     if (noProxy !== undefined && typeof noProxy !== 'string') throw invalidOption('noProxy', 'a string', noProxy)
@@ -63,7 +67,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     return Object.assign({}, ...[...this.#agents].map(({ stats }) => stats))
   }
 
-  protected override send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { origin } = options
     const url = URL.canParse(String(origin)) ? new URL(String(origin)) : null
     return this.#agentFor(url).dispatch(options, handler)
@@ -84,22 +88,25 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     return this.#noProxy.excludes(url)
   }
 
-  protected override get parts(): Iterable<Inspectable> {
-    return this.#agents
+  #core(): DispatcherCore {
+    return {
+      origin: null,
+      isSettled: () => this.#emptied,
+      send: (options, handler) => this.#send(options, handler),
+      shutDown: () => this.#shutDown(),
+      tearDown: (error, done) => this.#tearDown(error, done),
+      parts: () => this.#agents,
+    }
   }
 
-  protected override get settled(): boolean {
-    return this.#emptied
-  }
-
-  protected override shutDown(): void {
+  #shutDown(): void {
     Promise.all([...this.#agents].map((agent) => agent.close())).then(() => {
       this.#emptied = true
-      this.settle()
+      this.#lifecycle.settle()
     })
   }
 
-  protected override tearDown(error: Error, done: () => void): void {
+  #tearDown(error: Error, done: () => void): void {
     Promise.all([...this.#agents].map((agent) => agent.destroy(error))).then(done, done)
   }
 }

@@ -1,8 +1,8 @@
 import { Agent } from '../dispatcher/agent.js'
 import { resolveClientOptions } from '../dispatcher/client-options.js'
+import type { DispatcherCore } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import type { Inspectable } from '../dispatcher/inspect.js'
-import { LifecycleDispatcher } from '../dispatcher/lifecycle.js'
+import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
@@ -40,6 +40,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   readonly #client: Dispatcher
   readonly #tunnels: Tunnels
   readonly #proxyConnector: Connector
+  readonly #lifecycle: Lifecycle
   #emptied = false
 
   /**
@@ -47,7 +48,10 @@ export class ProxyAgent extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} no uri, both auth and token, or an option that is not what is documented
    */
   constructor(options: ProxyAgentOptions | string | URL) {
-    super()
+    const lifecycle = new Lifecycle()
+    super(lifecycle)
+    this.#lifecycle = lifecycle
+    lifecycle.begin(this, this.#core())
     const resolved = resolveProxyOptions(options)
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved
@@ -69,7 +73,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     return this.#agent.stats
   }
 
-  protected override send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const headers = flattenHeaders(options.headers)
     if (holds(headers, 'proxy-authorization')) {
       throw new InvalidArgumentError('proxy-authorization must not stand in headers: give the ProxyAgent a token')
@@ -91,15 +95,18 @@ export class ProxyAgent extends LifecycleDispatcher {
     return new Forwarder(origin, { inner, proxy: proxy.origin, headers })
   }
 
-  protected override get parts(): Iterable<Inspectable> {
-    return [this.#agent, this.#client]
+  #core(): DispatcherCore {
+    return {
+      origin: null,
+      isSettled: () => this.#emptied,
+      send: (options, handler) => this.#send(options as DispatchOptions, handler),
+      shutDown: () => this.#shutDown(),
+      tearDown: (error, done) => this.#tearDown(error, done),
+      parts: () => [this.#agent, this.#client],
+    }
   }
 
-  protected override get settled(): boolean {
-    return this.#emptied
-  }
-
-  protected override shutDown(): void {
+  #shutDown(): void {
     const closed = this.#agent.close().then(() => {
       // What still opens is for requests that were given up.
       this.#tunnels.abort(new ClientClosedError())
@@ -107,12 +114,12 @@ export class ProxyAgent extends LifecycleDispatcher {
     })
     const done = () => {
       this.#emptied = true
-      this.settle()
+      this.#lifecycle.settle()
     }
     closed.then(done, done)
   }
 
-  protected override tearDown(error: Error, done: () => void): void {
+  #tearDown(error: Error, done: () => void): void {
     const destroyed = this.#agent.destroy(error).then(() => {
       this.#tunnels.abort(error)
       return this.#client.destroy(error)

@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { BalancedPoolCore } from '../../lib/dispatcher/balanced-pool.js'
+import { coreOf } from '../../lib/dispatcher/core.js'
 import { BalancedPool, discover, type UpstreamChange } from '../../lib/index.js'
 import { event, httpOrigin } from '../servers/origin.js'
 
@@ -74,7 +76,7 @@ t.test('upstreams come and go; what is under way is ended', async (t) => {
   tell({ remove: [second.url] })
   await (await pool.request(get)).body.dump()
   t.strictSame(pool.upstreams, [second.url], 'nothing more is taken')
-  t.equal(pool.companions.size, 0)
+  t.equal((coreOf(pool) as BalancedPoolCore).companions.size, 0)
   await pool.close()
   await Promise.all([first.close(), second.close()])
 })

@@ -1,0 +1,46 @@
+import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import type { DispatchInput } from '../exchange/request.js'
+import type { Dispatcher } from './dispatcher.js'
+import type { Inspectable } from './inspect.js'
+
+/**
+ * The private side of a dispatcher. It is an object of its own, so that a subclass of the dispatcher can not override
+ * any of it by accident: the dispatcher itself has documented names only.
+ */
+export interface DispatcherCore {
+  /** The only origin it sends to; null when each request names its own. */
+  readonly origin: string | null
+  /** Whether nothing is queued and nothing is in flight. */
+  isSettled(): boolean
+  /** Accepts a request while the dispatcher is open. */
+  send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean
+  /** Called once, when no request is accepted any more. */
+  shutDown(): void
+  /** Fails everything with `error`, and calls `done` when the last socket is closed. */
+  tearDown(error: Error, done: () => void): void
+  /** What it consists of, for `inspect`. */
+  parts(): Iterable<Inspectable>
+  closeIdle?(): void
+}
+
+const cores = new WeakMap<Dispatcher, DispatcherCore>()
+
+export function setCore(dispatcher: Dispatcher, core: DispatcherCore): void {
+  cores.set(dispatcher, core)
+}
+
+/** The core of a dispatcher, under however many interceptors; null when another library made it. */
+export function coreOf(dispatcher: Dispatcher): DispatcherCore | null {
+  return cores.get(dispatcher) ?? null
+}
+
+/** The only origin that `dispatcher` sends to; null when it has none or another library made it. */
+export function originOf(dispatcher: Dispatcher): string | null {
+  return coreOf(dispatcher)?.origin ?? null
+}
+
+/** Closes the idle connections of a dispatcher that can do so. */
+export function closeIdle(dispatcher: Dispatcher): void {
+  const own = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })
+  own.closeIdle?.()
+}
