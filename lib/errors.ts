@@ -1,7 +1,9 @@
 /**
  * Every error the library raises. Names and codes are those of undici's documentation (`Errors.md`), so that a
- * program which matches on `error.code` keeps working. `instanceof` compares codes: it holds across copies.
+ * program which matches on `error.code` keeps working. `instanceof` holds across copies of the package.
  */
+
+export { adoptError, locate, markCallerOwned, replicate } from './errors/ownership.js'
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
 import { HTTPParserError } from './errors/detailed.js'
@@ -288,33 +290,8 @@ export const MaxRedirectsError = /* @__PURE__ */ define({
 })
 export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 
-/**
- * Adds what is known of the place to an error of ours or of the system's, which have codes; what a caller made is the
- * caller's. A field already there stays: the innermost knowledge wins.
- */
-export function locate<E extends Error>(error: E, context: ErrorContext): E {
-  const ours = error instanceof HTTPParserError || typeof (error as { code?: unknown }).code === 'string'
-  if (!ours || !Object.isExtensible(error)) return error
-  const known = error as E & ErrorContext
-  for (const key of Object.keys(context) as (keyof ErrorContext)[]) {
-    if (context[key] !== undefined && known[key] === undefined) Object.assign(known, { [key]: context[key] })
-  }
-  return error
-}
-
 /** Where a request stands of which nothing was sent. */
 export const UNSENT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
-
-const TOLD_TO_ALL = ['code', 'errno', 'syscall', 'address', 'port', 'statusCode', 'headers', 'proxy']
-
-/** One failure that hits several requests is told to each by an error of its own, with the first as its cause. */
-export function replicate(error: Error): Error {
-  const copy = new Error(error.message, { cause: error })
-  copy.name = error.name
-  const known = error as unknown as Record<string, unknown>
-  for (const field of TOLD_TO_ALL) if (known[field] !== undefined) Object.assign(copy, { [field]: known[field] })
-  return copy
-}
 
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {

@@ -332,7 +332,7 @@ export class Connection implements Listener {
   onExchangeAborted(exchange: Exchange): void {
     if (exchange === this.#starting || this.#closed) return
     // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
-    if (exchange === this.#pipeline.head) this.#end(exchange.reason as Error, 'caller')
+    if (exchange === this.#pipeline.head) this.#end(exchange.abortError, 'caller')
     else this.#writer?.stop(exchange)
   }
 

@@ -67,12 +67,36 @@ export class UndiciError extends Error implements ErrorContext {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
-    if (!Object.hasOwn(this, 'code') || !(value instanceof Error)) return false
-    const code = (value as { code?: unknown }).code
-    if (typeof code !== 'string') return false
-    return code === this.code || (this.code === ROOT && code.startsWith(ROOT))
+    return isInstance(this, value)
   }
+}
+
+/** The code that a class of this package has as a static field of its own; null for a class derived from one. */
+export function ownCodeOf(constructor: unknown): string | null {
+  if (typeof constructor !== 'function' || !Object.hasOwn(constructor, 'code')) return null
+  const { code } = constructor as { code?: unknown }
+  return typeof code === 'string' ? code : null
+}
+
+/**
+ * `instanceof` that holds across copies of the package: by a class of the same code on the prototype chain, and for
+ * errors of undici by `error.code`.
+ */
+export function isInstance(Class: object, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(Class, value)) return true
+  const code = ownCodeOf(Class)
+  if (code === null || !(value instanceof Error)) return false
+  try {
+    for (let level = Object.getPrototypeOf(value); level !== null; level = Object.getPrototypeOf(level)) {
+      if (ownCodeOf(level.constructor) === code) return true
+    }
+  } catch {
+    // A class of the caller's may have accessors that throw.
+    return false
+  }
+  const given = (value as { code?: unknown }).code
+  // Codes of one family share a prefix, such as UND_ERR_SOCKS5_TIMEOUT, or UND_ERR of them all.
+  return typeof given === 'string' && (given === code || given.startsWith(`${code}_`))
 }
 
 // One for all classes: a statement for each would keep it in the bundle of a program that never names it.

@@ -1,5 +1,5 @@
 /** Errors that have more to tell than a message. */
-import { type ErrorContext, type Fault, type Phase, UndiciError } from './define.js'
+import { type ErrorContext, type Fault, isInstance, type Phase, UndiciError } from './define.js'
 import type { Timings } from './timings.js'
 
 /**
@@ -8,6 +8,8 @@ import type { Timings } from './timings.js'
  * accept it.
  */
 export class HTTPParserError extends Error implements ErrorContext {
+  /** @internal */
+  static readonly code: string = 'HPE'
   declare readonly fault?: Fault
   declare origin?: string
   declare method?: string
@@ -27,6 +29,10 @@ export class HTTPParserError extends Error implements ErrorContext {
     super(message)
     this.code = (code === undefined ? undefined : `HPE_${code}`) as string
     this.data = data?.toString()
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstance(this, value)
   }
 }
 Object.defineProperty(HTTPParserError.prototype, 'fault', { value: 'peer', configurable: true })

@@ -106,7 +106,7 @@ export class Deadlines implements AlarmListener {
     // What came while the event loop was busy is read in the poll phase, before the check phase.
     setImmediate(() => {
       if (this.#exchange.done || (alarm !== this.#total && this.#exchange.sent)) return
-      this.#exchange.abort(this.#error(alarm))
+      this.#exchange.expire(this.#error(alarm))
     })
   }
 

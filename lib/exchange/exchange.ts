@@ -6,6 +6,7 @@ import {
   ClientDestroyedError,
   type ErrorContext,
   locate,
+  markCallerOwned,
   type Phase,
   RequestAbortedError,
   RequestContentLengthMismatchError,
@@ -70,14 +71,14 @@ export class Exchange implements QueueNode<Exchange> {
   outputStart = 0
   /** Bytes of it that the socket had taken when its connection ended. */
   written = 0
-  /** What it was aborted with; null when it was not. */
-  reason: Error | null = null
   rawTrailers: string[] | null = null
   /** What subscribers of diagnostics know it by. */
   trace: Trace | null = null
   /** Watches over limits of this request alone; null when it has none. */
   readonly deadlines: Deadlines | null
   readonly watch: Watch | null
+  /** Undefined when it was not aborted. */
+  #reason: unknown = undefined
   #received: ResponseHead | null = null
   #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
@@ -95,7 +96,17 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   get aborted(): boolean {
-    return this.reason !== null
+    return this.#reason !== undefined
+  }
+
+  /** What it was aborted with, in the form that the caller gave; null when it was not. */
+  get reason(): Error | null {
+    return (this.#reason ?? null) as Error | null
+  }
+
+  /** The same as an Error, for the connection and its streams. */
+  get abortError(): Error {
+    return toError(this.#reason)
   }
 
   /** Fields of the head that came last, as sent. The head may be another response's too: its list is not handed out. */
@@ -182,7 +193,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onResponseEnd?.(this.#controller, headersToObject(trailers))
     } catch (error) {
-      this.#tellError(toError(error))
+      this.#tellError(markCallerOwned(error) as Error)
     }
   }
 
@@ -195,7 +206,7 @@ export class Exchange implements QueueNode<Exchange> {
       this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, head.headers(), socket)
     } catch (error) {
       socket.destroy(toError(error))
-      return this.#tellError(toError(error))
+      return this.#tellError(markCallerOwned(error) as Error)
     }
     traceEnd(this, [])
   }
@@ -221,20 +232,20 @@ export class Exchange implements QueueNode<Exchange> {
     }
   }
 
-  /** Ends it with an error, once. */
-  fail(error: Error, context: ErrorContext | null): void {
+  /** Ends it with an error, once. `context` is written on the error unless the error is the caller's. */
+  fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#finish()
     const { origin, method, path } = this.request
     const timings = this.watch?.timings
-    const known = timings === undefined || context === null ? context : { ...context, timings }
-    this.#tellError(known === null ? error : locate(error, { ...known, origin, method, path }))
+    const known = timings === undefined ? context : { ...context, timings }
+    this.#tellError(locate(error, { ...known, origin, method, path }))
   }
 
-  /** Its dispatcher was destroyed. An error that the caller gave is told to all as it is: it tells of no request. */
+  /** Fails it because its dispatcher was destroyed: with an error of its own, or with the one that the caller gave. */
   endWith(error: Error, context: ErrorContext): void {
     if (error instanceof ClientDestroyedError) this.fail(new ClientDestroyedError(error.message), context)
-    else this.fail(error, null)
+    else this.fail(markCallerOwned(error), context)
   }
 
   /** How far it has come, for errors. */
@@ -244,11 +255,21 @@ export class Exchange implements QueueNode<Exchange> {
     return this.responseStarted ? 'headers' : 'send'
   }
 
+  /** Ends it for its caller. A reason that the caller gave reaches the handler as it is. */
   abort(reason: unknown): void {
+    this.#stop(reason === undefined || reason === null ? new RequestAbortedError() : markCallerOwned(reason))
+  }
+
+  /** Ends it because a time limit of this request passed. */
+  expire(error: Error): void {
+    this.#stop(error)
+  }
+
+  #stop(reason: unknown): void {
     if (this.done || this.aborted) return
-    this.reason = reason === undefined || reason === null ? new RequestAbortedError() : toError(reason)
+    this.#reason = reason
     const carrier = this.carrier
-    this.fail(this.reason, { phase: this.phase })
+    this.fail(reason as Error, { phase: this.phase })
     carrier?.onExchangeAborted(this)
   }
 
@@ -286,7 +307,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   #tellError(error: Error): void {
-    traceError(this, error)
+    traceError(this, toError(error))
     try {
       this.#handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {

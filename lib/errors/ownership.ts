@@ -1,0 +1,86 @@
+/**
+ * Who owns an error object. Errors that sluice creates for one request carry facts about that request. Errors that come
+ * from outside (a signal's reason, a body stream, `destroy(error)`, a connector) may be shared by many requests, frozen
+ * or of any class, so they are never written on: they are passed on as they are, or copied.
+ */
+import { type ErrorContext, ownCodeOf } from './define.js'
+
+/** Errors that belong to the caller. */
+const callerOwned = new WeakSet<object>()
+
+/** Marks an error as the caller's: it is passed on as it is, and nothing is written on it. Returns the error. */
+export function markCallerOwned<E>(error: E): E {
+  if (typeof error === 'object' && error !== null) callerOwned.add(error)
+  return error
+}
+
+/**
+ * Returns an error that may be written on in place of one that a connector or a socket reported: a copy of the same
+ * class with the original as its `cause`. An error of a class that can not be copied is returned as it is, and marked
+ * as the caller's.
+ */
+export function adoptError(error: unknown): Error {
+  if (!isCopyable(error)) return markCallerOwned(error) as Error
+  return copyOf(error, error)
+}
+
+/**
+ * Returns an error for one more request that the same failure ends: same class, message and fields, without what the
+ * first request wrote on it.
+ */
+export function replicate(error: Error): Error {
+  if (callerOwned.has(error) || !isCopyable(error)) return error
+  const copy = copyOf(error, Object.hasOwn(error, 'cause') ? error.cause : error)
+  for (const name of CONTEXT) Reflect.deleteProperty(copy, name)
+  return copy
+}
+
+/** Fields of {@link ErrorContext} that differ from request to request. */
+const CONTEXT = ['origin', 'method', 'path', 'phase', 'reusedSocket', 'bytesWritten', 'replaySafe', 'timings'] as const
+
+/**
+ * Adds what is known about the failed request to an error that sluice owns. A field that is already there stays: the
+ * innermost knowledge wins. An error that the caller owns is returned unchanged.
+ */
+export function locate<E extends Error>(error: E, context: ErrorContext): E {
+  if (callerOwned.has(error) || !Object.isExtensible(error)) return error
+  for (const [name, value] of Object.entries(context)) {
+    if (value === undefined || Object.hasOwn(error, name)) continue
+    // By definition and not by assignment: the class may have an accessor of that name.
+    Object.defineProperty(error, name, { value, writable: true, enumerable: true, configurable: true })
+  }
+  return error
+}
+
+const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError]
+
+/** A class of the caller's may have private fields, which no copy has. */
+function isCopyable(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  try {
+    const { constructor } = error
+    if (ownCodeOf(constructor) !== null) return true
+    // The classes of Node's own errors can not be named; they have no private fields.
+    return BUILTIN.includes(constructor as ErrorConstructor) || constructor.name === 'NodeError'
+  } catch {
+    return false
+  }
+}
+
+/** A native error of the same class, with the same own fields. Getters are read once; one that throws is left out. */
+function copyOf(error: Error, cause: unknown): Error {
+  const copy = new Error(error.message)
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
+  for (const key of Reflect.ownKeys(error)) {
+    if (key === 'message') continue
+    try {
+      const value = (error as unknown as Record<PropertyKey, unknown>)[key]
+      const enumerable = Object.prototype.propertyIsEnumerable.call(error, key)
+      Object.defineProperty(copy, key, { value, writable: true, enumerable, configurable: true })
+    } catch {}
+  }
+  if (cause !== undefined) {
+    Object.defineProperty(copy, 'cause', { value: cause, writable: true, enumerable: false, configurable: true })
+  }
+  return copy
+}
