@@ -3,13 +3,13 @@ import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { LaterReadable } from '../base/streams.js'
 import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
-import type { DispatchController } from '../exchange/handler.js'
+import type { DispatchController, IncomingHeaders } from '../exchange/handler.js'
 
 /** Steers where a body comes from. */
 export interface BodySource {
   pause(): void
   resume(): void
-  abort(reason: Error): void
+  abort(reason: unknown): void
   /** The body is full and nobody reads it. */
   onStalled(body: BodyReadable): void
   /** Somebody reads it. */
@@ -23,11 +23,32 @@ export function sourceOf(controller: DispatchController): BodySource {
   return {
     pause: () => controller.pause(),
     resume: () => controller.resume(),
-    abort: (reason) => controller.abort(reason),
+    abort: (reason) => controller.abort(reason as Error),
     onStalled() {},
     onUsed() {},
     onOver() {},
   }
+}
+
+/** A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed. */
+export function streamError(reason: unknown): Error {
+  return (reason || new RequestAbortedError(undefined, { cause: reason })) as Error
+}
+
+/** What sets up the body of a response. */
+export interface BodyOptions {
+  highWaterMark?: number | null
+}
+
+/** Creates the body of a response as its caller asked for it. */
+export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: BodySource): BodyReadable {
+  const { highWaterMark } = options
+  const contentType = headers['content-type']
+  return new BodyReadable({
+    source,
+    ...(typeof contentType === 'string' ? { contentType } : {}),
+    ...(highWaterMark == null ? {} : { highWaterMark }),
+  })
 }
 
 type Kind = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
@@ -36,7 +57,7 @@ type Kind = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
 interface Consumer {
   take(chunk: Buffer): void
   end(): void
-  fail(error: Error): void
+  fail(reason: unknown): void
 }
 
 const DUMP_LIMIT = 131072
@@ -46,6 +67,7 @@ const DUMP_LIMIT = 131072
  * aside, so that `text()` and its like never pay for the stream. Source: undici's `Dispatcher.md`.
  */
 export class BodyReadable extends LaterReadable {
+  static #stateDefined = false
   readonly #source: BodySource
   readonly #contentType: string
   readonly #limit: number
@@ -58,13 +80,18 @@ export class BodyReadable extends LaterReadable {
   #consumer: Consumer | null = null
   #consumed = false
   #attaching = false
-  #failure: Error | null = null
+  /** Why the body broke off, in the form it was given. */
+  #failure: { readonly reason: unknown } | null = null
+  /** All of it went to a consumer, past the stream. */
+  #taken = false
+  #streamEnded = false
   #web: ReadableStream | null = null
   #over = false
   #onOver: (() => void)[] | null = null
 
   constructor(part: { source: BodySource; contentType?: string; highWaterMark?: number }) {
     super({ highWaterMark: part.highWaterMark ?? 65536 })
+    if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
     this.#contentType = part.contentType ?? ''
     this.#limit = this.readableHighWaterMark
@@ -72,7 +99,36 @@ export class BodyReadable extends LaterReadable {
 
   /** True once the body was read or begun to be. */
   get bodyUsed(): boolean {
-    return this.#consumed || this.readableDidRead
+    return this.readableDidRead
+  }
+
+  /**
+   * Makes the state of the stream tell of a body that was taken whole past the stream. Node declares these as
+   * properties, so that a class can not override them; they are defined with the first body, since an import does nothing.
+   */
+  static #defineState(): void {
+    const stream = Object.getPrototypeOf(BodyReadable.prototype) as object
+    const state: Record<string, (body: BodyReadable) => boolean> = {
+      readableDidRead: (body) => body.#consumed,
+      readableEnded: (body) => body.#endStream(),
+      closed: (body) => !body.#endStream() && false,
+    }
+    for (const [name, read] of Object.entries(state)) {
+      const get = function (this: BodyReadable): boolean {
+        return (#consumed in this && read(this)) || (Reflect.get(stream, name, this) as boolean)
+      }
+      Object.defineProperty(BodyReadable.prototype, name, { get, configurable: true })
+    }
+    BodyReadable.#stateDefined = true
+  }
+
+  override on(event: string | symbol, listener: (...values: never[]) => void): this {
+    this.#endStream()
+    return super.on(event as 'data', listener as never)
+  }
+
+  override addListener(event: string | symbol, listener: (...values: never[]) => void): this {
+    return this.on(event, listener)
   }
 
   /** The body as a web stream. */
@@ -126,11 +182,11 @@ export class BodyReadable extends LaterReadable {
       throw invalidOption('signal', 'an AbortSignal', signal)
     }
     if (signal?.aborted) {
-      this.destroy(signal.reason as Error)
+      this.#break(signal.reason)
       throw signal.reason
     }
     if (this.#over || this.destroyed) return
-    const onAbort = () => void this.destroy(signal?.reason as Error)
+    const onAbort = () => this.#break(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     await this.#drop(limit)
     signal?.removeEventListener('abort', onAbort)
@@ -151,6 +207,11 @@ export class BodyReadable extends LaterReadable {
       if (this.#demand || this.readableDidRead) this.on('data', count).resume()
       else this.#attach({ take: count, end() {}, fail() {} })
     })
+  }
+
+  /** @internal Destroys a body that nothing reads, so that its connection is not kept for it. */
+  release(): void {
+    if (!this.#over && this.#consumer === null && this.readableFlowing !== true) this.destroy()
   }
 
   /** @internal Somebody reads it, or has. */
@@ -181,13 +242,23 @@ export class BodyReadable extends LaterReadable {
   }
 
   /** @internal No more will come. */
-  fail(error: Error): void {
+  fail(reason: unknown): void {
     if (this.#complete) return
     this.#complete = true
-    this.#failure = error
-    // Whoever asked for it may not have it yet: what came, and that it broke off, is theirs to hear.
-    if (this.used) this.destroy(error)
-    else setImmediate(() => this.destroy(error))
+    this.#failure = { reason }
+    // The caller may not have the body yet: its listeners are to see what came, and that it broke off.
+    if (this.used) this.#break(reason)
+    else setImmediate(() => this.#break(reason))
+  }
+
+  /** @internal Ends a body for a reason of any type: what no stream takes for an error becomes the cause of one. */
+  cancel(reason: unknown): void {
+    this.#break(reason)
+  }
+
+  #break(reason: unknown): void {
+    if (!this.#over) this.#failure ??= { reason }
+    this.destroy(streamError(reason))
   }
 
   /** Asked by the stream for more. */
@@ -218,12 +289,12 @@ export class BodyReadable extends LaterReadable {
     if (!this.#complete) {
       reason ??= new RequestAbortedError()
       this.#complete = true
-      this.#source.abort(reason)
+      this.#source.abort(this.#failure === null ? reason : this.#failure.reason)
     }
     this.#held = []
     const consumer = this.#consumer
     this.#consumer = null
-    if (consumer !== null && reason !== null) consumer.fail(reason)
+    if (consumer !== null && reason !== null) consumer.fail(this.#failure === null ? reason : this.#failure.reason)
     // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
     const tell = () => callback(this.listenerCount('error') > 0 ? reason : null)
     // Nor does it go unheard by one who begins to listen in this turn.
@@ -274,16 +345,25 @@ export class BodyReadable extends LaterReadable {
 
   #end(consumer: Consumer): void {
     this.#consumer = null
-    if (this.listenerCount('end') + this.listenerCount('close') > 0) {
-      this.push(null)
-      this.resume()
-    }
+    // The machinery of streams costs more than a short body: it runs when somebody looks.
+    this.#taken = true
+    if (this.listenerCount('end') + this.listenerCount('close') > 0) this.#endStream()
     consumer.end()
     this.#settle()
   }
 
+  /** Ends the stream of a body that was taken whole. Returns whether it was. */
+  #endStream(): boolean {
+    if (this.#taken && !this.#streamEnded) {
+      this.#streamEnded = true
+      this.push(null)
+      this.resume()
+    }
+    return this.#taken
+  }
+
   #consume(kind: Kind): Promise<unknown> {
-    if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure)
+    if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure.reason)
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))

@@ -1,10 +1,10 @@
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import { BodyReadable, sourceOf } from './body.js'
+import { type BodyReadable, type BodySource, bodyFor, sourceOf, streamError } from './body.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
@@ -16,6 +16,17 @@ export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   objectMode?: boolean
 }
 
+/** What the handler returned: a Readable, or a stream of the old style that may lack any of these methods. */
+interface Result {
+  on(event: string, listener: (value: never) => void): unknown
+  pause?(): unknown
+  resume?(): unknown
+  destroy?(error?: Error): unknown
+  readonly readableEnded?: boolean
+  readonly destroyed?: boolean
+  readonly errored?: Error | null
+}
+
 /** The duplex that the caller writes the request body into and reads the handler's stream from. */
 class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   readonly request = new (builtin('node:stream').PassThrough)()
@@ -25,7 +36,10 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null
-  #result: Readable | null = null
+  /** The handler ended the body before the response did: what becomes of the response no longer matters. */
+  #bodyReleased = false
+  #result: Result | null = null
+  #resultEnded = false
   #written: (() => void) | null = null
 
   constructor(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>) {
@@ -33,25 +47,29 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     this.#options = options
     this.#handler = inScope(handler)
     this.#link = AbortLink.to(options.signal)
-    this.request.on('error', (error) => this.destroy(error))
+    this.#link?.bind(this)
+    this.request.on('error', (error) => {
+      if (!this.#bodyReleased) this.destroy(error)
+    })
     this.request.on('drain', () => this.#writeOn())
     // A server that has answered wants no more of the body: the rest is dropped.
     this.request.on('close', () => this.#writeOn())
   }
 
-  get abortReason(): Error | null {
-    return this.#link?.reason ?? null
+  /** Ends the request for its signal, which may fire before the request has a controller. */
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason as Error)
+    this.destroy(streamError(reason))
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.#controller = controller
-    this.#link?.bind(controller)
+    this.onRequestStart(controller, null)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    this.#link?.bind(controller)
+    if (this.destroyed) controller.abort(this.errored ?? new RequestAbortedError())
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -61,20 +79,14 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
       options.onInfo?.({ statusCode, headers: shown })
       return
     }
-    const body = new BodyReadable({ source: sourceOf(controller) })
+    const body = bodyFor(options, headers, this.#sourceOf(controller))
     this.#body = body
     const opaque = (options.opaque ?? null) as Opaque
-    const result = this.#handler({ statusCode, headers: shown, opaque, body, context: this.#context })
+    const data = { statusCode, headers: shown, opaque, body, context: this.#context }
+    const result = this.#handler(data) as unknown as Result
     if (typeof result?.on !== 'function') throw new InvalidReturnValueError('handler must return a Readable')
     this.#result = result
-    result.on('data', (chunk) => {
-      if (!this.push(chunk)) result.pause()
-    })
-    result.on('end', () => this.push(null))
-    result.on('error', (error) => this.destroy(error))
-    result.on('close', () => {
-      if (!result.readableEnded) this.destroy(new RequestAbortedError())
-    })
+    this.#follow(result)
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
@@ -88,12 +100,46 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
+    const unwanted = this.#bodyReleased && (this.#body as unknown) !== this.#result
+    if (unwanted) return
     this.#body?.fail(error)
-    this.destroy(error)
+    this.destroy(streamError(error))
+  }
+
+  #sourceOf(controller: DispatchController): BodySource {
+    const source = sourceOf(controller)
+    return {
+      ...source,
+      abort: (reason) => {
+        this.#bodyReleased = true
+        source.abort(reason)
+      },
+    }
+  }
+
+  #follow(result: Result): void {
+    result.on('error', (error: Error) => void this.destroy(error))
+    result.on('end', () => this.#endResult())
+    result.on('close', () => {
+      if (!this.#resultEnded) this.destroy(new RequestAbortedError('The stream of the handler closed before its end'))
+    })
+    result.on('data', (chunk: unknown) => {
+      if (!this.#resultEnded && !this.push(chunk)) result.pause?.()
+    })
+    // One that is over emits nothing more.
+    if (result.readableEnded === true) this.#endResult()
+    else if (result.errored) this.destroy(result.errored)
+    else if (result.destroyed === true) this.destroy(new RequestAbortedError('The handler returned a destroyed stream'))
+  }
+
+  #endResult(): void {
+    if (this.#resultEnded) return
+    this.#resultEnded = true
+    this.push(null)
   }
 
   override _read(): void {
-    this.#result?.resume()
+    this.#result?.resume?.()
   }
 
   override _write(chunk: Uint8Array, encoding: BufferEncoding, callback: () => void): void {
@@ -114,13 +160,14 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     callback()
   }
 
+  /** The one teardown, whichever side ended first. */
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#link?.unbind()
-    const unfinished = !this.readableEnded
-    const reason = error ?? (unfinished ? new RequestAbortedError() : null)
-    if (reason !== null) {
+    const reason = error ?? (this.readableEnded ? null : new RequestAbortedError())
+    if (reason === null) this.#body?.release()
+    else {
       this.#controller?.abort(reason)
-      this.#result?.destroy(reason)
+      if (this.#result?.destroyed !== true) this.#result?.destroy?.(reason)
       this.#body?.destroy(reason)
       this.request.destroy()
     }
@@ -129,22 +176,22 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
 }
 
 /**
- * A duplex over one request: what is written is its body, what `handler` returns can be read.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * Sends a request whose body is what is written into the returned duplex, and reads what `handler` returns from it.
+ * Bad arguments are reported by an `'error'` event, as in undici.
  */
 export function pipeline<Opaque = null>(
   target: DispatchTarget,
   options: PipelineOptions<Opaque>,
   handler: PipelineHandler<Opaque>,
 ): Duplex {
-  checkRequestOptions(options)
-  if (typeof handler !== 'function') throw invalidOption('handler', 'a function', handler)
-  const duplex = new PipelineDuplex(options, handler)
-  if (duplex.abortReason !== null) return duplex.destroy(duplex.abortReason)
+  let duplex: PipelineDuplex<Opaque> | null = null
   try {
-    target.dispatch({ ...options, body: duplex.request }, duplex)
+    checkRequestOptions(options)
+    if (typeof handler !== 'function') throw invalidOption('handler', 'a function', handler)
+    duplex = new PipelineDuplex(options, handler)
+    if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
+    return duplex
   } catch (error) {
-    duplex.destroy(error as Error)
+    return (duplex ?? new (builtin('node:stream').PassThrough)()).destroy(error as Error)
   }
-  return duplex
 }

@@ -2,7 +2,7 @@ import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { BodyReadable, type BodySource } from './body.js'
+import { type BodyReadable, type BodySource, bodyFor } from './body.js'
 import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -83,10 +83,11 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
     this.#outcome = outcome
     const link = AbortLink.to(options.signal)
     this.#link = link
+    if (link !== null && link.reason === null) link.bind(this)
     this.onRequestQueued = link === null ? undefined : (controller) => this.onRequestStart(controller, null)
   }
 
-  get abortReason(): Error | null {
+  get abortReason(): unknown {
     return this.#link?.reason ?? null
   }
 
@@ -113,13 +114,7 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
       options.onInfo?.({ statusCode, headers: shown })
       return
     }
-    const { highWaterMark } = options
-    const contentType = headers['content-type']
-    const body = new BodyReadable({
-      source: this,
-      ...(typeof contentType === 'string' ? { contentType } : {}),
-      ...(highWaterMark == null ? {} : { highWaterMark }),
-    })
+    const body = bodyFor(options, headers, this)
     this.#body = body
     const data: ResponseData<Opaque> & Timed = {
       statusCode,
@@ -164,10 +159,12 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
     this.#controller?.resume()
   }
 
-  abort(reason: Error): void {
-    this.#controller?.abort(reason)
-    // A response that came whole can still be taken back from who has not read it.
-    this.#held?.destroy(reason)
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason as Error)
+    // While an interceptor waits there is no controller yet: the request is aborted when it comes.
+    if (this.#controller === null) this.#outcome.fail(reason)
+    // A response that came whole is withdrawn from a caller that has not read it.
+    this.#held?.cancel(reason)
   }
 
   onOver(): void {

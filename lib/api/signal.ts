@@ -10,14 +10,14 @@ export interface EventEmitterLike {
 
 /** What a signal ends. */
 export interface Abortable {
-  abort(reason: Error): void
+  abort(reason: unknown): void
 }
 
 /** Carries an abort from a signal to a request, whichever comes first. */
 export class AbortLink {
   readonly #signal: AbortSignal | EventEmitterLike
   #target: Abortable | null = null
-  #reason: Error | null = null
+  #reason: unknown = null
 
   /** @throws {InvalidArgumentError} not a signal */
   static to(signal: SignalInput): AbortLink | null {
@@ -35,7 +35,7 @@ export class AbortLink {
   }
 
   /** What it was aborted with, as the signal has it; null when it was not. */
-  get reason(): Error | null {
+  get reason(): unknown {
     return this.#reason
   }
 
@@ -62,6 +62,6 @@ function isEventTarget(signal: AbortSignal | EventEmitterLike): signal is AbortS
   return 'addEventListener' in signal
 }
 
-function reasonOf(signal: AbortSignal | EventEmitterLike): Error {
-  return ((signal as AbortSignal).reason as Error | undefined) ?? new RequestAbortedError()
+function reasonOf(signal: AbortSignal | EventEmitterLike): unknown {
+  return (signal as AbortSignal).reason ?? new RequestAbortedError()
 }

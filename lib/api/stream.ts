@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { streamError } from './body.js'
 import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
@@ -19,6 +20,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
   readonly #factory: StreamFactory<Opaque>
   readonly #outcome: Outcome<StreamData<Opaque>>
   readonly #link: AbortLink | null
+  #controller: DispatchController | null = null
   #context: object = {}
   #destination: Writable | null = null
   #trailers: Record<string, string> | null = null
@@ -30,9 +32,16 @@ class StreamHandler<Opaque> implements DispatchHandler {
     this.#factory = inScope(factory)
     this.#outcome = outcome
     this.#link = AbortLink.to(options.signal)
+    if (this.abortReason === null) this.#link?.bind(this)
   }
 
-  get abortReason(): Error | null {
+  /** Ends the request for its signal, which may fire before the request has a controller. */
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason as Error)
+    this.#outcome.fail(reason)
+  }
+
+  get abortReason(): unknown {
     return this.#link?.reason ?? null
   }
 
@@ -42,12 +51,13 @@ class StreamHandler<Opaque> implements DispatchHandler {
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.#link?.bind(controller)
+    this.onRequestStart(controller, null)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    this.#link?.bind(controller)
+    this.#link?.bind(this)
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -82,7 +92,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
     this.#outcome.fail(this.#link?.reason ?? error)
-    this.#destination?.destroy(error)
+    this.#destination?.destroy(streamError(error))
   }
 
   #onFinished(controller: DispatchController, error: Error | null): void {

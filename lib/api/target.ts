@@ -14,9 +14,9 @@ export type Callback<Data> = (error: Error | null, data: Data) => void
 export class Outcome<Data> {
   /** Let go of when settled: they hold the promise, and with it a body that the caller may have forgotten. */
   #resolve: ((data: Data) => void) | null
-  #reject: ((error: Error) => void) | null
+  #reject: ((error: unknown) => void) | null
 
-  constructor(resolve: (data: Data) => void, reject: (error: Error) => void) {
+  constructor(resolve: (data: Data) => void, reject: (error: unknown) => void) {
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -27,7 +27,7 @@ export class Outcome<Data> {
     const failed = { opaque: (options as { opaque?: unknown } | null)?.opaque ?? null } as Data
     return new Outcome<Data>(
       (data) => callAlone(call, null, data),
-      (error) => queueMicrotask(() => call(error, failed)),
+      (error) => queueMicrotask(() => call(error as Error, failed)),
     )
   }
 
@@ -37,7 +37,7 @@ export class Outcome<Data> {
     resolve?.(data)
   }
 
-  fail(error: Error): void {
+  fail(error: unknown): void {
     const reject = this.#reject
     this.#settle()
     reject?.(error)

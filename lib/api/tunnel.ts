@@ -43,7 +43,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     this.#refuse = refuse
   }
 
-  get abortReason(): Error | null {
+  get abortReason(): unknown {
     return this.#link?.reason ?? null
   }
 

@@ -72,9 +72,9 @@ export class UndiciError extends Error implements ErrorContext {
 }
 
 /** The code that a class of this package has as a static field of its own; null for a class derived from one. */
-export function ownCodeOf(constructor: unknown): string | null {
-  if (typeof constructor !== 'function' || !Object.hasOwn(constructor, 'code')) return null
-  const { code } = constructor as { code?: unknown }
+export function ownCodeOf(Class: unknown): string | null {
+  if (typeof Class !== 'function' || !Object.hasOwn(Class, 'code')) return null
+  const { code } = Class as { code?: unknown }
   return typeof code === 'string' ? code : null
 }
 

@@ -58,10 +58,10 @@ const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, Eval
 function isCopyable(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   try {
-    const { constructor } = error
-    if (ownCodeOf(constructor) !== null) return true
+    const Class = error.constructor
+    if (ownCodeOf(Class) !== null) return true
     // The classes of Node's own errors can not be named; they have no private fields.
-    return BUILTIN.includes(constructor as ErrorConstructor) || constructor.name === 'NodeError'
+    return BUILTIN.includes(Class as ErrorConstructor) || Class.name === 'NodeError'
   } catch {
     return false
   }

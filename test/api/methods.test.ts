@@ -171,9 +171,10 @@ t.test('pipeline', async (t) => {
     )
   })
   t.equal(text, 'one two three')
-  t.throws(() => client.pipeline(get, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
   const failed = (options: DispatchOptions & { signal?: AbortSignal }, handler: () => never) =>
     new Promise((resolve) => client.pipeline(options, handler).on('error', resolve).end())
+  t.match(await failed(get, 1 as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(await failed(null as never, () => null as never), { code: 'UND_ERR_INVALID_ARG' })
   t.match(await failed(get, () => null as never), { code: 'UND_ERR_INVALID_RETURN_VALUE' })
   t.match(await failed({ ...get, path: 'x' }, () => null as never), { code: 'UND_ERR_INVALID_ARG' })
   t.match(await failed({ ...get, signal: AbortSignal.abort(new Error('b')) }, () => null as never), { message: 'b' })

@@ -1,0 +1,150 @@
+import { once } from 'node:events'
+import { PassThrough, Readable, Stream } from 'node:stream'
+import t from 'tap'
+import { Client, Pool } from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+
+/** Answers `/endless` with lines that never end, `/typed` with a form, and all else with its request body. */
+async function server() {
+  return httpOrigin((request, response) => {
+    if (request.url === '/typed') {
+      response.setHeader('content-type', 'application/x-www-form-urlencoded')
+      return void response.end('a=1')
+    }
+    if (request.url !== '/endless') return void request.pipe(response)
+    request.resume()
+    const more = () => {
+      while (!response.destroyed && response.write('line\n')) {}
+    }
+    response.on('drain', more)
+    more()
+  })
+}
+
+async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
+  let text = ''
+  for await (const chunk of stream) text += chunk
+  return text
+}
+
+const post = { path: '/', method: 'POST' } as const
+const endless = { path: '/endless', method: 'POST' } as const
+
+t.test('pipeline() reads an old-style stream with and without pause and destroy', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  for (const extra of [{}, { pause() {}, resume() {} }, { destroy() {} }, { pause() {}, resume() {}, destroy() {} }]) {
+    const duplex = client.pipeline(post, ({ body }) => {
+      const old = Object.assign(new Stream(), { readable: true }, extra)
+      body.on('data', (chunk) => old.emit('data', chunk)).on('end', () => old.emit('end') && old.emit('close'))
+      return old as never
+    })
+    t.equal(await textOf(duplex.end('part')), 'part', Object.keys(extra).join())
+  }
+  await client.close()
+  await origin.close()
+})
+
+const results: Record<string, (body: Readable) => Readable> = {
+  'takes a part of the body': (body) => body.take(1) as unknown as Readable,
+  'ends its generator early': (body) =>
+    Readable.from(
+      (async function* () {
+        for await (const chunk of body) return void (yield chunk)
+      })(),
+    ),
+  'destroys the body': (body) => {
+    body.destroy()
+    return Readable.from(['own'])
+  },
+  'destroys the body with an error': (body) => {
+    body.on('error', () => {}).destroy(new Error('unwanted'))
+    return Readable.from(['own'])
+  },
+  'leaves the body unread': () => Readable.from(['own']),
+  'pauses the body and ends': (body) => {
+    const out = new PassThrough()
+    body.once('data', (chunk) => {
+      body.pause()
+      out.end(chunk.subarray(0, 4))
+    })
+    return out
+  },
+}
+
+for (const [name, handler] of Object.entries(results)) {
+  t.test(`pipeline() whose handler ${name} ends normally and frees its connection`, async (t) => {
+    const origin = await server()
+    const pool = new Pool(origin.url, { connections: 1 })
+    const duplex = pool.pipeline(endless, ({ body }) => handler(body) as never)
+    duplex.end('x')
+    t.ok((await textOf(duplex)).length > 0)
+    const { body } = await pool.request({ ...post, body: 'next' })
+    t.equal(await body.text(), 'next')
+    t.equal(pool.stats.running, 0)
+    await pool.close()
+    await origin.close()
+  })
+}
+
+t.test('pipeline() follows a result that has ended, failed or was destroyed already', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  const ended = new PassThrough().end().resume()
+  await once(ended, 'end')
+  t.equal(await textOf(client.pipeline(post, () => ended as never).end('x')), '')
+  const failed = new PassThrough().on('error', () => {}).destroy(new Error('disk full'))
+  await new Promise((resolve) => failed.once('close', resolve))
+  await t.rejects(textOf(client.pipeline(post, () => failed as never).end('x')), { message: 'disk full' })
+  const destroyed = new PassThrough().destroy()
+  await t.rejects(textOf(client.pipeline(post, () => destroyed as never).end('x')), { name: 'AbortError' })
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('the body of pipeline() has the high-water mark and the content type of its request', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  const seen: unknown[] = []
+  const duplex = client.pipeline({ path: '/typed', method: 'GET', highWaterMark: 1024 }, ({ body }) => {
+    seen.push(body.readableHighWaterMark)
+    const out = new PassThrough()
+    const form = (body as unknown as { formData(): Promise<FormData> }).formData()
+    form.then((fields) => out.end(String(fields.get('a'))))
+    return out
+  })
+  t.equal(await textOf(duplex.end()), '1')
+  t.strictSame(seen, [1024])
+  await client.close()
+  await origin.close()
+})
+
+t.test('a signal that fires while an interceptor waits ends the call at once, and nothing is sent', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  let later = (): void => {}
+  const composed = client.compose((dispatch) => (options, handler) => {
+    later = () => void dispatch(options, handler)
+    return true
+  })
+  for (const reason of [new Error('stop'), 'user left']) {
+    const abort = new AbortController()
+    const { signal } = abort
+    const streamed = composed.stream({ path: '/', method: 'GET', signal }, () => t.fail('no response comes') as never)
+    const asked = composed.request({ path: '/', method: 'GET', signal })
+    const duplex = composed.pipeline({ ...post, signal }, ({ body }) => body)
+    const failed = new Promise((resolve) => duplex.on('error', resolve))
+    abort.abort(reason)
+    t.equal(await failed, reason)
+    t.equal(await streamed.catch((error: unknown) => error), reason)
+    t.equal(await asked.catch((error: unknown) => error), reason)
+  }
+  const abort = new AbortController()
+  const asked = composed.request({ path: '/', method: 'GET', signal: abort.signal })
+  abort.abort()
+  await t.rejects(asked, { name: 'AbortError' })
+  later()
+  t.equal(client.stats.size, 0)
+  await client.close()
+  await origin.close()
+})
