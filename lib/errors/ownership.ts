@@ -45,7 +45,7 @@ const CONTEXT = ['origin', 'method', 'path', 'phase', 'reusedSocket', 'bytesWrit
 export function locate<E extends Error>(error: E, context: ErrorContext): E {
   if (callerOwned.has(error) || !Object.isExtensible(error)) return error
   for (const [name, value] of Object.entries(context)) {
-    if (value === undefined || Object.hasOwn(error, name)) continue
+    if (value === undefined || (Object.hasOwn(error, name) && error[name as keyof E] !== undefined)) continue
     // By definition and not by assignment: the class may have an accessor of that name.
     Object.defineProperty(error, name, { value, writable: true, enumerable: true, configurable: true })
   }
