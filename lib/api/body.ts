@@ -2,8 +2,9 @@ import type { ReadableStream } from 'node:stream/web'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { LaterReadable } from '../base/streams.js'
-import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import { invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, IncomingHeaders } from '../exchange/handler.js'
+import { type BodyFormat, convert, deliver } from './body-formats.js'
 
 /** Steers where a body comes from. */
 export interface BodySource {
@@ -50,8 +51,6 @@ export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: 
     ...(highWaterMark == null ? {} : { highWaterMark }),
   })
 }
-
-type Kind = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
 
 /** Takes the body whole, past the machinery of streams. */
 interface Consumer {
@@ -362,7 +361,7 @@ export class BodyReadable extends LaterReadable {
     return this.#taken
   }
 
-  #consume(kind: Kind): Promise<unknown> {
+  #consume(kind: BodyFormat): Promise<unknown> {
     if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure.reason)
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
@@ -379,61 +378,10 @@ export class BodyReadable extends LaterReadable {
   }
 
   /** What the stream has decoded can not be taken past it: a character may be half in its decoder. */
-  async #collectDecoded(kind: Kind): Promise<unknown> {
+  async #collectDecoded(kind: BodyFormat): Promise<unknown> {
     const encoding = this.readableEncoding as BufferEncoding
     let text = ''
     for await (const piece of this) text += piece
     return convert({ kind, chunks: [Buffer.from(text, encoding)], contentType: this.#contentType })
   }
-}
-
-interface Collected {
-  kind: Kind
-  chunks: Buffer[]
-  contentType: string
-}
-
-function deliver(body: Collected, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
-  try {
-    resolve(convert(body))
-  } catch (error) {
-    reject(error)
-  }
-}
-
-function convert({ kind, chunks, contentType }: Collected): unknown {
-  const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-  switch (kind) {
-    case 'text':
-      return decode(whole)
-    case 'json':
-      return JSON.parse(decode(whole))
-    case 'bytes':
-      return new Uint8Array(ownBuffer(whole))
-    case 'arrayBuffer':
-      return ownBuffer(whole)
-    case 'blob':
-      return new Blob([whole], { type: contentType })
-    case 'formData':
-      return toFormData(whole, contentType)
-  }
-}
-
-/** Memory that holds these bytes alone: others' must not be handed out with them. */
-function ownBuffer(bytes: Buffer): ArrayBuffer {
-  const { buffer, byteOffset, length } = bytes
-  if (length === buffer.byteLength) return buffer as ArrayBuffer
-  return buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer
-}
-
-/** https://encoding.spec.whatwg.org/#utf-8-decode */
-function decode(bytes: Buffer): string {
-  const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  return bytes.toString('utf8', marked ? 3 : 0)
-}
-
-/** The platform knows how; only a runtime without the Fetch standard's classes does not. */
-function toFormData(bytes: Uint8Array, contentType: string): Promise<FormData> {
-  if (typeof Response === 'undefined') throw new NotSupportedError('formData() needs a runtime with Response')
-  return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType } }).formData()
 }
