@@ -9,7 +9,7 @@ import type { Engine } from '../wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { inWords } from './inspect.js'
-import { openSocket } from './open-socket.js'
+import { ConnectorCall } from './open-socket.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
 import { answersTo, DISCARD_LIMIT, isBarrier, mayFollow } from './pipelining.js'
 import { type Blame, failAll, sortOut } from './replay.js'
@@ -39,8 +39,7 @@ export class Connection implements Listener {
   readonly #reader: ResponseReader
   readonly #silence = new Silence(this)
   #writer: RequestWriter | null = null
-  /** What the connector returned: the socket to be, most likely. */
-  #opening: unknown = null
+  #opening: ConnectorCall | null = null
   #starting: Exchange | null = null
   #sent = 0
   #answered = 0
@@ -74,9 +73,9 @@ export class Connection implements Listener {
 
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
-    const to = { ...this.#options, host, onread: this.#inlet.onread, marks: this.marks }
-    this.#opening = openSocket(to, (error, socket) => {
-      if (this.#closed) return void socket?.destroy()
+    const to = { ...this.#options, host, reader: this.#inlet, marks: this.marks }
+    this.#opening = new ConnectorCall(to, (error, socket) => {
+      this.#opening = null
       if (error !== null) {
         this.#closed = true
         this.#reader.close()
@@ -89,6 +88,7 @@ export class Connection implements Listener {
       this.#owner.onConnected(this)
       if (!this.#closed && this.#pipeline.size === 0) this.#idle()
     })
+    this.#opening.start()
   }
 
   /** Whether `exchange` may be written now, behind what is under way (RFC 9112 §9.3.2). */
@@ -392,7 +392,7 @@ export class Connection implements Listener {
     this.#reader.close()
     writer?.destroy(error)
     this.#inlet.destroy()
-    if (writer === null) (this.#opening as { destroy?(): void } | null | undefined)?.destroy?.()
+    if (writer === null) this.#opening?.cancel()
     const { again, failed } = sortOut(this.#pipeline, ending)
     this.#owner.onEnd(this, error, again)
     failAll(failed, ending)

@@ -1,14 +1,18 @@
-import { now } from '../base/clock.js'
+import type { Duplex } from 'node:stream'
+import { now, queueMicrotask } from '../base/clock.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
+import { SocketError } from '../errors.js'
 import type { Opening } from '../exchange/watch.js'
+import { discard, nameOf, unusable } from '../transport/check-socket.js'
+import { serverNamesOf } from '../transport/connect.js'
 import {
   type Connector,
   type ConnectorCallback,
   type ConnectorOptions,
-  type Onread,
-  serverNameOf,
-} from '../transport/connect.js'
+  type DirectReader,
+  openBy,
+} from '../transport/connector.js'
 
 type Socket = ClientConnectedMessage['socket']
 
@@ -16,60 +20,133 @@ interface Destination {
   connector: Connector
   target: ConnectorOptions
   host: string
-  onread: Onread
+  reader: DirectReader
   /** To be filled in, when somebody wants to know. */
   marks: Opening | null
 }
 
-/** Opens a connection, and publishes how it went. Returns what the connector did: the socket, of ours. */
-export function openSocket(to: Destination, callback: ConnectorCallback): unknown {
-  const { connector, marks } = to
-  const target = { ...to.target, host: to.host, onread: to.onread }
-  if (clientBeforeConnect.hasSubscribers) {
-    clientBeforeConnect.publish({ connectParams: paramsOf(connector, target), connector })
+/**
+ * Opens a connection by one call of a connector, and publishes how it went. The connector may be the user's: it may
+ * answer at once, twice, with anything, throw, reject. Calls back once, with a socket that was checked or an error.
+ */
+export class ConnectorCall {
+  readonly #to: Destination
+  readonly #target: ConnectorOptions
+  readonly #callback: ConnectorCallback
+  #returned: unknown
+  #answered = false
+  #cancelled = false
+  #socket: unknown = null
+  /** Listeners on what the connector returned. */
+  #notes: [event: string, listener: () => void][] | null = null
+
+  constructor(to: Destination, callback: ConnectorCallback) {
+    this.#to = to
+    this.#target = { ...to.target, host: to.host }
+    this.#callback = callback
   }
-  let attempt: unknown
-  let answered = false
-  const answer: ConnectorCallback = (...result) => {
-    const [error, socket] = result
-    // A connector of the caller's may do as it likes.
-    if (answered) return void socket?.destroy()
-    answered = true
-    // A connector that hears of the socket before us calls back before we hear.
-    if (marks !== null && error === null) marks[target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
-    if (error === null && clientConnected.hasSubscribers) {
-      clientConnected.publish({ socket: socket as Socket, connectParams: paramsOf(connector, target), connector })
-    } else if (error !== null && clientConnectError.hasSubscribers) {
-      const failed = typeof attempt === 'object' && attempt !== null ? { socket: attempt as Socket } : {}
-      clientConnectError.publish({ error, ...failed, connectParams: paramsOf(connector, target), connector })
+
+  start(): void {
+    const { connector, marks, reader } = this.#to
+    if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector })
+    try {
+      const callback = (error: unknown, socket?: unknown) => this.#answer(error, socket)
+      const returned = openBy(connector, this.#target, { callback, reader })
+      this.#returned = returned
+      if (this.#cancelled) this.cancel()
+      // An async function, whose rejection would be nobody's.
+      if (isPromise(returned)) returned.then(undefined, (error) => this.#threw(error))
+      else if (marks !== null && !this.#answered) this.#note(returned, marks)
+    } catch (error) {
+      // The owner of the connection must know of it before it fails.
+      queueMicrotask(() => this.#threw(error))
     }
-    callback(...result)
   }
-  try {
-    attempt = connector(target, answer)
-    if (marks !== null) listen(attempt, marks)
-  } catch (error) {
-    // Whoever asked for a connection must not be told before it knows that it has asked.
-    queueMicrotask(() => answer(error as Error, null))
+
+  /** Destroys what the connector opened and opens, and does not call back any more. */
+  cancel(): void {
+    this.#cancelled = true
+    // The socket to be, of ours.
+    discard(this.#returned)
   }
-  return attempt
+
+  /** The error of a connector that has answered is no error of the connection. */
+  #threw(error: unknown): void {
+    if (this.#answered) throw error
+    this.#answer(error, null)
+  }
+
+  #answer(given: unknown, socket: unknown): void {
+    if (this.#answered) {
+      // Some call back at 'connect' and at 'ready': the same socket again is no second one.
+      if (socket !== this.#socket) discard(socket)
+      return
+    }
+    this.#answered = true
+    this.#stopNoting()
+    const error = given ? errorOf(given) : unusable(socket)
+    if (error === null) return this.#succeed(socket as Duplex)
+    discard(socket)
+    this.#fail(error)
+  }
+
+  #succeed(socket: Duplex): void {
+    const { connector, marks } = this.#to
+    this.#socket = socket
+    // A connector that listens to the socket before us calls back before we are called.
+    if (marks !== null) marks[this.#target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
+    if (clientConnected.hasSubscribers) {
+      clientConnected.publish({ socket: socket as Socket, connectParams: this.#params, connector })
+    }
+    if (this.#cancelled) discard(socket)
+    else this.#callback(null, socket)
+  }
+
+  #fail(error: Error): void {
+    if (clientConnectError.hasSubscribers) {
+      const { connector } = this.#to
+      const attempt = this.#returned
+      const failed = typeof attempt === 'object' && attempt !== null ? { socket: attempt as Socket } : {}
+      clientConnectError.publish({ error, ...failed, connectParams: this.#params, connector })
+    }
+    if (!this.#cancelled) this.#callback(error, null)
+  }
+
+  /** A connector of the caller's may return anything. */
+  #note(returned: unknown, marks: Opening): void {
+    const socket = returned as { once?: (event: string, listener: () => void) => void } | null | undefined
+    if (typeof socket?.once !== 'function') return
+    const note = (event: string, name: keyof Opening): [string, () => void] => {
+      const listener = () => {
+        marks[name] = now()
+      }
+      socket.once?.(event, listener)
+      return [event, listener]
+    }
+    this.#notes = [note('lookup', 'dns'), note('connect', 'tcp'), note('secureConnect', 'tls')]
+  }
+
+  #stopNoting(): void {
+    const socket = this.#returned as Partial<Duplex>
+    for (const [event, listener] of this.#notes ?? []) socket.off?.(event, listener)
+    this.#notes = null
+  }
+
+  get #params(): ConnectParams {
+    const { hostname, port, protocol, localAddress = null } = this.#target
+    const name = hostname.includes(':') ? `[${hostname}]` : hostname
+    const host = port === '' ? name : `${name}:${port}`
+    const servername = serverNamesOf(this.#to.connector, this.#target)?.servername || null
+    return { host, hostname, protocol, port, servername, localAddress }
+  }
 }
 
-/** A connector of the caller's may return anything. */
-function listen(socket: unknown, marks: Opening): void {
-  const heard = socket as { once?: (event: string, listener: () => void) => void } | null | undefined
-  if (typeof heard?.once !== 'function') return
-  const note = (name: keyof Opening) => () => {
-    marks[name] = now()
-  }
-  heard.once('lookup', note('dns'))
-  heard.once('connect', note('tcp'))
-  heard.once('secureConnect', note('tls'))
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
-function paramsOf(connector: Connector, target: ConnectorOptions): ConnectParams {
-  const { hostname, port, protocol, localAddress = null } = target
-  const name = hostname.includes(':') ? `[${hostname}]` : hostname
-  const host = port === '' ? name : `${name}:${port}`
-  return { host, hostname, protocol, port, servername: serverNameOf(connector, target), localAddress }
+/** Errors of other realms, and objects that serve as errors, stay what they are. */
+function errorOf(given: unknown): Error {
+  if (typeof given === 'object') return given as Error
+  return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
 }

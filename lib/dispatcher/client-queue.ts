@@ -7,7 +7,7 @@ import type { ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
-import { serverNameOf } from '../transport/connect.js'
+import { serverNamesOf } from '../transport/connect.js'
 import type { Site } from './site.js'
 
 /** What a client's queue reports. */
@@ -171,7 +171,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     const { target, connector } = this.#site.connection
     const host = next.request.hostHeader
     if (this.#connection === null || host === this.#host || target.protocol !== 'https:') return false
-    const name = (host: string) => serverNameOf(connector, { ...target, host })?.toLowerCase()
+    const name = (host: string) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase()
     return name(host) !== name(this.#host)
   }
 

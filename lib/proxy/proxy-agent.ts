@@ -10,7 +10,8 @@ import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { ClientClosedError, InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import type { BuildOptions, Connector, ConnectorOptions } from '../transport/connect.js'
+import type { BuildOptions } from '../transport/connect.js'
+import { type Connector, type ConnectorCallback, directConnector, openBy } from '../transport/connector.js'
 import { flattenHeaders } from '../wire/headers.js'
 import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
@@ -59,7 +60,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
     this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
     // A CONNECT must not wait behind another: a connection for each.
-    const forTunnels = { ...client, pipelining: 1, connect: withoutOnread(this.#proxyConnector) }
+    const forTunnels = { ...client, pipelining: 1, connect: plain(this.#proxyConnector) }
     this.#client = (clientFactory ?? newPool)(new URL(proxy), forTunnels)
     if (typeof this.#client?.dispatch !== 'function') {
       throw new InvalidArgumentError('clientFactory must return a Dispatcher')
@@ -143,16 +144,18 @@ function newPool(origin: URL, options: PoolOptions): Dispatcher {
 
 /** To the proxy, whoever the request is for: the TLS server name is the proxy's. */
 function proxyConnector(proxy: URL, connector: Connector): Connector {
-  return (target, callback) =>
-    connector({ ...target, host: proxy.host }, (...result) => {
+  return directConnector((target, callback, reader) => {
+    const relayed: ConnectorCallback = (...result) => {
       if (result[0] === null) callback(...result)
       else callback(proxyUnreachable(proxy, result[0]), null)
-    })
+    }
+    return openBy(connector, { ...target, host: proxy.host }, { callback: relayed, reader })
+  })
 }
 
-/** A socket that becomes a tunnel is read by whoever gets it: from the start it is as any other. */
-function withoutOnread(connector: Connector): Connector {
-  return ({ onread: _, ...target }: ConnectorOptions, callback) => connector(target, callback)
+/** A socket that becomes a tunnel is read as a stream from the start. */
+function plain(connector: Connector): Connector {
+  return (target, callback) => connector(target, callback)
 }
 
 function tunnelsThrough(client: Dispatcher, options: ResolvedProxyOptions): Tunnels {

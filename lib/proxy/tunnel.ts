@@ -134,7 +134,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
       if (secureTimeout > 0) this.#alarm.set(secureTimeout)
       else this.#alarm.clear()
     }
-    const { onread: _, localAddress: _local, socketPath: _path, ...target } = this.#target
+    const { localAddress: _local, socketPath: _path, ...target } = this.#target
     const options = { ...target, httpSocket } as ConnectorOptions
     try {
       secure(options, (error, socket) => {

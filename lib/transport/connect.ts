@@ -1,13 +1,24 @@
 import type { IpcNetConnectOpts, Socket, TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
-import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
+import { queueMicrotask } from '../base/clock.js'
 import { unpolluted } from '../base/unpolluted.js'
-import { ConnectTimeoutError, InvalidArgumentError, invalidOption } from '../errors.js'
-import { hearLastWords } from './last-words.js'
-import { SessionCache } from './session-cache.js'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { Attempt, type AttemptPart } from './attempt.js'
+import {
+  type Connector,
+  type ConnectorCallback,
+  type ConnectorOptions,
+  type DirectReader,
+  directConnector,
+  type Onread,
+} from './connector.js'
+import { type ServerNames, serverNames } from './server-name.js'
+import { keepSessions, SessionCache } from './session-cache.js'
 import { isWorkerd } from './workerd.js'
+
+export type { Connector, ConnectorCallback, ConnectorOptions } from './connector.js'
 
 /** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
 export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNetConnectOpts> & {
@@ -32,49 +43,12 @@ export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNe
   autoSelectFamilyAttemptTimeout?: number | undefined
 }
 
-/** What a connector is told of one connection. Source: undici's `Connector.md`. */
-export interface ConnectorOptions {
-  hostname: string
-  /** The `host` field of the request; the TLS server name is taken from it. */
-  host?: string
-  protocol: string
-  port: string
-  servername?: string
-  localAddress?: string | null
-  socketPath?: string | null
-  /** Speak TLS over this socket instead of a new one. */
-  httpSocket?: Socket
-  /** Read into this buffer, as `net.connect` has it; a connector that ignores it loses speed alone. */
-  onread?: Onread
-}
-
-export type ConnectorCallback = (...result: [null, Duplex] | [Error, null]) => void
-/** Opens a connection and calls back once. */
-export type Connector = (options: ConnectorOptions, callback: ConnectorCallback) => unknown
-
-const byOnread = new WeakSet<object>()
-
-/** What `net.connect` and `tls.connect` take to read into a buffer of ours. */
-export interface Onread {
-  /** A function is asked before each read; undefined: the same again. */
-  buffer: Uint8Array | (() => Uint8Array | undefined)
-  callback(length: number, buffer: Uint8Array): boolean
-}
-
-/**
- * Whether what comes is given to the `onread` callback and not to the socket's readers. Asked once: whoever takes the
- * socket over after must be listened to as any other.
- */
-export function deliversByOnread(socket: object): boolean {
-  return byOnread.delete(socket)
-}
-
 const settingsOf = new WeakMap<Connector, Settings>()
 
-/** The TLS server name that a connector sends, as far as it is known before; null for none. */
-export function serverNameOf(connector: Connector, target: ConnectorOptions): string | null {
+/** The names by which a connector knows the server, as far as they are known before; null without TLS. */
+export function serverNamesOf(connector: Connector, target: ConnectorOptions): ServerNames | null {
   if (target.protocol !== 'https:') return null
-  return serverName(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target)) || null
+  return namesFor(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target))
 }
 
 /** The types that undici documents, under the same names. */
@@ -82,7 +56,7 @@ export declare namespace buildConnector {
   /** Options of `buildConnector`. */
   export type BuildOptions = Settable
   /** What a connector is told of one connection. */
-  export type Options = Omit<ConnectorOptions, 'onread'>
+  export type Options = ConnectorOptions
   /** Null and a socket, or an error and null. */
   type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
   /** To be called once. */
@@ -107,6 +81,8 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     socketPath,
     ...rest
   } = unpolluted(options)
+  const { onread } = rest as { onread?: unknown }
+  if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
   const settings: Settings = {
     timeout: numberOf('timeout', timeout, 10_000),
     keepAlive: rest.keepAlive ?? true,
@@ -116,7 +92,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     sessions: new SessionCache(sessionLimit(maxCachedSessions)),
     rest: rest as Record<string, unknown>,
   }
-  const connector: Connector = (target, callback) => open(settings, target, callback)
+  const connector = directConnector((target, callback, reader) => open(settings, target, { callback, reader }))
   settingsOf.set(connector, settings)
   return connector as buildConnector.connector
 }
@@ -148,32 +124,49 @@ function numberOf(name: string, value: unknown, fallback: number): number {
   return value
 }
 
-/** Where the runtime can not read into the window, the socket is read as a stream. */
-function asReadable(target: ConnectorOptions): ConnectorOptions {
-  if (target.onread === undefined || !isWorkerd()) return target
-  const { onread: _onread, ...rest } = target
-  return rest
+/** Where a connection leads to: a host and a port, or a path. */
+type Address = { host: string; port: number; localAddress?: string } | { host: string; path: string }
+
+interface Opening {
+  readonly settings: Settings
+  readonly target: ConnectorOptions
+  readonly address: Address
+  readonly onread: Onread | undefined
 }
 
-function open(made: Settings, given: ConnectorOptions, callback: ConnectorCallback): Duplex {
-  const target = unpolluted(asReadable(given))
+interface Answer {
+  callback: ConnectorCallback
+  reader: DirectReader | undefined
+}
+
+function open(made: Settings, given: ConnectorOptions, { callback, reader }: Answer): Duplex {
+  const target = unpolluted(given)
   const settings = { ...made, rest: unpolluted(made.rest) }
   const secure = target.protocol === 'https:'
-  if (target.httpSocket !== undefined && !secure) {
+  const { httpSocket } = target
+  if (httpSocket !== undefined && !secure) {
     throw new InvalidArgumentError('httpSocket can only be given for https:')
   }
   const { signal } = settings.rest as { signal?: AbortSignal }
   if (signal?.aborted === true) return refuse(signal, callback)
-  const socket = secure ? openTls(settings, target) : openPlain(settings, target)
-  if (target.onread !== undefined && target.httpSocket === undefined) byOnread.add(socket)
-  if (settings.keepAlive && target.httpSocket === undefined) {
-    socket.setKeepAlive(true, settings.keepAliveInitialDelay)
-  }
+  const address = addressOf(settings, target)
+  // A socket that exists already, and one of workerd, are read as streams.
+  const onread = httpSocket === undefined && !isWorkerd() ? reader?.onread : undefined
+  const opening = { settings, target, address, onread }
+  const place = 'path' in address ? address.path : `${address.host}:${address.port}`
+  const { timeout } = settings
+  if (secure) return openTls(opening, { event: 'secureConnect', timeout, place, callback })
+  const socket = configure(openPlain(opening), opening)
+  new Attempt(socket, { event: 'connect', timeout, place, callback })
+  return socket
+}
+
+function configure<Made extends Socket>(socket: Made, { settings, target }: Opening): Made {
+  const { keepAlive, keepAliveInitialDelay, typeOfService } = settings
+  if (keepAlive && target.httpSocket === undefined) socket.setKeepAlive(true, keepAliveInitialDelay)
   // Before there is a descriptor Node answers EBADF.
-  if (settings.typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, settings.typeOfService))
+  if (typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, typeOfService))
   socket.setNoDelay(true)
-  hearLastWords(socket)
-  new Attempt(socket, { event: secure ? 'secureConnect' : 'connect', settings, target, callback })
   return socket
 }
 
@@ -192,152 +185,67 @@ function refuse(signal: AbortSignal, callback: ConnectorCallback): Duplex {
   return new (builtin('node:net').Socket)().destroy()
 }
 
-function address(settings: Settings, target: ConnectorOptions): Record<string, unknown> {
+function addressOf(settings: Settings, target: ConnectorOptions): Address {
+  const { hostname: host, localAddress } = target
   const path = target.socketPath ?? settings.socketPath
-  if (path !== null) return { path }
+  if (path !== null) return { host, path }
   const fallback = (settings.rest.port as number | undefined) ?? (target.protocol === 'https:' ? 443 : 80)
-  const { localAddress } = target
-  return {
-    host: target.hostname,
-    port: target.port === '' || target.port === undefined ? fallback : Number(target.port),
-    ...(localAddress == null ? {} : { localAddress }),
-  }
+  const port = target.port === '' || target.port === undefined ? fallback : Number(target.port)
+  return { host, port, ...(localAddress == null ? {} : { localAddress }) }
 }
 
-function openPlain(settings: Settings, target: ConnectorOptions): Socket {
-  const { onread } = target
-  const where = address(settings, target)
-  return builtin('node:net').connect({
-    ...settings.rest,
-    ...where,
-    ...(onread === undefined ? {} : { onread }),
-  } as TcpNetConnectOpts)
+function openPlain({ settings, address, onread }: Opening): Socket {
+  const options = { ...settings.rest, ...address, ...(onread === undefined ? {} : { onread }) }
+  return builtin('node:net').connect(options as TcpNetConnectOpts)
 }
 
-function openTls(settings: Settings, target: ConnectorOptions): TLSSocket {
+function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
+  const { settings, target, address, onread } = opening
   const { rest, sessions } = settings
-  const { onread } = target
-  const servername = serverName(rest, target)
-  const httpSocket = target.httpSocket ?? underSocket(settings, target)
-  const where = address(settings, target)
-  const key = JSON.stringify([servername, target.hostname, where.port, where.path])
+  const { servername, identity } = namesFor(rest, target)
+  const under = target.httpSocket ?? underSocket(opening, servername)
+  // Node verifies no name when a session is resumed: a session is good only for the name it was verified for.
+  const key = JSON.stringify([servername, identity, target.hostname, 'path' in address ? address.path : address.port])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
-  const socket = builtin('node:tls').connect({
+  const options: object = {
     highWaterMark: 16384,
     ...rest,
-    ...where,
+    ...address,
     servername,
+    ...verification(opening, servername === '' ? identity : null),
     ...(isWorkerd() ? {} : { ALPNProtocols: ['http/1.1'] }),
     ...(session === undefined ? {} : { session }),
-    ...(httpSocket === undefined ? {} : { socket: httpSocket }),
-    ...(onread === undefined || httpSocket !== undefined ? {} : { onread }),
-  } as ConnectionOptions)
-  socket.on('session', (fresh: Buffer) => sessions.set(key, fresh))
-  socket.on('error', () => sessions.delete(key))
+    ...(under === undefined ? {} : { socket: under }),
+    ...(onread === undefined ? {} : { onread }),
+  }
+  const socket = builtin('node:tls').connect(options as ConnectionOptions)
+  keepSessions(configure(socket, opening), { cache: sessions, key })
+  new Attempt(socket, {
+    ...attempt,
+    callback: (...result) => {
+      // Not offered again: it may be why the handshake failed.
+      if (result[0] !== null) sessions.delete(key)
+      attempt.callback(...result)
+    },
+  })
   return socket
 }
 
 /** In workerd a server name other than the host's is sent and verified over a socket that is given, and else ignored. */
-function underSocket(settings: Settings, target: ConnectorOptions): Socket | undefined {
-  const name = serverName(settings.rest, target)
-  return isWorkerd() && name !== '' && name !== target.hostname ? openPlain(settings, target) : undefined
+function underSocket(opening: Opening, name: string): Socket | undefined {
+  return isWorkerd() && name !== '' && name !== opening.target.hostname ? openPlain(opening) : undefined
 }
 
-/** RFC 6066 §3: a server name is never an address. */
-function serverName(rest: Settings['rest'], target: ConnectorOptions): string {
-  const given = target.servername ?? (rest.servername as string | undefined)
-  if (given !== undefined && given !== null) return given
-  const host = target.host === undefined ? '' : target.host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
-  const name = host === '' ? target.hostname : host
-  return builtin('node:net').isIP(name) === 0 ? name : ''
+type Check = (name: string, certificate: PeerCertificate) => Error | undefined
+
+/** Has Node verify `address`, where no server name is sent: it would verify the host that is connected to. */
+function verification({ settings, target, address }: Opening, identity: string | null): object {
+  if (identity === null || identity === address.host) return {}
+  if (target.httpSocket !== undefined || 'path' in address) return { host: identity }
+  const check = (settings.rest.checkServerIdentity as Check | undefined) ?? builtin('node:tls').checkServerIdentity
+  return { checkServerIdentity: (_host: string, certificate: PeerCertificate) => check(identity, certificate) }
 }
 
-/** One try to connect: exactly one answer, by whichever comes first. */
-class Attempt implements AlarmListener {
-  readonly #socket: Socket
-  readonly #part: { event: string; settings: Settings; target: ConnectorOptions; callback: ConnectorCallback }
-  readonly #alarm = new Alarm(this)
-  /** ms since it was due, from the alarm to the end of that turn. */
-  #late = 0
-  #answered = false
-
-  constructor(
-    socket: Socket,
-    part: { event: string; settings: Settings; target: ConnectorOptions; callback: ConnectorCallback },
-  ) {
-    this.#socket = socket
-    this.#part = part
-    socket.once(part.event, this.#onConnect)
-    socket.on('error', this.#onError)
-    socket.once('close', this.#onClose)
-    if (part.settings.timeout <= 0) return
-    this.#alarm.set(part.settings.timeout)
-    socket.on('lookup', this.#onStep)
-    socket.on('connect', this.#onStep)
-  }
-
-  #settle(): boolean {
-    if (this.#answered) return false
-    this.#answered = true
-    this.#alarm.drop()
-    this.#socket.off('close', this.#onClose)
-    this.#socket.off(this.#part.event, this.#onConnect)
-    this.#socket.off('lookup', this.#onStep)
-    this.#socket.off('connect', this.#onStep)
-    return true
-  }
-
-  readonly #onConnect = (): void => {
-    if (!this.#settle()) return
-    this.#part.callback(null, this.#socket)
-    // Only now: whoever took the socket listens for errors itself.
-    this.#socket.off('error', this.#onError)
-  }
-
-  readonly #onError = (error: Error): void => {
-    if (this.#settle()) this.#part.callback(this.#explain(error), null)
-  }
-
-  readonly #onClose = (): void => {
-    if (this.#settle())
-      this.#part.callback(new Error(`The connection to ${this.#place} was closed before it stood`), null)
-  }
-
-  /** A step that the busy event loop saw too late: what follows it has the time that was lost. */
-  readonly #onStep = (): void => {
-    const late = this.#late || -this.#alarm.left
-    // The step may have been the last one.
-    if (late > 0 && !this.#answered) this.#alarm.set(late)
-  }
-
-  onAlarm(_alarm: Alarm, late: number): void {
-    this.#late = late
-    // What came while the event loop was busy is read in the poll phase, before the check phase.
-    setImmediate(() => {
-      this.#late = 0
-      if (!this.#alarm.pending) this.#expire()
-    })
-  }
-
-  #expire(): void {
-    if (!this.#settle()) return
-    const { timeout } = this.#part.settings
-    const error = new ConnectTimeoutError(`No connection to ${this.#place} within ${timeout} ms`)
-    this.#socket.destroy(error)
-    this.#part.callback(error, null)
-  }
-
-  /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
-  #explain(error: Error): Error {
-    const all = 'errors' in error ? (error.errors as NodeJS.ErrnoException[]) : []
-    if (all.length === 0 || !all.every((one) => one.code === 'ETIMEDOUT')) return error
-    const tried = all.map((one) => one.message).join('; ')
-    return new ConnectTimeoutError(`No connection to ${this.#place}: ${tried}`, { cause: error })
-  }
-
-  get #place(): string {
-    const { target, settings } = this.#part
-    const where = address(settings, target)
-    return 'path' in where ? String(where.path) : `${String(where.host)}:${String(where.port)}`
-  }
+function namesFor(rest: Settings['rest'], target: ConnectorOptions): ServerNames {
+  return serverNames(target.servername ?? (rest.servername as string | null | undefined), target)
 }

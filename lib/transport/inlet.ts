@@ -2,7 +2,10 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { SocketInfo } from '../errors.js'
-import { deliversByOnread, type Onread } from './connect.js'
+import { claim, nameOf, unclaim, wrongKind } from './check-socket.js'
+import type { Onread } from './connector.js'
+import { forgetLastWords, hearLastWords } from './last-words.js'
+import { stopKeepingSessions } from './session-cache.js'
 import { asksForBuffers, Slabs } from './slabs.js'
 
 /** Tells of what a socket does. */
@@ -49,8 +52,11 @@ const hears = {
   end(this: Duplex): void {
     inlets.get(this)?.onEnd()
   },
-  data(this: Duplex, chunk: Buffer): void {
+  data(this: Duplex, chunk: unknown): void {
     inlets.get(this)?.onData(chunk)
+  },
+  readable(this: Duplex): void {
+    inlets.get(this)?.pull()
   },
 }
 
@@ -61,7 +67,8 @@ export class Inlet {
   readonly #shared: SharedWindow
   #socket: Duplex | null = null
   #paused = false
-  #byOnread = false
+  /** A connector left a `readable` listener behind, which keeps the stream from flowing. */
+  #pulls = false
   /** While a long body is read, where the runtime asks where to. */
   #slabs: Slabs | null = null
   /** Bytes of a socket that came while the window was in use, or while paused. */
@@ -76,7 +83,7 @@ export class Inlet {
     this.#shared = shared
   }
 
-  /** To be given to the connector: the kernel then writes into the window. */
+  /** For a connector that opens sockets for this connection alone: the kernel then writes into the window. */
   get onread(): Onread {
     const buffer = asksForBuffers() ? this.#nextBuffer.bind(this) : this.#shared.window
     return { buffer, callback: this.#onread.bind(this) }
@@ -85,14 +92,22 @@ export class Inlet {
   attach(socket: Duplex, listener: InletListener): void {
     this.#socket = socket
     this.listener = listener
-    this.#byOnread = deliversByOnread(socket)
+    claim(socket)
+    hearLastWords(socket)
     inlets.set(socket, this)
     socket.on('error', hears.error)
     socket.on('close', hears.close)
     socket.on('drain', hears.drain)
     socket.on('end', hears.end)
-    if (!this.#byOnread) socket.on('data', hears.data)
-    else socket.resume()
+    // Also where `onread` was asked for: mocks push what they have into the sockets of Node.
+    socket.on('data', hears.data)
+    // A connector that did a handshake of its own may have paused it.
+    socket.resume()
+    this.#pulls = socket.listenerCount('readable') > 0
+    if (this.#pulls) {
+      socket.on('readable', hears.readable)
+      this.#pullLater()
+    }
     if (this.#aside !== null) this.#drainLater()
   }
 
@@ -112,7 +127,6 @@ export class Inlet {
   }
 
   resume(): void {
-    if (!this.#paused && !this.#byOnread) return
     this.#paused = false
     if (this.#aside !== null) this.#drainLater()
     else this.#restart()
@@ -138,6 +152,9 @@ export class Inlet {
     const socket = this.#socket as Duplex
     this.listener = null
     inlets.delete(socket)
+    unclaim(socket)
+    forgetLastWords(socket)
+    stopKeepingSessions(socket)
     for (const [event, listener] of Object.entries(hears)) socket.off(event, listener)
     // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
     // until somebody reads. Paused, neither would be.
@@ -184,7 +201,9 @@ export class Inlet {
     return more
   }
 
-  onData(chunk: Buffer): void {
+  onData(given: unknown): void {
+    if (!ArrayBuffer.isView(given)) return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
+    const chunk = given as Buffer
     if (this.#aside === null && this.#undelivered.length === 0 && !this.#paused && !this.#shared.busy) {
       return this.#deliver(chunk)
     }
@@ -245,8 +264,18 @@ export class Inlet {
     const socket = this.#socket
     if (socket === null || socket.destroyed) return
     socket.resume()
-    // A socket whose callback said stop is still flowing to itself: only a read starts the handle again.
-    if (this.#byOnread) socket.read(0)
+    // A socket whose `onread` callback said stop is still flowing to itself: only a read starts the handle again.
+    socket.read(0)
+    if (this.#pulls) this.#pullLater()
+  }
+
+  #pullLater(): void {
+    queueMicrotask(() => this.pull())
+  }
+
+  /** Reads a socket that does not flow by itself: what is read is emitted as data. */
+  pull(): void {
+    while (!this.#paused && this.listener !== null && this.#socket?.read() != null);
   }
 
   onEnd(): void {

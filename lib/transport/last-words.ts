@@ -1,15 +1,23 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setImmediate } from '../base/clock.js'
 
 /** Sockets whose last bytes are being read. */
 const listening = new WeakSet<Socket>()
 
 /**
- * A server that wants no more of an upload answers and closes, and the write that comes too late fails. Node would
- * destroy the socket at once, with the answer unread: here it is read first (RFC 9112 §9.5).
+ * Reads what the server sent before a failed write destroys the socket, until {@link forgetLastWords}. A server that
+ * refuses an upload answers and closes, and the write that comes too late fails. Node would destroy the socket at
+ * once, with the response unread (RFC 9112 §9.5).
  */
-export function hearLastWords(socket: Socket): void {
-  socket.destroy = destroyLater
+export function hearLastWords(socket: Duplex): void {
+  // A stream with a `destroy` of its own, such as a test double, keeps it.
+  if ('setNoDelay' in socket && !Object.hasOwn(socket, 'destroy')) (socket as Socket).destroy = destroyLater
+}
+
+/** Restores the `destroy` method of the socket. */
+export function forgetLastWords(socket: Duplex): void {
+  if ((socket as Socket).destroy === destroyLater) delete (socket as Partial<Socket>).destroy
 }
 
 /** One function for all sockets: one for each would give each a shape of its own. */

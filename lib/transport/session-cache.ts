@@ -1,3 +1,5 @@
+import type { TLSSocket } from 'node:tls'
+
 /** TLS sessions, least recently used out first. A session is used only for the very peer and options it came from. */
 export class SessionCache {
   readonly #sessions = new Map<string, Buffer>()
@@ -26,8 +28,32 @@ export class SessionCache {
     }
   }
 
-  /** A session that a peer refused is not offered again. */
+  /** Removes a session whose handshake failed, so that it is not offered again. */
   delete(key: string): void {
     this.#sessions.delete(key)
   }
+}
+
+interface Place {
+  readonly cache: SessionCache
+  readonly key: string
+}
+
+const places = new WeakMap<object, Place>()
+
+/** One function for all sockets. */
+function onSession(this: TLSSocket, session: Buffer): void {
+  const place = places.get(this)
+  place?.cache.set(place.key, session)
+}
+
+/** Stores the sessions that the server sends in `place`. */
+export function keepSessions(socket: TLSSocket, place: Place): void {
+  places.set(socket, place)
+  socket.on('session', onSession)
+}
+
+/** Removes what {@link keepSessions} added to the socket, if anything. */
+export function stopKeepingSessions(socket: object): void {
+  if (places.delete(socket)) (socket as TLSSocket).off('session', onSession)
 }

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Connector, Onread } from '../../lib/transport/connect.js'
+import type { Connector, Onread } from '../../lib/transport/connector.js'
 import type { Loop } from './loop.js'
 import type { Manners } from './plan.js'
 import type { Random } from './random.js'

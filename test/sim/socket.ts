@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { Onread } from '../../lib/transport/connect.js'
+import type { Onread } from '../../lib/transport/connector.js'
 import type { Loop } from './loop.js'
 import type { Random } from './random.js'
 
