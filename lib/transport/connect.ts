@@ -12,8 +12,8 @@ import {
   type ConnectorOptions,
   type DirectReader,
   directConnector,
-  type Onread,
 } from './connector.js'
+import { openDirect } from './mocked-socket.js'
 import { type ServerNames, serverNames } from './server-name.js'
 import { keepSessions, SessionCache } from './session-cache.js'
 import { isWorkerd } from './workerd.js'
@@ -131,7 +131,7 @@ interface Opening {
   readonly settings: Settings
   readonly target: ConnectorOptions
   readonly address: Address
-  readonly onread: Onread | undefined
+  readonly reader: DirectReader | undefined
 }
 
 interface Answer {
@@ -151,8 +151,8 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ans
   if (signal?.aborted === true) return refuse(signal, callback)
   const address = addressOf(settings, target)
   // A socket that exists already, and one of workerd, are read as streams.
-  const onread = httpSocket === undefined && !isWorkerd() ? reader?.onread : undefined
-  const opening = { settings, target, address, onread }
+  const direct = httpSocket === undefined && !isWorkerd() ? reader : undefined
+  const opening = { settings, target, address, reader: direct }
   const place = 'path' in address ? address.path : `${address.host}:${address.port}`
   const { timeout } = settings
   if (secure) return openTls(opening, { event: 'secureConnect', timeout, place, callback })
@@ -194,13 +194,13 @@ function addressOf(settings: Settings, target: ConnectorOptions): Address {
   return { host, port, ...(localAddress == null ? {} : { localAddress }) }
 }
 
-function openPlain({ settings, address, onread }: Opening): Socket {
-  const options = { ...settings.rest, ...address, ...(onread === undefined ? {} : { onread }) }
-  return builtin('node:net').connect(options as TcpNetConnectOpts)
+function openPlain({ settings, address, reader }: Opening): Socket {
+  const options = { ...settings.rest, ...address }
+  return openDirect(reader, (onread) => builtin('node:net').connect({ ...options, ...onread } as TcpNetConnectOpts))
 }
 
 function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
-  const { settings, target, address, onread } = opening
+  const { settings, target, address, reader } = opening
   const { rest, sessions } = settings
   const { servername, identity } = namesFor(rest, target)
   const under = target.httpSocket ?? underSocket(opening, servername)
@@ -216,9 +216,10 @@ function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
     ...(isWorkerd() ? {} : { ALPNProtocols: ['http/1.1'] }),
     ...(session === undefined ? {} : { session }),
     ...(under === undefined ? {} : { socket: under }),
-    ...(onread === undefined ? {} : { onread }),
   }
-  const socket = builtin('node:tls').connect(options as ConnectionOptions)
+  const socket = openDirect(reader, (onread) =>
+    builtin('node:tls').connect({ ...options, ...onread } as ConnectionOptions),
+  )
   keepSessions(configure(socket, opening), { cache: sessions, key })
   new Attempt(socket, {
     ...attempt,

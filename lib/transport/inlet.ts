@@ -5,6 +5,7 @@ import type { SocketInfo } from '../errors.js'
 import { claim, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
+import { isMocked } from './mocked-socket.js'
 import { stopKeepingSessions } from './session-cache.js'
 import { asksForBuffers, Slabs } from './slabs.js'
 
@@ -60,12 +61,21 @@ const hears = {
   },
 }
 
+/** For sockets that are proxied, by a mock or by the caller: `this` is not always the object that was attached. */
+function boundTo(socket: Duplex): typeof hears {
+  const bound = Object.entries(hears).map(([event, listener]) => [event, listener.bind(socket)])
+  return Object.fromEntries(bound)
+}
+
 /** The reading side of one socket: bytes arrive in a window that all sockets share. */
 export class Inlet {
   /** null before {@link attach} and after {@link release}. */
   listener: InletListener | null = null
   readonly #shared: SharedWindow
   #socket: Duplex | null = null
+  /** The socket was opened to be read by {@link onread}. */
+  #direct = false
+  #listeners = hears
   #paused = false
   /** A connector left a `readable` listener behind, which keeps the stream from flowing. */
   #pulls = false
@@ -85,6 +95,7 @@ export class Inlet {
 
   /** For a connector that opens sockets for this connection alone: the kernel then writes into the window. */
   get onread(): Onread {
+    this.#direct = true
     const buffer = asksForBuffers() ? this.#nextBuffer.bind(this) : this.#shared.window
     return { buffer, callback: this.#onread.bind(this) }
   }
@@ -95,17 +106,19 @@ export class Inlet {
     claim(socket)
     hearLastWords(socket)
     inlets.set(socket, this)
-    socket.on('error', hears.error)
-    socket.on('close', hears.close)
-    socket.on('drain', hears.drain)
-    socket.on('end', hears.end)
+    const listeners = this.#direct && !isMocked(socket) ? hears : boundTo(socket)
+    this.#listeners = listeners
+    socket.on('error', listeners.error)
+    socket.on('close', listeners.close)
+    socket.on('drain', listeners.drain)
+    socket.on('end', listeners.end)
     // Also where `onread` was asked for: mocks push what they have into the sockets of Node.
-    socket.on('data', hears.data)
+    socket.on('data', listeners.data)
     // A connector that did a handshake of its own may have paused it.
     socket.resume()
     this.#pulls = socket.listenerCount('readable') > 0
     if (this.#pulls) {
-      socket.on('readable', hears.readable)
+      socket.on('readable', listeners.readable)
       this.#pullLater()
     }
     if (this.#aside !== null) this.#drainLater()
@@ -155,12 +168,14 @@ export class Inlet {
     unclaim(socket)
     forgetLastWords(socket)
     stopKeepingSessions(socket)
-    for (const [event, listener] of Object.entries(hears)) socket.off(event, listener)
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener)
     // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
-    // until somebody reads. Paused, neither would be.
-    socket.resume()
+    // until somebody reads. Paused, neither would be. Resumed and rid of a `readable` listener in one turn, it would flow
+    // in the next one, and lose what comes.
+    if (this.#pulls) socket.read(0)
+    else socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const held = Buffer.concat([rest, this.#undelivered, ...(this.#aside ?? [])])
+    const held = joined([rest, this.#undelivered, ...(this.#aside ?? [])])
     this.#undelivered = NOTHING
     this.#aside = null
     if (held.length > 0) socket.unshift(held)
@@ -190,7 +205,7 @@ export class Inlet {
       return more
     }
     if (listener === null) {
-      const bytes = Buffer.from(window.subarray(0, length))
+      const bytes = joined([window.subarray(0, length)])
       if (this.#socket !== null) return this.#socket.push(bytes)
       this.#setAside(bytes)
       return true
@@ -202,7 +217,8 @@ export class Inlet {
   }
 
   onData(given: unknown): void {
-    if (!ArrayBuffer.isView(given)) return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
+    if (!ArrayBuffer.isView(given))
+      return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
     const chunk = given as Buffer
     if (this.#aside === null && this.#undelivered.length === 0 && !this.#paused && !this.#shared.busy) {
       return this.#deliver(chunk)
@@ -282,4 +298,15 @@ export class Inlet {
     this.ended = true
     if (this.#aside === null) this.listener?.onReadEnd()
   }
+}
+
+/** Copies bytes into memory of their own: what Node's pool lends can not be transferred, or takes the pool along. */
+function joined(parts: Uint8Array[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }

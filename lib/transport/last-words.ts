@@ -11,7 +11,7 @@ const listening = new WeakSet<Socket>()
  * once, with the response unread (RFC 9112 §9.5).
  */
 export function hearLastWords(socket: Duplex): void {
-  // A stream with a `destroy` of its own, such as a test double, keeps it.
+  // A stream with a `destroy` of its own keeps it.
   if ('setNoDelay' in socket && !Object.hasOwn(socket, 'destroy')) (socket as Socket).destroy = destroyLater
 }
 

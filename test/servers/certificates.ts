@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { generate } from 'selfsigned'
 
 /** A key and its certificate in PEM. */
@@ -28,7 +29,7 @@ export function authority(): Promise<Identity> {
   })
 }
 
-/** A server that goes by `name` and, unless it is another's name, by 127.0.0.1. */
+/** A server that goes by `name`, a name or an address, and unless it is another's by 127.0.0.1. */
 export function serverIdentity(ca: Identity, name = 'localhost', validity: Validity = {}): Promise<Identity> {
   return issue(name, {
     ...validity,
@@ -43,7 +44,7 @@ export function serverIdentity(ca: Identity, name = 'localhost', validity: Valid
                 { type: 2, value: name },
                 { type: 7, ip: '127.0.0.1' },
               ]
-            : [{ type: 2, value: name }],
+            : [isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name }],
       },
     ],
   })

@@ -1,0 +1,281 @@
+import { EventEmitter } from 'node:events'
+import net, { type Socket } from 'node:net'
+import { Duplex, Readable, Writable } from 'node:stream'
+import t from 'tap'
+import { Client, Pool } from '../../lib/index.js'
+import { event, httpOrigin } from '../servers/origin.js'
+
+type Connect = (options: { port: string }, callback: (...result: never[]) => void) => unknown
+type Back = (error?: unknown, socket?: unknown) => void
+
+/** A connector that opens a socket and has `then` call back with it. */
+function live(then: (socket: Socket, callback: Back) => void): Connect {
+  return ({ port }, callback) => {
+    const socket = net.connect(Number(port), '127.0.0.1', () => then(socket, callback as Back))
+  }
+}
+
+function calling(...result: unknown[]): Connect {
+  return (_options, callback) => (callback as Back)(...result)
+}
+
+/** A stream that answers each write with text. */
+function textual(): Duplex {
+  return new Duplex({
+    readableObjectMode: true,
+    read() {},
+    write(_chunk, _encoding, done) {
+      done()
+      this.push('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+    },
+  })
+}
+
+const hostile: object = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error('a getter')
+    },
+  },
+)
+
+const wrongKind = { code: 'UND_ERR_INVALID_ARG', name: 'InvalidArgumentError' }
+const closed = { code: 'UND_ERR_SOCKET', name: 'SocketError', message: /closed already \(an instance of Socket\)/ }
+const notThere = { ...wrongKind, message: /without an error and without a socket/ }
+const of = (what: string) => ({
+  ...wrongKind,
+  message: `connect must call back with a Duplex stream of bytes, got ${what}`,
+})
+
+const refused: Record<string, [connect: Connect, error: Record<string, unknown>]> = {
+  nothing: [calling(), notThere],
+  'nothing, later': [(_options, callback) => setImmediate(callback), notThere],
+  'two nulls': [calling(null, null), notThere],
+  'undefined for a socket': [calling(null, undefined), notThere],
+  text: [calling(null, 'a secret'), of('a string')],
+  'a number': [calling(null, 5), of('a number')],
+  'a function': [calling(null, () => 'a secret'), of('a function')],
+  'an object': [calling(null, {}), of('an instance of Object')],
+  'an object without a prototype': [calling(null, Object.create(null)), of('an object')],
+  'an emitter': [calling(null, new EventEmitter()), of('an instance of EventEmitter')],
+  'a Readable': [
+    (_options, callback) => (callback as Back)(null, new Readable({ read() {} })),
+    of('an instance of Readable'),
+  ],
+  'a Writable': [(_options, callback) => (callback as Back)(null, new Writable()), of('an instance of Writable')],
+  'web streams': [calling(null, new TransformStream()), of('an instance of TransformStream')],
+  'an object whose getters throw': [calling(null, hostile), { message: 'a getter' }],
+  'a stream of strings': [
+    live((socket, callback) => callback(null, socket.setEncoding('utf8'))),
+    of('an instance of Socket with an encoding'),
+  ],
+  'a stream that turns into one of strings': [
+    live((socket, callback) => {
+      callback(null, socket)
+      socket.setEncoding('utf8')
+    }),
+    of('a stream that yields a string'),
+  ],
+  'a stream of objects': [
+    (_options, callback) => (callback as Back)(null, textual()),
+    of('a stream that yields a string'),
+  ],
+  'a destroyed socket': [live((socket, callback) => callback(null, socket.destroy())), closed],
+  'a socket that has ended': [live((socket, callback) => callback(null, socket.end())), closed],
+  'a socket that the peer ended': [
+    live((socket, callback) => {
+      socket.end()
+      socket.resume().once('close', () => callback(null, socket))
+    }),
+    closed,
+  ],
+  'a socket that is destroyed in the same turn': [
+    live((socket, callback) => {
+      callback(null, socket)
+      socket.destroy()
+    }),
+    { code: 'UND_ERR_SOCKET' },
+  ],
+  'a socket that fails in the same turn': [
+    live((socket, callback) => {
+      callback(null, socket)
+      socket.destroy(new Error('failed'))
+    }),
+    { message: 'failed' },
+  ],
+  'a stream whose end stands in it': [
+    (_options, callback) => {
+      const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+      stream.push(null)
+      ;(callback as Back)(null, stream)
+    },
+    { code: 'UND_ERR_SOCKET' },
+  ],
+  'a socket that was never connected': [
+    (_options, callback) => (callback as Back)(null, new net.Socket()),
+    { code: 'ERR_SOCKET_CLOSED' },
+  ],
+  'text for an error': [
+    calling('a secret'),
+    { code: 'UND_ERR_SOCKET', cause: 'a secret', message: /got|with a string/ },
+  ],
+  'an error and a socket': [live((socket, callback) => callback(new Error('both'), socket)), { message: 'both' }],
+  'an error, then a socket': [
+    live((socket, callback) => {
+      callback(new Error('first'), null)
+      callback(null, socket)
+    }),
+    { message: 'first' },
+  ],
+  'an exception': [
+    () => {
+      throw new Error('thrown')
+    },
+    { message: 'thrown' },
+  ],
+  'a rejection': [async () => Promise.reject(new Error('rejected')), { message: 'rejected' }],
+  'a rejection with nothing': [() => Promise.reject(), notThere],
+  'an object whose getters throw, returned': [() => hostile, { message: 'a getter' }],
+}
+
+const accepted: Record<string, Connect> = {
+  'the same socket twice': live((socket, callback) => {
+    callback(null, socket)
+    callback(null, socket)
+    setImmediate(callback, null, socket)
+  }),
+  'an error behind the socket': live((socket, callback) => {
+    callback(null, socket)
+    callback(new Error('late'))
+    callback(new Error('late'), socket)
+  }),
+  'nonsense behind the socket': live((socket, callback) => {
+    callback(null, socket)
+    for (const second of [undefined, null, 5, {}, 'text']) callback(null, second)
+  }),
+  'a second one that fails when it is destroyed': live((socket, callback) => {
+    callback(null, socket)
+    const destroy = (_error: Error | null, done: (error: Error) => void) => done(new Error('in destroy'))
+    callback(null, new Duplex({ read() {}, write() {}, destroy }))
+  }),
+  'a socket that is still connecting': ({ port }, callback) =>
+    (callback as Back)(null, net.connect(Number(port), '127.0.0.1')),
+  'a socket from an async function': async (options, callback) => {
+    await null
+    live((socket, back) => back(null, socket))(options, callback)
+  },
+}
+
+t.test('what no connection can use fails the request at once', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  for (const [name, [connect, error]] of Object.entries(refused)) {
+    for (const method of ['GET', 'POST']) {
+      const client = new Client(origin.url, { connect: connect as never })
+      const body = method === 'POST' ? 'body' : null
+      await t.rejects(client.request({ path: '/', method, body }), error as never, `${name} (${method})`)
+      await (method === 'GET' ? client.close() : client.destroy())
+    }
+    const pool = new Pool(origin.url, { connections: 2, connect: connect as never })
+    const failures = [1, 2, 3].map(() =>
+      t.rejects(pool.request({ path: '/', method: 'GET' }), error as never, `${name} (Pool)`),
+    )
+    await Promise.all(failures)
+    await pool.destroy()
+  }
+  for (const socket of origin.sockets) await event(socket, 'close')
+  await origin.close()
+})
+
+t.test('what a connector does after it called back changes nothing', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  for (const [name, connect] of Object.entries(accepted)) {
+    const client = new Client(origin.url, { connect: connect as never })
+    for (const method of ['GET', 'POST', 'GET']) {
+      const { body } = await client.request({ path: '/', method })
+      t.equal(await body.text(), 'x', name)
+    }
+    t.equal(origin.sockets.size, 1, name)
+    const gone = event([...origin.sockets][0] as Socket, 'close')
+    await client.close()
+    await gone
+  }
+  await origin.close()
+})
+
+t.test('destroys a second socket, and keeps the first', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const sockets: Socket[] = []
+  const connect = live((first, callback) => {
+    const second = net.connect(origin.port, '127.0.0.1', () => {
+      sockets.push(first, second)
+      callback(null, first)
+      callback(null, second)
+    })
+  })
+  const client = new Client(origin.url, { connect: connect as never })
+  for (let i = 0; i < 3; i++) await (await client.request({ path: '/', method: 'GET' })).body.dump()
+  t.strictSame(
+    sockets.map(({ destroyed }) => destroyed),
+    [false, true],
+  )
+  await client.close()
+  await origin.close()
+})
+
+t.test('refuses a socket that another connection uses, and leaves it alone', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const socket = net.connect(origin.port, '127.0.0.1')
+  const connect: Connect = (_options, callback) => (callback as Back)(null, socket)
+  const [first, second] = [1, 2].map(() => new Client(origin.url, { connect: connect as never })) as [Client, Client]
+  const get = { path: '/', method: 'GET' } as const
+  t.equal(await (await first.request(get)).body.text(), 'x')
+  await t.rejects(second.request(get), { ...wrongKind, message: /another connection uses/ })
+  t.equal(await (await first.request(get)).body.text(), 'x')
+  await Promise.all([first.close(), second.close()])
+  await origin.close()
+})
+
+t.test('a socket that comes when its client is gone is destroyed', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  let answer: () => void = () => {}
+  const client = new Client(origin.url, {
+    connect: live((socket, callback) => {
+      answer = () => callback(null, socket)
+    }) as never,
+  })
+  const request = client.request({ path: '/', method: 'GET' })
+  const failed = t.rejects(request, { code: 'UND_ERR_DESTROYED' })
+  while (origin.sockets.size === 0) await new Promise(setImmediate)
+  await client.destroy()
+  await failed
+  const gone = event([...origin.sockets][0] as Socket, 'close')
+  answer()
+  await gone
+  await origin.close()
+})
+
+t.test('reports what a connector throws after it called back as uncaught, once', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('x'))
+  const connectors: Connect[] = [
+    ({ port }, callback) => {
+      ;(callback as Back)(null, net.connect(Number(port), '127.0.0.1'))
+      throw new Error('behind it')
+    },
+    async ({ port }, callback) => {
+      ;(callback as Back)(null, net.connect(Number(port), '127.0.0.1'))
+      throw new Error('behind it')
+    },
+  ]
+  for (const [index, connect] of connectors.entries()) {
+    const heard = new Promise<Error>((resolve) =>
+      process.once(index === 0 ? 'uncaughtException' : 'unhandledRejection', resolve as never),
+    )
+    const client = new Client(origin.url, { connect: connect as never })
+    const { body } = await client.request({ path: '/', method: 'GET' })
+    t.equal(await body.text(), 'x')
+    t.equal((await heard).message, 'behind it')
+    await client.close()
+  }
+  await origin.close()
+})
