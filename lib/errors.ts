@@ -3,7 +3,7 @@
  * program which matches on `error.code` keeps working. `instanceof` holds across copies of the package.
  */
 
-export { adoptError, locate, markCallerOwned, replicate } from './errors/ownership.js'
+export { adoptError, locate, markCallerOwned, relocate, replicate } from './errors/ownership.js'
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
 import { HTTPParserError } from './errors/detailed.js'

@@ -1,49 +1,69 @@
-import { channel } from 'node:diagnostics_channel'
+import { type Channel, channel } from 'node:diagnostics_channel'
 import type * as messages from './messages.js'
 
 /**
- * Channels under undici's names, so that what observes undici observes this library. Whoever publishes asks
- * `hasSubscribers` first and makes the message only then. Subscribers run at once; what one throws Node raises later
- * as an uncaught exception, and the request goes on. Source: undici's `DiagnosticsChannel.md`.
+ * A channel under undici's name, so that what observes undici observes this library. A publisher reads `hasSubscribers`
+ * first and creates the message only then. Subscribers run at once; what one throws Node raises later as an uncaught
+ * exception, and the request goes on. Source: undici's `DiagnosticsChannel.md`.
  */
-export interface Topic<Message> {
-  readonly hasSubscribers: boolean
-  publish(message: Message): void
+export class Topic<Message> {
+  readonly #channel: Channel
+  /** The log of this copy of the package, which must not receive what other users of the channel publish. */
+  #log: ((message: Message) => void) | null = null
+
+  constructor(name: string) {
+    this.#channel = channel(name)
+  }
+
+  get hasSubscribers(): boolean {
+    return this.#channel.hasSubscribers || this.#log !== null
+  }
+
+  publish(message: Message): void {
+    this.#log?.(message)
+    if (this.#channel.hasSubscribers) this.#channel.publish(message)
+  }
+
+  /** Passes the messages of this copy of the package to `log`. */
+  logTo(log: (message: Message) => void): void {
+    this.#log = log
+  }
 }
 
-export const requestCreate: Topic<messages.RequestCreateMessage> = /* @__PURE__ */ channel('undici:request:create')
+export const requestCreate = /* @__PURE__ */ new Topic<messages.RequestCreateMessage>('undici:request:create')
 
-export const requestBodyChunkSent: Topic<messages.RequestBodyChunkSentMessage> =
-  /* @__PURE__ */ channel('undici:request:bodyChunkSent')
+export const requestBodyChunkSent = /* @__PURE__ */ new Topic<messages.RequestBodyChunkSentMessage>(
+  'undici:request:bodyChunkSent',
+)
 
-export const requestBodySent: Topic<messages.RequestBodySentMessage> =
-  /* @__PURE__ */ channel('undici:request:bodySent')
+export const requestBodySent = /* @__PURE__ */ new Topic<messages.RequestBodySentMessage>('undici:request:bodySent')
 
-export const requestHeaders: Topic<messages.RequestHeadersMessage> = /* @__PURE__ */ channel('undici:request:headers')
+export const requestHeaders = /* @__PURE__ */ new Topic<messages.RequestHeadersMessage>('undici:request:headers')
 
-export const requestBodyChunkReceived: Topic<messages.RequestBodyChunkReceivedMessage> = /* @__PURE__ */ channel(
+export const requestBodyChunkReceived = /* @__PURE__ */ new Topic<messages.RequestBodyChunkReceivedMessage>(
   'undici:request:bodyChunkReceived',
 )
 
-export const requestTrailers: Topic<messages.RequestTrailersMessage> =
-  /* @__PURE__ */ channel('undici:request:trailers')
+export const requestTrailers = /* @__PURE__ */ new Topic<messages.RequestTrailersMessage>('undici:request:trailers')
 
-export const requestError: Topic<messages.RequestErrorMessage> = /* @__PURE__ */ channel('undici:request:error')
+export const requestError = /* @__PURE__ */ new Topic<messages.RequestErrorMessage>('undici:request:error')
 
-export const pendingRequests: Topic<messages.PendingRequestsMessage> = /* @__PURE__ */ channel(
+export const pendingRequests = /* @__PURE__ */ new Topic<messages.PendingRequestsMessage>(
   'undici:request:pending-requests',
 )
 
-export const clientSendHeaders: Topic<messages.ClientSendHeadersMessage> =
-  /* @__PURE__ */ channel('undici:client:sendHeaders')
+export const clientSendHeaders = /* @__PURE__ */ new Topic<messages.ClientSendHeadersMessage>(
+  'undici:client:sendHeaders',
+)
 
-export const clientBeforeConnect: Topic<messages.ClientBeforeConnectMessage> =
-  /* @__PURE__ */ channel('undici:client:beforeConnect')
+export const clientBeforeConnect = /* @__PURE__ */ new Topic<messages.ClientBeforeConnectMessage>(
+  'undici:client:beforeConnect',
+)
 
-export const clientConnected: Topic<messages.ClientConnectedMessage> =
-  /* @__PURE__ */ channel('undici:client:connected')
+export const clientConnected = /* @__PURE__ */ new Topic<messages.ClientConnectedMessage>('undici:client:connected')
 
-export const clientConnectError: Topic<messages.ClientConnectErrorMessage> =
-  /* @__PURE__ */ channel('undici:client:connectError')
+export const clientConnectError = /* @__PURE__ */ new Topic<messages.ClientConnectErrorMessage>(
+  'undici:client:connectError',
+)
 
-export const proxyConnected: Topic<messages.ProxyConnectedMessage> = /* @__PURE__ */ channel('undici:proxy:connected')
+export const proxyConnected = /* @__PURE__ */ new Topic<messages.ProxyConnectedMessage>('undici:proxy:connected')

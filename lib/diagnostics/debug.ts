@@ -1,4 +1,3 @@
-import type { Channel } from 'node:diagnostics_channel'
 import {
   clientBeforeConnect,
   clientConnectError,
@@ -15,7 +14,7 @@ export let debug: ((...parts: unknown[]) => void) | null = null
 
 let asked = false
 
-/** The first dispatcher looks whether `NODE_DEBUG` asks for lines: those of requests and sockets come by the channels. */
+/** The first dispatcher looks whether `NODE_DEBUG` asks for lines, and has requests and sockets of this copy write them. */
 export function heedNodeDebug(): void {
   if (asked) return
   asked = true
@@ -29,7 +28,7 @@ export function heedNodeDebug(): void {
     }
   }
   const on = <Message>(topic: Topic<Message>, partsOf: (message: Message) => unknown[]) =>
-    (topic as unknown as Channel).subscribe((message) => log(...partsOf(message as Message)))
+    topic.logTo((message) => log(...partsOf(message)))
   debug = log
   on(clientBeforeConnect, ({ connectParams: { host } }) => [`connecting to ${host}`])
   on(clientConnected, ({ connectParams: { host } }) => [`connected to ${host}`])

@@ -11,7 +11,6 @@ import { closeIdle, coreOf, type DispatcherCore } from './core.js'
 import type { Dispatcher, Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
-import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
 
@@ -53,10 +52,10 @@ export class Agent extends LifecycleDispatcher {
   readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Map<Dispatcher, Promise<void>>()
-  readonly #factory: AgentFactory
+  readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
   readonly #maxOrigins: number
-  readonly #budget: ConnectionBudget | null
+  #budget: ConnectionBudget | null
   #emptied = false
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
@@ -73,12 +72,11 @@ export class Agent extends LifecycleDispatcher {
       throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
     }
     resolveClientOptions(resolvePoolOptions(rest).client)
-    const total = most({ maxTotalConnections })
     const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
     this.#options = each === Number.POSITIVE_INFINITY ? rest : { ...rest, connections: each }
     this.#maxOrigins = maxOrigins
-    this.#budget = total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
-    this.#factory = factory ?? (this.#budget === null ? defaultFactory : (origin, own) => new Pool(origin, own))
+    this.#budget = budgetOf(maxTotalConnections)
+    this.#factory = factory
   }
 
   /** Statistics by origin, of those dispatchers that have any. */
@@ -112,12 +110,12 @@ export class Agent extends LifecycleDispatcher {
     if (this.#entries.size >= this.#maxOrigins) {
       throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
     }
-    const dispatcher = this.#factory(url, { ...this.#options } as DocumentedPoolOptions)
+    const make = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
+    const dispatcher = make(url, { ...this.#options } as DocumentedPoolOptions)
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
-    const base = coreOf(dispatcher)
-    if (this.#budget !== null && base instanceof PoolBase) base.limitBy(this.#budget)
+    if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
     const entry: Entry = { dispatcher, connected: 0, busy: false }
     this.#entries.set(url.origin, entry)
     this.#listen(url.origin, entry)
@@ -171,6 +169,9 @@ export class Agent extends LifecycleDispatcher {
       tearDown: (error, done) => this.#tearDown(error, done),
       parts: () => this.#parts(),
       closeIdle: () => this.closeIdle(),
+      limitBy: (budget) => {
+        this.#budget = budget
+      },
     }
   }
 
@@ -204,11 +205,22 @@ export declare namespace Agent {
   export interface DispatchOptions extends Dispatcher.DispatchOptions {}
 }
 
+/** Only pools take the places of their connections from a budget. */
+function poolFactory(origin: string | URL, options: PoolOptions): Dispatcher {
+  return new Pool(origin, options)
+}
+
 function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher {
   const { connections, minConnections, maxIdleConnections } = options
   if (connections !== 1 || minConnections || maxIdleConnections != null) return new Pool(origin, options)
   const { connections: _one, clientTtl: _ttl, reuse: _order, ...rest } = options
   return new Client(origin, rest)
+}
+
+/** The connections that several dispatchers may have together; null for no limit. */
+export function budgetOf(maxTotalConnections: unknown): ConnectionBudget | null {
+  const total = most({ maxTotalConnections })
+  return total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
 }
 
 function most(option: Record<string, unknown>): number {

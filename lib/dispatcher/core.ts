@@ -1,5 +1,6 @@
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 
@@ -21,6 +22,8 @@ export interface DispatcherCore {
   /** What it consists of, for `inspect`. */
   parts(): Iterable<Inspectable>
   closeIdle?(): void
+  /** Takes the places of its connections from `budget`. */
+  limitBy?(budget: ConnectionBudget): void
 }
 
 const cores = new WeakMap<Dispatcher, DispatcherCore>()

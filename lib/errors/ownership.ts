@@ -52,6 +52,20 @@ export function locate<E extends Error>(error: E, context: ErrorContext): E {
   return error
 }
 
+/**
+ * Corrects what an error says of a request that was sent on behalf of another one, such as to a proxy: only where it is
+ * an error of sluice that names the origin `from`.
+ */
+export function relocate<E extends Error>(
+  error: E,
+  from: string,
+  context: { [name in keyof ErrorContext]: unknown },
+): E {
+  const known = typeof error === 'object' && error !== null && !callerOwned.has(error) && Object.hasOwn(error, 'origin')
+  if (known && (error as ErrorContext).origin === from) Object.assign(error, context)
+  return error
+}
+
 const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError]
 
 /** A class of the caller's may have private fields, which no copy has. */

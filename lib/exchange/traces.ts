@@ -47,7 +47,7 @@ export class Trace implements Request {
     if (sent || done) return this
     const added = flattenHeaders([[name, value]])
     request.replaceHeaders([...request.headers, ...added])
-    this.headers.push(...added)
+    if (Array.isArray(this.headers)) this.headers.push(...added)
     return this
   }
 
@@ -56,6 +56,11 @@ export class Trace implements Request {
     const { request } = this.#exchange
     const { headers } = this
     const known = request.headers
+    // The property is writable: what is no list of headers changes none.
+    if (!Array.isArray(headers)) {
+      this.headers = [...known]
+      return
+    }
     if (headers.length === known.length && known.every((text, index) => text === headers[index])) return
     try {
       request.replaceHeaders(headers)

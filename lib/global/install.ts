@@ -17,8 +17,19 @@ class GlobalFollower extends Dispatcher {
   }
 }
 
-/** What stood there before, by hook; null when nothing is installed. */
-let before: Map<symbol, unknown> | null = null
+/** What this copy of the package put into a hook, and what it replaced there. */
+interface Installation {
+  readonly dispatcher: unknown
+  readonly replaced: unknown
+}
+
+const installations = new Map<symbol, Installation>()
+
+/**
+ * Dispatchers that were uninstalled while another one stood over them, with what they had replaced: who restores one
+ * of them restores that instead. All copies of the package share it.
+ */
+const SUPERSEDED = 'sluice.superseded'
 
 /**
  * Routes the runtime's built-in `fetch` through `dispatcher`, until {@link uninstall}; without one through whatever
@@ -32,17 +43,48 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
   if (!fetchTakesDispatchers()) {
     throw new NotSupportedError('install() needs a runtime whose fetch sends through a dispatcher: Node 20 or newer')
   }
-  const hooked = globalThis as unknown as Hooked
-  const found = new Map(HOOKS.map((name) => [Symbol.for(name), hooked[Symbol.for(name)]]))
-  before ??= found
-  for (const hook of found.keys()) put(hook, dispatcher)
+  for (const name of HOOKS) {
+    const hook = Symbol.for(name)
+    const found = (globalThis as unknown as Hooked)[hook]
+    const own = installations.get(hook)
+    const replaced = own !== undefined && own.dispatcher === found ? own.replaced : found
+    superseded().delete(dispatcher)
+    installations.set(hook, { dispatcher, replaced })
+    put(hook, dispatcher)
+  }
 }
 
-/** Gives the runtime's `fetch` back the dispatcher that it had. Without {@link install} before, it does nothing. Ours. */
+/**
+ * Gives the runtime's `fetch` back the dispatcher that it had, unless another one was installed or set since: that one
+ * stays. Without {@link install} before, it does nothing. Specific to sluice.
+ */
 export function uninstall(): void {
-  if (before === null) return
-  for (const [hook, value] of before) put(hook, value)
-  before = null
+  for (const [hook, { dispatcher, replaced }] of installations) {
+    if ((globalThis as unknown as Hooked)[hook] === dispatcher) put(hook, current(replaced, hook))
+    else if (typeof dispatcher === 'object' && dispatcher !== null) {
+      const before = superseded().get(dispatcher) ?? new Map()
+      superseded().set(dispatcher, before.set(hook, replaced))
+    }
+  }
+  installations.clear()
+}
+
+/** What stands for `dispatcher`, if that was uninstalled since. */
+function current(dispatcher: unknown, hook: symbol): unknown {
+  let found = dispatcher
+  for (let by = superseded().get(found as object); by?.has(hook); by = superseded().get(found as object)) {
+    found = by.get(hook)
+  }
+  return found
+}
+
+function superseded(): WeakMap<object, Map<symbol, unknown>> {
+  const shared = globalThis as unknown as Record<symbol, WeakMap<object, Map<symbol, unknown>> | undefined>
+  const key = Symbol.for(SUPERSEDED)
+  if (shared[key] === undefined) {
+    Object.defineProperty(globalThis, key, { value: new WeakMap(), enumerable: false, configurable: true })
+  }
+  return shared[key] as WeakMap<object, Map<symbol, unknown>>
 }
 
 function put(hook: symbol, value: unknown): void {

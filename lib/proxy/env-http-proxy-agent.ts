@@ -1,6 +1,6 @@
 import { unpolluted } from '../base/unpolluted.js'
-import { Agent } from '../dispatcher/agent.js'
-import type { DispatcherCore } from '../dispatcher/core.js'
+import { Agent, budgetOf } from '../dispatcher/agent.js'
+import { coreOf, type DispatcherCore } from '../dispatcher/core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
@@ -49,7 +49,8 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { httpProxy, httpsProxy, noProxy, ...rest } = unpolluted(options)
+    const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
+    const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && typeof noProxy !== 'string') throw invalidOption('noProxy', 'a string', noProxy)
     this.#noProxyOption = noProxy
     this.#direct = directAgent(rest)
@@ -59,12 +60,20 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     const same = https === null || https === http
     this.#forHttps = same ? this.#forHttp : proxyAgent('https_proxy', { ...rest, uri: https })
     this.#agents = new Set([this.#direct, this.#forHttp, this.#forHttps])
+    // One budget for all of them: the limit is that of the process, whichever way a request takes.
+    const budget = budgetOf(maxTotalConnections)
+    if (budget !== null) for (const agent of this.#agents) coreOf(agent)?.limitBy?.(budget)
     for (const agent of this.#agents) relay(agent, this, { targets: ([, ...targets]) => [this, ...targets] })
   }
 
   /** Statistics by origin; of one that is reached in both ways, those through the proxy. */
   get stats(): Record<string, ClientStats | PoolStats> {
     return Object.assign({}, ...[...this.#agents].map(({ stats }) => stats))
+  }
+
+  /** Closes the connections that are idle now, and nothing else. */
+  closeIdle(): void {
+    for (const agent of this.#agents) agent.closeIdle()
   }
 
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -96,6 +105,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
       shutDown: () => this.#shutDown(),
       tearDown: (error, done) => this.#tearDown(error, done),
       parts: () => this.#agents,
+      closeIdle: () => this.closeIdle(),
     }
   }
 

@@ -1,5 +1,7 @@
+import { closeIdle, coreOf, type DispatcherCore, setCore } from '../dispatcher/core.js'
 import { Dispatcher } from '../dispatcher/dispatcher.js'
-import { type ErrorContext, InvalidArgumentError } from '../errors.js'
+import type { Inspectable } from '../dispatcher/inspect.js'
+import { InvalidArgumentError, relocate } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -29,6 +31,27 @@ export class Forwarder extends Dispatcher {
     this.#headers = part.headers
     this.#inner = part.inner
     relay(part.inner, this, { origin, targets: (targets) => targets })
+    const inner = coreOf(part.inner)
+    if (inner !== null) setCore(this, this.#coreOver(inner))
+  }
+
+  /** What its pool can do, an Agent can have it do: it is no dispatcher of another library. */
+  #coreOver(inner: DispatcherCore): DispatcherCore {
+    return {
+      origin: this.#origin.origin,
+      isSettled: () => inner.isSettled(),
+      send: (options, handler) => this.dispatch(options as DispatchOptions, handler),
+      shutDown: () => inner.shutDown(),
+      tearDown: (error, done) => inner.tearDown(error, done),
+      parts: () => [this.#inner],
+      closeIdle: () => closeIdle(this.#inner),
+      limitBy: (budget) => inner.limitBy?.(budget),
+    }
+  }
+
+  /** Describes the dispatcher that speaks to the proxy, with its connections. */
+  inspect(): string {
+    return (this.#inner as Inspectable).inspect?.() ?? this.#inner.constructor.name
   }
 
   get stats(): unknown {
@@ -114,9 +137,7 @@ class ForwardHandler extends DecoratorHandler {
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
-    const known = error as Error & ErrorContext
     const { proxy, origin } = this.#route
-    if (known.origin === proxy) Object.assign(known, { origin, path: this.#path, proxy })
-    super.onResponseError(controller, error)
+    super.onResponseError(controller, relocate(error, proxy, { origin, path: this.#path, proxy }))
   }
 }

@@ -1,6 +1,6 @@
 import { Agent } from '../dispatcher/agent.js'
 import { resolveClientOptions } from '../dispatcher/client-options.js'
-import type { DispatcherCore } from '../dispatcher/core.js'
+import { closeIdle, coreOf, type DispatcherCore } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
@@ -74,6 +74,12 @@ export class ProxyAgent extends LifecycleDispatcher {
     return this.#agent.stats
   }
 
+  /** Closes the connections that are idle now, and nothing else. */
+  closeIdle(): void {
+    this.#agent.closeIdle()
+    closeIdle(this.#client)
+  }
+
   #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const headers = flattenHeaders(options.headers)
     if (holds(headers, 'proxy-authorization')) {
@@ -104,6 +110,8 @@ export class ProxyAgent extends LifecycleDispatcher {
       shutDown: () => this.#shutDown(),
       tearDown: (error, done) => this.#tearDown(error, done),
       parts: () => [this.#agent, this.#client],
+      closeIdle: () => this.closeIdle(),
+      limitBy: (budget) => coreOf(this.#agent)?.limitBy?.(budget),
     }
   }
 

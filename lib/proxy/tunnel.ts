@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import { type ErrorContext, locate } from '../errors.js'
+import { locate, relocate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { Connector, ConnectorCallback, ConnectorOptions } from '../transport/connect.js'
 import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './failure.js'
@@ -122,7 +122,11 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onResponseEnd(): void {}
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.#fail(this.#asked ? tunnelLost(this.#route, error) : forwarded(error, this.#route))
+    this.#fail(
+      this.#asked
+        ? tunnelLost(this.#route, error)
+        : relocate(error, this.#route.proxy, { ...this.#route, method: undefined, path: undefined }),
+    )
   }
 
   #secure(httpSocket: Duplex): void {
@@ -161,12 +165,6 @@ class Tunnel implements DispatchHandler, AlarmListener {
     this.#socket?.destroy()
     this.#callback(locate(error, { ...this.#route, phase: 'connect' }), null)
   }
-}
-
-/** Who sees it asked for something else than CONNECT. */
-function forwarded(error: Error & ErrorContext, route: Route): Error {
-  if (error.origin === route.proxy) Object.assign(error, { ...route, method: undefined, path: undefined })
-  return error
 }
 
 /** `host:port`, the port always there (RFC 9112 §3.2.3). */

@@ -65,3 +65,19 @@ t.test('NODE_DEBUG=sluice tells of requests and connections; nothing else makes 
   t.strictSame(await lines(origin.url, { NODE_DEBUG: 'sluice', SILENT: '1' }, without + stub), [], 'no debuglog')
   await origin.close()
 })
+
+t.test('NODE_DEBUG=sluice logs the requests of its own copy only, and makes no channel of undici active', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  const before = `
+const { channel: shared } = await import('node:diagnostics_channel')
+const names = ['sendHeaders', 'connected', 'beforeConnect', 'connectError'].map((name) => 'undici:client:' + name)
+process.on('exit', () => {
+  if (names.some((name) => shared(name).hasSubscribers)) throw new Error('a channel is active')
+})
+await fetch(process.argv[1] + '/by-the-runtime').then((response) => response.text())
+`
+  const logged = await lines(origin.url, { NODE_DEBUG: 'sluice' }, before)
+  t.notOk(logged.some((line) => line.includes('by-the-runtime')))
+  t.equal(logged.filter((line) => line === `sent GET ${origin.url}/a`).length, 1)
+  await origin.close()
+})

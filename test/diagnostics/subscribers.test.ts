@@ -285,3 +285,18 @@ t.test('what a subscriber throws does not touch the request', async (t) => {
   t.equal(said, 'fine')
   t.strictSame(thrown.sort(), ['request:create', 'request:trailers', ...channels].sort())
 })
+
+t.test('a subscriber that replaces the headers of a request by no list changes nothing', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  for (const headers of [null, undefined, 'a: b', { a: 'b' }, 7]) {
+    const spoil = (request: Created) => {
+      request.headers = headers as never
+      request.addHeader('added', 'yes')
+    }
+    const sent = await subscribed('request:create', spoil, () => fields(client))
+    t.strictSame(sent, ['own', 'yes', 'added', 'yes'])
+  }
+  await client.close()
+  await origin.close()
+})

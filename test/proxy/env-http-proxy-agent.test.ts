@@ -203,3 +203,26 @@ t.test('what is no option, no proxy, no origin', async (t) => {
   }
   await agent.close()
 })
+
+t.test(
+  'maxTotalConnections of an EnvHttpProxyAgent counts direct connections and those to proxies together',
+  async (t) => {
+    const proxy = await proxyServer()
+    const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+    const other = await httpOrigin((_request, reply) => void reply.end('ok'))
+    const noProxy = new URL(origin.url).host
+    const agent = new EnvHttpProxyAgent({ httpProxy: proxy.url, noProxy, maxTotalConnections: 1 })
+    const statuses: number[] = []
+    for (const url of [origin.url, other.url, origin.url]) {
+      const { statusCode, body } = await agent.request({ origin: url, path: '/', method: 'GET' })
+      await body.dump()
+      statuses.push(statusCode)
+      const connected = Object.values(agent.stats).reduce((sum, stats) => sum + Number(stats.connected), 0)
+      t.equal(connected, 1, 'the idle connection of the other way was closed')
+    }
+    t.strictSame(statuses, [200, 200, 200])
+    agent.closeIdle()
+    await agent.close()
+    await Promise.all([proxy.close(), origin.close(), other.close()])
+  },
+)

@@ -669,3 +669,44 @@ t.test('what is no option', async (t) => {
   t.throws(() => new ProxyAgent('socks5://user:secret@x:1080'), { code: 'UND_ERR_NOT_SUPPORTED' })
   await new ProxyAgent({ uri, connect: { ca: 'ignored' }, connections: 0, proxyTls: { allowH2: true } }).close()
 })
+
+t.test('maxTotalConnections bounds what a ProxyAgent opens to one proxy', async (t) => {
+  for (const proxyTunnel of [false, true]) {
+    const all = await origins()
+    const proxy = await proxyServer()
+    const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel, maxTotalConnections: 2 })
+    const asked = Array.from({ length: 8 }, (_, index) => ask(agent, `${all.plain.url}/${index}`))
+    await Promise.all(asked)
+    t.equal(proxy.connections, 2, `proxyTunnel ${proxyTunnel}`)
+    await agent.close()
+    await proxy.close()
+    await all.close()
+  }
+})
+
+t.test('closeIdle() of a ProxyAgent closes what is idle, and inspect() shows its connections', async (t) => {
+  const all = await origins()
+  const proxy = await proxyServer()
+  for (const url of [all.plain.url, all.secure.url]) {
+    const agent = new ProxyAgent({ uri: proxy.url, requestTls })
+    await ask(agent, url)
+    t.match(agent.inspect(), /ProxyAgent\n {2}Agent\n {4}Pool http.*connected: 1.*\n {6}Client.*\n {8}#\d+ idle/)
+    agent.closeIdle()
+    t.equal(Object.values(agent.stats)[0]?.connected ?? 0, 0)
+    t.equal((await ask(agent, url)).method, 'GET')
+    await agent.close()
+  }
+  await proxy.close()
+  await all.close()
+})
+
+t.test('requests through one proxy that fails get errors of their own, with their own origin and path', async (t) => {
+  const agent = new ProxyAgent('http://127.0.0.1:1')
+  const failed = await Promise.all(['a', 'b'].map((name) => failure(ask(agent, `http://${name}.test/${name}`))))
+  t.match(failed, [
+    { origin: 'http://a.test', path: '/a', proxy: 'http://127.0.0.1:1' },
+    { origin: 'http://b.test', path: '/b', proxy: 'http://127.0.0.1:1' },
+  ])
+  t.not(failed[0], failed[1])
+  await agent.close()
+})
