@@ -36,8 +36,8 @@ export interface UpstreamWatch<T extends Candidate = Candidate> {
   joined(upstream: T): void
   left(upstream: T): void
   ended?(upstream: T, outcome: Outcome): void
-  /** The pool closes. */
-  stop(): void
+  /** The pool closes. A promise that is returned is waited for: nothing is left then. */
+  stop(): void | Promise<void>
 }
 
 /** Makes an {@link UpstreamWatch} for each pool that is given it. */

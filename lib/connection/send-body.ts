@@ -1,4 +1,5 @@
 import { setImmediate } from '../base/clock.js'
+import { blameCaller } from '../errors/faults.js'
 import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
@@ -86,6 +87,7 @@ export class BodySender {
     } catch (error) {
       if (this.#stopped) return
       this.#stopped = true
+      blameCaller(error)
       this.#listener.onBodyError(error as Error)
     }
   }

@@ -4,11 +4,12 @@ import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '..
 import { WeightedTurns } from '../balance/weighted.js'
 import { Tally } from '../base/tally.js'
 import { unpolluted } from '../base/unpolluted.js'
+import { faultOf } from '../errors/faults.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { closeIdle, coreOf, type DispatcherCore } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, isClosed } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -46,7 +47,7 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
 type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
 interface Companion {
-  stop(): void
+  stop(): unknown
 }
 
 /** The private side of a BalancedPool. */
@@ -66,6 +67,8 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #watches: readonly UpstreamWatch<Upstream>[]
   /** What stops when this is closed or destroyed. */
   readonly #companions = new Set<Companion>()
+  /** Settled when nothing is left of what was stopped. */
+  readonly #stopped: unknown[] = []
   readonly #lifecycle: Lifecycle
   /** Somebody wants to know what becomes of requests. */
   readonly #watching: boolean
@@ -117,9 +120,9 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#made = true
   }
 
-  /** Origins among which requests are shared. */
+  /** Origins among which requests are shared: those whose pools are open. */
   get upstreams(): string[] {
-    return [...this.#upstreams.keys()]
+    return [...this.#upstreams.values()].filter(({ pool }) => !isClosed(pool)).map(({ origin }) => origin)
   }
 
   /** A snapshot of connections and requests of all upstreams, those that were removed and still work included. */
@@ -139,7 +142,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #add(upstream: URL | string, options: UpstreamSettings): void {
     const url = parseOrigin(upstream, 'upstream')
     const weight = positive('weight', options?.weight, [1])
-    const known = this.#upstreams.get(url.origin)
+    const known = this.#open(url.origin)
     if (known === undefined) this.#join(url, weight, options?.authority)
     else if (options?.weight !== undefined) {
       known.share = weight
@@ -147,11 +150,20 @@ export class BalancedPool extends LifecycleDispatcher {
     }
   }
 
+  /** The upstream of an origin; one whose pool was closed by others is removed. */
+  #open(origin: string): Upstream | undefined {
+    const upstream = this.#upstreams.get(origin)
+    if (upstream === undefined || !isClosed(upstream.pool)) return upstream
+    this.#part(upstream)
+    return undefined
+  }
+
   #join(url: URL, share: number, authority: string | null | undefined): void {
     const options = authority == null ? this.#options : { ...this.#options, authority }
-    const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
-    if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
-    const added = new Upstream(url, pool, { health: this.#maxWeight, share, slowStart: this.#slowStart })
+    const pool = this.#make(url, options)
+    const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
+    const openProbe = () => this.#make(url, one)
+    const added = new Upstream(url, { pool, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
     const base = coreOf(pool)
     if (base instanceof PoolBase) base.countIn(this.#tally)
     this.#listen(added)
@@ -159,6 +171,12 @@ export class BalancedPool extends LifecycleDispatcher {
     if (this.#made) added.startSlowly()
     this.#roster.add(added)
     for (const watch of this.#watches) watch.joined(added)
+  }
+
+  #make(url: URL, options: PoolOptions): Dispatcher {
+    const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
+    if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
+    return pool
   }
 
   /** Closes the connections that are idle now, and nothing else. */
@@ -177,11 +195,12 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   /**
-   * The pool of an origin; undefined when there is none.
+   * The pool of an origin; undefined when there is none, or it is closed.
    * @throws {InvalidArgumentError} no origin
    */
   getUpstream(upstream: URL | string): Pool | undefined {
-    return this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool as Pool | undefined
+    const pool = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool
+    return pool === undefined || isClosed(pool) ? undefined : (pool as Pool)
   }
 
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -202,13 +221,23 @@ export class BalancedPool extends LifecycleDispatcher {
   #next(tried: DispatchInput['tried']): Upstream {
     this.#roster.grow()
     if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
-    const upstream = (tried?.length ? this.#picker.pick(tried) : null) ?? this.#picker.pick()
-    if (!(upstream instanceof Upstream)) {
-      if (upstream == null) throw new BalancedPoolMissingUpstreamError()
-      throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
+    // As often as there are upstreams: a picker of the caller's may return one that was removed again and again.
+    for (let left = this.#upstreams.size; left >= 0; left--) {
+      const upstream = this.#pick(tried)
+      if (isClosed(upstream.pool)) this.#part(upstream)
+      else {
+        tried?.push(upstream.origin)
+        return upstream
+      }
     }
-    tried?.push(upstream.origin)
-    return upstream
+    throw new BalancedPoolMissingUpstreamError()
+  }
+
+  #pick(tried: DispatchInput['tried']): Upstream {
+    const upstream = (tried?.length ? this.#picker.pick(tried) : null) ?? this.#picker.pick()
+    if (upstream instanceof Upstream) return upstream
+    if (upstream == null) throw new BalancedPoolMissingUpstreamError()
+    throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
   }
 
   #watch(upstream: Upstream, options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -255,7 +284,7 @@ export class BalancedPool extends LifecycleDispatcher {
       this.emit('connect', origin, [this, ...targets])
     })
     pool.on('disconnect', (origin: URL, targets: readonly Dispatcher[], error: Error & { code?: string }) => {
-      if (error?.code === 'UND_ERR_SOCKET' || error?.code === 'ECONNRESET') this.#onFailure(upstream)
+      if (faultOf(error) === 'network') this.#onFailure(upstream)
       this.emit('disconnect', origin, [this, ...targets], error)
     })
     pool.on('connectionError', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
@@ -281,7 +310,8 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #part(upstream: Upstream): void {
-    const { origin } = upstream.url
+    const { origin } = upstream
+    if (this.#upstreams.get(origin) !== upstream) return
     this.#upstreams.delete(origin)
     this.#roster.remove(upstream)
     for (const watch of this.#watches) watch.left(upstream)
@@ -305,8 +335,12 @@ export class BalancedPool extends LifecycleDispatcher {
     }
   }
 
+  #stop(): void {
+    for (const one of [...this.#watches, ...this.#companions]) this.#stopped.push(one.stop())
+  }
+
   #shutDown(): void {
-    for (const one of [...this.#watches, ...this.#companions]) one.stop()
+    this.#stop()
     for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
@@ -315,9 +349,9 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #tearDown(error: Error, done: () => void): void {
-    for (const one of [...this.#watches, ...this.#companions]) one.stop()
+    this.#stop()
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
-    Promise.all(all.map(({ pool }) => pool.destroy(error))).then(done, done)
+    Promise.all([...all.map(({ pool }) => pool.destroy(error)), ...this.#stopped]).then(done, done)
   }
 }
 

@@ -42,6 +42,19 @@ export function originOf(dispatcher: Dispatcher): string | null {
   return coreOf(dispatcher)?.origin ?? null
 }
 
+/** Whether `dispatcher`, whoever made it, accepts no more requests. */
+export function isClosed(dispatcher: Dispatcher): boolean {
+  const { closed, destroyed } = dispatcher as { closed?: unknown; destroyed?: unknown }
+  return closed === true || destroyed === true
+}
+
+/** Calls `end`, the `close` or `destroy` of a dispatcher whoever made it, and waits for it. Never rejects. */
+export async function endQuietly(end: () => unknown): Promise<void> {
+  try {
+    await end()
+  } catch {}
+}
+
 /** Closes the idle connections of a dispatcher that can do so. */
 export function closeIdle(dispatcher: Dispatcher): void {
   const own = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })

@@ -3,6 +3,8 @@ import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
+import { endQuietly, isClosed } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
 import type { Upstream } from './upstream.js'
 
 /** How upstreams are asked whether they are well; times in ms. Source: Envoy's "Health checking". */
@@ -24,8 +26,9 @@ export interface HealthCheckOptions {
 type Settings = Required<HealthCheckOptions>
 
 /**
- * Asks each upstream again and again, over connections of its pool, and leaves out those that do not answer. Upstreams
- * are taken for well at first. Source: Envoy's "Health checking".
+ * Sends a request to each upstream at intervals, over a connection of its own, and leaves out those that do not answer
+ * well. The connection is made by the factory of the pool. Upstreams are healthy at first. Source: Envoy's "Health
+ * checking".
  */
 export class HealthCheck implements UpstreamWatcher<Upstream> {
   readonly #settings: Settings
@@ -51,14 +54,21 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   /** What stands over one pool. */
   watch(leaveOut: (upstream: Upstream, out: boolean) => void): UpstreamWatch<Upstream> {
     const checks = new Map<Upstream, Check>()
+    const ending = new Set<Promise<void>>()
     const left = (upstream: Upstream) => {
-      checks.get(upstream)?.stop()
+      const end = checks.get(upstream)?.stop()
       checks.delete(upstream)
+      if (end === undefined) return
+      ending.add(end)
+      end.then(() => ending.delete(end))
     }
     return {
       joined: (upstream) => void checks.set(upstream, new Check(upstream, this.#settings, leaveOut)),
       left,
-      stop: () => [...checks.keys()].forEach(left),
+      stop: async () => {
+        for (const upstream of [...checks.keys()]) left(upstream)
+        await Promise.all(ending)
+      },
     }
   }
 }
@@ -69,10 +79,12 @@ class Check implements AlarmListener {
   readonly #settings: Settings
   readonly #leaveOut: (upstream: Upstream, out: boolean) => void
   readonly #alarm = new Alarm(this)
+  /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
+  #probe: Dispatcher | null = null
   #stopped = false
   #current: DispatchController | null = null
   #out = false
-  /** Checks in a row that say something else than what is taken for true. */
+  /** Checks in a row that contradict {@link #out}. */
   #against = 0
 
   constructor(upstream: Upstream, settings: Settings, leaveOut: (upstream: Upstream, out: boolean) => void) {
@@ -82,32 +94,43 @@ class Check implements AlarmListener {
     this.#alarm.set(0)
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopped = true
     this.#alarm.drop()
     this.#current?.abort()
+    const probe = this.#probe
+    // A factory may return the same dispatcher each time: then it has requests that are no checks.
+    if (probe !== null && probe !== this.#upstream.pool) await endQuietly(() => probe.destroy())
   }
 
   onAlarm(): void {
+    try {
+      if (this.#probe === null || isClosed(this.#probe)) this.#probe = this.#upstream.openProbe()
+      if (this.#stopped) void this.stop()
+      else this.#check(this.#probe)
+    } catch {
+      this.#judge(false)
+    }
+  }
+
+  #check(probe: Dispatcher): void {
     const { path, timeout } = this.#settings
-    const { pool, origin } = this.#upstream
     const limits = { headersTimeout: timeout, bodyTimeout: timeout, timeouts: { total: timeout } }
+    const start = (controller: DispatchController) => {
+      this.#current = controller
+    }
     let status = 0
     const handler: DispatchHandler = {
-      onRequestStart: (controller) => {
-        this.#current = controller
-      },
+      onRequestQueued: start,
+      onRequestStart: start,
       onResponseStart: (_controller, statusCode) => {
         status = statusCode
       },
       onResponseEnd: () => this.#judge(status >= 200 && status < 300),
       onResponseError: () => this.#judge(false),
     }
-    try {
-      pool.dispatch({ path, method: 'GET', origin, ...limits } as Parameters<typeof pool.dispatch>[0], handler)
-    } catch {
-      this.#judge(false)
-    }
+    const options = { path, method: 'GET', origin: this.#upstream.origin, ...limits }
+    probe.dispatch(options as Parameters<typeof probe.dispatch>[0], handler)
   }
 
   #judge(well: boolean): void {

@@ -6,6 +6,14 @@ import type { Dispatcher } from './dispatcher.js'
 /** Less than this part of its weight nobody starts with. */
 const FIRST = 0.1
 
+interface UpstreamStart {
+  pool: Dispatcher
+  openProbe: () => Dispatcher
+  health: number
+  share: number
+  slowStart: number
+}
+
 /** One of the origins of a BalancedPool, and where it stands there. */
 export class Upstream implements Weighted, Listed {
   index = -1
@@ -28,11 +36,14 @@ export class Upstream implements Weighted, Listed {
   readonly url: URL
   readonly origin: string
   readonly pool: Dispatcher
+  /** Makes a dispatcher of one connection to the same origin, for health checks. */
+  readonly openProbe: () => Dispatcher
 
-  constructor(url: URL, pool: Dispatcher, start: { health: number; share: number; slowStart: number }) {
+  constructor(url: URL, start: UpstreamStart) {
     this.url = url
     this.origin = url.origin
-    this.pool = pool
+    this.pool = start.pool
+    this.openProbe = start.openProbe
     this.health = start.health
     this.share = start.share
     this.slowStart = start.slowStart

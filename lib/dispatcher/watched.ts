@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../balance/strategy.js'
 import { now } from '../base/clock.js'
+import { isServerFailure } from '../errors/faults.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 
@@ -50,10 +51,8 @@ export class Watched extends DecoratorHandler {
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
-    // A queue that is full is ours.
-    const { code } = error as { code?: unknown }
-    const aborted = controller.aborted || (typeof code === 'string' && code.startsWith('SLUICE_ERR_QUEUE'))
-    this.end(!aborted || this.#failed, aborted)
+    const failed = isServerFailure(error, controller.aborted)
+    this.end(failed || this.#failed, !failed)
     super.onResponseError(controller, error)
   }
 }

@@ -77,6 +77,7 @@ export class Deadlines implements AlarmListener {
   readonly #queue = new Alarm(this)
   readonly #connect = new Alarm(this)
   readonly #total = new Alarm(this)
+  #opening = false
 
   constructor(exchange: Exchange, limits: Limits) {
     this.#exchange = exchange
@@ -85,14 +86,21 @@ export class Deadlines implements AlarmListener {
     if (limits.total > 0) this.#total.set(limits.total)
   }
 
-  /** It waits for a connection that is being opened, or does no more. */
+  /** A connection is being opened for it. */
+  get opening(): boolean {
+    return this.#opening
+  }
+
+  /** A connection is being opened for it, or not any more. */
   connecting(begun: boolean): void {
+    this.#opening = begun
     if (!begun) this.#connect.drop()
     else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
   }
 
   /** It is handed to a connection. */
   sent(): void {
+    this.#opening = false
     this.#queue.drop()
     this.#connect.drop()
   }
@@ -113,7 +121,9 @@ export class Deadlines implements AlarmListener {
   #error(alarm: Alarm): Error {
     const { queue, connect, total } = this.#limits
     if (alarm === this.#total) return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
-    if (alarm === this.#connect) return locate(new ConnectTimeoutError(`No connection within ${connect} ms`), UNSENT)
+    if (alarm === this.#connect) {
+      return locate(new ConnectTimeoutError(`No connection within ${connect} ms`), { ...UNSENT, phase: 'connect' })
+    }
     return locate(new QueueTimeoutError(`Not handed to a connection within ${queue} ms`), UNSENT)
   }
 }

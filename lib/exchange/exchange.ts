@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { Queue, QueueNode } from '../base/queue.js'
+import { blameCaller, faultOf } from '../errors/faults.js'
 import type { Timings } from '../errors/timings.js'
 import {
   ClientDestroyedError,
@@ -250,14 +251,18 @@ export class Exchange implements QueueNode<Exchange> {
 
   /** How far it has come, for errors. */
   get phase(): Phase {
-    if (!this.sent) return 'queued'
+    if (!this.sent) return this.deadlines?.opening === true ? 'connect' : 'queued'
     if (this.headReceived) return 'body'
     return this.responseStarted ? 'headers' : 'send'
   }
 
   /** Ends it for its caller. A reason that the caller gave reaches the handler as it is. */
   abort(reason: unknown): void {
-    this.#stop(reason === undefined || reason === null ? new RequestAbortedError() : markCallerOwned(reason))
+    if (reason === undefined || reason === null) return this.#stop(new RequestAbortedError())
+    const fault = faultOf(reason)
+    // The caller may pass on the error of another connection, which is no failure of this one.
+    if (fault === undefined || fault === 'network') blameCaller(reason)
+    this.#stop(markCallerOwned(reason))
   }
 
   /** Ends it because a time limit of this request passed. */

@@ -1,0 +1,63 @@
+import t from 'tap'
+import { blameCaller, faultOf, isServerFailure } from '../../lib/errors/faults.js'
+import { errors } from '../../lib/index.js'
+
+const coded = (code: unknown, more: object = {}) => Object.assign(new Error('x'), { code, ...more })
+
+t.test('classifies the documented codes of other libraries as the classes with these codes', async (t) => {
+  let known = 0
+  for (const Class of Object.values(errors) as { code?: string; fault?: string }[]) {
+    const { code, fault } = Class
+    if (code === undefined || fault === undefined || code === 'UND_ERR') continue
+    if (!code.startsWith('UND_ERR')) continue
+    t.equal(faultOf(coded(code)), fault, code)
+    known++
+  }
+  t.ok(known > 15)
+  t.equal(faultOf(coded('HPE_INVALID_CONSTANT')), 'peer')
+  t.equal(faultOf(coded('ECONNRESET', { syscall: 'read' })), 'network')
+})
+
+t.test('knows nothing of other errors', async (t) => {
+  for (const one of [new Error('x'), coded(20), coded('ERR_X'), coded('X', { fault: 'Server' }), null, 'text', 1]) {
+    t.equal(faultOf(one), undefined)
+  }
+})
+
+t.test('an error blamed on the caller is no failure of a server, whatever its class and code', async (t) => {
+  const socket = new errors.SocketError('closed')
+  const reset = coded('ECONNRESET', { syscall: 'read' })
+  for (const error of [socket, reset]) {
+    t.equal(isServerFailure(error, false), true)
+    blameCaller(error)
+    t.equal(faultOf(error), 'user')
+    t.equal(isServerFailure(error, false), false)
+  }
+  blameCaller('text')
+  blameCaller(null)
+})
+
+t.test('a server failure is a lost connection, a bad response or a timeout after the queue', async (t) => {
+  const failures = [
+    new errors.SocketError('closed'),
+    new errors.HeadersTimeoutError(),
+    new errors.TotalTimeoutError(),
+    Object.assign(new errors.TotalTimeoutError(), { phase: 'connect' }),
+    new errors.HTTPParserError('x'),
+    new errors.RequestRetryError('x', 500),
+    coded('ECONNREFUSED', { syscall: 'connect' }),
+    new Error('of a connector'),
+  ]
+  for (const error of failures) t.equal(isServerFailure(error, false), true, String(error))
+  const others = [
+    new errors.RequestAbortedError(),
+    new errors.ClientDestroyedError(),
+    new errors.QueueFullError(),
+    Object.assign(new errors.QueueTimeoutError(), { phase: 'queued' }),
+    Object.assign(new errors.TotalTimeoutError(), { phase: 'queued' }),
+    new errors.InvalidArgumentError(),
+  ]
+  for (const error of others) t.equal(isServerFailure(error, false), false, String(error))
+  t.equal(isServerFailure(new Error('by the caller'), true), false)
+  t.equal(isServerFailure(coded('UND_ERR_HEADERS_TIMEOUT'), true), true, 'a timeout aborts too')
+})
