@@ -4,6 +4,7 @@ import { unpolluted } from '../base/unpolluted.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
+import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
 import { resolveClientOptions, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
@@ -12,6 +13,7 @@ import type { Dispatcher, Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import { shareable } from './shared-connectors.js'
 import type { ClientStats, PoolStats } from './stats.js'
 
 /** Called with a URL; declared as undici has it. */
@@ -71,9 +73,10 @@ export class Agent extends LifecycleDispatcher {
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
       throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
     }
-    resolveClientOptions(resolvePoolOptions(rest).client)
+    // TLS sessions outlive the dispatcher of an origin.
+    const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
     const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
-    this.#options = each === Number.POSITIVE_INFINITY ? rest : { ...rest, connections: each }
+    this.#options = each === Number.POSITIVE_INFINITY ? own : { ...own, connections: each }
     this.#maxOrigins = maxOrigins
     this.#budget = budgetOf(maxTotalConnections)
     this.#factory = factory
@@ -100,10 +103,22 @@ export class Agent extends LifecycleDispatcher {
       throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
     }
     const url = urlOf(origin)
-    const entry = this.#entries.get(url.origin) ?? this.#open(url)
-    const room = entry.dispatcher.dispatch({ ...(options as DispatchOptions), origin: url.origin }, handler)
-    entry.busy = !room
-    return room
+    const known = this.#entries.get(url.origin)
+    const entry = known ?? this.#open(url)
+    const { dispatcher } = entry
+    // Interceptors, and dispatchers of others, may hold a request that their statistics do not show.
+    let held = dispatcher.dispatch !== LifecycleDispatcher.prototype.dispatch
+    try {
+      const room = dispatcher.dispatch({ ...(options as DispatchOptions), origin: url.origin }, handler)
+      entry.busy = !room
+      return room
+    } catch (error) {
+      held = false
+      throw error
+    } finally {
+      // Requests that are refused must not use up `maxOrigins`.
+      if (known === undefined && !held) this.#closeIfUnused(url.origin, entry)
+    }
   }
 
   #open(url: URL): Entry {
@@ -146,11 +161,13 @@ export class Agent extends LifecycleDispatcher {
   /** A crawl over many origins must not keep a pool for each: one without connections and requests goes. */
   #closeIfIdle(key: string, entry: Entry): void {
     // What waits for this connection is failed, or sent again, in this turn.
-    setImmediate(() => {
-      const size = (entry.dispatcher as { stats?: { size?: number } }).stats?.size ?? 0
-      if (entry.connected > 0 || entry.busy || size > 0 || this.#entries.get(key) !== entry) return
-      this.#part(key, entry.dispatcher)
-    })
+    setImmediate(() => this.#closeIfUnused(key, entry))
+  }
+
+  #closeIfUnused(key: string, entry: Entry): void {
+    const size = (entry.dispatcher as { stats?: { size?: number } }).stats?.size ?? 0
+    if (entry.connected > 0 || entry.busy || size > 0 || this.#entries.get(key) !== entry) return
+    this.#part(key, entry.dispatcher)
   }
 
   #part(key: string, dispatcher: Dispatcher): void {
@@ -221,6 +238,19 @@ function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher 
 export function budgetOf(maxTotalConnections: unknown): ConnectionBudget | null {
   const total = most({ maxTotalConnections })
   return total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
+}
+
+/** @throws {InvalidArgumentError} an option is not what is documented */
+function connectorOf(options: PoolOptions): Connector {
+  return resolveClientOptions(resolvePoolOptions(options).client).connector
+}
+
+/** For a factory of the caller, which gets the options as they were given. */
+function withSharedConnector(options: PoolOptions): PoolOptions {
+  const { connect } = options
+  const own = typeof connect === 'object' && connect !== null ? { ...options, connect: shareable(connect) } : options
+  connectorOf(own)
+  return own
 }
 
 function most(option: Record<string, unknown>): number {

@@ -4,8 +4,9 @@ import type { ParserChoice } from '../connection/engines.js'
 import { invalidOption } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
-import { type BuildOptions, buildConnector, type Connector } from '../transport/connect.js'
+import type { BuildOptions, buildConnector, Connector } from '../transport/connect.js'
 import { checkHost } from '../wire/head.js'
+import { connectorFor } from './shared-connectors.js'
 
 /** Options of a Client. All times in ms. Source: undici's `Client.md`. */
 export interface ClientOptions {
@@ -235,7 +236,7 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
     autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
   }
   const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)
-  return buildConnector({ ...tls, ...Object.fromEntries(known), ...connect } as BuildOptions)
+  return connectorFor(connect, { ...tls, ...Object.fromEntries(known), ...connect } as BuildOptions)
 }
 
 /** A limit of requests under way, as `client.pipelining` takes it. */
