@@ -1,61 +1,68 @@
-import { setImmediate } from '../base/clock.js'
-import { Queue } from '../base/queue.js'
-import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
+import { InformationalError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
 import type { Engine } from '../wire/engine.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { IdleCheck, type IdleCheckListener } from './idle-check.js'
 import { inWords } from './inspect.js'
 import { ConnectorCall } from './open-socket.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
-import { answersTo, DISCARD_LIMIT, isBarrier, mayFollow } from './pipelining.js'
-import { type Blame, failAll, sortOut } from './replay.js'
+import { mayRepeat, Pipeline } from './pipeline.js'
+import { type Blame, failAll } from './replay.js'
 import { RequestWriter } from './request-writer.js'
-import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
+import { type DeliveryListener, ResponseDelivery } from './response-delivery.js'
 import type { BodySenderListener } from './send-body.js'
-import { Silence, type SilenceListener, TURN } from './silence.js'
-import { ConnectionState, READ, READING, WRITING } from './state.js'
-import { idleTimeOf, timeoutOf } from './timeouts.js'
+import { ConnectionState, READ } from './state.js'
+import { ConnectionTimeouts, type TimeoutListener } from './timeouts.js'
+
+/** ms after opening within which the server can not have closed the connection again unnoticed. */
+const FRESH = 1
 
 let opened = 0
 
-type Listener = ResponseSink & InletListener & ResponseReaderListener & Carrier & BodySenderListener & SilenceListener
+type Listener = InletListener & DeliveryListener & BodySenderListener & IdleCheckListener & TimeoutListener & Carrier
 
-/** One socket with its parser and the exchanges under way on it. Knows nothing of who owns it. */
+/**
+ * One socket and the requests in flight on it: opens it, writes requests, and ends. What comes is delivered by its
+ * {@link ResponseDelivery}. Knows nothing of its owner.
+ */
 export class Connection implements Listener {
   /** Unique in the process. */
   readonly id = ++opened
-  /** Filled in while it opens, when somebody wants to know. */
+  /** Filled in while it opens, if the request timings are measured. */
   readonly marks: Opening | null
   readonly #owner: ConnectionOwner
   readonly #options: ConnectionOptions
   readonly #state = new ConnectionState()
-  readonly #pipeline = new Queue<Exchange>()
-  readonly #parser: Parser
+  readonly #pipeline = new Pipeline()
+  readonly #timeouts: ConnectionTimeouts
   readonly #inlet: Inlet
-  readonly #reader: ResponseReader
-  readonly #silence = new Silence(this)
+  readonly #responses: ResponseDelivery
+  readonly #idleCheck = new IdleCheck(this)
   #writer: RequestWriter | null = null
   #opening: ConnectorCall | null = null
   #starting: Exchange | null = null
-  #sent = 0
-  #answered = 0
-  #bodyBytes = 0
-  #keepAliveHint: number | null = null
   #closed = false
-  #look: 'none' | 'under way' | 'done' = 'none'
-  #tunnel: ResponseHead | null = null
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions, part: { engine: Engine; marks: Opening | null }) {
-    this.marks = part.marks
+    const { engine, marks } = part
+    const pipeline = this.#pipeline
+    this.marks = marks
     this.#owner = owner
     this.#options = options
-    this.#parser = new Parser(part.engine, this, options.parser)
-    this.#inlet = new Inlet(part.engine)
-    this.#reader = new ResponseReader(this.#parser, this.#inlet, this)
+    this.#inlet = new Inlet(engine)
+    this.#timeouts = new ConnectionTimeouts({ pipeline, options, listener: this })
+    this.#responses = new ResponseDelivery({
+      engine,
+      inlet: this.#inlet,
+      options,
+      state: this.#state,
+      pipeline,
+      timeouts: this.#timeouts,
+      listener: this,
+    })
   }
 
   /** Exchanges sent and not yet answered. */
@@ -67,8 +74,12 @@ export class Connection implements Listener {
     return this.#writer !== null && !this.#closed
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   inspect(): string {
-    return inWords(this, { pipeline: this.#pipeline, state: this.#state, silence: this.#silence, sent: this.#sent })
+    return inWords(this, { pipeline: this.#pipeline, state: this.#state, timer: this.#timeouts.timer })
   }
 
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
@@ -78,46 +89,47 @@ export class Connection implements Listener {
       this.#opening = null
       if (error !== null) {
         this.#closed = true
-        this.#reader.close()
+        this.#responses.reader.close()
         return this.#owner.onConnectFailed(this, error)
       }
       const { strictContentLength } = this.#options
       const outlet = new Outlet(socket)
       this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
+      this.#responses.writer = this.#writer
       this.#inlet.attach(socket, this)
       this.#owner.onConnected(this)
-      if (!this.#closed && this.#pipeline.size === 0) this.#idle()
+      if (!this.#closed && this.#pipeline.size === 0) this.onIdle()
     })
     this.#opening.start()
   }
 
-  /** Whether `exchange` may be written now, behind what is under way (RFC 9112 §9.3.2). */
+  /** Whether `exchange` may be written now, behind the requests in flight (RFC 9112 §9.3.2). */
   accepts(exchange: Exchange, pipelining: number): boolean {
     if (this.#writer === null || !this.#state.mayWrite) return false
-    const last = this.#pipeline.tail
-    if (last === null) return this.#look !== 'under way' && !this.rested
+    if (this.#pipeline.size === 0) {
+      return !this.#timeouts.timer.expired && (mayRepeat(exchange) || this.#idleCheck.passed || this.#fresh)
+    }
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
-    return mayFollow(last, exchange)
+    return this.#pipeline.mayFollow(exchange)
   }
 
-  /** It was idle for longer than a turn of the loop takes: what the server did meanwhile may stand unread. */
-  get rested(): boolean {
-    return this.#pipeline.size === 0 && this.#look === 'none' && this.#silence.length > TURN
+  /** It opened just now, and carried nothing yet. */
+  get #fresh(): boolean {
+    return this.#pipeline.sent === 0 && this.#timeouts.timer.elapsed < FRESH
   }
 
-  /** Reads what has come by now, above all that the server closed; then it is ready, if it is there still. */
-  look(): void {
-    this.#look = 'under way'
-    // Of two turns one has its poll phase before it.
-    setImmediate(() => setImmediate(() => this.#looked()))
+  /**
+   * Call when {@link accepts} refused the oldest queued request: an idle connection is checked first, and reports that it
+   * is ready, or that it ended.
+   */
+  checkIdle(): void {
+    if (this.#writer === null || !this.#state.mayWrite || this.#pipeline.size > 0) return
+    if (this.#timeouts.timer.expired) this.#timeouts.onInactive()
+    else this.#idleCheck.start()
   }
 
-  #looked(): void {
-    if (this.#closed) return
-    this.#look = 'done'
-    if (this.#silence.tooLong) this.onSilence()
-    else this.#owner.onReady(this)
-    this.#look = 'none'
+  onChecked(): void {
+    if (!this.#closed) this.#owner.onReady(this)
   }
 
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
@@ -125,31 +137,27 @@ export class Connection implements Listener {
     const writer = this.#writer as RequestWriter
     if (this.#pipeline.size === 0) this.#inlet.ref()
     exchange.carrier = this
-    exchange.sent = true
-    exchange.reused = this.#sent > 0
-    exchange.outputStart = writer.outlet.appended
-    exchange.answeredBefore = this.#answered
-    this.#pipeline.push(exchange)
+    this.#pipeline.add(exchange, writer.outlet.appended)
     this.#owner.onRunningChanged(this)
     this.#starting = exchange
     exchange.start()
     const { reset, head } = exchange.request
-    const close = last || reset || head.close || this.#sent + 1 === this.#options.maxRequests
+    const close = last || reset || head.close || this.#pipeline.sent + 1 === this.#options.maxRequests
     if (!exchange.done) writer.announce(exchange, close)
     this.#starting = null
     if (this.#closed) return
     if (exchange.done) {
-      this.#pipeline.remove(exchange)
+      this.#pipeline.withdraw(exchange)
       this.#owner.onRunningChanged(this)
-      if (this.#pipeline.size === 0) this.#idle()
+      if (this.#pipeline.size === 0) this.onIdle()
       return
     }
-    this.#sent++
+    this.#pipeline.countSent()
     writer.write(exchange, close)
     this.onBodyProgress()
   }
 
-  /** Takes no more, and ends with what is under way: at once with `error` when that is nothing. */
+  /** Takes no more, and ends with the requests in flight: at once with `error` when there are none. */
   retire(error: Error): void {
     this.#state.keepAlive = 'last'
     if (this.#pipeline.size === 0) this.destroy(error)
@@ -160,29 +168,31 @@ export class Connection implements Listener {
     this.#end(error, 'owner')
   }
 
-  // What the socket tells
+  // Events of the socket
 
   onBytes(length: number): boolean {
-    this.#silence.hold()
-    const more = this.#reader.read(length)
-    this.#silence.release()
+    const { timer } = this.#timeouts
+    timer.hold()
+    const more = this.#responses.reader.read(length)
+    timer.release()
     return more
   }
 
   get unparsed(): number {
-    return this.#reader.unparsed
+    return this.#responses.reader.unparsed
   }
 
   onBodyBytes(chunk: Buffer): boolean {
-    this.#silence.hold()
-    const more = this.#reader.take(chunk)
-    this.#silence.release()
+    const { timer } = this.#timeouts
+    timer.hold()
+    const more = this.#responses.reader.take(chunk)
+    timer.release()
     return more
   }
 
   onReadEnd(): void {
     this.#state.keepAlive = 'last'
-    this.#reader.end()
+    this.#responses.reader.end()
   }
 
   /** What came before the server's end is read nonetheless, once a paused handler lets it. */
@@ -202,115 +212,63 @@ export class Connection implements Listener {
     this.#owner.onReady(this)
   }
 
-  // What the reader tells
+  // Events of the response reader
 
   onReadFailed(error: Error): void {
     const exchange = this.#pipeline.head
-    const written = this.#writer?.outlet.bytesHandedOver ?? 0
-    // What comes before a byte of its request is out can not be about it.
-    this.#end(error, exchange !== null && written <= exchange.outputStart ? 'network' : 'head')
+    // What comes before a byte of its request is out can not be about it, nor what begins no response on a used connection.
+    const stray = !this.#responses.headSent || (exchange?.reused && !exchange.responseStarted)
+    this.#end(error, stray ? 'network' : 'head')
   }
 
   onReadFinished(): void {
     const idle = new InformationalError('the server closed the idle connection')
-    // With nothing under way that is a server's right, and no failure of it.
+    // With nothing in flight that is a server's right, and no failure of it.
     this.#end(this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#inlet.info), 'network')
   }
 
   /** The socket leaves HTTP and becomes the caller's. */
   onReadTunnel(rest: Buffer): void {
     if (this.#closed) return
-    const exchange = this.#pipeline.shift() as Exchange
+    const exchange = this.#pipeline.complete()
     this.#closed = true
-    this.#silence.drop()
+    this.#timeouts.timer.drop()
     this.#writer?.stop(exchange)
-    this.#reader.close()
+    this.#responses.reader.close()
     const socket = this.#inlet.release(rest)
     this.#owner.onEnd(this, new InformationalError('upgrade'), [])
     this.#owner.onClosed(this)
     if (exchange.done) socket.destroy()
-    else exchange.upgrade(this.#tunnel as ResponseHead, socket)
+    else exchange.upgrade(this.#responses.tunnelHead as ResponseHead, socket)
   }
 
-  // What the parser tells
+  // Events of the delivery of responses
 
-  onMessageBegin(): Answers {
-    const exchange = this.#pipeline.head
-    // A response that comes before its request answers nobody.
-    const written = this.#writer?.outlet.bytesHandedOver ?? 0
-    if (exchange === null || written <= exchange.outputStart) return ANSWERS.nothing
-    this.#state.read(READ.begin)
-    if (!exchange.responseStarted) exchange.responseBegins()
-    return answersTo(exchange.request)
-  }
-
-  onInformational(head: ResponseHead): void {
-    this.#state.read(READ.informational)
-    if (head.statusCode === 100) this.#writer?.continue()
-    this.#pipeline.head?.informational(head)
-  }
-
-  onHead(head: ResponseHead): void {
-    const exchange = this.#pipeline.head as Exchange
-    this.#state.read(READ.head)
-    this.#bodyBytes = 0
-    this.#keepAliveHint = head.keepAliveHint
-    if (!head.persistent) this.#state.keepAlive = 'last'
-    this.#silence.allow(exchange.request.bodyTimeout)
-    exchange.head(head)
-    if (this.#closed) return
-    this.#parser.borrowed = exchange.borrows
-    // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
-    if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.#writer?.stop(exchange)
-    if (exchange.paused && !exchange.done) this.#pauseReading()
-    if (isBarrier(exchange)) this.#owner.onReady(this)
-  }
-
-  onBody(chunk: Buffer): void {
-    const exchange = this.#pipeline.head as Exchange
-    const { maxResponseSize } = this.#options
-    this.#bodyBytes += chunk.length
-    if (maxResponseSize >= 0 && this.#bodyBytes > maxResponseSize) {
-      const message = `Response body above maxResponseSize (${maxResponseSize} bytes)`
-      return this.#end(new ResponseExceededMaxSizeError(message), 'head')
-    }
-    if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
-      return this.#end(new InformationalError('the response of an aborted request is too long to read on'), 'caller')
-    }
-    this.#silence.allow(exchange.request.bodyTimeout)
-    exchange.data(chunk)
-  }
-
-  onMessageEnd(trailers: string[], reusable: boolean): void {
-    const exchange = this.#pipeline.shift() as Exchange
-    this.#state.read(READ.end)
-    this.#answered++
+  onRunningChanged(): void {
     this.#owner.onRunningChanged(this)
-    this.#writer?.stop(exchange)
-    // RFC 9112 §9.5: a server that answers early may not read the rest.
-    const sent = this.#writer?.outlet.passed(this.#pipeline.head?.outputStart)
-    if (!reusable || !sent) this.#state.keepAlive = 'last'
-    this.#reader.resume()
-    this.#await()
-    exchange.end(trailers)
-    if (this.#closed) return
-    const nobody = this.#pipeline.size === 0 || (this.#pipeline.size === 1 && this.#pipeline.head?.done)
-    if (this.#state.keepAlive === 'last' && (nobody || !reusable)) {
-      return this.#end(new InformationalError('the connection is not kept alive'), 'network')
-    }
-    if (this.#pipeline.size === 0) this.#idle()
-    if (!this.#closed) this.#owner.onReady(this)
   }
 
-  onTunnel(head: ResponseHead): void {
-    this.#state.read(READ.tunnel)
-    this.#tunnel = head
+  onReady(): void {
+    this.#owner.onReady(this)
   }
 
-  // What the sender of a body tells
+  onIdle(): void {
+    if (this.#timeouts.awaitReuse()) return this.#inlet.unref()
+    this.#end(new InformationalError('the server keeps no connection that long'), 'network')
+  }
+
+  onDeliveryFailed(error: Error, blame: Blame): void {
+    this.#end(error, blame)
+  }
+
+  onTimeout(error: Error, blame: Blame): void {
+    this.#end(error, blame)
+  }
+
+  // Events of the sender of a request body
 
   onBodyProgress(): void {
-    if (this.#pipeline.size === 1) this.#await()
+    if (this.#pipeline.size === 1) this.#timeouts.awaitHeaders(this.#writer)
   }
 
   onBodyEnd(): void {
@@ -327,7 +285,7 @@ export class Connection implements Listener {
     this.#writer?.stop(exchange, error)
   }
 
-  // What handlers ask for
+  // Calls of handlers
 
   onExchangeAborted(exchange: Exchange): void {
     if (exchange === this.#starting || this.#closed) return
@@ -337,63 +295,31 @@ export class Connection implements Listener {
   }
 
   onExchangePaused(exchange: Exchange): void {
-    if (exchange === this.#pipeline.head && this.#state.reading === READING.body) this.#pauseReading()
+    this.#responses.pause(exchange)
   }
 
   onExchangeResumed(exchange: Exchange): void {
-    if (!this.#reader.paused || exchange !== this.#pipeline.head || this.#closed) return
-    this.#silence.allow(exchange.request.bodyTimeout)
-    this.#reader.resume()
+    this.#responses.resume(exchange)
   }
 
   onHandlerError(error: unknown): void {
     this.#owner.onHandlerError(error)
   }
 
-  #pauseReading(): void {
-    if (this.#closed) return
-    // A slow reader is not a slow server.
-    this.#silence.allow(0)
-    this.#reader.pause()
-  }
-
-  // Time
-
-  /** For a response head. While the source of a body is waited for, it is not the server that is slow. */
-  #await(): void {
-    const exchange = this.#pipeline.head
-    if (exchange?.headReceived) return
-    const ours = exchange === null || this.#writer?.awaitsSource(exchange) === true
-    this.#silence.allow(ours ? 0 : exchange.request.headersTimeout)
-  }
-
-  onSilence(): void {
-    const exchange = this.#pipeline.head
-    if (exchange === null) return this.#end(new InformationalError('socket idle timeout'), 'network')
-    this.#end(timeoutOf(exchange), 'head')
-  }
-
-  #idle(): void {
-    const delay = idleTimeOf(this.#options, this.#keepAliveHint)
-    if (delay <= 0) return this.#end(new InformationalError('the server keeps no connection that long'), 'network')
-    this.#inlet.unref()
-    this.#silence.allow(delay)
-  }
-
-  /** The one way out. `blame`: who is at fault decides who is sent again. */
+  /** The one way out. `blame`: who is at fault decides which requests are sent again. */
   #end(error: Error, blame: Blame): void {
     if (this.#closed) return
     this.#closed = true
     this.#state.read(READ.close)
-    this.#silence.drop()
+    this.#timeouts.timer.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0
-    const ending = { error, blame, written, answered: this.#answered }
-    this.#reader.close()
+    const ending = { error, blame, written, answered: this.#pipeline.answered }
+    this.#responses.reader.close()
     writer?.destroy(error)
     this.#inlet.destroy()
     if (writer === null) this.#opening?.cancel()
-    const { again, failed } = sortOut(this.#pipeline, ending)
+    const { again, failed } = this.#pipeline.empty(ending)
     this.#owner.onEnd(this, error, again)
     failAll(failed, ending)
   }

@@ -1,26 +1,25 @@
-import type { Queue } from '../base/queue.js'
 import { shownRequest } from '../diagnostics/words.js'
-import type { Exchange } from '../exchange/exchange.js'
+import type { Pipeline } from './pipeline.js'
 import { type ConnectionState, WRITING } from './state.js'
 
 /** What a connection shows of itself. */
 interface Shown {
-  pipeline: Queue<Exchange>
+  pipeline: Pipeline
   state: ConnectionState
-  /** Its length is no number of ms where there is no limit to it. */
-  silence: { readonly length: number }
-  sent: number
+  /** Infinity where the server has no limit. */
+  timer: { readonly elapsed: number }
 }
 
 /** What a connection does now. */
 export function inWords({ id, open }: { id: number; open: boolean }, shown: Shown): string {
-  const { pipeline, state, silence, sent } = shown
-  const { head, size } = pipeline
+  const { pipeline, state, timer } = shown
+  const { head, size, sent } = pipeline
   let what = open ? 'idle' : 'connecting'
   if (head !== null) {
     what = state.writing % WRITING.stopped > 0 && size === 1 ? 'writing' : 'waiting for the head of'
     what = `${head.headReceived ? 'reading the body of' : what} ${shownRequest(head.request)}`
   }
-  if (Number.isFinite(silence.length)) what += ` for ${Math.ceil(silence.length)} ms`
+  const { elapsed } = timer
+  if (Number.isFinite(elapsed)) what += ` for ${Math.ceil(elapsed)} ms`
   return `#${id} ${what}; ${size} under way, ${sent} sent`
 }

@@ -156,7 +156,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       if (connection === null) break
       if (next !== this.#waiting.head) continue
       if (!connection.accepts(next, this.#pipelining)) {
-        if (connection.rested) connection.look()
+        connection.checkIdle()
         break
       }
       this.#waiting.shift()

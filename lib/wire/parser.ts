@@ -12,8 +12,8 @@ export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
 
 /** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves {@link Parser.feed}. */
 export interface ResponseSink {
-  /** The first byte of a response came. Returns what it answers. */
-  onMessageBegin(): Answers
+  /** The first byte of a message came. `plausible`: it may begin a response. Returns what it answers. */
+  onMessageBegin(plausible: boolean): Answers
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void
@@ -35,6 +35,11 @@ const ENDED = 6
 type Stage = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 const H = 0x48
+const CR = 0x0d
+const LF = 0x0a
+
+/** Bytes of line ends that are skipped in front of a message. */
+const MAX_BLANK = 16
 
 /** Reads the responses of one connection. */
 export class Parser {
@@ -54,6 +59,8 @@ export class Parser {
   #remaining = 0
   #overhead = 0
   #informational = 0
+  /** Bytes of line ends skipped in front of the next message. */
+  #blank = 0
   #reusable = false
   #inTrailers = false
   #stopped = false
@@ -155,16 +162,31 @@ export class Parser {
   }
 
   #begin(): void {
-    this.#answers = this.#sink.onMessageBegin()
+    const { window } = this.engine
+    if (window[this.#position] !== H) {
+      this.#skipLineEnds()
+      if (this.#position === this.#end) return
+    }
+    // llhttp skips any line ends here and takes other protocols' names.
+    const plausible = window[this.#position] === H && this.#blank % 2 === 0
+    this.#answers = this.#sink.onMessageBegin(plausible)
     if (this.#stopped) return
     if (this.#answers === ANSWERS.nothing) {
       throw refusal('UNSOLICITED', 'bytes came that no request asked for', this.#sample())
     }
-    // llhttp skips line ends here and takes other protocols' names.
-    if (this.engine.window[this.#position] !== H) {
-      throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
-    }
+    if (!plausible) throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
+    this.#blank = 0
     this.#stage = HEAD
+  }
+
+  /** Some servers send an empty line behind a response, which is no part of the next one (RFC 9112 §2.2, §9.2). */
+  #skipLineEnds(): void {
+    const { window } = this.engine
+    while (this.#position < this.#end && this.#blank < MAX_BLANK) {
+      if (window[this.#position] !== (this.#blank % 2 === 0 ? CR : LF)) return
+      this.#position++
+      this.#blank++
+    }
   }
 
   #openSection(): void {

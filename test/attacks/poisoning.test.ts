@@ -24,7 +24,15 @@ const poisons: Poison[] = [
   { what: 'ten more responses', good: 'drops the connection', bytes: HELLO + EVIL.repeat(10), first: 'hello' },
   { what: 'half a response', good: 'drops the connection', bytes: `${HELLO}HTTP/1.1 2`, first: 'hello' },
   { what: 'a byte too many', good: 'drops the connection', bytes: `${HELLO}x`, first: 'hello' },
-  { what: 'an empty line', good: 'drops the connection', bytes: `${HELLO}\r\n`, first: 'hello' },
+  { what: 'a line end that is no CR LF', good: 'drops the connection', bytes: `${HELLO}\n`, first: 'hello' },
+  { what: 'nine empty lines', good: 'drops the connection', bytes: HELLO + '\r\n'.repeat(9), first: 'hello' },
+  { what: 'an empty line and a byte', good: 'drops the connection', bytes: `${HELLO}\r\nx`, first: 'hello' },
+  {
+    what: 'an empty line and a response',
+    good: 'drops the connection',
+    bytes: `${HELLO}\r\n${EVIL}`,
+    first: 'hello',
+  },
   {
     what: 'a response behind a chunked one',
     good: 'drops the connection',

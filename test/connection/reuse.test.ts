@@ -1,15 +1,20 @@
+import { Duplex, Readable } from 'node:stream'
 import t from 'tap'
-import { Client, Pool } from '../../lib/index.js'
-import { authority, serverIdentity } from '../servers/certificates.js'
+import { Agent, Client, Pool } from '../../lib/index.js'
+import { authority, type Identity, serverIdentity } from '../servers/certificates.js'
 import { elsewhere, inPhase, LOOP_PHASES } from '../servers/elsewhere.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' } as const
 const post = { path: '/', method: 'POST', body: 'x' } as const
 
+type Deed = { write?: string; end?: 'fin' | 'reset' }
+type Options = { path: string; method: string; body?: string }
+
 const TIMEOUT = '408 Request Timeout\r\ncontent-length: 6\r\nconnection: close\r\n\r\npoison'
 /** What a server does to a connection that is idle. */
-const deeds: Record<string, { write?: string; end?: 'fin' | 'reset' }> = {
+const deeds: Record<string, Deed> = {
   'ends it': { end: 'fin' },
   'resets it': { end: 'reset' },
   'sends a byte': { write: 'x' },
@@ -19,42 +24,64 @@ const deeds: Record<string, { write?: string; end?: 'fin' | 'reset' }> = {
   'sends 408 and ends it': { write: `HTTP/1.1 ${TIMEOUT}`, end: 'fin' },
 }
 
-t.test('what a server did to an idle connection while the event loop was busy is seen before it is used', async (t) => {
-  const ca = await authority()
-  for (const identity of [null, await serverIdentity(ca)]) {
-    for (const [name, deed] of Object.entries(deeds)) {
-      // A thread can not reset what is under its TLS.
-      if (identity !== null && deed.end === 'reset') continue
-      for (const options of [get, post]) {
-        const origin = await elsewhere(identity)
-        const part = identity === null ? {} : { connect: { ca: ca.cert } }
-        const pipelining = options === get ? 5 : 1
-        const client = new Client(origin.url, { ...part, pipelining })
-        const first = client.request(get)
-        await origin.heard()
-        origin.say({ write: response('first') })
-        t.equal(await (await first).body.text(), 'first')
-        let second: ReturnType<Client['request']> | undefined
-        const phase = LOOP_PHASES[Math.floor(Math.random() * 4)] as (typeof LOOP_PHASES)[number]
-        await inPhase(phase, () => {
-          origin.say(deed)
-          origin.block(5)
-          second = client.request(options)
-        })
-        const gone = event(client, 'disconnect')
-        await gone
-        await origin.heard()
-        origin.say({ write: response('second') })
-        t.equal(await (await second)?.body.text(), 'second', `${client}: it ${name}, ${options.method}, ${phase}`)
-        await client.close()
-        await origin.close()
+/** Answers `first`, has the server act while this thread is busy, and sends `second` in the turn in which it did. */
+async function actedUnseen(part: {
+  identity: Identity | null
+  ca: string
+  deed: Deed
+  second: Options
+  pipelining: number
+}) {
+  const { identity, ca, deed, second, pipelining } = part
+  const origin = await elsewhere(identity)
+  const client = new Client(origin.url, { ...(identity === null ? {} : { connect: { ca } }), pipelining })
+  const first = client.request(get)
+  await origin.heard()
+  origin.say({ write: response('first') })
+  await (await first).body.text()
+  let asked: ReturnType<Client['request']> | undefined
+  const gone = event(client, 'disconnect')
+  const phase = LOOP_PHASES[Math.floor(Math.random() * 4)] as (typeof LOOP_PHASES)[number]
+  await inPhase(phase, () => {
+    origin.say(deed)
+    origin.block(5)
+    asked = client.request(second)
+  })
+  await gone
+  await origin.heard()
+  origin.say({ write: response('second') })
+  const got = await (await asked)?.body.text()
+  await client.close()
+  await origin.close()
+  return { got, phase }
+}
+
+t.test(
+  'sends a POST over a new connection when the server acted on the idle one while the loop was busy',
+  async (t) => {
+    const ca = await authority()
+    for (const identity of [null, await serverIdentity(ca)]) {
+      for (const [name, deed] of Object.entries(deeds)) {
+        // A thread can not reset what is under its TLS, and an empty line hurts nobody.
+        if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
+        const { got, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
+        t.equal(got, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
       }
     }
+  },
+)
+
+t.test('repeats a GET over a new connection when the server had ended the idle one, or sent no response', async (t) => {
+  for (const name of ['ends it', 'resets it', 'sends a byte']) {
+    const deed = deeds[name] as Deed
+    const { got, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
+    t.equal(got, 'second', `it ${name}, ${phase}`)
   }
 })
 
 t.test('what a server did to an idle connection ends it, at no one’s cost', async (t) => {
   for (const [name, deed] of Object.entries(deeds)) {
+    if (name === 'sends a line end') continue
     const origin = await elsewhere()
     const pool = new Pool(origin.url, { connections: 1 })
     const first = pool.request(get)
@@ -77,7 +104,9 @@ t.test('what a server did to an idle connection ends it, at no one’s cost', as
 
 t.test('a connection that was idle for too long while the event loop was busy is not used', async (t) => {
   const origin = await rawOrigin((socket, index) => onRequests(socket, () => socket.write(response(String(index)))))
-  for (const phase of LOOP_PHASES) {
+  for (const [phase, options] of LOOP_PHASES.flatMap((phase) =>
+    [get, post].map((options) => [phase, options] as const),
+  )) {
     const before = origin.connections
     const client = new Client(origin.url, { keepAliveTimeout: 20 })
     await (await client.request(get)).body.text()
@@ -86,10 +115,10 @@ t.test('a connection that was idle for too long while the event loop was busy is
     await inPhase(phase, () => {
       const until = performance.now() + 40
       while (performance.now() < until);
-      second = client.request(post)
+      second = client.request(options)
     })
     t.equal((await gone)[2].message, 'socket idle timeout')
-    t.equal(await (await second)?.body.text(), String(before + 1), phase)
+    t.equal(await (await second)?.body.text(), String(before + 1), `${options.method}, ${phase}`)
     await client.close()
   }
   await origin.close()
@@ -109,9 +138,8 @@ t.test('a look at an idle connection costs no request its place, its abort or it
       ...(Dispatcher === Pool ? { connections: 1 } : {}),
     })
     const ask = (path: string, signal?: AbortSignal) =>
-      dispatcher.request({ path, method: 'GET', ...(signal === undefined ? {} : { signal }) })
+      dispatcher.request({ path, method: 'POST', ...(signal === undefined ? {} : { signal }) })
     await (await ask('/first')).body.text()
-    await new Promise((resolve) => setTimeout(resolve, 5))
     heads.length = 0
     const controller = new AbortController()
     const asked = ['/1', '/2', '/3'].map((path) => ask(path, path === '/2' ? controller.signal : undefined))
@@ -127,8 +155,7 @@ t.test('a look at an idle connection costs no request its place, its abort or it
   t.equal(origin.connections, 2)
   const client = new Client(origin.url)
   await (await client.request(get)).body.text()
-  await new Promise((resolve) => setTimeout(resolve, 5))
-  const destroyed = client.request(get)
+  const destroyed = client.request(post)
   heads.length = 0
   await Promise.all([t.rejects(destroyed, { message: 'over' }), client.destroy(new Error('over'))])
   t.strictSame(heads, [])
@@ -159,6 +186,91 @@ t.test('what comes behind a response hurts none that waits', async (t) => {
     t.equal(posts.length, 1, 'executed once')
     t.equal(origin.connections, 2)
     await client.close()
+    await origin.close()
+  }
+})
+
+/** A socket that answers each request at once, and records what is written in which turn of the loop. */
+class Answering extends Duplex {
+  written = ''
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.written += chunk.toString('latin1')
+    callback()
+  }
+}
+
+t.test('writes at once what may be repeated, and what may not once the sockets were polled again', async (t) => {
+  const stream = () => Readable.from(['x'])
+  const atOnce = [get, { ...post, idempotent: true }, { ...get, upgrade: 'x' }]
+  const rested = [post, { ...get, idempotent: false }, { ...get, body: stream() }, { path: 'a:1', method: 'CONNECT' }]
+  for (const [options, waits] of [
+    ...atOnce.map((o) => [o, false] as const),
+    ...rested.map((o) => [o, true] as const),
+  ]) {
+    const socket = new Answering()
+    const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, socket as never) })
+    const first = client.request(get)
+    await new Promise(setImmediate)
+    socket.push(response('first'))
+    await (await first).body.text()
+    socket.written = ''
+    const recorder = new Recorder()
+    client.dispatch(options, recorder)
+    await Promise.resolve()
+    await new Promise((resolve) => process.nextTick(() => queueMicrotask(resolve as () => void)))
+    t.equal(socket.written === '', waits, JSON.stringify(options))
+    // Two check phases in a row have a poll phase between them; in the third all is written.
+    for (let i = 0; i < 3; i++) await new Promise(setImmediate)
+    t.not(socket.written, '', JSON.stringify(options))
+    await client.destroy()
+  }
+})
+
+t.test('loses no POST to a server that closes silently behind each response', async (t) => {
+  for (const pipelining of [1, 10]) {
+    const origin = await elsewhere(null)
+    let connections = 0
+    for (const dispatcher of [
+      new Client(origin.url, { pipelining }),
+      new Pool(origin.url, { pipelining }),
+      new Agent({ pipelining }),
+    ]) {
+      for (let i = 0; i < 10; i++) {
+        const asked = dispatcher.request({ ...post, origin: origin.url })
+        await origin.heard()
+        connections++
+        origin.say({ write: response(`${i}`), end: 'fin' })
+        origin.block(0)
+        t.equal(await (await asked).body.text(), `${i}`)
+      }
+      await dispatcher.close()
+    }
+    t.equal(connections, 30)
+    await origin.close()
+  }
+})
+
+t.test('reuses a connection on which an empty line came behind the response', async (t) => {
+  for (const late of [false, true]) {
+    const origin = await rawOrigin((socket) =>
+      onRequests(socket, () => {
+        socket.write(late ? response('ok') : `${response('ok')}\r\n`)
+        if (late) setImmediate(() => setImmediate(() => socket.write('\r\n')))
+      }),
+    )
+    for (const options of [get, { ...post, body: undefined }]) {
+      const client = new Client(origin.url)
+      const before = origin.connections
+      for (let i = 0; i < 20; i++) {
+        t.equal(await (await client.request(options as never)).body.text(), 'ok')
+        await new Promise((resolve) => setTimeout(resolve, late && i % 5 === 0 ? 5 : 0))
+      }
+      t.equal(origin.connections, before + 1, `${options.method}, ${late ? 'late' : 'at once'}`)
+      await client.close()
+    }
     await origin.close()
   }
 })

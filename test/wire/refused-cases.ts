@@ -146,8 +146,12 @@ export const refusedByRule: Record<string, ResponseCase[]> = {
         .map((status) => [status || 'none', `HTTP/1.1 ${status} OK\r\n${LENGTH}\r\nhello`]),
     ),
   ),
-  'nothing comes before a status line (§2.2)': refused('head', {
-    CRLF: `\r\n${HEAD}${LENGTH}\r\nhello`,
+  'nothing but empty lines comes before a status line, and few of those (§2.2)': refused('head', {
+    'nine times CRLF': `${'\r\n'.repeat(9)}${HEAD}${LENGTH}\r\nhello`,
+    'CRLF and CR': `\r\n\r${HEAD}${LENGTH}\r\nhello`,
+    'CRLF and LF': `\r\n\n${HEAD}${LENGTH}\r\nhello`,
+    'CR twice': `\r\r\n${HEAD}${LENGTH}\r\nhello`,
+    'LF, CR': `\n\r${HEAD}${LENGTH}\r\nhello`,
     LF: `\n${HEAD}${LENGTH}\r\nhello`,
     CR: `\r${HEAD}${LENGTH}\r\nhello`,
     space: ` ${HEAD}${LENGTH}\r\nhello`,
@@ -322,9 +326,13 @@ export const refusedByRule: Record<string, ResponseCase[]> = {
     ...refused(
       'extra',
       Object.fromEntries(
-        ['\r\n', '\n', '\r', ' ', '\0', 'H', 'x', 'HTTP/1.1 100 Continue\r\n\r\n', `${HEAD}${LENGTH}\r\nevil!`].map(
-          (surplus) => [JSON.stringify(surplus), `${HEAD}${LENGTH}\r\nhello${surplus}`],
-        ),
+        [
+          ...['\r\n'.repeat(9), '\n', '\r\r', '\r\n\n', '\r\nx', '\rH', ' ', '\0', 'H', 'x'],
+          ...['', '\r\n'].flatMap((before) => [
+            `${before}HTTP/1.1 100 Continue\r\n\r\n`,
+            `${before}${HEAD}${LENGTH}\r\nevil!`,
+          ]),
+        ].map((surplus) => [JSON.stringify(surplus), `${HEAD}${LENGTH}\r\nhello${surplus}`]),
       ),
       message({}),
     ),

@@ -263,6 +263,15 @@ const sequences: ResponseCase[] = [
     { status: 100, reason: 'Continue', informational: true },
     { headers: hello, body: HELLO },
   ),
+  ...['\r\n', '\r\n'.repeat(8)].map((lines) =>
+    taken(
+      ['§2.2, §9.2', 'empty lines before, between and behind responses'],
+      `${lines}${CHUNKED}0\r\n\r\n${lines}HTTP/1.1 100 Continue\r\n\r\n${lines}${OK}${LENGTH}\r\nhello${lines}`,
+      { headers: CODED },
+      { status: 100, reason: 'Continue', informational: true },
+      { headers: SIZED, body: 'hello' },
+    ),
+  ),
   answering(
     { method: 'GET', upgrade: 'websocket' },
     taken(

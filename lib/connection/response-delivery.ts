@@ -1,0 +1,172 @@
+import { InformationalError, ResponseExceededMaxSizeError } from '../errors.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { Request } from '../exchange/request.js'
+import type { Inlet } from '../transport/inlet.js'
+import type { Engine } from '../wire/engine.js'
+import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
+import type { ResponseHead } from '../wire/response-head.js'
+import type { ConnectionOptions } from './owner.js'
+import { isBarrier, type Pipeline } from './pipeline.js'
+import type { Blame } from './replay.js'
+import type { RequestWriter } from './request-writer.js'
+import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
+import { type ConnectionState, READ, READING, WRITING } from './state.js'
+import type { ConnectionTimeouts } from './timeouts.js'
+
+/** How many bytes of an aborted request's response are read to keep the connection. */
+const DISCARD_LIMIT = 131072
+
+/** The connection, as the delivery of its responses sees it. */
+export interface DeliveryListener extends ResponseReaderListener {
+  readonly closed: boolean
+  onRunningChanged(): void
+  /** Another request may be written. */
+  onReady(): void
+  /** Nothing is in flight any more. */
+  onIdle(): void
+  /** The connection must end. */
+  onDeliveryFailed(error: Error, blame: Blame): void
+}
+
+interface Part {
+  engine: Engine
+  inlet: Inlet
+  options: ConnectionOptions
+  state: ConnectionState
+  pipeline: Pipeline
+  timeouts: ConnectionTimeouts
+  listener: DeliveryListener
+}
+
+/** Delivers the responses that come on a connection, each to the oldest request in flight. */
+export class ResponseDelivery implements ResponseSink {
+  readonly reader: ResponseReader
+  /** null until the connection is established. */
+  writer: RequestWriter | null = null
+  readonly #parser: Parser
+  readonly #maxResponseSize: number
+  readonly #state: ConnectionState
+  readonly #pipeline: Pipeline
+  readonly #timeouts: ConnectionTimeouts
+  readonly #listener: DeliveryListener
+  #bodyBytes = 0
+  #tunnelHead: ResponseHead | null = null
+
+  constructor({ engine, inlet, options, state, pipeline, timeouts, listener }: Part) {
+    this.#parser = new Parser(engine, this, options.parser)
+    this.reader = new ResponseReader(this.#parser, inlet, listener)
+    this.#maxResponseSize = options.maxResponseSize
+    this.#state = state
+    this.#pipeline = pipeline
+    this.#timeouts = timeouts
+    this.#listener = listener
+  }
+
+  /** The headers that ended HTTP on the connection: of a 101, or of a 2xx to CONNECT. */
+  get tunnelHead(): ResponseHead | null {
+    return this.#tunnelHead
+  }
+
+  /** Whether a byte of the oldest request was handed to the socket: before that, nothing that comes is about it. */
+  get headSent(): boolean {
+    const exchange = this.#pipeline.head
+    return exchange !== null && (this.writer?.outlet.bytesHandedOver ?? 0) > exchange.outputStart
+  }
+
+  /** The handler of `exchange` paused it. */
+  pause(exchange: Exchange): void {
+    if (exchange === this.#pipeline.head && this.#state.reading === READING.body) this.#pauseReading()
+  }
+
+  /** The handler of `exchange` resumed it. */
+  resume(exchange: Exchange): void {
+    if (!this.reader.paused || exchange !== this.#pipeline.head || this.#listener.closed) return
+    this.#timeouts.awaitBody(exchange)
+    this.reader.resume()
+  }
+
+  onMessageBegin(plausible: boolean): Answers {
+    if (!this.headSent) return ANSWERS.nothing
+    const exchange = this.#pipeline.head as Exchange
+    if (plausible) {
+      this.#state.read(READ.begin)
+      if (!exchange.responseStarted) exchange.responseBegins()
+    }
+    return answersTo(exchange.request)
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.#state.read(READ.informational)
+    if (head.statusCode === 100) this.writer?.continue()
+    this.#pipeline.head?.informational(head)
+  }
+
+  onHead(head: ResponseHead): void {
+    const exchange = this.#pipeline.head as Exchange
+    this.#state.read(READ.head)
+    this.#bodyBytes = 0
+    this.#timeouts.keepAliveHint = head.keepAliveHint
+    if (!head.persistent) this.#state.keepAlive = 'last'
+    this.#timeouts.awaitBody(exchange)
+    exchange.head(head)
+    if (this.#listener.closed) return
+    this.#parser.borrowed = exchange.borrows
+    // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
+    if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stop(exchange)
+    if (exchange.paused && !exchange.done) this.#pauseReading()
+    if (isBarrier(exchange)) this.#listener.onReady()
+  }
+
+  onBody(chunk: Buffer): void {
+    const exchange = this.#pipeline.head as Exchange
+    const maxResponseSize = this.#maxResponseSize
+    this.#bodyBytes += chunk.length
+    if (maxResponseSize >= 0 && this.#bodyBytes > maxResponseSize) {
+      const message = `Response body above maxResponseSize (${maxResponseSize} bytes)`
+      return this.#listener.onDeliveryFailed(new ResponseExceededMaxSizeError(message), 'head')
+    }
+    if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
+      const error = new InformationalError('the response of an aborted request is too long to read on')
+      return this.#listener.onDeliveryFailed(error, 'caller')
+    }
+    this.#timeouts.awaitBody(exchange)
+    exchange.data(chunk)
+  }
+
+  onMessageEnd(trailers: string[], reusable: boolean): void {
+    const exchange = this.#pipeline.complete()
+    this.#state.read(READ.end)
+    this.#listener.onRunningChanged()
+    this.writer?.stop(exchange)
+    // RFC 9112 §9.5: a server that answers early may not read the rest.
+    const sent = this.writer?.outlet.passed(this.#pipeline.head?.outputStart)
+    if (!reusable || !sent) this.#state.keepAlive = 'last'
+    this.reader.resume()
+    this.#timeouts.awaitHeaders(this.writer)
+    exchange.end(trailers)
+    if (this.#listener.closed) return
+    if (this.#state.keepAlive === 'last' && !(reusable && this.#pipeline.awaited)) {
+      return this.#listener.onDeliveryFailed(new InformationalError('the connection is not kept alive'), 'network')
+    }
+    if (this.#pipeline.size === 0) this.#listener.onIdle()
+    if (!this.#listener.closed) this.#listener.onReady()
+  }
+
+  onTunnel(head: ResponseHead): void {
+    this.#state.read(READ.tunnel)
+    this.#tunnelHead = head
+  }
+
+  #pauseReading(): void {
+    if (this.#listener.closed) return
+    this.#timeouts.pause()
+    this.reader.pause()
+  }
+}
+
+/** What may answer a request (RFC 9112 §6.3). */
+function answersTo({ method, upgrade }: Request): Answers {
+  if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
+  if (method === 'CONNECT') return ANSWERS.connect
+  return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
+}
