@@ -5,7 +5,7 @@ import { Inlet, type InletListener } from '../transport/inlet.js'
 import { Outlet } from '../transport/outlet.js'
 import type { Engine } from '../wire/engine.js'
 import type { ResponseHead } from '../wire/response-head.js'
-import { IdleCheck, type IdleCheckListener } from './idle-check.js'
+import { IdleCheck, type IdleCheckListener, type RestPeriod } from './idle-check.js'
 import { inWords } from './inspect.js'
 import { ConnectorCall } from './open-socket.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
@@ -24,6 +24,13 @@ let opened = 0
 
 type Listener = InletListener & DeliveryListener & BodySenderListener & IdleCheckListener & TimeoutListener & Carrier
 
+interface Part {
+  engine: Engine
+  marks: Opening | null
+  /** Shared by the connections that follow one another. */
+  rest: RestPeriod
+}
+
 /**
  * One socket and the requests in flight on it: opens it, writes requests, and ends. What comes is delivered by its
  * {@link ResponseDelivery}. Knows nothing of its owner.
@@ -40,16 +47,18 @@ export class Connection implements Listener {
   readonly #timeouts: ConnectionTimeouts
   readonly #inlet: Inlet
   readonly #responses: ResponseDelivery
+  readonly #rest: RestPeriod
   readonly #idleCheck = new IdleCheck(this)
   #writer: RequestWriter | null = null
   #opening: ConnectorCall | null = null
   #starting: Exchange | null = null
   #closed = false
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: { engine: Engine; marks: Opening | null }) {
-    const { engine, marks } = part
+  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: Part) {
+    const { engine, marks, rest } = part
     const pipeline = this.#pipeline
     this.marks = marks
+    this.#rest = rest
     this.#owner = owner
     this.#options = options
     this.#inlet = new Inlet(engine)
@@ -124,12 +133,15 @@ export class Connection implements Listener {
    */
   checkIdle(): void {
     if (this.#writer === null || !this.#state.mayWrite || this.#pipeline.size > 0) return
-    if (this.#timeouts.timer.expired) this.#timeouts.onInactive()
-    else this.#idleCheck.start()
+    const { timer } = this.#timeouts
+    if (timer.expired) this.#timeouts.onInactive()
+    else this.#idleCheck.start(this.#rest.left(timer.elapsed))
   }
 
   onChecked(): void {
-    if (!this.#closed) this.#owner.onReady(this)
+    if (this.#closed) return
+    this.#rest.survived()
+    this.#owner.onReady(this)
   }
 
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
@@ -191,13 +203,23 @@ export class Connection implements Listener {
   }
 
   onReadEnd(): void {
+    this.#noteClose()
     this.#state.keepAlive = 'last'
     this.#responses.reader.end()
   }
 
   /** What came before the server's end is read nonetheless, once a paused handler lets it. */
   onSocketError(error: Error): void {
-    if (!this.#inlet.ended) this.#end(error, 'network')
+    if (this.#inlet.ended) return
+    this.#noteClose()
+    this.#end(error, 'network')
+  }
+
+  /** Has the next connections rest longer when the server closed this one behind a response, and had not said so. */
+  #noteClose(): void {
+    const { head, answered } = this.#pipeline
+    if (this.#closed || this.#state.keepAlive === 'last' || answered === 0 || head?.responseStarted) return
+    this.#rest.closedSilently(head === null ? this.#timeouts.timer.elapsed : 0)
   }
 
   onSocketClose(): void {
@@ -215,10 +237,8 @@ export class Connection implements Listener {
   // Events of the response reader
 
   onReadFailed(error: Error): void {
-    const exchange = this.#pipeline.head
-    // What comes before a byte of its request is out can not be about it, nor what begins no response on a used connection.
-    const stray = !this.#responses.headSent || (exchange?.reused && !exchange.responseStarted)
-    this.#end(error, stray ? 'network' : 'head')
+    // What comes before a byte of its request is out can not be about it.
+    this.#end(error, this.#responses.headSent ? 'head' : 'network')
   }
 
   onReadFinished(): void {

@@ -1,8 +1,35 @@
-import { queueMicrotask, setImmediate } from '../base/clock.js'
+import { callLater, queueMicrotask, setImmediate } from '../base/clock.js'
+
+/** ms behind a response within which a server that closes connections silently mostly has done so. */
+const LONG_REST = 10
 
 export interface IdleCheckListener {
   /** All that the server had sent when the check began, a FIN above all, was read. */
   onChecked(): void
+}
+
+/**
+ * How long the connections of one client rest before a request that can not be repeated. One that the server closed
+ * without having said so has the next ones rest longer, until one of them survives that.
+ */
+export class RestPeriod {
+  /** ms that a connection is to be idle; 0 for the least, one poll of the sockets. */
+  #length = 0
+
+  /** `idle`: ms since the last response was complete. */
+  closedSilently(idle: number): void {
+    if (idle < LONG_REST) this.#length = LONG_REST
+  }
+
+  /** Returns the ms that a connection still has to rest which was idle for `idle` ms. */
+  left(idle: number): number {
+    return this.#length === 0 ? 0 : Math.max(0, this.#length - idle)
+  }
+
+  /** A connection rested as long as it was to, and is still open. */
+  survived(): void {
+    this.#length = 0
+  }
 }
 
 /** Checks that began since the last check phase, and those that began before it. */
@@ -23,9 +50,15 @@ export class IdleCheck {
     this.#listener = listener
   }
 
-  start(): void {
+  /** `rest`: ms to wait before the check. */
+  start(rest: number): void {
     if (this.#running) return
     this.#running = true
+    if (rest > 0) callLater(() => this.#begin(), rest)
+    else this.#begin()
+  }
+
+  #begin(): void {
     if (begun.push(this) + polled.length === 1) setImmediate(onCheckPhase)
   }
 

@@ -85,13 +85,12 @@ export class ResponseDelivery implements ResponseSink {
     this.reader.resume()
   }
 
-  onMessageBegin(plausible: boolean): Answers {
+  onMessageBegin(): Answers {
+    // A response that comes before its request answers nobody.
     if (!this.headSent) return ANSWERS.nothing
     const exchange = this.#pipeline.head as Exchange
-    if (plausible) {
-      this.#state.read(READ.begin)
-      if (!exchange.responseStarted) exchange.responseBegins()
-    }
+    this.#state.read(READ.begin)
+    if (!exchange.responseStarted) exchange.responseBegins()
     return answersTo(exchange.request)
   }
 

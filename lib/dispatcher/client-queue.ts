@@ -3,6 +3,7 @@ import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
+import { RestPeriod } from '../connection/idle-check.js'
 import type { ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
@@ -32,6 +33,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   readonly #listener: ClientQueueListener
   #tally: Tally | null = null
   readonly #waiting = new Queue<Exchange>()
+  readonly #rest = new RestPeriod()
   #connection: Connection | null = null
   /** The `host` field of the request that it was opened for. */
   #host = ''
@@ -213,7 +215,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     try {
       const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#site.connection, { engine, marks })
+      this.#connection = new Connection(this, this.#site.connection, { engine, marks, rest: this.#rest })
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#tellOpened(error as Error)

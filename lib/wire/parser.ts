@@ -12,8 +12,8 @@ export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
 
 /** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves {@link Parser.feed}. */
 export interface ResponseSink {
-  /** The first byte of a message came. `plausible`: it may begin a response. Returns what it answers. */
-  onMessageBegin(plausible: boolean): Answers
+  /** The first byte of a response came. Returns what it answers. */
+  onMessageBegin(): Answers
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void
@@ -167,14 +167,14 @@ export class Parser {
       this.#skipLineEnds()
       if (this.#position === this.#end) return
     }
-    // llhttp skips any line ends here and takes other protocols' names.
-    const plausible = window[this.#position] === H && this.#blank % 2 === 0
-    this.#answers = this.#sink.onMessageBegin(plausible)
+    this.#answers = this.#sink.onMessageBegin()
     if (this.#stopped) return
     if (this.#answers === ANSWERS.nothing) {
       throw refusal('UNSOLICITED', 'bytes came that no request asked for', this.#sample())
     }
-    if (!plausible) throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
+    // llhttp skips any line ends here and takes other protocols' names.
+    if (window[this.#position] !== H || this.#blank % 2 !== 0)
+      throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
     this.#blank = 0
     this.#stage = HEAD
   }

@@ -71,8 +71,8 @@ t.test(
   },
 )
 
-t.test('repeats a GET over a new connection when the server had ended the idle one, or sent no response', async (t) => {
-  for (const name of ['ends it', 'resets it', 'sends a byte']) {
+t.test('repeats a GET over a new connection when the server had ended the idle one', async (t) => {
+  for (const name of ['ends it', 'resets it']) {
     const deed = deeds[name] as Deed
     const { got, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
     t.equal(got, 'second', `it ${name}, ${phase}`)
