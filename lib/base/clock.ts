@@ -1,12 +1,6 @@
 /** As they were when this was loaded: fake timers that a test installs later hold no request up. */
 export const { queueMicrotask, setImmediate } = globalThis
 export const { nextTick } = process
-const { setTimeout } = globalThis
-
-/** Calls back once after `delay` ms of real time; keeps the process alive until then. */
-export function callLater(callback: () => void, delay: number): void {
-  setTimeout(callback, delay)
-}
 
 /** Who is told when an alarm goes off. */
 export interface AlarmListener {

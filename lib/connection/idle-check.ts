@@ -1,9 +1,12 @@
-import { callLater, queueMicrotask, setImmediate } from '../base/clock.js'
+import { now, queueMicrotask, setImmediate } from '../base/clock.js'
 
 /** ms behind a response within which a server that closes connections silently mostly has done so. */
 const LONG_REST = 10
+/** What that may last in polls of the sockets: under fake timers no time passes. */
+const LONG_REST_POLLS = 20_000
 
 export interface IdleCheckListener {
+  readonly closed: boolean
   /** All that the server had sent when the check began, a FIN above all, was read. */
   onChecked(): void
 }
@@ -43,6 +46,8 @@ let polled: IdleCheck[] = []
 export class IdleCheck {
   readonly #listener: IdleCheckListener
   #running = false
+  #until = 0
+  #pollsLeft = 0
   /** Whether nothing can stand unread, in the current call. */
   passed = false
 
@@ -50,12 +55,13 @@ export class IdleCheck {
     this.#listener = listener
   }
 
-  /** `rest`: ms to wait before the check. */
+  /** `rest`: ms that the connection is to rest at least; 0 for one poll. */
   start(rest: number): void {
     if (this.#running) return
     this.#running = true
-    if (rest > 0) callLater(() => this.#begin(), rest)
-    else this.#begin()
+    this.#until = rest === 0 ? 0 : now() + rest
+    this.#pollsLeft = rest === 0 ? 0 : LONG_REST_POLLS
+    this.#begin()
   }
 
   #begin(): void {
@@ -64,6 +70,7 @@ export class IdleCheck {
 
   /** @internal */
   finish(): void {
+    if (this.#pollsLeft-- > 0 && !this.#listener.closed && now() < this.#until) return this.#begin()
     this.#running = false
     this.passed = true
     try {

@@ -597,8 +597,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'one that is given up in the middle ends no other',
         file: 'connection/connection',
-        from: "if (exchange === this.#pipeline.head) this.#end(exchange.reason as Error, 'caller')",
-        to: "if (exchange) this.#end(exchange.reason as Error, 'network')",
+        from: "if (exchange === this.#pipeline.head) this.#end(exchange.abortError, 'caller')",
+        to: "if (exchange) this.#end(exchange.abortError, 'network')",
         test: 'connection/neighbours',
       },
       {

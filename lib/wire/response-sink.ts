@@ -1,0 +1,20 @@
+import type { ResponseHead } from './response-head.js'
+
+/** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
+export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
+export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
+
+/** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves `Parser.feed`. */
+export interface ResponseSink {
+  /** The first byte of a response came. Returns what it answers. */
+  onMessageBegin(): Answers
+  /** A 1xx head other than 101. */
+  onInformational(head: ResponseHead): void
+  onHead(head: ResponseHead): void
+  /** A piece of the body, owned by the receiver unless the parser's bodies are `borrowed`. */
+  onBody(chunk: Buffer): void
+  /** The message is complete; `reusable` tells whether the connection may carry another request. */
+  onMessageEnd(trailers: string[], reusable: boolean): void
+  /** 101, or 2xx to CONNECT: all bytes that follow are not HTTP. */
+  onTunnel(head: ResponseHead): void
+}
