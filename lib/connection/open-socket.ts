@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { now, queueMicrotask } from '../base/clock.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
-import { SocketError } from '../errors.js'
+import { adoptError, SocketError } from '../errors.js'
 import type { Opening } from '../exchange/watch.js'
 import { discard, nameOf, unusable } from '../transport/check-socket.js'
 import { serverNamesOf } from '../transport/connect.js'
@@ -11,6 +11,7 @@ import {
   type ConnectorCallback,
   type ConnectorOptions,
   type DirectReader,
+  hasOwnErrors,
   openBy,
 } from '../transport/connector.js'
 
@@ -84,10 +85,18 @@ export class ConnectorCall {
     }
     this.#answered = true
     this.#stopNoting()
-    const error = given ? errorOf(given) : unusable(socket)
+    const error = given ? this.#errorOf(given) : unusable(socket)
     if (error === null) return this.#succeed(socket as Duplex)
     discard(socket)
     this.#fail(error)
+  }
+
+  /** A connector of the caller's may report one error for many connections: each gets a copy. */
+  #errorOf(given: unknown): Error {
+    if (typeof given !== 'object') {
+      return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
+    }
+    return hasOwnErrors(this.#to.connector) ? (given as Error) : adoptError(given)
   }
 
   #succeed(socket: Duplex): void {
@@ -143,10 +152,4 @@ export class ConnectorCall {
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
-}
-
-/** Errors of other realms, and objects that serve as errors, stay what they are. */
-function errorOf(given: unknown): Error {
-  if (typeof given === 'object') return given as Error
-  return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
 }

@@ -7,11 +7,18 @@ import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
-import { ClientClosedError, InvalidArgumentError } from '../errors.js'
+import { adoptError, ClientClosedError, InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import type { BuildOptions } from '../transport/connect.js'
-import { type Connector, type ConnectorCallback, directConnector, openBy } from '../transport/connector.js'
+import {
+  type Connector,
+  type ConnectorCallback,
+  declareOwnErrors,
+  directConnector,
+  hasOwnErrors,
+  openBy,
+} from '../transport/connector.js'
 import { flattenHeaders } from '../wire/headers.js'
 import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
@@ -152,18 +159,20 @@ function newPool(origin: URL, options: PoolOptions): Dispatcher {
 
 /** To the proxy, whoever the request is for: the TLS server name is the proxy's. */
 function proxyConnector(proxy: URL, connector: Connector): Connector {
-  return directConnector((target, callback, reader) => {
+  const own = hasOwnErrors(connector)
+  const toProxy = directConnector((target, callback, reader) => {
     const relayed: ConnectorCallback = (...result) => {
       if (result[0] === null) callback(...result)
-      else callback(proxyUnreachable(proxy, result[0]), null)
+      else callback(proxyUnreachable(proxy, own ? result[0] : adoptError(result[0])), null)
     }
     return openBy(connector, { ...target, host: proxy.host }, { callback: relayed, reader })
   })
+  return declareOwnErrors(toProxy)
 }
 
 /** A socket that becomes a tunnel is read as a stream from the start. */
 function plain(connector: Connector): Connector {
-  return (target, callback) => connector(target, callback)
+  return declareOwnErrors((target, callback) => connector(target, callback))
 }
 
 function tunnelsThrough(client: Dispatcher, options: ResolvedProxyOptions): Tunnels {

@@ -1,9 +1,15 @@
 import type { Duplex } from 'node:stream'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import { locate, relocate } from '../errors.js'
+import { adoptError, locate, relocate, replicate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import type { Connector, ConnectorCallback, ConnectorOptions } from '../transport/connect.js'
+import {
+  type Connector,
+  type ConnectorCallback,
+  type ConnectorOptions,
+  declareOwnErrors,
+  hasOwnErrors,
+} from '../transport/connector.js'
 import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './failure.js'
 import { traceTunnel } from './trace.js'
 
@@ -29,6 +35,7 @@ export class Tunnels {
 
   constructor(part: TunnelsPart) {
     this.#part = part
+    declareOwnErrors(this.connector)
   }
 
   /** To be used as the connector of whoever wants a connection to an origin. */
@@ -43,7 +50,7 @@ export class Tunnels {
 
   /** Gives up all that do not stand yet. */
   abort(error: Error): void {
-    for (const tunnel of [...this.#opening]) tunnel.abort(error)
+    for (const tunnel of [...this.#opening]) tunnel.abort(replicate(error))
   }
 }
 
@@ -142,7 +149,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
     const options = { ...target, httpSocket } as ConnectorOptions
     try {
       secure(options, (error, socket) => {
-        if (error !== null) return this.#fail(error)
+        if (error !== null) return this.#fail(hasOwnErrors(secure) ? error : adoptError(error))
         if (this.#settled) socket.destroy()
         else this.#succeed(socket)
       })

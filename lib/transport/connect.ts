@@ -11,6 +11,7 @@ import {
   type ConnectorCallback,
   type ConnectorOptions,
   type DirectReader,
+  declareOwnErrors,
   directConnector,
 } from './connector.js'
 import { openDirect } from './mocked-socket.js'
@@ -94,6 +95,8 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
   }
   const connector = directConnector((target, callback, reader) => open(settings, target, { callback, reader }))
   settingsOf.set(connector, settings)
+  // A `lookup` or `checkServerIdentity` of the caller's may report one error for many connections.
+  if (!Object.values(rest).some((value) => typeof value === 'function')) declareOwnErrors(connector)
   return connector as buildConnector.connector
 }
 

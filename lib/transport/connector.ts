@@ -44,6 +44,19 @@ export function directConnector(open: DirectOpen): Connector {
   return connector
 }
 
+const errorOwners = new WeakSet<Connector>()
+
+/** Declares that each error a connector reports is made for that one connection, and runs no code of the caller's. */
+export function declareOwnErrors(connector: Connector): Connector {
+  errorOwners.add(connector)
+  return connector
+}
+
+/** Whether the errors of a connector may be written on. */
+export function hasOwnErrors(connector: Connector): boolean {
+  return errorOwners.has(connector)
+}
+
 /** Calls a connector. Only those made by {@link directConnector} get `reader`. */
 export function openBy(
   connector: Connector,

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
-import type { SocketInfo } from '../errors.js'
+import { adoptError, type SocketInfo } from '../errors.js'
 import { claim, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
@@ -42,7 +42,7 @@ const inlets = new WeakMap<object, Inlet>()
 /** The same functions for all sockets: five closures of each connection would be a tenth of what it holds while idle. */
 const hears = {
   error(this: Duplex, error: Error): void {
-    inlets.get(this)?.listener?.onSocketError(error)
+    inlets.get(this)?.onError(error)
   },
   close(this: Duplex): void {
     inlets.get(this)?.listener?.onSocketClose()
@@ -292,6 +292,11 @@ export class Inlet {
   /** Reads a socket that does not flow by itself: what is read is emitted as data. */
   pull(): void {
     while (!this.#paused && this.listener !== null && this.#socket?.read() != null);
+  }
+
+  /** A socket of the caller's may be destroyed with an error that is used for others too. */
+  onError(error: Error): void {
+    this.listener?.onSocketError(this.#listeners === hears ? error : adoptError(error))
   }
 
   onEnd(): void {
