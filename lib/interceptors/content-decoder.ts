@@ -1,11 +1,12 @@
 import type { Transform } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ResponseExceededMaxSizeError } from '../errors.js'
-import { ZstdDecoder } from './zstd-frames.js'
+import { ZstdDecoder, type ZstdRuntime } from './zstd-frames.js'
 
 /** Types of Node 20 know nothing of zstd, and neither does its zlib. */
 interface Zstd {
   createZstdDecompress?(options: { params: Record<number, number> }): Transform
+  zstdDecompressSync?(bytes: Uint8Array, options?: { params: Record<number, number>; chunkSize?: number }): Buffer
   constants: { ZSTD_d_windowLogMax?: number }
 }
 
@@ -13,6 +14,9 @@ type Open = (first: Buffer) => Transform
 
 /** RFC 9659: a window above 8 MB is refused. */
 const ZSTD_WINDOW_LOG = 23
+
+/** Found out by the first body in zstd. */
+let decodesAllFrames: boolean | undefined
 
 const gunzip: Open = () => builtin('node:zlib').createGunzip()
 // RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
@@ -30,10 +34,26 @@ const openers: Record<string, Open> = {
 
 function openerOf(coding: string): Open | undefined {
   if (coding !== 'zstd') return Object.hasOwn(openers, coding) ? openers[coding] : undefined
-  const { createZstdDecompress, constants } = builtin('node:zlib') as Zstd
+  const runtime = zstdRuntime()
+  return runtime === null ? undefined : () => new ZstdDecoder(runtime)
+}
+
+/** A frame of one byte (RFC 8878 §3.1.1). */
+const ONE_FRAME = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0x00, 0x00, 0x61]
+
+/** Null where the runtime has no zstd. */
+function zstdRuntime(): ZstdRuntime | null {
+  const { createZstdDecompress, zstdDecompressSync, constants } = builtin('node:zlib') as Zstd
   const limit = constants.ZSTD_d_windowLogMax
-  if (createZstdDecompress === undefined || limit === undefined) return undefined
-  return () => new ZstdDecoder(() => createZstdDecompress({ params: { [limit]: ZSTD_WINDOW_LOG } }))
+  if (createZstdDecompress === undefined || zstdDecompressSync === undefined || limit === undefined) return null
+  const options = { params: { [limit]: ZSTD_WINDOW_LOG } }
+  decodesAllFrames ??= zstdDecompressSync(new Uint8Array([...ONE_FRAME, ...ONE_FRAME])).length === 2
+  return {
+    open: () => createZstdDecompress(options),
+    // A small frame mostly decodes to little: the default would allocate 16 KB for it.
+    decode: (frame) => zstdDecompressSync(frame, { ...options, chunkSize: 1024 }),
+    decodesAllFrames,
+  }
 }
 
 /** Whether the runtime can undo it. */
@@ -47,6 +67,8 @@ export interface DecoderListener {
   /** There is room again after `write` returned false. */
   onDrain(): void
   onDecodedEnd(): void
+  /** More bytes follow the end of the encoded data than are passed over. */
+  onLongTail(): void
   /** Nothing follows. */
   onDecodeError(error: Error): void
 }
@@ -62,6 +84,8 @@ export class ContentDecoder {
   readonly #listener: DecoderListener
   readonly #stages: Stage[] = []
   readonly #last: Stage
+  /** Nothing comes out any more. */
+  #ended = false
   #over = false
 
   /**
@@ -76,7 +100,8 @@ export class ContentDecoder {
       const index = this.#stages.length
       const onDrain = () => this.#drained(index)
       const onError = (error: Error) => this.#fail(error)
-      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onError })
+      const onLongTail = () => this.#tooLong()
+      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onLongTail, onError })
       this.#stages.push(stage)
       outlet = stage
     }
@@ -114,9 +139,13 @@ export class ContentDecoder {
   }
 
   #end(): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#over || this.#ended) return
+    this.#ended = true
     this.#listener.onDecodedEnd()
+  }
+
+  #tooLong(): void {
+    if (!this.#over) this.#listener.onLongTail()
   }
 
   #drained(index: number): void {
@@ -138,15 +167,21 @@ interface StageParts {
   limit: number
   outlet: Outlet
   onDrain(): void
+  onLongTail(): void
   onError(error: Error): void
 }
+
+/** Bytes behind the end of the encoded data that are passed over: some servers pad it. */
+const MAX_TAIL = 16384
 
 /** One coding undone. Opened by the first byte, which tells one kind of deflate from the other. */
 class Stage implements Outlet {
   readonly #parts: StageParts
   #stream: Transform | null = null
   #paused = false
+  #ended = false
   #size = 0
+  #tail = 0
 
   constructor(parts: StageParts) {
     this.#parts = parts
@@ -154,8 +189,16 @@ class Stage implements Outlet {
 
   write(chunk: Buffer): boolean {
     if (chunk.length === 0) return true
+    if (this.#ended) return this.#passOver(chunk.length)
     this.#stream ??= this.#open(chunk)
     return this.#stream.write(chunk)
+  }
+
+  /** A decoder that has ended takes anything: without a limit an endless body would be read for ever. */
+  #passOver(length: number): boolean {
+    this.#tail += length
+    if (this.#tail > MAX_TAIL) this.#parts.onLongTail()
+    return true
   }
 
   end(): void {
@@ -181,7 +224,10 @@ class Stage implements Outlet {
     const { open, outlet, onDrain, onError } = this.#parts
     const stream = open(first)
     stream.on('data', (chunk: Buffer) => this.#data(chunk))
-    stream.on('end', () => outlet.end())
+    stream.on('end', () => {
+      this.#ended = true
+      outlet.end()
+    })
     stream.on('drain', onDrain)
     stream.on('error', onError)
     if (this.#paused) stream.pause()

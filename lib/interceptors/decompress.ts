@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -62,6 +62,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   readonly #controller = new DecodingController((reason) => this.#fail(reason))
   #decoder: ContentDecoder | null = null
   #trailers: IncomingHeaders = {}
+  #decoded = false
   #over = false
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: Settings) {
@@ -117,7 +118,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
     if (this.#decoder === null) return super.onResponseEnd(this.#controller, trailers)
     this.#trailers = trailers
     this.#controller.exhausted = true
-    this.#decoder.end()
+    if (this.#decoded) this.#finish()
+    else this.#decoder.end()
   }
 
   override onResponseError(_controller: DispatchController, error: Error): void {
@@ -138,7 +140,20 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
     this.#controller.release()
   }
 
+  /** The response may go on behind the encoded data: as long as it does, the handler has not been told its end. */
   onDecodedEnd(): void {
+    this.#decoded = true
+    if (this.#controller.exhausted) this.#finish()
+  }
+
+  /** The body is whole: what the server goes on to send is not read to an end that may never come. */
+  onLongTail(): void {
+    if (!this.#decoded) return
+    this.#finish()
+    this.#controller.drop()
+  }
+
+  #finish(): void {
     if (this.#over) return
     this.#over = true
     try {
@@ -228,6 +243,12 @@ class DecodingController implements DispatchController {
     if (!this.exhausted) return this.source?.abort(reason)
     this.#reason = reason ?? new RequestAbortedError()
     this.#onAbort(this.#reason)
+  }
+
+  /** Ends a request of which the handler knows already that it has ended. */
+  drop(): void {
+    this.exhausted = true
+    this.source?.abort(new InformationalError('The body goes on behind its encoded data'))
   }
 
   pause(): void {

@@ -1,10 +1,13 @@
 import type { Transform, TransformCallback } from 'node:stream'
+import { setImmediate } from '../base/clock.js'
 import { LaterTransform } from '../base/streams.js'
 
 /** Bytes of a frame; `ends`: its last. */
 export interface Piece {
   bytes: Buffer
   ends: boolean
+  /** Blocks of the frame so far, each of which decodes to 128 KB at most (RFC 8878 §3.1.1.2.4). */
+  blocks: number
 }
 
 /** RFC 8878 §3.1.1 */
@@ -29,6 +32,7 @@ export class ZstdFrames {
   #rest = 0
   #checked = false
   #some = false
+  #blocks = 0
 
   /** There was a frame, and none is under way. */
   get complete(): boolean {
@@ -55,14 +59,18 @@ export class ZstdFrames {
         const beginning = this.#next === 'magic'
         this.#read(field)
         if (beginning) from = at
-        if (beginning && this.#within === 'frame') pieces.push({ bytes: field, ends: false })
+        if (beginning && this.#within === 'frame') pieces.push({ bytes: field, ends: false, blocks: 0 })
       }
       if (this.#within === 'nothing' || this.#next !== 'magic' || this.#rest > 0) continue
-      if (this.#within === 'frame') pieces.push({ bytes: chunk.subarray(from, at), ends: true })
+      if (this.#within === 'frame') {
+        pieces.push({ bytes: chunk.subarray(from, at), ends: true, blocks: this.#blocks })
+      }
       this.#within = 'nothing'
       this.#some = true
     }
-    if (this.#within === 'frame' && from < chunk.length) pieces.push({ bytes: chunk.subarray(from), ends: false })
+    if (this.#within === 'frame' && from < chunk.length) {
+      pieces.push({ bytes: chunk.subarray(from), ends: false, blocks: this.#blocks })
+    }
     return pieces
   }
 
@@ -87,6 +95,7 @@ export class ZstdFrames {
   #begin(magic: number): void {
     if (magic === FRAME) {
       this.#within = 'frame'
+      this.#blocks = 0
       this.#expect('descriptor', 1)
     } else if ((magic & ~0xf) >>> 0 === SKIPPABLE) {
       this.#within = 'skippable'
@@ -109,6 +118,7 @@ export class ZstdFrames {
   #block(header: number): void {
     const type = (header >> 1) & 3
     if (type === RESERVED_BLOCK) throw failure('Data corruption detected', 'ZSTD_error_corruption_detected')
+    this.#blocks++
     this.#rest = type === RLE_BLOCK ? 1 : header >> 3
     if ((header & 1) === 0) this.#expect('block', 3)
     else if (this.#checked) this.#expect('checksum', 4)
@@ -126,31 +136,55 @@ function failure(message: string, code: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
+/** How a runtime decodes zstd. */
+export interface ZstdRuntime {
+  /** Creates a decoder. */
+  open(): Transform
+  /** Decodes one whole frame. */
+  decode(frame: Buffer): Buffer
+  /** Whether a decoder goes on with the frames behind the first one, as that of Node 26 does. */
+  readonly decodesAllFrames: boolean
+}
+
+/** Frames of a body at most: each costs some 20 µs where a decoder takes one alone. */
+const MAX_FRAMES = 65536
+/** A frame of no more bytes and blocks than that is decoded at once: a decoder for it costs ten times as much. */
+const SMALL_FRAME = 1024
+const FEW_BLOCKS = 8
+/** Small frames that are decoded in one go, so that the event loop is not held up for long. */
+const FRAMES_AT_ONCE = 128
+
 /**
- * Decodes a body of any number of frames, each by a decoder of its own: those of Node before 26 drop what comes behind
- * the first frame, and take one that was cut off for whole.
+ * Decodes a body of any number of frames. The decoders of Node before 26 drop what comes behind the first frame, so
+ * that each frame needs one of its own; none of them reports a frame that was cut off.
  */
 export class ZstdDecoder extends LaterTransform {
-  readonly #open: () => Transform
+  readonly #runtime: ZstdRuntime
   readonly #frames = new ZstdFrames()
   #decoder: Transform | null = null
+  #count = 0
 
-  /** @param open makes a decoder of one frame */
-  constructor(open: () => Transform) {
+  constructor(runtime: ZstdRuntime) {
     super()
-    this.#open = open
+    this.#runtime = runtime
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
     try {
-      this.#decode(this.#frames.take(chunk), done)
+      const pieces = this.#frames.take(chunk)
+      for (const { ends } of pieces) if (ends) this.#countFrame()
+      if (this.#runtime.decodesAllFrames) this.#write(chunk, done)
+      else this.#decode(pieces, { at: 0, done })
     } catch (error) {
       done(error as Error)
     }
   }
 
   override _flush(done: TransformCallback): void {
-    done(this.#frames.complete ? null : failure('unexpected end of file', 'Z_BUF_ERROR'))
+    if (!this.#frames.complete) return done(failure('unexpected end of file', 'Z_BUF_ERROR'))
+    if (this.#decoder === null) return done()
+    this.#decoder.once('end', done)
+    this.#decoder.end()
   }
 
   override _read(size: number): void {
@@ -163,30 +197,77 @@ export class ZstdDecoder extends LaterTransform {
     done(error)
   }
 
-  /** Errors of a decoder end all, and `done` is not called. */
-  #decode(pieces: Piece[], done: TransformCallback): void {
-    const piece = pieces.shift()
-    if (piece === undefined) return done()
+  #write(bytes: Buffer, done: () => void): void {
     this.#decoder ??= this.#begin()
-    if (!piece.ends) {
-      this.#decoder.write(piece.bytes, (error) => {
-        if (!error) this.#decode(pieces, done)
-      })
-      return
+    this.#decoder.write(bytes, (error) => {
+      if (!error) done()
+    })
+  }
+
+  /** Errors of a decoder end all, and `done` is not called. */
+  #decode(pieces: Piece[], from: { at: number; done: TransformCallback }): void {
+    const { done } = from
+    let { at } = from
+    const next = () => this.#attempt(() => this.#decode(pieces, { at, done }))
+    const small: Buffer[] = []
+    for (; small.length < FRAMES_AT_ONCE && this.#isSmall(pieces, at); at += 2) {
+      const frame = Buffer.concat([this.#at(pieces, at).bytes, this.#at(pieces, at + 1).bytes])
+      small.push(this.#runtime.decode(frame))
     }
+    if (small.length > 0) {
+      this.push(joined(small))
+      return void setImmediate(next)
+    }
+    if (at >= pieces.length) return done()
+    const piece = this.#at(pieces, at++)
+    if (!piece.ends) return this.#write(piece.bytes, next)
+    this.#decoder ??= this.#begin()
     this.#decoder.once('end', () => {
       this.#decoder = null
-      this.#decode(pieces, done)
+      next()
     })
     this.#decoder.end(piece.bytes)
   }
 
+  #at(pieces: Piece[], index: number): Piece {
+    return pieces[index] as Piece
+  }
+
+  /** Outside of a call of the stream, errors must not be thrown. */
+  #attempt(next: () => void): void {
+    if (this.destroyed) return
+    try {
+      next()
+    } catch (error) {
+      this.destroy(error as Error)
+    }
+  }
+
+  /** Whether a frame begins at `index` that is there whole and can not become large. */
+  #isSmall(pieces: Piece[], index: number): boolean {
+    if (this.#decoder !== null) return false
+    const rest = pieces[index + 1]
+    return rest?.ends === true && rest.bytes.length <= SMALL_FRAME && rest.blocks <= FEW_BLOCKS
+  }
+
+  #countFrame(): void {
+    if (++this.#count > MAX_FRAMES) throw failure(`More than ${MAX_FRAMES} zstd frames`, 'ZSTD_error_frame_count')
+  }
+
   #begin(): Transform {
-    const decoder = this.#open()
+    const decoder = this.#runtime.open()
     decoder.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) decoder.pause()
     })
     decoder.on('error', (error) => this.destroy(error))
     return decoder
   }
+}
+
+/** In memory of its own: short buffers of Node share theirs with the rest of the process. */
+function joined(parts: readonly Buffer[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) at += part.copy(whole, at)
+  return whole
 }

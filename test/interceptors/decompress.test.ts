@@ -517,3 +517,51 @@ t.test('a handler of the elder generation, and an upgrade', async (t) => {
   await client.close()
   await origin.close()
 })
+
+t.test('a body that goes on behind its encoded data ends whole, and its connection is closed', async (t) => {
+  for (const [coding, encode] of Object.entries(codings)) {
+    if (coding === 'zstd') continue
+    const origin = await rawOrigin((socket) => {
+      const piece = (bytes: Buffer) =>
+        socket.write(`${bytes.length.toString(16)}\r\n${bytes.toString('latin1')}\r\n`, 'latin1')
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-encoding: ${nameOf(coding)}\r\ntransfer-encoding: chunked\r\n\r\n`)
+        piece(encode(text))
+        const more = () => {
+          while (!socket.destroyed && piece(Buffer.alloc(4096))) {}
+        }
+        socket.on('drain', more)
+        more()
+      })
+    })
+    const client = new Client(origin.url)
+    const closed = event(client, 'disconnect')
+    const { body } = await client
+      .compose(interceptors.decompress({ maxSize: 1000 }))
+      .request({ path: '/', method: 'GET' })
+    t.equal(await body.text(), String(text), coding)
+    await closed
+    await client.close()
+    await origin.close()
+  }
+})
+
+t.test('a short tail behind the encoded data is passed over, and the connection is kept', async (t) => {
+  for (const [coding, encode] of Object.entries(codings)) {
+    if (coding === 'zstd') continue
+    const whole = Buffer.concat([encode(text), Buffer.alloc(512)])
+    const origin = await httpOrigin((_request, reply) => {
+      reply.setHeader('content-encoding', nameOf(coding))
+      reply.end(whole)
+    })
+    const client = new Client(origin.url)
+    const decoding = client.compose(interceptors.decompress())
+    for (let i = 0; i < 2; i++) {
+      const { body } = await decoding.request({ path: '/', method: 'GET' })
+      t.equal(await body.text(), String(text), coding)
+    }
+    t.equal(origin.connections, 1)
+    await client.close()
+    await origin.close()
+  }
+})

@@ -61,33 +61,73 @@ t.test('refuses what is no frame', async (t) => {
   }
 })
 
-t.test('a decoder for each frame', async (t) => {
+/** Decoders that hand out the encoded bytes, and note what each of them was given. */
+function runtime(part: { decodesAllFrames?: boolean; open?: () => PassThrough } = {}) {
   const opened: Buffer[][] = []
-  const make = () =>
-    new ZstdDecoder(() => {
-      const pieces: Buffer[] = []
-      opened.push(pieces)
-      return new PassThrough().on('data', (chunk: Buffer) => pieces.push(chunk))
-    })
-  const bytes = Buffer.concat([...Object.values(frames), skippable.long])
-  const decoder = make()
+  const whole: Buffer[] = []
+  const open = () => {
+    const pieces: Buffer[] = []
+    opened.push(pieces)
+    return (part.open?.() ?? new PassThrough()).on('data', (chunk: Buffer) => pieces.push(chunk))
+  }
+  const decode = (frame: Buffer) => {
+    whole.push(frame)
+    return frame
+  }
+  return { opened, whole, open, decode, decodesAllFrames: part.decodesAllFrames ?? false }
+}
+
+/** What comes out of a decoder that is given `input` in pieces of `size` bytes. */
+async function decoded(decoder: ZstdDecoder, input: Buffer, size: number): Promise<string> {
   const got: Buffer[] = []
   decoder.on('data', (chunk: Buffer) => got.push(chunk))
-  for (let at = 0; at < bytes.length; at += 5) decoder.write(bytes.subarray(at, at + 5))
-  await new Promise((resolve) => decoder.end(resolve))
-  await new Promise(setImmediate)
-  const wanted = Object.values(frames).map((frame) => frame.toString('hex'))
+  const ended = new Promise((resolve, reject) => decoder.on('end', resolve).on('error', reject))
+  for (let at = 0; at < input.length; at += size) decoder.write(input.subarray(at, at + size))
+  decoder.end()
+  await ended
+  return Buffer.concat(got).toString('hex')
+}
+
+const bytes = Buffer.concat([...Object.values(frames), skippable.long])
+const wanted = Object.values(frames).map((frame) => frame.toString('hex'))
+
+t.test('opens a decoder for each frame that comes in pieces', async (t) => {
+  const made = runtime()
+  t.equal(await decoded(new ZstdDecoder(made), bytes, 5), wanted.join(''))
   t.strictSame(
-    opened.map((pieces) => Buffer.concat(pieces).toString('hex')),
+    made.opened.map((pieces) => Buffer.concat(pieces).toString('hex')),
     wanted,
   )
-  t.equal(Buffer.concat(got).toString('hex'), wanted.join(''))
+  t.equal(made.whole.length, 0)
+})
 
+t.test('decodes small frames that came whole without a decoder, in their order', async (t) => {
+  const made = runtime()
+  const many = Buffer.concat(Array.from({ length: 300 }, () => bytes))
+  t.equal(await decoded(new ZstdDecoder(made), many, many.length), wanted.join('').repeat(300))
+  t.equal(made.opened.length, 0)
+  t.equal(made.whole.length, 300 * wanted.length)
+})
+
+t.test('gives all frames to one decoder where the runtime can decode them', async (t) => {
+  const made = runtime({ decodesAllFrames: true })
+  t.equal(await decoded(new ZstdDecoder(made), bytes, 5), bytes.toString('hex'))
+  t.equal(made.opened.length, 1)
+})
+
+t.test('refuses a body of more frames than a decoder should be asked for', async (t) => {
+  const frame = frames['a checksum'] as Buffer
+  const many = Buffer.concat(Array.from({ length: 65_537 }, () => frame))
+  await t.rejects(decoded(new ZstdDecoder(runtime()), many, many.length), { code: 'ZSTD_error_frame_count' })
+})
+
+t.test('reports what is cut off or broken', async (t) => {
   const errors = async (input: Buffer, open = () => new PassThrough()) => {
-    const broken = new ZstdDecoder(open)
+    const broken = new ZstdDecoder(runtime({ open }))
     broken.resume()
     const error = new Promise<NodeJS.ErrnoException>((resolve) => broken.once('error', resolve))
-    broken.end(input)
+    for (let at = 0; at < input.length; at += 3) broken.write(input.subarray(at, at + 3))
+    broken.end()
     return (await error).code
   }
   t.equal(await errors(bytes.subarray(0, -1)), 'Z_BUF_ERROR')
