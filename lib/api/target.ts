@@ -1,4 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
+import { callUser } from '../base/gate.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'
@@ -26,7 +27,7 @@ export class Outcome<Data> {
     const call = inScope(callback)
     const failed = { opaque: (options as { opaque?: unknown } | null)?.opaque ?? null } as Data
     return new Outcome<Data>(
-      (data) => callAlone(call, null, data),
+      (data) => callUser(call, null, data),
       (error) => queueMicrotask(() => call(error as Error, failed)),
     )
   }
@@ -46,16 +47,5 @@ export class Outcome<Data> {
   #settle(): void {
     this.#resolve = null
     this.#reject = null
-  }
-}
-
-/** What the caller's own callback throws is the caller's: it must neither vanish nor end the request. */
-function callAlone<Data>(callback: Callback<Data>, error: Error | null, data: Data): void {
-  try {
-    callback(error, data)
-  } catch (thrown) {
-    queueMicrotask(() => {
-      throw thrown
-    })
   }
 }

@@ -8,7 +8,7 @@ import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
 import { resolveClientOptions, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, coreOf, type DispatcherCore } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, own } from './core.js'
 import type { Dispatcher, Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
@@ -133,29 +133,35 @@ export class Agent extends LifecycleDispatcher {
     if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
     const entry: Entry = { dispatcher, connected: 0, busy: false }
     this.#entries.set(url.origin, entry)
-    this.#listen(url.origin, entry)
+    own(dispatcher, this.#ownerOf(url.origin, entry))
     return entry
   }
 
-  #listen(key: string, entry: Entry): void {
-    const { dispatcher } = entry
-    dispatcher.on('connect', (origin: URL, targets: readonly Dispatcher[]) => {
-      entry.connected++
-      this.emit('connect', origin, [this, ...targets])
-    })
-    dispatcher.on('disconnect', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
-      entry.connected--
-      this.emit('disconnect', origin, [this, ...targets], error)
-      this.#closeIfIdle(key, entry)
-    })
-    dispatcher.on('connectionError', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
-      this.emit('connectionError', origin, [this, ...targets], error)
-      this.#closeIfIdle(key, entry)
-    })
-    dispatcher.on('drain', (origin: URL, targets: readonly Dispatcher[] = []) => {
-      entry.busy = false
-      this.emit('drain', origin, [this, ...targets])
-    })
+  #ownerOf(key: string, entry: Entry): DispatcherOwner {
+    const lifecycle = this.#lifecycle
+    return {
+      onConnect: (origin, targets) => {
+        entry.connected++
+        lifecycle.onConnect(origin, targets)
+      },
+      onDisconnect: (origin, targets, error) => {
+        entry.connected--
+        lifecycle.onDisconnect(origin, targets, error)
+        this.#closeIfIdle(key, entry)
+      },
+      onConnectionError: (origin, targets, error) => {
+        lifecycle.onConnectionError(origin, targets, error)
+        this.#closeIfIdle(key, entry)
+      },
+      onDrain: (origin, targets) => {
+        entry.busy = false
+        lifecycle.onDrain(origin, targets)
+      },
+      onClosed: () => {
+        if (this.#entries.get(key) === entry) this.#part(key, entry.dispatcher)
+      },
+      onHandlerError: (error) => lifecycle.onHandlerError(error),
+    }
   }
 
   /** A crawl over many origins must not keep a pool for each: one without connections and requests goes. */

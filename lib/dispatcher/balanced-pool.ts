@@ -9,7 +9,7 @@ import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { closeIdle, coreOf, type DispatcherCore, isClosed } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -166,7 +166,7 @@ export class BalancedPool extends LifecycleDispatcher {
     const added = new Upstream(url, { pool, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
     const base = coreOf(pool)
     if (base instanceof PoolBase) base.countIn(this.#tally)
-    this.#listen(added)
+    own(pool, this.#ownerOf(added))
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()
     this.#roster.add(added)
@@ -277,31 +277,37 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#busy += busy ? 1 : -1
   }
 
-  #listen(upstream: Upstream): void {
-    const { pool } = upstream
-    pool.on('connect', (origin: URL, targets: readonly Dispatcher[]) => {
-      this.#weigh(upstream, this.#penalty)
-      this.emit('connect', origin, [this, ...targets])
-    })
-    pool.on('disconnect', (origin: URL, targets: readonly Dispatcher[], error: Error & { code?: string }) => {
-      if (faultOf(error) === 'network') this.#onFailure(upstream)
-      this.emit('disconnect', origin, [this, ...targets], error)
-    })
-    pool.on('connectionError', (origin: URL, targets: readonly Dispatcher[], error: Error) => {
-      this.#onFailure(upstream)
-      this.emit('connectionError', origin, [this, ...targets], error)
-    })
-    pool.on('drain', (_origin: URL, targets: readonly Dispatcher[] = []) => {
-      if (this.#upstreams.get(upstream.url.origin) !== upstream) return
-      this.#setBusy(upstream, false)
-      this.#drain(upstream.url, targets)
-    })
+  #ownerOf(upstream: Upstream): DispatcherOwner {
+    const lifecycle = this.#lifecycle
+    return {
+      onConnect: (origin, targets) => {
+        this.#weigh(upstream, this.#penalty)
+        lifecycle.onConnect(origin, targets)
+      },
+      onDisconnect: (origin, targets, error) => {
+        if (faultOf(error) === 'network') this.#onFailure(upstream)
+        lifecycle.onDisconnect(origin, targets, error)
+      },
+      onConnectionError: (origin, targets, error) => {
+        this.#onFailure(upstream)
+        lifecycle.onConnectionError(origin, targets, error)
+      },
+      onDrain: (_origin, targets) => {
+        if (this.#upstreams.get(upstream.url.origin) !== upstream) return
+        this.#setBusy(upstream, false)
+        this.#drain(upstream.url, targets)
+      },
+      onClosed: () => {
+        if (this.#upstreams.get(upstream.url.origin) === upstream) this.#part(upstream)
+      },
+      onHandlerError: (error) => lifecycle.onHandlerError(error),
+    }
   }
 
   #drain(origin: URL, freed: readonly Dispatcher[] = []): void {
     if (!this.#needDrain) return
     this.#needDrain = false
-    this.emit('drain', origin, [this, ...freed])
+    this.#lifecycle.onDrain(origin, freed)
   }
 
   #onFailure(upstream: Upstream): void {

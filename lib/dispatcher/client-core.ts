@@ -6,19 +6,10 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { type DispatchInput, Request } from '../exchange/request.js'
 import type { Client } from './client.js'
 import { ClientQueue, type ClientQueueListener } from './client-queue.js'
-import type { DispatcherCore } from './core.js'
-import type { Dispatcher } from './dispatcher.js'
+import type { DispatcherCore, DispatcherOwner } from './core.js'
 import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
 import type { Site } from './site.js'
-
-/** The pool that a client belongs to: it is called directly, the events of the client are for users. */
-export interface ClientOwner {
-  onDrain(origin: URL, targets: readonly Dispatcher[]): void
-  onConnect(origin: URL, targets: readonly Dispatcher[]): void
-  onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void
-  onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void
-}
 
 /** The private side of a Client: its queue, its events, its place in a pool. */
 export class ClientCore implements DispatcherCore, ClientQueueListener {
@@ -27,7 +18,6 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly #lifecycle: Lifecycle
   readonly #site: Site
   #needDrain = false
-  #owner: ClientOwner | null = null
   #onTornDown: (() => void) | null = null
   #onRest: (() => void) | null = null
 
@@ -55,11 +45,8 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.queue.countIn(tally)
   }
 
-  /** Notifies `owner` of events. Returns false when the client has an owner already. */
-  belongTo(owner: ClientOwner): boolean {
-    if (this.#owner !== null) return false
-    this.#owner = owner
-    return true
+  belongTo(owner: DispatcherOwner): boolean {
+    return this.#lifecycle.belongTo(owner)
   }
 
   /** Calls `onRest` each time that nothing is queued, in flight or being opened. */
@@ -124,34 +111,27 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   // What the queue reports
 
   onProgress(): void {
-    const { url } = this.#site
     if (this.#needDrain && !this.queue.busy) {
       this.#needDrain = false
-      this.#owner?.onDrain(url, [this.client])
-      if (this.client.listenerCount('drain') > 0) this.client.emit('drain', url, [this.client])
+      this.#lifecycle.onDrain(this.#site.url, [])
     }
     this.#checkRest()
     this.#lifecycle.settle()
   }
 
   onConnected(): void {
-    const { url } = this.#site
-    this.#owner?.onConnect(url, [this.client])
-    this.client.emit('connect', url, [this.client])
+    this.#lifecycle.onConnect(this.#site.url, [])
     this.#checkRest()
   }
 
   onDisconnected(error: Error): void {
     const { url } = this.#site
     debug?.(`disconnected from ${url.host}`, error)
-    this.#owner?.onDisconnect(url, [this.client], error)
-    this.client.emit('disconnect', url, [this.client], error)
+    this.#lifecycle.onDisconnect(url, [], error)
   }
 
   onConnectionError(error: Error): void {
-    const { url } = this.#site
-    this.#owner?.onConnectionError(url, [this.client], error)
-    this.client.emit('connectionError', url, [this.client], error)
+    this.#lifecycle.onConnectionError(this.#site.url, [], error)
   }
 
   onSocketClosed(): void {
@@ -161,7 +141,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   }
 
   onHandlerError(error: unknown): void {
-    this.#lifecycle.reportHandlerError(error)
+    this.#lifecycle.onHandlerError(error)
   }
 
   #checkRest(): void {

@@ -9,6 +9,7 @@ import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { serverNamesOf } from '../transport/connect.js'
+import { afterEvents } from './events.js'
 import type { Site } from './site.js'
 
 /** What a client's queue reports. */
@@ -140,8 +141,11 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   #pass(exchange: Exchange): void {
     this.#pumping = true
-    this.#connection?.send(exchange, this.#pipelining === 0)
-    this.#pumping = false
+    try {
+      this.#connection?.send(exchange, this.#pipelining === 0)
+    } finally {
+      this.#pumping = false
+    }
     if (this.#waiting.size > 0) this.pump()
   }
 
@@ -149,6 +153,14 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   pump(): void {
     if (this.#pumping || this.#halted) return
     this.#pumping = true
+    try {
+      this.#sendWaiting()
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  #sendWaiting(): void {
     for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
       if (this.#isNamedOtherwise(next) && !this.#retire()) break
       if (this.#connection === null) this.#connect(next.request.hostHeader, next.watch === null ? null : {})
@@ -165,7 +177,6 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       this.#tally?.add('pending', -1)
       connection.send(next, this.#pipelining === 0)
     }
-    this.#pumping = false
   }
 
   /** What a server proved of itself by its certificate it proved for one name (RFC 9110 §4.3.4). */
@@ -199,9 +210,9 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   #tellOpened(error: Error | null): void {
-    const expecting = this.#expecting
+    const expecting = this.#expecting ?? []
     this.#expecting = null
-    for (const opened of expecting ?? []) opened(error === null ? null : replicate(error))
+    tellOpened(expecting, error)
   }
 
   /** Closes the connection if nothing needs it now. */
@@ -304,8 +315,10 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   onConnectFailed(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return
     this.#connection = null
-    this.#tellOpened(error)
+    const expecting = this.#expecting
+    this.#expecting = null
     this.#listener.onConnectionError(error)
+    if (expecting !== null) afterEvents(() => tellOpened(expecting, error))
     this.#failWaiting(error, true)
     this.#listener.onProgress()
   }
@@ -363,4 +376,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   onHandlerError(error: unknown): void {
     this.#listener.onHandlerError(error)
   }
+}
+
+function tellOpened(expecting: readonly Opened[], error: Error | null): void {
+  for (const opened of expecting) opened(error === null ? null : replicate(error))
 }

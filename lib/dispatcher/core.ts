@@ -24,6 +24,20 @@ export interface DispatcherCore {
   closeIdle?(): void
   /** Takes the places of its connections from `budget`. */
   limitBy?(budget: ConnectionBudget): void
+  /** Notifies `owner` directly from now on. Returns false when it has an owner already. */
+  belongTo?(owner: DispatcherOwner): boolean
+}
+
+/** What a dispatcher is part of: a pool, a balancer, an agent. */
+export interface DispatcherOwner {
+  onDrain(origin: URL, targets: readonly Dispatcher[]): void
+  onConnect(origin: URL, targets: readonly Dispatcher[]): void
+  onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void
+  onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void
+  /** It was closed or destroyed, and accepts no more requests. */
+  onClosed(): void
+  /** A handler threw in its last callback, and nothing listens for `error` so far. */
+  onHandlerError(error: unknown): void
 }
 
 const cores = new WeakMap<Dispatcher, DispatcherCore>()
@@ -55,8 +69,17 @@ export async function endQuietly(end: () => unknown): Promise<void> {
   } catch {}
 }
 
+/** Notifies `owner` of what happens to its part: directly, or by the events of what another library made. */
+export function own(part: Dispatcher, owner: DispatcherOwner): void {
+  if (coreOf(part)?.belongTo?.(owner) === true) return
+  part.on('drain', (origin, targets = []) => owner.onDrain(origin, targets))
+  part.on('connect', (origin, targets) => owner.onConnect(origin, targets))
+  part.on('disconnect', (origin, targets, error) => owner.onDisconnect(origin, targets, error))
+  part.on('connectionError', (origin, targets, error) => owner.onConnectionError(origin, targets, error))
+}
+
 /** Closes the idle connections of a dispatcher that can do so. */
 export function closeIdle(dispatcher: Dispatcher): void {
-  const own = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })
-  own.closeIdle?.()
+  const closing = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })
+  closing.closeIdle?.()
 }

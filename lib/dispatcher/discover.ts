@@ -1,3 +1,4 @@
+import { reportUncaught } from '../base/gate.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
 import { coreOf } from './core.js'
@@ -25,7 +26,7 @@ export interface Discovery {
  * Adds and removes upstreams of a pool as the source says, until the pool is closed or destroyed. When the source fails
  * or ends, upstreams stay as last known. Ours.
  * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source. What
- *   it throws becomes a warning of the process. Default: nobody is told.
+ *   it throws is an uncaught exception. Default: nobody is told.
  * @throws {InvalidArgumentError} no pool, no async iterable, or no function
  */
 export function discover(
@@ -99,7 +100,7 @@ class Following {
 
   #tell(error: unknown): void {
     const told = async () => this.#onError(error)
-    told().catch((thrown) => process.emitWarning(`onError of discover threw: ${String(thrown)}`, 'SluiceWarning'))
+    told().catch(reportUncaught)
   }
 
   #apply(change: UpstreamChange): void {

@@ -11,7 +11,9 @@ import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js
 import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
+import { chain } from './chain.js'
 import { coreOf, originOf, setCore } from './core.js'
+import { refuse } from './refuse.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
@@ -32,9 +34,9 @@ export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
  */
 export class Dispatcher extends EventEmitter {
   /**
-   * Sends a request and tells `handler` of all that happens.
+   * Sends a request and notifies `handler` of all that happens, bad options included.
    * @returns false when the dispatcher is busy: exactly one `drain` follows
-   * @throws {InvalidArgumentError} an option or the handler is not what is documented
+   * @throws {InvalidArgumentError} the handler is not usable
    * @throws {NotSupportedError} the dispatcher has no `dispatch` of its own
    */
   dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
@@ -133,13 +135,7 @@ export class Dispatcher extends EventEmitter {
    * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): Dispatcher.ComposedDispatcher {
-    let dispatch: Dispatch = (options, handler) => this.dispatch(options, handler)
-    for (const interceptor of interceptors.flat() as DispatchInterceptor[]) {
-      if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
-      dispatch = interceptor(dispatch)
-      if (typeof dispatch !== 'function') throw invalidOption('what an interceptor returns', 'a function', dispatch)
-    }
-    return new ComposedDispatcher(this, dispatch)
+    return new ComposedDispatcher(this, chain(this, interceptors.flat()))
   }
 }
 
@@ -268,6 +264,9 @@ export class ComposedDispatcher extends Dispatcher {
   }
 
   override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
+    if (typeof options !== 'object' || options === null) {
+      return refuse(invalidOption('options', 'an object', options), handler)
+    }
     return this.#dispatch(withDeadline(withOrigin(this.#base, unpolluted(options))), handler)
   }
 

@@ -1,14 +1,13 @@
-import type { EventEmitter } from 'node:events'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { type DispatcherCore, setCore } from './core.js'
+import { type DispatcherCore, type DispatcherOwner, setCore } from './core.js'
 import {
   type ConnectListener,
   Dispatcher,
@@ -16,7 +15,9 @@ import {
   type Elsewhere,
   type ErrorListener,
 } from './dispatcher.js'
+import { emit, emitInOrder, emitLater, emitPending } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
+import { refuse } from './refuse.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
@@ -54,9 +55,11 @@ export interface LifecycleDispatcher {
 }
 
 /** Open, closed, destroyed: the one way there for all dispatchers. */
-export class Lifecycle {
+export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   #core: DispatcherCore | null = null
   #dispatcher: LifecycleDispatcher | null = null
+  /** What the dispatcher is part of. */
+  #owner: DispatcherOwner | null = null
   #closed = false
   #destroyed = false
   #finished = false
@@ -85,9 +88,13 @@ export class Lifecycle {
 
   dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
-    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    if (this.#closed) return this.#refuse(options, handler)
-    return (this.#core as DispatcherCore).send(unpolluted(options), handler)
+    try {
+      if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+      if (this.#closed) throw this.#closedError(options)
+      return (this.#core as DispatcherCore).send(unpolluted(options), handler)
+    } catch (error) {
+      return refuse(error as Error, handler, (thrown) => this.onHandlerError(thrown))
+    }
   }
 
   /** To be called when something ended: the last one lets {@link close} finish. */
@@ -96,11 +103,47 @@ export class Lifecycle {
     if (this.#core?.isSettled() === true) this.destroy(new ClientClosedError(), () => {})
   }
 
-  /** An `error` event without a listener would end the process for one bad handler. */
-  reportHandlerError(error: unknown): void {
-    const emitter = this.#dispatcher as EventEmitter
-    if (emitter.listenerCount('error') > 0) emitter.emit('error', error)
-    else process.emitWarning(`A handler threw in its last callback: ${String(error)}`, 'SluiceWarning')
+  /** Becomes part of `owner`. Returns false when it is part of another. */
+  belongTo(owner: DispatcherOwner): boolean {
+    if (this.#owner !== null) return false
+    this.#owner = owner
+    return true
+  }
+
+  // Events of the dispatcher: `parts` are the targets below it. An owner is called at once, listeners when it is their turn.
+
+  onDrain(origin: URL, parts: readonly Dispatcher[]): void {
+    const dispatcher = this.#dispatcher as LifecycleDispatcher
+    if (this.#owner === null && dispatcher.listenerCount('drain') === 0) return
+    const targets = [dispatcher, ...parts]
+    this.#owner?.onDrain(origin, targets)
+    emit(dispatcher, 'drain', origin, targets)
+  }
+
+  onConnect(origin: URL, parts: readonly Dispatcher[]): void {
+    const targets = [this.#dispatcher as LifecycleDispatcher, ...parts]
+    this.#owner?.onConnect(origin, targets)
+    emitInOrder(this.#dispatcher as LifecycleDispatcher, 'connect', origin, targets)
+  }
+
+  onDisconnect(origin: URL, parts: readonly Dispatcher[], error: Error): void {
+    const targets = [this.#dispatcher as LifecycleDispatcher, ...parts]
+    this.#owner?.onDisconnect(origin, targets, error)
+    emitLater(this.#dispatcher as LifecycleDispatcher, 'disconnect', origin, targets, error)
+  }
+
+  onConnectionError(origin: URL, parts: readonly Dispatcher[], error: Error): void {
+    const targets = [this.#dispatcher as LifecycleDispatcher, ...parts]
+    this.#owner?.onConnectionError(origin, targets, error)
+    emitLater(this.#dispatcher as LifecycleDispatcher, 'connectionError', origin, targets, error)
+  }
+
+  /** What a handler threw in its last callback goes to listeners of `error`, or is an uncaught exception. */
+  onHandlerError(error: unknown): void {
+    const dispatcher = this.#dispatcher as LifecycleDispatcher
+    if (dispatcher.listenerCount('error') > 0) emit(dispatcher, 'error', error)
+    else if (this.#owner !== null) this.#owner.onHandlerError(error)
+    else reportUncaught(error)
   }
 
   close(done: Done, fail: (error: Error) => void): void {
@@ -110,6 +153,7 @@ export class Lifecycle {
     if (this.#closed) return
     this.#closed = true
     this.#ending = true
+    this.#owner?.onClosed()
     this.#core?.shutDown()
     // What the caller does in this turn still counts, and its own callbacks run first.
     queueMicrotask(() => this.settle())
@@ -119,8 +163,10 @@ export class Lifecycle {
     if (this.#finished) return queueMicrotask(done)
     this.#await(done)
     if (this.#destroyed) return
+    const wasClosed = this.#closed
     this.#closed = true
     this.#destroyed = true
+    if (!wasClosed) this.#owner?.onClosed()
     const reason = error ?? new ClientDestroyedError()
     queueMicrotask(() => this.#core?.tearDown(reason, () => this.#finish()))
   }
@@ -128,6 +174,7 @@ export class Lifecycle {
   #finish(): void {
     if (this.#finished) return
     this.#finished = true
+    emitPending(this.#dispatcher as LifecycleDispatcher)
     for (const done of this.#waiting ?? []) queueMicrotask(done)
     this.#waiting = null
   }
@@ -137,19 +184,12 @@ export class Lifecycle {
     this.#waiting.push(done)
   }
 
-  /** Answers true: no `drain` will follow. */
-  #refuse(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #closedError(options: DispatchInput): Error {
     const error = this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
     locate(error, UNSENT)
     if (typeof options.path === 'string') locate(error, { path: options.path })
     if (typeof options.method === 'string') locate(error, { method: options.method })
-    const adapted = adaptHandler(handler, false)
-    try {
-      adapted.onResponseError?.(refusedController(error), error)
-    } catch (thrown) {
-      this.reportHandlerError(thrown)
-    }
-    return true
+    return error
   }
 }
 
@@ -211,19 +251,5 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     if (typeof told !== 'function') throw invalidOption('callback', 'a function', told)
     const tell = inScope(told as (error: null) => void)
     this.#lifecycle.destroy(reason, () => tell(null))
-  }
-}
-
-/** For a handler whose request was never taken in. */
-function refusedController(reason: Error) {
-  return {
-    aborted: true,
-    paused: false,
-    reason,
-    rawHeaders: null,
-    rawTrailers: null,
-    abort() {},
-    pause() {},
-    resume() {},
   }
 }

@@ -2,8 +2,8 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
-import { ClientCore, type ClientOwner } from './client-core.js'
-import { coreOf } from './core.js'
+import { ClientCore } from './client-core.js'
+import { coreOf, type DispatcherOwner, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Waiting } from './waiting.js'
 
@@ -17,10 +17,13 @@ export interface MemberListener {
   onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberExpired(member: Member): void
   onMemberResting(member: Member): void
+  /** Its dispatcher was closed or destroyed, by whomever. */
+  onMemberClosed(member: Member): void
+  onHandlerError(error: unknown): void
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
-export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
+export class Member implements QueueNode<Member>, AlarmListener, DispatcherOwner {
   previous: Member | null = null
   next: Member | null = null
   queue: unknown = null
@@ -40,8 +43,7 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     const client = core instanceof ClientCore ? core : null
     this.client = client
     client?.countIn(part.tally)
-    // Events of a composed dispatcher are its base's: only a Client that is nobody else's speaks directly.
-    if (client === null || client.client !== dispatcher || !client.belongTo(this)) this.#listen()
+    own(dispatcher, this)
     this.#ttl = part.ttl === null ? null : new Alarm(this)
     this.#ttl?.set(part.ttl as number)
   }
@@ -49,14 +51,6 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
   /** Tells the listener each time that it has nothing to do. */
   tellRest(): void {
     this.client?.whenResting(() => this.#listener.onMemberResting(this))
-  }
-
-  #listen(): void {
-    const { dispatcher } = this
-    dispatcher.on('drain', (origin, targets) => this.onDrain(origin, targets))
-    dispatcher.on('connect', (origin, targets) => this.onConnect(origin, targets))
-    dispatcher.on('disconnect', (...event) => this.onDisconnect(...event))
-    dispatcher.on('connectionError', (...event) => this.onConnectionError(...event))
   }
 
   /** It has a connection, or opens one. */
@@ -74,12 +68,20 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     return this.#busy
   }
 
-  /** Hands a request over. Returns false when it is busy now. */
-  give(waiting: Waiting): boolean {
-    const room =
-      waiting instanceof Exchange ? (this.client as ClientCore).admit(waiting) : waiting.dispatchTo(this.dispatcher)
-    this.#set(!room)
-    return room
+  /** Counts as busy from now on: what a handler sends while this one is given its request goes elsewhere. */
+  reserve(): void {
+    this.#set(true)
+  }
+
+  /** Hands a request over. Afterwards the member is busy if it can take no more. */
+  give(waiting: Waiting): void {
+    let room = true
+    try {
+      room =
+        waiting instanceof Exchange ? (this.client as ClientCore).admit(waiting) : waiting.dispatchTo(this.dispatcher)
+    } finally {
+      this.#set(!room)
+    }
   }
 
   /** Takes no more requests, and ends when those it has have ended. */
@@ -104,7 +106,7 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
     this.#listener.onBusyCount(busy ? 1 : -1)
   }
 
-  onDrain(_origin: URL, targets: readonly Dispatcher[] = []): void {
+  onDrain(_origin: URL, targets: readonly Dispatcher[]): void {
     this.#set(false)
     this.#listener.onMemberFree(this, targets)
   }
@@ -121,5 +123,13 @@ export class Member implements QueueNode<Member>, AlarmListener, ClientOwner {
 
   onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void {
     this.#listener.onMemberConnectionError(this, origin, { targets, error })
+  }
+
+  onClosed(): void {
+    this.#listener.onMemberClosed(this)
+  }
+
+  onHandlerError(error: unknown): void {
+    this.#listener.onHandlerError(error)
   }
 }

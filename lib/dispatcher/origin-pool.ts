@@ -10,7 +10,7 @@ export abstract class OriginPool extends LifecycleDispatcher {
   constructor(parts: PoolParts) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    this.#base = new PoolBase(this, lifecycle, parts)
+    this.#base = new PoolBase(lifecycle, parts)
     lifecycle.begin(this, this.#base)
   }
 

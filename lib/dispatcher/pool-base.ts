@@ -9,7 +9,7 @@ import { type DispatchInput, Request, type RequestDefaults } from '../exchange/r
 import { Client } from './client.js'
 import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
 import type { ConnectionBudget, Spender } from './connection-budget.js'
-import { closeIdle, type DispatcherCore } from './core.js'
+import { closeIdle, type DispatcherCore, type DispatcherOwner } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
@@ -32,7 +32,6 @@ export interface PoolParts {
 
 /** The private side of the pools of one origin: members, their queue, their events, their end. */
 export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spender {
-  readonly #pool: Dispatcher
   readonly #lifecycle: Lifecycle
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
@@ -56,8 +55,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   #emptied = false
 
   /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-  constructor(pool: Dispatcher, lifecycle: Lifecycle, parts: PoolParts) {
-    this.#pool = pool
+  constructor(lifecycle: Lifecycle, parts: PoolParts) {
     this.#lifecycle = lifecycle
     this.#url = parseOrigin(parts.url)
     const resolved = resolvePoolOptions(parts.options)
@@ -132,6 +130,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
       this.#tally.add('queued', 1)
       waiting.queued()
     }
+    // Handlers may have sent others while a member was reserved that has capacity after all.
+    if (this.#waiting.size > 0 && !this.#exhausted) this.#serve()
     if (this.#waiting.size === 0 && !this.#exhausted) return true
     this.#needDrain = true
     return false
@@ -177,8 +177,13 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   #offer(waiting: Waiting): boolean {
     const member = this.#picker.pick(this.#full) ?? (this.#full ? null : this.#join()) ?? this.#picker.pick(this.#full)
     if (member === null) return false
-    member.give(waiting)
+    member.reserve()
     this.#picker.used(member)
+    try {
+      member.give(waiting)
+    } finally {
+      if (!member.busy && this.#members.has(member)) this.#picker.freed(member)
+    }
     return true
   }
 
@@ -187,7 +192,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     try {
       return this.#offer(waiting)
     } catch (error) {
-      this.#lifecycle.reportHandlerError(error)
+      this.#lifecycle.onHandlerError(error)
       return true
     }
   }
@@ -220,12 +225,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     }
   }
 
-  /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
-  #serve(freed: readonly Dispatcher[] = []): void {
-    if (this.#serving) return
-    this.#serving = true
-    while (this.#waiting.head !== null) {
-      if (this.#exhausted) break
+  #assign(): void {
+    while (this.#waiting.head !== null && !this.#exhausted) {
       const next = this.#waiting.shift() as Waiting
       this.#tally.add('queued', -1)
       // Its handler hears of its end just now, and made room.
@@ -234,12 +235,26 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
       this.#tally.add('queued', 1)
       break
     }
-    this.#serving = false
+  }
+
+  /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
+  #serve(freed: readonly Dispatcher[] = []): void {
+    if (this.#serving) return
+    this.#serving = true
+    try {
+      this.#assign()
+    } finally {
+      this.#serving = false
+    }
     if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
       this.#needDrain = false
-      if (this.#pool.listenerCount('drain') > 0) this.#pool.emit('drain', this.#url, [this.#pool, ...freed])
+      this.#lifecycle.onDrain(this.#url, freed)
     }
     if (this.#lifecycle.closed) this.#dismiss()
+  }
+
+  belongTo(owner: DispatcherOwner): boolean {
+    return this.#lifecycle.belongTo(owner)
   }
 
   #fill(): void {
@@ -302,7 +317,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     }
     if (this.#needDrain) {
       this.#needDrain = false
-      this.#pool.emit('drain', this.#url, [this.#pool])
+      this.#lifecycle.onDrain(this.#url, [])
     }
     Promise.all(members).then(done, done)
   }
@@ -321,24 +336,30 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   }
 
   onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {
-    this.#pool.emit('connect', origin, [this.#pool, ...targets])
+    this.#lifecycle.onConnect(origin, targets)
   }
 
   onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
     this.#refill?.soon()
-    this.#pool.emit('disconnect', origin, [this.#pool, ...targets], error)
+    this.#lifecycle.onDisconnect(origin, targets, error)
   }
 
   /** A client that can not connect makes room for another. */
   onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
     this.#part(member)
-    this.#pool.emit('connectionError', origin, [this.#pool, ...targets], error)
+    this.#lifecycle.onConnectionError(origin, targets, error)
     queueMicrotask(() => this.#serve())
   }
 
   onMemberExpired(member: Member): void {
     this.#part(member)
     this.#serve()
+  }
+
+  onMemberClosed(member: Member): void {
+    if (!this.#members.has(member)) return
+    this.#part(member)
+    queueMicrotask(() => this.#serve())
   }
 
   /** Of more than may be idle, those that have been for longest go. */
@@ -372,6 +393,6 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {
-    this.#lifecycle.reportHandlerError(error)
+    this.#lifecycle.onHandlerError(error)
   }
 }

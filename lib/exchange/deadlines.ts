@@ -1,4 +1,4 @@
-import { Alarm, type AlarmListener, now } from '../base/clock.js'
+import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
 import type { Exchange } from './exchange.js'

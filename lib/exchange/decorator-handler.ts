@@ -10,15 +10,6 @@ export function decorated(handler: DispatchHandler | LegacyDispatchHandler): Dis
   return silent && onError === undefined ? (handler as DispatchHandler) : adaptHandler(handler, false)
 }
 
-/** Tells a handler its last where there is no connection to see to what it throws. */
-export function lastCall(tell: () => void): void {
-  try {
-    tell()
-  } catch (thrown) {
-    process.emitWarning(`A handler threw in its last callback: ${String(thrown)}`, 'SluiceWarning')
-  }
-}
-
 /**
  * Hands every callback on to another handler: the base of handlers that change some of them. Source: undici's
  * `types/handlers.d.ts`.

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
 import { blameCaller, faultOf } from '../errors/faults.js'
 import type { Timings } from '../errors/timings.js'
@@ -36,7 +37,7 @@ export interface Carrier extends Timed {
   onExchangeAborted(exchange: Exchange): void
   onExchangePaused(exchange: Exchange): void
   onExchangeResumed(exchange: Exchange): void
-  /** A handler threw where there is no one left to tell. */
+  /** A handler threw in its last callback. */
   onHandlerError(error: unknown): void
 }
 
@@ -84,6 +85,7 @@ export class Exchange implements QueueNode<Exchange> {
   #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
   #heldEnd: string[] | null = null
+  #hearsQueued: boolean
   readonly #handler: DispatchHandler
   readonly #controller: DispatchController
 
@@ -91,6 +93,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.request = request
     this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
+    this.#hearsQueued = this.#handler.onRequestQueued !== undefined
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     this.watch = request.watch
     traceCreate(this)
@@ -119,18 +122,26 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#rawHeaders
   }
 
-  /** Its handler wants to know of {@link queued}. */
+  /** Whether the handler is still to be notified by {@link queued}. */
   get hearsQueued(): boolean {
-    return this.#handler.onRequestQueued !== undefined
+    return this.#hearsQueued
   }
 
   /** Nobody keeps what {@link data} brings. */
   get borrows(): boolean {
-    return this.done || this.#handler.borrowsChunks === true
+    if (this.done) return true
+    try {
+      return this.#handler.borrowsChunks === true
+    } catch (error) {
+      this.abort(error)
+      return true
+    }
   }
 
-  /** The carrier took it in to wait or to send. */
+  /** A queue accepted it. Notifies the handler the first time: from a pool it goes on to the queue of a client. */
   queued(): void {
+    if (!this.#hearsQueued) return
+    this.#hearsQueued = false
     try {
       this.#handler.onRequestQueued?.(this.#controller)
     } catch (error) {
@@ -206,7 +217,8 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, head.headers(), socket)
     } catch (error) {
-      socket.destroy(toError(error))
+      // Without the error: the handler gets that, and the socket may have no listener for it.
+      socket.destroy()
       return this.#tellError(markCallerOwned(error) as Error)
     }
     traceEnd(this, [])
@@ -237,10 +249,7 @@ export class Exchange implements QueueNode<Exchange> {
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#finish()
-    const { origin, method, path } = this.request
-    const timings = this.watch?.timings
-    const known = timings === undefined ? context : { ...context, timings }
-    this.#tellError(locate(error, { ...known, origin, method, path }))
+    this.#tellError(this.#locate(error, context))
   }
 
   /** Fails it because its dispatcher was destroyed: with an error of its own, or with the one that the caller gave. */
@@ -273,9 +282,14 @@ export class Exchange implements QueueNode<Exchange> {
   #stop(reason: unknown): void {
     if (this.done || this.aborted) return
     this.#reason = reason
-    const carrier = this.carrier
-    this.fail(reason as Error, { phase: this.phase })
-    carrier?.onExchangeAborted(this)
+    this.#finish()
+    const error = this.#locate(reason as Error, { phase: this.phase })
+    try {
+      // First: the statistics that the handler may read are right then.
+      this.carrier?.onExchangeAborted(this)
+    } finally {
+      this.#tellError(error)
+    }
   }
 
   pause(): void {
@@ -311,12 +325,19 @@ export class Exchange implements QueueNode<Exchange> {
     this.watch?.note('end')
   }
 
+  #locate(error: Error, context: ErrorContext): Error {
+    const { origin, method, path } = this.request
+    const timings = this.watch?.timings
+    return locate(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
+  }
+
   #tellError(error: Error): void {
     traceError(this, toError(error))
     try {
       this.#handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {
-      this.carrier?.onHandlerError(thrown)
+      if (this.carrier === null) reportUncaught(thrown)
+      else this.carrier.onHandlerError(thrown)
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
+import { callUser } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
-import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
+import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -177,7 +178,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   }
 
   #tell(error: Error): void {
-    lastCall(() => super.onResponseError(this.#controller, error))
+    callUser(() => super.onResponseError(this.#controller, error))
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { callUser } from '../base/gate.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
-import { DecoratorHandler, lastCall } from '../exchange/decorator-handler.js'
+import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -267,7 +268,7 @@ class DNSHandler extends DecoratorHandler {
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
-    lastCall(() => super.onResponseError(this.#controller, error))
+    callUser(() => super.onResponseError(this.#controller, error))
   }
 }
 

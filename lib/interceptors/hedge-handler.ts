@@ -1,11 +1,11 @@
 import { builtin } from '../base/builtin.js'
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
+import { callUser } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import { deadlineOf } from '../exchange/deadlines.js'
-import { lastCall } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -223,7 +223,7 @@ export class Hedge implements AlarmListener {
   }
 
   #tellError(error: Error): void {
-    lastCall(() => this.#handler.onResponseError?.(this.#controller, error))
+    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }
 

@@ -1,4 +1,5 @@
-import { ComposedDispatcher, type Dispatcher } from '../dispatcher/dispatcher.js'
+import { chain } from '../dispatcher/chain.js'
+import { ComposedDispatcher, type Dispatcher, type DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { budgetOf, retrying } from './retry.js'
 import { type RetryAllInput, resolveRetryOptions } from './retry-options.js'
@@ -13,13 +14,7 @@ export class RetryAgent extends ComposedDispatcher {
   constructor(dispatcher: Dispatcher, options: RetryAllInput = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
-    super(
-      dispatcher,
-      retrying(
-        (request, handler) => dispatcher.dispatch(request, handler),
-        budgetOf(options),
-        () => options,
-      ),
-    )
+    const retry: DispatchInterceptor = (dispatch) => retrying(dispatch, budgetOf(options), () => options)
+    super(dispatcher, chain(dispatcher, [retry]))
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
+import { callUser } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
@@ -372,13 +373,9 @@ export class RetryHandler implements DispatchHandler {
     this.#tellError(error)
   }
 
-  /** Mostly there is nobody above that could be told what a handler throws at its end. */
+  /** A timer or a callback of the user may have called: what the handler throws has no caller. */
   #tellError(error: Error): void {
-    try {
-      this.#handler.onResponseError?.(this.#controller, error)
-    } catch (thrown) {
-      process.emitWarning(`A handler threw in its last callback: ${String(thrown)}`, 'SluiceWarning')
-    }
+    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }
 

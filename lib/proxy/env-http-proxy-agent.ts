@@ -9,7 +9,7 @@ import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
 import { ProxyAgent } from './proxy-agent.js'
 import type { DocumentedProxyOptions, ProxyAgentOptions } from './proxy-options.js'
-import { relay } from './relay.js'
+import { relayAgent } from './relay.js'
 
 /**
  * Options of an EnvHttpProxyAgent: those of the ProxyAgents and of the Agent within, and these. An empty string stands
@@ -63,7 +63,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     // One budget for all of them: the limit is that of the process, whichever way a request takes.
     const budget = budgetOf(maxTotalConnections)
     if (budget !== null) for (const agent of this.#agents) coreOf(agent)?.limitBy?.(budget)
-    for (const agent of this.#agents) relay(agent, this, { targets: ([, ...targets]) => [this, ...targets] })
+    for (const agent of this.#agents) relayAgent(agent, lifecycle)
   }
 
   /** Statistics by origin; of one that is reached in both ways, those through the proxy. */

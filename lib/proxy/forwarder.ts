@@ -14,7 +14,7 @@ import type { DispatchOptions } from '../exchange/request.js'
 import { flattenHeaders } from '../wire/headers.js'
 import { authenticationRequired, type Route } from './failure.js'
 import { holds, without } from './proxy-options.js'
-import { relay } from './relay.js'
+import { relayAs } from './relay.js'
 
 /** Sends the requests of one `http:` origin to a proxy, in absolute form (RFC 9112 §3.2.2). */
 export class Forwarder extends Dispatcher {
@@ -30,7 +30,7 @@ export class Forwarder extends Dispatcher {
     this.#proxy = part.proxy
     this.#headers = part.headers
     this.#inner = part.inner
-    relay(part.inner, this, { origin, targets: (targets) => targets })
+    relayAs(origin, part.inner, this)
     const inner = coreOf(part.inner)
     if (inner !== null) setCore(this, this.#coreOver(inner))
   }

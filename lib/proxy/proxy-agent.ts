@@ -29,7 +29,7 @@ import {
   type ResolvedProxyOptions,
   resolveProxyOptions,
 } from './proxy-options.js'
-import { relay } from './relay.js'
+import { relayAgent } from './relay.js'
 import { Tunnels } from './tunnel.js'
 
 /**
@@ -73,7 +73,7 @@ export class ProxyAgent extends LifecycleDispatcher {
       throw new InvalidArgumentError('clientFactory must return a Dispatcher')
     }
     this.#tunnels = tunnelsThrough(this.#client, resolved)
-    relay(this.#agent, this, { targets: ([, ...targets]) => [this, ...targets] })
+    relayAgent(this.#agent, lifecycle)
   }
 
   /** Statistics by origin: the connections are tunnels, or connections to the proxy. */

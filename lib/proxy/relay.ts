@@ -1,25 +1,31 @@
+import { reportUncaught } from '../base/gate.js'
+import { own } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { emit } from '../dispatcher/events.js'
+import type { Lifecycle } from '../dispatcher/lifecycle.js'
 
-/** How what is told of changes on its way. */
-export interface View {
-  /** Whose events they are; default: the origin as it is told. */
-  origin?: URL
-  /** Who stands where `from` stood among the targets. */
-  targets(targets: readonly Dispatcher[]): readonly Dispatcher[]
+/** Has the dispatcher of `lifecycle` emit what `agent` reports, in its place among the targets. */
+export function relayAgent(agent: Dispatcher, lifecycle: Lifecycle): void {
+  own(agent, {
+    onDrain: (origin, [, ...targets]) => lifecycle.onDrain(origin, targets),
+    onConnect: (origin, [, ...targets]) => lifecycle.onConnect(origin, targets),
+    onDisconnect: (origin, [, ...targets], error) => lifecycle.onDisconnect(origin, targets, error),
+    onConnectionError: (origin, [, ...targets], error) => lifecycle.onConnectionError(origin, targets, error),
+    // An end that the owner did not bring about is heard of with the next request.
+    onClosed() {},
+    onHandlerError: (error) => lifecycle.onHandlerError(error),
+  })
 }
 
-/** Tells on `to` what happens to `from`. */
-export function relay(from: Dispatcher, to: Dispatcher, view: View): void {
-  from.on('drain', (origin, targets = []) => {
-    to.emit('drain', view.origin ?? origin, view.targets(targets))
-  })
-  from.on('connect', (origin, targets) => {
-    to.emit('connect', view.origin ?? origin, view.targets(targets))
-  })
-  from.on('disconnect', (origin, targets, error) => {
-    to.emit('disconnect', view.origin ?? origin, view.targets(targets), error)
-  })
-  from.on('connectionError', (origin, targets, error) => {
-    to.emit('connectionError', view.origin ?? origin, view.targets(targets), error)
+/** Has `forwarder` emit what `inner` reports, as of `origin`. */
+export function relayAs(origin: URL, inner: Dispatcher, forwarder: Dispatcher): void {
+  own(inner, {
+    onDrain: (_, targets) => emit(forwarder, 'drain', origin, targets),
+    onConnect: (_, targets) => emit(forwarder, 'connect', origin, targets),
+    onDisconnect: (_, targets, error) => emit(forwarder, 'disconnect', origin, targets, error),
+    onConnectionError: (_, targets, error) => emit(forwarder, 'connectionError', origin, targets, error),
+    // An end that the owner did not bring about is heard of with the next request.
+    onClosed() {},
+    onHandlerError: reportUncaught,
   })
 }

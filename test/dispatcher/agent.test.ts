@@ -2,7 +2,7 @@ import net from 'node:net'
 import t from 'tap'
 import { Agent, Client, Pool } from '../../lib/index.js'
 import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { refusal } from '../servers/recorder.js'
 
 t.test('a dispatcher per origin, closed when idle and without connections', async (t) => {
   const origins = await Promise.all(
@@ -53,8 +53,8 @@ t.test('factory, connections, maxOrigins and bad input', async (t) => {
   await (await agent.request(get)).body.dump()
   t.equal(made.length, 1)
   await t.rejects(agent.request({ ...get, origin: 'http://other.test' }), { code: 'UND_ERR_MAX_ORIGINS_REACHED' })
-  t.throws(() => agent.dispatch({ path: '/', method: 'GET' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
-  t.throws(() => agent.dispatch({ ...get, origin: 'nonsense' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(agent, { path: '/', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(agent, { ...get, origin: 'nonsense' }), { code: 'UND_ERR_INVALID_ARG' })
   await agent.close()
   const single = new Agent({ connections: 1 })
   const [, targets] = await Promise.all([
@@ -67,7 +67,7 @@ t.test('factory, connections, maxOrigins and bad input', async (t) => {
     t.throws(() => new Agent(options as never), { code: 'UND_ERR_INVALID_ARG' }, JSON.stringify(options))
   }
   const bad = new Agent({ factory: () => null as never })
-  t.throws(() => bad.dispatch(get, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(bad, get), { code: 'UND_ERR_INVALID_ARG' })
   await origin.close()
 })
 

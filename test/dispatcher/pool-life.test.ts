@@ -159,7 +159,7 @@ for (const pipelining of [1, 10]) {
     }
     await all
     t.match(pool.stats, { connected: 2, free: 2, size: 0 })
-    t.equal(errors.length, 2)
+    await until(() => errors.length === 2)
     t.match(errors[0], { name: 'InformationalError', message: /idle/ })
     await until(() => origin.sockets.size === 2)
     const next = [ask(pool), ask(pool)]

@@ -13,7 +13,7 @@ import {
 } from '../../lib/index.js'
 import fc from '../property.js'
 import { event, httpOrigin, listen, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { Recorder, refusal } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 
@@ -177,7 +177,7 @@ t.test('the second example: a factory with interceptors', async (t) => {
   t.strictSame({ ...pool.stats }, none)
   await origin.close()
   const bad = new Pool('http://localhost', { factory: () => null as never })
-  t.throws(() => bad.dispatch(get, new Recorder()), errors.InvalidArgumentError)
+  t.match(refusal(bad, get), { code: 'UND_ERR_INVALID_ARG' })
 })
 
 t.test('events name pool and client', async (t) => {
@@ -293,7 +293,7 @@ t.test('options', async (t) => {
   }
   t.throws(() => new Pool('http://localhost/path'), { code: 'UND_ERR_INVALID_ARG' })
   const pool = new Pool('http://localhost', { connections: null, clientTtl: null })
-  t.throws(() => pool.dispatch({ path: 'x', method: 'GET' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(pool, { path: 'x', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
   await pool.close()
 })
 

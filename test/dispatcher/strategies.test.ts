@@ -8,7 +8,7 @@ import {
   type UpstreamPicker,
 } from '../../lib/index.js'
 import { httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { Recorder, refusal } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 
@@ -105,7 +105,7 @@ t.test('a picker of your own hears of each request once', async (t) => {
   const recorder = new Recorder((name, controller) => name === 'head 200' && controller.abort())
   pool.dispatch({ ...get, path: '/hang' }, recorder)
   await recorder.ended
-  t.throws(() => pool.dispatch({ ...get, path: 'no path' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(pool, { ...get, path: 'no path' }), { code: 'UND_ERR_INVALID_ARG' })
   t.strictSame(picker.heard.splice(0), [
     ['started', 1],
     [true, 1, true, false],
@@ -117,7 +117,7 @@ t.test('a picker of your own hears of each request once', async (t) => {
     [true, 1, false, true],
   ])
   picker.pick = () => ({ origin: 'http://x', weight: 1 })
-  t.throws(() => pool.dispatch(get, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(pool, get), { code: 'UND_ERR_INVALID_ARG' })
   await pool.close()
   t.equal(picker.all.length, 0)
 })

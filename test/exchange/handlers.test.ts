@@ -136,7 +136,7 @@ t.test('a handler that throws ends its own request and nothing else', async (t) 
   client.dispatch(get, recorder)
   t.equal((await thrown)[0].message, 'in the last callback')
   t.ok(recorder.error instanceof errors.RequestAbortedError)
-  const warned = event<[Error]>(process, 'warning')
+  const uncaught = event<[Error]>(process, 'uncaughtException')
   client.dispatch(
     get,
     new Recorder((name, controller) => {
@@ -144,7 +144,7 @@ t.test('a handler that throws ends its own request and nothing else', async (t) 
       if (name === 'error') throw new Error('unheard')
     }),
   )
-  t.match((await warned)[0].message, /unheard/)
+  t.match((await uncaught)[0].message, /unheard/)
   await client.close()
   await origin.close()
 })

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { BalancedPool, Client, interceptors, Pool, type Timings } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { Recorder, refusal } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 const generous = { ratio: 1, minPerSecond: 1000 }
@@ -414,6 +414,6 @@ t.test('options', async (t) => {
   }
   t.throws(() => interceptors.hedge(undefined as never), { code: 'UND_ERR_INVALID_ARG' })
   const hedged = new Client('http://localhost:1').compose(interceptors.hedge(soon))
-  t.throws(() => hedged.dispatch({ ...get, path: 'x y' }, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+  t.match(refusal(hedged, { ...get, path: 'x y' }), { code: 'UND_ERR_INVALID_ARG' })
   await hedged.destroy()
 })

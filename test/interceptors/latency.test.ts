@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { Client, interceptors, LatencyRecorder, Pool, type Timings } from '../../lib/index.js'
 import { httpOrigin, rawOrigin } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { refusal } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 
@@ -76,7 +76,7 @@ t.test('what is no recorder, and what can not be filled in', async (t) => {
   }
   const client = new Client('http://localhost:1').compose(interceptors.latency(new LatencyRecorder()))
   for (const timings of ['x', Object.freeze({})] as never[]) {
-    t.throws(() => client.dispatch({ ...get, timings } as never, new Recorder()), { code: 'UND_ERR_INVALID_ARG' })
+    t.match(refusal(client, { ...get, timings }), { code: 'UND_ERR_INVALID_ARG' })
   }
   await client.destroy()
 })

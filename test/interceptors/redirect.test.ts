@@ -14,7 +14,7 @@ import {
   RedirectHandler,
 } from '../../lib/index.js'
 import { httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
-import { Recorder } from '../servers/recorder.js'
+import { Recorder, refusal } from '../servers/recorder.js'
 
 interface Seen {
   method: string
@@ -500,9 +500,7 @@ t.test('RedirectHandler, as it is documented', async (t) => {
   }
   t.throws(() => RedirectHandler.buildDispatch(client, -1), { code: 'UND_ERR_INVALID_ARG', message: /maxRedirections/ })
   t.throws(() => interceptors.redirect({ maxRedirections: 0.5 }), { code: 'UND_ERR_INVALID_ARG' })
-  t.throws(() => client.compose(follow).dispatch({ ...options, maxRedirections: -1 } as DispatchOptions, recorder), {
-    code: 'UND_ERR_INVALID_ARG',
-  })
+  t.match(refusal(client.compose(follow), { ...options, maxRedirections: -1 }), { code: 'UND_ERR_INVALID_ARG' })
   await client.close()
   await origin.close()
 })

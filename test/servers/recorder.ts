@@ -68,3 +68,10 @@ export class Recorder implements DispatchHandler {
     this.#also(name, controller)
   }
 }
+
+/** What the handler is told in the call of `dispatch` itself, for a request that is refused. */
+export function refusal(dispatcher: { dispatch(options: never, handler: Recorder): boolean }, options: unknown) {
+  const recorder = new Recorder()
+  const mayGoOn = dispatcher.dispatch(options as never, recorder)
+  return { calls: recorder.calls, code: recorder.error?.code, error: recorder.error, mayGoOn }
+}

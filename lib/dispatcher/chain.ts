@@ -1,0 +1,34 @@
+import { invalidOption } from '../errors.js'
+import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
+import { refuse } from './refuse.js'
+
+/**
+ * The way of a request through interceptors to `base`, the last one outermost. What one throws before it has handed the
+ * request on fails that request: an interceptor above that dispatches later could not catch it.
+ * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+ */
+export function chain(
+  base: Dispatcher,
+  interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
+) {
+  let arrived = 0
+  let dispatch: Dispatch = (options, handler) => {
+    arrived++
+    return base.dispatch(options, handler)
+  }
+  for (const interceptor of interceptors as readonly DispatchInterceptor[]) {
+    if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
+    const intercepted = interceptor(dispatch)
+    if (typeof intercepted !== 'function') throw invalidOption('what an interceptor returns', 'a function', intercepted)
+    dispatch = (options, handler) => {
+      const before = arrived
+      try {
+        return intercepted(options, handler)
+      } catch (error) {
+        if (arrived !== before) throw error
+        return refuse(error as Error, handler)
+      }
+    }
+  }
+  return dispatch
+}
