@@ -9,7 +9,7 @@ import { Client } from './client.js'
 import { resolveClientOptions, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
 import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, own } from './core.js'
-import type { Dispatcher, Elsewhere } from './dispatcher.js'
+import { ComposedDispatcher, type Dispatcher, type Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
@@ -106,8 +106,7 @@ export class Agent extends LifecycleDispatcher {
     const known = this.#entries.get(url.origin)
     const entry = known ?? this.#open(url)
     const { dispatcher } = entry
-    // Interceptors, and dispatchers of others, may hold a request that their statistics do not show.
-    let held = dispatcher.dispatch !== LifecycleDispatcher.prototype.dispatch
+    let held = mayHold(dispatcher)
     try {
       const room = dispatcher.dispatch({ ...(options as DispatchOptions), origin: url.origin }, handler)
       entry.busy = !room
@@ -273,4 +272,10 @@ function urlOf(origin: string | URL): URL {
   } catch {
     throw invalidOption('origin', 'an http: or https: URL', origin)
   }
+}
+
+/** Whether `dispatcher` may have requests that its statistics do not show: in interceptors, or made elsewhere. */
+function mayHold(dispatcher: Dispatcher): boolean {
+  if (coreOf(dispatcher) === null || dispatcher instanceof ComposedDispatcher) return true
+  return dispatcher instanceof LifecycleDispatcher && dispatcher.dispatch !== LifecycleDispatcher.prototype.dispatch
 }

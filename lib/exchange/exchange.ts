@@ -282,8 +282,8 @@ export class Exchange implements QueueNode<Exchange> {
   #stop(reason: unknown): void {
     if (this.done || this.aborted) return
     this.#reason = reason
-    this.#finish()
     const error = this.#locate(reason as Error, { phase: this.phase })
+    this.#finish()
     try {
       // First: the statistics that the handler may read are right then.
       this.carrier?.onExchangeAborted(this)
