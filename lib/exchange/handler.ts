@@ -18,6 +18,8 @@ export interface DispatchController {
   readonly rawTrailers: string[] | null
   /** When what happened; null without the option of that name. An addition to undici's set. */
   readonly timings?: Timings | null
+  /** True when an interceptor decodes the body, so that its bytes are not those that were sent. Specific to sluice. */
+  readonly bodyDecoded?: boolean
   /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
   abort(reason?: Error): void
   /** Stops `onResponseData` until {@link resume}; the connection stops reading. */

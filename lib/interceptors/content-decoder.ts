@@ -202,8 +202,9 @@ class Stage implements Outlet {
   }
 
   end(): void {
-    this.#stream ??= this.#open(Buffer.alloc(0))
-    this.#stream.end()
+    // An empty body is whole, whatever coding it is said to have.
+    if (this.#stream === null) this.#parts.outlet.end()
+    else this.#stream.end()
   }
 
   pause(): void {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { callUser } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import type { Timings } from '../errors/timings.js'
 import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
@@ -237,6 +238,14 @@ class DecodingController implements DispatchController {
 
   get rawTrailers(): string[] | null {
     return this.source?.rawTrailers ?? null
+  }
+
+  get timings(): Timings | null {
+    return this.source?.timings ?? null
+  }
+
+  get bodyDecoded(): boolean {
+    return this.#decoder !== null || this.source?.bodyDecoded === true
   }
 
   abort(reason?: Error): void {

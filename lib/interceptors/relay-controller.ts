@@ -1,3 +1,4 @@
+import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 
@@ -47,6 +48,14 @@ export class RelayController implements DispatchController {
 
   get rawTrailers(): string[] | null {
     return this.#current?.rawTrailers ?? null
+  }
+
+  get timings(): Timings | null {
+    return this.#current?.timings ?? null
+  }
+
+  get bodyDecoded(): boolean {
+    return this.#current?.bodyDecoded === true
   }
 
   abort(reason?: Error): void {

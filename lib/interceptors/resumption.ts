@@ -7,6 +7,8 @@ export interface ResponseHead {
   readonly headers: IncomingHeaders
   readonly statusMessage: string | undefined
   readonly rawHeaders: string[] | null
+  /** An interceptor decodes the body: its bytes are not those that ranges count. */
+  readonly decoded: boolean
 }
 
 /** `bytes 4-9/10` (RFC 9110 §14.4). */
@@ -121,13 +123,15 @@ export class Resumption {
       return 'The rest of the body was asked for, and something else sent: content-range differs'
     }
     this.#last = range.last
-    this.#total = range.total
+    this.#total = range.total ?? this.#total
     return null
   }
 
   #expects({ first, last, total }: ContentRange): boolean {
     if (first !== this.#position) return false
-    if (this.#last !== null) return last === this.#last && total === this.#total
+    // The size of the whole may be left out (RFC 9110 §14.4).
+    const same = total === null || this.#total === null || total === this.#total
+    if (this.#last !== null) return last === this.#last && same
     return total !== null && last === total - 1
   }
 }
@@ -149,7 +153,8 @@ function fits({ first, last }: ContentRange, headers: IncomingHeaders): boolean 
 }
 
 /** Somebody on the way decodes the body: what is counted here is not what ranges count. */
-function isChanged({ headers, rawHeaders }: ResponseHead): boolean {
+function isChanged({ headers, rawHeaders, decoded }: ResponseHead): boolean {
+  if (decoded) return true
   const sent = (rawHeaders ?? []).filter((_text, index) => index % 2 === 0).map((name) => String(name).toLowerCase())
   return ['content-encoding', 'content-length'].some((name) => sent.includes(name) && headers[name] === undefined)
 }

@@ -33,6 +33,10 @@ export class RetryController implements DispatchController {
     return this.#source?.timings ?? null
   }
 
+  get bodyDecoded(): boolean {
+    return this.#source?.bodyDecoded === true
+  }
+
   abort(reason?: Error): void {
     if (this.#ended || this.#reason !== null) return
     this.#reason = toError(reason)

@@ -9,7 +9,8 @@ export function retryDelay(error: Error, counter: number, request: { method: str
   if (!isWorthIt(error as Error & { code?: unknown }, settings)) return null
   const { headers } = error as RequestRetryError
   const asked = settings.retryAfter && isFields(headers) ? retryAfterOf(headers['retry-after']) : null
-  return Math.min(settings.maxTimeout, asked ?? backOff(counter, settings))
+  // A date that has passed says nothing of when to ask again.
+  return Math.min(settings.maxTimeout, asked || backOff(counter, settings))
 }
 
 function isWorthIt(error: Error & { code?: unknown }, { errorCodes, statusCodes }: RetrySettings): boolean {

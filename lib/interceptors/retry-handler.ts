@@ -137,7 +137,8 @@ export class RetryHandler implements DispatchHandler {
     statusMessage?: string,
   ): void {
     if (this.#over) return
-    const head = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders }
+    const decoded = controller.bodyDecoded === true
+    const head = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders, decoded }
     if (statusCode < 200) {
       if (!this.#headGiven) this.#tellHead(head)
       return

@@ -116,7 +116,8 @@ t.test('split anywhere, and cut off anywhere', async (t) => {
       if (ends(split) !== 'end' || split.body !== text.toString('latin1')) t.fail(`${name} split at ${at}`)
       if (at === bytes.length) continue
       const cut = await decode(coding, [bytes.subarray(0, at)])
-      if (ends(cut) !== 'error') t.fail(`${name} cut off at ${at} is no error`)
+      // A body of no bytes is empty, whatever coding it is said to have.
+      if (ends(cut) !== (at === 0 ? 'end' : 'error')) t.fail(`${name} cut off at ${at}`)
       if (!text.toString('latin1').startsWith(cut.body)) t.fail(`${name} cut off at ${at} gives something else`)
     }
     const single = await decode(
@@ -564,4 +565,42 @@ t.test('a short tail behind the encoded data is passed over, and the connection 
     await client.close()
     await origin.close()
   }
+})
+
+t.test('an empty body with a coding is an empty body', async (t) => {
+  const origin = await httpOrigin((request, reply) => {
+    reply.writeHead(200, { 'content-encoding': request.url?.slice(1), 'content-length': 0 }).end()
+  })
+  const client = new Client(origin.url)
+  const decoding = client.compose(interceptors.decompress())
+  for (const coding of [...new Set(Object.keys(codings).map(nameOf)), 'gzip, br']) {
+    const { statusCode, body } = await decoding.request({ path: `/${coding.replace(' ', '')}`, method: 'GET' })
+    t.equal(statusCode, 200)
+    t.equal(await body.text(), '', coding)
+  }
+  await client.close()
+  await origin.close()
+})
+
+t.test('a decoded body that breaks off is not resumed by a range of other bytes', async (t) => {
+  const ranges: unknown[] = []
+  const encoded = zlib.gzipSync(text)
+  const origin = await httpOrigin((request, reply) => {
+    ranges.push(request.headers.range)
+    reply.writeHead(200, { etag: '"a"', 'content-encoding': 'gzip', 'content-length': encoded.length + 9 })
+    reply.write(encoded, () => reply.destroy())
+  })
+  const retry = interceptors.retry({ minTimeout: 0, maxRetries: 2 })
+  for (const composed of [
+    [interceptors.decompress(), retry],
+    [interceptors.decompress(), interceptors.redirect({ maxRedirections: 1 }), retry],
+  ]) {
+    ranges.length = 0
+    const agent = new Agent()
+    const { body } = await agent.compose(...composed).request({ origin: origin.url, path: '/', method: 'GET' })
+    await t.rejects(body.text(), { code: 'UND_ERR_SOCKET' })
+    t.strictSame(ranges, [undefined])
+    await agent.close()
+  }
+  await origin.close()
 })
