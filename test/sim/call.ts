@@ -248,8 +248,9 @@ export class Call implements Expected, DispatchHandler {
     const match = this.method === 'HEAD' ? 'whole' : matches(this.id, this.#attempt, plan, received)
     if (match === 'other')
       this.#wrong(`got a body that is not its own: ${JSON.stringify(received.toString('latin1', 0, 80))}`)
-    // Nothing tells a body cut off by the server's end from one that is whole (RFC 9112 §8).
-    const bound = plan.framing !== 'close' || plan.cut?.how !== 'end'
+    // Nothing tells a body cut off by the server's end from one that is whole (RFC 9112 §8). One that stalls is ended so when
+    // the server refuses the upload of the next request.
+    const bound = plan.framing !== 'close' || plan.cut === null || plan.cut.how === 'reset'
     if (end && match === 'part' && bound) this.#wrong(`ended after ${received.length} of ${plan.length} bytes`)
   }
 

@@ -1,6 +1,6 @@
 import net from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Connector, Onread } from '../../lib/transport/connector.js'
+import { disguise } from './disguise.js'
 import type { Loop } from './loop.js'
 import type { Manners } from './plan.js'
 import type { Random } from './random.js'
@@ -40,16 +40,23 @@ export class Network {
     net.connect = this.#connect
   }
 
-  /** A connector as users write them: it knows nothing of `onread`, may answer at once, and may throw. */
+  /**
+   * A connector as users write them: it may answer at once or twice, throw or reject, and hand over its socket in whatever
+   * state or disguise.
+   */
   readonly connector: Connector = (target, callback) => {
     const manner = this.#random.next()
-    if (this.#faulty && manner < 0.02) throw new Error('the connector threw')
+    if (this.#faulty && manner < 0.01) throw new Error('the connector threw')
+    if (this.#faulty && manner < 0.02) return Promise.reject(new Error('the connector rejected'))
     if (this.#faulty && manner < 0.04) return callback(new Error('the connector refused'), null)
     const socket = this.#make({ host: target.hostname, port: target.port })
     const answer = (error: Error | null): void => {
       socket.off('connect', onConnect).off('error', answer).off('close', onClose)
-      if (error === null) callback(null, socket as Duplex)
-      else callback(error, null)
+      if (error !== null) return callback(error, null)
+      const given = disguise(socket, this.#random)
+      callback(null, given)
+      if (this.#random.chance(0.1)) callback(null, given)
+      if (this.#random.chance(0.1)) callback(new Error('the connector answered again'), null)
     }
     const onConnect = () => answer(null)
     const onClose = () => answer(new Error('closed before it stood'))
