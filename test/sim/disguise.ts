@@ -51,11 +51,14 @@ class Relay extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#socket.write(chunk, done)
+    // A failure would destroy this stream, and what stands in it unread.
+    if (this.#socket.writableEnded) done()
+    else this.#socket.write(chunk, done)
   }
 
   override _final(done: () => void): void {
-    this.#socket.end(done)
+    if (this.#socket.writableEnded) done()
+    else this.#socket.end(done)
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
