@@ -153,8 +153,7 @@ export class Connection implements Listener {
     this.#owner.onRunningChanged(this)
     this.#starting = exchange
     exchange.start()
-    const { reset, head } = exchange.request
-    const close = last || reset || head.close || this.#pipeline.sent + 1 === this.#options.maxRequests
+    const close = last || exchange.request.closes || this.#pipeline.sent + 1 === this.#options.maxRequests
     if (!exchange.done) writer.announce(exchange, close)
     this.#starting = null
     if (this.#closed) return

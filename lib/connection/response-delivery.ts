@@ -1,4 +1,4 @@
-import { InformationalError, ResponseExceededMaxSizeError } from '../errors.js'
+import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Request } from '../exchange/request.js'
 import type { Inlet } from '../transport/inlet.js'
@@ -50,6 +50,8 @@ export class ResponseDelivery implements ResponseSink {
   readonly #timeouts: ConnectionTimeouts
   readonly #listener: DeliveryListener
   #bodyBytes = 0
+  /** The server may send a body, a moment later, that the response must not have. */
+  #bodyMayFollow = false
   #tunnelHead: ResponseHead | null = null
 
   constructor({ engine, inlet, options, state, pipeline, timeouts, listener }: Part) {
@@ -105,7 +107,8 @@ export class ResponseDelivery implements ResponseSink {
     this.#state.read(READ.head)
     this.#bodyBytes = 0
     this.#timeouts.keepAliveHint = head.keepAliveHint
-    if (!head.persistent) this.#state.keepAlive = 'last'
+    this.#bodyMayFollow = announcesForbiddenBody(head)
+    if (!head.persistent || this.#bodyMayFollow) this.#state.keepAlive = 'last'
     this.#timeouts.awaitBody(exchange)
     exchange.head(head)
     if (this.#listener.closed) return
@@ -132,8 +135,9 @@ export class ResponseDelivery implements ResponseSink {
     exchange.data(chunk)
   }
 
-  onMessageEnd(trailers: string[], reusable: boolean): void {
+  onMessageEnd(trailers: string[], persistent: boolean): void {
     const exchange = this.#pipeline.complete()
+    const reusable = persistent && !this.#bodyMayFollow
     this.#state.read(READ.end)
     this.#listener.onRunningChanged()
     this.writer?.stop(exchange)
@@ -152,6 +156,9 @@ export class ResponseDelivery implements ResponseSink {
   }
 
   onTunnel(head: ResponseHead): void {
+    if (head.statusCode === 101 && !('upgrade' in head.headers())) {
+      throw new SocketError('The upgrade failed: 101 Switching Protocols came without an upgrade header')
+    }
     this.#state.read(READ.tunnel)
     this.#tunnelHead = head
   }
@@ -168,4 +175,12 @@ function answersTo({ method, upgrade }: Request): Answers {
   if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
   if (method === 'CONNECT') return ANSWERS.connect
   return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
+}
+
+/**
+ * A 204 or 304 has no body, whatever its headers say (RFC 9112 §6.3). A server that says otherwise may send one, which the
+ * next request would get as its response. Of HEAD, no request follows at all.
+ */
+function announcesForbiddenBody({ statusCode, contentLength, transferEncoding }: ResponseHead): boolean {
+  return (statusCode === 204 || statusCode === 304) && (contentLength > 0 || transferEncoding !== null)
 }

@@ -53,7 +53,10 @@ export interface DispatchInput {
    * result of `request` and on errors. Default: the client's.
    */
   timings?: Partial<Timings> | boolean | null | undefined
-  /** Close the connection after it. Default: false. */
+  /**
+   * Whether to close the connection after it. Default: true for HEAD and for a body of a method that expects none, such as
+   * GET; otherwise false.
+   */
   reset?: boolean | null | undefined
   /** Send the body only when the server said `100 Continue`. Default: false. */
   expectContinue?: boolean | null | undefined
@@ -101,6 +104,8 @@ export class Request {
   readonly #defaults: RequestDefaults
   readonly #given: RequestBody | null
   readonly #expectContinue: boolean
+  /** The caller said `reset: false`. */
+  readonly #keeps: boolean
   #headers: readonly string[] = NO_FIELDS
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
@@ -111,11 +116,12 @@ export class Request {
     this.method = method
     this.path = query === undefined || query === null ? options.path : withQuery(options.path, query)
     this.origin = defaults.origin
-    const body = toRequestBody(options.body)
+    const body = method === 'CONNECT' ? checkConnectBody(options.body) : toRequestBody(options.body)
     this.upgrade = upgradeOf(options.upgrade, method)
     this.idempotent = flag('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
     this.blocking = flag('blocking', options.blocking, false) || this.upgrade !== null
     this.reset = flag('reset', options.reset, false)
+    this.#keeps = options.reset === false
     const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
     this.headersTimeout = time('headersTimeout', options.headersTimeout ?? timeouts.headers, defaults.headersTimeout)
     this.bodyTimeout = time('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
@@ -180,6 +186,15 @@ export class Request {
     return close ? text + connectionLine('close') : kept
   }
 
+  /**
+   * Nothing may follow on its connection: what a server sends or reads too much would be part of the next exchange. That
+   * is a body in the answer to HEAD, and one whose method expects none. A caller who knows the server says `reset: false`.
+   */
+  get closes(): boolean {
+    const { close, unexpectedBody } = this.head
+    return close || this.reset || (!this.#keeps && (unexpectedBody || this.method === 'HEAD'))
+  }
+
   /** Value of the `host` field. */
   get hostHeader(): string {
     return this.head.host
@@ -240,6 +255,13 @@ function upgradeOf(upgrade: unknown, method: string): string | null {
   if (upgrade === true) return 'websocket'
   if (typeof upgrade !== 'string' || upgrade === '') throw invalidOption('upgrade', 'a protocol name', upgrade)
   return upgrade
+}
+
+/** RFC 9110 §9.3.6: what follows a CONNECT is read as another request, or goes through the tunnel. */
+function checkConnectBody(body: unknown): null {
+  const content = toRequestBody(body)
+  if (content === null || content.length === 0) return null
+  throw new InvalidArgumentError('body must not be given with CONNECT: write to the socket of the tunnel')
 }
 
 function flag(name: string, value: unknown, fallback: boolean): boolean {

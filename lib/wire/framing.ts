@@ -3,8 +3,8 @@ import { InvalidArgumentError, RequestContentLengthMismatchError } from '../erro
 /** How a request's body is told from what follows (RFC 9112 §6). */
 export type Framing = 'none' | 'length' | 'chunked'
 
-/** Methods whose meaning expects a body: they say `content-length: 0` without one (RFC 9110 §8.6). */
-const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY'])
+/** Methods whose meaning expects a body: without one they send `content-length: 0` (RFC 9110 §8.6). */
+const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
 export interface FramingInput {
   method: string
@@ -25,6 +25,11 @@ export interface BodyFraming {
   contentLength: number
   /** The caller's length is known to be wrong and yet sent: where the request ends is anybody's guess. */
   misframed: boolean
+  /**
+   * It has a body, and its method expects none: a server that does not read the body takes it for the next request
+   * (RFC 9110 §9.3.1).
+   */
+  unexpected: boolean
 }
 
 /**
@@ -39,22 +44,23 @@ export function requestFraming(input: FramingInput): BodyFraming {
     if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
       throw new InvalidArgumentError('invalid transfer-encoding header: only chunked is sent')
     }
-    if (hasBody) return { framing: 'chunked', contentLength: -1, misframed: false }
   }
   if (hasBody) {
     const misframed = stated !== null && bodyLength !== null && stated !== bodyLength
     if (misframed && strict) {
       throw new RequestContentLengthMismatchError(`The body has ${bodyLength} bytes, content-length says ${stated}`)
     }
-    const length = stated ?? bodyLength
-    if (length === null) return { framing: 'chunked', contentLength: -1, misframed }
-    return { framing: 'length', contentLength: length, misframed }
+    const length = transferEncodings.length > 0 ? null : (stated ?? bodyLength)
+    const unexpected = length !== 0 && !EXPECT_BODY.has(method)
+    if (length === null) return { framing: 'chunked', contentLength: -1, misframed, unexpected }
+    return { framing: 'length', contentLength: length, misframed, unexpected }
   }
   if (stated !== null && stated > 0 && method !== 'HEAD' && strict) {
     throw new RequestContentLengthMismatchError(`There is no body, content-length says ${stated}`)
   }
-  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, misframed: false }
-  return { framing: 'none', contentLength: -1, misframed: false }
+  const bodiless = { misframed: false, unexpected: false } as const
+  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, ...bodiless }
+  return { framing: 'none', contentLength: -1, ...bodiless }
 }
 
 function statedLength(fields: readonly string[]): number | null {

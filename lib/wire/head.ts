@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly host: string
   /** The caller gave `connection: close`, or a length that is not the body's: nothing may follow on the connection. */
   readonly close: boolean
+  /** It has a body, and its method expects none. */
+  readonly unexpectedBody: boolean
   readonly framing: Framing
   /** Bytes of the body when framed by length; otherwise -1. */
   readonly contentLength: number
@@ -131,7 +133,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     if (!special.take(name, value, upgrade)) fields += `${name}: ${value}\r\n`
   }
   const { contentLengths, transferEncodings } = special
-  const { framing, contentLength, misframed } = requestFraming({
+  const { framing, contentLength, misframed, unexpected } = requestFraming({
     method,
     hasBody,
     bodyLength: input.bodyLength,
@@ -150,7 +152,8 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   if (framing === 'length') text += `content-length: ${contentLength}\r\n`
   else if (framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
   if (expectContinue) text += 'expect: 100-continue\r\n'
-  return { text, kept: text + endings['keep-alive'], host, close, framing, contentLength, expectContinue }
+  const kept = text + endings['keep-alive']
+  return { text, kept, host, close, unexpectedBody: unexpected, framing, contentLength, expectContinue }
 }
 
 /** RFC 9112 §3.2: the four forms of a request target. */

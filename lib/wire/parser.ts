@@ -235,9 +235,12 @@ export class Parser {
     this.#enterBody(head)
   }
 
-  /** RFC 9112 §6.3. A length beside a transfer coding is refused by the engine. */
-  #checkFraming({ transferEncoding }: ResponseHead): void {
-    if (transferEncoding === null) return
+  /**
+   * RFC 9112 §6.3. A length beside a transfer coding is refused by the engine. `identity` alone is accepted: such a body
+   * lasts until the connection closes, so that nothing behind it can be taken for another response.
+   */
+  #checkFraming({ transferEncoding, chunked }: ResponseHead): void {
+    if (transferEncoding === null || !chunked) return
     const codings = listOf(transferEncoding)
     if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#handle)) {
       throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)
@@ -264,10 +267,10 @@ export class Parser {
   }
 
   #enterBody(head: ResponseHead): void {
-    const { statusCode, contentLength, transferEncoding } = head
+    const { statusCode, contentLength } = head
     const answersHead = this.#answers === ANSWERS.head || this.#answers === ANSWERS.headUpgrade
     const bodiless = answersHead || statusCode === 204 || statusCode === 304
-    const chunked = !bodiless && transferEncoding !== null
+    const chunked = !bodiless && head.chunked
     const untilClose = !bodiless && !chunked && contentLength < 0
     this.#reusable = head.persistent && !untilClose
     this.#remaining = bodiless ? 0 : contentLength

@@ -24,6 +24,8 @@ export class ResponseHead {
   contentLength = -1
   /** From `transfer-encoding`, all fields joined; null without. */
   transferEncoding: string | null = null
+  /** Its body comes in chunks: the one coding that may stand alone beside `identity`, which is none (RFC 2616 §3.6). */
+  chunked = false
   /** What {@link headers} copies; null while nobody asked a second time. */
   #pattern: Record<string, string | string[]> | null = null
 
@@ -71,6 +73,7 @@ export class ResponseHead {
         keep ||= options.includes('keep-alive')
       }
     }
+    if (this.transferEncoding !== null) this.chunked = listOf(this.transferEncoding).join() !== 'identity'
     if (close) this.persistent = false
     else if (this.minor === 0) this.persistent = keep && this.transferEncoding === null
   }

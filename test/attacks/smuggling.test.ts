@@ -72,7 +72,9 @@ const lengths: Smuggle[] = [
 const codings: Smuggle[] = [
   refused('chunked that is not the last coding', 'transfer-encoding: chunked, gzip', 'INVALID_TRANSFER_ENCODING'),
   refused('a coding that is not known', 'transfer-encoding: gzip', 'INVALID_TRANSFER_ENCODING'),
-  refused('identity, which is no coding any more', 'transfer-encoding: identity', 'INVALID_TRANSFER_ENCODING'),
+  refused('identity twice', 'transfer-encoding: identity, identity', 'INVALID_TRANSFER_ENCODING'),
+  refused('identity and a length', 'transfer-encoding: identity\r\ncontent-length: 5', 'INVALID_CONTENT_LENGTH'),
+  refused('a length and identity', 'content-length: 5\r\ntransfer-encoding: identity', 'INVALID_TRANSFER_ENCODING'),
   refused('a name that ends in chunked', 'transfer-encoding: xchunked', 'INVALID_TRANSFER_ENCODING'),
   refused('chunked in quotes', 'transfer-encoding: "chunked"', 'INVALID_TRANSFER_ENCODING'),
   refused('chunked with a parameter', 'transfer-encoding: chunked;q=1', 'INVALID_TRANSFER_ENCODING'),

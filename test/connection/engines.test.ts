@@ -28,7 +28,7 @@ const mixed = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? plain : chunke
 const BROKEN = ['HPE_INVALID_HEADER_TOKEN', null]
 const EXPECTED = [
   [['UND_ERR_DESTROYED', null], 'AbortError', 'x'.repeat(1000)],
-  [plain, plain, ...mixed, headOnly, headOnly, [204, null, 0, {}], 1],
+  [plain, plain, ...mixed, headOnly, headOnly, [204, null, 0, {}], 3],
   [Array.from({ length: 30 }, () => 1000), 200_008],
   BROKEN,
 ]

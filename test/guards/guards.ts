@@ -583,9 +583,23 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'nothing is sent to a server that said it closes',
         file: 'connection/response-delivery',
-        from: "if (!head.persistent) this.#state.keepAlive = 'last'",
-        to: '',
+        from: 'if (!head.persistent || this.#bodyMayFollow)',
+        to: 'if (this.#bodyMayFollow)',
         test: 'connection/neighbours',
+      },
+      {
+        keeps: 'nothing is sent behind a body that a server announced and must not send',
+        file: 'connection/response-delivery',
+        from: '(statusCode === 204 || statusCode === 304) && (contentLength > 0 || transferEncoding !== null)',
+        to: 'false',
+        test: 'connection/framing',
+      },
+      {
+        keeps: 'nothing is sent behind a body that a server may not read, nor behind HEAD',
+        file: 'exchange/request',
+        from: "(!this.#keeps && (unexpectedBody || this.method === 'HEAD'))",
+        to: 'false',
+        test: 'connection/framing',
       },
       {
         keeps: 'nothing is sent behind the last request',

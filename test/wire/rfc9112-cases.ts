@@ -154,6 +154,15 @@ const framing: ResponseCase[] = [
   closed(
     taken(['§6.3', 'neither: until the connection closes'], `${OK}\r\nhello`, { body: 'hello', keepAlive: false }),
   ),
+  ...['identity', 'Identity', ', identity ,'].map((coding) =>
+    closed(
+      taken(
+        ['§6.3', 'identity is no coding: until the connection closes'],
+        `${OK}Transfer-Encoding: ${coding}\r\n\r\n5\r\nhello\r\n${OK}`,
+        { headers: [['Transfer-Encoding', coding.trim()]], body: `5\r\nhello\r\n${OK}`, keepAlive: false },
+      ),
+    ),
+  ),
   closed(
     taken(['§6.3', 'and nothing comes'], 'HTTP/1.0 200 OK\r\n\r\n', { version: '1.0', body: '', keepAlive: false }),
   ),
