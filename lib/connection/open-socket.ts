@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { now, queueMicrotask } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
 import { adoptError, SocketError } from '../errors.js'
@@ -73,8 +74,8 @@ export class ConnectorCall {
 
   /** The error of a connector that has answered is no error of the connection. */
   #threw(error: unknown): void {
-    if (this.#answered) throw error
-    this.#answer(error, null)
+    if (this.#answered) reportUncaught(error)
+    else this.#answer(error, null)
   }
 
   #answer(given: unknown, socket: unknown): void {

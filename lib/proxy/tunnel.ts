@@ -3,6 +3,7 @@ import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { adoptError, locate, relocate, replicate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { unusable } from '../transport/check-socket.js'
 import {
   type Connector,
   type ConnectorCallback,
@@ -113,6 +114,8 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onRequestUpgrade(_: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     if (this.#settled) return void socket.destroy()
     this.#socket = socket
+    const error = unusable(socket)
+    if (error !== null) return this.#fail(error)
     // A dispatcher of somebody else's may hand over the socket whatever the answer was.
     if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))
     const { proxy, headers: fields } = this.#part

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { InvalidArgumentError, SocketError } from '../errors.js'
+import type { TLSSocket } from 'node:tls'
+import { InvalidArgumentError, NotSupportedError, SocketError } from '../errors.js'
 
 /** What a connection calls on its socket. */
 const METHODS = [
@@ -40,10 +41,13 @@ export function unusable(given: unknown): Error | null {
     // What was decoded can not be made bytes again: https://nodejs.org/api/stream.html#readablesetencodingencoding
     if (typeof stream.readableEncoding === 'string') return wrongKind(`${nameOf(given)} with an encoding`)
     if (isClosed(stream)) return closed(nameOf(given))
+    if ((stream as TLSSocket).alpnProtocol === 'h2') {
+      return new NotSupportedError('connect called back with a socket for HTTP/2: offer http/1.1 by ALPN')
+    }
     if (!inUse.has(stream)) return null
     return new InvalidArgumentError('connect called back with a socket that another connection uses')
-  } catch (error) {
-    return error instanceof Error ? error : wrongKind(nameOf(null))
+  } catch (cause) {
+    return wrongKind('an object that can not be read', { cause })
   }
 }
 
@@ -59,8 +63,8 @@ export function discard(given: unknown): void {
 }
 
 /** The error for an object that is no stream of bytes, or that yields something else. */
-export function wrongKind(got: string): Error {
-  return new InvalidArgumentError(`connect must call back with a Duplex stream of bytes, got ${got}`)
+export function wrongKind(got: string, options?: ErrorOptions): Error {
+  return new InvalidArgumentError(`connect must call back with a Duplex stream of bytes, got ${got}`, options)
 }
 
 function closed(got: string): Error {

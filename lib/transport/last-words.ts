@@ -17,7 +17,8 @@ export function hearLastWords(socket: Duplex): void {
 
 /** Restores the `destroy` method of the socket. */
 export function forgetLastWords(socket: Duplex): void {
-  if ((socket as Socket).destroy === destroyLater) delete (socket as Partial<Socket>).destroy
+  const own = Object.getOwnPropertyDescriptor(socket, 'destroy')
+  if (own?.value === destroyLater) delete (socket as Partial<Socket>).destroy
 }
 
 /** One function for all sockets: one for each would give each a shape of its own. */
