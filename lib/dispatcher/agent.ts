@@ -6,9 +6,9 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
-import { resolveClientOptions, whole } from './client-options.js'
+import { resolveClientOptions, sharedSite, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, own } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, own, type SharedSite } from './core.js'
 import { ComposedDispatcher, type Dispatcher, type Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Pool } from './pool.js'
@@ -56,6 +56,7 @@ export class Agent extends LifecycleDispatcher {
   readonly #leaving = new Map<Dispatcher, Promise<void>>()
   readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
+  readonly #site: SharedSite
   readonly #maxOrigins: number
   #budget: ConnectionBudget | null
   #emptied = false
@@ -77,6 +78,7 @@ export class Agent extends LifecycleDispatcher {
     const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
     const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
     this.#options = each === Number.POSITIVE_INFINITY ? own : { ...own, connections: each }
+    this.#site = sharedSite(rest, () => null)
     this.#maxOrigins = maxOrigins
     this.#budget = budgetOf(maxTotalConnections)
     this.#factory = factory
@@ -185,6 +187,7 @@ export class Agent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
+      site: () => this.#site,
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),

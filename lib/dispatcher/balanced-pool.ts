@@ -9,7 +9,8 @@ import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own } from './core.js'
+import { sharedSite } from './client-options.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, siteOver } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -77,6 +78,7 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #tally = new Tally()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
+  readonly #site: ReturnType<typeof sharedSite>
   readonly #maxWeight: number
   readonly #penalty: number
   readonly #leaving = new Map<Upstream, Promise<void>>()
@@ -100,6 +102,9 @@ export class BalancedPool extends LifecycleDispatcher {
     resolvePoolOptions(rest)
     this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
     this.#options = rest
+    const origins = () =>
+      [...this.#upstreams.values()].flatMap(({ pool, origin }) => siteOver(pool).origins ?? [origin])
+    this.#site = sharedSite(rest, origins)
     this.#maxWeight = positive('maxWeightPerServer', maxWeightPerServer, [100])
     this.#penalty = positive('errorPenalty', errorPenalty, [15])
     this.#picker = pickerOf(strategy)
@@ -331,6 +336,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #core(): BalancedPoolCore {
     return {
       origin: null,
+      site: () => this.#site,
       companions: this.#companions,
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),

@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.js'
+import { coreOf, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { refuse } from './refuse.js'
 
@@ -12,10 +13,12 @@ export function chain(
   interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
 ) {
   let arrived = 0
+  const core = coreOf(base)
   let dispatch: Dispatch = (options, handler) => {
     arrived++
     return base.dispatch(options, handler)
   }
+  setCore(dispatch, core)
   for (const interceptor of interceptors as readonly DispatchInterceptor[]) {
     if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
     const intercepted = interceptor(dispatch)
@@ -29,6 +32,7 @@ export function chain(
         return refuse(error as Error, handler)
       }
     }
+    setCore(dispatch, core)
   }
   return dispatch
 }

@@ -32,6 +32,10 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return this.#site.url.origin
   }
 
+  site(): Site {
+    return this.#site
+  }
+
   isSettled(): boolean {
     return this.queue.size === 0
   }

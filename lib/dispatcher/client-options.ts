@@ -6,6 +6,7 @@ import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange
 import type { RequestDefaults } from '../exchange/request.js'
 import type { BuildOptions, buildConnector, Connector } from '../transport/connect.js'
 import { checkHost } from '../wire/head.js'
+import type { SharedSite } from './core.js'
 import { connectorFor } from './shared-connectors.js'
 
 /** Options of a Client. All times in ms. Source: undici's `Client.md`. */
@@ -203,6 +204,20 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     localAddress: text('localAddress', options.localAddress),
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options, timeouts.connect),
+  }
+}
+
+/**
+ * What all requests of a dispatcher of many origins have in common. `origins`: those that it sends to, if not any.
+ * @throws {InvalidArgumentError} a limit is not a number of ms
+ */
+export function sharedSite({ timeouts, timings }: ClientOptions, origins: () => readonly string[] | null): SharedSite {
+  const limits = limitsOf({ ...checkTimeouts(timeouts), connect: 0 }, null)
+  return {
+    defaults: { limits, timings: timings === true },
+    get origins() {
+      return origins()
+    },
   }
 }
 

@@ -1,8 +1,18 @@
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchInput } from '../exchange/request.js'
+import type { DispatchInput, RequestDefaults } from '../exchange/request.js'
 import type { ConnectionBudget } from './connection-budget.js'
-import type { Dispatcher } from './dispatcher.js'
+import type { Dispatch, Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
+
+/** What holds for requests that give no limits of their own. */
+export type SharedDefaults = Pick<RequestDefaults, 'limits' | 'timings'>
+
+/** What all requests of a dispatcher have in common. */
+export interface SharedSite {
+  /** All origins that they are sent to, whatever they name; null when each names its own. */
+  readonly origins: readonly string[] | null
+  readonly defaults: SharedDefaults
+}
 
 /**
  * The private side of a dispatcher. It is an object of its own, so that a subclass of the dispatcher can not override
@@ -11,6 +21,8 @@ import type { Inspectable } from './inspect.js'
 export interface DispatcherCore {
   /** The only origin it sends to; null when each request names its own. */
   readonly origin: string | null
+  /** What is known about all its requests before one is made. */
+  site(): SharedSite
   /** Whether nothing is queued and nothing is in flight. */
   isSettled(): boolean
   /** Accepts a request while the dispatcher is open. */
@@ -40,15 +52,24 @@ export interface DispatcherOwner {
   onHandlerError(error: unknown): void
 }
 
-const cores = new WeakMap<Dispatcher, DispatcherCore>()
+const cores = new WeakMap<Dispatcher | Dispatch, DispatcherCore>()
 
-export function setCore(dispatcher: Dispatcher, core: DispatcherCore): void {
-  cores.set(dispatcher, core)
+/** Makes `core` that of a dispatcher, or of a function that sends through one. */
+export function setCore(dispatcher: Dispatcher | Dispatch, core: DispatcherCore | null): void {
+  if (core !== null) cores.set(dispatcher, core)
 }
 
-/** The core of a dispatcher, under however many interceptors; null when another library made it. */
-export function coreOf(dispatcher: Dispatcher): DispatcherCore | null {
+/**
+ * The core of a dispatcher, under however many interceptors, or of the function that an interceptor sends through; null
+ * when another library made it.
+ */
+export function coreOf(dispatcher: Dispatcher | Dispatch): DispatcherCore | null {
   return cores.get(dispatcher) ?? null
+}
+
+/** What `dispatcher` knows about all its requests; of one that another library made, nothing. */
+export function siteOver(dispatcher: Dispatcher): SharedSite {
+  return coreOf(dispatcher)?.site() ?? { origins: null, defaults: { limits: null } }
 }
 
 /** The only origin that `dispatcher` sends to; null when it has none or another library made it. */

@@ -12,7 +12,7 @@ import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { chain } from './chain.js'
-import { coreOf, originOf, setCore } from './core.js'
+import { coreOf, setCore } from './core.js'
 import { refuse } from './refuse.js'
 
 /**
@@ -220,11 +220,19 @@ export declare namespace Dispatcher {
   export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
 }
 
-/** What an interceptor needs to know of a request and its caller need not say: where `dispatcher` sends it. */
-export function withOrigin(dispatcher: Dispatcher, options: exchange.DispatchOptions): exchange.DispatchOptions {
-  if (options?.origin != null) return options
-  const origin = originOf(dispatcher)
-  return origin === null ? options : { ...options, origin }
+/**
+ * Options of a request with what interceptors need and its caller need not give, because `dispatcher` knows it: the
+ * origin, the point in time by which all attempts must be done, and one object for the timings of all attempts.
+ */
+export function completed(dispatcher: Dispatcher, options: exchange.DispatchOptions): exchange.DispatchOptions {
+  const core = coreOf(dispatcher)
+  const { origin, timings } = options as { origin?: unknown; timings?: unknown }
+  const known = withDeadline(options, core?.site().defaults.limits?.total)
+  if (core === null) return known
+  const added: { origin?: string; timings?: object } = {}
+  if (core.origin !== null && (origin === undefined || origin === null)) added.origin = core.origin
+  if (core.site().defaults.timings && (timings === undefined || timings === null)) added.timings = {}
+  return added.origin === undefined && added.timings === undefined ? known : { ...known, ...added }
 }
 
 /**
@@ -239,8 +247,7 @@ export class ComposedDispatcher extends Dispatcher {
     super()
     this.#base = base
     this.#dispatch = dispatch
-    const core = coreOf(base)
-    if (core !== null) setCore(this, core)
+    setCore(this, coreOf(base))
   }
 
   /** The base's. */
@@ -267,7 +274,7 @@ export class ComposedDispatcher extends Dispatcher {
     if (typeof options !== 'object' || options === null) {
       return refuse(invalidOption('options', 'an object', options), handler)
     }
-    return this.#dispatch(withDeadline(withOrigin(this.#base, unpolluted(options))), handler)
+    return this.#dispatch(completed(this.#base, unpolluted(options)), handler)
   }
 
   /**

@@ -17,7 +17,7 @@ import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
 import { Refill } from './refill.js'
-import { makeSite, share } from './site.js'
+import { makeSite, type Site, share } from './site.js'
 import { PoolStats } from './stats.js'
 import { Parcel, type Waiting } from './waiting.js'
 
@@ -35,6 +35,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   readonly #lifecycle: Lifecycle
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
+  readonly site: () => Site
   readonly #defaults: RequestDefaults
   readonly #picker: Picker<Member>
   readonly #pipelining: number
@@ -64,6 +65,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
     const site = makeSite(this.#url, client)
     this.#defaults = site.defaults
+    this.site = () => site
     this.#pipelining = site.pipelining
     if (resolved.factory === null) share(site, this.#options.client)
     this.#picker = parts.picker(resolved)

@@ -13,6 +13,8 @@ import { parseOrigin } from './origin.js'
 /** What a client knows of its origin, options checked: the same for all clients of a pool, who share it. */
 export interface Site {
   readonly url: URL
+  /** By its URL, and by the authority it is known by. */
+  readonly origins: readonly string[]
   readonly defaults: RequestDefaults
   readonly connection: ConnectionOptions
   readonly pipelining: number
@@ -38,6 +40,7 @@ export function siteOf(url: URL | string, options: ClientOptions): Site {
 export function makeSite(url: URL, options: ResolvedClientOptions): Site {
   return {
     url,
+    origins: originsOf(url, options.authority),
     defaults: requestDefaults(url, options),
     connection: connectionOptions(url, options),
     pipelining: options.pipelining,
@@ -45,6 +48,10 @@ export function makeSite(url: URL, options: ResolvedClientOptions): Site {
     maxConnectionAge: options.maxConnectionAge,
     parser: options.parser,
   }
+}
+
+function originsOf(url: URL, authority: string | null): string[] {
+  return authority === null ? [url.origin] : [url.origin, new URL(`${url.protocol}//${authority}`).origin]
 }
 
 function connectionOptions(url: URL, options: ResolvedClientOptions): ConnectionOptions {

@@ -45,6 +45,8 @@ export interface Limits {
   readonly connect: number
   /** ms left when it was dispatched. */
   readonly total: number
+  /** ms that were given, which errors name. */
+  readonly named: number
 }
 
 /** @returns null when nothing is limited */
@@ -52,15 +54,17 @@ export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limi
   const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpolluted(given)
   // What is past leaves no time; 0 would stand for any time.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
-  const total = Math.min((own ?? defaults?.total) || Number.POSITIVE_INFINITY, left)
+  const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
+  const total = Math.min(named, left)
   if (queue === 0 && connect === 0 && total === Number.POSITIVE_INFINITY) return null
-  return { queue, connect, total: total === Number.POSITIVE_INFINITY ? 0 : total }
+  if (total === Number.POSITIVE_INFINITY) return { queue, connect, total: 0, named: 0 }
+  return { queue, connect, total, named: named === Number.POSITIVE_INFINITY ? total : named }
 }
 
-/** A request that gives itself a time gives all tries of it together no more. */
-export function withDeadline<Options extends object>(options: Options): Options {
+/** All attempts of a request share its limit, or else `fallback`, that of its dispatcher. */
+export function withDeadline<Options extends object>(options: Options, fallback = 0): Options {
   const { timeouts } = options as { timeouts?: Timeouts | null }
-  const total = timeouts?.total
+  const total = timeouts?.total ?? fallback
   if (typeof total !== 'number' || !(total > 0) || timeouts?.deadline != null) return options
   return { ...options, timeouts: { ...timeouts, deadline: now() + total } }
 }
@@ -68,6 +72,11 @@ export function withDeadline<Options extends object>(options: Options): Options 
 /** When it has to be done, in ms of `performance.now()`; Infinity where that was not said. */
 export function deadlineOf(options: object): number {
   return (options as { timeouts?: Timeouts | null }).timeouts?.deadline ?? Number.POSITIVE_INFINITY
+}
+
+/** `total`: the limit that was given, in ms. */
+export function totalTimeout(total: number): Error {
+  return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
 }
 
 /** Ends an exchange whose time is over. */
@@ -119,8 +128,8 @@ export class Deadlines implements AlarmListener {
   }
 
   #error(alarm: Alarm): Error {
-    const { queue, connect, total } = this.#limits
-    if (alarm === this.#total) return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
+    const { queue, connect, named } = this.#limits
+    if (alarm === this.#total) return totalTimeout(named)
     if (alarm === this.#connect) {
       return locate(new ConnectTimeoutError(`No connection within ${connect} ms`), { ...UNSENT, phase: 'connect' })
     }

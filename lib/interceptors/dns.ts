@@ -4,16 +4,17 @@ import { callUser } from '../base/gate.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
+import type { RequestHeaders } from '../exchange/documented.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
-import { flattenHeaders } from '../wire/headers.js'
 import {
   type DNSInterceptorOriginRecords,
   type DNSInterceptorRecord,
@@ -134,12 +135,13 @@ interface Part {
 class DNSHandler extends DecoratorHandler {
   readonly #part: Part
   readonly #controller = new RelayController((reason) => this.#fail(reason))
-  readonly #headers: string[]
+  readonly #headers: RequestHeaders
   readonly #tried = new Set<string>()
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
   #address = ''
+  #origin = ''
   #announced = false
   #answered = false
   #over = false
@@ -147,9 +149,9 @@ class DNSHandler extends DecoratorHandler {
   constructor(handler: DispatchHandler | LegacyDispatchHandler, part: Part) {
     super(adaptHandler(handler, part.request.upgrade != null && part.request.upgrade !== false))
     this.#part = part
-    const headers = flattenHeaders(part.request.headers)
-    const named = headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'host')
-    this.#headers = named ? headers : ['host', part.url.host, ...headers]
+    const headers = lastingHeaders(part.request.headers)
+    const named = hasHeader(headers, 'host')
+    this.#headers = (named ? headers : withHeaders(headers, ['host', part.url.host])) as RequestHeaders
   }
 
   start(): boolean {
@@ -215,7 +217,7 @@ class DNSHandler extends DecoratorHandler {
 
   override onResponseError(_controller: DispatchController, error: Error): void {
     if (this.#over) return
-    if (this.#answered || !neverReached(error)) return this.#fail(error)
+    if (this.#answered || !neverReached(error, this.#origin)) return this.#fail(error)
     const { cache, url, request } = this.#part
     cache.drop(url.hostname, this.#address)
     if (this.#controller.aborted || !isWhole(request.body)) return this.#fail(error)
@@ -246,6 +248,7 @@ class DNSHandler extends DecoratorHandler {
     this.#address = address
     const port = url.port === '' ? '' : `:${url.port}`
     const origin = `${url.protocol}//${family === 6 ? `[${address}]` : address}${port}`
+    this.#origin = new URL(origin).origin
     const named = { ...request, origin, headers: this.#headers, servername: url.hostname }
     return dispatch(named, this)
   }
@@ -272,8 +275,10 @@ class DNSHandler extends DecoratorHandler {
   }
 }
 
-function neverReached(error: Error): boolean {
-  const { code, syscall, phase } = error as NodeJS.ErrnoException & ErrorContext
+/** Whether `origin` could not be connected to: an interceptor beneath may have sent the request elsewhere. */
+function neverReached(error: Error, origin: string): boolean {
+  const { code, syscall, phase, origin: tried } = error as NodeJS.ErrnoException & ErrorContext
+  if (tried !== undefined && tried !== origin) return false
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return true
   return code !== undefined && UNREACHED.has(code) && (phase === 'connect' || syscall === 'connect')
 }

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { unpolluted } from '../base/unpolluted.js'
-import { type Dispatch, type Dispatcher, withOrigin } from '../dispatcher/dispatcher.js'
+import { coreOf, setCore } from '../dispatcher/core.js'
+import { completed, type Dispatch, type Dispatcher } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import { decorated } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -11,10 +13,11 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { flattenHeaders, isToken } from '../wire/headers.js'
+import { isToken } from '../wire/headers.js'
 import { Drain } from './drain.js'
-import { follow, keyOf, locationOf, type Stripped, urlOf } from './redirect-target.js'
+import { type FollowPlan, follow, keyOf, locationOf, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'
+import { withLastingHeaders } from './repeatable.js'
 
 /** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
 export interface RedirectOptions {
@@ -70,7 +73,7 @@ export class RedirectHandler implements DispatchHandler {
   /** The request to be sent next, without the options that are about redirects. */
   opts: DispatchOptions
   readonly #throws: boolean
-  readonly #stripped: Stripped
+  readonly #plan: FollowPlan
   readonly #handler: DispatchHandler
   readonly #controller = new RelayController((reason) => this.#fail(reason))
   readonly #sent = new Set<string>()
@@ -99,6 +102,7 @@ export class RedirectHandler implements DispatchHandler {
     checkRedirectOptions({ ...opts, maxRedirections })
     const {
       maxRedirections: _,
+      throwOnMaxRedirect,
       stripHeadersOnRedirect,
       stripHeadersOnCrossOriginRedirect,
       ...request
@@ -106,12 +110,11 @@ export class RedirectHandler implements DispatchHandler {
     this.dispatch = dispatch
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler
-    this.opts = request
-    // An iterable may be read once; what follows a redirect is made from the same fields.
-    if (isIterator(request.headers)) this.opts.headers = flattenHeaders(request.headers)
+    this.opts = withLastingHeaders(withDeadline(request))
     this.#handler = decorated(handler)
-    this.#throws = opts.throwOnMaxRedirect === true
-    this.#stripped = {
+    this.#throws = throwOnMaxRedirect === true
+    this.#plan = {
+      core: coreOf(dispatch),
       always: lowerCased(stripHeadersOnRedirect),
       acrossOrigins: lowerCased(stripHeadersOnCrossOriginRedirect),
     }
@@ -125,8 +128,9 @@ export class RedirectHandler implements DispatchHandler {
     checkMaximum(maxRedirections)
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
+    setCore(dispatch, coreOf(dispatcher))
     return (options, handler) => {
-      const redirecting = new RedirectHandler(dispatch, maxRedirections, withOrigin(dispatcher, options), handler)
+      const redirecting = new RedirectHandler(dispatch, maxRedirections, completed(dispatcher, options), handler)
       return dispatch({ ...redirecting.opts }, redirecting)
     }
   }
@@ -209,7 +213,7 @@ export class RedirectHandler implements DispatchHandler {
   #prepare(statusCode: number, headers: IncomingHeaders): void {
     const location = locationOf(statusCode, headers)
     if (location === null || !this.maxRedirections) return
-    const next = follow(this.opts, { statusCode, location }, this.#stripped)
+    const next = follow(this.opts, { statusCode, location }, this.#plan)
     if (next === null) return
     if (this.#followed >= this.maxRedirections) {
       if (this.#throws) throw new MaxRedirectsError()
@@ -217,9 +221,7 @@ export class RedirectHandler implements DispatchHandler {
     }
     this.#sent.add(keyOf(this.opts))
     if (this.#sent.has(keyOf(next))) {
-      throw new InvalidArgumentError(
-        `Redirect loop: ${next.origin ?? ''}${next.path} was asked for before. A Client or a Pool has one origin; use an Agent to follow redirects to others`,
-      )
+      throw new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`)
     }
     this.location = location
     this.opts = next
@@ -244,8 +246,4 @@ export class RedirectHandler implements DispatchHandler {
     this.#drain?.end()
     this.#handler.onResponseError?.(this.#controller, error)
   }
-}
-
-function isIterator(headers: unknown): boolean {
-  return typeof headers === 'object' && headers !== null && 'next' in headers && Symbol.iterator in headers
 }

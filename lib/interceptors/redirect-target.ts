@@ -1,34 +1,57 @@
+import type { DispatcherCore } from '../dispatcher/core.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
+import type { RequestHeaders } from '../exchange/documented.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
+import { hasHeader, withHeaders, withoutHeaders } from '../exchange/header-form.js'
 import { type DispatchOptions, withQuery } from '../exchange/request.js'
-import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import { hostOf } from './dns-records.js'
 import { isRepeatable } from './repeatable.js'
 
-/** Stands for the origin of a dispatcher that did not tell its own. */
-const UNTOLD = 'http://untold.invalid'
+/** Base of relative references where the origin is unknown: the request names none, and neither does the dispatcher. */
+const UNKNOWN = 'http://unknown.invalid'
 const REDIRECTS = new Set([300, 301, 302, 303, 307, 308])
 /** What tells who is asking: for the origin that it was meant for, and no other (RFC 9110 §15.4). */
 const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization']
 /** What tells of a body that is not sent any more. */
 const BODY_FIELDS = /^(content-.*|transfer-encoding|trailer|expect)$/
 
-/** Where a request goes; undefined when the dispatcher alone knows, or when it names no resource. */
-export function urlOf(options: DispatchOptions): URL | undefined {
-  const url = resolved(options)
-  return url?.origin === UNTOLD ? undefined : url
+type Request = DispatchOptions & { servername?: unknown }
+
+/** URL of the resource that a request asks for; undefined when the origin is unknown, or when it names no resource. */
+export function urlOf(options: Request): URL | undefined {
+  const url = resourceOf(options)
+  return url?.origin === UNKNOWN ? undefined : url
 }
 
-function resolved({ origin, path, query, method }: DispatchOptions): URL | undefined {
+function resourceOf(options: Request): URL | undefined {
+  const { path, query, method } = options
   if (method === 'CONNECT' || typeof path !== 'string' || path === '*') return undefined
   const target = query === undefined || query === null ? path : withQuery(path, query)
-  if (/^https?:\/\//i.test(target)) return new URL(target)
+  if (isAbsolute(target)) return new URL(target)
   // Put together as text: a path that starts with two slashes is no host.
-  return new URL(`${new URL(origin ?? UNTOLD).origin}${target}`)
+  return new URL(`${identityOf(options).origin}${target}`)
+}
+
+function isAbsolute(path: string): boolean {
+  return /^https?:\/\//i.test(path)
+}
+
+/**
+ * The origin that a request is meant for. Behind `interceptors.dns` it is connected to by an address, but it is not that
+ * of the address: `servername` has its name.
+ */
+function identityOf({ origin, servername, headers }: Request): URL {
+  const connected = new URL(origin ?? UNKNOWN)
+  const named = typeof servername === 'string' && hostOf(connected) === null && hasHeader(headers, 'host')
+  if (!named) return connected
+  const port = connected.port === '' ? '' : `:${connected.port}`
+  const url = `${connected.protocol}//${servername}${port}`
+  return URL.canParse(url) ? new URL(url) : connected
 }
 
 /** Tells a request from others that came before it. */
-export function keyOf(options: DispatchOptions): string {
-  return `${options.method} ${resolved(options)}`
+export function keyOf(options: Request): string {
+  return `${options.method} ${resourceOf(options)}`
 }
 
 /** The `location` of a redirect, or null when the response is none. */
@@ -48,45 +71,83 @@ function decoded(value: string): string {
   return Buffer.from(text, 'utf8').equals(bytes) ? text : value
 }
 
-/** What a caller wants removed beside what always is; names in lower case. */
-export interface Stripped {
-  always: ReadonlySet<string>
-  acrossOrigins: ReadonlySet<string>
+/** What a redirect is followed by. */
+export interface FollowPlan {
+  /** The dispatcher beneath; null when another library made it. */
+  readonly core: DispatcherCore | null
+  /** Names of headers that the caller wants removed beside those that always are, in lower case. */
+  readonly always: ReadonlySet<string>
+  readonly acrossOrigins: ReadonlySet<string>
 }
 
 /**
  * The request that follows a redirect; null when its body can not be sent a second time.
- * @throws {InvalidArgumentError} `location` is no http(s) URL
+ * @throws {InvalidArgumentError} `location` is no http(s) URL, or the dispatcher can not send to its origin
  */
 export function follow(
-  options: DispatchOptions,
+  options: Request,
   response: { statusCode: number; location: string },
-  stripped: Stripped,
+  plan: FollowPlan,
 ): DispatchOptions | null {
-  const from = resolved(options)
+  const from = resourceOf(options)
   if (from === undefined) return null
   const { statusCode, location } = response
-  const to = parse(location, from)
+  const route = routeTo(parse(location, from), options, { from, core: plan.core })
   const method = methodOf(options.method, statusCode)
   const bodiless = statusCode === 303 || method !== options.method
   if (!bodiless && !isRepeatable(options.body)) return null
-  const elsewhere = to.origin !== from.origin
   const dropped = (name: string): boolean =>
     name === 'host' ||
-    stripped.always.has(name) ||
+    plan.always.has(name) ||
     (bodiless && BODY_FIELDS.test(name)) ||
-    (elsewhere && (CREDENTIALS.includes(name) || stripped.acrossOrigins.has(name)))
-  const next: DispatchOptions & { servername?: unknown } = {
+    (route.leaves && (CREDENTIALS.includes(name) || plan.acrossOrigins.has(name))) ||
+    (route.origin !== undefined && name === 'proxy-authorization')
+  const kept = withoutHeaders(options.headers, dropped)
+  const headers = route.host === null ? kept : withHeaders(kept, ['host', route.host])
+  const next: Request = {
     ...options,
     method,
-    path: `${to.pathname}${to.search}`,
-    headers: without(options.headers, dropped),
+    path: route.path,
+    headers: (headers ?? null) as RequestHeaders | null,
     body: bodiless ? null : (options.body ?? null),
   }
   delete next.query
-  if (to.origin !== UNTOLD) next.origin = to.origin
-  if (elsewhere) delete next.servername
+  if (route.origin === undefined) return next
+  next.origin = route.origin
+  delete next.servername
   return next
+}
+
+interface Route {
+  path: string
+  /** Where to connect to; undefined: to where it is connected now. */
+  origin: string | undefined
+  /** The resource belongs to another origin. */
+  leaves: boolean
+  /** Value of the `host` header, where it is not that of the origin that is connected to. */
+  host: string | null
+}
+
+/** How to get to `to` from where a request is now. @throws {InvalidArgumentError} the dispatcher can not get there */
+function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: DispatcherCore | null }): Route {
+  const path = `${to.pathname}${to.search}`
+  const known = core?.site().origins ?? null
+  const own = (origin: string) => known !== null && (origin === UNKNOWN || known.includes(origin))
+  const leaves = to.origin !== from.origin && !(own(from.origin) && own(to.origin))
+  const fixed = known !== null || options.origin === undefined || options.origin === null
+  const connected = new URL(options.origin ?? UNKNOWN).origin
+  const byProxy = isAbsolute(options.path) && from.origin !== connected && !own(from.origin)
+  // A dispatcher of one origin, that of a proxy, gets everywhere in the same way.
+  if (byProxy && fixed) return { path: to.origin + path, origin: undefined, leaves, host: null }
+  if (!leaves && !byProxy) {
+    const host = identityOf(options).origin === connected ? null : to.host
+    return { path, origin: undefined, leaves, host }
+  }
+  if (!fixed) return { path, origin: to.origin, leaves, host: null }
+  if (own(to.origin)) return { path, origin: undefined, leaves, host: null }
+  throw new InvalidArgumentError(
+    `The redirect leads to ${to.origin}, where the dispatcher does not send requests: use an Agent to follow it`,
+  )
 }
 
 function parse(location: string, base: URL): URL {
@@ -104,14 +165,4 @@ function parse(location: string, base: URL): URL {
 function methodOf(method: string, statusCode: number): string {
   if (statusCode === 303) return method === 'HEAD' ? method : 'GET'
   return method === 'POST' && (statusCode === 301 || statusCode === 302) ? 'GET' : method
-}
-
-function without(headers: HeadersInput, dropped: (name: string) => boolean): string[] {
-  const flat = flattenHeaders(headers)
-  const kept: string[] = []
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i] as string
-    if (!dropped(name.toLowerCase())) kept.push(name, flat[i + 1] as string)
-  }
-  return kept
 }

@@ -1,6 +1,15 @@
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { checkRedirectOptions, RedirectHandler, type RedirectOptions } from './redirect-handler.js'
+import { merge, pick } from './settings.js'
+
+const NAMES = [
+  'maxRedirections',
+  'throwOnMaxRedirect',
+  'stripHeadersOnRedirect',
+  'stripHeadersOnCrossOriginRedirect',
+] as const
 
 /**
  * Follows redirects. Each option can be given with a request as well, which then counts.
@@ -8,14 +17,14 @@ import { checkRedirectOptions, RedirectHandler, type RedirectOptions } from './r
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
-  checkRedirectOptions(options ?? {})
+  const all = merge(options)
+  checkRedirectOptions(all)
   return (dispatch) => (request: DispatchOptions & RedirectOptions, handler) => {
-    const settings = { ...options, ...request }
-    if (!settings.maxRedirections) {
-      checkRedirectOptions(settings)
-      return dispatch(request, handler)
-    }
-    const redirecting = new RedirectHandler(dispatch, settings.maxRedirections, settings, handler)
+    if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
+    const settings = merge(all, pick(request, NAMES))
+    checkRedirectOptions(settings)
+    if (!settings.maxRedirections) return dispatch(request, handler)
+    const redirecting = new RedirectHandler(dispatch, settings.maxRedirections, { ...request, ...settings }, handler)
     return dispatch({ ...redirecting.opts }, redirecting)
   }
 }

@@ -1,8 +1,8 @@
 import { RequestRetryError } from '../errors.js'
-import type { DispatchOptions } from '../exchange/documented.js'
+import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
+import { lastingHeaders } from '../exchange/header-form.js'
 import type { BodyInput } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
-import { flattenHeaders } from '../wire/headers.js'
 
 /** It can be read a second time. What can not even be read now was read, or taken by somebody else. */
 export function isRepeatable(body: BodyInput | undefined): boolean {
@@ -23,10 +23,8 @@ export function notRepeatable(error: Error): Error {
   return failure
 }
 
-/** Fields out of an iterator can be read once, and are needed for each try. */
+/** Headers out of an iterator can be read once, and are needed for each attempt. */
 export function withLastingHeaders(request: DispatchOptions): DispatchOptions {
-  const { headers } = request
-  if (typeof headers !== 'object' || headers === null || !(Symbol.iterator in headers)) return request
-  const once = typeof (headers as { next?: unknown }).next === 'function'
-  return once ? { ...request, headers: flattenHeaders(headers) } : request
+  const headers = lastingHeaders(request.headers)
+  return headers === request.headers ? request : { ...request, headers: headers as RequestHeaders }
 }

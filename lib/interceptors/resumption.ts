@@ -1,5 +1,6 @@
 import type { IncomingHeaders } from '../exchange/handler.js'
-import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
+import { withHeaders, withoutHeaders } from '../exchange/header-form.js'
+import type { HeadersInput } from '../wire/headers.js'
 
 /** The head of a final response. */
 export interface ResponseHead {
@@ -101,15 +102,10 @@ export class Resumption {
    * The fields of the request for the rest. `if-match` has a server that changed its mind say so instead of sending
    * all of something else, as `if-range` would (RFC 9110 §13.1).
    */
-  fieldsFor(headers: HeadersInput): string[] {
-    const flat = flattenHeaders(headers)
-    const fields: string[] = []
-    for (let i = 0; i < flat.length; i += 2) {
-      const name = flat[i] as string
-      if (!/^(range|if-range|if-match)$/i.test(name)) fields.push(name, flat[i + 1] as string)
-    }
-    fields.push('range', `bytes=${this.#position}-${this.#last ?? ''}`, 'if-match', this.#tag)
-    return fields
+  fieldsFor(headers: HeadersInput): HeadersInput {
+    const range = `bytes=${this.#position}-${this.#last ?? ''}`
+    const others = withoutHeaders(headers, (name) => name === 'if-range')
+    return withHeaders(others, ['range', range, 'if-match', this.#tag])
   }
 
   /** Takes a response for the rest of the body. Returns why not, or null. */

@@ -6,6 +6,7 @@ import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
 import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
+import type { RequestHeaders } from '../exchange/documented.js'
 import type {
   DispatchController,
   DispatchHandler,
@@ -214,7 +215,9 @@ export class RetryHandler implements DispatchHandler {
 
   #request(): DispatchOptions {
     const { retryOptions: _, ...request } = this.#context.opts
-    if (this.#headGiven && this.#resumption !== null) request.headers = this.#resumption.fieldsFor(request.headers)
+    if (this.#headGiven && this.#resumption !== null) {
+      request.headers = this.#resumption.fieldsFor(request.headers) as RequestHeaders
+    }
     return request
   }
 

@@ -1,6 +1,6 @@
 import { unpolluted } from '../base/unpolluted.js'
 import { Agent, budgetOf } from '../dispatcher/agent.js'
-import { coreOf, type DispatcherCore } from '../dispatcher/core.js'
+import { coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
@@ -100,6 +100,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
+      site: () => siteOver(this.#direct),
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),

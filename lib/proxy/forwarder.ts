@@ -3,17 +3,18 @@ import { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Inspectable } from '../dispatcher/inspect.js'
 import { InvalidArgumentError, relocate } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
+import type { RequestHeaders } from '../exchange/documented.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { flattenHeaders } from '../wire/headers.js'
 import { authenticationRequired, type Route } from './failure.js'
-import { holds, without } from './proxy-options.js'
+import { without } from './proxy-options.js'
 import { relayAs } from './relay.js'
 
 /** Sends the requests of one `http:` origin to a proxy, in absolute form (RFC 9112 §3.2.2). */
@@ -39,6 +40,7 @@ export class Forwarder extends Dispatcher {
   #coreOver(inner: DispatcherCore): DispatcherCore {
     return {
       origin: this.#origin.origin,
+      site: () => ({ origins: [this.#origin.origin], defaults: inner.site().defaults }),
       isSettled: () => inner.isSettled(),
       send: (options, handler) => this.dispatch(options as DispatchOptions, handler),
       shutDown: () => inner.shutDown(),
@@ -81,13 +83,11 @@ export class Forwarder extends Dispatcher {
     return path
   }
 
-  /** The request's own fields win over those for the proxy, but for the credentials. */
-  #fields(options: DispatchOptions): string[] {
-    const own = flattenHeaders(options.headers)
-    const names: string[] = []
-    for (let i = 0; i < own.length; i += 2) names.push((own[i] as string).toLowerCase())
-    const host = holds(own, 'host') ? [] : ['host', this.#origin.host]
-    return [...host, ...without(this.#headers, names), ...own]
+  /** The headers of a request win over those for the proxy, and keep their form. */
+  #fields(options: DispatchOptions): RequestHeaders {
+    const own = lastingHeaders(options.headers)
+    const added = without(['host', this.#origin.host, ...this.#headers], (name) => hasHeader(own, name))
+    return withHeaders(own, added) as RequestHeaders
   }
 
   override close(callback: () => void): void

@@ -1,6 +1,6 @@
 import { Agent } from '../dispatcher/agent.js'
 import { resolveClientOptions } from '../dispatcher/client-options.js'
-import { closeIdle, coreOf, type DispatcherCore } from '../dispatcher/core.js'
+import { closeIdle, coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
@@ -8,7 +8,9 @@ import { Pool } from '../dispatcher/pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { adoptError, ClientClosedError, InvalidArgumentError } from '../errors.js'
+import type { RequestHeaders } from '../exchange/documented.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { hasHeader, lastingHeaders } from '../exchange/header-form.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import type { BuildOptions } from '../transport/connect.js'
 import {
@@ -19,12 +21,10 @@ import {
   hasOwnErrors,
   openBy,
 } from '../transport/connector.js'
-import { flattenHeaders } from '../wire/headers.js'
 import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
 import {
   type DocumentedProxyOptions,
-  holds,
   type ProxyAgentOptions,
   type ResolvedProxyOptions,
   resolveProxyOptions,
@@ -88,11 +88,12 @@ export class ProxyAgent extends LifecycleDispatcher {
   }
 
   #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const headers = flattenHeaders(options.headers)
-    if (holds(headers, 'proxy-authorization')) {
+    const headers = lastingHeaders(options.headers)
+    if (hasHeader(headers, 'proxy-authorization')) {
       throw new InvalidArgumentError('proxy-authorization must not stand in headers: give the ProxyAgent a token')
     }
-    return this.#agent.dispatch({ ...options, headers }, handler)
+    const request = headers === options.headers ? options : { ...options, headers: headers as RequestHeaders }
+    return this.#agent.dispatch(request, handler)
   }
 
   #open(origin: URL, options: PoolOptions): Dispatcher {
@@ -112,6 +113,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
+      site: () => siteOver(this.#agent),
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options as DispatchOptions, handler),
       shutDown: () => this.#shutDown(),

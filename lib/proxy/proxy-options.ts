@@ -156,23 +156,17 @@ function decoded(text: string): string {
 function proxyFields(input: HeadersInput, credentials: string | null): string[] {
   const fields = flattenHeaders(input)
   const replaced = credentials === null ? ['host'] : ['host', 'proxy-authorization']
-  const kept = without(fields, replaced)
+  const kept = without(fields, (name) => replaced.includes(name))
   if (credentials !== null) kept.push('proxy-authorization', credentials)
   return kept
 }
 
-/** `fields` but for those of such names, which are given in lower case. */
-export function without(fields: readonly string[], names: readonly string[]): string[] {
+/** `fields` without those of certain names, in lower case. */
+export function without(fields: readonly string[], dropped: (name: string) => boolean): string[] {
   const kept: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string
-    if (!names.includes(name.toLowerCase())) kept.push(name, fields[i + 1] as string)
+    if (!dropped(name.toLowerCase())) kept.push(name, fields[i + 1] as string)
   }
   return kept
-}
-
-/** Whether there is such a field; `name` in lower case. */
-export function holds(fields: readonly string[], name: string): boolean {
-  for (let i = 0; i < fields.length; i += 2) if ((fields[i] as string).toLowerCase() === name) return true
-  return false
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Agent, BalancedPool, Client, errors, interceptors, Pool, RetryAgent, RoundRobinPool } from '../../lib/index.js'
-import { event, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
 
@@ -160,6 +160,36 @@ t.test('tries do not refresh timeouts.total', async (t) => {
   }
   await client.destroy()
   await origin.close()
+})
+
+t.test('timeouts.total of a dispatcher holds over all attempts and redirects', async (t) => {
+  let asked = 0
+  const origin = await httpOrigin((_request, reply) => {
+    asked++
+    setTimeout(() => reply.writeHead(503).end(), 20)
+  })
+  const retries = { maxRetries: 1000, minTimeout: 10, maxTimeout: 10, timeoutFactor: 1 }
+  const options = { timeouts: { total: 200 } }
+  const dispatchers = [new Client(origin.url, options), new Pool(origin.url, options), new Agent(options)]
+  for (const dispatcher of dispatchers) {
+    for (const composed of [dispatcher.compose(interceptors.retry(retries)), new RetryAgent(dispatcher, retries)]) {
+      asked = 0
+      await t.rejects(composed.request({ ...get, origin: origin.url }))
+      t.ok(asked > 1 && asked < 20, `${dispatcher.constructor.name}: ${asked} attempts`)
+    }
+    await dispatcher.destroy()
+  }
+  // A chain of redirects without end, by names that differ.
+  const chain = await httpOrigin((request, reply) => {
+    const next = Number(request.url?.slice(1)) + 1
+    setTimeout(() => reply.writeHead(302, { location: `/${next}` }).end(), 20)
+  })
+  const agent = new Agent(options)
+  const redirecting = agent.compose(interceptors.redirect({ maxRedirections: 1000 }))
+  const answer = redirecting.request({ origin: chain.url, path: '/0', method: 'GET' })
+  await t.rejects(answer, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 200 ms' })
+  await agent.destroy()
+  await Promise.all([origin.close(), chain.close()])
 })
 
 t.test('timeouts.connect of a request, and of a client', async (t) => {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import {
   Agent,
+  BalancedPool,
   Client,
   type Dispatcher,
   type DispatchHandler,
@@ -299,7 +300,7 @@ t.test('loops, and dispatchers of one origin', async (t) => {
   const form = await ask(agent, { origin: posted.url, path: '/form', method: 'POST', body: 'x' })
   t.equal(form.text, 'thanks', 'a form that leads back to itself is no loop')
 
-  // A client knows one server; that it is asked again and again is found out.
+  // A client knows one server.
   const client = new Client(origin.url).compose(follow)
   const absolute = await ask(client, { path: to(`${origin.url}/abs`), headers: { authorization: 'kept' } })
   t.equal(absolute.text, 'GET /abs ')
@@ -522,4 +523,100 @@ t.test('what follows is sent where its caller was', async (t) => {
   t.strictSame(places, [1, 2, 2, 2])
   await client.close()
   await origin.close()
+})
+
+t.test('a dispatcher that can not reach the origin of a redirect fails, and asks its own server nothing', async (t) => {
+  const [origin, other] = await Promise.all([redirecting(), redirecting()])
+  for (const Kind of [Client, Pool, BalancedPool]) {
+    const dispatcher = new Kind(origin.url)
+    origin.seen.length = other.seen.length = 0
+    const composed = dispatcher.compose(follow).compose((dispatch) => (options, handler) => dispatch(options, handler))
+    const elsewhere = { path: to(`${other.url}/x`), headers: { authorization: 'mine' } }
+    await t.rejects(ask(composed, elsewhere), { code: 'UND_ERR_INVALID_ARG', message: /Agent/ }, Kind.name)
+    t.strictSame([origin.seen.length, other.seen.length], [1, 0], Kind.name)
+    await ask(composed, { path: to(`${origin.url}/x`), headers: { authorization: 'mine' } })
+    t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', `${Kind.name}: its own origin, in full`)
+    await dispatcher.close()
+  }
+  await Promise.all([origin.close(), other.close()])
+})
+
+t.test(
+  'behind the dns interceptor a relative redirect keeps the name, and the address is another origin',
+  async (t) => {
+    const origin = await redirecting()
+    const { port } = new URL(origin.url)
+    const lookup = (_origin: URL, _options: object, done: (error: null, found: never[]) => void) =>
+      done(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 } as never])
+    for (const order of [
+      [follow, interceptors.dns({ lookup })],
+      [interceptors.dns({ lookup }), follow],
+    ]) {
+      const agent = new Agent().compose(...order)
+      const headers = { authorization: 'mine' }
+      const asked = { origin: `http://localhost:${port}`, headers }
+      const same = await ask(agent, { ...asked, path: to('/same') })
+      t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
+      t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
+      t.equal(same.history?.at(-1), `http://localhost:${port}/same`)
+      await ask(agent, { ...asked, path: to(`http://localhost:${port}/full`) })
+      t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
+      await ask(agent, { ...asked, path: to(`${origin.url}/address`) })
+      t.equal(origin.seen.at(-1)?.headers.host, `127.0.0.1:${port}`)
+      t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'an address is not the origin')
+      await ask(agent, { ...asked, path: to('/named'), headers: { ...headers, host: 'other.test' } })
+      t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
+      await agent.close()
+    }
+    await origin.close()
+  },
+)
+
+t.test('the credentials of a proxy in absolute form do not reach the target', async (t) => {
+  const [proxy, target] = await Promise.all([redirecting(), redirecting()])
+  const headers = { 'proxy-authorization': 'secret', authorization: 'mine' }
+  const path = target.url + to('/b')
+  const agent = new Agent().compose(follow)
+  proxy.seen.length = 0
+  // The proxy answers as the target would.
+  await ask(agent, { origin: proxy.url, path, headers })
+  t.equal(proxy.seen[0]?.headers['proxy-authorization'], 'secret')
+  t.equal(target.seen.at(-1)?.url, '/b')
+  t.equal(target.seen.at(-1)?.headers['proxy-authorization'], undefined)
+  t.equal(target.seen.at(-1)?.headers.authorization, 'mine')
+  const client = new Client(proxy.url).compose(follow)
+  await ask(client, { path, headers })
+  t.equal(proxy.seen.at(-1)?.url, `${target.url}/b`, 'a Client of the proxy stays there')
+  await Promise.all([agent.close(), client.close()])
+  await Promise.all([proxy.close(), target.close()])
+})
+
+t.test('undefined is not given, and null is no redirects and nothing to strip', async (t) => {
+  const [here, there] = await Promise.all([redirecting(), redirecting()])
+  const strict = {
+    maxRedirections: 2,
+    throwOnMaxRedirect: true,
+    stripHeadersOnRedirect: ['x-once'],
+    stripHeadersOnCrossOriginRedirect: ['x-api-key'],
+  }
+  const agent = new Agent().compose(interceptors.redirect(strict))
+  const asked = (options: object) =>
+    ask(agent, {
+      origin: here.url,
+      path: to(`${there.url}/z`),
+      headers: { 'x-api-key': 'k', 'x-once': '1' },
+      ...options,
+    })
+  const passed = () => [there.seen.at(-1)?.headers['x-api-key'], there.seen.at(-1)?.headers['x-once']]
+  await asked(Object.fromEntries(Object.keys(strict).map((name) => [name, undefined])))
+  t.strictSame(passed(), [undefined, undefined])
+  await t.rejects(ask(agent, { origin: here.url, path: '/chain/5', throwOnMaxRedirect: undefined }), {
+    code: 'UND_ERR_REDIRECT_MAX',
+  })
+  await asked({ stripHeadersOnCrossOriginRedirect: null, stripHeadersOnRedirect: null })
+  t.strictSame(passed(), ['k', '1'])
+  t.equal((await asked({ maxRedirections: null })).statusCode, 302)
+  t.equal((await ask(agent, { origin: here.url, path: '/chain/5', throwOnMaxRedirect: null })).statusCode, 302)
+  await agent.close()
+  await Promise.all([here.close(), there.close()])
 })

@@ -1,0 +1,24 @@
+/**
+ * Options of an interceptor, over them those of one request. Only own properties count, and `undefined` means "not
+ * given" at every level. `null` is a value: what it means is up to each option.
+ */
+export function merge<Options extends object>(...layers: readonly (Options | null | undefined)[]): Options {
+  // Without a prototype: what is not there must not be found in `Object.prototype`.
+  const merged: Record<string, unknown> = Object.create(null)
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer ?? {})) if (value !== undefined) merged[name] = value
+  }
+  return merged as Options
+}
+
+/** The options of these names that are given with a request. */
+export function pick<Options extends object, Name extends keyof Options>(
+  options: Options,
+  names: readonly Name[],
+): Pick<Options, Name> {
+  const picked: Partial<Options> = Object.create(null)
+  for (const name of names) {
+    if (Object.hasOwn(options, name) && options[name] !== undefined) picked[name] = options[name]
+  }
+  return picked as Pick<Options, Name>
+}
