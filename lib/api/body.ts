@@ -1,40 +1,13 @@
 import type { ReadableStream } from 'node:stream/web'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
+import { ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
 import { LaterReadable } from '../base/streams.js'
 import { invalidOption, RequestAbortedError } from '../errors.js'
-import type { DispatchController, IncomingHeaders } from '../exchange/handler.js'
-import { type BodyFormat, convert, deliver } from './body-formats.js'
-
-/** Steers where a body comes from. */
-export interface BodySource {
-  pause(): void
-  resume(): void
-  abort(reason: unknown): void
-  /** The body is full and nobody reads it. */
-  onStalled(body: BodyReadable): void
-  /** Somebody reads it. */
-  onUsed(body: BodyReadable): void
-  /** It was read to its end, or given up. */
-  onOver(): void
-}
-
-/** A source that does what its request's controller does. */
-export function sourceOf(controller: DispatchController): BodySource {
-  return {
-    pause: () => controller.pause(),
-    resume: () => controller.resume(),
-    abort: (reason) => controller.abort(reason as Error),
-    onStalled() {},
-    onUsed() {},
-    onOver() {},
-  }
-}
-
-/** A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed. */
-export function streamError(reason: unknown): Error {
-  return (reason || new RequestAbortedError(undefined, { cause: reason })) as Error
-}
+import type { IncomingHeaders } from '../exchange/handler.js'
+import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
+import { type BodySource, streamError } from './body-source.js'
 
 /** What sets up the body of a response. */
 export interface BodyOptions {
@@ -43,20 +16,7 @@ export interface BodyOptions {
 
 /** Creates the body of a response as its caller asked for it. */
 export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: BodySource): BodyReadable {
-  const { highWaterMark } = options
-  const contentType = headers['content-type']
-  return new BodyReadable({
-    source,
-    ...(typeof contentType === 'string' ? { contentType } : {}),
-    ...(highWaterMark == null ? {} : { highWaterMark }),
-  })
-}
-
-/** Takes the body whole, past the machinery of streams. */
-interface Consumer {
-  take(chunk: Buffer): void
-  end(): void
-  fail(reason: unknown): void
+  return new BodyReadable({ source, headers, highWaterMark: options.highWaterMark })
 }
 
 const DUMP_LIMIT = 131072
@@ -68,8 +28,9 @@ const DUMP_LIMIT = 131072
 export class BodyReadable extends LaterReadable {
   static #stateDefined = false
   readonly #source: BodySource
-  readonly #contentType: string
+  readonly #facts: BodyFacts
   readonly #limit: number
+  /** Small ones may be of Node's pool: {@link owned} is for what is handed out. */
   #held: Buffer[] = []
   #heldBytes = 0
   #demand = false
@@ -88,11 +49,15 @@ export class BodyReadable extends LaterReadable {
   #over = false
   #onOver: (() => void)[] | null = null
 
-  constructor(part: { source: BodySource; contentType?: string; highWaterMark?: number }) {
+  constructor(part: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
     super({ highWaterMark: part.highWaterMark ?? 65536 })
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
-    this.#contentType = part.contentType ?? ''
+    const { 'content-type': type, 'content-length': length } = part.headers ?? {}
+    this.#facts = {
+      contentType: typeof type === 'string' ? type : '',
+      contentLength: typeof length === 'string' ? length : undefined,
+    }
     this.#limit = this.readableHighWaterMark
   }
 
@@ -204,7 +169,7 @@ export class BodyReadable extends LaterReadable {
       }
       if (this.#consumed) return
       if (this.#demand || this.readableDidRead) this.on('data', count).resume()
-      else this.#attach({ take: count, end() {}, fail() {} })
+      else this.#attach({ take: count, copy: count, end() {}, fail() {} })
     })
   }
 
@@ -218,14 +183,36 @@ export class BodyReadable extends LaterReadable {
     return this.#touched || this.#over
   }
 
-  /** @internal A piece came. */
+  /** @internal Chunks are handed out, and not collected. */
+  get keepsChunks(): boolean {
+    return this.#consumer === null
+  }
+
+  /** @internal A chunk came, which is the body's now. */
   feed(chunk: Buffer): void {
-    if (this.#consumer !== null) return this.#consumer.take(chunk)
-    if (this.#demand) {
+    if (this.#consumer !== null) this.#consumer.take(chunk)
+    else if (this.#demand) this.#hand(owned(chunk))
+    else this.#hold(chunk)
+  }
+
+  /** @internal As {@link feed}, but the memory of `chunk` is used again. */
+  feedCopy(chunk: Buffer): void {
+    if (this.#consumer !== null) this.#consumer.copy(chunk)
+    else if (this.#demand) this.#hand(ownCopy(chunk, 0, chunk.length))
+    else this.#hold(pooledCopy(chunk, 0, chunk.length))
+  }
+
+  /** A listener's exception is an uncaught one here as in any turn of the event loop, and the body goes on. */
+  #hand(chunk: Buffer): void {
+    try {
       this.#demand = this.push(chunk)
-      if (!this.#demand) this.#pause()
-      return
+    } catch (error) {
+      reportUncaught(error)
     }
+    if (!this.#demand) this.#pause()
+  }
+
+  #hold(chunk: Buffer): void {
     this.#held.push(chunk)
     this.#heldBytes += chunk.length
     if (this.#heldBytes < this.#limit || this.#paused) return
@@ -260,6 +247,11 @@ export class BodyReadable extends LaterReadable {
     this.destroy(streamError(reason))
   }
 
+  /** Node cuts and joins buffered chunks in memory of its pool, which is nobody's to transfer. */
+  override read(size?: number): unknown {
+    return ownedPiece(super.read(size))
+  }
+
   /** Asked by the stream for more. */
   override _read(): void {
     if (this.#consumed) {
@@ -272,7 +264,7 @@ export class BodyReadable extends LaterReadable {
     while (this.#held.length > 0) {
       const chunk = this.#held.shift() as Buffer
       this.#heldBytes -= chunk.length
-      if (!this.push(chunk)) {
+      if (!this.push(owned(chunk))) {
         this.#demand = false
         break
       }
@@ -368,12 +360,7 @@ export class BodyReadable extends LaterReadable {
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
     if (this.readableEncoding !== null && this.#touched) return this.#collectDecoded(kind)
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = []
-      this.#attach({
-        take: (chunk) => void chunks.push(chunk),
-        end: () => deliver({ kind, chunks, contentType: this.#contentType }, resolve, reject),
-        fail: reject,
-      })
+      this.#attach(new BodyCollector(kind, this.#facts, { resolve, reject }))
     })
   }
 
@@ -382,6 +369,10 @@ export class BodyReadable extends LaterReadable {
     const encoding = this.readableEncoding as BufferEncoding
     let text = ''
     for await (const piece of this) text += piece
-    return convert({ kind, chunks: [Buffer.from(text, encoding)], contentType: this.#contentType })
+    return new Promise((resolve, reject) => {
+      const collector = new BodyCollector(kind, this.#facts, { resolve, reject })
+      collector.take(Buffer.from(text, encoding))
+      collector.end()
+    })
   }
 }

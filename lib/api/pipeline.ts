@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
+import { ownedPiece } from '../base/own-memory.js'
 import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import { type BodyReadable, type BodySource, bodyFor, sourceOf, streamError } from './body.js'
+import { type BodyReadable, bodyFor } from './body.js'
+import { type BodySource, sourceOf, streamError } from './body-source.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
@@ -136,6 +138,11 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     if (this.#resultEnded) return
     this.#resultEnded = true
     this.push(null)
+  }
+
+  /** As of a body. */
+  override read(size?: number): unknown {
+    return ownedPiece(super.read(size))
   }
 
   override _read(): void {

@@ -2,7 +2,9 @@ import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { type BodyReadable, type BodySource, bodyFor } from './body.js'
+import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
+import { type BodyReadable, bodyFor } from './body.js'
+import type { BodySource } from './body-source.js'
 import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -64,7 +66,7 @@ export interface Timed {
   timings?: Timings
 }
 
-class RequestHandler<Opaque> implements DispatchHandler, BodySource {
+class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler, BodySource {
   readonly #options: RequestOptions<Opaque>
   readonly #outcome: Outcome<ResponseData<Opaque>>
   readonly #link: AbortLink | null
@@ -78,6 +80,7 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
   #forgotten: WeakRef<BodyReadable> | null = null
 
   constructor(options: RequestOptions<Opaque>, outcome: Outcome<ResponseData<Opaque>>) {
+    super()
     checkRequestOptions(options)
     this.#options = options
     this.#outcome = outcome
@@ -132,6 +135,14 @@ class RequestHandler<Opaque> implements DispatchHandler, BodySource {
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
     this.#held?.feed(chunk)
+  }
+
+  override get keepsChunks(): boolean {
+    return this.#held?.keepsChunks === true
+  }
+
+  override onZeroCopyData(chunk: Buffer): void {
+    this.#held?.feedCopy(chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {

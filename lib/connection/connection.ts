@@ -190,7 +190,7 @@ export class Connection implements Listener {
   }
 
   get unparsed(): number {
-    return this.#responses.reader.unparsed
+    return this.#responses.unparsed
   }
 
   onBodyBytes(chunk: Buffer): boolean {

@@ -37,6 +37,7 @@ export class RequestWriter implements AlarmListener {
   /** Publishes what {@link write} is about to write. */
   announce(exchange: Exchange, close: boolean): void {
     traceSend(exchange, close, this.outlet.socket)
+    exchange.checkBody()
   }
 
   /** `close`: no request will follow on this connection. */

@@ -75,6 +75,11 @@ export class ResponseDelivery implements ResponseSink {
     return exchange !== null && (this.writer?.outlet.bytesHandedOver ?? 0) > exchange.outputStart
   }
 
+  /** How many of the bytes to come are best read into memory that is handed on. */
+  get unparsed(): number {
+    return this.#pipeline.head?.keepsChunks(this.#parser.chunks) ? this.reader.unparsed : 0
+  }
+
   /** The handler of `exchange` paused it. */
   pause(exchange: Exchange): void {
     if (exchange === this.#pipeline.head && this.#state.reading === READING.body) this.#pauseReading()
@@ -112,14 +117,14 @@ export class ResponseDelivery implements ResponseSink {
     this.#timeouts.awaitBody(exchange)
     exchange.head(head)
     if (this.#listener.closed) return
-    this.#parser.borrowed = exchange.borrows
+    this.#parser.chunks = exchange.chunks
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stop(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()
     if (isBarrier(exchange)) this.#listener.onReady()
   }
 
-  onBody(chunk: Buffer): void {
+  onBody(chunk: Buffer, view: boolean): void {
     const exchange = this.#pipeline.head as Exchange
     const maxResponseSize = this.#maxResponseSize
     this.#bodyBytes += chunk.length
@@ -132,7 +137,7 @@ export class ResponseDelivery implements ResponseSink {
       return this.#listener.onDeliveryFailed(error, 'caller')
     }
     this.#timeouts.awaitBody(exchange)
-    exchange.data(chunk)
+    exchange.data(chunk, view)
   }
 
   onMessageEnd(trailers: string[], persistent: boolean): void {

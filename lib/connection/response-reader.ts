@@ -1,4 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
 import { SocketError } from '../errors.js'
 import type { Inlet } from '../transport/inlet.js'
 import type { Parser } from '../wire/parser.js'
@@ -51,15 +52,14 @@ export class ResponseReader {
     this.#feeding = false
     const rest = stop < length && !this.#closed ? Buffer.from(engine.window.subarray(stop, length)) : null
     engine.busy = false
-    if (failure !== null) this.#listener.onReadFailed(failure as Error)
-    else if (this.#parser.tunnelled) this.#listener.onReadTunnel(rest ?? Buffer.alloc(0))
-    else this.#tail = rest
+    if (failure === null && !this.#parser.tunnelled) this.#tail = rest
+    else this.#stop(failure as Error | null, rest)
     return !this.#paused && !this.#closed
   }
 
   /** How many of the bytes to come are body and nothing else. */
   get unparsed(): number {
-    return this.#closed || this.#tail !== null ? 0 : this.#parser.unparsed
+    return this.#closed || this.#paused || this.#tail !== null ? 0 : this.#parser.unparsed
   }
 
   /** Bytes of a body came in memory of their own, {@link unparsed} at most. Returns false to stop reading. */
@@ -67,9 +67,23 @@ export class ResponseReader {
     if (this.#closed) return false
     if (this.#paused || this.#tail !== null) return this.#keep(chunk)
     this.#feeding = true
-    this.#parser.take(chunk)
+    try {
+      this.#parser.take(chunk)
+    } catch (error) {
+      this.#stop(error as Error, null)
+    }
     this.#feeding = false
     return !this.#paused && !this.#closed
+  }
+
+  /** The socket is to be told whether to read on whatever a caller's code throws here. */
+  #stop(failure: Error | null, rest: Buffer | null): void {
+    try {
+      if (failure !== null) this.#listener.onReadFailed(failure)
+      else this.#listener.onReadTunnel(rest ?? Buffer.alloc(0))
+    } catch (error) {
+      reportUncaught(error)
+    }
   }
 
   /** The server ended its side. */

@@ -14,6 +14,7 @@ import {
   RequestContentLengthMismatchError,
 } from '../errors.js'
 import { TAKEN } from '../transport/outlet.js'
+import { CHUNKS, type Chunks } from '../wire/chunks.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { Deadlines } from './deadlines.js'
@@ -31,6 +32,7 @@ import {
   traceHead,
 } from './traces.js'
 import type { Timed, Watch } from './watch.js'
+import { ZeroCopyHandler } from './zero-copy-handler.js'
 
 /** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
 export interface Carrier extends Timed {
@@ -87,6 +89,8 @@ export class Exchange implements QueueNode<Exchange> {
   #heldEnd: string[] | null = null
   #hearsQueued: boolean
   readonly #handler: DispatchHandler
+  /** The same, if it is the library's own; known when the response headers have come. */
+  #zeroCopy: ZeroCopyHandler | null = null
   readonly #controller: DispatchController
 
   constructor(request: Request, handler: DispatchHandler | LegacyDispatchHandler) {
@@ -127,15 +131,23 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#hearsQueued
   }
 
-  /** Nobody keeps what {@link data} brings. */
-  get borrows(): boolean {
-    if (this.done) return true
+  /** Decides what {@link data} takes of the body that follows. */
+  chooseChunks(): Chunks {
+    this.#zeroCopy = ZeroCopyHandler.is(this.#handler) ? this.#handler : null
+    if (this.#zeroCopy !== null) return CHUNKS.unseen
+    if (this.done) return CHUNKS.views
     try {
-      return this.#handler.borrowsChunks === true
+      return this.#handler.borrowsChunks === true ? CHUNKS.views : CHUNKS.own
     } catch (error) {
       this.abort(error)
-      return true
+      return CHUNKS.views
     }
+  }
+
+  /** Whether what is to come is best read into memory of its own, when {@link chooseChunks} chose `chunks`. */
+  keepsChunks(chunks: Chunks): boolean {
+    if (this.done || chunks === CHUNKS.views) return false
+    return this.#zeroCopy === null || this.#zeroCopy.keepsChunks
   }
 
   /** A queue accepted it. Notifies the handler the first time: from a pool it goes on to the queue of a client. */
@@ -154,12 +166,19 @@ export class Exchange implements QueueNode<Exchange> {
     if (this.done) return
     this.deadlines?.sent()
     this.watch?.handedTo(this.carrier as Carrier, this.reused)
-    if (!this.request.intact) return this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
+    this.checkBody()
+    if (this.done) return
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
     } catch (error) {
       this.abort(error)
     }
+    this.checkBody()
+  }
+
+  /** Fails it, before it is written, when a caller has transferred or resized the memory of its body. */
+  checkBody(): void {
+    if (!this.request.intact) this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
   }
 
   responseBegins(): void {
@@ -183,11 +202,13 @@ export class Exchange implements QueueNode<Exchange> {
     this.#head(head)
   }
 
-  data(chunk: Buffer): void {
+  /** `view`: the memory of `chunk` is used again when this returns. */
+  data(chunk: Buffer, view: boolean): void {
     traceBodyChunkReceived(this, chunk)
     if (this.done) return
     try {
-      this.#handler.onResponseData?.(this.#controller, chunk)
+      if (view && this.#zeroCopy !== null) this.#zeroCopy.onZeroCopyData(chunk)
+      else this.#handler.onResponseData?.(this.#controller, chunk)
     } catch (error) {
       this.abort(error)
     }

@@ -88,5 +88,13 @@ class LegacyAdapter implements DispatchHandler {
 }
 
 export function toBuffers(raw: readonly string[] | null): Buffer[] {
-  return raw === null ? [] : raw.map((text) => Buffer.from(text, 'latin1'))
+  if (raw === null) return []
+  // Out of memory of their own, and not of the pool of the process, which their receiver could transfer.
+  const memory = Buffer.allocUnsafeSlow(raw.reduce((sum, text) => sum + text.length, 0))
+  let end = 0
+  return raw.map((text) => {
+    const start = end
+    end += memory.write(text, start, 'latin1')
+    return memory.subarray(start, end)
+  })
 }

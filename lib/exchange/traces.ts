@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ownCopy } from '../base/own-memory.js'
 import {
   clientSendHeaders,
   requestBodyChunkReceived,
@@ -112,7 +113,8 @@ export function traceHead(exchange: Exchange, head: ResponseHead): void {
 
 export function traceBodyChunkReceived(exchange: Exchange, chunk: Buffer): void {
   if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
-  requestBodyChunkReceived.publish({ request: traceOf(exchange), chunk })
+  // The handler's chunk is the handler's: a subscriber may keep or transfer its own.
+  requestBodyChunkReceived.publish({ request: traceOf(exchange), chunk: ownCopy(chunk, 0, chunk.length) })
 }
 
 export function traceEnd(exchange: Exchange, trailers: string[]): void {

@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { owned } from '../base/own-memory.js'
 import { ResponseExceededMaxSizeError } from '../errors.js'
 import { ZstdDecoder, type ZstdRuntime } from './zstd-frames.js'
 
@@ -134,7 +135,8 @@ export class ContentDecoder {
   }
 
   #out(chunk: Buffer): boolean {
-    if (!this.#over) this.#listener.onDecoded(chunk)
+    // zlib cuts chunks out of a buffer that it goes on writing into.
+    if (!this.#over) this.#listener.onDecoded(owned(chunk))
     return true
   }
 

@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
+import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
 import { adoptError, type SocketInfo } from '../errors.js'
 import { claim, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
 import { isMocked } from './mocked-socket.js'
+import { asksForBuffers, readBuffer, reuse } from './read-buffers.js'
 import { stopKeepingSessions } from './session-cache.js'
-import { asksForBuffers, Slabs } from './slabs.js'
 
 /** Tells of what a socket does. */
 export interface InletListener {
@@ -27,13 +29,10 @@ export interface InletListener {
 
 /** What all sockets of an engine read into, one at a time. */
 export interface SharedWindow {
-  readonly window: Uint8Array
+  readonly window: Buffer
   /** It holds bytes that are being read: nobody else may write there. */
   readonly busy: boolean
 }
-
-/** Bytes from which on a body is worth a slab. */
-const LONG = 131072
 
 const NOTHING = new Uint8Array(0)
 
@@ -79,10 +78,12 @@ export class Inlet {
   #paused = false
   /** A connector left a `readable` listener behind, which keeps the stream from flowing. */
   #pulls = false
-  /** While a long body is read, where the runtime asks where to. */
-  #slabs: Slabs | null = null
+  /** The last read filled its buffer: more has come already. */
+  #filled = false
+  /** What the next read fills, if not the window. */
+  #next: Buffer | null = null
   /** Bytes of a socket that came while the window was in use, or while paused. */
-  #aside: Buffer[] | null = null
+  #aside: Uint8Array[] | null = null
   /** What is left of the chunk in delivery, behind the part that stands in the window. */
   #undelivered: Uint8Array = NOTHING
   /** The peer ended its side, and what it had sent before came whole. */
@@ -175,7 +176,7 @@ export class Inlet {
     if (this.#pulls) socket.read(0)
     else socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const held = joined([rest, this.#undelivered, ...(this.#aside ?? [])])
+    const held = ownConcat([rest, this.#undelivered, ...(this.#aside ?? [])])
     this.#undelivered = NOTHING
     this.#aside = null
     if (held.length > 0) socket.unshift(held)
@@ -183,37 +184,50 @@ export class Inlet {
   }
 
   /**
-   * Long bodies are read into slabs, whose parts are handed on as they are. Never undefined: it is asked for each address
-   * that is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
+   * While a long body comes faster than it is read, it is read into memory that is handed on. All else goes through the
+   * window, so that a connection that waits has no memory of its own. Never undefined: it is asked for each address that
+   * is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
    */
   #nextBuffer(): Uint8Array {
-    const unparsed = this.listener?.unparsed ?? 0
-    if (unparsed < LONG) {
-      this.#slabs = null
-      return this.#shared.window
-    }
-    this.#slabs ??= new Slabs()
-    return this.#slabs.room(unparsed)
+    const { window } = this.#shared
+    const left = this.#filled && !this.#paused ? (this.listener?.unparsed ?? 0) : 0
+    this.#next = readBuffer(left, window.length)
+    return this.#next ?? window
   }
 
-  #onread(length: number, buffer: Uint8Array): boolean {
-    const { window } = this.#shared
+  /** Never throws: Node would not ask for the next buffer, and read on in one that was handed over. */
+  #onread(length: number): boolean {
     const { listener } = this
-    if (this.#slabs !== null && buffer !== window) {
-      const more = listener?.onBodyBytes(this.#slabs.part(length)) ?? false
-      if (!more) this.#paused = true
-      return more
-    }
+    const direct = this.#next
+    const buffer = direct ?? this.#shared.window
+    this.#next = null
+    this.#filled = length === buffer.length
     if (listener === null) {
-      const bytes = joined([window.subarray(0, length)])
+      const bytes = ownCopy(buffer, 0, length)
       if (this.#socket !== null) return this.#socket.push(bytes)
-      this.#setAside(bytes)
+      this.#aside ??= []
+      this.#aside.push(bytes)
       return true
     }
-    const more = listener.onBytes(length)
+    let more = true
+    try {
+      more = direct === null ? listener.onBytes(length) : this.#onDirect(listener, direct.subarray(0, length))
+    } catch (error) {
+      reportUncaught(error)
+    }
     if (this.listener === null) return true
     if (!more) this.#paused = true
     return more
+  }
+
+  /** A buffer that was filled is handed over; one that was not has not been seen by a caller, and is read into again. */
+  #onDirect(listener: InletListener, bytes: Buffer): boolean {
+    const chunk = owned(bytes)
+    if (chunk !== bytes) reuse(bytes.buffer)
+    if (bytes.length <= listener.unparsed) return listener.onBodyBytes(chunk)
+    // A part of the body came another way since: mocks push what they have into sockets.
+    this.onData(chunk)
+    return !this.#paused
   }
 
   onData(given: unknown): void {
@@ -223,13 +237,10 @@ export class Inlet {
     if (this.#aside === null && this.#undelivered.length === 0 && !this.#paused && !this.#shared.busy) {
       return this.#deliver(chunk)
     }
-    this.#setAside(chunk)
-    if (!this.#paused) this.#drainLater()
-  }
-
-  #setAside(bytes: Buffer): void {
     this.#aside ??= []
-    this.#aside.push(bytes)
+    // A connector's stream may fill the same memory again.
+    this.#aside.push(ownConcat([chunk]))
+    if (!this.#paused) this.#drainLater()
   }
 
   /** A chunk may be longer than the window. */
@@ -249,7 +260,7 @@ export class Inlet {
       if (more) continue
       if (rest.length > 0) {
         this.#aside ??= []
-        this.#aside.unshift(Buffer.from(rest))
+        this.#aside.unshift(ownConcat([rest]))
       }
       this.pause()
       return
@@ -267,7 +278,7 @@ export class Inlet {
 
   #drainAside(): void {
     while (this.#aside !== null && !this.#paused && this.listener !== null) {
-      const first = this.#aside.shift() as Buffer
+      const first = this.#aside.shift() as Uint8Array
       if (this.#aside.length === 0) this.#aside = null
       this.#deliver(first)
     }
@@ -303,15 +314,4 @@ export class Inlet {
     this.ended = true
     if (this.#aside === null) this.listener?.onReadEnd()
   }
-}
-
-/** Copies bytes into memory of their own: what Node's pool lends can not be transferred, or takes the pool along. */
-function joined(parts: Uint8Array[]): Buffer {
-  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -1,7 +1,10 @@
 import type { FieldRecord } from './field-record.js'
 
-/** Bytes of the one buffer into which every connection of an engine reads. */
-export const WINDOW_BYTES = 65536
+/**
+ * Size of the buffer that all connections of an engine read into. A read that fills it tells that more has come: so the
+ * size is none that peers write in.
+ */
+export const WINDOW_BYTES = 258048
 
 /** What `execute` answers, as far as all engines have it in common. */
 export const OK = 0
@@ -21,6 +24,8 @@ export interface Window extends Buffer {
 export interface Engine {
   /** The kernel writes here, and the engine reads here. */
   readonly window: Window
+  /** Whether a caller that gets a part of the window could transfer, and so detach, all of it. */
+  readonly detachable: boolean
   /** Of the same bytes. */
   readonly view: DataView
   readonly record: FieldRecord

@@ -1,13 +1,17 @@
+import { ownCopy, pooledCopy } from '../base/own-memory.js'
 import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../errors.js'
+import { CHUNKS, type Chunks, joined } from './chunks.js'
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { HeadMemory } from './head-memory.js'
 import { defaultLimits, type ParserLimits, type ParserOptions } from './limits.js'
-import { ownCopy } from './own-copy.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 import { ANSWERS, type Answers, type ResponseSink } from './response-sink.js'
 
 export { ANSWERS, type Answers, type ResponseSink }
+
+/** Bytes up to which a copy in the pool takes no longer than a view. */
+const FEW = 1024
 
 const START = 0
 const HEAD = 1
@@ -28,8 +32,8 @@ const MAX_BLANK = 16
 /** Reads the responses of one connection. */
 export class Parser {
   readonly engine: Engine
-  /** Pieces of the body under way may be parts of the window: the sink does not keep them. */
-  borrowed = false
+  /** What the chunks of the current body are handed out as. */
+  chunks: Chunks = CHUNKS.own
   readonly #sink: ResponseSink
   readonly #limits: ParserLimits
   #handle: number
@@ -63,9 +67,8 @@ export class Parser {
     return this.#stage === TUNNEL
   }
 
-  /** Bytes of the body under way that need no parsing: {@link take} has them without a way through the window. */
+  /** Bytes of the current body that are to come and need no parsing: {@link take} has them without a way through the window. */
   get unparsed(): number {
-    if (this.borrowed) return 0
     if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
@@ -138,10 +141,10 @@ export class Parser {
     }
   }
 
-  /** Takes bytes of a body, at most {@link unparsed}, that are the sink's from now on. */
+  /** Takes bytes of a body, at most {@link unparsed}, in memory that is the sink's from now on. */
   take(chunk: Buffer): void {
     if (this.#stage === LENGTH) this.#remaining -= chunk.length
-    this.#sink.onBody(chunk)
+    this.#sink.onBody(chunk, false)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
@@ -297,12 +300,19 @@ export class Parser {
 
   #takeBody(start: number, end: number): void {
     this.#position = end
-    this.#sink.onBody(this.#piece(start, end))
+    this.#deliver(start, end)
   }
 
-  #piece(start: number, end: number): Buffer {
+  /** A window that can be transferred is shown to nobody. */
+  get #copies(): boolean {
+    return this.chunks === CHUNKS.own || (this.chunks === CHUNKS.views && this.engine.detachable)
+  }
+
+  #deliver(start: number, end: number): void {
     const { window } = this.engine
-    return this.borrowed ? window.subarray(start, end) : ownCopy(window, start, end)
+    if (this.#copies) this.#sink.onBody(ownCopy(window, start, end), false)
+    else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(window.subarray(start, end), true)
+    else this.#sink.onBody(pooledCopy(window, start, end), false)
   }
 
   #readChunks(end: number): void {
@@ -312,11 +322,10 @@ export class Parser {
     const { messageComplete, record } = this.engine
     this.#countOverhead(start, stop)
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
-    const body = this.#gather()
     this.#position = stop
     const trailers = messageComplete ? cutFields(section, record) : []
     const failure = code === OK || code === PAUSED ? null : this.#failure(code)
-    if (body !== null) this.#sink.onBody(body)
+    if (this.engine.data.length > 0) this.#deliverChunks()
     if (failure !== null) throw failure
     if (messageComplete && this.#stage === CHUNKED) {
       this.#openSection()
@@ -348,17 +357,15 @@ export class Parser {
     if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
   }
 
-  /** Chunks met in one read become one buffer: their borders mean nothing (RFC 9112 §7.1). */
-  #gather(): Buffer | null {
+  /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */
+  #deliverChunks(): void {
     const { data, window } = this.engine
-    if (data.length === 0) return null
-    if (data.length === 2) return this.#piece(data[0] as number, data[1] as number)
-    let total = 0
-    for (let i = 0; i < data.length; i += 2) total += (data[i + 1] as number) - (data[i] as number)
-    const body = Buffer.allocUnsafe(total)
-    let at = 0
-    for (let i = 0; i < data.length; i += 2) at += window.copy(body, at, data[i], data[i + 1])
-    return body
+    const start = data[0] as number
+    if (data.length > 2 && this.#copies) return this.#sink.onBody(joined(window, data), false)
+    // Over the framing between them, which has been read.
+    let end = data[1] as number
+    for (let i = 2; i < data.length; i += 2) end += window.copy(window, end, data[i], data[i + 1])
+    this.#deliver(start, end)
   }
 
   #endMessage(trailers: string[]): void {

@@ -11,8 +11,8 @@ export interface ResponseSink {
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void
-  /** A piece of the body, owned by the receiver unless the parser's bodies are `borrowed`. */
-  onBody(chunk: Buffer): void
+  /** A chunk of the body. `view`: a part of the window, valid until this returns; otherwise it is the receiver's. */
+  onBody(chunk: Buffer, view: boolean): void
   /** The message is complete; `reusable` tells whether the connection may carry another request. */
   onMessageEnd(trailers: string[], reusable: boolean): void
   /** 101, or 2xx to CONNECT: all bytes that follow are not HTTP. */

@@ -10,6 +10,7 @@ import { readSection } from './script-head.js'
  */
 export class ScriptEngine implements Engine {
   readonly window = Buffer.alloc(WINDOW_BYTES) as Window
+  readonly detachable = true
   readonly view = new DataView(this.window.buffer, this.window.byteOffset, WINDOW_BYTES)
   readonly record = new FieldRecord()
   readonly data: number[] = []

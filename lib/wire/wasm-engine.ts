@@ -38,6 +38,8 @@ interface Exports {
 /** One instance of llhttp with its window and its parser states. */
 export class WasmEngine implements Engine {
   readonly window: Window
+  /** `structuredClone` and `ArrayBuffer.prototype.transfer` throw for WebAssembly memory. */
+  readonly detachable = false
   readonly view: DataView
   readonly record = new FieldRecord()
   readonly data: number[] = []
@@ -58,7 +60,7 @@ export class WasmEngine implements Engine {
     this.#exports = exports
     const { memory } = exports
     // Behind the constants and the stack. It throws where there is no memory for it.
-    this.origin = memory.grow((WINDOW_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES
+    this.origin = memory.grow(Math.ceil((WINDOW_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES)) * PAGE_BYTES
     this.#bytes = new Uint8Array(memory.buffer)
     this.#view = new DataView(memory.buffer)
     this.window = Buffer.from(memory.buffer, this.origin, WINDOW_BYTES) as Window

@@ -1,7 +1,8 @@
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
-import { BodyReadable, type BodySource } from '../../lib/api/body.js'
+import { BodyReadable } from '../../lib/api/body.js'
+import type { BodySource } from '../../lib/api/body-source.js'
 import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
 
@@ -28,7 +29,7 @@ class Source implements BodySource {
 }
 
 function bodyOf(pieces: (string | Buffer)[], contentType = ''): BodyReadable {
-  const body = new BodyReadable({ source: new Source(), contentType })
+  const body = new BodyReadable({ source: new Source(), headers: { 'content-type': contentType } })
   for (const piece of pieces) body.feed(Buffer.from(piece))
   body.finish()
   return body

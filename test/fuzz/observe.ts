@@ -1,4 +1,4 @@
-import type { Engine } from '../../lib/wire/engine.js'
+import { type Engine, WINDOW_BYTES } from '../../lib/wire/engine.js'
 import { HeadMemory } from '../../lib/wire/head-memory.js'
 import { defaultLimits } from '../../lib/wire/limits.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
@@ -169,12 +169,6 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
     }
     if (observer.tunnelled) return
     const size = Math.min(raw.length - at, sizeOf(random), window.length)
-    if (random !== null && parser.unparsed > 0 && random.once(4)) {
-      const part = Buffer.from(raw.slice(at, at + Math.min(size, parser.unparsed)), 'latin1')
-      at += part.length
-      parser.take(part)
-      continue
-    }
     window.latin1Write(raw.slice(at, at + size), 0)
     const used = parser.feed(0, size)
     window.fill(0x58, 0, size)
@@ -187,7 +181,7 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
 }
 
 function sizeOf(random: Random | null): number {
-  if (random === null) return 65536
+  if (random === null) return WINDOW_BYTES
   switch (random.below(4)) {
     case 0:
       return 1
