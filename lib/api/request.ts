@@ -133,7 +133,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     this.#outcome.succeed(data)
   }
 
-  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+  override onResponseData(_controller: DispatchController, chunk: Buffer): void {
     this.#held?.feed(chunk)
   }
 
@@ -154,7 +154,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     if (this.#link !== null && body !== null && !body.used) this.onStalled(body)
   }
 
-  onResponseError(_controller: DispatchController, error: Error): void {
+  override onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
     this.#outcome.fail(this.#link?.reason ?? error)
     this.#held?.fail(error)

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { ownedPiece } from '../base/own-memory.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -106,6 +107,9 @@ function socketOver(body: BodyReadable): Duplex {
       done(error)
     },
   })
+  // As of a body: what Node joins is of its pool.
+  const read = socket.read
+  socket.read = (size?: number) => ownedPiece(read.call(socket, size))
   body.on('data', (chunk) => {
     if (!socket.push(chunk)) body.pause()
   })

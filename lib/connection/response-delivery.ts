@@ -117,7 +117,7 @@ export class ResponseDelivery implements ResponseSink {
     this.#timeouts.awaitBody(exchange)
     exchange.head(head)
     if (this.#listener.closed) return
-    this.#parser.chunks = exchange.chunks
+    this.#parser.chunks = exchange.chooseChunks()
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stop(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()

@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
@@ -40,4 +41,38 @@ t.test('a body whose memory is given away fails alone: nothing of it is sent, an
   }
   t.notMatch(came, /^content-length/m, 'no body was announced by its length')
   t.notMatch(came, /^0\r\n\r\n/m, 'no body in chunks came to an end')
+})
+
+t.test('a body that its handler, or a subscriber, transfers while its request starts fails alone', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET')) socket.write(response('ok'))
+    }),
+  )
+  const client = new Client(origin.url, { pipelining: 10 })
+  const get = async () => (await client.request({ path: '/', method: 'GET' })).body.text()
+  t.equal(await get(), 'ok')
+  for (const who of ['handler', 'subscriber'] as const) {
+    const body = new Uint8Array(10).fill(65)
+    const subscriber = () => {
+      if (body.length > 0) giveAway(body)
+    }
+    if (who === 'subscriber') diagnostics.subscribe('undici:client:sendHeaders', subscriber)
+    const failed = new Promise((resolve) => {
+      client.dispatch(
+        { path: '/', method: 'POST', body },
+        {
+          onRequestStart: () => void (who === 'handler' && giveAway(body)),
+          onResponseEnd: resolve,
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+    t.match(await failed, GONE, who)
+    diagnostics.unsubscribe('undici:client:sendHeaders', subscriber)
+    t.strictSame(await Promise.all([get(), get()]), ['ok', 'ok'])
+  }
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
 })

@@ -1,0 +1,94 @@
+import t from 'tap'
+import { Client } from '../../lib/index.js'
+import { onRequests, rawOrigin } from '../servers/origin.js'
+
+const LENGTH = 900_000
+
+/** What is uncaught while `work` runs. */
+async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
+  const heard: string[] = []
+  const note = (error: Error) => void heard.push(error.message)
+  process.on('uncaughtException', note)
+  try {
+    await work()
+    for (let i = 0; i < 4; i++) await new Promise(setImmediate)
+  } finally {
+    process.off('uncaughtException', note)
+  }
+  return heard
+}
+
+t.test('a data listener that throws at any chunk is uncaught once, and its body goes on', async (t) => {
+  let number = 96
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${LENGTH}\r\n\r\n`)
+      socket.write(Buffer.alloc(LENGTH, ++number))
+    }),
+  )
+  for (const parser of ['wasm', 'js'] as const) {
+    const client = new Client(origin.url, { parser })
+    const first: Buffer[] = []
+    for (const throwing of [0, 1, 2]) {
+      const kept: Buffer[] = []
+      let size = 0
+      const uncaught = await uncaughtDuring(async () => {
+        const { body } = await client.request({ path: '/', method: 'GET' })
+        await new Promise((resolve) => {
+          body.on('end', resolve)
+          body.on('data', (chunk: Buffer) => {
+            kept.push(chunk)
+            size += chunk.length
+            if (kept.length === throwing + 1) throw new Error('bug of a listener')
+          })
+        })
+      })
+      t.strictSame(uncaught, ['bug of a listener'])
+      t.equal(size, LENGTH)
+      const byte = number
+      t.ok(kept.every((chunk) => chunk.every((one) => one === byte)))
+      first.push(...(throwing === 0 ? kept : []))
+      const { body } = await client.request({ path: '/', method: 'GET' })
+      t.equal((await body.bytes()).length, LENGTH)
+    }
+    t.equal(new Set(Buffer.concat(first)).size, 1, 'no later body is in the memory of the first')
+    await client.close()
+  }
+  t.equal(origin.connections, 2)
+  await origin.close()
+})
+
+t.test('after a handler threw, chunks that were handed out before keep their bytes', async (t) => {
+  let number = 96
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${LENGTH}\r\n\r\n`)
+      socket.write(Buffer.alloc(LENGTH, ++number))
+    }),
+  )
+  const client = new Client(origin.url)
+  for (const throwing of [0, 1, 2, 3]) {
+    const kept: Buffer[] = []
+    const failed = await new Promise<Error>((resolve) => {
+      client.dispatch(
+        { path: '/', method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData(_controller, chunk) {
+            kept.push(chunk)
+            if (kept.length === throwing + 1) throw new Error('bug of a handler')
+          },
+          onResponseEnd: () => resolve(new Error('bug of a handler')),
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+    t.equal(failed.message, 'bug of a handler')
+    const { body } = await client.request({ path: '/', method: 'GET' })
+    t.equal((await body.bytes()).length, LENGTH)
+    t.equal(new Set(Buffer.concat(kept)).size, 1)
+  }
+  await client.close()
+  await origin.close()
+})
