@@ -3,7 +3,6 @@ import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
 import { blameCaller, faultOf } from '../errors/faults.js'
-import type { Timings } from '../errors/timings.js'
 import {
   ClientDestroyedError,
   type ErrorContext,
@@ -17,6 +16,7 @@ import { TAKEN } from '../transport/outlet.js'
 import { CHUNKS, type Chunks } from '../wire/chunks.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { Controller } from './controller.js'
 import { Deadlines } from './deadlines.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
@@ -360,51 +360,6 @@ export class Exchange implements QueueNode<Exchange> {
       if (this.carrier === null) reportUncaught(thrown)
       else this.carrier.onHandlerError(thrown)
     }
-  }
-}
-
-/** What a handler sees of its exchange: nothing but the documented steering. */
-class Controller implements DispatchController {
-  readonly #exchange: Exchange
-
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange
-  }
-
-  get aborted(): boolean {
-    return this.#exchange.aborted
-  }
-
-  get paused(): boolean {
-    return this.#exchange.paused
-  }
-
-  get reason(): Error | null {
-    return this.#exchange.reason
-  }
-
-  get timings(): Timings | null {
-    return this.#exchange.watch?.timings ?? null
-  }
-
-  get rawHeaders(): string[] | null {
-    return this.#exchange.rawHeaders
-  }
-
-  get rawTrailers(): string[] | null {
-    return this.#exchange.rawTrailers
-  }
-
-  abort(reason?: Error): void {
-    this.#exchange.abort(reason)
-  }
-
-  pause(): void {
-    this.#exchange.pause()
-  }
-
-  resume(): void {
-    this.#exchange.resume()
   }
 }
 
