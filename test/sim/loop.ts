@@ -72,8 +72,11 @@ export class Loop {
     this.#add(this.#arrivals, run, delay)
   }
 
-  /** Runs until nothing is left to happen. `look` is called after each callback and all that follows from it at once. */
-  run(look: () => void): Promise<void> {
+  /**
+   * Runs until nothing is left to happen. `look` is called after each callback and all that follows from it at once;
+   * `onUncaught` with what a callback throws, as Node's `uncaughtException` would be emitted.
+   */
+  run(look: () => void, onUncaught: (error: unknown) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {
         try {
@@ -81,7 +84,11 @@ export class Loop {
           const next = this.#next()
           if (next === null) return resolve()
           this.steps++
-          next.run()
+          try {
+            next.run()
+          } catch (error) {
+            onUncaught(error)
+          }
         } catch (error) {
           return reject(error)
         }

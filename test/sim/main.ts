@@ -1,9 +1,10 @@
 /** Plays seeds: `--seeds 1000` from `--from 1`, or one: `SEED=123 TRACE=1`. */
 import './immediate.js'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadScriptEngine } from '../../lib/connection/engines.js'
+import { parseFeatures } from './features.js'
 import { type Figures, World } from './world.js'
 
 const { values } = parseArgs({
@@ -11,19 +12,28 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     steps: { type: 'string' },
+    /** Names of features, `all` or `none`. Default: those that are enabled. */
+    features: { type: 'string' },
+    /** Processes that share the seeds. */
+    jobs: { type: 'string', default: '1' },
   },
 })
 const { SEED, TRACE } = process.env
+const file = fileURLToPath(import.meta.url)
+const flag = values.features === undefined ? [] : ['--features', values.features]
 // Most errors of a run are part of it: their stacks take longer than all the rest.
 if (TRACE !== '1') Error.stackTraceLimit = 0
-// Turns of the loop are the simulation's: nobody else would end it when its reader has gone.
+// Event-loop turns are the simulation's: nothing else would end it when its reader has gone.
 process.stdout.on('error', () => process.exit(1))
-const steps = values.steps === undefined ? {} : { steps: Number(values.steps) }
+const options = {
+  ...(values.steps === undefined ? {} : { steps: Number(values.steps) }),
+  ...(values.features === undefined ? {} : { features: parseFeatures(values.features) }),
+}
 
 /** Its own process, because a seed that fails leaves things behind. */
 function shrink(seed: number): number | undefined {
   for (let most = 1; most < 40; most++) {
-    const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), '--steps', String(most)], {
+    const { status } = spawnSync(process.execPath, [file, '--steps', String(most), ...flag], {
       env: { ...process.env, SEED: String(seed), TRACE: '' },
     })
     if (status === 1) return most
@@ -33,17 +43,16 @@ function shrink(seed: number): number | undefined {
 
 async function play(seed: number): Promise<Figures> {
   const onTrace = TRACE === '1' ? { onTrace: (line: string) => console.log(line) } : {}
-  return new World({ seed, ...steps, ...onTrace }).play()
+  return new World({ seed, ...options, ...onTrace }).play()
 }
 
-function told(seed: number, most: number | undefined): string {
-  return `SEED=${seed} TRACE=1 make sim${most === undefined ? '' : ` ARGS="--steps ${most}"`}`
+function command(seed: number, most: number | undefined): string {
+  const args = [...(most === undefined ? [] : ['--steps', String(most)]), ...flag].join(' ')
+  return `SEED=${seed} TRACE=1 make sim${args === '' ? '' : ` ARGS="${args}"`}`
 }
 
-async function all(): Promise<void> {
+async function playAll(from: number, count: number): Promise<void> {
   const sum: Record<string, number> = {}
-  const from = Number(values.from)
-  const count = Number(values.seeds)
   const begin = performance.now()
   for (let seed = from; seed < from + count; seed++) {
     try {
@@ -51,25 +60,38 @@ async function all(): Promise<void> {
     } catch (error) {
       console.log(`seed ${seed}: ${(error as Error).message}`)
       if (process.env.KEEP !== undefined) process.exit(1)
-      console.log(told(seed, shrink(seed)))
+      console.log(command(seed, shrink(seed)))
       process.exit(1)
     }
     if ((seed - from + 1) % 10_000 === 0) console.log(`${seed - from + 1} seeds`)
   }
   const seconds = ((performance.now() - begin) / 1000).toFixed(1)
-  const told_ = Object.entries(sum).map(([name, value]) => `${value} ${name}`)
-  console.log(`${count} seeds held in ${seconds} s: ${told_.join(', ')}`)
+  const figures = Object.entries(sum).map(([name, value]) => `${value} ${name}`)
+  console.log(`${count} seeds held in ${seconds} s: ${figures.join(', ')}`)
 }
 
-// The default listener prints: warnings are heard by each run.
+/** Processes of their own, each with its part of the seeds. */
+async function share(jobs: number): Promise<void> {
+  const [from, count] = [Number(values.from), Number(values.seeds)]
+  const part = Math.ceil(count / jobs)
+  const ends = Array.from({ length: jobs }, (_, job) => {
+    const own = Math.min(part, count - job * part)
+    const args = ['--from', String(from + job * part), '--seeds', String(own), ...flag]
+    const child = spawn(process.execPath, [file, ...args], { stdio: 'inherit' })
+    return new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+  })
+  process.exitCode = Math.max(...(await Promise.all(ends)))
+}
+
+// The default listener prints: each run listens to warnings itself.
 process.removeAllListeners('warning')
 await loadScriptEngine()
-if (SEED === undefined) await all()
-else {
+if (SEED !== undefined) {
   try {
     console.log(JSON.stringify(await play(Number(SEED))))
   } catch (error) {
     console.log((error as Error).stack)
     process.exit(1)
   }
-}
+} else if (Number(values.jobs) > 1) await share(Number(values.jobs))
+else await playAll(Number(values.from), Number(values.seeds))

@@ -1,11 +1,15 @@
 import net from 'node:net'
 import type { Connector, Onread } from '../../lib/transport/connector.js'
+import { BANNER } from './connectors.js'
 import { disguise } from './disguise.js'
 import type { Loop } from './loop.js'
 import type { Manners } from './plan.js'
 import type { Random } from './random.js'
 import { Server, type Watch } from './server.js'
 import { asNetSocket, SimulatedSocket } from './socket.js'
+
+/** What a world's connectors do to sockets, if it has them. */
+type Handshake = 'banner' | 'coded' | null
 
 interface Place {
   host?: string
@@ -16,10 +20,13 @@ interface Place {
 /** All connections of a run, those that can not be made included. */
 export class Network {
   readonly sockets: SimulatedSocket[] = []
+  handshake: Handshake = null
+  /** From now on connections are made, and nothing goes wrong with them. */
+  calm = false
   readonly #loop: Loop
   readonly #random: Random
   readonly #watch: Watch
-  readonly #faulty: boolean
+  readonly #mayFail: boolean
   readonly #long: boolean
   readonly #connect = net.connect
 
@@ -27,8 +34,12 @@ export class Network {
     this.#loop = part.loop
     this.#random = part.random
     this.#watch = part.watch
-    this.#faulty = part.manners.faulty
+    this.#mayFail = part.manners.faulty
     this.#long = part.manners.long
+  }
+
+  get #faulty(): boolean {
+    return this.#mayFail && !this.calm
   }
 
   /** From now on what `net.connect` opens is simulated: the library's own connector works over it. */
@@ -91,6 +102,7 @@ export class Network {
       onread: place.onread,
       allowHalfOpen: place.onread === undefined && random.chance(0.3),
     })
+    socket.coded = this.handshake === 'coded'
     this.sockets.push(socket)
     this.#watch.trace(() => `${name} to ${place.host}:${place.port}`)
     socket.on('close', () => this.#watch.trace(() => `${name} is closed`))
@@ -102,7 +114,7 @@ export class Network {
     const random = this.#random
     const fate = this.#faulty ? random.pick(FATES) : 'stands'
     this.#watch.trace(() => `${socket.name}: ${fate}`)
-    const delay = random.chance(0.3) ? 0 : random.spread(0, 300)
+    const delay = this.calm || random.chance(0.3) ? 0 : random.spread(0, 300)
     if (fate === 'refused') this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
     // Whoever waits for it longer than the connector does is told by the system at last.
     else if (fate === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
@@ -111,6 +123,7 @@ export class Network {
 
   #accept(socket: SimulatedSocket, fate: 'stands' | 'closes' | 'resets'): void {
     const server = new Server({ socket, watch: this.#watch, random: this.#random, faulty: this.#faulty })
+    if (this.handshake === 'banner') socket.incoming(BANNER)
     socket.establish(server)
     if (fate === 'closes') socket.incomingEnd()
     else if (fate === 'resets') socket.incomingReset()

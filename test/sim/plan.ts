@@ -32,6 +32,14 @@ export interface Plan {
   readonly expect: 'continue' | 'ignore'
   /** Sends a body where there is none: to HEAD. */
   readonly bodyOfHead: boolean
+  /** A 204 or 304 has a `content-length`. */
+  readonly announced: boolean
+  /** ms after a response that must have no body, but announces one, at which a body is sent. */
+  readonly lateBody: number | null
+  /** CR LF sent behind the response, and ms after it. */
+  readonly emptyLines: { readonly count: number; readonly delay: number } | null
+  /** Closes together with the last bytes of the response, without having announced it. */
+  readonly silentClose: boolean
 }
 
 /** How a seed's servers are. */
@@ -39,9 +47,25 @@ export interface Manners {
   readonly faulty: boolean
   /** Bodies may be longer than the window. */
   readonly long: boolean
+  /** Servers close behind responses without announcing it. */
+  readonly silentClose: boolean
 }
 
-export function makePlan(random: Random, manners: Manners, upload: number): Plan {
+export interface PlanParts {
+  readonly manners: Manners
+  /** Bytes of the request's body. */
+  readonly upload: number
+  /** Responses whose framing invites mistakes. */
+  readonly framing: boolean
+  /** The server does nothing unusual. */
+  readonly calm: boolean
+}
+
+const CALM = { long: false, faulty: false, silentClose: false }
+
+export function makePlan(random: Random, parts: PlanParts): Plan {
+  const { upload, calm } = parts
+  const manners = calm ? CALM : parts.manners
   const faulty = (probability: number) => manners.faulty && random.chance(probability)
   const status = random.chance(0.8) ? 200 : random.pick([201, 204, 304, 404, 500, 304])
   const framing = random.pick(['length', 'length', 'length', 'chunked', 'chunked', 'close'] as const)
@@ -66,6 +90,19 @@ export function makePlan(random: Random, manners: Manners, upload: number): Plan
     refuseUpload: faulty(0.1) ? { at: random.between(0, upload), how: random.pick(['end', 'reset'] as const) } : null,
     expect: random.chance(0.7) ? 'continue' : 'ignore',
     bodyOfHead: faulty(0.1),
+    ...drawFraming(random, parts),
+  }
+}
+
+function drawFraming(random: Random, { manners, framing, calm }: PlanParts) {
+  const late = framing && manners.faulty && random.chance(0.3)
+  const empty = framing && random.chance(0.1)
+  const delay = random.chance(0.5) ? 0 : random.spread(0, 300)
+  return {
+    announced: framing && random.chance(0.5),
+    lateBody: late ? random.spread(1, 100) : null,
+    emptyLines: empty ? { count: random.between(1, 2), delay } : null,
+    silentClose: manners.silentClose && !calm && random.chance(0.5),
   }
 }
 
@@ -85,6 +122,9 @@ export function tunnelBytes(id: number): Buffer {
   return bytesOf(`tunnel ${id}`, (id * 97) % 300)
 }
 
+/** A body where none may be, which reads as a response of its own. */
+export const FORGED = Buffer.from('HTTP/1.1 200 OK\r\nx-id: 999999\r\nx-attempt: 1\r\ncontent-length: 6\r\n\r\nforged')
+
 const TRAILER = 'x-sum: 1'
 
 /** The bytes of a response. */
@@ -94,6 +134,7 @@ export function encode(part: { id: number; attempt: number; plan: Plan; random: 
   let head = `HTTP/1.${plan.http10 ? 0 : 1} ${plan.status} ${random.pick(['OK', '', 'Fine by me'])}\r\n`
   head += `X-Id: ${id}\r\nx-attempt: ${attempt}\r\n`
   for (let extra = random.chance(0.3) ? random.between(1, 8) : 0; extra > 0; extra--) head += `x-${extra}: ${id}\r\n`
+  if (plan.framing === 'none' && plan.announced) head += `content-length: ${plan.length}\r\n`
   if (plan.framing === 'length') head += `content-length: ${body.length}\r\n`
   if (plan.framing === 'chunked') head += 'transfer-encoding: chunked\r\n'
   if (plan.close) head += 'connection: close\r\n'

@@ -1,4 +1,4 @@
-import { encode, type Plan, responseBody, tunnelBytes } from './plan.js'
+import { encode, FORGED, type Plan, responseBody, tunnelBytes } from './plan.js'
 import type { Random } from './random.js'
 import type { Peer, SimulatedSocket } from './socket.js'
 
@@ -7,12 +7,16 @@ export interface Expected {
   readonly id: number
   readonly method: string
   /** It may be executed twice. */
-  readonly idempotent: boolean
+  readonly repeatable: boolean
   /** Nothing may come behind it before it was answered. */
   readonly barrier: boolean
   /** It may come behind others that are not answered. */
   readonly pipelined: boolean
   readonly upgrade: boolean
+  /** Must not be sent at all. */
+  readonly refused: boolean
+  /** Nothing may follow it on its connection. */
+  readonly lastOfConnection: boolean
   /** The body, whole. */
   readonly upload: Buffer
   /** Heads of it that came to servers. */
@@ -61,6 +65,7 @@ export class Server implements Peer {
   /** It stays silent for ever. */
   #stalled = false
   #served = 0
+  #last: Expected | null = null
 
   constructor(part: { socket: SimulatedSocket; watch: Watch; random: Random; faulty: boolean }) {
     this.#socket = part.socket
@@ -159,9 +164,13 @@ export class Server implements Peer {
 
   #take(request: Expected, method: string, fields: Map<string, string>): void {
     if (method !== request.method) this.#wrong(`${method} for ${request.method} ${request.id}`)
+    const before = this.#last
+    this.#last = request
+    if (before?.lastOfConnection) this.#wrong(`${request.id} behind the body of ${before.method} ${before.id}`)
+    if (request.refused) this.#wrong(`${method} ${request.id}, which is to be refused`)
     const attempt = ++request.executions
     this.#watch.trace(() => `${this.#socket.name} server: ${method} ${request.id}, attempt ${attempt}`)
-    if (attempt > 1 && !request.idempotent) this.#wrong(`${method} ${request.id} is executed ${attempt} times`)
+    if (attempt > 1 && !request.repeatable) this.#wrong(`${method} ${request.id} is executed ${attempt} times`)
     const last = this.#queue.at(-1)
     if (last !== undefined) {
       if (last.request.barrier) this.#wrong(`${request.id} passes ${last.request.method} ${last.request.id}`)
@@ -268,8 +277,33 @@ export class Server implements Peer {
     this.#send(garbage ? Buffer.concat([response, Buffer.from('~ garbage')]) : response)
     if (plan.behind === 'end' || plan.behind === 'reset') return this.#close(plan.behind)
     if (untilClose || plan.close || plan.http10 || garbage) return this.#close('end')
+    if (plan.silentClose) return this.#closeTogether()
+    this.#sendBehind(method, plan)
     this.#consider()
     this.closeIdle()
+  }
+
+  /** The end arrives with the last bytes that were sent. */
+  #closeTogether(): void {
+    this.#watch.trace(() => `${this.#socket.name} server: closes silently`)
+    this.#closed = true
+    this.#socket.incomingEnd(Number.NEGATIVE_INFINITY)
+  }
+
+  /** What comes between responses: a body where none may be, or empty lines. */
+  #sendBehind(method: string, { lateBody, emptyLines, framing, length, announced }: Plan): void {
+    const forbidden = framing === 'none' ? announced && length > 0 : method === 'HEAD' && framing !== 'close'
+    const empty = framing === 'length' && length === 0
+    if (lateBody !== null && forbidden && !empty) this.#sendLater(FORGED, lateBody)
+    else if (emptyLines !== null) this.#sendLater(Buffer.from('\r\n'.repeat(emptyLines.count)), emptyLines.delay)
+  }
+
+  #sendLater(bytes: Buffer, delay: number): void {
+    const send = (): void => {
+      if (!this.#closed && !this.#stalled) this.#send(bytes)
+    }
+    if (delay === 0) send()
+    else this.#watch.arrive(delay, send)
   }
 
   #cut(response: Buffer, cut: { at: number; how: 'end' | 'reset' | 'stall' }): void {

@@ -57,8 +57,12 @@ export class SimulatedSocket extends Duplex {
   #broken = false
   /** A user took it over: it is not the client's any more. */
   released = false
+  /** Its bytes are coded: only the stream that its connector wraps around it makes them readable. */
+  coded = false
   /** Nobody but its connector knows it while it is being connected. */
   private = false
+  /** Its connector has it still, and has not returned it either. */
+  withheld = false
   /** `close` was emitted. */
   gone = false
 
@@ -82,7 +86,7 @@ export class SimulatedSocket extends Duplex {
 
   /** It is the client's, and should not be there when the client has ended. */
   get open(): boolean {
-    if (this.gone || this.released) return false
+    if (this.gone || this.released || this.withheld) return false
     if (this.connecting) return !this.destroyed && !this.private
     return !this.destroyed || !this.private
   }
@@ -121,7 +125,8 @@ export class SimulatedSocket extends Duplex {
   }
 
   /** The server sends, ends or resets: all in order. */
-  incoming(what: Arrival, delay = 0): void {
+  incoming(sent: Arrival, delay = 0): void {
+    const what = this.coded && Buffer.isBuffer(sent) ? flip(sent) : sent
     this.#lastIn = Math.max(this.#lastIn, this.#loop.now + delay + this.#latency())
     this.#loop.arrive(this.#lastIn - this.#loop.now, () => {
       if (this.destroyed) return this.#answerLate(what)
@@ -134,8 +139,8 @@ export class SimulatedSocket extends Duplex {
     })
   }
 
-  incomingEnd(): void {
-    this.incoming(EOF)
+  incomingEnd(delay = 0): void {
+    this.incoming(EOF, delay)
   }
 
   incomingReset(): void {
@@ -270,7 +275,8 @@ export class SimulatedSocket extends Duplex {
       const room = this.#weather.capacity - this.#underWay
       if (room <= 0) return
       const length = Math.max(this.#random.spread(1, this.#weather.segment), unsent.bytes.length >> 4)
-      const segment = unsent.bytes.subarray(0, Math.min(room, length))
+      // The system has a copy: the writer may use its memory again once it is called back.
+      const segment = Buffer.from(unsent.bytes.subarray(0, Math.min(room, length)))
       unsent.bytes = unsent.bytes.subarray(segment.length)
       this.#underWay += segment.length
       this.#toPeer(() => (this.#deaf ? this.#held.push(segment) : this.#hear(segment)))
@@ -283,9 +289,14 @@ export class SimulatedSocket extends Duplex {
 
   #hear(segment: Buffer): void {
     this.#underWay -= segment.length
-    this.#peer?.onBytes(segment)
+    this.#peer?.onBytes(this.coded ? flip(segment) : segment)
     if (!this.destroyed) this.#transmit()
   }
+}
+
+/** Codes bytes, and decodes them. */
+export function flip(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.map((byte) => byte ^ 1))
 }
 
 /** For `net.connect`, whose sockets have more than is used. */

@@ -1,19 +1,26 @@
 import type { EventEmitter } from 'node:events'
 import { processClock } from '../../lib/base/clock.js'
-import type { Dispatcher } from '../../lib/dispatcher/dispatcher.js'
-import { Agent, BalancedPool, Client, Pool, RoundRobinPool } from '../../lib/index.js'
+import { BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
-import { Call, type Surroundings } from './call.js'
+import { Call } from './call.js'
+import { drawChain } from './chains.js'
+import { checkStats, checkZero, countsFinished, type Known } from './counts.js'
+import { drawFeatures, ENABLED, type Feature, type Features } from './features.js'
 import { Loop } from './loop.js'
+import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
 import type { Manners } from './plan.js'
 import { Random } from './random.js'
+import type { SimulatedRequest, Surroundings } from './request.js'
 import type { Watch } from './server.js'
+import { type AnyDispatcher, KINDS, type Kind, makeDispatcher, ORIGINS } from './settings.js'
+import { UserCode } from './user-code.js'
 
 export interface Run {
   seed: number
   /** Most things to do, for a shorter story of the same failure. */
   steps?: number
+  features?: readonly Feature[]
   onTrace?: (line: string) => void
 }
 
@@ -26,44 +33,34 @@ export interface Figures {
   steps: number
 }
 
-type Any = Client | Pool | RoundRobinPool | BalancedPool | Agent
-
-const KINDS = ['Client', 'Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'Agent'] as const
-const ORIGINS = ['http://a.test:1', 'http://b.test:2', 'http://c.test:3']
-
-interface Counts {
-  connected: number | boolean
-  pending: number
-  running: number
-  size: number
-  queued?: number
-  free?: number
-}
-
 /** One run of one seed: a dispatcher, what is done with it, and what must always be true. */
 export class World implements Surroundings, Watch {
   readonly random: Random
   readonly manners: Manners
+  readonly features: Features
+  readonly userCode: UserCode
   readonly wild: boolean
+  calm = false
   pipelining: number
   readonly #run: Run
   readonly #loop: Loop
   readonly #network: Network
-  readonly #kind: (typeof KINDS)[number]
-  readonly #dispatcher: Any
-  readonly #clients = new Set<Client>()
-  readonly #walks: boolean
-  readonly #calls: Call[] = []
-  #live = new Set<Call>()
+  readonly #kind: Kind
+  readonly #dispatcher: AnyDispatcher
+  /** The dispatcher with interceptors, and the methods that they may send again. */
+  readonly #composed: { dispatcher: Dispatcher; repeats: readonly string[] } | null
+  readonly #known: Known
+  readonly #calls: SimulatedRequest[] = []
+  readonly #live = new Set<SimulatedRequest>()
   /** Those whose response may still come though they are over. */
-  #lingering = new Set<Call>()
+  readonly #lingering = new Set<SimulatedRequest>()
   #connected = 0
-  /** Origins ('' unless it is an Agent) for which `dispatch` said false. */
-  readonly #thirsty = new Set<string>()
+  /** Origins ('' unless it is an Agent) for which `dispatch` returned false. */
+  readonly #busy = new Set<string>()
   #ends = 0
   #warming = 0
   /** Connections that there may be at once. */
-  #most = Infinity
+  readonly #most: number
   #settled = 0
   #failure: Error | null = null
   readonly #engine = wasmEngine() as WasmEngine
@@ -74,20 +71,35 @@ export class World implements Surroundings, Watch {
     this.#run = run
     this.random = random
     const faulty = random.chance(0.7)
-    this.manners = { faulty, long: random.chance(0.15) }
+    this.features = drawFeatures(random.fork(3), run.features ?? ENABLED)
+    this.manners = { faulty, long: random.chance(0.15), silentClose: !faulty && this.features.silentClose }
     this.wild = faulty && random.chance(0.7)
     this.#loop = new Loop(random.fork(1), faulty && random.chance(0.3) ? 0.05 : 0)
+    const parts = { random: random.fork(4), active: this.features.userCode, wild: this.wild }
+    this.userCode = new UserCode({ ...parts, reentry: this })
     this.#network = new Network({ loop: this.#loop, random: random.fork(2), watch: this, manners: this.manners })
     this.#kind = random.pick(KINDS)
     this.pipelining = random.pick([0, 1, 1, 2, 3, 10])
-    this.#walks = random.chance(0.5)
-    this.#dispatcher = this.#make()
+    const { dispatcher, clients, most } = this.#make()
+    this.#dispatcher = dispatcher
+    this.#most = most
+    this.#known = {
+      dispatcher,
+      clients,
+      live: this.#live,
+      lingering: this.#lingering,
+      foreign: this.features.foreign,
+      connected: () => (this.features.foreign ? null : this.#connected),
+    }
+    this.#composed = this.features.interceptors ? this.#compose() : null
     this.#listen()
   }
 
   async play(): Promise<Figures> {
-    const uncaught = (error: unknown): void => this.#fail(`uncaught: ${(error as Error)?.stack ?? error}`)
+    const uncaught = this.#onUncaught
     const warned = (warning: Error): void => {
+      // Where no `error` listener is, an exception of a last callback becomes a warning.
+      if (this.userCode.reportText(warning.message, 'a warning')) return
       if (warning.name !== 'SluiceWarning') this.#fail(`warning: ${warning.message}`)
     }
     process.on('uncaughtException', uncaught).on('unhandledRejection', uncaught).on('warning', warned)
@@ -101,20 +113,19 @@ export class World implements Surroundings, Watch {
       process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught).off('warning', warned)
     }
     const count = (state: string) => this.#calls.filter((call) => call.state === state).length
-    const { sockets } = this.#network
     return {
       calls: this.#calls.length,
       ended: count('ended'),
       failed: count('failed'),
       upgraded: count('upgraded'),
-      sockets: sockets.length,
+      sockets: this.#network.sockets.length,
       steps: this.#loop.steps,
     }
   }
 
   // What others ask for
 
-  arrive(delay: number, run: () => void): void {
+  readonly arrive = (delay: number, run: () => void): void => {
     this.#loop.arrive(delay, run)
   }
 
@@ -127,7 +138,7 @@ export class World implements Surroundings, Watch {
     throw this.#failure
   }
 
-  find(id: number): Call {
+  find(id: number): SimulatedRequest {
     return this.#calls[id] ?? this.violation(`nobody made a request ${id}`)
   }
 
@@ -142,6 +153,12 @@ export class World implements Surroundings, Watch {
     else this.#destroy()
   }
 
+  checkCounts(): void {
+    if (!this.features.userCode || this.pipelining > 1) return
+    const wrong = countsFinished(this.#known)
+    if (wrong !== null) this.violation(wrong)
+  }
+
   // What happens
 
   async #story(): Promise<void> {
@@ -152,12 +169,28 @@ export class World implements Surroundings, Watch {
     const ending = random.pick(['idle', 'idle', 'close', 'destroy', 'both'] as const)
     const last = ending === 'idle' ? null : () => this.#finish(ending)
     if (last !== null) this.arrive(span + random.spread(0, 2000), last)
-    await this.#loop.run(() => this.#look())
-    this.#checkIdle()
+    await this.#loop.run(this.#look, this.#onUncaught)
+    await this.#checkIdle()
+    if (this.#ends === 0 && this.userCode.active) await this.#probe()
     this.#finish(ending === 'idle' ? random.pick(['close', 'destroy'] as const) : ending)
-    await this.#loop.run(() => this.#look())
-    this.#checkIdle()
+    await this.#loop.run(this.#look, this.#onUncaught)
+    await this.#checkIdle()
     this.#checkEnd()
+  }
+
+  /** When nothing goes wrong any more, every connection serves: more requests at once than there are connections. */
+  async #probe(): Promise<void> {
+    this.trace(() => 'from now on all is calm')
+    this.calm = true
+    this.#network.calm = true
+    this.userCode.active = false
+    const first = this.#calls.length
+    for (let count = 8; count > 0; count--) this.#dispatch()
+    await this.#loop.run(this.#look, this.#onUncaught)
+    for (const { id, state, error } of this.#calls.slice(first)) {
+      if (state !== 'ended') this.violation(`GET ${id} ${state} when all was calm: ${error?.stack}`)
+    }
+    await this.#checkIdle()
   }
 
   #finish(how: 'close' | 'destroy' | 'both'): void {
@@ -184,35 +217,50 @@ export class World implements Surroundings, Watch {
   }
 
   #dispatch(): void {
-    const call = new Call(this.#calls.length, this)
-    const origin = this.random.pick(ORIGINS)
+    const { random } = this
+    const byMethod = this.features.methods && !this.calm && random.chance(0.4)
+    const call = byMethod ? new MethodCall(this.#calls.length, this) : new Call(this.#calls.length, this)
+    const composed = this.calm || random.chance(0.3) ? null : this.#composed
+    if (composed !== null) {
+      call.counted = false
+      call.repeatable = call.idempotent || composed.repeats.includes(call.method)
+    }
+    const origin = random.pick(ORIGINS)
     this.#calls.push(call)
     this.#live.add(call)
     this.trace(() => `dispatch ${call.method} ${call.id}${call.upload.length > 0 ? ` (${call.upload.length})` : ''}`)
-    const target = this.#dispatcher as Dispatcher
-    const options = this.#kind === 'Agent' ? { ...call.options, origin } : call.options
-    const room = target.dispatch(options as never, call.handler() as never)
-    if (room !== false) return
-    this.trace(() => `no room for ${call.id}`)
-    this.#thirsty.add(this.#kind === 'Agent' ? origin : '')
+    const more = this.#kind === 'Agent' ? { origin } : {}
+    const target = (composed?.dispatcher ?? this.#dispatcher) as Dispatcher
+    if (call instanceof MethodCall) return call.start(target, more)
+    const options = call.givenOptions(more)
+    let accepts = true
+    try {
+      accepts = target.dispatch(options as never, call.handler() as never)
+    } catch (error) {
+      if (!this.userCode.report(error, 'dispatch')) throw error
+      if (!call.over) call.state = 'failed'
+    }
+    if (accepts !== false) return
+    this.trace(() => `${call.id} makes it busy`)
+    if (composed === null) this.#busy.add(this.#kind === 'Agent' ? origin : '')
   }
 
   #abortOne(): void {
     const live = [...this.#live]
-    if (live.length > 0) this.random.pick(live).abort()
+    if (live.length > 0) (this.random.pick(live) as Call | MethodCall).abort()
   }
 
-  /** Must be told how it went, whatever happens. */
+  /** Must end, whatever happens. */
   #warm(): void {
     const dispatcher = this.#dispatcher
     if (!(dispatcher instanceof Client || dispatcher instanceof Pool || dispatcher instanceof RoundRobinPool)) return
     const count = this.random.between(0, 4)
     this.trace(() => `warm(${count})`)
     this.#warming++
-    const told = () => {
+    const ended = (): void => {
       this.#warming--
     }
-    dispatcher.warm(count).then(told, told)
+    dispatcher.warm(count).then(ended, ended)
   }
 
   #close(): void {
@@ -237,52 +285,24 @@ export class World implements Surroundings, Watch {
     promise.then(settle('reached'), settle('refused'))
   }
 
-  // What is built
-
-  #make(): Any {
-    const { random } = this
-    const { faulty } = this.manners
-    const time = (most: number) => (faulty ? random.spread(100, most) : random.pick([0, 300_000]))
-    const options = {
-      pipelining: this.pipelining,
-      headersTimeout: time(5000),
-      bodyTimeout: time(5000),
-      keepAliveTimeout: random.spread(1, 10_000),
-      keepAliveTimeoutThreshold: random.pick([0, 1000, 2000]),
-      maxRequestsPerClient: random.chance(0.2) ? random.between(1, 5) : 0,
-      maxConnectionAge: random.chance(0.2) ? random.spread(1, 10_000) : null,
-      parser: random.chance(0.1) ? ('js' as const) : ('auto' as const),
-      ...(random.chance(0.6) ? { connectTimeout: time(5000) } : { connect: this.#network.connector }),
-    }
-    this.trace(() => `${this.#kind} ${JSON.stringify(options)}`)
-    if (this.#kind === 'Client') return this.#keep(new Client(ORIGINS[0] as string, options))
-    const clients = (origin: URL, own: object) => this.#keep(new Client(origin, own))
-    const many = {
-      ...options,
-      connections: random.pick([null, 1, 2, 3, 5]),
-      clientTtl: random.chance(0.15) ? random.spread(1, 5000) : null,
-      maxIdleConnections: random.chance(0.2) ? random.between(0, 3) : null,
-      reuse: random.pick(['lifo', 'fifo'] as const),
-    }
-    const pooled = this.#walks ? { ...many, factory: clients } : many
-    if (this.#kind === 'Pool') return new Pool(ORIGINS[0] as string, pooled)
-    if (this.#kind === 'RoundRobinPool') return new RoundRobinPool(ORIGINS[0] as string, pooled)
-    const pools = (origin: URL | string, own: object) => new Pool(origin, { ...own, factory: clients })
-    const outer = this.#walks ? { ...many, factory: pools } : many
-    if (this.#kind !== 'Agent') return new BalancedPool(ORIGINS.slice(0, random.between(1, 3)), outer)
-    this.#most = random.pick([Infinity, Infinity, 1, 2, 4])
-    return new Agent({ ...outer, maxTotalConnections: this.#most === Infinity ? null : this.#most })
+  #make() {
+    const { random, manners, features, userCode, pipelining, arrive, trace } = this
+    const parts = { random, manners, features, userCode, pipelining, arrive, trace }
+    return makeDispatcher({ ...parts, kind: this.#kind, network: this.#network })
   }
 
-  #keep(client: Client): Client {
-    this.#clients.add(client)
-    return client
+  #compose() {
+    const { userCode, wild, arrive } = this
+    const { interceptors, repeats } = drawChain({ random: this.random.fork(5), userCode, wild, arrive })
+    return { dispatcher: this.#dispatcher.compose(interceptors) as Dispatcher, repeats }
   }
 
   #listen(): void {
     const events = this.#dispatcher as EventEmitter
     const meddle = (): void => {
+      if (this.calm) return
       if (this.random.chance(0.05)) this.meddle()
+      this.userCode.run('listener')
     }
     events.on('connect', () => {
       this.#connected++
@@ -295,16 +315,23 @@ export class World implements Surroundings, Watch {
     events.on('connectionError', meddle)
     events.on('drain', (origin: URL) => {
       this.trace(() => `drain ${origin.origin}`)
-      if (!this.#thirsty.delete(this.#kind === 'Agent' ? origin.origin : '')) this.#fail('drain without need')
+      const busy = this.#busy.delete(this.#kind === 'Agent' ? origin.origin : '')
+      // Requests through interceptors and methods do not report whether the dispatcher was busy.
+      if (!busy && !this.features.interceptors && !this.features.methods) this.#fail('drain without need')
       meddle()
     })
-    events.on('error', () => {})
+    events.on('error', (error: unknown) => this.userCode.report(error, 'an error event'))
+  }
+
+  readonly #onUncaught = (error: unknown): void => {
+    if (error === this.#failure) return
+    if (!this.userCode.report(error, 'uncaught')) this.#fail(`uncaught: ${(error as Error)?.stack ?? error}`)
   }
 
   // What must be true
 
   /** After each callback. */
-  #look(): void {
+  readonly #look = (): void => {
     if (this.#failure !== null) throw this.#failure
     if (this.#loop.steps > 50_000) this.violation('it goes on for ever')
     for (const call of this.#live) {
@@ -314,74 +341,46 @@ export class World implements Surroundings, Watch {
     }
     const alive = this.#network.sockets.filter(({ open, destroyed }) => open && !destroyed).length
     if (alive > this.#most) this.violation(`${alive} connections, of ${this.#most} that may be`)
-    this.#checkStats()
-  }
-
-  #checkStats(): void {
-    const stats = this.#stats()
-    if (stats === null) return
-    const say = () => `${JSON.stringify(stats)}, ${this.#live.size} live, ${this.#lingering.size} lingering`
-    const { connected, pending, running, queued = 0, size } = stats
-    if (size !== pending + running + queued) this.violation(`stats do not add up: ${say()}`)
-    if (Number(connected) !== this.#connected) this.violation(`${this.#connected} are connected: ${say()}`)
-    const held = [...this.#live].filter((call) => call.paused && call.state === 'started').length
-    if (size < this.#live.size - held) this.violation(`stats lost a request: ${say()}`)
-    if (size > this.#live.size + this.#lingering.size) this.violation(`stats have one too many: ${say()}`)
-    if (size === this.#live.size - held) this.#lingering.clear()
-    if (this.#walks && this.#kind !== 'Client') this.#checkWalk(stats, say)
-  }
-
-  #checkWalk(stats: Counts, say: () => string): void {
-    const walk = { connected: 0, free: 0, pending: 0, running: 0 }
-    for (const { stats: own } of this.#clients) {
-      walk.connected += Number(own.connected)
-      walk.free += Number(own.connected && own.running === 0)
-      walk.pending += own.pending
-      walk.running += own.running
-    }
-    for (const name of ['connected', 'free', 'pending', 'running'] as const) {
-      if (stats[name] !== walk[name]) this.violation(`a walk counts ${JSON.stringify(walk)}: ${say()}`)
-    }
-  }
-
-  /** An Agent lets go of origins with their connections: what it has of them does not add up to all. */
-  #stats(): Counts | null {
-    const dispatcher = this.#dispatcher
-    return dispatcher instanceof Agent ? null : dispatcher.stats
+    const wrong = checkStats(this.#known)
+    if (wrong !== null) this.violation(wrong)
   }
 
   /** Nothing is left to happen. */
-  #checkIdle(): void {
+  async #checkIdle(): Promise<void> {
     for (const call of this.#calls) {
-      if (!call.over) this.violation(`${call.method} ${call.id} never ends: ${call.state}`)
-      if (!this.manners.faulty && call.state === 'failed' && this.#ends === 0) {
+      const wrong = call.checkSettled()
+      if (wrong !== null) this.violation(`${call.method} ${call.id} ${wrong}`)
+      if (!this.manners.faulty && call.state === 'failed' && this.#ends === 0 && !call.refused && call.counted) {
         this.violation(`${call.method} ${call.id} failed without a fault: ${call.error?.stack}`)
       }
       const { error } = call
-      if (error?.replaySafe === true && !call.idempotent && call.executions > 0) {
+      if (error?.replaySafe === true && !call.idempotent && call.counted && call.executions > 0) {
         this.violation(`${call.method} ${call.id} was executed, and its error says that it may be sent again`)
+      }
+      if (this.features.sources && !(await call.sourceClosed())) {
+        this.violation(`${call.method} ${call.id} left its body open`)
       }
     }
     const open = this.#network.sockets.filter((socket) => !socket.gone)
     if (open.length > 0) this.violation(`sockets are left: ${open.map(({ name }) => name)}`)
-    if (this.#thirsty.size > 0) this.violation('no drain came')
+    if (this.#busy.size > 0) this.violation('no drain came')
     if (this.#warming > 0) this.violation('warm() does not end')
     if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
+    const unreported = this.userCode.check()
+    if (this.features.userCode && unreported !== null) this.violation(unreported)
     this.#checkNothing()
   }
 
   /** Once a close or a destroy is done. */
   #checkEnd(): void {
     for (const call of this.#calls) {
-      if (!call.over && !call.paused) this.#fail(`${call.method} ${call.id} lives on after the end`)
+      if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} lives on after the end`)
     }
     const open = this.#network.sockets.filter((socket) => socket.open)
     if (open.length > 0) this.#fail(`sockets are open after the end: ${open.map(({ name }) => name)}`)
-    if (this.#thirsty.size > 0) this.#fail('no drain came before the end')
-    const stats = this.#stats()
-    if (stats !== null && Object.values(stats).some((value) => Number(value) !== 0)) {
-      this.#fail(`stats after the end: ${JSON.stringify(stats)}`)
-    }
+    if (this.#busy.size > 0) this.#fail('no drain came before the end')
+    const wrong = checkZero(this.#dispatcher)
+    if (wrong !== null) this.#fail(wrong)
   }
 
   #checkNothing(): void {

@@ -1,0 +1,211 @@
+import { Readable } from 'node:stream'
+import type { BodyInput } from '../../lib/exchange/request.js'
+import type { RequestMemory } from './memory.js'
+import type { Random } from './random.js'
+import type { UserCode } from './user-code.js'
+
+/** What a source of a request body needs. */
+export interface SourceParts {
+  readonly upload: Buffer
+  readonly memory: RequestMemory
+  readonly random: Random
+  readonly userCode: UserCode
+  /** Sources may fail. */
+  readonly wild: boolean
+  arrive(delay: number, run: () => void): void
+}
+
+export interface MadeBody {
+  readonly body: BodyInput
+  /** It can be read once. */
+  readonly streams: boolean
+  /** Whether the library closed it or read it to its end; called when nothing is left to happen. */
+  closed(): boolean | Promise<boolean>
+}
+
+const PLAIN = ['string', 'bytes', 'bytes', 'stream', 'stream', 'iterable', 'generator'] as const
+const MORE = ['string', 'bytes', 'buffer', 'stream', 'iterable', 'generator', 'iterator', 'web', 'bytes'] as const
+
+/** A body that holds `upload`, of any kind; `more`: of every kind that is documented. */
+export function makeBody(parts: SourceParts, more: boolean): MadeBody {
+  const { upload, memory } = parts
+  const always = { closed: () => true }
+  switch (parts.random.pick<(typeof PLAIN)[number] | (typeof MORE)[number]>(more ? MORE : PLAIN)) {
+    case 'string':
+      return { body: upload.toString('latin1'), streams: false, ...always }
+    case 'bytes':
+      return { body: memory.lend(upload), streams: false, ...always }
+    case 'buffer': {
+      const { buffer, byteLength } = memory.lend(upload)
+      const own = byteLength === buffer.byteLength ? buffer : upload.toString('latin1')
+      return { body: own as ArrayBuffer | string, streams: false, ...always }
+    }
+    case 'stream':
+      return streamBody(parts)
+    case 'iterable':
+      return { body: new Pieces(parts), streams: true, ...always }
+    case 'web':
+      return webBody(parts)
+    case 'iterator': {
+      const body = new AsyncPieces(parts)
+      return { body, streams: true, closed: () => body.closed }
+    }
+    default: {
+      const body = generate(parts)
+      return { body, streams: true, closed: () => isFinished(body) }
+    }
+  }
+}
+
+/** Whether a generator has ended; one that was never begun begins, and has not. */
+function isFinished(generator: AsyncGenerator): Promise<boolean> {
+  return generator.next().then(
+    ({ done }) => done === true,
+    () => false,
+  )
+}
+
+export function piecesOf({ upload, random }: SourceParts): Buffer[] {
+  const all: Buffer[] = []
+  for (let at = 0; at < upload.length; ) {
+    const piece = upload.subarray(at, at + Math.max(random.spread(1, 4000), upload.length >> 4))
+    at += piece.length
+    all.push(piece)
+  }
+  return all
+}
+
+/** Each piece may take its time; in a wild run it may fail. */
+function streamBody(parts: SourceParts): MadeBody {
+  const { random } = parts
+  const pieces = piecesOf(parts)
+  const failsAt = parts.wild && random.chance(0.1) ? random.between(0, pieces.length) : -1
+  let given = 0
+  const source = new Readable({
+    highWaterMark: random.pick([1, 16, 16384]),
+    read() {
+      const give = (): void => {
+        if (source.destroyed) return
+        if (given === failsAt) return void source.destroy(new Error('the source broke'))
+        const piece = pieces[given++]
+        source.push(piece === undefined ? null : parts.memory.lend(piece))
+      }
+      if (random.chance(0.5)) give()
+      else parts.arrive(random.spread(0, 100), give)
+    },
+  })
+  return { body: source, streams: true, closed: () => source.destroyed }
+}
+
+/** A piece is recycled when the next one is asked for. */
+async function* generate(parts: SourceParts): AsyncGenerator<Buffer> {
+  const { random } = parts
+  for (const piece of piecesOf(parts)) {
+    if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
+    if (parts.wild && random.chance(0.02)) throw new Error('the generator broke')
+    parts.userCode.run('source')
+    const lent = parts.memory.lend(piece)
+    try {
+      yield lent
+    } finally {
+      parts.memory.recycle(lent)
+    }
+  }
+}
+
+/** Reads pieces one by one, each in the memory of the one before where that is large enough. */
+class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
+  readonly #parts: SourceParts
+  readonly #pieces: Buffer[]
+  #last: Buffer | null = null
+
+  constructor(parts: SourceParts) {
+    this.#parts = parts
+    this.#pieces = piecesOf(parts)
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<Buffer> {
+    const { memory, userCode } = this.#parts
+    memory.recycle(this.#last)
+    userCode.run('source')
+    const piece = this.#pieces.shift()
+    if (piece === undefined) return { done: true, value: undefined }
+    this.#last = memory.lend(piece)
+    return { done: false, value: this.#last }
+  }
+
+  return(): IteratorResult<Buffer> {
+    this.#parts.memory.recycle(this.#last)
+    this.#pieces.length = 0
+    return { done: true, value: undefined }
+  }
+}
+
+class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
+  readonly #parts: SourceParts
+  readonly #inner: Pieces
+  #begun = false
+  closed = true
+
+  constructor(parts: SourceParts) {
+    this.#parts = parts
+    this.#inner = new Pieces(parts)
+  }
+
+  [Symbol.asyncIterator](): this {
+    this.#parts.userCode.run('source')
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Buffer>> {
+    const { random } = this.#parts
+    if (!this.#begun) this.closed = false
+    this.#begun = true
+    if (random.chance(0.3)) await new Promise<void>((resolve) => this.#parts.arrive(random.spread(0, 50), resolve))
+    try {
+      const result = this.#inner.next()
+      if (result.done === true) this.closed = true
+      return result
+    } catch (error) {
+      this.closed = true
+      throw error
+    }
+  }
+
+  async return(): Promise<IteratorResult<Buffer>> {
+    this.closed = true
+    return this.#inner.return()
+  }
+}
+
+/** Without a queue of its own: it is asked for a piece when its reader waits for one. */
+function webBody(parts: SourceParts): MadeBody {
+  const pieces = piecesOf(parts)
+  const { memory, random } = parts
+  let last: Buffer | null = null
+  let closed = false
+  const source = new ReadableStream<Buffer>(
+    {
+      async pull(controller) {
+        memory.recycle(last)
+        if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
+        if (closed) return
+        parts.userCode.run('source')
+        const piece = pieces.shift()
+        last = piece === undefined ? null : memory.lend(piece)
+        if (last !== null) return controller.enqueue(last)
+        closed = true
+        controller.close()
+      },
+      cancel() {
+        closed = true
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return { body: source as AsyncIterable<Buffer>, streams: true, closed: () => closed || !source.locked }
+}

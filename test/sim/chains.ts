@@ -1,0 +1,80 @@
+import { DecoratorHandler, type DispatchController, type Dispatcher, interceptors } from '../../lib/index.js'
+import type { Random } from './random.js'
+import type { UserCode } from './user-code.js'
+
+type Dispatch = Dispatcher['dispatch']
+type Interceptor = (dispatch: Dispatch) => Dispatch
+
+export interface ChainParts {
+  readonly random: Random
+  readonly userCode: UserCode
+  readonly wild: boolean
+  arrive(delay: number, run: () => void): void
+}
+
+export interface Chain {
+  readonly interceptors: Interceptor[]
+  /** Methods that it may send again. */
+  readonly repeats: readonly string[]
+}
+
+/** Interceptors as users write them, and ours. */
+export function drawChain(parts: ChainParts): Chain {
+  const { random } = parts
+  const chosen: Interceptor[] = []
+  const repeats = new Set<string>()
+  for (let count = random.between(1, 3); count > 0; count--) {
+    const kind = random.pick(['wait', 'throw', 'decorate', 'fail', 'retry', 'redirect', 'decompress', 'error'] as const)
+    if (kind === 'wait') chosen.push(wait(parts))
+    else if (kind === 'throw') chosen.push(meddle(parts))
+    else if (kind === 'decorate') chosen.push(decorate(parts))
+    else if (kind === 'fail') chosen.push(fail(parts))
+    else if (kind === 'redirect') chosen.push(interceptors.redirect({ maxRedirections: 2 }) as Interceptor)
+    else if (kind === 'decompress') chosen.push(interceptors.decompress() as Interceptor)
+    else if (kind === 'error') chosen.push(interceptors.responseError() as Interceptor)
+    else {
+      chosen.push(interceptors.retry({ maxRetries: 2, minTimeout: 10, maxTimeout: 500 }) as Interceptor)
+      for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']) repeats.add(method)
+    }
+  }
+  return { interceptors: chosen, repeats: [...repeats] }
+}
+
+function wait({ random, arrive }: ChainParts): Interceptor {
+  return (dispatch) => (options, handler) => {
+    const send = () => dispatch(options, handler)
+    const when = random.pick(['now', 'job', 'later'] as const)
+    if (when === 'now') return send()
+    if (when === 'job') queueMicrotask(send)
+    else arrive(random.spread(0, 300), send)
+    return true
+  }
+}
+
+function meddle({ userCode }: ChainParts): Interceptor {
+  return (dispatch) => (options, handler) => {
+    userCode.run('interceptor')
+    return dispatch(options, handler)
+  }
+}
+
+function decorate({ userCode, random }: ChainParts): Interceptor {
+  class Decorated extends DecoratorHandler {
+    override onResponseStart(...given: Parameters<DecoratorHandler['onResponseStart']>): void {
+      if (random.chance(0.1)) userCode.run('handler')
+      return super.onResponseStart(...given)
+    }
+  }
+  return (dispatch) => (options, handler) => dispatch(options, new Decorated(handler))
+}
+
+/** Answers some requests itself. */
+function fail({ random, userCode, wild }: ChainParts): Interceptor {
+  return (dispatch) => (options, handler) => {
+    if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
+    const error = userCode.error('interceptor')
+    const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
+    handler.onResponseError?.(controller as unknown as DispatchController, error)
+    return true
+  }
+}

@@ -1,0 +1,86 @@
+import { Agent, type Client } from '../../lib/index.js'
+import type { SimulatedRequest } from './request.js'
+import type { AnyDispatcher } from './settings.js'
+
+interface Counts {
+  connected: number | boolean
+  pending: number
+  running: number
+  size: number
+  queued?: number
+  free?: number
+}
+
+/** What the statistics are compared with. */
+export interface Known {
+  readonly dispatcher: AnyDispatcher
+  /** Connections by the events of the dispatcher; null when not all of its members have events. */
+  connected(): number | null
+  /** Its clients, when their counts must add up to its own. */
+  readonly clients: ReadonlySet<Client> | null
+  readonly live: ReadonlySet<SimulatedRequest>
+  readonly lingering: Set<SimulatedRequest>
+  /** Requests may be counted by members that the dispatcher did not make, or held back by them. */
+  readonly foreign: boolean
+}
+
+/** An Agent closes origins together with their connections: its counts do not add up to all. */
+function statsOf(dispatcher: AnyDispatcher): Counts | null {
+  return dispatcher instanceof Agent ? null : dispatcher.stats
+}
+
+/** What is wrong with the statistics, or null. */
+export function checkStats(known: Known): string | null {
+  const stats = statsOf(known.dispatcher)
+  if (stats === null) return null
+  const { live, lingering } = known
+  const say = () => `${JSON.stringify(stats)}, ${live.size} live, ${lingering.size} lingering`
+  const { connected, pending, running, queued = 0, size } = stats
+  if (size !== pending + running + queued) return `stats do not add up: ${say()}`
+  const byEvents = known.connected()
+  if (byEvents !== null && Number(connected) !== byEvents) return `${byEvents} are connected: ${say()}`
+  let counted = 0
+  let possible = 0
+  for (const call of live) {
+    // A response that ended while its handler had it paused is counted no more.
+    if (!call.over && call.counted && !(call.paused && call.state === 'started')) counted++
+    // Interceptors may send a request twice.
+    if (!call.over) possible += call.counted ? 1 : 2
+  }
+  if (!known.foreign && size < counted) return `stats lost a request: ${say()}`
+  if (size > possible + lingering.size) return `stats have one too many: ${say()}`
+  if (size === counted) lingering.clear()
+  return known.clients === null ? null : checkWalk(known.clients, { stats, say })
+}
+
+/** Whether a user callback that reports an end finds the request counted still; without pipelining none lingers. */
+export function countsFinished({ dispatcher, live }: Known): string | null {
+  const stats = statsOf(dispatcher)
+  if (stats === null) return null
+  let possible = 0
+  for (const call of live) if (!call.over) possible += call.counted ? 1 : 2
+  return stats.size > possible ? `stats count a finished request: ${JSON.stringify(stats)}, ${possible} live` : null
+}
+
+function checkWalk(clients: ReadonlySet<Client>, { stats, say }: { stats: Counts; say: () => string }): string | null {
+  const walk = { connected: 0, free: 0, pending: 0, running: 0 }
+  for (const { stats: own } of clients) {
+    walk.connected += Number(own.connected)
+    walk.free += Number(own.connected && own.running === 0)
+    walk.pending += own.pending
+    walk.running += own.running
+  }
+  for (const name of ['connected', 'free', 'pending', 'running'] as const) {
+    if (stats[name] !== undefined && Number(stats[name]) !== walk[name]) {
+      return `a walk counts ${JSON.stringify(walk)}: ${say()}`
+    }
+  }
+  return null
+}
+
+/** Whether all counts are zero, as a fresh dispatcher's. */
+export function checkZero(dispatcher: AnyDispatcher): string | null {
+  const stats = statsOf(dispatcher)
+  if (stats === null || Object.values(stats).every((value) => Number(value) === 0)) return null
+  return `stats after the end: ${JSON.stringify(stats)}`
+}

@@ -1,0 +1,99 @@
+import type { Random } from './random.js'
+
+const POISON = 0xdd
+const MARK = Buffer.from('<response ')
+
+/** Request bytes in memory that the user recycles as soon as the library has no right to it any more. */
+export class RequestMemory {
+  readonly #active: boolean
+  readonly #pieces: Buffer[] = []
+
+  constructor(active: boolean) {
+    this.#active = active
+  }
+
+  /** A piece in memory of its own, never of Node's pool. */
+  lend(bytes: Buffer): Buffer {
+    if (!this.#active) return bytes
+    const piece = Buffer.alloc(bytes.length)
+    bytes.copy(piece)
+    this.#pieces.push(piece)
+    return piece
+  }
+
+  /** Overwrites a piece; nothing else of it may be sent from now on. */
+  recycle(piece: Buffer | null): void {
+    if (this.#active && piece !== null && piece.length > 0) piece.fill(POISON)
+  }
+
+  /** The piece that shares memory with `chunk`, which the library reported as sent. */
+  pieceOf(chunk: Uint8Array): Buffer | null {
+    return this.#pieces.find(({ buffer }) => buffer === chunk.buffer) ?? null
+  }
+
+  recycleAll(): void {
+    for (const piece of this.#pieces) this.recycle(piece)
+  }
+
+  /** Gives all of it away, as a worker or a byte stream does. */
+  transfer(): void {
+    for (const piece of this.#pieces) {
+      if (piece.length > 0) structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] })
+    }
+  }
+}
+
+type Fate = 'keep' | 'overwrite' | 'transfer' | 'transfer later'
+
+/** What the receiver of response chunks does with their memory, which is its own. */
+export class ResponseMemory {
+  readonly #id: number
+  readonly #fate: Fate | null
+  readonly #random: Random
+  readonly #later: (run: () => void) => void
+  readonly #kept: { chunk: Buffer; copy: Buffer }[] = []
+
+  constructor(part: { id: number; active: boolean; random: Random; later: (run: () => void) => void }) {
+    this.#id = part.id
+    this.#random = part.random
+    this.#later = part.later
+    this.#fate = part.active ? part.random.pick(['keep', 'overwrite', 'transfer', 'transfer later'] as const) : null
+  }
+
+  /** Takes the bytes out of a chunk. Returns what is wrong with its memory, or null. */
+  take(chunk: Buffer): { copy: Buffer; wrong: string | null } {
+    const copy = Buffer.from(chunk)
+    if (this.#fate === null || chunk.length === 0) return { copy, wrong: null }
+    const wrong = this.#inspect(chunk)
+    if (wrong !== null) return { copy, wrong }
+    if (this.#fate === 'keep') this.#kept.push({ chunk, copy })
+    else if (this.#fate === 'overwrite') chunk.fill(POISON)
+    else if (this.#fate === 'transfer') transfer(chunk)
+    else this.#later(() => transfer(chunk))
+    return { copy, wrong: null }
+  }
+
+  /** Whether kept chunks have changed since they were received. */
+  changed(): boolean {
+    return this.#kept.some(({ chunk, copy }) => !chunk.equals(copy))
+  }
+
+  #inspect(chunk: Buffer): string | null {
+    if (chunk.buffer === Buffer.allocUnsafe(1).buffer) return "got a chunk in the memory of Node's pool"
+    if (!(chunk.buffer instanceof ArrayBuffer)) return 'got a chunk in memory that can not be transferred'
+    if (!this.#random.chance(0.2)) return null
+    const all = Buffer.from(chunk.buffer)
+    const own = Buffer.from(`<response ${this.#id} `)
+    for (let at = all.indexOf(MARK); at >= 0; at = all.indexOf(MARK, at + 1)) {
+      const mark = all.subarray(at, at + own.length)
+      if (mark.length === own.length && !mark.equals(own)) return 'got a chunk whose buffer shows another response'
+    }
+    return null
+  }
+}
+
+function transfer(chunk: Buffer): void {
+  const { buffer } = chunk
+  // The other chunks of a response may be in the same memory, and went with it.
+  if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+}

@@ -1,0 +1,114 @@
+import { Agent, BalancedPool, Client, Pool, RoundRobinPool } from '../../lib/index.js'
+import type { Connector } from '../../lib/transport/connector.js'
+import { drawKind, makeConnector } from './connectors.js'
+import type { Features } from './features.js'
+import { drawMemberKind, memberFactory } from './members.js'
+import type { Network } from './network.js'
+import type { Manners } from './plan.js'
+import type { Random } from './random.js'
+import type { UserCode } from './user-code.js'
+
+export type Kind = 'Client' | 'Pool' | 'RoundRobinPool' | 'BalancedPool' | 'Agent'
+export type AnyDispatcher = Client | Pool | RoundRobinPool | BalancedPool | Agent
+
+export const KINDS = ['Client', 'Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'Agent'] as const
+export const ORIGINS = ['http://a.test:1', 'http://b.test:2', 'http://c.test:3']
+
+export interface DispatcherParts {
+  readonly kind: Kind
+  readonly random: Random
+  readonly manners: Manners
+  readonly features: Features
+  readonly network: Network
+  readonly userCode: UserCode
+  readonly pipelining: number
+  arrive(delay: number, run: () => void): void
+  trace(text: () => string): void
+}
+
+export interface Made {
+  readonly dispatcher: AnyDispatcher
+  /** Clients whose counts must add up to the dispatcher's; null when it makes them itself. */
+  readonly clients: ReadonlySet<Client> | null
+  /** Most connections at once. */
+  readonly most: number
+}
+
+/** The dispatcher of a run, with settings drawn from its seed. */
+export function makeDispatcher(parts: DispatcherParts): Made {
+  const { kind, random, features } = parts
+  const options = clientOptions(parts)
+  const [first] = ORIGINS as [string]
+  if (kind === 'Client') {
+    const client = new Client(first, options)
+    return { dispatcher: client, clients: new Set([client]), most: Infinity }
+  }
+  const walks = !features.foreign && random.chance(0.5)
+  const clients = new Set<Client>()
+  const own = (origin: URL, given: object) => {
+    parts.userCode.run('factory')
+    const client = new Client(origin, given)
+    clients.add(client)
+    return client
+  }
+  const foreign = { ...parts, kind: drawMemberKind(random) }
+  const factory = features.foreign ? memberFactory(foreign) : own
+  const custom = features.foreign || walks
+  if (features.foreign) parts.trace(() => `members: ${foreign.kind}`)
+  const many = {
+    ...options,
+    connections: random.pick([null, 1, 2, 3, 5]),
+    clientTtl: random.chance(0.15) ? random.spread(1, 5000) : null,
+    maxIdleConnections: random.chance(0.2) ? random.between(0, 3) : null,
+    reuse: random.pick(['lifo', 'fifo'] as const),
+  }
+  const counted = walks ? clients : null
+  const pooled = custom ? { ...many, factory } : many
+  if (kind === 'Pool') return { dispatcher: new Pool(first, pooled), clients: counted, most: Infinity }
+  if (kind === 'RoundRobinPool') {
+    return { dispatcher: new RoundRobinPool(first, pooled), clients: counted, most: Infinity }
+  }
+  const pools = (origin: URL | string, given: object) => new Pool(origin, { ...given, factory })
+  const outer = custom ? { ...many, factory: pools } : many
+  if (kind === 'BalancedPool') {
+    const upstreams = ORIGINS.slice(0, random.between(1, 3))
+    return { dispatcher: new BalancedPool(upstreams, outer), clients: counted, most: Infinity }
+  }
+  const most = random.pick([Infinity, Infinity, 1, 2, 4])
+  const dispatcher = new Agent({ ...outer, maxTotalConnections: most === Infinity ? null : most })
+  return { dispatcher, clients: counted, most }
+}
+
+function clientOptions(parts: DispatcherParts) {
+  const { random, manners, features, network, userCode, arrive, trace } = parts
+  const { faulty } = manners
+  const time = (most: number) => (faulty ? random.spread(100, most) : random.pick([0, 300_000]))
+  const options = {
+    pipelining: parts.pipelining,
+    headersTimeout: time(5000),
+    bodyTimeout: time(5000),
+    keepAliveTimeout: random.spread(1, 10_000),
+    keepAliveTimeoutThreshold: random.pick([0, 1000, 2000]),
+    maxRequestsPerClient: random.chance(0.2) ? random.between(1, 5) : 0,
+    maxConnectionAge: random.chance(0.2) ? random.spread(1, 10_000) : null,
+    parser: random.chance(0.1) ? ('js' as const) : ('auto' as const),
+  }
+  let connect: Connector | undefined = random.chance(0.6) ? undefined : network.connector
+  let kind = 'own'
+  if (features.connectors) {
+    const drawn = drawKind(random, faulty)
+    kind = drawn
+    if (kind === 'banner') network.handshake = 'banner'
+    if (kind === 'wrap') network.handshake = 'coded'
+    connect = makeConnector({
+      kind: drawn,
+      random: random.fork(7),
+      userCode,
+      faulty: () => faulty && !network.calm,
+      arrive,
+      trace,
+    })
+  }
+  trace(() => `${parts.kind} ${JSON.stringify(options)}, connector: ${connect === undefined ? 'default' : kind}`)
+  return connect === undefined ? { ...options, connectTimeout: time(5000) } : { ...options, connect }
+}
