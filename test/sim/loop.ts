@@ -14,10 +14,12 @@ const real = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
 }
+/** ms that a turn of the loop takes. */
+const TURN = 1 / 16
 const realRandom = Math.random
 
 /**
- * An event loop whose time stands still while anything runs, with the phases of Node's: timers, poll (here: what the
+ * An event loop whose time stands still while a callback runs, with the phases of Node's: timers, poll (here: what the
  * network brings) and check. Ticks and promise jobs are the real ones: all of them run after each callback.
  */
 export class Loop {
@@ -112,6 +114,8 @@ export class Loop {
         this.#immediates = []
       } else {
         this.#phase = 'timers'
+        // Who waits by turns of the loop for some time to pass does not wait for ever.
+        this.now += TURN
         if (this.#immediates.length === 0 && !this.#sleep()) return null
         this.#ready = this.#takeDue(this.#timers)
       }
@@ -139,7 +143,7 @@ export class Loop {
   }
 
   #add(entries: Entry[], run: () => void, delay: number): Entry {
-    const entry = this.#entry(run, this.now + Math.ceil(delay))
+    const entry = this.#entry(run, Math.ceil((this.now + delay) / TURN) * TURN)
     let index = entries.length
     while (index > 0 && (entries[index - 1] as Entry).at > entry.at) index--
     entries.splice(index, 0, entry)

@@ -4,7 +4,7 @@ import { BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { Call } from './call.js'
 import { drawChain } from './chains.js'
-import { checkStats, checkZero, countsFinished, type Known } from './counts.js'
+import { checkEvents, checkStats, checkZero, countsFinished, type Known } from './counts.js'
 import { drawFeatures, ENABLED, type Feature, type Features } from './features.js'
 import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
@@ -368,6 +368,8 @@ export class World implements Surroundings, Watch {
     if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
     const unreported = this.userCode.check()
     if (this.features.userCode && unreported !== null) this.violation(unreported)
+    const missing = checkEvents(this.#known)
+    if (missing !== null) this.violation(missing)
     this.#checkNothing()
   }
 
