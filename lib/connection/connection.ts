@@ -94,18 +94,18 @@ export class Connection implements Listener {
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
     const to = { ...this.#options, host, reader: this.#inlet, marks: this.marks }
-    this.#opening = new ConnectorCall(to, (error, socket) => {
+    this.#opening = new ConnectorCall(to, (...[error, socket]) => {
       this.#opening = null
-      if (error !== null) {
+      const failure = error ?? this.#inlet.attach(socket, this)
+      if (error !== null || failure !== null) {
         this.#closed = true
         this.#responses.reader.close()
-        return this.#owner.onConnectFailed(this, error)
+        return this.#owner.onConnectFailed(this, failure as Error)
       }
       const { strictContentLength } = this.#options
       const outlet = new Outlet(socket)
       this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
       this.#responses.writer = this.#writer
-      this.#inlet.attach(socket, this)
       this.#owner.onConnected(this)
       if (!this.#closed && this.#pipeline.size === 0) this.onIdle()
     })

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { queueMicrotask } from '../base/clock.js'
+import { queueMicrotask, setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
 import { adoptError, type SocketInfo } from '../errors.js'
-import { claim, nameOf, unclaim, wrongKind } from './check-socket.js'
+import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
 import { isMocked } from './mocked-socket.js'
@@ -44,7 +44,7 @@ const hears = {
     inlets.get(this)?.onError(error)
   },
   close(this: Duplex): void {
-    inlets.get(this)?.listener?.onSocketClose()
+    inlets.get(this)?.onClose()
   },
   drain(this: Duplex): void {
     inlets.get(this)?.listener?.onWritable()
@@ -88,6 +88,8 @@ export class Inlet {
   #undelivered: Uint8Array = NOTHING
   /** The peer ended its side, and what it had sent before came whole. */
   ended = false
+  /** The socket is closed. */
+  #gone = false
   #draining = false
 
   constructor(shared: SharedWindow) {
@@ -101,7 +103,21 @@ export class Inlet {
     return { buffer, callback: this.#onread.bind(this) }
   }
 
-  attach(socket: Duplex, listener: InletListener): void {
+  /** Begins to read. Returns what a method of the caller's stream threw, null otherwise: then it is not attached. */
+  attach(socket: Duplex, listener: InletListener): Error | null {
+    try {
+      this.#attach(socket, listener)
+      return null
+    } catch (error) {
+      this.listener = null
+      this.#socket = null
+      unclaim(socket)
+      discard(socket)
+      return adoptError(error)
+    }
+  }
+
+  #attach(socket: Duplex, listener: InletListener): void {
     this.#socket = socket
     this.listener = listener
     claim(socket)
@@ -158,7 +174,16 @@ export class Inlet {
   /** Ends the socket. `onSocketClose` still follows. */
   destroy(): void {
     this.#aside = null
-    this.#socket?.destroy()
+    const socket = this.#socket
+    if (socket === null) return
+    try {
+      socket.destroy()
+    } catch (error) {
+      reportUncaught(error)
+      return queueMicrotask(() => this.onClose())
+    }
+    // A stream of the caller's need not emit the event.
+    if (!this.#direct) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
   }
 
   /** Hands the socket to a user, `rest` first. */
@@ -308,6 +333,12 @@ export class Inlet {
   /** A socket of the caller's may be destroyed with an error that is used for others too. */
   onError(error: Error): void {
     this.listener?.onSocketError(this.#listeners === hears ? error : adoptError(error))
+  }
+
+  onClose(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.listener?.onSocketClose()
   }
 
   onEnd(): void {

@@ -277,3 +277,58 @@ t.test('reports what a connector throws after it called back as uncaught, once',
   }
   await origin.close()
 })
+
+/** A stream that answers each write, with methods or options that misbehave. */
+function misbehaving(options: object, methods: object): Duplex {
+  const stream = new Duplex({
+    read() {},
+    write(_chunk, _encoding, done) {
+      done()
+      setImmediate(() => this.push('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx'))
+    },
+    ...options,
+  })
+  return Object.assign(stream, methods)
+}
+
+function throwing(): never {
+  throw new Error('thrown by the stream')
+}
+
+t.test('fails the request when a method of the stream throws as the connection begins to read', async (t) => {
+  for (const name of ['on', 'resume']) {
+    for (const end of ['close', 'destroy'] as const) {
+      const connect = calling(null, misbehaving({}, { [name]: throwing }))
+      const client = new Client('http://stream.example', { connect: connect as never })
+      await t.rejects(client.request({ path: '/', method: 'GET' }), { message: 'thrown by the stream' }, name)
+      await client[end]()
+    }
+  }
+})
+
+t.test('ends over a stream that emits no close', async (t) => {
+  for (const end of ['close', 'destroy'] as const) {
+    const connect = calling(null, misbehaving({ emitClose: false }, {}))
+    const client = new Client('http://stream.example', { connect: connect as never })
+    t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), 'x')
+    await client[end]()
+  }
+})
+
+t.test('ends over a stream whose destroy throws, and reports that once', async (t) => {
+  for (const end of ['close', 'destroy'] as const) {
+    const connect = calling(null, misbehaving({}, { destroy: throwing }))
+    const client = new Client('http://stream.example', { connect: connect as never })
+    t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), 'x')
+    const uncaught = new Promise<Error>((resolve) => process.once('uncaughtException', resolve))
+    await client[end]()
+    t.match(await uncaught, { message: 'thrown by the stream' })
+  }
+})
+
+t.test('refuses a socket on which HTTP/2 was agreed upon', async (t) => {
+  const connect = calling(null, misbehaving({}, { alpnProtocol: 'h2' }))
+  const client = new Client('https://stream.example', { connect: connect as never })
+  await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'UND_ERR_NOT_SUPPORTED' })
+  await client.close()
+})
