@@ -1,7 +1,7 @@
 import { invalidOption } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
-import { openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
+import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `connect`. Source: undici's `Dispatcher.md`. */
 export interface ConnectOptions<Opaque = null> extends TunnelOptions<Opaque> {
@@ -31,7 +31,7 @@ export function connect<Opaque = null>(
 ): Promise<ConnectData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  open(target, options, Outcome.ofCallback(callback, options))
+  open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 
 function open<Opaque>(

@@ -231,7 +231,11 @@ export function request<Opaque = null>(
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  send(target, options, Outcome.ofCallback(callback, options))
+  send(
+    target,
+    options,
+    Outcome.ofCallback(callback, options, ({ body }) => void body.destroy()),
+  )
 }
 
 function send<Opaque>(

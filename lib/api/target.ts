@@ -1,5 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
+import { reportUncaught } from '../base/gate.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'
@@ -22,12 +22,22 @@ export class Outcome<Data> {
     this.#reject = reject
   }
 
-  /** A failure comes a turn later, so that the callback never runs inside the call it was given to. */
-  static ofCallback<Data>(callback: Callback<Data>, options: unknown): Outcome<Data> {
+  /**
+   * A failure comes a turn later, so that the callback never runs inside the call it was given to. `discard` closes what a
+   * callback that throws leaves behind.
+   */
+  static ofCallback<Data>(callback: Callback<Data>, options: unknown, discard?: (data: Data) => void): Outcome<Data> {
     const call = inScope(callback)
     const failed = { opaque: (options as { opaque?: unknown } | null)?.opaque ?? null } as Data
     return new Outcome<Data>(
-      (data) => callUser(call, null, data),
+      (data) => {
+        try {
+          call(null, data)
+        } catch (error) {
+          reportUncaught(error)
+          discard?.(data)
+        }
+      },
       (error) => queueMicrotask(() => call(error as Error, failed)),
     )
   }

@@ -64,13 +64,19 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.#link?.unbind()
+    ignoreErrorsUntilHeard(socket)
     this.#succeed({ statusCode, headers: headersFor(this.#options, controller, headers), socket })
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
     if (statusCode < 200) return
     const error = this.#refuse(statusCode)
-    if (error !== null) return controller.abort(error)
+    if (error !== null) {
+      this.#link?.unbind()
+      // First: the controller may be an interceptor's own, which reports nothing.
+      this.#outcome.fail(error)
+      return controller.abort(error)
+    }
     const refused = new BodyReadable({ source: sourceOf(controller) })
     this.#refused = refused
     const shown = headersFor(this.#options, controller, headers)
@@ -97,25 +103,44 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
   }
 }
 
-/** For a caller who expects a socket: reads as the body, and drops what is written. */
+/** Stands for the socket of a refused CONNECT: reads as the body of the refusal, and drops what is written. */
 function socketOver(body: BodyReadable): Duplex {
+  let reading = false
   const socket: Duplex = new (builtin('node:stream').Duplex)({
-    read: () => void body.resume(),
+    read() {
+      if (reading) return void body.resume()
+      reading = true
+      body.on('data', (chunk) => {
+        if (!socket.push(chunk)) body.pause()
+      })
+      body.on('end', () => socket.push(null))
+    },
     write: (_chunk, _encoding, done) => done(),
     destroy(error, done) {
       body.destroy()
-      done(error)
+      // As with any body: one that breaks off must not end the process of a caller who listens for no error.
+      done(socket.listenerCount('error') > 0 ? error : null)
     },
   })
   // As of a body: what Node joins is of its pool.
   const read = socket.read
   socket.read = (size?: number) => ownedPiece(read.call(socket, size))
-  body.on('data', (chunk) => {
-    if (!socket.push(chunk)) body.pause()
-  })
-  body.on('end', () => socket.push(null))
   body.on('error', (error) => socket.destroy(error))
   return socket
+}
+
+/** The peer may reset a socket before its new owner could listen, which must not end the process. */
+function ignoreErrorsUntilHeard(socket: Duplex): void {
+  const ignore = () => {}
+  const yieldTo = (event: string | symbol) => {
+    if (event === 'error') socket.off('newListener', yieldTo).off('error', ignore)
+  }
+  socket.on('error', ignore).on('newListener', yieldTo)
+}
+
+/** For a callback that threw. */
+export function closeSocket({ socket }: TunnelData<unknown>): void {
+  socket.destroy()
 }
 
 /** Dispatches a request that is to end with a socket. */

@@ -2,7 +2,7 @@ import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
-import { openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
+import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `upgrade`. Source: undici's `Dispatcher.md`. */
 export interface UpgradeOptions<Opaque = null> extends TunnelOptions<Opaque> {
@@ -35,7 +35,7 @@ export function upgrade<Opaque = null>(
 ): Promise<UpgradeData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
-  open(target, options, Outcome.ofCallback(callback, options))
+  open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 
 function open<Opaque>(

@@ -79,6 +79,11 @@ export class Connection implements Listener {
     return this.#pipeline.size
   }
 
+  /** Whether a caller still waits for one of them. */
+  get awaited(): boolean {
+    return this.#pipeline.awaited
+  }
+
   get open(): boolean {
     return this.#writer !== null && !this.#closed
   }
@@ -267,6 +272,11 @@ export class Connection implements Listener {
     this.#owner.onRunningChanged(this)
   }
 
+  onConnectRefused(): void {
+    this.#state.keepAlive = 'last'
+    this.#owner.onDetached(this)
+  }
+
   onReady(): void {
     this.#owner.onReady(this)
   }
@@ -309,8 +319,9 @@ export class Connection implements Listener {
   onExchangeAborted(exchange: Exchange): void {
     if (exchange === this.#starting || this.#closed) return
     // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
-    if (exchange === this.#pipeline.head) this.#end(exchange.abortError, 'caller')
-    else this.#writer?.stop(exchange)
+    if (exchange === this.#pipeline.head) return this.#end(exchange.abortError, 'caller')
+    this.#writer?.stop(exchange)
+    this.#owner.onReady(this)
   }
 
   onExchangePaused(exchange: Exchange): void {

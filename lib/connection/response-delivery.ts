@@ -20,6 +20,8 @@ const DISCARD_LIMIT = 131072
 export interface DeliveryListener extends ResponseReaderListener {
   readonly closed: boolean
   onRunningChanged(): void
+  /** CONNECT was refused: the connection carries nothing but the rest of the refusal. */
+  onConnectRefused(): void
   /** Another request may be written. */
   onReady(): void
   /** Nothing is in flight any more. */
@@ -115,6 +117,7 @@ export class ResponseDelivery implements ResponseSink {
     this.#bodyMayFollow = announcesForbiddenBody(head)
     if (!head.persistent || this.#bodyMayFollow) this.#state.keepAlive = 'last'
     this.#timeouts.awaitBody(exchange)
+    if (exchange.request.method === 'CONNECT') this.#listener.onConnectRefused()
     exchange.head(head)
     if (this.#listener.closed) return
     this.#parser.chunks = exchange.chooseChunks()

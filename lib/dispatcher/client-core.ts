@@ -37,7 +37,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   }
 
   isSettled(): boolean {
-    return this.queue.size === 0
+    return !this.queue.awaited
   }
 
   parts(): Iterable<Inspectable> {

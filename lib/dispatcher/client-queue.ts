@@ -8,7 +8,7 @@ import type { ConnectionOwner } from '../connection/owner.js'
 import { InformationalError, replicate, UNSENT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
-import { serverNamesOf } from '../transport/connect.js'
+import { differInName } from '../transport/connect.js'
 import { afterEvents } from './events.js'
 import type { Site } from './site.js'
 
@@ -36,6 +36,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   readonly #waiting = new Queue<Exchange>()
   readonly #rest = new RestPeriod()
   #connection: Connection | null = null
+  /** Those that serve the rest of a refused CONNECT. */
+  readonly #detached = new Set<Connection>()
   /** The `host` field of the request that it was opened for. */
   #host = ''
   #connected = false
@@ -85,6 +87,11 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   get size(): number {
     return this.#waiting.size + this.#running
+  }
+
+  /** Whether a caller waits for a request: aborted ones may still be in flight. */
+  get awaited(): boolean {
+    return this.#waiting.size > 0 || this.#connection?.awaited === true
   }
 
   /** Sockets that are not closed yet. */
@@ -181,11 +188,13 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** What a server proved of itself by its certificate it proved for one name (RFC 9110 §4.3.4). */
   #isNamedOtherwise(next: Exchange): boolean {
+    return this.#connection !== null && this.#differsInName(next)
+  }
+
+  /** Whether its TLS server name is another than that of the connection opened last. */
+  #differsInName({ request }: Exchange): boolean {
     const { target, connector } = this.#site.connection
-    const host = next.request.hostHeader
-    if (this.#connection === null || host === this.#host || target.protocol !== 'https:') return false
-    const name = (host: string) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase()
-    return name(host) !== name(this.#host)
+    return differInName(connector, target, [request.hostHeader, this.#host])
   }
 
   /** Lets the connection go, once it is idle. */
@@ -260,6 +269,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     this.#failWaiting(error, false)
     this.#connection?.destroy(error)
     this.#connection = null
+    for (const connection of this.#detached) connection.destroy(error)
     // A handler that gave up a request under way let its connection put those back that were behind it.
     this.#failWaiting(error, false)
   }
@@ -268,7 +278,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     let own = error
     // Not those that handlers send now: they may have better luck.
     for (const next of [...this.#waiting]) {
-      if (!this.#waiting.remove(next)) continue
+      // What failed for one server name says nothing of another.
+      if ((connecting && this.#differsInName(next)) || !this.#waiting.remove(next)) continue
       this.#tally?.add('pending', -1)
       const context = { ...UNSENT, phase: connecting ? 'connect' : 'queued' } as const
       if (this.#halted) next.endWith(error, context)
@@ -321,6 +332,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     if (expecting !== null) afterEvents(() => tellOpened(expecting, error))
     this.#failWaiting(error, true)
     this.#listener.onProgress()
+    if (this.#waiting.size > 0) this.pump()
   }
 
   onAlarm(): void {
@@ -336,7 +348,13 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     this.#listener.onProgress()
   }
 
+  onDetached(connection: Connection): void {
+    this.onEnd(connection, new InformationalError('CONNECT was refused'), [])
+    this.#detached.add(connection)
+  }
+
   onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
+    if (this.#detached.delete(connection)) return
     const wasConnected = this.#connected
     if (connection === this.#connection) {
       this.#connection = null
@@ -370,7 +388,6 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   onExchangePaused(): void {}
-
   onExchangeResumed(): void {}
 
   onHandlerError(error: unknown): void {

@@ -52,6 +52,13 @@ export function serverNamesOf(connector: Connector, target: ConnectorOptions): S
   return namesFor(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target))
 }
 
+/** Whether the server has to prove another name for one of two `host` fields than for the other. */
+export function differInName(connector: Connector, target: ConnectorOptions, hosts: [string, string]): boolean {
+  if (hosts[0] === hosts[1] || target.protocol !== 'https:') return false
+  const [one, other] = hosts.map((host) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase())
+  return one !== other
+}
+
 /** The types that undici documents, under the same names. */
 export declare namespace buildConnector {
   /** Options of `buildConnector`. */

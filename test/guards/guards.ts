@@ -611,8 +611,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'one that is given up in the middle ends no other',
         file: 'connection/connection',
-        from: "if (exchange === this.#pipeline.head) this.#end(exchange.abortError, 'caller')",
-        to: "if (exchange) this.#end(exchange.abortError, 'network')",
+        from: "if (exchange === this.#pipeline.head) return this.#end(exchange.abortError, 'caller')",
+        to: "if (exchange) return this.#end(exchange.abortError, 'network')",
         test: 'connection/neighbours',
       },
       {

@@ -1,0 +1,214 @@
+import type { Duplex } from 'node:stream'
+import t from 'tap'
+import { Agent, Client, type Dispatcher, Pool } from '../../lib/index.js'
+import { authority, serverIdentity } from '../servers/certificates.js'
+import { httpsOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const dispatchers: Record<string, (url: string, options?: object) => Dispatcher> = {
+  Client: (url, options) => new Client(url, options),
+  Pool: (url, options) => new Pool(url, { connections: 1, ...options }),
+  Agent: (_url, options) => new Agent({ connections: 1, ...options }),
+}
+
+async function ask(dispatcher: Dispatcher, options: object): Promise<string> {
+  const { body } = await dispatcher.request({ path: '/', method: 'GET', ...options } as never)
+  return body.text()
+}
+
+/** What ends the process when nobody listens. */
+async function uncaughtDuring(run: () => Promise<void>): Promise<unknown[]> {
+  const errors: unknown[] = []
+  const note = (error: unknown) => errors.push(error)
+  process.on('uncaughtException', note)
+  await run()
+  for (let i = 0; i < 3; i++) await new Promise(setImmediate)
+  process.off('uncaughtException', note)
+  return errors
+}
+
+t.test('opens another connection while the body of a refused CONNECT is not read', async (t) => {
+  for (const [name, make] of Object.entries(dispatchers)) {
+    for (const sent of ['', 'x'.repeat(1000), 'x'.repeat(999_999)]) {
+      const origin = await rawOrigin((socket) =>
+        onRequests(socket, (head) => {
+          const refused = `HTTP/1.1 407 No\r\ncontent-length: 1000000\r\n\r\n${sent}`
+          socket.write(head.startsWith('CONNECT') ? refused : response('mine'))
+        }),
+      )
+      const dispatcher = make(origin.url)
+      const { statusCode, socket } = await dispatcher.connect({ origin: origin.url, path: 'a.test:443' } as never)
+      t.equal(statusCode, 407)
+      t.equal(await ask(dispatcher, { origin: origin.url }), 'mine', name)
+      t.equal(origin.connections, 2)
+      await dispatcher.destroy()
+      if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+      await origin.close()
+    }
+  }
+})
+
+t.test('reads the body of a refused CONNECT to its end, whenever it is read', async (t) => {
+  const text = 'x'.repeat(300_000)
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => socket.write(`HTTP/1.1 403 No\r\ncontent-length: ${text.length}\r\n\r\n${text}`)),
+  )
+  const client = new Client(origin.url)
+  const { socket } = await client.connect({ path: 'a.test:443' })
+  for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+  let got = ''
+  for await (const piece of socket) got += piece
+  t.equal(got, text)
+  await client.close()
+  await origin.close()
+})
+
+t.test('a refused CONNECT whose body breaks off ends no process', async (t) => {
+  const breaks: Record<string, [head: string, deed: 'reset' | 'end' | 'wait']> = {
+    reset: ['content-length: 9\r\n\r\nab', 'reset'],
+    ended: ['content-length: 9\r\n\r\nab', 'end'],
+    silent: ['content-length: 9\r\n\r\nab', 'wait'],
+    'a bad chunk': ['transfer-encoding: chunked\r\n\r\nzz\r\n', 'wait'],
+  }
+  for (const [name, [fields, deed]] of Object.entries(breaks)) {
+    for (const listens of [false, true]) {
+      const origin = await rawOrigin((socket) =>
+        onRequests(socket, () => {
+          socket.write(`HTTP/1.1 403 No\r\n${fields}`)
+          if (deed === 'end') socket.end()
+          if (deed === 'reset') setImmediate(() => socket.resetAndDestroy())
+        }),
+      )
+      const client = new Client(origin.url, { bodyTimeout: 20 })
+      let heard: unknown = null
+      const uncaught = await uncaughtDuring(async () => {
+        const { statusCode, socket } = await client.connect({ path: 'a.test:443' })
+        t.equal(statusCode, 403)
+        if (listens) socket.on('error', (error) => (heard = error))
+        if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
+      })
+      t.strictSame(uncaught, [], name)
+      t.equal(heard !== null, listens)
+      await client.close()
+      await origin.close()
+    }
+  }
+})
+
+t.test('a tunnel that is reset before its owner listens ends no process', async (t) => {
+  for (const kind of ['connect', 'upgrade'] as const) {
+    const origin = await rawOrigin((socket) =>
+      onRequests(socket, () => {
+        const head = kind === 'connect' ? '200 OK\r\n' : '101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n'
+        socket.write(`HTTP/1.1 ${head}\r\n`)
+        setImmediate(() => socket.resetAndDestroy())
+      }),
+    )
+    const client = new Client(origin.url)
+    const uncaught = await uncaughtDuring(async () => {
+      const path = kind === 'connect' ? 'a.test:443' : '/'
+      const { socket }: { socket: Duplex } = await client[kind]({ path } as never)
+      if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+    })
+    t.strictSame(uncaught, [], kind)
+    const other = await rawOrigin((peer) => onRequests(peer, () => peer.write('HTTP/1.1 200 OK\r\n\r\n')))
+    const second = new Client(other.url)
+    const owned = (await second.connect({ path: 'a.test:443' })).socket
+    owned.on('error', () => {})
+    t.equal(owned.listenerCount('error'), 1, 'a listener of the owner is the only one')
+    owned.destroy()
+    await Promise.all([client.close(), second.close()])
+    await Promise.all([origin.close(), other.close()])
+  }
+})
+
+t.test('upgrade() fails when an interceptor answers otherwise, whatever its controller does', async (t) => {
+  const controller = {
+    abort() {},
+    pause() {},
+    resume() {},
+    paused: false,
+    aborted: false,
+    reason: null,
+    rawHeaders: [],
+  }
+  const answering = (() => (_options: never, handler: Dispatcher.DispatchHandler) => {
+    handler.onRequestStart?.(controller as never, {})
+    handler.onResponseStart?.(controller as never, 400, { 'content-length': '0' }, 'Bad Request')
+    return true
+  }) as never
+  const client = new Client('http://localhost:1').compose(answering)
+  await t.rejects(client.upgrade({ path: '/' }), { code: 'UND_ERR_SOCKET', message: /400/ })
+  await client.close()
+})
+
+t.test('closes the socket or body when the callback that received it throws', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (head.startsWith('CONNECT')) socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      else if (/upgrade: x/.test(head)) socket.write('HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+      else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab')
+    }),
+  )
+  for (const [method, options] of [
+    ['connect', { path: 'a:1' }],
+    ['upgrade', { path: '/', protocol: 'x' }],
+    ['request', { path: '/', method: 'GET' }],
+  ] as const) {
+    const client = new Client(origin.url)
+    const thrown = new Error('mine')
+    const uncaught = await uncaughtDuring(
+      () =>
+        new Promise((resolve) => {
+          const callback = (_error: unknown, { socket, body }: { socket?: Duplex; body?: Duplex }) => {
+            ;(socket ?? (body as Duplex)).on('close', resolve)
+            throw thrown
+          }
+          client[method](options as never, callback as never)
+        }),
+    )
+    t.strictSame(uncaught, [thrown], method)
+    await client.close()
+  }
+  await origin.close()
+})
+
+t.test('close() does not wait for requests that were aborted in the pipeline', async (t) => {
+  for (const when of ['before', 'after'] as const) {
+    const origin = await rawOrigin((socket) =>
+      onRequests(socket, (head) => {
+        if (!head.startsWith('GET /never')) socket.write(response('ok'))
+      }),
+    )
+    const client = new Client(origin.url, { pipelining: 10 })
+    await ask(client, {})
+    const abort = new AbortController()
+    const first = ask(client, { path: '/a' })
+    const given = ['/never', '/never'].map((path) => t.rejects(ask(client, { path, signal: abort.signal })))
+    if (when === 'before') abort.abort()
+    t.equal(await first, 'ok')
+    const closed = client.close()
+    abort.abort()
+    await Promise.all(given)
+    await closed
+    await origin.close()
+  }
+})
+
+t.test('a request for a TLS name that the server can not prove fails alone', async (t) => {
+  const ca = await authority()
+  const origin = await httpsOrigin((_request, reply) => void reply.end('ok'), (await serverIdentity(ca)) as never)
+  const { port } = new URL(origin.url)
+  for (const [name, make] of Object.entries(dispatchers)) {
+    for (const pipelining of [1, 10]) {
+      const dispatcher = make(`https://127.0.0.1:${port}`, { pipelining, connect: { ca: ca.cert } })
+      const hosts = ['localhost', 'evil.test', 'localhost', 'EVIL.test', 'localhost']
+      const came = hosts.map((host) =>
+        ask(dispatcher, { origin: `https://127.0.0.1:${port}`, headers: { host } }).catch((error) => error.code),
+      )
+      const bad = 'ERR_TLS_CERT_ALTNAME_INVALID'
+      t.strictSame(await Promise.all(came), ['ok', bad, 'ok', bad, 'ok'], `${name}, ${pipelining}`)
+      await dispatcher.close()
+    }
+  }
+  await origin.close()
+})
