@@ -4,6 +4,7 @@ import { setImmediate } from '../base/clock.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
+import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { type BodyReadable, bodyFor } from './body.js'
 import { type BodySource, sourceOf, streamError } from './body-source.js'
@@ -152,7 +153,8 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   override _write(chunk: Uint8Array, encoding: BufferEncoding, callback: () => void): void {
     // A source that never waits must not keep the event loop to itself while it is dropped.
     if (this.request.destroyed) return void setImmediate(callback)
-    if (this.request.write(chunk, encoding)) return callback()
+    // Behind the callback the caller may write over it, while the request waits.
+    if (this.request.write(copyOf(chunk), encoding)) return callback()
     this.#written = callback
   }
 

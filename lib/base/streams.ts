@@ -1,7 +1,7 @@
 import type * as streams from 'node:stream'
 import { builtin } from './builtin.js'
 
-type Name = 'Duplex' | 'Readable' | 'Transform'
+type Name = 'Duplex' | 'Readable' | 'Stream' | 'Transform'
 
 /**
  * A class to extend in the place of one of `node:stream`, which takes a fifth of this library's time to load. The first
@@ -22,3 +22,4 @@ function later<Of extends Name>(name: Of): (typeof streams)[Of] {
 export const LaterReadable = /* @__PURE__ */ later('Readable')
 export const LaterDuplex = /* @__PURE__ */ later('Duplex')
 export const LaterTransform = /* @__PURE__ */ later('Transform')
+export const LaterStream = /* @__PURE__ */ later('Stream')

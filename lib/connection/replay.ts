@@ -58,7 +58,7 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
   const { blame, answered } = ending
   if (blame === 'owner') return false
-  if (exchange.bodyTaken && !exchange.request.replayable) return false
+  if (exchange.bodyReleased || (exchange.bodyTaken && !exchange.request.replayable)) return false
   if (oldest && (blame === 'head' || blame === 'caller')) return false
   const progress = blame === 'caller' || answered > exchange.answeredBefore
   if (exchange.replays > 0 && !progress) return false

@@ -1,7 +1,8 @@
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { RequestBody } from '../exchange/request-body.js'
 import { traceSend } from '../exchange/traces.js'
-import type { Outlet } from '../transport/outlet.js'
+import type { Lender, Outlet } from '../transport/outlet.js'
 import { BodySender, type BodySenderListener } from './send-body.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
 
@@ -9,12 +10,14 @@ import { type ConnectionState, WRITE, WRITING } from './state.js'
 const CONTINUE_WAIT = 1000
 
 /** Turns exchanges into output: head, then body as the socket and the server allow. */
-export class RequestWriter implements AlarmListener {
+export class RequestWriter implements AlarmListener, Lender {
   readonly outlet: Outlet
   readonly #state: ConnectionState
   readonly #listener: BodySenderListener
   readonly #strictContentLength: boolean
   #sender: BodySender | null = null
+  /** The one whose body the outlet reads where it is. */
+  #lending: Exchange | null = null
   #continueAlarm: Alarm | null = null
 
   constructor(part: {
@@ -52,8 +55,28 @@ export class RequestWriter implements AlarmListener {
       this.#sender = this.#newSender(exchange)
       return this.#sender.start()
     }
-    if (body.length > 0) this.outlet.appendBytes(body.bytes)
-    exchange.bodySent(Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.length))
+    this.#writeBytes(exchange, body)
+  }
+
+  #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {
+    // Aborted behind another request it lives on without its caller, who may then write to the memory.
+    if (shared && exchange.previous === null && this.outlet.mayBorrow(bytes)) {
+      this.#lending = exchange
+      return this.outlet.appendLent(bytes, this)
+    }
+    if (shared) this.outlet.appendCopy(bytes)
+    else this.outlet.appendOwn(bytes)
+    exchange.bodySent(bytes)
+    exchange.requestSent()
+  }
+
+  /** The socket has the body that it was lent. */
+  onTaken(): void {
+    const exchange = this.#lending
+    this.#lending = null
+    if (exchange === null) return
+    const { body } = exchange.request
+    if (body?.kind === 'bytes') exchange.bodySent(body.bytes)
     exchange.requestSent()
   }
 
@@ -107,6 +130,7 @@ export class RequestWriter implements AlarmListener {
   #drop(error?: Error): void {
     const sender = this.#sender
     this.#sender = null
+    this.#lending = null
     this.#continueAlarm?.drop()
     sender?.stop(error)
   }

@@ -151,12 +151,14 @@ export class ResponseDelivery implements ResponseSink {
     this.writer?.stop(exchange)
     // RFC 9112 §9.5: a server that answers early may not read the rest.
     const sent = this.writer?.outlet.passed(this.#pipeline.head?.outputStart)
+    // The caller may write over a body that the socket still reads.
+    const lent = this.writer?.outlet.lent === true
     if (!reusable || !sent) this.#state.keepAlive = 'last'
     this.reader.resume()
     this.#timeouts.awaitHeaders(this.writer)
     exchange.end(trailers)
     if (this.#listener.closed) return
-    if (this.#state.keepAlive === 'last' && !(reusable && this.#pipeline.awaited)) {
+    if (this.#state.keepAlive === 'last' && !(reusable && this.#pipeline.awaited && !lent)) {
       return this.#listener.onDeliveryFailed(new InformationalError('the connection is not kept alive'), 'network')
     }
     if (this.#pipeline.size === 0) this.#listener.onIdle()

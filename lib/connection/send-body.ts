@@ -1,9 +1,10 @@
 import { setImmediate } from '../base/clock.js'
-import { blameCaller } from '../errors/faults.js'
-import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
+import { RequestContentLengthMismatchError } from '../errors.js'
+import { toBytes } from '../exchange/body-pieces.js'
+import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import { type Outlet, TAKEN } from '../transport/outlet.js'
+import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
 
 export interface BodySenderListener {
   /** A piece is asked for, or was handed over. */
@@ -18,13 +19,22 @@ const SHARE = 1024 * 1024
 /** What a piece counts for at least, in bytes. */
 const LEAST_COST = 4096
 
-/** Sends a body that comes in pieces, at the pace of the socket. */
-export class BodySender {
+/**
+ * Sends a body that comes in pieces, at the pace of the socket. The bytes of a piece are copied or with the system when
+ * its source is asked for the next one, and when `onBodySent` is called: its memory may be used again.
+ */
+export class BodySender implements Lender, BodyStreamListener {
   readonly exchange: Exchange
   readonly #outlet: Outlet
   readonly #listener: BodySenderListener
   readonly #strict: boolean
+  /** null for an iterable. */
+  readonly #stream: BodyStream | null
+  /** The piece that the socket reads where it is. */
+  #lent: Uint8Array | null = null
   #sent = 0
+  #share = SHARE
+  #resting = false
   #stopped = false
   #wake: (() => void) | null = null
 
@@ -33,6 +43,8 @@ export class BodySender {
     this.#outlet = part.outlet
     this.#listener = part.listener
     this.#strict = part.strict
+    const { body } = part.exchange.request
+    this.#stream = body?.kind === 'stream' ? BodyStream.of(body.stream) : null
   }
 
   /** As many bytes went out as `content-length` says. */
@@ -44,73 +56,131 @@ export class BodySender {
   start(): void {
     this.exchange.bodyTaken = true
     this.#listener.onBodyProgress()
-    void this.#run()
+    if (this.#stream !== null) this.#stream.start(this)
+    else void this.#run()
   }
 
   /** The socket takes more. */
   resume(): void {
-    const wake = this.#wake
-    this.#wake = null
-    wake?.()
+    if (this.#outlet.congested || this.#resting) return
+    this.#stream?.resume()
+    this.#wakeUp()
+  }
+
+  onTaken(): void {
+    const bytes = this.#lent
+    this.#lent = null
+    if (bytes !== null) this.exchange.bodySent(bytes)
+    this.#wakeUp()
   }
 
   /** Sends nothing more, and lets the source know. */
   stop(error?: Error): void {
     if (this.#stopped) return
     this.#stopped = true
-    const body = this.exchange.request.body
-    // Nobody may be left to hear of it; without a listener the source's error would end the process.
-    if (body?.kind === 'stream') body.stream.on('error', ignore).destroy(error)
-    this.resume()
+    this.#stream?.stop(error)
+    this.#wakeUp()
+  }
+
+  onPiece(piece: unknown): boolean {
+    if (this.#stopped) return false
+    try {
+      this.#send(piece, false)
+    } catch (error) {
+      this.onSourceError(error as Error)
+    }
+    if (this.#share <= 0) this.#rest()
+    return !this.#waits
+  }
+
+  onSourceEnd(): void {
+    try {
+      if (!this.#stopped) this.#finish()
+    } catch (error) {
+      this.onSourceError(error as Error)
+    }
+  }
+
+  onSourceError(error: Error): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#stream?.stop(error)
+    this.#listener.onBodyError(error)
   }
 
   async #run(): Promise<void> {
-    let share = SHARE
+    const body = this.exchange.request.body as Exclude<RequestBody, { kind: 'stream' }>
+    const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
     try {
-      for await (const piece of source(this.exchange.request.body)) {
+      for await (const piece of pieces) {
         if (this.#stopped) return
         if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
-        const bytes = toBytes(piece)
-        this.#send(bytes)
-        share -= Math.max(bytes.length, LEAST_COST)
-        // A socket that takes more than that at once does not tell when it drained.
-        if (this.#outlet.congested) this.#outlet.flush()
-        this.#listener.onBodyProgress()
-        if (this.#outlet.congested) await this.#writable()
-        if (share <= 0 && !this.#stopped) {
-          await new Promise<void>((resolve) => setImmediate(resolve))
-          share = SHARE
-        }
+        // Aborted behind another request it lives on without its caller.
+        this.#send(piece, this.exchange.previous === null)
+        if (this.#share <= 0) this.#rest()
+        while (this.#waits && !this.#stopped) await this.#woken()
         if (this.#stopped) return
       }
       this.#finish()
     } catch (error) {
-      if (this.#stopped) return
-      this.#stopped = true
-      blameCaller(error)
-      this.#listener.onBodyError(error as Error)
+      this.onSourceError(error as Error)
     }
   }
 
-  #writable(): Promise<void> {
+  /** Whether the source must not be asked for another piece now. */
+  get #waits(): boolean {
+    return this.#stopped || this.#resting || this.#outlet.lent || this.#outlet.congested
+  }
+
+  /** For one turn of the event loop. */
+  #rest(): void {
+    if (this.#resting) return
+    this.#resting = true
+    setImmediate(() => {
+      this.#resting = false
+      this.#share = SHARE
+      this.resume()
+    })
+  }
+
+  #woken(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve
     })
   }
 
-  #send(piece: Uint8Array): void {
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = null
+    wake?.()
+  }
+
+  /** `mayLend`: the source is not asked for another piece before the socket has taken this one. */
+  #send(piece: unknown, mayLend: boolean): void {
     const { framing, contentLength } = this.exchange.request.head
-    const left = framing === 'length' ? Math.max(0, contentLength - this.#sent) : piece.length
-    this.#sent += piece.length
-    if (piece.length > left && this.#strict) throw this.#mismatch(contentLength)
-    // More than announced would read as another request.
-    const bytes = piece.length > left ? piece.subarray(0, left) : piece
-    // A chunk of no bytes would end a chunked body.
-    if (bytes.length === 0) return
-    if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
-    this.#outlet.appendBytes(bytes)
-    if (framing === 'chunked') this.#outlet.appendHead('\r\n')
-    this.exchange.bodySent(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    const given = toBytes(piece)
+    const left = framing === 'length' ? Math.max(0, contentLength - this.#sent) : given.length
+    this.#sent += given.length
+    this.#share -= Math.max(given.length, LEAST_COST)
+    if (given.length > left && this.#strict) throw this.#mismatch(contentLength)
+    // More than announced would read as another request; a chunk of no bytes would end a chunked body.
+    const bytes = given.length > left ? given.subarray(0, left) : given
+    if (bytes.length > 0) {
+      if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
+      if (typeof piece === 'string') this.#outlet.appendOwn(bytes)
+      else if (mayLend && this.#outlet.mayBorrow(bytes)) this.#lend(bytes)
+      else this.#outlet.appendCopy(bytes)
+      if (framing === 'chunked') this.#outlet.appendHead('\r\n')
+      if (this.#lent === null) this.exchange.bodySent(bytes)
+    }
+    // A socket that takes more than that at once does not tell when it drained.
+    if (this.#outlet.congested) this.#outlet.flush()
+    this.#listener.onBodyProgress()
+  }
+
+  #lend(bytes: Uint8Array): void {
+    this.#lent = bytes
+    this.#outlet.appendLent(bytes, this)
   }
 
   #finish(): void {
@@ -127,19 +197,3 @@ export class BodySender {
     )
   }
 }
-
-function source(body: RequestBody | null): AsyncIterable<unknown> | Iterable<unknown> {
-  if (body === null || body.kind === 'bytes') return body === null ? [] : [body.bytes]
-  return body.kind === 'stream' ? body.stream : body.iterable
-}
-
-function toBytes(piece: unknown): Uint8Array {
-  if (typeof piece === 'string') return Buffer.from(piece)
-  // Always a view of our own: a class of the caller's may have a length of its own making.
-  if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
-  // Of whatever realm.
-  if (Object.prototype.toString.call(piece) === '[object ArrayBuffer]') return new Uint8Array(piece as ArrayBuffer)
-  throw new InvalidArgumentError(`body must yield strings or Uint8Arrays, got ${typeof piece}`)
-}
-
-function ignore(): void {}

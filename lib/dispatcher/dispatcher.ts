@@ -8,6 +8,8 @@ import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
+import { dispatchStream } from '../exchange/body-owner.js'
+import { isStream } from '../exchange/body-stream.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
@@ -274,7 +276,9 @@ export class ComposedDispatcher extends Dispatcher {
     if (typeof options !== 'object' || options === null) {
       return refuse(invalidOption('options', 'an object', options), handler)
     }
-    return this.#dispatch(completed(this.#base, unpolluted(options)), handler)
+    const given = completed(this.#base, unpolluted(options))
+    if (!isStream(given.body)) return this.#dispatch(given, handler)
+    return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
   }
 
   /**

@@ -5,6 +5,8 @@ import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { unpolluted } from '../base/unpolluted.js'
 import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT } from '../errors.js'
+import { dispatchStream } from '../exchange/body-owner.js'
+import { isStream } from '../exchange/body-stream.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { type DispatcherCore, type DispatcherOwner, setCore } from './core.js'
@@ -90,11 +92,17 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
     try {
       if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-      if (this.#closed) throw this.#closedError(options)
-      return (this.#core as DispatcherCore).send(unpolluted(options), handler)
+      const given = unpolluted(options)
+      if (!isStream(given.body)) return this.#dispatch(given, handler)
+      return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer))
     } catch (error) {
       return refuse(error as Error, handler, (thrown) => this.onHandlerError(thrown))
     }
+  }
+
+  #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    if (this.#closed) throw this.#closedError(options)
+    return (this.#core as DispatcherCore).send(options, handler)
   }
 
   /** To be called when something ended: the last one lets {@link close} finish. */

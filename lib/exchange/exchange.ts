@@ -16,6 +16,7 @@ import { TAKEN } from '../transport/outlet.js'
 import { CHUNKS, type Chunks } from '../wire/chunks.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { BodyStream } from './body-stream.js'
 import { Controller } from './controller.js'
 import { Deadlines } from './deadlines.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
@@ -65,6 +66,8 @@ export class Exchange implements QueueNode<Exchange> {
   replays = 0
   /** Its body was read from. */
   bodyTaken = false
+  /** The caller was told that the body was sent, and may have written over it. */
+  bodyReleased = false
   /** It left the queue for a connection. */
   sent = false
   /** The connection had carried another request before. */
@@ -100,6 +103,9 @@ export class Exchange implements QueueNode<Exchange> {
     this.#hearsQueued = this.#handler.onRequestQueued !== undefined
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     this.watch = request.watch
+    if (request.body?.kind === 'stream') {
+      BodyStream.of(request.body.stream).onFailed = (error) => this.#stop(markCallerOwned(error))
+    }
     traceCreate(this)
   }
 
@@ -245,11 +251,13 @@ export class Exchange implements QueueNode<Exchange> {
     traceEnd(this, [])
   }
 
-  bodySent(chunk: Buffer): void {
-    traceBodyChunkSent(this, chunk)
-    if (this.done) return
+  /** The memory of `piece` is not read any more. */
+  bodySent(piece: Uint8Array): void {
+    traceBodyChunkSent(this, piece)
+    if (this.done || this.#handler.onBodySent === undefined) return
+    this.#releaseBody()
     try {
-      this.#handler.onBodySent?.(chunk)
+      this.#handler.onBodySent(Buffer.from(piece.buffer, piece.byteOffset, piece.length))
     } catch (error) {
       this.abort(error)
     }
@@ -259,8 +267,10 @@ export class Exchange implements QueueNode<Exchange> {
     traceBodySent(this)
     if (this.done) return
     this.watch?.note('sent')
+    if (this.#handler.onRequestSent === undefined) return
+    this.#releaseBody()
     try {
-      this.#handler.onRequestSent?.()
+      this.#handler.onRequestSent()
     } catch (error) {
       this.abort(error)
     }
@@ -338,6 +348,10 @@ export class Exchange implements QueueNode<Exchange> {
     } catch (error) {
       this.abort(error)
     }
+  }
+
+  #releaseBody(): void {
+    if (!this.request.keepBody()) this.bodyReleased = true
   }
 
   #finish(): void {

@@ -2,10 +2,18 @@ import type { Readable } from 'node:stream'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { isFieldValue } from '../wire/headers.js'
 import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'
+import { checkStream, isStream } from './body-stream.js'
 
 /** A request body, whatever it was given as. */
 export type RequestBody =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly length: number; readonly type: string | null }
+  | {
+      readonly kind: 'bytes'
+      readonly bytes: Uint8Array
+      readonly length: number
+      readonly type: string | null
+      /** The memory is the caller's, who may write to it once the request was sent. */
+      readonly shared: boolean
+    }
   | { readonly kind: 'stream'; readonly stream: Readable; readonly length: null; readonly type: null }
   | {
       readonly kind: 'iterable'
@@ -19,19 +27,19 @@ export type RequestBody =
 
 /**
  * Tells what kind of body was given.
- * @throws {InvalidArgumentError} none that can be sent, or a stream that was read from already
+ * @throws {InvalidArgumentError} none that can be sent; or the error of a stream that has failed
  */
 export function toRequestBody(body: unknown): RequestBody | null {
   if (body === null || body === undefined) return null
-  if (typeof body === 'string') return bytesOf(Buffer.from(body))
+  if (typeof body === 'string') return bytesOf(Buffer.from(body), false)
   if (typeof body !== 'object') throw invalidOption('body', BODIES, body)
-  if (ArrayBuffer.isView(body)) return bytesOf(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
-  if (isArrayBuffer(body)) return bytesOf(new Uint8Array(body))
-  if (isReadable(body)) return streamOf(body)
+  if (ArrayBuffer.isView(body)) return bytesOf(new Uint8Array(body.buffer, body.byteOffset, body.byteLength), true)
+  if (isArrayBuffer(body)) return bytesOf(new Uint8Array(body), true)
+  if (isStream(body)) return streamOf(body)
   if (isFormData(body)) return formOf(body)
   if (isBlob(body)) return blobOf(body)
   if (tagOf(body) === 'URLSearchParams') {
-    return { ...bytesOf(Buffer.from(String(body))), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
+    return { ...bytesOf(Buffer.from(String(body)), false), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   }
   if (Symbol.asyncIterator in body || Symbol.iterator in body) {
     if (isLocked(body)) throw new InvalidArgumentError('body is a stream that somebody else reads')
@@ -43,15 +51,12 @@ export function toRequestBody(body: unknown): RequestBody | null {
 
 const BODIES = 'a string, bytes, a Readable, an iterable, a Blob or a FormData'
 
-function bytesOf(bytes: Uint8Array): RequestBody & { kind: 'bytes' } {
-  return { kind: 'bytes', bytes, length: bytes.length, type: null }
+function bytesOf(bytes: Uint8Array, shared: boolean): RequestBody & { kind: 'bytes' } {
+  return { kind: 'bytes', bytes, length: bytes.length, type: null, shared }
 }
 
 function streamOf(stream: Readable): RequestBody {
-  if (stream.destroyed || stream.readableEnded || stream.errored) {
-    throw new InvalidArgumentError('body is a stream that has ended, failed or was destroyed')
-  }
-  if (stream.readableDidRead) throw new InvalidArgumentError('body is a stream that was read from already')
+  checkStream(stream)
   return { kind: 'stream', stream, length: null, type: null }
 }
 
@@ -82,13 +87,6 @@ async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<
 /** Of whatever realm: in a `vm` context even `Buffer` is of another. */
 function isBytes(part: Uint8Array | Blob): part is Uint8Array {
   return ArrayBuffer.isView(part)
-}
-
-function isReadable(body: object): body is Readable {
-  const stream = body as Partial<Readable>
-  if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
-  // A Writable has `pipe` too, but nothing to read.
-  return typeof stream.destroy === 'function' && Symbol.asyncIterator in stream
 }
 
 /** A web ReadableStream has one reader. */

@@ -102,7 +102,7 @@ export class Request {
   readonly limits: Limits | null
   readonly watch: Watch | null
   readonly #defaults: RequestDefaults
-  readonly #given: RequestBody | null
+  #given: RequestBody | null
   readonly #expectContinue: boolean
   /** The caller said `reset: false`. */
   readonly #keeps: boolean
@@ -204,6 +204,20 @@ export class Request {
   get intact(): boolean {
     const given = this.#given
     return given?.kind !== 'bytes' || given.bytes.length === given.length
+  }
+
+  /**
+   * Makes a request that may be sent again independent of the caller's memory. Returns false for any other whose body
+   * is in such memory: it can not be sent again once the caller was told that it was sent.
+   */
+  keepBody(): boolean {
+    const given = this.#given
+    if (given?.kind !== 'bytes' || !given.shared) return true
+    if (!this.idempotent) return false
+    const bytes = given.bytes.slice()
+    this.#given = { ...given, bytes, shared: false }
+    this.body = this.head.framing === 'chunked' ? inPieces(this.#given) : this.#given
+    return true
   }
 
   /** Its body, if any, can be sent a second time. */

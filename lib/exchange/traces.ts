@@ -94,8 +94,9 @@ export function traceSend(exchange: Exchange, close: boolean, socket: Duplex): v
   clientSendHeaders.publish({ request: traceOf(exchange), headers, socket: socket as Socket })
 }
 
-export function traceBodyChunkSent(exchange: Exchange, chunk: Buffer): void {
-  if (!requestBodyChunkSent.hasSubscribers || chunk.length === 0 || exchange.done) return
+export function traceBodyChunkSent(exchange: Exchange, piece: Uint8Array): void {
+  if (!requestBodyChunkSent.hasSubscribers || piece.length === 0 || exchange.done) return
+  const chunk = Buffer.from(piece.buffer, piece.byteOffset, piece.length)
   requestBodyChunkSent.publish({ request: traceOf(exchange), chunk })
 }
 

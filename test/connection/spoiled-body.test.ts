@@ -10,7 +10,7 @@ function giveAway(bytes: Uint8Array): void {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
 }
 
-t.test('a body whose memory is given away fails alone: nothing of it is sent, and nobody reads it on', async (t) => {
+t.test('a body whose memory is transferred before it is sent fails alone, and nothing of it is sent', async (t) => {
   let came = ''
   const origin = await rawOrigin((socket) => {
     socket.on('data', (chunk) => {
@@ -30,7 +30,8 @@ t.test('a body whose memory is given away fails alone: nothing of it is sent, an
   // Before the connection stands; then on one that does, where what is dispatched is written in the same turn.
   for (const path of ['/first', '/second']) {
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
-      const body = new Uint8Array(16).fill(65)
+      // Shorter ones are copied when they are dispatched on an idle connection.
+      const body = new Uint8Array(100_000).fill(65)
       const put = client.request({ path: '/put', method: 'PUT', body, headers, idempotent: true })
       const next = get(path)
       giveAway(body)

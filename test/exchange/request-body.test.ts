@@ -94,7 +94,8 @@ t.test('streams that have nothing to give', async (t) => {
   const locked = new Blob(['a']).stream()
   locked.getReader()
   const writable = new Writable({ write: (_chunk, _encoding, done) => done() })
-  for (const body of [failed, ended, locked, writable, new EventEmitter(), new Date(), 5, true, () => {}]) {
+  t.throws(() => toRequestBody(failed), { message: 'failed' }, 'a failed stream says why')
+  for (const body of [ended, locked, writable, new EventEmitter(), new Date(), 5, true, () => {}]) {
     t.throws(() => toRequestBody(body), refused)
   }
   t.match(toRequestBody(new PassThrough()), { kind: 'stream', length: null })

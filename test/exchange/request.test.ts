@@ -69,14 +69,15 @@ t.test('bodies', async (t) => {
   t.equal(make({ method: 'POST', body: new Blob(['x']) }).replayable, true)
   t.equal(make({ method: 'POST', body: Readable.from(['x']) }).replayable, false)
   const destroyed = new PassThrough().destroy()
-  t.throws(() => toRequestBody(destroyed), /ended, failed or was destroyed/)
+  t.throws(() => toRequestBody(destroyed), /ended or was destroyed/)
   const read = Readable.from(['a', 'b'])
   for await (const _ of read) break
-  t.throws(() => toRequestBody(read), /body/)
+  // Leaving the loop destroys the stream with an AbortError.
+  t.throws(() => toRequestBody(read), read.errored ?? /ended or was destroyed/)
   const partly = new PassThrough()
   partly.write('ab')
   partly.read(1)
-  t.throws(() => toRequestBody(partly), /read from already/)
+  t.match(toRequestBody(partly), { kind: 'stream' }, 'what a stream still holds is a body')
 })
 
 t.test('the same request again is the same head, and another is another', async (t) => {

@@ -1,0 +1,198 @@
+import type { Readable } from 'node:stream'
+import { queueMicrotask } from '../base/clock.js'
+import { LaterStream } from '../base/streams.js'
+import { InvalidArgumentError } from '../errors.js'
+import { copyOf } from './body-pieces.js'
+
+/** Receives what comes out of a {@link BodyStream}. */
+export interface BodyStreamListener {
+  /** The memory of `piece` may be written over when this returns. Returns whether the next piece may come now. */
+  onPiece(piece: unknown): boolean
+  onSourceEnd(): void
+  onSourceError(error: Error): void
+}
+
+/** What a stream of any library may have. */
+type Source = Readable & { readable?: boolean }
+
+const held = new WeakMap<object, BodyStream>()
+
+/** Whether `body` is a stream: Node's, or an older one that has only `pipe` and `on`. */
+export function isStream(body: unknown): body is Readable {
+  if (typeof body !== 'object' || body === null) return false
+  const stream = body as Partial<Source>
+  if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
+  // A Writable has `pipe` too, but nothing to read.
+  return Symbol.asyncIterator in stream ? typeof stream.destroy === 'function' : stream.readable === true
+}
+
+/**
+ * Throws what keeps `stream` from being a body. What was read from it before is not part of the body.
+ * @throws {InvalidArgumentError} it has ended, was destroyed or belongs to another request; or its own error
+ */
+export function checkStream(stream: Readable): void {
+  const known = held.get(stream)
+  if (known?.used) throw new InvalidArgumentError('body is a stream that another request has used')
+  const error = known?.error ?? stream.errored
+  if (error) throw error
+  if (known?.ended) return
+  if (stream.destroyed || stream.readableEnded) {
+    throw new InvalidArgumentError('body is a stream that has ended or was destroyed')
+  }
+}
+
+/** Keeps `stream` from flowing until its request is sent. Returns null when an outer layer did so before. */
+export function holdStream(stream: Readable): BodyStream | null {
+  return held.has(stream) ? null : new BodyStream(stream)
+}
+
+/**
+ * A stream that is the body of a request, from dispatch on. It is the destination of a pipe that is full until the
+ * request is sent. Thereby the stream rests although others listen to it or pipe it, and later it flows at the pace of
+ * the slowest. What flows nonetheless, because a caller resumed it, is kept and sent first.
+ */
+export class BodyStream extends LaterStream {
+  /** Private, so that the stream can still be turned into JSON. */
+  readonly #stream: Source
+  readonly writable = true
+  /** Known to `pipe`: a destination that is full. */
+  writableNeedDrain = true
+  /** It failed before or while it was sent. */
+  error: Error | null = null
+  /** Called when it fails before it is started. */
+  onFailed: ((error: Error) => void) | null = null
+  #listener: BodyStreamListener | null = null
+  #kept: unknown[] = []
+  #ended = false
+  #done = false
+  readonly #fail = (error: unknown): void => this.#failed(error as Error)
+  readonly #close = (): void => {
+    if (!this.#ended) this.#failed(prematureClose())
+  }
+
+  /** The one of `stream`, which is held from now on. */
+  static of(stream: Readable): BodyStream {
+    return held.get(stream) ?? new BodyStream(stream)
+  }
+
+  constructor(stream: Readable) {
+    super()
+    this.#stream = stream
+    held.set(stream, this)
+    stream.on('error', this.#fail)
+    stream.on('close', this.#close)
+    // `unpipe` without an argument is meant for the pipes that its caller made.
+    this.on('unpipe', () => {
+      if (!this.#done && !this.#ended) stream.pipe(this as unknown as NodeJS.WritableStream)
+    })
+    // Without it the first pipe would begin to read.
+    stream.pause?.()
+    stream.pipe(this as unknown as NodeJS.WritableStream)
+  }
+
+  /** It can be no other request's body. */
+  get used(): boolean {
+    return this.#done || this.#listener !== null
+  }
+
+  /** All of it came while it was held. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Lets it flow to `listener`, from the next microtask on. */
+  start(listener: BodyStreamListener): void {
+    this.#listener = listener
+    queueMicrotask(() => this.resume())
+  }
+
+  /** The listener takes more. */
+  resume(): void {
+    const listener = this.#listener
+    if (this.#done || listener === null || !this.writableNeedDrain) return
+    if (this.error !== null) return this.#conclude()
+    this.writableNeedDrain = false
+    while (this.#kept.length > 0 && !this.writableNeedDrain) {
+      this.writableNeedDrain = !listener.onPiece(this.#kept.shift())
+    }
+    if (this.writableNeedDrain || this.#done) return
+    if (this.#ended) return this.#conclude()
+    this.emit('drain')
+    this.#read()
+  }
+
+  #conclude(): void {
+    const listener = this.#listener as BodyStreamListener
+    this.#finish()
+    if (this.error === null) listener.onSourceEnd()
+    else listener.onSourceError(this.error)
+  }
+
+  /** Ends it without reading the rest. */
+  stop(error?: Error | null): void {
+    if (this.#done) return
+    this.#finish()
+    const stream = this.#stream
+    // The caller may have no listener, and the error is not news.
+    stream.on('error', ignore)
+    stream.unpipe?.(this as unknown as NodeJS.WritableStream)
+    if (!this.#ended) stream.destroy?.(error ?? undefined)
+  }
+
+  /** As of a Writable: called by the pipe. */
+  write(piece: unknown): boolean {
+    if (this.#done) return true
+    if (this.#listener === null || this.writableNeedDrain) {
+      this.#kept.push(copyOf(piece))
+      return false
+    }
+    this.writableNeedDrain = !this.#listener.onPiece(piece)
+    return !this.writableNeedDrain
+  }
+
+  /** As of a Writable: called by the pipe. */
+  end(piece?: unknown): void {
+    if (piece !== undefined && piece !== null) this.write(piece)
+    this.#ended = true
+    this.emit('finish')
+    if (!this.#done && this.#listener !== null && !this.writableNeedDrain) this.#conclude()
+  }
+
+  /** As of a Writable: older pipes call it on `close`, which is listened to here. */
+  destroy(): void {}
+
+  /** With a `readable` listener, which a caller may have left behind, no pipe flows: it has to be read. */
+  #read(): void {
+    const stream = this.#stream
+    if (typeof stream.read !== 'function' || !(stream.listenerCount?.('readable') > 0)) return
+    if (!stream.listeners('readable').includes(this.#onReadable)) stream.on('readable', this.#onReadable)
+    this.#onReadable()
+  }
+
+  readonly #onReadable = (): void => {
+    while (!this.writableNeedDrain && !this.#done && this.#stream.read() !== null);
+  }
+
+  #failed(error: Error): void {
+    if (this.#done || this.error !== null) return
+    this.error = error
+    if (this.#listener === null) this.onFailed?.(error)
+    else this.#conclude()
+  }
+
+  #finish(): void {
+    this.#done = true
+    this.#kept = []
+    const stream = this.#stream
+    stream.removeListener('error', this.#fail)
+    stream.removeListener('close', this.#close)
+    stream.removeListener('readable', this.#onReadable)
+  }
+}
+
+/** As Node's own readers of streams report it. */
+function prematureClose(): Error {
+  return Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+}
+
+function ignore(): void {}
