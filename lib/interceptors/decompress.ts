@@ -11,18 +11,19 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
+import { merge, withoutNull } from './settings.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
 export interface DecompressOptions {
   /** Leave bodies of responses with a status from 400 on as they are. Default: true. */
-  skipErrorResponses?: boolean | undefined
+  skipErrorResponses?: boolean | null | undefined
   /** Leave bodies of responses with these statuses as they are. Default: 204 and 304. */
-  skipStatusCodes?: readonly number[] | undefined
+  skipStatusCodes?: readonly number[] | null | undefined
   /**
    * Bytes that may come out of each coding of a body; more fails the request with a ResponseExceededMaxSizeError. 0
    * for no limit: then a few bytes of a server can become as many as the caller is willing to read. Default: 0.
    */
-  maxSize?: number | undefined
+  maxSize?: number | null | undefined
 }
 
 /** Each coding costs memory of ours and next to nothing of the server's. */
@@ -35,7 +36,10 @@ const MAX_CODINGS = 5
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function decompress(options: DecompressOptions = {}): DispatchInterceptor {
-  const { skipErrorResponses = true, skipStatusCodes = [204, 304], maxSize = 0 } = options ?? {}
+  const given = merge(options)
+  // As undici takes them: null decodes error responses too, and is the default of the others.
+  const skipErrorResponses = given.skipErrorResponses === null ? false : (given.skipErrorResponses ?? true)
+  const { skipStatusCodes = [204, 304], maxSize = 0 } = withoutNull(given)
   if (typeof skipErrorResponses !== 'boolean')
     throw invalidOption('skipErrorResponses', 'a boolean', skipErrorResponses)
   if (!Array.isArray(skipStatusCodes) || !skipStatusCodes.every(Number.isInteger)) {

@@ -28,6 +28,7 @@ import {
   systemLookup,
 } from './dns-records.js'
 import { RelayController } from './relay-controller.js'
+import { type Given, merge, withoutNull } from './settings.js'
 
 type Affinity = 4 | 6 | null
 type Pick = (
@@ -39,19 +40,19 @@ type Pick = (
 /** Options of `interceptors.dns`. Source: undici's `Interceptors.md`. */
 export interface DNSOptions {
   /** Longest time in ms that a record is used, whatever its own says; 0: as long as that says. Default: 0. */
-  maxTTL?: number | undefined
+  maxTTL?: number | null | undefined
   /** Hosts remembered at most; the oldest goes. Default: no limit. */
-  maxItems?: number | undefined
+  maxItems?: number | null | undefined
   /** Use addresses of both families. Default: true. */
-  dualStack?: boolean | undefined
+  dualStack?: boolean | null | undefined
   /** Family that is preferred, or without `dualStack` the only one; null: take turns. Default: null. */
   affinity?: Affinity | undefined
   /** Finds the addresses of `origin.hostname`. Default: `dns.lookup` of Node. */
-  lookup?: Lookup | undefined
+  lookup?: Lookup | null | undefined
   /** Chooses an address. Default: one after the other. */
-  pick?: Pick | undefined
+  pick?: Pick | null | undefined
   /** Where records are kept. Default: in memory. */
-  storage?: DNSStorage | undefined
+  storage?: DNSStorage | null | undefined
 }
 
 /** Failures of a connection that was never there: the request is still whole, and another address may do. */
@@ -75,7 +76,8 @@ const UNREACHED = new Set([
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function dns(options: DNSOptions = {}): DispatchInterceptor {
-  const given = options ?? {}
+  // Null is what is not given, as in undici.
+  const given = withoutNull(merge(options))
   check(given)
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
   const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
@@ -87,7 +89,7 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
   }
 }
 
-function check(options: DNSOptions): void {
+function check(options: Given<DNSOptions>): void {
   const { maxTTL, maxItems, dualStack, affinity, lookup, pick, storage } = options
   if (maxTTL !== undefined && (typeof maxTTL !== 'number' || !(maxTTL >= 0))) {
     throw invalidOption('maxTTL', 'a number of ms, 0 or more', maxTTL)

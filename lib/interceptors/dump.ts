@@ -8,11 +8,12 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { merge, pick } from './settings.js'
 
 /** Options of `interceptors.dump`. Source: undici's `Interceptors.md`. */
 export interface DumpOptions {
   /** Bytes of a body read and thrown away at most; more fails the request. Default: 1 048 576. */
-  maxSize?: number | undefined
+  maxSize?: number | null | undefined
 }
 
 /**
@@ -22,10 +23,10 @@ export interface DumpOptions {
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function dump(options: DumpOptions = {}): DispatchInterceptor {
-  const maxSize = options?.maxSize ?? 1_048_576
+  const maxSize = merge(options).maxSize ?? 1_048_576
   check('maxSize', maxSize)
   return (dispatch) => (request: DispatchOptions & { dumpMaxSize?: number | null }, handler) => {
-    const limit = request.dumpMaxSize ?? maxSize
+    const limit = pick(request, ['dumpMaxSize']).dumpMaxSize ?? maxSize
     check('dumpMaxSize', limit)
     return dispatch(request, new DumpHandler(handler, { limit, bodiless: request.method === 'HEAD' }))
   }

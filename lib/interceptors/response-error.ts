@@ -7,6 +7,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import { merge } from './settings.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
 export interface ResponseErrorOptions {
@@ -26,7 +27,7 @@ const DISCARD_LIMIT = 65536
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
-  const maxSize = options?.maxSize === undefined ? 1_048_576 : options.maxSize
+  const { maxSize = 1_048_576 } = merge(options)
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
   }

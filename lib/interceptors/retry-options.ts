@@ -1,6 +1,7 @@
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import type { RetryBudgetOptions } from './retry-budget.js'
+import { merge, withoutNull } from './settings.js'
 
 /** How far the retrying of one request is. The same object at each call. */
 export interface RetryState {
@@ -119,16 +120,16 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   return settings
 }
 
-/** What is undefined or null counts as not given. */
+/** Null stands for the default, as in undici. */
 function withDefaults(options: RetryInput): RetrySettings {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null)
-  return { ...defaults, ...Object.fromEntries(given) }
+  return { ...defaults, retry: undefined, ...withoutNull(merge(options)) } as unknown as RetrySettings
 }
 
 /** The options of `first`, over them those of `second` that are given. */
-export function mergeRetryOptions(first: RetryInput, second: RetryInput | null | undefined): RetryInput {
-  if (second === undefined || second === null) return first
-  if (typeof second !== 'object') throw invalidOption('retryOptions', 'an object', second)
-  const given = Object.entries(second).filter(([, value]) => value !== undefined && value !== null)
-  return { ...first, ...Object.fromEntries(given) }
+export function mergeRetryOptions(
+  first: RetryInput | null | undefined,
+  second: RetryInput | null | undefined,
+): RetryInput {
+  if (second !== undefined && typeof second !== 'object') throw invalidOption('retryOptions', 'an object', second)
+  return merge(first, second)
 }

@@ -5,6 +5,7 @@ import { withLastingHeaders } from './repeatable.js'
 import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
 import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOptions } from './retry-options.js'
+import { merge } from './settings.js'
 
 /**
  * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
@@ -12,14 +13,15 @@ import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOpt
  * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function retry(options: RetryAllInput = {}): DispatchInterceptor {
+export function retry(options: RetryAllInput | null = {}): DispatchInterceptor {
   resolveRetryOptions(options)
   const budget = budgetOf(options)
   return (dispatch) => retrying(dispatch, budget, (own) => mergeRetryOptions(options, own))
 }
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
-export function budgetOf({ retryBudget }: RetryAllInput): RetryBudget | null {
+export function budgetOf(options: RetryAllInput | null | undefined): RetryBudget | null {
+  const { retryBudget } = merge(options)
   return retryBudget === undefined || retryBudget === null ? null : new RetryBudget(retryBudget)
 }
 

@@ -22,3 +22,13 @@ export function pick<Options extends object, Name extends keyof Options>(
   }
   return picked as Pick<Options, Name>
 }
+
+/** Options where neither `undefined` nor `null` is left. */
+export type Given<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> }
+
+/** For options whose `null` means "not given". */
+export function withoutNull<Options extends object>(options: Options): Given<Options> {
+  const given: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value
+  return given as Given<Options>
+}

@@ -51,8 +51,9 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
     const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
-    if (noProxy !== undefined && typeof noProxy !== 'string') throw invalidOption('noProxy', 'a string', noProxy)
-    this.#noProxyOption = noProxy
+    if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')
+      throw invalidOption('noProxy', 'a string', noProxy)
+    this.#noProxyOption = noProxy ?? undefined
     this.#direct = directAgent(rest)
     const http = proxyOf('httpProxy', httpProxy, variable('http_proxy'))
     const https = proxyOf('httpsProxy', httpsProxy, variable('https_proxy'))

@@ -577,7 +577,6 @@ t.test('handlers of the elder generation, upgrades, and options', async (t) => {
     [{ lookup: 1 }, /lookup/],
     [{ pick: 1 }, /pick/],
     [{ storage: {} }, /storage/],
-    [{ storage: null }, /storage/],
   ]
   for (const [given, message] of bad) {
     t.throws(() => interceptors.dns(given as Options), { code: 'UND_ERR_INVALID_ARG', message })

@@ -1,0 +1,44 @@
+import t from 'tap'
+import { Agent, EnvHttpProxyAgent, interceptors, RetryAgent } from '../../lib/index.js'
+import { merge, pick, withoutNull } from '../../lib/interceptors/settings.js'
+import { httpOrigin } from '../servers/origin.js'
+
+t.test('options are own properties that are not undefined, the last layer first', async (t) => {
+  t.strictSame({ ...merge({ a: 1, b: 2 }, null, { a: undefined, b: null }) }, { a: 1, b: null })
+  t.strictSame({ ...withoutNull({ a: null, b: 0 }) }, { b: 0 })
+  t.strictSame({ ...pick({ a: 1, b: undefined, c: 3 }, ['a', 'b']) }, { a: 1 })
+  t.equal((merge({}) as { toString?: unknown }).toString, undefined, 'nothing of Object.prototype')
+})
+
+t.test('null options are taken as undici takes them', async (t) => {
+  const names = ['maxTTL', 'maxItems', 'dualStack', 'lookup', 'pick', 'affinity', 'storage']
+  for (const name of names) t.doesNotThrow(() => interceptors.dns({ [name]: null }), name)
+  for (const name of ['maxSize', 'skipStatusCodes', 'skipErrorResponses']) {
+    t.doesNotThrow(() => interceptors.decompress({ [name]: null }), name)
+  }
+  for (const make of [interceptors.retry, interceptors.redirect, interceptors.dns, interceptors.decompress]) {
+    t.doesNotThrow(() => make(null as never), make.name)
+  }
+  t.doesNotThrow(() => new RetryAgent(new Agent(), null))
+  t.doesNotThrow(() => new EnvHttpProxyAgent({ noProxy: null, httpProxy: null, httpsProxy: null } as never))
+})
+
+t.test('retryOptions of a request: undefined keeps the option of the interceptor, null is the default', async (t) => {
+  let asked = 0
+  const origin = await httpOrigin((_request, reply) => {
+    asked++
+    reply.writeHead(503).end()
+  })
+  const agent = new Agent().compose(interceptors.retry({ maxRetries: 1, minTimeout: 0 }))
+  for (const [maxRetries, attempts] of [
+    [undefined, 2],
+    [null, 6],
+  ] as const) {
+    asked = 0
+    const options = { origin: origin.url, path: '/', method: 'GET', retryOptions: { maxRetries } }
+    await t.rejects(agent.request(options), { code: 'UND_ERR_REQ_RETRY' })
+    t.equal(asked, attempts, String(maxRetries))
+  }
+  await agent.close()
+  await origin.close()
+})
