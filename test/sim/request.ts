@@ -92,7 +92,8 @@ export class SimulatedRequest implements Expected {
     this.upload = hasBody ? bytesOf(`request ${id}`, length) : Buffer.alloc(0)
     this.#made = hasBody ? this.#makeBody() : null
     const streams = this.#made?.streams === true
-    this.refused = this.method === 'CONNECT' && hasBody
+    // Of an empty body that is known to be empty nothing would be sent.
+    this.refused = this.method === 'CONNECT' && hasBody && (streams || this.upload.length > 0)
     this.lastOfConnection = features.framing && this.upload.length > 0 && BODY_UNEXPECTED.includes(this.method)
     this.barrier = !this.idempotent || blocking || this.upgrade
     this.pipelined = this.idempotent && !this.upgrade && !streams
@@ -101,7 +102,8 @@ export class SimulatedRequest implements Expected {
       method: this.method,
       body: this.#made?.body as BodyInput,
       blocking,
-      reset: random.chance(0.03),
+      // `false` would keep a connection on which a body may be left over.
+      ...(random.chance(0.03) ? { reset: true } : {}),
       expectContinue: hasBody && random.chance(0.15),
       ...(given === undefined ? {} : { idempotent: given }),
       ...(this.upgrade && this.method !== 'CONNECT' ? { upgrade: 'sim' } : {}),
