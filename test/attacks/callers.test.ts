@@ -154,6 +154,8 @@ t.test('requests that are wrong in themselves', (t) =>
 interface Connecting extends Attack {
   connect(options: object, callback: (...result: unknown[]) => void): unknown
   sluice: string
+  /** Code of what becomes an uncaught exception with each request. */
+  uncaught?: string
 }
 
 function open(port: string): net.Socket {
@@ -171,12 +173,13 @@ const connectors: Connecting[] = [
   },
   {
     what: 'fails, then throws',
-    good: 'hears the first',
+    good: 'hears the first, and what is thrown is uncaught',
     connect: (_options, callback) => {
       callback(Object.assign(new Error(), { code: 'FIRST' }), null)
       boom()
     },
     sluice: 'FIRST',
+    uncaught: 'BOOM',
   },
   {
     what: 'connects twice',
@@ -204,11 +207,16 @@ const connectors: Connecting[] = [
 ]
 
 t.test('connectors of the caller', (t) =>
-  each(t, connectors, async (t, { connect, sluice }) => {
+  each(t, connectors, async (t, { connect, sluice, uncaught }) => {
     const origin = await hinting()
+    const thrown: unknown[] = []
+    const onUncaught = (error: Error & { code?: unknown }) => void thrown.push(error.code)
+    if (uncaught !== undefined) process.on('uncaughtException', onUncaught)
     const client = new Client(origin.url, { connect: connect as never })
     // Again and again: none is left waiting.
     for (let i = 0; i < 3; i++) t.equal(await outcome(client), sluice)
+    process.off('uncaughtException', onUncaught)
+    t.strictSame(thrown, uncaught === undefined ? [] : [uncaught, uncaught, uncaught])
     await client.destroy()
     await origin.close()
   }),
