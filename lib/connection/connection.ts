@@ -1,4 +1,5 @@
-import { InformationalError, SocketError } from '../errors.js'
+import { blameCaller, faultOf } from '../errors/faults.js'
+import { InformationalError, markCallerOwned, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
@@ -308,6 +309,11 @@ export class Connection implements Listener {
   }
 
   onBodyError(error: Error): void {
+    // What the source of a body fails with is the caller's, whatever code it has.
+    if (faultOf(error) !== 'user') {
+      markCallerOwned(error)
+      blameCaller(error)
+    }
     const exchange = this.#writer?.sending
     if (exchange == null || exchange === this.#pipeline.head) return this.#end(error, 'caller')
     exchange.fail(error, { phase: exchange.phase })
