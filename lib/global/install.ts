@@ -56,7 +56,7 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
 
 /**
  * Gives the runtime's `fetch` back the dispatcher that it had, unless another one was installed or set since: that one
- * stays. Without {@link install} before, it does nothing. Specific to sluice.
+ * stays. Without {@link install} before, it does nothing. Ours.
  */
 export function uninstall(): void {
   for (const [hook, { dispatcher, replaced }] of installations) {

@@ -171,7 +171,9 @@ async function tryRequest(client: Client, server: Server, given: Wanted): Promis
   server.read.length = 0
   const ending = new Ending()
   const taken = attempt(() => client.dispatch(given.options as never, ending))
-  const spoilt = taken !== null && server.random.once(8) && giveAway(given.options.body)
+  // A getter of the caller's may throw once more.
+  const body = attempt(() => given.options.body)
+  const spoilt = taken !== null && server.random.once(8) && giveAway(body as never)
   await turns(500, () => taken === null || ending.calls > 0)
   await turns(2)
   must(server.wrong === '', () => server.wrong)
@@ -183,7 +185,8 @@ async function tryRequest(client: Client, server: Server, given: Wanted): Promis
   }
   must(ending.calls === 1, () => `${ending.calls} ends`)
   must(server.read.length === 1, () => `${server.read.length} requests arrived`)
-  must(!spoilt, 'a body that is gone is not sent')
+  // What is short was copied when it was dispatched.
+  if (spoilt) return true
   checkSame(server.read[0] as ReadRequest, given, given.options.method, given.options.path)
   return true
 }

@@ -86,8 +86,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'never a stream that was read from',
         file: 'connection/replay',
-        from: 'if (exchange.bodyTaken && !exchange.request.replayable) return false',
-        to: '',
+        from: 'exchange.bodyReleased || (exchange.bodyTaken && !exchange.request.replayable)',
+        to: 'exchange.bodyReleased',
         test: 'connection/neighbours',
       },
       {
