@@ -52,7 +52,9 @@ export function tryResponse(input: ResponseInput, plan: Plan): string {
   const other = observe(wasm, input, 0)
   must(JSON.stringify(whole) === JSON.stringify(other), () => `whole: js ${show(whole)}, wasm ${show(other)}`)
   if (whole.messages.length > 0 || whole.open !== null) {
-    const head = input.raw.slice(0, input.raw.indexOf('\r\n\r\n') + 2)
+    // RFC 9112 §2.2: empty lines before a message are skipped.
+    const raw = input.raw.replace(/^(\r\n)+/, '')
+    const head = raw.slice(0, raw.indexOf('\r\n\r\n') + 2)
     must(HEAD.test(head), () => `RFC 9112 does not have ${JSON.stringify(head)}`)
   }
   const cut = observe(js, input, plan)
