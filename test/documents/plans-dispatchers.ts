@@ -92,11 +92,7 @@ export const dispatchers: Plans = {
     'dispatcher.pipeline(options, handler)': [
       [
         {
-          prints: [
-            /received 200$/,
-            ...fields(/^headers \{$/, 'date', 'connection', 'transfer-encoding'),
-            /: undici$/,
-          ],
+          prints: [/received 200$/, ...fields(/^headers \{$/, 'date', 'connection', 'transfer-encoding'), /: undici$/],
           differs: 'the connection is closed behind a GET with a body',
         },
       ],
