@@ -150,6 +150,12 @@ export class Connection implements Listener {
     this.#owner.onReady(this)
   }
 
+  /** Takes back a request of which nothing was written. */
+  #withdraw(exchange: Exchange): void {
+    this.#pipeline.withdraw(exchange)
+    this.#owner.onRunningChanged(this)
+  }
+
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
   send(exchange: Exchange, last: boolean): void {
     const writer = this.#writer as RequestWriter
@@ -164,8 +170,7 @@ export class Connection implements Listener {
     this.#starting = null
     if (this.#closed) return
     if (exchange.done) {
-      this.#pipeline.withdraw(exchange)
-      this.#owner.onRunningChanged(this)
+      this.#withdraw(exchange)
       if (this.#pipeline.size === 0) this.onIdle()
       return
     }
@@ -323,7 +328,8 @@ export class Connection implements Listener {
   // Calls of handlers
 
   onExchangeAborted(exchange: Exchange): void {
-    if (exchange === this.#starting || this.#closed) return
+    if (this.#closed) return
+    if (exchange === this.#starting) return this.#withdraw(exchange)
     // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
     if (exchange === this.#pipeline.head) return this.#end(exchange.abortError, 'caller')
     this.#writer?.stop(exchange)

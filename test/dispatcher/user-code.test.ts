@@ -297,6 +297,11 @@ t.test('statistics are right when a handler is called', async (t) => {
   t.match(seen['answered start'], { ...idle, free: 0, running: 1 })
   t.match(seen['answered head 200'], { ...idle, free: 0, running: 1 })
   t.match(seen['answered end'], idle)
+  const started = watching('started', (controller) => controller?.abort())
+  pool.dispatch(get, started)
+  await started.ended
+  t.match(seen['started start'], { ...idle, free: 0, running: 1 })
+  t.match(seen['started error'], idle)
   const running = watching('running')
   const queued = watching('queued')
   pool.dispatch({ ...get, path: '/never' }, running)
