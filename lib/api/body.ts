@@ -3,6 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
 import { invalidOption, RequestAbortedError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
@@ -49,8 +50,10 @@ export class BodyReadable extends LaterReadable {
   #over = false
   #onOver: (() => void)[] | null = null
 
-  constructor(part: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
-    super({ highWaterMark: part.highWaterMark ?? 65536 })
+  constructor(given: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
+    const part = ownRequestOptions(given)
+    // Node reads options that are not there from `Object.prototype` too.
+    super(ownRequestOptions({ highWaterMark: part.highWaterMark ?? 65536 }))
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
     const { 'content-type': type, 'content-length': length } = part.headers ?? {}
@@ -151,7 +154,7 @@ export class BodyReadable extends LaterReadable {
     }
     if (this.#over || this.destroyed) return
     const onAbort = () => this.#break(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    signal?.addEventListener('abort', onAbort, ownRequestOptions({ once: true }))
     await this.#drop(limit)
     signal?.removeEventListener('abort', onAbort)
     if (signal?.aborted) throw signal.reason

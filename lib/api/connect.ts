@@ -1,3 +1,4 @@
+import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -36,12 +37,13 @@ export function connect<Opaque = null>(
 
 function open<Opaque>(
   target: DispatchTarget,
-  options: ConnectOptions<Opaque>,
+  given: ConnectOptions<Opaque>,
   outcome: Outcome<ConnectData<Opaque>>,
 ): void {
-  if (typeof options !== 'object' || options === null) {
-    return outcome.fail(invalidOption('options', 'an object', options))
+  if (typeof given !== 'object' || given === null) {
+    return outcome.fail(invalidOption('options', 'an object', given))
   }
+  const options = ownRequestOptions(given)
   const dispatch = { ...options, method: 'CONNECT' }
   openTunnel(target, { options, dispatch, refuse: () => null }, outcome)
 }

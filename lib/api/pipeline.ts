@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { ownedPiece } from '../base/own-memory.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { LaterDuplex } from '../base/streams.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
@@ -46,7 +47,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   #written: (() => void) | null = null
 
   constructor(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>) {
-    super({ readableObjectMode: options.objectMode === true, autoDestroy: true })
+    super(ownRequestOptions({ readableObjectMode: options.objectMode === true, autoDestroy: true }))
     this.#options = options
     this.#handler = inScope(handler)
     this.#link = AbortLink.to(options.signal)
@@ -190,11 +191,12 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
  */
 export function pipeline<Opaque = null>(
   target: DispatchTarget,
-  options: PipelineOptions<Opaque>,
+  given: PipelineOptions<Opaque>,
   handler: PipelineHandler<Opaque>,
 ): Duplex {
   let duplex: PipelineDuplex<Opaque> | null = null
   try {
+    const options = ownRequestOptions(given)
     checkRequestOptions(options)
     if (typeof handler !== 'function') throw invalidOption('handler', 'a function', handler)
     duplex = new PipelineDuplex(options, handler)

@@ -1,3 +1,4 @@
+import { ownRequestOptions } from '../base/own-options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -244,9 +245,10 @@ function send<Opaque>(
   outcome: Outcome<ResponseData<Opaque>>,
 ): void {
   let handler: RequestHandler<Opaque> | null = null
-  // Made here and not beneath: tries by interceptors share it.
-  const options = given?.timings === true ? { ...given, timings: {} } : given
   try {
+    const own = ownRequestOptions(given)
+    // Made here and not beneath: tries by interceptors share it.
+    const options = own?.timings === true ? { ...own, timings: {} } : own
     handler = new RequestHandler(options, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
     else target.dispatch(options, handler)

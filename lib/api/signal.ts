@@ -1,3 +1,4 @@
+import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, RequestAbortedError } from '../errors.js'
 
 /** What may abort a request: an AbortSignal, or anything that emits `abort`. */
@@ -30,7 +31,7 @@ export class AbortLink {
       throw invalidOption('signal', 'an AbortSignal or an EventEmitter', signal)
     }
     if ((signal as AbortSignal).aborted) this.#reason = reasonOf(signal)
-    else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, { once: true })
+    else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, ownRequestOptions({ once: true }))
     else signal.on('abort', this.#onAbort)
   }
 

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { streamError } from './body-source.js'
@@ -74,7 +75,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     }
     this.#destination = destination
     destination.on('drain', () => controller.resume())
-    builtin('node:stream').finished(destination, { readable: false }, (error) =>
+    builtin('node:stream').finished(destination, ownRequestOptions({ readable: false }), (error) =>
       this.#onFinished(controller, error ?? null),
     )
   }
@@ -120,9 +121,10 @@ export function stream<Opaque = null>(
 function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome: Outcome<StreamData<Opaque>>): void {
   let handler: StreamHandler<Opaque> | null = null
   try {
-    handler = new StreamHandler(call.options, call.factory, outcome)
+    const options = ownRequestOptions(call.options)
+    handler = new StreamHandler(options, call.factory, outcome)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
-    else target.dispatch(call.options, handler)
+    else target.dispatch(options, handler)
   } catch (error) {
     handler?.release()
     outcome.fail(error as Error)

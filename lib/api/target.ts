@@ -1,5 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'
@@ -28,7 +29,7 @@ export class Outcome<Data> {
    */
   static ofCallback<Data>(callback: Callback<Data>, options: unknown, discard?: (data: Data) => void): Outcome<Data> {
     const call = inScope(callback)
-    const failed = { opaque: (options as { opaque?: unknown } | null)?.opaque ?? null } as Data
+    const failed = { opaque: (ownRequestOptions(options) as { opaque?: unknown } | null)?.opaque ?? null } as Data
     return new Outcome<Data>(
       (data) => {
         try {

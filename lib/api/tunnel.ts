@@ -1,6 +1,7 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, DuplexOptions } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ownedPiece } from '../base/own-memory.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -106,7 +107,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 /** Stands for the socket of a refused CONNECT: reads as the body of the refusal, and drops what is written. */
 function socketOver(body: BodyReadable): Duplex {
   let reading = false
-  const socket: Duplex = new (builtin('node:stream').Duplex)({
+  const options = ownRequestOptions<DuplexOptions>({
     read() {
       if (reading) return void body.resume()
       reading = true
@@ -122,6 +123,7 @@ function socketOver(body: BodyReadable): Duplex {
       done(socket.listenerCount('error') > 0 ? error : null)
     },
   })
+  const socket: Duplex = new (builtin('node:stream').Duplex)(options)
   // As of a body: what Node joins is of its pool.
   const read = socket.read
   socket.read = (size?: number) => ownedPiece(read.call(socket, size))

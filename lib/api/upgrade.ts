@@ -1,4 +1,4 @@
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -40,13 +40,14 @@ export function upgrade<Opaque = null>(
 
 function open<Opaque>(
   target: DispatchTarget,
-  options: UpgradeOptions<Opaque>,
+  given: UpgradeOptions<Opaque>,
   outcome: Outcome<UpgradeData<Opaque>>,
 ): void {
-  if (typeof options !== 'object' || options === null) {
-    return outcome.fail(invalidOption('options', 'an object', options))
+  if (typeof given !== 'object' || given === null) {
+    return outcome.fail(invalidOption('options', 'an object', given))
   }
-  const { method = 'GET', protocol = 'Websocket' } = unpolluted(options)
+  const options = ownRequestOptions(given)
+  const { method = 'GET', protocol = 'Websocket' } = options
   const dispatch = { ...options, method, upgrade: protocol }
   openTunnel(target, { options, dispatch, refuse }, outcome)
 }

@@ -1,4 +1,5 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import { positive } from './settings.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
@@ -26,7 +27,8 @@ export class OutlierDetection implements UpstreamWatcher {
   readonly #clock: Clock
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
-  constructor(options: OutlierDetectionOptions = {}, clock: Clock = processClock) {
+  constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
+    const options = ownOptions(given)
     const baseEjectionTime = positive('baseEjectionTime', options.baseEjectionTime, [30_000])
     this.#settings = {
       consecutiveFailures: positive('consecutiveFailures', options.consecutiveFailures, [5]),

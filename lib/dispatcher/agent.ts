@@ -1,6 +1,6 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
@@ -68,8 +68,8 @@ export class Agent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = options
-    const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = unpolluted(others)
+    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = ownOptions(options)
+    const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
     if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
       throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)

@@ -2,8 +2,8 @@ import { Roster } from '../balance/roster.js'
 import { positive } from '../balance/settings.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { WeightedTurns } from '../balance/weighted.js'
+import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
-import { unpolluted } from '../base/unpolluted.js'
 import { faultOf } from '../errors/faults.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -96,7 +96,7 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
+    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = ownOptions(options)
     const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
     if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
     resolvePoolOptions(rest)
@@ -144,7 +144,8 @@ export class BalancedPool extends LifecycleDispatcher {
     return this
   }
 
-  #add(upstream: URL | string, options: UpstreamSettings): void {
+  #add(upstream: URL | string, given: UpstreamSettings): void {
+    const options = ownOptions(given)
     const url = parseOrigin(upstream, 'upstream')
     const weight = positive('weight', options?.weight, [1])
     const known = this.#open(url.origin)

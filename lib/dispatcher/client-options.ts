@@ -1,5 +1,5 @@
 import type { SessionOptions } from 'node:http2'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import type { ParserChoice } from '../connection/engines.js'
 import { invalidOption } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
@@ -177,7 +177,7 @@ const withdrawn: Record<string, string> = {
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
-  const options = unpolluted(given)
+  const options = ownOptions(given)
   for (const [name, instead] of Object.entries(withdrawn)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
       throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])
@@ -193,7 +193,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     maxHeaderSize: positive('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
     maxResponseSize: responseSize(options.maxResponseSize),
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
-    pipelining: whole('pipelining', options.pipelining, 1),
+    pipelining: pipeliningOf(options.pipelining),
     maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
     maxConnectionAge: positive('maxConnectionAge', options.maxConnectionAge, Number.POSITIVE_INFINITY),
     limits: limitsOf({ ...timeouts, connect: 0 }, null),
@@ -254,7 +254,11 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
   return connectorFor(connect, { ...tls, ...Object.fromEntries(known), ...connect } as BuildOptions)
 }
 
-/** A limit of requests under way, as `client.pipelining` takes it. */
+/** @throws {InvalidArgumentError} no whole number, nor Infinity for no limit */
+export function pipeliningOf(value: unknown): number {
+  return value === Number.POSITIVE_INFINITY ? value : whole('pipelining', value, 1)
+}
+
 export function whole(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
@@ -270,6 +274,8 @@ function finite(name: string, value: unknown, fallback: number): number {
 }
 
 function wait(name: string, value: unknown, fallback: number): number {
+  // No limit, as 0.
+  if (value === Number.POSITIVE_INFINITY) return 0
   const number = finite(name, value, fallback)
   if (number < 0) throw invalidOption(name, 'a number of ms, 0 or more', value)
   return number

@@ -2,7 +2,7 @@ import { heedNodeDebug } from '../diagnostics/debug.js'
 import type * as errors from '../errors.js'
 import { ClientCore } from './client-core.js'
 import type * as options from './client-options.js'
-import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
+import { type ClientOptions, type DocumentedClientOptions, pipeliningOf } from './client-options.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { siteOf } from './site.js'
 import { ClientStats } from './stats.js'
@@ -36,7 +36,7 @@ export class Client extends LifecycleDispatcher {
   }
 
   set pipelining(value: number) {
-    this.#core.queue.pipelining = whole('pipelining', value, 1)
+    this.#core.queue.pipelining = pipeliningOf(value)
   }
 
   /** A snapshot of what is connected, waiting and under way. */

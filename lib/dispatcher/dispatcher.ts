@@ -6,7 +6,7 @@ import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request, type Timed } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
 import { dispatchStream } from '../exchange/body-owner.js'
 import { isStream } from '../exchange/body-stream.js'
@@ -276,7 +276,7 @@ export class ComposedDispatcher extends Dispatcher {
     if (typeof options !== 'object' || options === null) {
       return refuse(invalidOption('options', 'an object', options), handler)
     }
-    const given = completed(this.#base, unpolluted(options))
+    const given = completed(this.#base, ownRequestOptions(options))
     if (!isStream(given.body)) return this.#dispatch(given, handler)
     return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
   }

@@ -1,6 +1,7 @@
 import { positive } from '../balance/settings.js'
 import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
 import { endQuietly, isClosed } from './core.js'
@@ -34,7 +35,8 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   readonly #settings: Settings
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
-  constructor(options: HealthCheckOptions = {}) {
+  constructor(given: HealthCheckOptions = {}) {
+    const options = ownOptions(given)
     const { path = '/' } = options
     if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
     this.#settings = {

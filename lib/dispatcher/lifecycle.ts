@@ -3,7 +3,7 @@ import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT } from '../errors.js'
 import { dispatchStream } from '../exchange/body-owner.js'
 import { isStream } from '../exchange/body-stream.js'
@@ -92,7 +92,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
     try {
       if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-      const given = unpolluted(options)
+      const given = ownRequestOptions(options)
       if (!isStream(given.body)) return this.#dispatch(given, handler)
       return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer))
     } catch (error) {

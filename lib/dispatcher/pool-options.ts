@@ -1,4 +1,4 @@
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
 import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -56,14 +56,14 @@ export interface ResolvedPoolOptions {
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { factory = null, connections = null, clientTtl = null, maxQueued, ...others } = unpolluted(options)
+  const { factory = null, connections = null, clientTtl = null, maxQueued, ...others } = ownOptions(options)
   const { minConnections, maxIdleConnections, reuse, ...client } = others
   if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
   }
-  if (clientTtl !== null && (typeof clientTtl !== 'number' || !Number.isFinite(clientTtl) || clientTtl <= 0)) {
-    throw invalidOption('clientTtl', 'a number of ms above 0, or null', clientTtl)
+  if (clientTtl !== null && (typeof clientTtl !== 'number' || !(clientTtl >= 0))) {
+    throw invalidOption('clientTtl', 'a number of ms, 0 or more, or null', clientTtl)
   }
   const most = connections || Number.POSITIVE_INFINITY
   const least = whole('minConnections', minConnections, 0)
@@ -75,7 +75,8 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   return {
     factory,
     connections: most,
-    clientTtl,
+    // As undici has it, 0 and Infinity stand for no limit.
+    clientTtl: clientTtl === Number.POSITIVE_INFINITY ? null : clientTtl || null,
     maxQueued: whole('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
     minConnections: least,
     maxIdleConnections: idle,

@@ -3,6 +3,7 @@ import { positive } from '../balance/settings.js'
 import type { UpstreamPicker } from '../balance/strategy.js'
 import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { now } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
 
 /** Options of {@link leastRequests}. Ours. */
@@ -25,7 +26,7 @@ export interface PeakEwmaOptions extends LeastRequestsOptions {
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {
-  return new LeastRequests(randomOf(options))
+  return new LeastRequests(randomOf(ownOptions(options)))
 }
 
 /**
@@ -33,7 +34,8 @@ export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicke
  * a mean that forgets exponentially, and follows a peak at once. Source: Finagle's "Peak EWMA".
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function peakEwma(options: PeakEwmaOptions = {}): UpstreamPicker {
+export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
+  const options = ownOptions(given)
   return new PeakEwma({
     random: randomOf(options),
     now,

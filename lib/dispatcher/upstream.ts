@@ -1,6 +1,7 @@
 import type { Listed } from '../balance/roster.js'
 import type { Weighted } from '../balance/weighted.js'
 import { now } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
 /** Less than this part of its weight nobody starts with. */
@@ -88,6 +89,7 @@ export type UpstreamInput = URL | string | WeightedUpstream
 
 /** A URL, of whatever realm, is no object with an origin and a weight. */
 export function weightedUpstream(input: UpstreamInput): WeightedUpstream {
-  const weighted = typeof input === 'object' && input !== null && 'origin' in input && !('href' in input)
-  return weighted ? input : { origin: input as URL | string }
+  const own = ownOptions(input) as WeightedUpstream & { href?: unknown }
+  const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
+  return weighted ? own : { origin: input as URL | string }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
+import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
 import { InvalidArgumentError } from '../errors.js'
 import { copyOf } from './body-pieces.js'
@@ -23,7 +24,7 @@ export function isStream(body: unknown): body is Readable {
   const stream = body as Partial<Source>
   if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
   // A Writable has `pipe` too, but nothing to read.
-  return Symbol.asyncIterator in stream ? typeof stream.destroy === 'function' : stream.readable === true
+  return isIterable(stream, Symbol.asyncIterator) ? typeof stream.destroy === 'function' : stream.readable === true
 }
 
 /**

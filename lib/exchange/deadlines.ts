@@ -1,5 +1,5 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
 import type { Exchange } from './exchange.js'
 
@@ -27,10 +27,15 @@ export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]
   const checked: Record<string, number> = Object.create(null)
   if (given === undefined || given === null) return checked
   if (typeof given !== 'object') throw invalidOption('timeouts', 'an object', given)
-  const own = unpolluted(given) as Record<string, unknown>
+  const own = ownRequestOptions(given) as Record<string, unknown>
   for (const name of NAMES) {
     const value = own[name]
     if (value === undefined || value === null) continue
+    // No limit; a deadline has no 0 to say so.
+    if (value === Number.POSITIVE_INFINITY) {
+      if (name !== 'deadline') checked[name] = 0
+      continue
+    }
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
       throw invalidOption(`timeouts.${name}`, 'a number of ms, 0 or more', value)
     }
@@ -51,7 +56,7 @@ export interface Limits {
 
 /** @returns null when nothing is limited */
 export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limits | null): Limits | null {
-  const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpolluted(given)
+  const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = ownRequestOptions(given)
   // What is past leaves no time; 0 would stand for any time.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
   const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY

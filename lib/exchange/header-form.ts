@@ -1,3 +1,4 @@
+import { isIterable } from '../base/own-options.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 
 /**
@@ -13,8 +14,7 @@ type Form = 'object' | 'flat' | 'pairs'
 
 /** Headers that can be read more than once: those of an iterator become an object. */
 export function lastingHeaders(headers: HeadersInput): HeadersInput {
-  const once =
-    isObject(headers) && Symbol.iterator in headers && 'next' in headers && typeof headers.next === 'function'
+  const once = isObject(headers) && isIterable(headers) && 'next' in headers && typeof headers.next === 'function'
   return once ? build(entriesOf(headers), 'object') : headers
 }
 
@@ -68,7 +68,7 @@ function entriesOf(headers: NonNullable<HeadersInput>): Entry[] {
     if (!headers.every(Array.isArray)) flattenHeaders(headers)
     return headers as Entry[]
   }
-  return Symbol.iterator in headers ? inPairs(flattenHeaders(headers)) : Object.entries(headers)
+  return isIterable(headers) ? inPairs(flattenHeaders(headers)) : Object.entries(headers)
 }
 
 function inPairs(flat: readonly unknown[]): Entry[] {

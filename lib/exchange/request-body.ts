@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { isIterable } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { isFieldValue } from '../wire/headers.js'
 import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'
@@ -41,7 +42,7 @@ export function toRequestBody(body: unknown): RequestBody | null {
   if (tagOf(body) === 'URLSearchParams') {
     return { ...bytesOf(Buffer.from(String(body)), false), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   }
-  if (Symbol.asyncIterator in body || Symbol.iterator in body) {
+  if (isIterable(body, Symbol.asyncIterator) || isIterable(body)) {
     if (isLocked(body)) throw new InvalidArgumentError('body is a stream that somebody else reads')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }

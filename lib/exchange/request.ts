@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { isIterable } from '../base/own-options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
@@ -247,20 +248,36 @@ export function withQuery(path: string, query: unknown): string {
     throw new InvalidArgumentError('query can not be combined with a path that holds "?" or "#"')
   }
   const pairs: string[] = []
-  for (const [key, value] of Object.entries(query)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      pairs.push(`${component(key)}=${one === null || one === undefined ? '' : component(one)}`)
-    }
+  for (const [key, value] of entriesOf(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) pairs.push(`${component(key)}=${component(one)}`)
   }
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
 }
 
+/** Pairs of name and value: a URLSearchParams or a Map has them too. */
+function entriesOf(query: object): Iterable<readonly unknown[]> {
+  if (!isIterable(query)) return Object.entries(query)
+  const pairs = [...(query as Iterable<unknown>)]
+  const wrong = pairs.find((pair) => !Array.isArray(pair) || pair.length !== 2)
+  if (wrong !== undefined) throw invalidOption('query', 'an object or an iterable of pairs', wrong)
+  return pairs as unknown[][]
+}
+
 function component(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  if (typeof value === 'object' && !hasText(value)) {
+    throw invalidOption('query', 'made of values that have a text form, or arrays of them', value)
+  }
   try {
     return encodeURIComponent(String(value))
   } catch (cause) {
     throw new InvalidArgumentError('query holds what can not be encoded in UTF-8', { cause })
   }
+}
+
+/** A URL or a Date has a text form of its own; others would be sent as `[object Object]`. */
+function hasText(value: object): boolean {
+  return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
 }
 
 function upgradeOf(upgrade: unknown, method: string): string | null {
@@ -286,6 +303,8 @@ function flag(name: string, value: unknown, fallback: boolean): boolean {
 
 function time(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
+  // No limit, as 0.
+  if (value === Number.POSITIVE_INFINITY) return 0
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw invalidOption(name, 'a number of ms, 0 or more', value)
   }

@@ -6,7 +6,7 @@ import { type RequestOptions, request as requestBy, type Timed } from '../api/re
 import { stream as streamBy } from '../api/stream.js'
 import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
@@ -138,7 +138,7 @@ function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): 
 function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
   if (given !== undefined && typeof given !== 'object') throw invalidOption('options', 'an object', given)
   const own = (given ?? {}) as { dispatcher?: DispatchTarget; body?: unknown; method?: string }
-  const { dispatcher, ...rest } = unpolluted(own)
+  const { dispatcher, ...rest } = ownOptions(own)
   if (Object.hasOwn(own, 'agent')) throw new InvalidArgumentError('agent is no option here: give a dispatcher')
   if (Object.hasOwn(own, 'path')) throw new InvalidArgumentError('path is no option here: it is part of the url')
   const target = dispatcher ?? getGlobalDispatcher()

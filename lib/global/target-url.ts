@@ -1,4 +1,4 @@
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 
 /** The parts of a URL, as undici's `index.md` documents them; `origin` stands for protocol, hostname and port. */
@@ -41,7 +41,7 @@ function parse(text: string): URL {
 
 function assemble(parts: UrlObject): URL {
   if (typeof parts !== 'object' || parts === null) throw invalidOption('url', 'a string, a URL or its parts', parts)
-  const { origin, protocol, hostname, port, path, pathname, search } = unpolluted(parts)
+  const { origin, protocol, hostname, port, path, pathname, search } = ownOptions(parts)
   for (const [name, value] of Object.entries({ origin, protocol, hostname, path, pathname, search })) {
     if (value !== undefined && value !== null && typeof value !== 'string') {
       throw invalidOption(`url.${name}`, 'a string', value)

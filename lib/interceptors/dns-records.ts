@@ -1,5 +1,6 @@
 import type { LookupOptions } from 'node:dns'
 import { builtin } from '../base/builtin.js'
+import { ownOptions } from '../base/own-options.js'
 import { InformationalError, invalidOption } from '../errors.js'
 
 /** An address of a host. */
@@ -255,7 +256,7 @@ export function pickRecord(
 
 /** The system's own lookup, as applications do it. */
 export const systemLookup: Lookup = (origin, options, callback) => {
-  builtin('node:dns').lookup(origin.hostname, { ...options, all: true }, (error, addresses) => {
+  builtin('node:dns').lookup(origin.hostname, ownOptions({ ...options, all: true }), (error, addresses) => {
     callback(error, (addresses ?? []) as DNSInterceptorRecord[])
   })
 }

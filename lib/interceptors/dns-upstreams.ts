@@ -1,6 +1,7 @@
 import { positive } from '../balance/settings.js'
 import { builtin } from '../base/builtin.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
@@ -30,13 +31,14 @@ const SERVICE = /^_[^.]+\._[^.]+\./
  * address, upstreams stay as last known. Names are complete: neither search domains nor `/etc/hosts` are looked at.
  * @throws {InvalidArgumentError} no origin with a name, or an option that is not what is documented
  */
-export function dnsUpstreams(url: URL | string, options: DNSUpstreamsOptions = {}): AsyncIterable<UpstreamChange> {
+export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {}): AsyncIterable<UpstreamChange> {
   const origin = parseOrigin(url)
   const host = hostOf(origin)
   if (host === null) throw invalidOption('url', 'an origin with a name, not an address', origin.origin)
   const srv = SERVICE.test(host)
   if (srv && origin.port !== '') throw invalidOption('url', 'without a port, which SRV records have', origin.origin)
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
+  const options = ownOptions(given)
   const { family = null, resolver = null } = options
   const minTTL = positive('minTTL', options.minTTL, [1_000])
   const maxTTL = positive('maxTTL', options.maxTTL, [Math.max(30_000, minTTL)])

@@ -1,6 +1,6 @@
 import { positive } from '../balance/settings.js'
 import { LatencyHistogram } from '../base/histogram.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions, ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
@@ -39,7 +39,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { maxHedges, budget, ...pace } = unpolluted(options)
+  const { maxHedges, budget, ...pace } = ownOptions(options)
   const tries = maxHedges ?? 1
   if (!Number.isInteger(tries) || tries < 1) throw invalidOption('maxHedges', 'a whole number above 0', maxHedges)
   const bound = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
@@ -48,7 +48,7 @@ export function hedge(options: HedgeOptions): DispatchInterceptor {
     if (!mayBeHedged(request)) return dispatch(request, handler)
     bound.request()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withLastingHeaders(withDeadline(unpolluted(request))) } as typeof request & DispatchInput
+    const sent = { ...withLastingHeaders(withDeadline(ownRequestOptions(request))) } as typeof request & DispatchInput
     sent.tried ??= []
     return new Hedge(sent, { dispatch, handler, plan }).start()
   }

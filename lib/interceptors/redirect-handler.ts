@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { coreOf, setCore } from '../dispatcher/core.js'
 import { completed, type Dispatch, type Dispatcher } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
@@ -106,7 +106,7 @@ export class RedirectHandler implements DispatchHandler {
       stripHeadersOnRedirect,
       stripHeadersOnCrossOriginRedirect,
       ...request
-    } = unpolluted(opts)
+    } = ownRequestOptions(opts)
     this.dispatch = dispatch
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler

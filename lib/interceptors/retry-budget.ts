@@ -1,5 +1,6 @@
 import { positive } from '../balance/settings.js'
 import { now } from '../base/clock.js'
+import { ownOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
 
 /** How much may be tried again, all requests taken together. Source: Finagle's `RetryBudget`. */
@@ -23,8 +24,9 @@ export class RetryBudget {
   readonly #tries = new Float64Array(SECONDS)
   #second = 0
 
-  constructor(options: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
-    if (typeof options !== 'object' || options === null) throw invalidOption(name, 'an object', options)
+  constructor(given: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
+    if (typeof given !== 'object' || given === null) throw invalidOption(name, 'an object', given)
+    const options = ownOptions(given)
     this.#ratio = positive(`${name}.ratio`, options.ratio, [0.2])
     this.#reserve = SECONDS * positive(`${name}.minPerSecond`, options.minPerSecond, [10])
     this.#now = time

@@ -1,4 +1,4 @@
-import { unpolluted } from '../base/unpolluted.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { withLastingHeaders } from './repeatable.js'
@@ -35,7 +35,9 @@ export function retrying(
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     budget?.request()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withLastingHeaders(unpolluted(request)) } as Dispatcher.DispatchOptions & { tried?: string[] }
+    const sent = { ...withLastingHeaders(ownRequestOptions(request)) } as Dispatcher.DispatchOptions & {
+      tried?: string[]
+    }
     sent.tried ??= []
     const { retryOptions: own } = sent as { retryOptions?: RetryInput }
     // Who retries further down sees the same options at each try.

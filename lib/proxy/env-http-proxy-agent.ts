@@ -1,4 +1,4 @@
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import { Agent, budgetOf } from '../dispatcher/agent.js'
 import { coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
@@ -49,7 +49,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-    const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
+    const { httpProxy, httpsProxy, noProxy, ...given } = ownOptions(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')
       throw invalidOption('noProxy', 'a string', noProxy)

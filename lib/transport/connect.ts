@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
-import { unpolluted } from '../base/unpolluted.js'
+import { ownOptions } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { Attempt, type AttemptPart } from './attempt.js'
 import {
@@ -49,7 +49,7 @@ const settingsOf = new WeakMap<Connector, Settings>()
 /** The names by which a connector knows the server, as far as they are known before; null without TLS. */
 export function serverNamesOf(connector: Connector, target: ConnectorOptions): ServerNames | null {
   if (target.protocol !== 'https:') return null
-  return namesFor(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target))
+  return namesFor(ownOptions(settingsOf.get(connector)?.rest ?? {}), ownOptions(target))
 }
 
 /** Whether the server has to prove another name for one of two `host` fields than for the other. */
@@ -88,7 +88,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     typeOfService,
     socketPath,
     ...rest
-  } = unpolluted(options)
+  } = ownOptions(options)
   const { onread } = rest as { onread?: unknown }
   if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
   const settings: Settings = {
@@ -128,6 +128,7 @@ function sessionLimit(value: unknown): number {
 function numberOf(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (value === null) return name === 'timeout' ? 0 : fallback
+  if (value === Number.POSITIVE_INFINITY && name === 'timeout') return 0
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw invalidOption(name, 'a number, 0 or more', value)
   }
@@ -150,8 +151,8 @@ interface Answer {
 }
 
 function open(made: Settings, given: ConnectorOptions, { callback, reader }: Answer): Duplex {
-  const target = unpolluted(given)
-  const settings = { ...made, rest: unpolluted(made.rest) }
+  const target = ownOptions(given)
+  const settings = { ...made, rest: ownOptions(made.rest) }
   const secure = target.protocol === 'https:'
   const { httpSocket } = target
   if (httpSocket !== undefined && !secure) {

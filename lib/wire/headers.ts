@@ -1,3 +1,4 @@
+import { isIterable } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined
@@ -35,7 +36,7 @@ export function flattenHeaders(input: HeadersInput): string[] {
     for (let i = 0; i < input.length; i += 2) append(flat, input[i], input[i + 1])
     return flat
   }
-  if (Symbol.iterator in input) {
+  if (isIterable(input)) {
     for (const pair of input as Iterable<unknown>) {
       if (!Array.isArray(pair) || pair.length !== 2)
         throw new InvalidArgumentError('headers must be in pairs of name and value')

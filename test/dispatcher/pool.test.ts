@@ -279,7 +279,8 @@ t.test('options', async (t) => {
     null,
     { connections: -1 },
     { connections: Infinity },
-    { clientTtl: 0 },
+    { clientTtl: -1 },
+    { clientTtl: Number.NaN },
     { clientTtl: 'x' },
     { factory: 1 },
     { pipelining: -1 },
@@ -292,6 +293,7 @@ t.test('options', async (t) => {
     t.throws(() => new RoundRobinPool('http://localhost', options as never), { code: 'UND_ERR_INVALID_ARG' })
   }
   t.throws(() => new Pool('http://localhost/path'), { code: 'UND_ERR_INVALID_ARG' })
+  for (const clientTtl of [0, Number.POSITIVE_INFINITY]) await new Pool('http://localhost', { clientTtl }).close()
   const pool = new Pool('http://localhost', { connections: null, clientTtl: null })
   t.match(refusal(pool, { path: 'x', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
   await pool.close()

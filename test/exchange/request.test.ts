@@ -25,6 +25,19 @@ t.test('query', async (t) => {
   t.throws(() => make({ path: '/?x', query: { a: 1 } }), /query/)
   t.throws(() => make({ path: '/#x', query: { a: 1 } }), /query/)
   t.throws(() => make({ query: 'a' as never }), /query/)
+  for (const query of [
+    new URLSearchParams('a=1&a=2&b=%20'),
+    new Map([
+      ['a', [1, 2]],
+      ['b', ' '],
+    ] as [string, unknown][]),
+  ]) {
+    t.equal(make({ query: query as never }).path, '/?a=1&a=2&b=%20')
+  }
+  t.equal(make({ query: { u: new URL('http://x/') } as never }).path, '/?u=http%3A%2F%2Fx%2F')
+  for (const query of [{ a: { b: 1 } }, { a: [{ b: 1 }] }, { a: Object.create(null) }, new Set(['a']), ['a']]) {
+    t.throws(() => make({ query: query as never }), { code: 'UND_ERR_INVALID_ARG', message: /query/ })
+  }
 })
 
 t.test('bad options are named', async (t) => {
@@ -37,7 +50,7 @@ t.test('bad options are named', async (t) => {
     ['expectContinue', { expectContinue: 'x' as never }],
     ['upgrade', { upgrade: 5 as never }],
     ['headersTimeout', { headersTimeout: -1 }],
-    ['bodyTimeout', { bodyTimeout: Number.POSITIVE_INFINITY }],
+    ['bodyTimeout', { bodyTimeout: Number.NEGATIVE_INFINITY }],
     ['body', { body: 5 as never }],
     ['body', { body: {} as never }],
   ]

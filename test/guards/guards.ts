@@ -788,9 +788,9 @@ export const traps: readonly Trap[] = [
       },
       {
         keeps: 'what stands in Object.prototype is no option',
-        file: 'base/unpolluted',
-        from: 'if (options != null && !Object.hasOwn(options, name)) own = { [name]: undefined, ...own }',
-        to: '',
+        file: 'base/own-options',
+        from: 'return isPolluted() ? ownOptions(options) : options',
+        to: 'return options',
         test: 'attacks/pollution',
       },
       {

@@ -1,0 +1,88 @@
+/** Without a property of its own: what it has stands in `Object.prototype`. */
+const EMPTY = {}
+
+/** What `Object.prototype` has by the language. */
+const STANDARD = new Set([
+  '__proto__',
+  '__defineGetter__',
+  '__defineSetter__',
+  '__lookupGetter__',
+  '__lookupSetter__',
+  'constructor',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  'toLocaleString',
+  'toString',
+  'valueOf',
+])
+
+/**
+ * Options without what was put into `Object.prototype`, which looks like an option that was given. Properties of the
+ * object and of classes of the caller count. Where nothing was put there, returns the object itself.
+ */
+export function ownOptions<Options>(options: Options): Options {
+  const added = Object.getOwnPropertyNames(Object.prototype)
+  if (added.length === STANDARD.size || typeof options !== 'object' || options === null) return options
+  const own: Record<PropertyKey, unknown> = {}
+  const copy = (name: PropertyKey, value: unknown) =>
+    Object.defineProperty(own, name, { value, enumerable: true, configurable: true, writable: true })
+  for (let one: object | null = options; one !== null && one !== Object.prototype; one = Object.getPrototypeOf(one)) {
+    for (const name of Reflect.ownKeys(one)) {
+      if (name !== 'constructor' && !Object.hasOwn(own, name)) copy(name, options[name as keyof Options])
+    }
+  }
+  // By name: copies that are made of this one are not taken in either.
+  for (const name of added) if (!STANDARD.has(name) && !Object.hasOwn(own, name)) copy(name, undefined)
+  return own as Options
+}
+
+/** The same for the options of a request, at a cost that each request can bear. */
+export function ownRequestOptions<Options>(options: Options): Options {
+  return isPolluted() ? ownOptions(options) : options
+}
+
+/** Looks for enumerable properties, and for hidden ones that have the name of an option of a request. */
+function isPolluted(): boolean {
+  for (const _ in EMPTY) return true
+  return (
+    'method' in EMPTY ||
+    'path' in EMPTY ||
+    'origin' in EMPTY ||
+    'headers' in EMPTY ||
+    'body' in EMPTY ||
+    'query' in EMPTY ||
+    'upgrade' in EMPTY ||
+    'protocol' in EMPTY ||
+    'signal' in EMPTY ||
+    'idempotent' in EMPTY ||
+    'blocking' in EMPTY ||
+    'reset' in EMPTY ||
+    'expectContinue' in EMPTY ||
+    'headersTimeout' in EMPTY ||
+    'bodyTimeout' in EMPTY ||
+    'timeouts' in EMPTY ||
+    'timings' in EMPTY ||
+    'tried' in EMPTY ||
+    'typeOfService' in EMPTY ||
+    'opaque' in EMPTY ||
+    'onInfo' in EMPTY ||
+    'responseHeaders' in EMPTY ||
+    'highWaterMark' in EMPTY ||
+    'throwOnError' in EMPTY ||
+    'objectMode' in EMPTY ||
+    'dispatcher' in EMPTY ||
+    'servername' in EMPTY ||
+    'dumpMaxSize' in EMPTY ||
+    'maxRedirections' in EMPTY ||
+    'retryOptions' in EMPTY
+  )
+}
+
+type Iteration = typeof Symbol.iterator | typeof Symbol.asyncIterator
+
+/** Whether an object can be iterated by a method of its own or of its class, not of `Object.prototype`. */
+export function isIterable(value: object, iteration: Iteration = Symbol.iterator): boolean {
+  const method = (value as { [name in Iteration]?: unknown })[iteration]
+  return typeof method === 'function' && method !== (EMPTY as { [name in Iteration]?: unknown })[iteration]
+}
