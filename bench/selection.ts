@@ -29,6 +29,13 @@ class Member implements Pickable<Member>, Weighted {
   order = 0
   weight = 100
   busy = false
+  loaded = false
+  served = 0
+  since = 0
+  late = false
+  get idle(): boolean {
+    return !this.busy
+  }
 }
 
 const SIZES = [1, 10, 100, 1000, 10_000]
@@ -50,7 +57,7 @@ function time(decide: () => void): number {
 function byPicker(picker: Picker<Member>, size: number): () => void {
   for (let i = 0; i < size; i++) picker.join(new Member())
   return () => {
-    const member = picker.pick(true) as Member
+    const member = picker.pick(true, 0) as Member
     member.busy = true
     picker.used(member)
     member.busy = false
@@ -80,7 +87,7 @@ function filled(size: number): Dispatcher {
 
 const subjects: Record<string, (size: number) => () => void> = {
   'Pool, decision': (size) => byPicker(new FirstFree('last'), size),
-  'RoundRobinPool, decision': (size) => byPicker(new RoundRobin(), size),
+  'RoundRobinPool, decision': (size) => byPicker(new RoundRobin(true), size),
   'BalancedPool, decision': byTurns,
   'Pool.dispatch': (size) => byPool(new Pool('http://localhost', { connections: size, factory: () => new Nothing() })),
   'RoundRobinPool.dispatch': (size) => byPool(filled(size)),

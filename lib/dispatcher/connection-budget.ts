@@ -91,7 +91,7 @@ export class ConnectionBudget {
       if (this.#next() === null || this.#ending >= this.#waiting.size) return
       for (const [member, spender] of this.#idle) {
         this.#idle.delete(member)
-        if (member.idle) return spender.release(member)
+        if (member.hasIdleConnection) return spender.release(member)
       }
     })
   }

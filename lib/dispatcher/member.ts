@@ -1,5 +1,6 @@
+import type { Pickable } from '../balance/picker.js'
+import type { TurnTaker } from '../balance/round-robin.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
-import type { QueueNode } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
 import { ClientCore } from './client-core.js'
@@ -23,10 +24,16 @@ export interface MemberListener {
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
-export class Member implements QueueNode<Member>, AlarmListener, DispatcherOwner {
+export class Member implements Pickable<Member>, TurnTaker, AlarmListener, DispatcherOwner {
   previous: Member | null = null
   next: Member | null = null
   queue: unknown = null
+  index = -1
+  loaded = false
+  served = 0
+  order = 0
+  since = 0
+  late = false
   readonly dispatcher: Dispatcher
   readonly #listener: MemberListener
   readonly #tally: Tally
@@ -58,8 +65,12 @@ export class Member implements QueueNode<Member>, AlarmListener, DispatcherOwner
     return this.client?.opened === true
   }
 
-  /** Connected, with nothing to do. */
   get idle(): boolean {
+    return this.client === null || this.client.queue.size === 0
+  }
+
+  /** It is connected, and has no request. */
+  get hasIdleConnection(): boolean {
     return this.client?.idle === true
   }
 

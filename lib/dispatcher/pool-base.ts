@@ -1,6 +1,5 @@
 import type { Picker } from '../balance/picker.js'
 import { queueMicrotask } from '../base/clock.js'
-import { Queue } from '../base/queue.js'
 import { Tally } from '../base/tally.js'
 import { ClientClosedError, ClientDestroyedError, invalidOption, QueueFullError, UNSENT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
@@ -16,6 +15,7 @@ import type { Lifecycle } from './lifecycle.js'
 import { Member, type MemberListener } from './member.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
+import { PoolQueue } from './pool-queue.js'
 import { Refill } from './refill.js'
 import { makeSite, type Site, share } from './site.js'
 import { PoolStats } from './stats.js'
@@ -40,8 +40,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   readonly #picker: Picker<Member>
   readonly #pipelining: number
   readonly #members = new Set<Member>()
-  readonly #waiting = new Queue<Waiting>()
   readonly #tally = new Tally()
+  readonly #waiting = new PoolQueue(this.#tally, () => this.#hurry())
   /** Members that left and have requests to end. */
   readonly #leaving = new Map<Member, Promise<void>>()
   /** Those that rested and may still, the longest first; null when nobody asks. */
@@ -129,10 +129,9 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
       if (this.#overfull) return this.#turnAway(waiting)
       if (waiting instanceof Exchange) waiting.carrier = this
       this.#waiting.push(waiting)
-      this.#tally.add('queued', 1)
-      waiting.queued()
     }
-    // Handlers may have sent others while a member was reserved that has capacity after all.
+    // Handlers may have sent others while a member was reserved that has capacity after all; and with one more in the
+    // queue the share of each member may be larger.
     if (this.#waiting.size > 0 && !this.#exhausted) this.#serve()
     if (this.#waiting.size === 0 && !this.#exhausted) return true
     this.#needDrain = true
@@ -176,8 +175,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   }
 
   /** Gives a request to whoever is next; false when it has to wait. */
-  #offer(waiting: Waiting): boolean {
-    const member = this.#picker.pick(this.#full) ?? (this.#full ? null : this.#join()) ?? this.#picker.pick(this.#full)
+  #offer(waiting: Waiting, queued = 0): boolean {
+    const member = this.#pick(queued) ?? (this.#full ? null : this.#join()) ?? this.#pick(queued)
     if (member === null) return false
     member.reserve()
     this.#picker.used(member)
@@ -189,10 +188,14 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     return true
   }
 
+  #pick(queued: number): Member | null {
+    return this.#picker.pick(this.#full, queued)
+  }
+
   /** Of those who wait: whoever sent it is not there any more to hear what a dispatcher of somebody else's throws. */
   #tryOffer(waiting: Waiting): boolean {
     try {
-      return this.#offer(waiting)
+      return this.#offer(waiting, this.#waiting.size + 1)
     } catch (error) {
       this.#lifecycle.onHandlerError(error)
       return true
@@ -207,7 +210,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     }
     const member = this.#make()
     if (this.#refill !== null && this.#members.size === 0) queueMicrotask(() => this.#fill())
-    if (this.#idle !== null || this.#budget !== null) member.tellRest()
+    const turns = this.#picker.rested !== undefined && this.#pipelining > 1
+    if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
     this.#members.add(member)
     this.#picker.join(member)
     return member
@@ -228,13 +232,11 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   }
 
   #assign(): void {
-    while (this.#waiting.head !== null && !this.#exhausted) {
+    while (this.#waiting.size > 0 && !this.#exhausted) {
       const next = this.#waiting.shift() as Waiting
-      this.#tally.add('queued', -1)
       // Its handler hears of its end just now, and made room.
       if (next.done || this.#tryOffer(next)) continue
       this.#waiting.unshift(next)
-      this.#tally.add('queued', 1)
       break
     }
   }
@@ -248,6 +250,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     } finally {
       this.#serving = false
     }
+    const { patience } = this.#picker
+    if (patience !== undefined && this.#waiting.size > 0 && !this.#exhausted) this.#waiting.wait(patience)
     if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, freed)
@@ -259,13 +263,19 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     return this.#lifecycle.belongTo(owner)
   }
 
+  /** No request waits any longer for members that have been busy for long. */
+  #hurry(): void {
+    this.#picker.hurry?.()
+    this.#serve()
+  }
+
   #fill(): void {
     if (!this.#lifecycle.closed) this.warm(this.#options.minConnections).catch(() => {})
   }
 
   /** Lets one go that is idle. Who has just answered may be so before it is given the next request. */
   release(member: Member): void {
-    if (!member.idle) return
+    if (!member.hasIdleConnection) return
     this.#part(member)
     closeIdle(member.dispatcher)
     queueMicrotask(() => this.#serve())
@@ -311,10 +321,10 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   tearDown(error: Error, done: () => void): void {
     this.#emptied = true
     this.#refill?.stop()
+    this.#waiting.stop()
     if (this.#budget !== null) for (const member of [...this.#members]) this.#part(member)
     const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
-      this.#tally.add('queued', -1)
       this.#exchangeOf(next).endWith(error, UNSENT)
     }
     if (this.#needDrain) {
@@ -337,7 +347,8 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     this.#serve(targets)
   }
 
-  onMemberConnect(_member: Member, origin: URL, targets: readonly Dispatcher[]): void {
+  onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void {
+    this.#picker.opened?.(member)
     this.#lifecycle.onConnect(origin, targets)
   }
 
@@ -367,6 +378,7 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   /** Of more than may be idle, those that have been for longest go. */
   onMemberResting(member: Member): void {
     if (!this.#members.has(member)) return
+    this.#picker.rested?.(member)
     if (this.#budget !== null && !member.opened) {
       // It holds a place and has nothing to do with it.
       this.#part(member)
@@ -378,16 +390,14 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     idle?.delete(member)
     idle?.add(member)
     if (idle === null || idle.size <= maxIdleConnections) return
-    for (const one of idle) if (!one.idle) idle.delete(one)
+    for (const one of idle) if (!one.hasIdleConnection) idle.delete(one)
     for (const one of idle) if (idle.size > maxIdleConnections) this.release(one)
   }
 
   // What handlers ask for while they wait
 
   onExchangeAborted(exchange: Exchange): void {
-    if (!this.#waiting.remove(exchange)) return
-    this.#tally.add('queued', -1)
-    this.#serve()
+    if (this.#waiting.remove(exchange)) this.#serve()
   }
 
   onExchangePaused(): void {}

@@ -1,12 +1,11 @@
-import { FirstFree } from '../balance/first-free.js'
 import { RoundRobin } from '../balance/round-robin.js'
 import { OriginPool } from './origin-pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { PoolStats } from './stats.js'
 
 /**
- * Clients of one origin that take turns: all `connections` are opened before one is used twice, and each gets the
- * same share of the requests. Without a limit one is opened only when all are busy. Source: undici's
+ * Clients of one origin that take turns: all `connections` are opened before one is used twice, and a request goes to
+ * the idle one that was given the fewest. Without a limit one is opened only when all are busy. Source: undici's
  * `RoundRobinPool.md`.
  */
 export class RoundRobinPool extends OriginPool {
@@ -15,11 +14,7 @@ export class RoundRobinPool extends OriginPool {
    * @throws {InvalidArgumentError} the url or an option is not what is documented
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super({
-      url,
-      options,
-      picker: ({ connections }) => (Number.isFinite(connections) ? new RoundRobin() : new FirstFree('longest')),
-    })
+    super({ url, options, picker: ({ connections }) => new RoundRobin(Number.isFinite(connections)) })
   }
 }
 

@@ -1,0 +1,76 @@
+/** An element carries its own place: to leave from anywhere, or to move, takes logarithmic time. */
+export interface HeapNode {
+  /** Kept by {@link Heap}; -1 outside. */
+  index: number
+}
+
+/** A binary heap: the element that comes before all others is first. An element is in one heap at a time. */
+export class Heap<T extends HeapNode> {
+  readonly #nodes: T[] = []
+  readonly #before: (a: T, b: T) => boolean
+
+  constructor(before: (a: T, b: T) => boolean) {
+    this.#before = before
+  }
+
+  get size(): number {
+    return this.#nodes.length
+  }
+
+  get first(): T | null {
+    return this.#nodes[0] ?? null
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#nodes.values()
+  }
+
+  /** Puts a node in its place: a new one, or one whose order has changed. */
+  place(node: T): void {
+    if (node.index < 0) node.index = this.#nodes.push(node) - 1
+    this.#rise(node)
+    this.#sink(node)
+  }
+
+  remove(node: T): void {
+    const { index } = node
+    if (index < 0) return
+    const last = this.#nodes.pop() as T
+    node.index = -1
+    if (last === node) return
+    last.index = index
+    this.#nodes[index] = last
+    this.place(last)
+  }
+
+  #rise(node: T): void {
+    const nodes = this.#nodes
+    let { index } = node
+    while (index > 0) {
+      const above = nodes[(index - 1) >> 1] as T
+      if (!this.#before(node, above)) break
+      nodes[index] = above
+      above.index = index
+      index = (index - 1) >> 1
+    }
+    nodes[index] = node
+    node.index = index
+  }
+
+  #sink(node: T): void {
+    const nodes = this.#nodes
+    let { index } = node
+    for (;;) {
+      let child = 2 * index + 1
+      if (child >= nodes.length) break
+      if (child + 1 < nodes.length && this.#before(nodes[child + 1] as T, nodes[child] as T)) child++
+      const below = nodes[child] as T
+      if (!this.#before(below, node)) break
+      nodes[index] = below
+      below.index = index
+      index = child
+    }
+    nodes[index] = node
+    node.index = index
+  }
+}

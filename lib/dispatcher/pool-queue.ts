@@ -1,0 +1,69 @@
+import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
+import { Queue } from '../base/queue.js'
+import type { Tally } from '../base/tally.js'
+import type { Waiting } from './waiting.js'
+
+/** Event-loop turns after a wait in which a member may still be freed: the process may have been held up. */
+const TURNS = 10
+
+/** The requests that wait in a pool, in the order of their arrival. */
+export class PoolQueue implements AlarmListener {
+  readonly #requests = new Queue<Waiting>()
+  readonly #tally: Tally
+  readonly #onWaitOver: () => void
+  #alarm: Alarm | null = null
+
+  /** @param onWaitOver called when a wait begun by {@link wait} is over */
+  constructor(tally: Tally, onWaitOver: () => void) {
+    this.#tally = tally
+    this.#onWaitOver = onWaitOver
+  }
+
+  get size(): number {
+    return this.#requests.size
+  }
+
+  push(request: Waiting): void {
+    this.#requests.push(request)
+    this.#tally.add('queued', 1)
+    request.queued()
+  }
+
+  shift(): Waiting | null {
+    const request = this.#requests.shift()
+    if (request !== null) this.#tally.add('queued', -1)
+    return request
+  }
+
+  /** Puts back what {@link shift} returned. */
+  unshift(request: Waiting): void {
+    this.#requests.unshift(request)
+    this.#tally.add('queued', 1)
+  }
+
+  /** Returns false when the request does not wait here. */
+  remove(request: Waiting): boolean {
+    if (!this.#requests.remove(request)) return false
+    this.#tally.add('queued', -1)
+    return true
+  }
+
+  /** Members with room are spared for `ms`: others are due first. */
+  wait(ms: number): void {
+    this.#alarm ??= new Alarm(this)
+    this.#alarm.set(Math.max(1, ms))
+  }
+
+  stop(): void {
+    this.#alarm?.drop()
+  }
+
+  onAlarm(): void {
+    this.#pass(TURNS)
+  }
+
+  #pass(turns: number): void {
+    if (turns === 0) this.#onWaitOver()
+    else setImmediate(() => this.#pass(turns - 1))
+  }
+}
