@@ -3,7 +3,7 @@ export type Count = 'connected' | 'free' | 'pending' | 'queued' | 'running'
 
 const COUNTS = ['connected', 'free', 'pending', 'queued', 'running'] as const
 
-/** Counters of one level that also add to those of the level above: reading any level costs nothing. */
+/** Counters of one level that also add to those of the levels above: reading any level costs nothing. */
 export class Tally {
   connected = 0
   free = 0
@@ -11,11 +11,14 @@ export class Tally {
   queued = 0
   running = 0
   #parent: Tally | null = null
+  /** Parents but the first: most have one. */
+  #others: Tally[] | null = null
 
   add(count: Count, difference: number): void {
     let tally: Tally | null = this
     while (tally !== null) {
       tally.#change(count, difference)
+      if (tally.#others !== null) for (const other of tally.#others) other.add(count, difference)
       tally = tally.#parent
     }
   }
@@ -29,9 +32,17 @@ export class Tally {
     else this.connected += difference
   }
 
-  /** Adds all that is counted here to the level above, and every change from now on. */
+  /** Whether what is counted here is counted in `tally` too. */
+  addsTo(tally: Tally): boolean {
+    if (tally === this || this.#parent?.addsTo(tally)) return true
+    return this.#others?.some((other) => other.addsTo(tally)) === true
+  }
+
+  /** Adds all that is counted here to the level above, and every change from now on. Once for each level. */
   attach(parent: Tally): void {
-    this.#parent = parent
+    if (this.addsTo(parent)) return
+    if (this.#parent === null) this.#parent = parent
+    else this.#others = [...(this.#others ?? []), parent]
     for (const count of COUNTS) parent.add(count, this[count])
   }
 }

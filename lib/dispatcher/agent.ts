@@ -3,14 +3,15 @@ import { setImmediate } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
 import { resolveClientOptions, sharedSite, whole } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, own, type SharedSite } from './core.js'
-import { ComposedDispatcher, type Dispatcher, type Elsewhere } from './dispatcher.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, type SharedSite } from './core.js'
+import type { Dispatcher, Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
+import { Part } from './part.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { shareable } from './shared-connectors.js'
@@ -36,9 +37,12 @@ export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
 }
 
 interface Entry {
-  dispatcher: Dispatcher
+  part: Part
+  /** The origins that it is for: more than one where the factory returns the same dispatcher again. */
+  keys: Set<string>
   /** Connections it has now. */
   connected: number
+  /** It said that it can take no more, and has not said otherwise since. */
   busy: boolean
 }
 
@@ -53,7 +57,8 @@ export interface Agent {
 export class Agent extends LifecycleDispatcher {
   readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, Entry>()
-  readonly #leaving = new Map<Dispatcher, Promise<void>>()
+  readonly #byDispatcher = new Map<Dispatcher, Entry>()
+  readonly #leaving = new Map<Part, Promise<void>>()
   readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
   readonly #site: SharedSite
@@ -87,8 +92,8 @@ export class Agent extends LifecycleDispatcher {
   /** Statistics by origin, of those dispatchers that have any. */
   get stats(): Record<string, ClientStats | PoolStats> {
     const stats: Record<string, ClientStats | PoolStats> = {}
-    for (const [origin, { dispatcher }] of this.#entries) {
-      const own = (dispatcher as { stats?: ClientStats | PoolStats }).stats
+    for (const [origin, { part }] of this.#entries) {
+      const own = (part.dispatcher as { stats?: ClientStats | PoolStats }).stats
       if (own !== undefined) stats[origin] = own
     }
     return stats
@@ -96,7 +101,7 @@ export class Agent extends LifecycleDispatcher {
 
   /** Closes the connections that are idle now, and nothing else. */
   closeIdle(): void {
-    for (const { dispatcher } of [...this.#entries.values()]) closeIdle(dispatcher)
+    for (const dispatcher of [...this.#byDispatcher.keys()]) closeIdle(dispatcher)
   }
 
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -105,21 +110,24 @@ export class Agent extends LifecycleDispatcher {
       throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
     }
     const url = urlOf(origin)
-    const known = this.#entries.get(url.origin)
+    const known = this.#known(url.origin)
     const entry = known ?? this.#open(url)
-    const { dispatcher } = entry
-    let held = mayHold(dispatcher)
     try {
-      const room = dispatcher.dispatch({ ...(options as DispatchOptions), origin: url.origin }, handler)
-      entry.busy = !room
+      const room = entry.part.send(options, handler, { origin: url.origin, limits: this.#site.defaults.limits })
+      if (!room) entry.busy = true
       return room
-    } catch (error) {
-      held = false
-      throw error
     } finally {
       // Requests that are refused must not use up `maxOrigins`.
-      if (known === undefined && !held) this.#closeIfUnused(url.origin, entry)
+      if (known === undefined) this.#closeIfUnused(entry)
     }
+  }
+
+  /** One that was closed by others is replaced. */
+  #known(key: string): Entry | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || !isClosed(entry.part.dispatcher)) return entry
+    this.#part(entry)
+    return undefined
   }
 
   #open(url: URL): Entry {
@@ -131,14 +139,31 @@ export class Agent extends LifecycleDispatcher {
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
-    if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
-    const entry: Entry = { dispatcher, connected: 0, busy: false }
+    const entry = this.#byDispatcher.get(dispatcher) ?? this.#enter(dispatcher, url)
+    entry.keys.add(url.origin)
     this.#entries.set(url.origin, entry)
-    own(dispatcher, this.#ownerOf(url.origin, entry))
     return entry
   }
 
-  #ownerOf(key: string, entry: Entry): DispatcherOwner {
+  #enter(dispatcher: Dispatcher, url: URL): Entry {
+    if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
+    const lifecycle = this.#lifecycle
+    const part = new Part(
+      dispatcher,
+      {
+        onPartFree: () => this.#drain(entry, url, [dispatcher]),
+        onPartIdle: () => this.#closeIfIdle(entry),
+        onHandlerError: (error) => lifecycle.onHandlerError(error),
+      },
+      null,
+    )
+    const entry: Entry = { part, keys: new Set(), connected: 0, busy: false }
+    this.#byDispatcher.set(dispatcher, entry)
+    own(dispatcher, this.#ownerOf(entry), url)
+    return entry
+  }
+
+  #ownerOf(entry: Entry): DispatcherOwner {
     const lifecycle = this.#lifecycle
     return {
       onConnect: (origin, targets) => {
@@ -148,40 +173,43 @@ export class Agent extends LifecycleDispatcher {
       onDisconnect: (origin, targets, error) => {
         entry.connected--
         lifecycle.onDisconnect(origin, targets, error)
-        this.#closeIfIdle(key, entry)
+        this.#closeIfIdle(entry)
       },
       onConnectionError: (origin, targets, error) => {
         lifecycle.onConnectionError(origin, targets, error)
-        this.#closeIfIdle(key, entry)
+        this.#closeIfIdle(entry)
       },
       onDrain: (origin, targets) => {
-        entry.busy = false
-        lifecycle.onDrain(origin, targets)
+        if (entry.part.drained()) this.#drain(entry, origin, targets)
       },
-      onClosed: () => {
-        if (this.#entries.get(key) === entry) this.#part(key, entry.dispatcher)
-      },
+      onClosed: () => this.#part(entry),
       onHandlerError: (error) => lifecycle.onHandlerError(error),
     }
   }
 
-  /** A crawl over many origins must not keep a pool for each: one without connections and requests goes. */
-  #closeIfIdle(key: string, entry: Entry): void {
+  #drain(entry: Entry, origin: URL, targets: readonly Dispatcher[]): void {
+    entry.busy = false
+    this.#lifecycle.onDrain(origin, targets)
+  }
+
+  /** A crawl over many origins must not keep a pool for each: one without connections and requests is closed. */
+  #closeIfIdle(entry: Entry): void {
     // What waits for this connection is failed, or sent again, in this turn.
-    setImmediate(() => this.#closeIfUnused(key, entry))
+    setImmediate(() => this.#closeIfUnused(entry))
   }
 
-  #closeIfUnused(key: string, entry: Entry): void {
-    const size = (entry.dispatcher as { stats?: { size?: number } }).stats?.size ?? 0
-    if (entry.connected > 0 || entry.busy || size > 0 || this.#entries.get(key) !== entry) return
-    this.#part(key, entry.dispatcher)
+  #closeIfUnused(entry: Entry): void {
+    if (entry.connected <= 0 && !entry.busy && entry.part.idle) this.#part(entry)
   }
 
-  #part(key: string, dispatcher: Dispatcher): void {
-    this.#entries.delete(key)
-    const left = dispatcher.close().catch(() => {})
-    this.#leaving.set(dispatcher, left)
-    left.then(() => this.#leaving.delete(dispatcher))
+  #part(entry: Entry): void {
+    const { part } = entry
+    if (this.#byDispatcher.get(part.dispatcher) !== entry) return
+    this.#byDispatcher.delete(part.dispatcher)
+    for (const key of entry.keys) this.#entries.delete(key)
+    const left = part.close()
+    this.#leaving.set(part, left)
+    left.then(() => this.#leaving.delete(part))
   }
 
   #core(): DispatcherCore {
@@ -192,20 +220,22 @@ export class Agent extends LifecycleDispatcher {
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),
       tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => this.#parts(),
+      parts: () => this.#parts().map(({ dispatcher }) => dispatcher),
       closeIdle: () => this.closeIdle(),
       limitBy: (budget) => {
         this.#budget = budget
       },
+      belongTo: (owner) => this.#lifecycle.belongTo(owner),
+      isIdle: () => this.#parts().every(({ idle }) => idle),
     }
   }
 
-  #parts(): Dispatcher[] {
-    return [...[...this.#entries.values()].map(({ dispatcher }) => dispatcher), ...this.#leaving.keys()]
+  #parts(): Part[] {
+    return [...[...this.#byDispatcher.values()].map(({ part }) => part), ...this.#leaving.keys()]
   }
 
   #shutDown(): void {
-    for (const [key, { dispatcher }] of [...this.#entries]) this.#part(key, dispatcher)
+    for (const entry of [...this.#byDispatcher.values()]) this.#part(entry)
     Promise.all(this.#leaving.values()).then(() => {
       this.#emptied = true
       this.#lifecycle.settle()
@@ -213,7 +243,7 @@ export class Agent extends LifecycleDispatcher {
   }
 
   #tearDown(error: Error, done: () => void): void {
-    Promise.all(this.#parts().map((dispatcher) => dispatcher.destroy(error))).then(done, done)
+    Promise.all(this.#parts().map((part) => part.destroy(error))).then(done, done)
   }
 }
 
@@ -275,10 +305,4 @@ function urlOf(origin: string | URL): URL {
   } catch {
     throw invalidOption('origin', 'an http: or https: URL', origin)
   }
-}
-
-/** Whether `dispatcher` may have requests that its statistics do not show: in interceptors, or made elsewhere. */
-function mayHold(dispatcher: Dispatcher): boolean {
-  if (coreOf(dispatcher) === null || dispatcher instanceof ComposedDispatcher) return true
-  return dispatcher instanceof LifecycleDispatcher && dispatcher.dispatch !== LifecycleDispatcher.prototype.dispatch
 }

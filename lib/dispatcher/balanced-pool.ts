@@ -1,24 +1,23 @@
 import { Roster } from '../balance/roster.js'
 import { positive } from '../balance/settings.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
-import { WeightedTurns } from '../balance/weighted.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
 import { faultOf } from '../errors/faults.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
-import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
+import type { DispatchInput } from '../exchange/request.js'
 import { sharedSite } from './client-options.js'
 import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, siteOver } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
+import { Part } from './part.js'
 import { Pool } from './pool.js'
-import { PoolBase } from './pool-base.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
-import { leastRequests, peakEwma } from './strategies.js'
+import { pickerOf, watcherOf } from './strategies.js'
 import { Upstream, type UpstreamInput, type UpstreamSettings, weightedUpstream } from './upstream.js'
 import { Watched } from './watched.js'
 
@@ -169,10 +168,19 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#make(url, options)
     const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
     const openProbe = () => this.#make(url, one)
-    const added = new Upstream(url, { pool, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
-    const base = coreOf(pool)
-    if (base instanceof PoolBase) base.countIn(this.#tally)
-    own(pool, this.#ownerOf(added))
+    const lifecycle = this.#lifecycle
+    const part = new Part(
+      pool,
+      {
+        onPartFree: () => this.#onFree(added, [pool]),
+        onPartIdle() {},
+        onHandlerError: (error) => lifecycle.onHandlerError(error),
+      },
+      this.#tally,
+    )
+    const added = new Upstream(url, { part, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
+    coreOf(pool)?.countIn?.(this.#tally)
+    own(pool, this.#ownerOf(added), url)
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()
     this.#roster.add(added)
@@ -214,8 +222,15 @@ export class BalancedPool extends LifecycleDispatcher {
     // A turn without a failure since the last one is a step back to full weight.
     if (!upstream.failed && upstream.health < this.#maxWeight) this.#weigh(upstream, this.#penalty)
     upstream.failed = false
-    const sent = { ...(options as DispatchOptions), origin: upstream.origin }
-    const room = this.#watching ? this.#watch(upstream, sent, handler) : upstream.pool.dispatch(sent, handler)
+    const defaults = { origin: upstream.origin, limits: this.#site.defaults.limits }
+    const watched = this.#watching ? this.#watch(upstream, options, handler) : null
+    let room = true
+    try {
+      room = upstream.part.send(options, watched ?? handler, defaults)
+    } catch (error) {
+      watched?.end(false, true)
+      throw error
+    }
     // It may have left in there, and the pool may be closed: then no drain follows.
     if (this.#upstreams.get(upstream.origin) === upstream) this.#setBusy(upstream, !room)
     if (room || this.#upstreams.size === 0 || this.#busy < this.#upstreams.size) return true
@@ -246,17 +261,12 @@ export class BalancedPool extends LifecycleDispatcher {
     throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
   }
 
-  #watch(upstream: Upstream, options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+  #watch(upstream: Upstream, options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Watched {
     const { method, upgrade } = options
     const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     const watched = new Watched(adapted, (outcome) => this.#ended(upstream, outcome))
     this.#picker.started?.(upstream)
-    try {
-      return upstream.pool.dispatch(options, watched)
-    } catch (error) {
-      watched.end(false, true)
-      throw error
-    }
+    return watched
   }
 
   /** Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred turns. */
@@ -287,10 +297,12 @@ export class BalancedPool extends LifecycleDispatcher {
     const lifecycle = this.#lifecycle
     return {
       onConnect: (origin, targets) => {
+        upstream.part.countConnection(1)
         this.#weigh(upstream, this.#penalty)
         lifecycle.onConnect(origin, targets)
       },
       onDisconnect: (origin, targets, error) => {
+        upstream.part.countConnection(-1)
         if (faultOf(error) === 'network') this.#onFailure(upstream)
         lifecycle.onDisconnect(origin, targets, error)
       },
@@ -299,15 +311,18 @@ export class BalancedPool extends LifecycleDispatcher {
         lifecycle.onConnectionError(origin, targets, error)
       },
       onDrain: (_origin, targets) => {
-        if (this.#upstreams.get(upstream.url.origin) !== upstream) return
-        this.#setBusy(upstream, false)
-        this.#drain(upstream.url, targets)
+        upstream.part.drained()
+        this.#onFree(upstream, targets)
       },
-      onClosed: () => {
-        if (this.#upstreams.get(upstream.url.origin) === upstream) this.#part(upstream)
-      },
+      onClosed: () => this.#part(upstream),
       onHandlerError: (error) => lifecycle.onHandlerError(error),
     }
+  }
+
+  #onFree(upstream: Upstream, targets: readonly Dispatcher[]): void {
+    if (this.#upstreams.get(upstream.origin) !== upstream) return
+    this.#setBusy(upstream, false)
+    this.#drain(upstream.url, targets)
   }
 
   #drain(origin: URL, freed: readonly Dispatcher[] = []): void {
@@ -328,7 +343,9 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#roster.remove(upstream)
     for (const watch of this.#watches) watch.left(upstream)
     this.#setBusy(upstream, false)
-    const left = upstream.pool.close().catch(() => {})
+    // A factory may return the same dispatcher for several upstreams.
+    const shared = [...this.#upstreams.values()].some(({ pool }) => pool === upstream.pool)
+    const left = shared ? Promise.resolve() : upstream.part.close()
     this.#leaving.set(upstream, left)
     left.then(() => this.#leaving.delete(upstream))
     this.#drain(upstream.url)
@@ -345,6 +362,9 @@ export class BalancedPool extends LifecycleDispatcher {
       tearDown: (error, done) => this.#tearDown(error, done),
       parts: () => [...this.#upstreams.values(), ...this.#leaving.keys()].map(({ pool }) => pool),
       closeIdle: () => this.closeIdle(),
+      countIn: (tally) => this.#tally.attach(tally),
+      belongTo: (owner) => this.#lifecycle.belongTo(owner),
+      isIdle: () => [...this.#upstreams.values(), ...this.#leaving.keys()].every(({ part }) => part.idle),
     }
   }
 
@@ -364,7 +384,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #tearDown(error: Error, done: () => void): void {
     this.#stop()
     const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
-    Promise.all([...all.map(({ pool }) => pool.destroy(error)), ...this.#stopped]).then(done, done)
+    Promise.all([...all.map(({ part }) => part.destroy(error)), ...this.#stopped]).then(done, done)
   }
 }
 
@@ -377,21 +397,4 @@ export declare namespace BalancedPool {
     /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
     errorPenalty?: number
   }
-}
-
-function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
-  if (strategy === undefined || strategy === null || strategy === 'round-robin') return new WeightedTurns<Upstream>()
-  if (strategy === 'least-requests') return leastRequests() as UpstreamPicker<Upstream>
-  if (strategy === 'peak-ewma') return peakEwma() as UpstreamPicker<Upstream>
-  const picker = strategy as UpstreamPicker<Upstream>
-  const { pick, add, remove } = picker
-  if ([pick, add, remove].every((method) => typeof method === 'function')) return picker
-  throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
-}
-
-function watcherOf(option: Record<string, unknown>): UpstreamWatcher<Upstream>[] {
-  const [name, value] = Object.entries(option)[0] as [string, UpstreamWatcher<Upstream> | null | undefined]
-  if (value === undefined || value === null) return []
-  if (typeof value.watch === 'function') return [value]
-  throw invalidOption(name, name === 'healthCheck' ? 'a HealthCheck' : 'an OutlierDetection', value)
 }

@@ -40,6 +40,10 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return !this.queue.awaited
   }
 
+  isIdle(): boolean {
+    return this.queue.size === 0
+  }
+
   parts(): Iterable<Inspectable> {
     return [this.queue]
   }

@@ -1,3 +1,5 @@
+import type { Tally } from '../base/tally.js'
+import { InformationalError, type UndiciError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, RequestDefaults } from '../exchange/request.js'
 import type { ConnectionBudget } from './connection-budget.js'
@@ -34,6 +36,10 @@ export interface DispatcherCore {
   /** What it consists of, for `inspect`. */
   parts(): Iterable<Inspectable>
   closeIdle?(): void
+  /** Counts its connections and requests in `tally` too, from now on. */
+  countIn?(tally: Tally): void
+  /** Whether neither it nor any part of it has a request. */
+  isIdle?(): boolean
   /** Takes the places of its connections from `budget`. */
   limitBy?(budget: ConnectionBudget): void
   /** Notifies `owner` directly from now on. Returns false when it has an owner already. */
@@ -91,12 +97,21 @@ export async function endQuietly(end: () => unknown): Promise<void> {
 }
 
 /** Notifies `owner` of what happens to its part: directly, or by the events of what another library made. */
-export function own(part: Dispatcher, owner: DispatcherOwner): void {
+export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): void {
   if (coreOf(part)?.belongTo?.(owner) === true) return
-  part.on('drain', (origin, targets = []) => owner.onDrain(origin, targets))
-  part.on('connect', (origin, targets) => owner.onConnect(origin, targets))
-  part.on('disconnect', (origin, targets, error) => owner.onDisconnect(origin, targets, error))
-  part.on('connectionError', (origin, targets, error) => owner.onConnectionError(origin, targets, error))
+  // A dispatcher of another library need not be an emitter, nor say where and what.
+  const url = place as URL
+  if (typeof part.on !== 'function') return
+  part.on('drain', (at = url, targets = [part]) => owner.onDrain(at, targets))
+  part.on('connect', (at = url, targets = [part]) => owner.onConnect(at, targets))
+  part.on('disconnect', (at = url, targets = [part], error = unknown()) => owner.onDisconnect(at, targets, error))
+  part.on('connectionError', (at = url, targets = [part], error = unknown()) =>
+    owner.onConnectionError(at, targets, error),
+  )
+}
+
+function unknown(): UndiciError {
+  return new InformationalError('the dispatcher gave no reason')
 }
 
 /** Closes the idle connections of a dispatcher that can do so. */

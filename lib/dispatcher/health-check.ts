@@ -1,11 +1,12 @@
 import { positive } from '../balance/settings.js'
 import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
 import { ownOptions } from '../base/own-options.js'
-import { invalidOption } from '../errors.js'
+import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
-import { endQuietly, isClosed } from './core.js'
-import type { Dispatcher } from './dispatcher.js'
+import { isClosed } from './core.js'
+import { Part } from './part.js'
 import type { Upstream } from './upstream.js'
 
 /** How upstreams are asked whether they are well; times in ms. Source: Envoy's "Health checking". */
@@ -82,7 +83,7 @@ class Check implements AlarmListener {
   readonly #leaveOut: (upstream: Upstream, out: boolean) => void
   readonly #alarm = new Alarm(this)
   /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
-  #probe: Dispatcher | null = null
+  #probe: Part | null = null
   #stopped = false
   #current: DispatchController | null = null
   #out = false
@@ -102,12 +103,12 @@ class Check implements AlarmListener {
     this.#current?.abort()
     const probe = this.#probe
     // A factory may return the same dispatcher each time: then it has requests that are no checks.
-    if (probe !== null && probe !== this.#upstream.pool) await endQuietly(() => probe.destroy())
+    if (probe !== null && probe.dispatcher !== this.#upstream.pool) await probe.destroy(new ClientClosedError())
   }
 
   onAlarm(): void {
     try {
-      if (this.#probe === null || isClosed(this.#probe)) this.#probe = this.#upstream.openProbe()
+      if (this.#probe === null || isClosed(this.#probe.dispatcher)) this.#probe = this.#open()
       if (this.#stopped) void this.stop()
       else this.#check(this.#probe)
     } catch {
@@ -115,7 +116,12 @@ class Check implements AlarmListener {
     }
   }
 
-  #check(probe: Dispatcher): void {
+  #open(): Part {
+    const dispatcher = this.#upstream.openProbe()
+    return new Part(dispatcher, { onPartFree() {}, onPartIdle() {}, onHandlerError: reportUncaught }, null)
+  }
+
+  #check(probe: Part): void {
     const { path, timeout } = this.#settings
     const limits = { headersTimeout: timeout, bodyTimeout: timeout, timeouts: { total: timeout } }
     const start = (controller: DispatchController) => {
@@ -131,8 +137,7 @@ class Check implements AlarmListener {
       onResponseEnd: () => this.#judge(status >= 200 && status < 300),
       onResponseError: () => this.#judge(false),
     }
-    const options = { path, method: 'GET', origin: this.#upstream.origin, ...limits }
-    probe.dispatch(options as Parameters<typeof probe.dispatch>[0], handler)
+    probe.send({ path, method: 'GET', ...limits }, handler, { origin: this.#upstream.origin })
   }
 
   #judge(well: boolean): void {

@@ -1,12 +1,13 @@
 import type { Pickable } from '../balance/picker.js'
 import type { TurnTaker } from '../balance/round-robin.js'
-import { Alarm, type AlarmListener } from '../base/clock.js'
+import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
 import { ClientCore } from './client-core.js'
-import { coreOf, type DispatcherOwner, own } from './core.js'
+import { coreOf, type DispatcherOwner, endQuietly, isClosed, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import type { Waiting } from './waiting.js'
+import { Outstanding, type OutstandingListener } from './outstanding.js'
+import type { Waiting } from './pool-queue.js'
 
 /** Whom a member of a pool tells what happened. */
 export interface MemberListener {
@@ -16,6 +17,8 @@ export interface MemberListener {
   onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void
   onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
   onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
+  /** A dispatcher of another library handed a request to a connection. */
+  onMemberStarted(): void
   onMemberExpired(member: Member): void
   onMemberResting(member: Member): void
   /** Its dispatcher was closed or destroyed, by whomever. */
@@ -23,8 +26,17 @@ export interface MemberListener {
   onHandlerError(error: unknown): void
 }
 
+interface MemberParts {
+  listener: MemberListener
+  tally: Tally
+  ttl: number | null
+  url: URL
+  /** The pool made the client: requests that it has checked are handed to the client as they are. */
+  direct: boolean
+}
+
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
-export class Member implements Pickable<Member>, TurnTaker, AlarmListener, DispatcherOwner {
+export class Member implements Pickable<Member>, TurnTaker, AlarmListener, DispatcherOwner, OutstandingListener {
   previous: Member | null = null
   next: Member | null = null
   queue: unknown = null
@@ -34,30 +46,38 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   order = 0
   since = 0
   late = false
+  /** How often the factory of the pool returned its dispatcher. */
+  places = 1
   readonly dispatcher: Dispatcher
   readonly #listener: MemberListener
-  readonly #tally: Tally
+  readonly #url: URL
   /** The Client under however many interceptors; null when it is another kind of dispatcher. */
   readonly client: ClientCore | null
+  /** Null for a client that the pool made, which has no requests but those it was given. */
+  readonly #outstanding: Outstanding | null
   readonly #ttl: Alarm | null
   #busy = false
+  #left = false
 
-  constructor(dispatcher: Dispatcher, part: { listener: MemberListener; tally: Tally; ttl: number | null }) {
+  constructor(dispatcher: Dispatcher, { listener, tally, ttl, url, direct }: MemberParts) {
     this.dispatcher = dispatcher
-    this.#listener = part.listener
-    this.#tally = part.tally
+    this.#listener = listener
+    this.#url = url
     const core = coreOf(dispatcher)
-    const client = core instanceof ClientCore ? core : null
-    this.client = client
-    client?.countIn(part.tally)
-    own(dispatcher, this)
-    this.#ttl = part.ttl === null ? null : new Alarm(this)
-    this.#ttl?.set(part.ttl as number)
+    this.client = core instanceof ClientCore ? core : null
+    core?.countIn?.(tally)
+    const counts = core?.countIn !== undefined
+    this.#outstanding = direct ? null : new Outstanding(dispatcher, this, counts ? null : tally)
+    own(dispatcher, this, url)
+    this.#ttl = ttl === null ? null : new Alarm(this)
+    this.#ttl?.set(ttl as number)
   }
 
-  /** Tells the listener each time that it has nothing to do. */
+  /** Calls the listener each time that it has nothing to do. */
   tellRest(): void {
-    this.client?.whenResting(() => this.#listener.onMemberResting(this))
+    this.client?.whenResting(() => {
+      if (this.idle) this.#listener.onMemberResting(this)
+    })
   }
 
   /** It has a connection, or opens one. */
@@ -66,17 +86,22 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   }
 
   get idle(): boolean {
-    return this.client === null || this.client.queue.size === 0
+    return (this.#outstanding?.size ?? 0) === 0 && (this.client?.queue.size ?? 0) === 0
   }
 
   /** It is connected, and has no request. */
   get hasIdleConnection(): boolean {
-    return this.client?.idle === true
+    return this.idle && this.client?.idle === true
   }
 
   /** It said that it can take no more, and has not said otherwise since. */
   get busy(): boolean {
     return this.#busy
+  }
+
+  /** Somebody closed it without a word. */
+  get closed(): boolean {
+    return this.#outstanding !== null && isClosed(this.dispatcher)
   }
 
   /** Counts as busy from now on: what a handler sends while this one is given its request goes elsewhere. */
@@ -88,10 +113,11 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   give(waiting: Waiting): void {
     let room = true
     try {
-      room =
-        waiting instanceof Exchange ? (this.client as ClientCore).admit(waiting) : waiting.dispatchTo(this.dispatcher)
+      if (waiting instanceof Exchange) room = (this.client as ClientCore).admit(waiting)
+      else room = this.#outstanding?.send(waiting) === true
     } finally {
-      this.#set(!room)
+      // A dispatcher that does not say is busy as long as it has a request.
+      this.#set(!room && !(this.idle && this.#outstanding !== null))
     }
   }
 
@@ -99,12 +125,27 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   leave(): Promise<void> {
     this.#ttl?.drop()
     this.#set(false)
-    return this.dispatcher.close().catch(() => {})
+    this.#left = true
+    return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
   }
 
   destroy(error: Error): Promise<void> {
     this.#ttl?.drop()
-    return this.dispatcher.destroy(error)
+    return this.#outstanding?.destroy(error) ?? this.dispatcher.destroy(error)
+  }
+
+  onStarted(): void {
+    this.#listener.onMemberStarted()
+  }
+
+  onNoneOutstanding(): void {
+    // First it may say so itself, by `drain`. It is not waited for: not all do.
+    if (this.#busy) queueMicrotask(() => this.#checkFree())
+    if (this.client === null || this.client.queue.resting) this.#listener.onMemberResting(this)
+  }
+
+  #checkFree(): void {
+    if (this.#busy && this.idle) this.onDrain(this.#url, [this.dispatcher])
   }
 
   onAlarm(): void {
@@ -112,7 +153,8 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   }
 
   #set(busy: boolean): void {
-    if (busy === this.#busy) return
+    // It may leave in the middle of being given a request.
+    if (busy === this.#busy || this.#left) return
     this.#busy = busy
     this.#listener.onBusyCount(busy ? 1 : -1)
   }
@@ -123,12 +165,12 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   }
 
   onConnect(origin: URL, targets: readonly Dispatcher[]): void {
-    if (this.client === null) this.#tally.add('connected', 1)
+    this.#outstanding?.countConnection(1)
     this.#listener.onMemberConnect(this, origin, targets)
   }
 
   onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void {
-    if (this.client === null) this.#tally.add('connected', -1)
+    this.#outstanding?.countConnection(-1)
     this.#listener.onMemberDisconnect(this, origin, { targets, error })
   }
 

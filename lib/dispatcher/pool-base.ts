@@ -1,25 +1,25 @@
 import type { Picker } from '../balance/picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Tally } from '../base/tally.js'
-import { ClientClosedError, ClientDestroyedError, invalidOption, QueueFullError, UNSENT } from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, markCallerOwned, QueueFullError, UNSENT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
+import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
-import { Client } from './client.js'
-import { type DocumentedClientOptions, resolveClientOptions, whole } from './client-options.js'
-import type { ConnectionBudget, Spender } from './connection-budget.js'
-import { closeIdle, type DispatcherCore, type DispatcherOwner } from './core.js'
+import { resolveClientOptions } from './client-options.js'
+import type { ConnectionBudget } from './connection-budget.js'
+import type { DispatcherCore, DispatcherOwner } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
-import { Member, type MemberListener } from './member.js'
+import type { Member } from './member.js'
+import { Members, type MembersOwner } from './members.js'
 import { parseOrigin } from './origin.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
-import { PoolQueue } from './pool-queue.js'
-import { Refill } from './refill.js'
+import { PoolQueue, type Waiting } from './pool-queue.js'
 import { makeSite, type Site, share } from './site.js'
 import { PoolStats } from './stats.js'
-import { Parcel, type Waiting } from './waiting.js'
 
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
@@ -30,27 +30,18 @@ export interface PoolParts {
   picker(options: ResolvedPoolOptions): Picker<Member>
 }
 
-/** The private side of the pools of one origin: members, their queue, their events, their end. */
-export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spender {
+/** The private side of the pools of one origin: their members, their queue, their events, their end. */
+export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignHolder {
   readonly #lifecycle: Lifecycle
   readonly #url: URL
-  readonly #options: ResolvedPoolOptions
   readonly site: () => Site
+  readonly #hasFactory: boolean
+  readonly #maxQueued: number
   readonly #defaults: RequestDefaults
-  readonly #picker: Picker<Member>
   readonly #pipelining: number
-  readonly #members = new Set<Member>()
+  readonly #members: Members
   readonly #tally = new Tally()
   readonly #waiting = new PoolQueue(this.#tally, () => this.#hurry())
-  /** Members that left and have requests to end. */
-  readonly #leaving = new Map<Member, Promise<void>>()
-  /** Those that rested and may still, the longest first; null when nobody asks. */
-  readonly #idle: Set<Member> | null
-  readonly #refill: Refill | null
-  #budget: ConnectionBudget | null = null
-  /** Most members: `connections`, or those there are while the budget has no more. */
-  #most: number
-  #busy = 0
   #needDrain = false
   #serving = false
   #emptied = false
@@ -60,18 +51,19 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
     this.#lifecycle = lifecycle
     this.#url = parseOrigin(parts.url)
     const resolved = resolvePoolOptions(parts.options)
+    this.#hasFactory = resolved.factory !== null
+    this.#maxQueued = resolved.maxQueued
     // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
     const client = resolveClientOptions(resolved.client)
-    this.#options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
+    const options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
     const site = makeSite(this.#url, client)
     this.#defaults = site.defaults
     this.site = () => site
     this.#pipelining = site.pipelining
-    if (resolved.factory === null) share(site, this.#options.client)
-    this.#picker = parts.picker(resolved)
-    this.#most = resolved.connections
-    this.#idle = resolved.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
-    this.#refill = resolved.minConnections === 0 ? null : new Refill(() => this.#fill())
+    if (!this.#hasFactory) share(site, options.client)
+    const picker = parts.picker(resolved)
+    const { pipelining } = site
+    this.#members = new Members({ url: this.#url, options, pipelining, picker, tally: this.#tally, owner: this })
   }
 
   get origin(): string {
@@ -84,29 +76,26 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
 
   /** Opens connections until there are `count`, or as many as may be, and counts them. */
   async warm(count: number): Promise<number> {
-    const wanted = Math.min(whole('count', count, 0), this.#options.connections)
     const { closed, destroyed } = this.#lifecycle
     if (closed) throw destroyed ? new ClientDestroyedError() : new ClientClosedError()
-    const members = [...this.#members].sort((a, b) => Number(b.opened) - Number(a.opened))
-    while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
-    const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
-    const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
-    if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
+    await this.#members.warm(count)
     return this.#tally.connected
   }
 
   closeIdle(): void {
-    for (const member of [...this.#members]) this.release(member)
+    this.#members.closeIdle()
   }
 
-  /** Counts in `parent` too, from now on. */
   countIn(parent: Tally): void {
     this.#tally.attach(parent)
   }
 
-  /** Opens no connection without asking it, from now on. */
   limitBy(budget: ConnectionBudget): void {
-    this.#budget = budget
+    this.#members.limitBy(budget)
+  }
+
+  belongTo(owner: DispatcherOwner): boolean {
+    return this.#lifecycle.belongTo(owner)
   }
 
   get held(): number {
@@ -118,124 +107,67 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   }
 
   granted(): void {
-    this.#most = this.#options.connections
+    this.#members.granted()
     this.#serve()
+  }
+
+  release(member: Member): void {
+    this.#members.release(member)
   }
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
     if (this.#overfull) return this.#turnAway(waiting)
-    if (this.#waiting.size > 0 || !this.#offer(waiting)) {
+    if (this.#waiting.size > 0 || !this.#members.offer(waiting, 0)) {
       if (this.#overfull) return this.#turnAway(waiting)
       if (waiting instanceof Exchange) waiting.carrier = this
+      else waiting.holder = this
+      this.#checkOpening()
       this.#waiting.push(waiting)
     }
     // Handlers may have sent others while a member was reserved that has capacity after all; and with one more in the
     // queue the share of each member may be larger.
-    if (this.#waiting.size > 0 && !this.#exhausted) this.#serve()
-    if (this.#waiting.size === 0 && !this.#exhausted) return true
+    if (this.#waiting.size > 0 && !this.#members.exhausted) this.#serve()
+    if (this.#waiting.size === 0 && !this.#members.exhausted) return true
     this.#needDrain = true
     return false
   }
 
-  /** Checked here, once, unless it goes to a dispatcher that is not ours. */
+  /** Checked here, once, unless a factory makes the clients: it may give them other options. */
   #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
-    if (this.#options.factory !== null) return new Parcel({ ...options, origin: this.#url.origin }, handler)
+    if (this.#hasFactory) return foreignRequest(options, handler, this.#defaults)
     return new Exchange(new Request(options, this.#defaults), handler)
   }
 
   /** As many wait as may, beyond those that all connections together take at once. */
   get #overfull(): boolean {
-    const { maxQueued } = this.#options
-    if (maxQueued === Number.POSITIVE_INFINITY) return false
+    if (this.#maxQueued === Number.POSITIVE_INFINITY) return false
     const { queued, pending, running } = this.#tally
-    const places = this.#most * Math.max(1, this.#pipelining)
-    return queued + pending + running - places >= maxQueued && this.#exhausted
+    const places = this.#members.most * Math.max(1, this.#pipelining)
+    return queued + pending + running - places >= this.#maxQueued && this.#members.exhausted
   }
 
   #turnAway(waiting: Waiting): boolean {
-    this.#exchangeOf(waiting).fail(new QueueFullError(`${this.#options.maxQueued} requests wait already`), UNSENT)
+    waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT)
     this.#needDrain = true
     return false
   }
 
-  /** Of a request that ends before it was handed to anybody. */
-  #exchangeOf(waiting: Waiting): Exchange {
-    if (waiting instanceof Exchange) return waiting
-    return new Exchange(new Request(waiting.options, this.#defaults), waiting.handler)
-  }
-
-  get #full(): boolean {
-    return this.#members.size >= this.#most
-  }
-
-  /** All that may be here are here, and none has room. */
-  get #exhausted(): boolean {
-    return this.#full && this.#busy >= this.#members.size
-  }
-
-  /** Gives a request to whoever is next; false when it has to wait. */
-  #offer(waiting: Waiting, queued = 0): boolean {
-    const member = this.#pick(queued) ?? (this.#full ? null : this.#join()) ?? this.#pick(queued)
-    if (member === null) return false
-    member.reserve()
-    this.#picker.used(member)
+  /** Of those who wait: no caller is left to catch what a factory throws. */
+  #offer(waiting: Waiting): boolean {
     try {
-      member.give(waiting)
-    } finally {
-      if (!member.busy && this.#members.has(member)) this.#picker.freed(member)
-    }
-    return true
-  }
-
-  #pick(queued: number): Member | null {
-    return this.#picker.pick(this.#full, queued)
-  }
-
-  /** Of those who wait: whoever sent it is not there any more to hear what a dispatcher of somebody else's throws. */
-  #tryOffer(waiting: Waiting): boolean {
-    try {
-      return this.#offer(waiting, this.#waiting.size + 1)
+      return this.#members.offer(waiting, this.#waiting.size + 1)
     } catch (error) {
-      this.#lifecycle.onHandlerError(error)
+      waiting.fail(markCallerOwned(error) as Error, UNSENT)
       return true
     }
   }
 
-  /** Null when the budget has no more. */
-  #join(): Member | null {
-    if (this.#budget !== null && !this.#budget.take(this)) {
-      this.#most = this.#members.size
-      return null
-    }
-    const member = this.#make()
-    if (this.#refill !== null && this.#members.size === 0) queueMicrotask(() => this.#fill())
-    const turns = this.#picker.rested !== undefined && this.#pipelining > 1
-    if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
-    this.#members.add(member)
-    this.#picker.join(member)
-    return member
-  }
-
-  #make(): Member {
-    const { factory, client, clientTtl } = this.#options
-    try {
-      const dispatcher =
-        factory === null ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
-      if (typeof dispatcher?.dispatch !== 'function')
-        throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
-      return new Member(dispatcher, { listener: this, tally: this.#tally, ttl: clientTtl })
-    } catch (error) {
-      this.#budget?.giveBack()
-      throw error
-    }
-  }
-
   #assign(): void {
-    while (this.#waiting.size > 0 && !this.#exhausted) {
+    while (this.#waiting.size > 0 && !this.#members.exhausted) {
       const next = this.#waiting.shift() as Waiting
       // Its handler hears of its end just now, and made room.
-      if (next.done || this.#tryOffer(next)) continue
+      if (next.done || this.#offer(next)) continue
       this.#waiting.unshift(next)
       break
     }
@@ -243,60 +175,42 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
 
   /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
   #serve(freed: readonly Dispatcher[] = []): void {
-    if (this.#serving) return
+    // Requests that end because the pool is destroyed make no room for others.
+    if (this.#serving || this.#emptied) return
     this.#serving = true
     try {
       this.#assign()
     } finally {
       this.#serving = false
     }
-    const { patience } = this.#picker
-    if (patience !== undefined && this.#waiting.size > 0 && !this.#exhausted) this.#waiting.wait(patience)
-    if (this.#needDrain && this.#waiting.size === 0 && !this.#exhausted) {
+    const { patience, exhausted } = this.#members
+    const queued = this.#waiting.size > 0
+    if (queued && !exhausted && patience !== undefined) this.#waiting.wait(patience)
+    if (this.#needDrain && !queued && !exhausted) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, freed)
     }
     if (this.#lifecycle.closed) this.#dismiss()
   }
 
-  belongTo(owner: DispatcherOwner): boolean {
-    return this.#lifecycle.belongTo(owner)
-  }
-
   /** No request waits any longer for members that have been busy for long. */
   #hurry(): void {
-    this.#picker.hurry?.()
+    this.#members.hurry()
     this.#serve()
   }
 
-  #fill(): void {
-    if (!this.#lifecycle.closed) this.warm(this.#options.minConnections).catch(() => {})
-  }
-
-  /** Lets one go that is idle. Who has just answered may be so before it is given the next request. */
-  release(member: Member): void {
-    if (!member.hasIdleConnection) return
-    this.#part(member)
-    closeIdle(member.dispatcher)
-    queueMicrotask(() => this.#serve())
-  }
-
-  #part(member: Member): void {
-    if (!this.#members.delete(member)) return
-    this.#idle?.delete(member)
-    this.#budget?.ending(member)
-    this.#refill?.soon()
-    this.#picker.leave(member)
-    const left = member.leave()
-    this.#leaving.set(member, left)
-    left.then(() => {
-      this.#leaving.delete(member)
-      this.#budget?.ended()
-    })
+  /** Tells queued requests whether they wait for a connection to be opened: that has a limit of its own. */
+  #checkOpening(): void {
+    const { connected, running } = this.#tally
+    this.#waiting.opening = this.#members.size > 0 && connected === 0 && running === 0
   }
 
   parts(): Iterable<Inspectable> {
-    return [...this.#members, ...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)
+    return this.#members.dispatchers
+  }
+
+  isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#members.idle
   }
 
   isSettled(): boolean {
@@ -304,15 +218,14 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   }
 
   shutDown(): void {
+    this.#members.stop()
     this.#dismiss()
   }
 
   /** Closes the members once nobody waits; they end what they have. */
   #dismiss(): void {
     if (this.#waiting.size > 0 || this.#emptied) return
-    this.#refill?.stop()
-    for (const member of [...this.#members]) this.#part(member)
-    Promise.all(this.#leaving.values()).then(() => {
+    this.#members.partAll().then(() => {
       this.#emptied = true
       this.#lifecycle.settle()
     })
@@ -320,78 +233,68 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
 
   tearDown(error: Error, done: () => void): void {
     this.#emptied = true
-    this.#refill?.stop()
     this.#waiting.stop()
-    if (this.#budget !== null) for (const member of [...this.#members]) this.#part(member)
-    const members = [...this.#members, ...this.#leaving.keys()].map((member) => member.destroy(error))
-    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) {
-      this.#exchangeOf(next).endWith(error, UNSENT)
-    }
+    const destroyed = this.#members.destroy(error)
+    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) next.endWith(error, UNSENT)
     if (this.#needDrain) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, [])
     }
-    Promise.all(members).then(done, done)
+    destroyed.then(done, done)
   }
 
-  // What members tell
+  // What members report
 
   onBusyCount(difference: number): void {
-    this.#busy += difference
+    this.#members.countBusy(difference)
+  }
+
+  onPlaceFree(): void {
+    queueMicrotask(() => this.#serve())
   }
 
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
     if (!this.#members.has(member)) return
-    this.#picker.freed(member)
-    if (this.#budget?.claims(this)) this.#part(member)
+    this.#members.freed(member)
     this.#serve(targets)
   }
 
   onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void {
-    this.#picker.opened?.(member)
+    this.#members.opened(member)
+    this.#checkOpening()
     this.#lifecycle.onConnect(origin, targets)
   }
 
   onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
-    this.#refill?.soon()
+    this.#members.refill()
+    this.#checkOpening()
     this.#lifecycle.onDisconnect(origin, targets, error)
   }
 
   /** A client that can not connect makes room for another. */
   onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
-    this.#part(member)
+    this.#members.part(member)
     this.#lifecycle.onConnectionError(origin, targets, error)
-    queueMicrotask(() => this.#serve())
+    this.onPlaceFree()
   }
 
   onMemberExpired(member: Member): void {
-    this.#part(member)
+    this.#members.part(member)
     this.#serve()
   }
 
   onMemberClosed(member: Member): void {
     if (!this.#members.has(member)) return
-    this.#part(member)
-    queueMicrotask(() => this.#serve())
+    this.#members.part(member)
+    this.onPlaceFree()
   }
 
-  /** Of more than may be idle, those that have been for longest go. */
+  onMemberStarted(): void {
+    this.#checkOpening()
+  }
+
   onMemberResting(member: Member): void {
-    if (!this.#members.has(member)) return
-    this.#picker.rested?.(member)
-    if (this.#budget !== null && !member.opened) {
-      // It holds a place and has nothing to do with it.
-      this.#part(member)
-      return queueMicrotask(() => this.#serve())
-    }
-    this.#budget?.rests(member, this)
-    const idle = this.#idle
-    const { maxIdleConnections } = this.#options
-    idle?.delete(member)
-    idle?.add(member)
-    if (idle === null || idle.size <= maxIdleConnections) return
-    for (const one of idle) if (!one.hasIdleConnection) idle.delete(one)
-    for (const one of idle) if (idle.size > maxIdleConnections) this.release(one)
+    this.#members.rested(member)
   }
 
   // What handlers ask for while they wait
@@ -403,6 +306,16 @@ export class PoolBase implements DispatcherCore, MemberListener, Carrier, Spende
   onExchangePaused(): void {}
 
   onExchangeResumed(): void {}
+
+  onForeignStarted(): void {}
+
+  onForeignEnding(request: ForeignRequest): void {
+    this.#waiting.remove(request)
+  }
+
+  onForeignEnded(): void {
+    this.#serve()
+  }
 
   onHandlerError(error: unknown): void {
     this.#lifecycle.onHandlerError(error)

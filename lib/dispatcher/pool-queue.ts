@@ -1,7 +1,11 @@
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
-import type { Waiting } from './waiting.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { ForeignRequest } from '../exchange/foreign-request.js'
+
+/** What may wait in a pool. */
+export type Waiting = Exchange | ForeignRequest
 
 /** Event-loop turns after a wait in which a member may still be freed: the process may have been held up. */
 const TURNS = 10
@@ -12,6 +16,9 @@ export class PoolQueue implements AlarmListener {
   readonly #tally: Tally
   readonly #onWaitOver: () => void
   #alarm: Alarm | null = null
+  /** A request with limits of its own has waited here. */
+  #limited = false
+  #opening = false
 
   /** @param onWaitOver called when a wait begun by {@link wait} is over */
   constructor(tally: Tally, onWaitOver: () => void) {
@@ -26,7 +33,18 @@ export class PoolQueue implements AlarmListener {
   push(request: Waiting): void {
     this.#requests.push(request)
     this.#tally.add('queued', 1)
+    if (request.deadlines !== null) {
+      this.#limited = true
+      request.deadlines.connecting(this.#opening)
+    }
     request.queued()
+  }
+
+  /** Whether requests wait for connections to be opened, and for nothing else. */
+  set opening(opening: boolean) {
+    if (opening === this.#opening) return
+    this.#opening = opening
+    if (this.#limited) for (const { deadlines } of this.#requests) deadlines?.connecting(opening)
   }
 
   shift(): Waiting | null {

@@ -1,10 +1,12 @@
 import { PeakEwma } from '../balance/peak-ewma.js'
 import { positive } from '../balance/settings.js'
-import type { UpstreamPicker } from '../balance/strategy.js'
+import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { LeastRequests, type Random } from '../balance/two-choices.js'
+import { WeightedTurns } from '../balance/weighted.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
+import type { Upstream } from './upstream.js'
 
 /** Options of {@link leastRequests}. Ours. */
 export interface LeastRequestsOptions {
@@ -48,4 +50,23 @@ function randomOf({ random }: LeastRequestsOptions): Random {
   if (random === undefined || random === null) return Math.random
   if (typeof random !== 'function') throw invalidOption('random', 'a function', random)
   return random
+}
+
+/** What the option `strategy` of a BalancedPool stands for. */
+export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
+  if (strategy === undefined || strategy === null || strategy === 'round-robin') return new WeightedTurns<Upstream>()
+  if (strategy === 'least-requests') return leastRequests() as UpstreamPicker<Upstream>
+  if (strategy === 'peak-ewma') return peakEwma() as UpstreamPicker<Upstream>
+  const picker = strategy as UpstreamPicker<Upstream>
+  const { pick, add, remove } = picker
+  if ([pick, add, remove].every((method) => typeof method === 'function')) return picker
+  throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
+}
+
+/** What the options `outlierDetection` and `healthCheck` of a BalancedPool stand for. */
+export function watcherOf(option: Record<string, unknown>): UpstreamWatcher<Upstream>[] {
+  const [name, value] = Object.entries(option)[0] as [string, UpstreamWatcher<Upstream> | null | undefined]
+  if (value === undefined || value === null) return []
+  if (typeof value.watch === 'function') return [value]
+  throw invalidOption(name, name === 'healthCheck' ? 'a HealthCheck' : 'an OutlierDetection', value)
 }

@@ -3,12 +3,13 @@ import type { Weighted } from '../balance/weighted.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import type { Dispatcher } from './dispatcher.js'
+import type { Part } from './part.js'
 
 /** Less than this part of its weight nobody starts with. */
 const FIRST = 0.1
 
 interface UpstreamStart {
-  pool: Dispatcher
+  part: Part
   openProbe: () => Dispatcher
   health: number
   share: number
@@ -36,18 +37,22 @@ export class Upstream implements Weighted, Listed {
   listed = false
   readonly url: URL
   readonly origin: string
-  readonly pool: Dispatcher
+  readonly part: Part
   /** Makes a dispatcher of one connection to the same origin, for health checks. */
   readonly openProbe: () => Dispatcher
 
   constructor(url: URL, start: UpstreamStart) {
     this.url = url
     this.origin = url.origin
-    this.pool = start.pool
+    this.part = start.part
     this.openProbe = start.openProbe
     this.health = start.health
     this.share = start.share
     this.slowStart = start.slowStart
+  }
+
+  get pool(): Dispatcher {
+    return this.part.dispatcher
   }
 
   get weight(): number {

@@ -1,7 +1,6 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
-import type { Exchange } from './exchange.js'
 
 /** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. Ours. */
 export interface Timeouts {
@@ -84,17 +83,26 @@ export function totalTimeout(total: number): Error {
   return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
 }
 
-/** Ends an exchange whose time is over. */
+/** What {@link Deadlines} end. */
+export interface Limited {
+  readonly done: boolean
+  /** It was handed to a connection. */
+  readonly sent: boolean
+  /** Ends it because a limit passed. */
+  expire(error: Error): void
+}
+
+/** Ends a request whose time is over. */
 export class Deadlines implements AlarmListener {
-  readonly #exchange: Exchange
+  readonly #request: Limited
   readonly #limits: Limits
   readonly #queue = new Alarm(this)
   readonly #connect = new Alarm(this)
   readonly #total = new Alarm(this)
   #opening = false
 
-  constructor(exchange: Exchange, limits: Limits) {
-    this.#exchange = exchange
+  constructor(request: Limited, limits: Limits) {
+    this.#request = request
     this.#limits = limits
     if (limits.queue > 0) this.#queue.set(limits.queue)
     if (limits.total > 0) this.#total.set(limits.total)
@@ -127,8 +135,8 @@ export class Deadlines implements AlarmListener {
   onAlarm(alarm: Alarm): void {
     // What came while the event loop was busy is read in the poll phase, before the check phase.
     setImmediate(() => {
-      if (this.#exchange.done || (alarm !== this.#total && this.#exchange.sent)) return
-      this.#exchange.expire(this.#error(alarm))
+      if (this.#request.done || (alarm !== this.#total && this.#request.sent)) return
+      this.#request.expire(this.#error(alarm))
     })
   }
 

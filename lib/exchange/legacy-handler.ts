@@ -10,10 +10,8 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
   if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
   const modern = handler as DispatchHandler
   const legacy = handler as LegacyDispatchHandler
-  // The elder handler of Node 24's built-in fetch has onRequestUpgrade too.
-  const isElder = typeof legacy.onError === 'function' && typeof modern.onResponseError !== 'function'
   const isModern =
-    !isElder &&
+    !isLegacy(handler) &&
     (typeof modern.onRequestStart === 'function' ||
       typeof modern.onResponseStart === 'function' ||
       typeof modern.onRequestUpgrade === 'function' ||
@@ -24,6 +22,12 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
     requireFunction(isModern ? modern.onRequestUpgrade : legacy.onUpgrade, name)
   }
   return isModern ? modern : new LegacyAdapter(legacy)
+}
+
+/** Whether a handler has the older callbacks. Node 24's built-in fetch has one that has onRequestUpgrade too. */
+export function isLegacy(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {
+  const { onError } = (handler ?? {}) as LegacyDispatchHandler
+  return typeof onError === 'function' && typeof (handler as DispatchHandler).onResponseError !== 'function'
 }
 
 function requireFunction(value: unknown, name: string): void {

@@ -1,0 +1,276 @@
+import type { Picker } from '../balance/picker.js'
+import { queueMicrotask } from '../base/clock.js'
+import type { Tally } from '../base/tally.js'
+import { invalidOption } from '../errors.js'
+import { Client } from './client.js'
+import { type DocumentedClientOptions, whole } from './client-options.js'
+import type { ConnectionBudget, Spender } from './connection-budget.js'
+import { closeIdle } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
+import { Member, type MemberListener } from './member.js'
+import type { ResolvedPoolOptions } from './pool-options.js'
+import type { Waiting } from './pool-queue.js'
+import { Refill } from './refill.js'
+
+export interface MembersParts {
+  url: URL
+  options: ResolvedPoolOptions
+  /** Most requests that a client takes at once. */
+  pipelining: number
+  picker: Picker<Member>
+  tally: Tally
+  /** The pool. */
+  owner: MembersOwner
+}
+
+export interface MembersOwner extends MemberListener, Spender {
+  /** Another member may join. */
+  onPlaceFree(): void
+}
+
+/** The dispatchers of a pool: which there are, which is next, when one joins and leaves. */
+export class Members {
+  readonly #url: URL
+  readonly #options: ResolvedPoolOptions
+  readonly #pipelining: number
+  readonly #picker: Picker<Member>
+  readonly #tally: Tally
+  readonly #owner: MembersOwner
+  readonly #all = new Map<Dispatcher, Member>()
+  /** Members that left and have requests to end. */
+  readonly #leaving = new Map<Member, Promise<void>>()
+  /** Those that rested and may still, the longest first; null when nobody asks. */
+  readonly #idle: Set<Member> | null
+  readonly #refill: Refill | null
+  #budget: ConnectionBudget | null = null
+  /** `connections`, or the places there are while the budget has no more. */
+  #most: number
+  /** Members, each as often as the factory returned it. */
+  #places = 0
+  #busy = 0
+  #stopped = false
+
+  constructor({ url, options, pipelining, picker, tally, owner }: MembersParts) {
+    this.#url = url
+    this.#options = options
+    this.#pipelining = pipelining
+    this.#picker = picker
+    this.#tally = tally
+    this.#owner = owner
+    this.#most = options.connections
+    this.#idle = options.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
+    this.#refill = options.minConnections === 0 ? null : new Refill(() => this.#fill())
+  }
+
+  /** Those that joined and did not leave. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Most places at present. */
+  get most(): number {
+    return this.#most
+  }
+
+  get #full(): boolean {
+    return this.#places >= this.#most
+  }
+
+  /** All that may be here are here, and none has room. */
+  get exhausted(): boolean {
+    return this.#full && this.#busy >= this.#all.size
+  }
+
+  get idle(): boolean {
+    for (const member of this.#all.values()) if (!member.idle) return false
+    return true
+  }
+
+  /** All dispatchers, those that leave included. */
+  get dispatchers(): Dispatcher[] {
+    return [...this.#all.keys(), ...[...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)]
+  }
+
+  has(member: Member): boolean {
+    return this.#all.get(member.dispatcher) === member
+  }
+
+  /** Opens no connection without asking it, from now on. */
+  limitBy(budget: ConnectionBudget): void {
+    this.#budget = budget
+  }
+
+  /** The budget has places again. */
+  granted(): void {
+    this.#most = this.#options.connections
+  }
+
+  /**
+   * Gives a request to whoever is next; false when it has to wait.
+   * @param queued requests in the queue, this one included; 0 for one that is not queued
+   */
+  offer(waiting: Waiting, queued: number): boolean {
+    const member = this.#pick(queued) ?? (this.#full ? null : this.#join()) ?? this.#pick(queued)
+    if (member === null) return false
+    member.reserve()
+    this.#picker.used(member)
+    try {
+      member.give(waiting)
+    } finally {
+      if (!member.busy && this.has(member)) this.#picker.freed(member)
+    }
+    return true
+  }
+
+  #pick(queued: number): Member | null {
+    for (;;) {
+      const member = this.#picker.pick(this.#full, queued)
+      if (member === null || !member.closed) return member
+      this.part(member)
+    }
+  }
+
+  /** Null when the budget has no more. */
+  #join(): Member | null {
+    if (this.#budget !== null && !this.#budget.take(this.#owner)) {
+      this.#most = this.#places
+      return null
+    }
+    const member = this.#make()
+    this.#places++
+    if (this.has(member)) {
+      // The factory returned the same dispatcher once more, and means it to have this request too.
+      member.places++
+      this.#budget?.giveBack()
+      return member
+    }
+    if (this.#refill !== null && this.size === 0) queueMicrotask(() => this.#fill())
+    const turns = this.#picker.rested !== undefined && this.#pipelining > 1
+    if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
+    this.#all.set(member.dispatcher, member)
+    this.#picker.join(member)
+    return member
+  }
+
+  #make(): Member {
+    const { factory, client, clientTtl } = this.#options
+    try {
+      const direct = factory === null
+      const dispatcher = direct ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
+      if (typeof dispatcher?.dispatch !== 'function')
+        throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+      const parts = { listener: this.#owner, tally: this.#tally, ttl: clientTtl, url: this.#url, direct }
+      return this.#all.get(dispatcher) ?? new Member(dispatcher, parts)
+    } catch (error) {
+      this.#budget?.giveBack()
+      throw error
+    }
+  }
+
+  /** Opens connections until there are `count`, or as many as may be. Rejects when all fail. */
+  async warm(count: number): Promise<void> {
+    const wanted = Math.min(whole('count', count, 0), this.#options.connections)
+    const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
+    while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
+    const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
+    const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+    if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
+  }
+
+  #fill(): void {
+    if (!this.#stopped) this.warm(this.#options.minConnections).catch(() => {})
+  }
+
+  /** A connection was lost. */
+  refill(): void {
+    this.#refill?.soon()
+  }
+
+  /** Opens none that is not asked for, from now on. */
+  stop(): void {
+    this.#stopped = true
+    this.#refill?.stop()
+  }
+
+  /** Has one leave if its connection is idle. One that has just answered may be so before its next request. */
+  release(member: Member): void {
+    if (!member.hasIdleConnection) return
+    this.part(member)
+    closeIdle(member.dispatcher)
+    this.#owner.onPlaceFree()
+  }
+
+  closeIdle(): void {
+    for (const member of [...this.#all.values()]) this.release(member)
+  }
+
+  part(member: Member): void {
+    if (!this.has(member)) return
+    this.#all.delete(member.dispatcher)
+    this.#places -= member.places
+    this.#idle?.delete(member)
+    this.#budget?.ending(member)
+    this.#refill?.soon()
+    this.#picker.leave(member)
+    const left = member.leave()
+    this.#leaving.set(member, left)
+    left.then(() => {
+      this.#leaving.delete(member)
+      this.#budget?.ended()
+    })
+  }
+
+  /** Has all leave, and waits for their end. */
+  async partAll(): Promise<void> {
+    for (const member of [...this.#all.values()]) this.part(member)
+    await Promise.all(this.#leaving.values())
+  }
+
+  async destroy(error: Error): Promise<void> {
+    this.stop()
+    if (this.#budget !== null) for (const member of [...this.#all.values()]) this.part(member)
+    await Promise.all([...this.#all.values(), ...this.#leaving.keys()].map((member) => member.destroy(error)))
+  }
+
+  countBusy(difference: number): void {
+    this.#busy += difference
+  }
+
+  freed(member: Member): void {
+    this.#picker.freed(member)
+    if (this.#budget?.claims(this.#owner)) this.part(member)
+  }
+
+  opened(member: Member): void {
+    this.#picker.opened?.(member)
+  }
+
+  /** It has nothing to do. Of more than may be idle, those that have been for longest are released. */
+  rested(member: Member): void {
+    if (!this.has(member)) return
+    this.#picker.rested?.(member)
+    if (member.client === null) return
+    if (this.#budget !== null && !member.opened) {
+      // It holds a place and has nothing to do with it.
+      this.part(member)
+      return this.#owner.onPlaceFree()
+    }
+    this.#budget?.rests(member, this.#owner)
+    const idle = this.#idle
+    const { maxIdleConnections } = this.#options
+    idle?.delete(member)
+    idle?.add(member)
+    if (idle === null || idle.size <= maxIdleConnections) return
+    for (const one of idle) if (!one.hasIdleConnection) idle.delete(one)
+    for (const one of idle) if (idle.size > maxIdleConnections) this.release(one)
+  }
+
+  /** ms until queued requests need not wait longer for those that are due; undefined when they never wait. */
+  get patience(): number | undefined {
+    return this.#picker.patience
+  }
+
+  hurry(): void {
+    this.#picker.hurry?.()
+  }
+}

@@ -1,0 +1,144 @@
+import { setImmediate } from '../base/clock.js'
+import { reportUncaught } from '../base/gate.js'
+import { Queue } from '../base/queue.js'
+import type { Tally } from '../base/tally.js'
+import { blameCaller } from '../errors/faults.js'
+import { markCallerOwned, UNSENT } from '../errors.js'
+import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
+import { endQuietly } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
+
+export interface OutstandingListener {
+  /** The last request has ended. */
+  onNoneOutstanding(): void
+  onStarted?(): void
+  onHandlerError(error: unknown): void
+}
+
+/**
+ * The requests that a dispatcher was given and that have not ended, whoever made it and whatever it waits for. It is
+ * closed when there are none, and fails none when it is destroyed: that is seen to here.
+ */
+export class Outstanding implements ForeignHolder {
+  readonly #dispatcher: Dispatcher
+  readonly #listener: OutstandingListener
+  /** Null for a dispatcher that counts by itself. */
+  readonly #tally: Tally | null
+  readonly #requests = new Queue<ForeignRequest>()
+  #started = 0
+  #connected = 0
+  #free = 0
+  #onNone: (() => void) | null = null
+
+  constructor(dispatcher: Dispatcher, listener: OutstandingListener, tally: Tally | null) {
+    this.#dispatcher = dispatcher
+    this.#listener = listener
+    this.#tally = tally
+  }
+
+  get size(): number {
+    return this.#requests.size
+  }
+
+  /**
+   * Hands a request over. Returns what the dispatcher returned, or true when it threw: then the request has failed, and
+   * its handler knows.
+   */
+  send(request: ForeignRequest): unknown {
+    request.holder = this
+    this.#requests.push(request)
+    this.#tally?.add('pending', 1)
+    request.deadlines?.connecting(this.#tally !== null && this.#connected === 0)
+    try {
+      const answer = request.dispatchTo(this.#dispatcher)
+      if (isThenable(answer)) answer.then(undefined, (error) => this.#refuse(request, error))
+      request.notifyQueued()
+      return answer
+    } catch (error) {
+      this.#refuse(request, error)
+      return true
+    }
+  }
+
+  /** Of a dispatcher that does not count by itself. */
+  countConnection(difference: 1 | -1): void {
+    if (this.#tally === null || this.#connected + difference < 0) return
+    this.#connected += difference
+    this.#tally.add('connected', difference)
+    this.#countFree()
+    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.connecting(this.#connected === 0)
+  }
+
+  /** Closes the dispatcher once nothing is outstanding. Never rejects. */
+  async close(): Promise<void> {
+    if (this.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onNone = resolve
+      })
+    }
+    await endQuietly(() => this.#dispatcher.close?.())
+    this.#disconnect()
+  }
+
+  /** Destroys the dispatcher, and fails what it leaves unsettled. Never rejects. */
+  async destroy(error: Error): Promise<void> {
+    const { destroy, close } = this.#dispatcher
+    const fail = () => {
+      for (const request of [...this.#requests]) request.endWith(error, { phase: request.phase })
+    }
+    // Not later: the end of a dispatcher may wait for whatever it likes.
+    setImmediate(fail)
+    await endQuietly(() => (destroy === undefined ? close?.call(this.#dispatcher) : this.#dispatcher.destroy(error)))
+    fail()
+    this.#disconnect()
+  }
+
+  // What its requests report
+
+  onForeignStarted(): void {
+    this.#started++
+    this.#tally?.add('pending', -1)
+    this.#tally?.add('running', 1)
+    this.#countFree()
+    this.#listener.onStarted?.()
+  }
+
+  onForeignEnding(request: ForeignRequest): void {
+    this.#requests.remove(request)
+    if (request.sent) this.#started--
+    this.#tally?.add(request.sent ? 'running' : 'pending', -1)
+    this.#countFree()
+  }
+
+  onForeignEnded(): void {
+    if (this.size > 0) return
+    this.#onNone?.()
+    this.#onNone = null
+    this.#listener.onNoneOutstanding()
+  }
+
+  onHandlerError(error: unknown): void {
+    this.#listener.onHandlerError(error)
+  }
+
+  #refuse(request: ForeignRequest, error: unknown): void {
+    // What an interceptor or another library throws says nothing of the server.
+    blameCaller(error)
+    if (request.done) reportUncaught(error)
+    else request.fail(markCallerOwned(error) as Error, UNSENT)
+  }
+
+  #disconnect(): void {
+    while (this.#connected > 0) this.countConnection(-1)
+  }
+
+  #countFree(): void {
+    const free = Math.max(0, this.#connected - this.#started)
+    if (free !== this.#free) this.#tally?.add('free', free - this.#free)
+    this.#free = free
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}

@@ -1,0 +1,49 @@
+import type { Timings } from '../errors/timings.js'
+import type { ForeignRequest } from './foreign-request.js'
+import type { DispatchController } from './handler.js'
+
+/** What the handler has of a request, whichever controllers the dispatcher has for it. */
+export class ForeignController implements DispatchController {
+  readonly #request: ForeignRequest
+
+  constructor(request: ForeignRequest) {
+    this.#request = request
+  }
+
+  get aborted(): boolean {
+    const { reason, inner } = this.#request
+    return inner?.aborted === true || (reason !== undefined && reason !== null)
+  }
+
+  get paused(): boolean {
+    return this.#request.paused
+  }
+
+  get reason(): Error | null {
+    return (this.#request.reason ?? null) as Error | null
+  }
+
+  get timings(): Timings | null {
+    return this.#request.inner?.timings ?? null
+  }
+
+  get rawHeaders(): string[] | null {
+    return this.#request.inner?.rawHeaders ?? null
+  }
+
+  get rawTrailers(): string[] | null {
+    return this.#request.inner?.rawTrailers ?? null
+  }
+
+  abort(reason?: Error): void {
+    this.#request.abort(reason)
+  }
+
+  pause(): void {
+    this.#request.pause(true)
+  }
+
+  resume(): void {
+    this.#request.pause(false)
+  }
+}

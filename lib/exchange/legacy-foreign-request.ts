@@ -1,0 +1,77 @@
+import type { Duplex } from 'node:stream'
+import { type ForeignDefaults, ForeignRequest } from './foreign-request.js'
+import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
+import { isLegacy } from './legacy-handler.js'
+import type { DispatchInput } from './request.js'
+
+/**
+ * Of a handler with the older callbacks, which a dispatcher or an interceptor may call as they are.
+ * @throws {InvalidArgumentError} the handler or a limit is not what is documented
+ */
+export function foreignRequest(
+  options: DispatchInput,
+  handler: DispatchHandler | LegacyDispatchHandler,
+  defaults: ForeignDefaults,
+): ForeignRequest {
+  if (isLegacy(handler)) return new LegacyForeignRequest(options, handler, defaults)
+  return new ForeignRequest(options, handler, defaults)
+}
+
+class LegacyForeignRequest extends ForeignRequest implements LegacyDispatchHandler {
+  readonly #legacy: LegacyDispatchHandler
+
+  constructor(options: DispatchInput, handler: LegacyDispatchHandler, defaults: ForeignDefaults) {
+    super(options, handler, defaults)
+    this.#legacy = handler
+  }
+
+  onConnect(abort: (reason?: Error) => void, context?: unknown): void {
+    this.onRequestStart(controllerOf(abort), context)
+  }
+
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusText: string): boolean | void {
+    if (this.done) return
+    this.begin(statusCode < 200 ? 'headers' : 'body')
+    return this.#guard(() => this.#legacy.onHeaders?.(statusCode, headers, resume, statusText))
+  }
+
+  onData(chunk: Buffer): boolean | void {
+    if (!this.done) return this.#guard(() => this.#legacy.onData?.(chunk))
+  }
+
+  onUpgrade(statusCode: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
+    this.finish(
+      () => this.#legacy.onUpgrade?.(statusCode, headers, socket),
+      () => socket.destroy(),
+    )
+  }
+
+  onComplete(trailers: string[] | Buffer[] | null): void {
+    this.finish(() => this.#legacy.onComplete?.(trailers))
+  }
+
+  onError(error: Error): void {
+    this.finishWith(error)
+  }
+
+  #guard(callback: () => boolean | void): boolean | void {
+    try {
+      return callback()
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+}
+
+function controllerOf(abort: (reason?: Error) => void): DispatchController {
+  return {
+    aborted: false,
+    paused: false,
+    reason: null,
+    rawHeaders: null,
+    rawTrailers: null,
+    abort,
+    pause() {},
+    resume() {},
+  }
+}
