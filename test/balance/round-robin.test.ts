@@ -1,0 +1,239 @@
+import t from 'tap'
+import { Heap } from '../../lib/balance/heap.js'
+import { RoundRobin } from '../../lib/balance/round-robin.js'
+import fc from '../property.js'
+
+class Member {
+  previous: Member | null = null
+  next: Member | null = null
+  queue: unknown = null
+  index = -1
+  loaded = false
+  served = 0
+  order = 0
+  since = 0
+  late = false
+  given = 0
+  running = 0
+  capacity: number
+  constructor(capacity = 1) {
+    this.capacity = capacity
+  }
+  get busy(): boolean {
+    return this.running >= this.capacity
+  }
+  get idle(): boolean {
+    return this.running === 0
+  }
+}
+
+/** A picker with members, at a time that the test sets. */
+function scene(count: number, capacity = 1) {
+  const time = { now: 0 }
+  const turns = new RoundRobin<Member>(true, () => time.now)
+  const members = Array.from({ length: count }, () => new Member(capacity))
+  for (const member of members) turns.join(member)
+  const give = (queued = 0) => {
+    const member = turns.pick(true, queued)
+    if (member === null) return null
+    member.running++
+    member.given++
+    turns.used(member)
+    return member
+  }
+  const end = (member: Member) => {
+    const wasBusy = member.busy
+    member.running--
+    if (wasBusy) turns.freed(member)
+    else if (member.idle) turns.rested(member)
+  }
+  return { time, turns, members, give, end, given: () => members.map(({ given }) => given) }
+}
+
+t.test('requests one by one go to each member in strict turn', async (t) => {
+  const { give, end, members, given } = scene(10)
+  const order: number[] = []
+  for (let i = 0; i < 100; i++) {
+    const member = give() as Member
+    order.push(members.indexOf(member))
+    end(member)
+  }
+  t.strictSame(given(), new Array(10).fill(10))
+  t.strictSame(
+    order.slice(0, 20),
+    [...new Array(20).keys()].map((index) => index % 10),
+  )
+})
+
+t.test('queued requests are shared exactly evenly, in whichever order members are freed', async () => {
+  await fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 8 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.infiniteStream(fc.nat()),
+      (count, rounds, stream) => {
+        const { give, end, members, given } = scene(count)
+        let queued = count * rounds
+        const serve = () => {
+          while (queued > 0 && give(queued) !== null) queued--
+        }
+        // As a pool does: the first ones find members idle.
+        for (let i = 0; i < count; i++, queued--) give(0)
+        while (queued > 0) {
+          const running = members.filter(({ running }) => running > 0)
+          if (running.length === 0) return false
+          end(running[(stream.next().value as number) % running.length] as Member)
+          serve()
+        }
+        return given().every((number) => number === rounds)
+      },
+    ),
+  )
+})
+
+t.test('a request that is not queued goes to an idle member, whoever is due', async (t) => {
+  const { give, end, given } = scene(2)
+  give()
+  for (let i = 0; i < 20; i++) end(give() as Member)
+  t.strictSame(given(), [1, 20])
+})
+
+t.test('queued requests wait for a member that is due, unless it is busy for long', async (t) => {
+  const { give, end, time, turns, given } = scene(2)
+  give()
+  const second = give() as Member
+  end(second)
+  end(give(0) as Member)
+  t.equal(turns.pick(true, 1), null, 'the other one is due')
+  t.equal(turns.patience, 100)
+  time.now = 99
+  turns.hurry()
+  t.equal(turns.pick(true, 1), null)
+  time.now = 100
+  t.equal(turns.patience, 0)
+  turns.hurry()
+  t.equal(turns.patience, Number.POSITIVE_INFINITY)
+  for (let i = 0; i < 5; i++) end(give(1) as Member)
+  t.strictSame(given(), [1, 7], 'it is waited for no longer')
+})
+
+t.test('the time of a member counts from when it is connected', async (t) => {
+  const { give, end, time, turns, members } = scene(2)
+  give()
+  end(give() as Member)
+  end(give() as Member)
+  time.now = 90
+  turns.opened(members[0] as Member)
+  turns.opened(members[1] as Member)
+  time.now = 150
+  turns.hurry()
+  t.equal(turns.pick(true, 1), null)
+  t.equal(turns.patience, 40)
+})
+
+t.test('a member that was busy for long takes what it missed, within bounds', async (t) => {
+  for (const [missed, inRow] of [
+    [5, 5],
+    [1000, 32],
+  ] as const) {
+    const { give, end, members } = scene(2)
+    const long = give() as Member
+    for (let i = 0; i < missed + 1; i++) end(give() as Member)
+    end(long)
+    let row = 0
+    for (let member = give() as Member; member === long; member = give() as Member) {
+      row++
+      end(member)
+    }
+    t.ok(Math.abs(row - inRow) <= 1, `${row} after ${missed}`)
+    t.equal(members[0], long)
+  }
+})
+
+t.test('a member with room is not picked while another is idle', async (t) => {
+  const { give, end, members } = scene(3, 4)
+  const first = give() as Member
+  for (let i = 0; i < 20; i++) {
+    const member = give() as Member
+    t.not(member, first)
+    end(member)
+  }
+  for (let i = 0; i < 11; i++) give()
+  t.strictSame(
+    members.map(({ running }) => running),
+    [4, 4, 4],
+  )
+  t.equal(give(), null)
+})
+
+t.test('members come and go', async () => {
+  const step = fc.record({
+    what: fc.constantFrom('give', 'give', 'end', 'join', 'leave', 'wait', 'queue'),
+    whom: fc.nat(5),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
+      const { give, end, time, turns } = scene(0)
+      const all = Array.from({ length: 6 }, () => new Member(capacity))
+      const there = new Set<Member>()
+      for (const { what, whom } of steps) {
+        const one = all[whom] as Member
+        if (what === 'join' && !there.has(one)) {
+          turns.join(one)
+          there.add(one)
+        } else if (what === 'leave' && there.delete(one)) {
+          turns.leave(one)
+          all[whom] = new Member(capacity)
+        } else if (what === 'end' && there.has(one) && one.running > 0) end(one)
+        else if (what === 'wait') {
+          time.now += 60
+          turns.hurry()
+        } else if (what === 'give' || what === 'queue') {
+          const room = [...there].filter((member) => !member.busy)
+          const idle = room.filter((member) => member.idle)
+          const member = give(what === 'queue' ? 1 + whom : 0)
+          if (member === null) {
+            if (what === 'give' && room.length > 0) return false
+            continue
+          }
+          if (!there.has(member) || !room.includes(member)) return false
+          if (idle.length > 0 && !idle.includes(member)) return false
+        }
+      }
+      // Whoever waits is served in the end.
+      time.now += 1000
+      turns.hurry()
+      const room = [...there].some((member) => !member.busy)
+      return (turns.pick(true, 1) !== null) === room
+    }),
+  )
+})
+
+t.test('a heap returns its elements in order, whatever is placed, moved and removed', async () => {
+  const step = fc.record({ what: fc.constantFrom('place', 'remove', 'move'), whom: fc.nat(20), key: fc.nat(50) })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const heap = new Heap<{ index: number; key: number }>((a, b) => a.key < b.key)
+      const nodes = Array.from({ length: 21 }, (_, key) => ({ index: -1, key }))
+      const inside = new Set<(typeof nodes)[number]>()
+      for (const { what, whom, key } of steps) {
+        const node = nodes[whom] as (typeof nodes)[number]
+        if (what === 'remove') {
+          heap.remove(node)
+          inside.delete(node)
+        } else if (what === 'place' || inside.has(node)) {
+          node.key = key
+          heap.place(node)
+          inside.add(node)
+        }
+        if (heap.size !== inside.size || [...heap].length !== inside.size) return false
+      }
+      const order: number[] = []
+      for (let { first } = heap; first !== null; first = heap.first) {
+        order.push(first.key)
+        heap.remove(first)
+      }
+      return order.every((key, index) => index === 0 || (order[index - 1] as number) <= key)
+    }),
+  )
+})

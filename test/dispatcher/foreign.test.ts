@@ -1,0 +1,232 @@
+import { EventEmitter, once } from 'node:events'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { Agent, BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
+import { onRequests, rawOrigin, response } from '../servers/origin.js'
+
+type Factory = (origin: URL, options: object) => Dispatcher
+type Dispatch = Dispatcher['dispatch']
+
+const get = { path: '/', method: 'GET' } as const
+
+/** A dispatcher of another library, as far as a pool can tell: it hides what it is, and says what `answer` makes of it. */
+function stub(
+  inner: Client,
+  { answer, emits }: { answer(room: boolean): unknown; emits: readonly string[] },
+): Dispatcher {
+  const shown = Object.assign(emits.length === 0 ? {} : new EventEmitter(), {
+    dispatch: (...of: Parameters<Dispatch>) => answer(inner.dispatch(...of)),
+    close: () => inner.close(),
+    destroy: (error?: Error | null) => inner.destroy(error),
+  })
+  for (const name of emits)
+    inner.on(name as 'drain', (...values) => void (shown as unknown as EventEmitter).emit(name, ...values))
+  return shown as unknown as Dispatcher
+}
+
+const EVENTS = ['drain', 'connect', 'disconnect', 'connectionError']
+
+/** An interceptor that waits before it dispatches, as one that fetches a token. */
+const waits = (dispatch: Dispatch) => (options: Parameters<Dispatch>[0], handler: Parameters<Dispatch>[1]) => {
+  setTimeout(() => dispatch(options, handler), 5)
+  return true
+}
+
+const kinds: Record<string, () => Factory> = {
+  'a Client': () => (origin, options) => new Client(origin, options),
+  'a composed Client': () => (origin, options) => new Client(origin, options).compose((dispatch) => dispatch),
+  'a Client under an interceptor that waits': () => (origin, options) => new Client(origin, options).compose(waits),
+  'an interceptor that returns nothing': () => (origin, options) =>
+    new Client(origin, options).compose((dispatch) => (given, handler) => void dispatch(given, handler) as never),
+  'an asynchronous interceptor': () => (origin, options) =>
+    new Client(origin, options).compose(
+      (dispatch) => (async (...of: Parameters<Dispatch>) => dispatch(...of)) as unknown as Dispatch,
+    ),
+  'a subclass that dispatches in its own way': () => (origin, options) => {
+    class Api extends Client {
+      override dispatch(...of: Parameters<Client['dispatch']>): boolean {
+        return super.dispatch(...of)
+      }
+    }
+    return new Api(origin, options)
+  },
+  'one Client for all': () => {
+    let one: Client | null = null
+    return (origin, options) => {
+      one ??= new Client(origin, options)
+      return one
+    }
+  },
+  'an emitter': () => (origin, options) => stub(new Client(origin, options), { answer: (room) => room, emits: EVENTS }),
+  'an emitter without drain': () => (origin, options) =>
+    stub(new Client(origin, options), { answer: (room) => room, emits: ['connect', 'disconnect'] }),
+  'an emitter that is always busy': () => (origin, options) =>
+    stub(new Client(origin, options), { answer: () => false, emits: ['drain'] }),
+  'no emitter, which returns nothing': () => (origin, options) =>
+    stub(new Client(origin, options), { answer: () => undefined, emits: [] }),
+  'a Pool': () => (origin, options) => new Pool(origin, { ...options, connections: 1 }),
+}
+if (Number(process.versions.node.split('.')[0]) >= 24) {
+  const undici = await import('undici')
+  kinds["undici's Client"] = () => (origin) => new undici.Client(origin) as unknown as Dispatcher
+}
+
+interface Subject {
+  dispatcher: Dispatcher & { readonly stats: object }
+  origin: string
+}
+
+const one = { connections: 1, connect: undefined as never }
+
+/** Whatever makes dispatchers by a factory, and has one connection. */
+const subjects: Record<string, (origin: string, factory: Factory, options: object) => Dispatcher> = {
+  Pool: (origin, factory, options) => new Pool(origin, { ...one, ...options, factory }),
+  RoundRobinPool: (origin, factory, options) => new RoundRobinPool(origin, { ...one, ...options, factory }),
+  'BalancedPool of pools': (origin, factory, options) =>
+    new BalancedPool(origin, { ...options, factory: (url, own) => new Pool(url, { ...one, ...own, factory }) }),
+  BalancedPool: (origin, factory, options) => new BalancedPool(origin, { ...options, factory }),
+  'Agent of pools': (_origin, factory, options) =>
+    new Agent({ ...options, factory: (url, own) => new Pool(url, { ...one, ...own, factory }) }),
+  Agent: (_origin, factory, options) => new Agent({ ...options, factory: factory as never }),
+}
+
+/** Answers when the test says so. */
+async function patientOrigin() {
+  const held: (() => void)[] = []
+  const origin = await rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))
+  const served = async (count: number) => {
+    while (held.length < count) await new Promise(setImmediate)
+  }
+  return Object.assign(origin, { held, served })
+}
+
+/** Of all dispatchers with one origin. */
+function countsOf({ dispatcher, origin }: Subject) {
+  const stats = dispatcher.stats as Record<string, unknown>
+  return (stats[origin] ?? stats) as Record<string, number>
+}
+
+function nothingLeft(
+  t: { strictSame(found: unknown, wanted: unknown, message: string): unknown },
+  subject: Subject,
+): void {
+  const { pending = 0, queued = 0, running = 0 } = countsOf(subject)
+  t.strictSame({ pending, queued, running }, { pending: 0, queued: 0, running: 0 }, 'nothing is counted any more')
+}
+
+/** Handed to it without a wrapper: it watches the bodies of requests itself. */
+const plain = ['a Client', 'one Client for all', 'a Pool']
+
+const outcome = (answer: Promise<{ body: { text(): Promise<string> } }>) =>
+  answer.then(({ body }) => body.text()).catch((error) => error.code ?? error.name)
+
+type Origin = Awaited<ReturnType<typeof patientOrigin>>
+
+async function begin(make: (typeof subjects)[string], kind: () => Factory, options: object = {}) {
+  const origin = await patientOrigin()
+  const dispatcher = make(origin.url, kind(), options) as Subject['dispatcher']
+  const ask = (more: object = {}) => outcome(dispatcher.request({ ...get, origin: origin.url, ...more }))
+  return { origin, dispatcher, ask, subject: { dispatcher, origin: origin.url } }
+}
+
+/** Answers all that is asked, until `all` have their outcome. */
+async function answering<T>(origin: Origin, all: Promise<T>): Promise<T> {
+  const serve = setInterval(() => origin.held.shift()?.(), 1)
+  const result = await all
+  clearInterval(serve)
+  return result
+}
+
+for (const [subjectName, make] of Object.entries(subjects)) {
+  for (const [kindName, kind] of Object.entries(kinds)) {
+    const name = `${subjectName}, ${kindName}`
+
+    t.test(`abort, limits and a failing body end a request that waits: ${name}`, async (t) => {
+      const { origin, dispatcher, ask, subject } = await begin(make, kind)
+      const first = ask()
+      await origin.served(1)
+      const abort = new AbortController()
+      const isPlain = ['BalancedPool', 'Agent'].includes(subjectName) && plain.includes(kindName)
+      const source = new Readable({ read() {} })
+      if (isPlain) source.on('error', () => {})
+      const waiting = [
+        ask({ signal: abort.signal }),
+        ask({ timeouts: { queue: 20 } }),
+        ask({ timeouts: { total: 20 } }),
+        isPlain ? 'EDISK' : ask({ method: 'PUT', body: source }),
+        ask(),
+      ]
+      setTimeout(() => {
+        abort.abort(Object.assign(new Error('x'), { code: 'ABORTED' }))
+        source.destroy(Object.assign(new Error('disk'), { code: 'EDISK' }))
+      }, 10)
+      const ended = await Promise.all(waiting.slice(0, 4))
+      t.strictSame(ended, ['ABORTED', 'SLUICE_ERR_QUEUE_TIMEOUT', 'SLUICE_ERR_TOTAL_TIMEOUT', 'EDISK'])
+      t.strictSame(await answering(origin, Promise.all([first, waiting[4]])), ['ok', 'ok'])
+      t.equal(await answering(origin, ask()), 'ok', 'it goes on')
+      nothingLeft(t, subject)
+      await dispatcher.close()
+      t.match(countsOf(subject).connected ?? 0, 0)
+      await origin.close()
+    })
+
+    t.test(`close ends what it has, destroy fails it: ${name}`, async (t) => {
+      for (const end of ['close', 'destroy'] as const) {
+        const { origin, dispatcher, ask, subject } = await begin(make, kind)
+        const source = new Readable({ read() {} }).on('error', () => {})
+        const all = [ask(), ask(), ask()]
+        await origin.served(1)
+        if (end === 'destroy') all.push(ask({ method: 'PUT', body: source }), ask({ timeouts: { total: 60_000 } }))
+        source.destroy(new Error('disk'))
+        const ended = dispatcher[end]()
+        const outcomes = await (end === 'close' ? answering(origin, Promise.all(all)) : Promise.all(all))
+        if (end === 'close') t.strictSame(outcomes, ['ok', 'ok', 'ok'])
+        else t.notOk(outcomes.includes('ok'), `${outcomes}`)
+        await ended
+        nothingLeft(t, subject)
+        t.equal(await ask(), 'UND_ERR_DESTROYED')
+        await origin.close()
+      }
+    })
+
+    t.test(`the drain that dispatch() announces comes: ${name}`, async (t) => {
+      const { origin, dispatcher, subject } = await begin(make, kind)
+      let ended = 0
+      const handler = {
+        onRequestStart() {},
+        onResponseStart() {},
+        onResponseEnd: () => void ended++,
+        onResponseError() {},
+      }
+      const rooms = [1, 2].map(() => dispatcher.dispatch({ ...get, origin: origin.url }, handler))
+      const drained = rooms.includes(false) ? once(dispatcher, 'drain') : Promise.resolve()
+      const serve = setInterval(() => origin.held.shift()?.(), 1)
+      await drained
+      while (ended < 2) await new Promise(setImmediate)
+      clearInterval(serve)
+      nothingLeft(t, subject)
+      await dispatcher.close()
+      await origin.close()
+    })
+  }
+}
+
+for (const [subjectName, make] of Object.entries(subjects)) {
+  for (const kindName of [
+    'a Client',
+    'a composed Client',
+    'an emitter',
+    'no emitter, which returns nothing',
+  ] as const) {
+    t.test(`timeouts.connect ends all that wait for one connection: ${subjectName}, ${kindName}`, async (t) => {
+      const kind = kinds[kindName] as (typeof kinds)[string]
+      const { origin, dispatcher, ask } = await begin(make, kind, { connect: () => {} })
+      const limited = { timeouts: { connect: 20 } }
+      const all = [ask({ timeouts: { total: 2000 } }), ask(limited), ask(limited)]
+      t.strictSame(await Promise.all(all.slice(1)), ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'])
+      await dispatcher.destroy()
+      t.equal(await all[0], 'UND_ERR_DESTROYED')
+      await origin.close()
+    })
+  }
+}

@@ -1,0 +1,333 @@
+import { EventEmitter } from 'node:events'
+import t from 'tap'
+import { Agent, BalancedPool, Client, type Dispatcher, interceptors, Pool, RoundRobinPool } from '../../lib/index.js'
+import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+
+const get = { path: '/', method: 'GET' } as const
+
+type Dispatch = Dispatcher['dispatch']
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
+}
+
+const ask = async (dispatcher: Dispatcher, options: object = {}) =>
+  (await dispatcher.request({ ...get, ...options })).body.text()
+
+/** Answers `/stream` by a head alone, everything else at once with the number of the connection. */
+function streamingOrigin() {
+  return rawOrigin((socket, index) =>
+    onRequests(socket, (head) => {
+      if (head.includes(' /stream')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n')
+      else socket.write(response(String(index)))
+    }),
+  )
+}
+
+/** An interceptor that waits until the test lets its requests pass. */
+function gate() {
+  const waiting: (() => void)[] = []
+  const interceptor = (dispatch: Dispatch) => (options: Parameters<Dispatch>[0], handler: Parameters<Dispatch>[1]) => {
+    waiting.push(() => dispatch(options, handler))
+    return true
+  }
+  return { waiting, interceptor, open: () => waiting.splice(0).forEach((one) => void one()) }
+}
+
+for (const pipelining of [1, 2]) {
+  for (const composed of [false, true]) {
+    for (const connections of [2, null]) {
+      t.test(
+        `no request waits behind an event stream while another connection is idle: ${pipelining}, ${composed}, ${connections}`,
+        async (t) => {
+          const origin = await streamingOrigin()
+          const pool = new RoundRobinPool(origin.url, {
+            connections,
+            pipelining,
+            factory: composed ? (url, options) => new Client(url, options).compose((dispatch) => dispatch) : null,
+          })
+          await Promise.all([ask(pool), ask(pool)])
+          const stream = await pool.request({ ...get, path: '/stream' })
+          const answers: string[] = []
+          for (let i = 0; i < 6; i++) answers.push(await ask(pool))
+          t.equal(new Set(answers).size, 1)
+          if (pipelining === 1) {
+            const atOnce = await Promise.all([1, 2, 3, 4, 5].map(() => ask(pool)))
+            if (connections !== null) t.strictSame(new Set(atOnce), new Set(answers))
+          }
+          stream.body.on('error', () => {}).destroy()
+          await pool.close()
+          await origin.close()
+        },
+      )
+    }
+  }
+}
+
+t.test(
+  'a factory that returns one client for all: it is counted once, and gets as many requests as there are connections',
+  async (t) => {
+    const origin = await streamingOrigin()
+    for (const Kind of [Pool, RoundRobinPool]) {
+      const one = new Client(origin.url)
+      let made = 0
+      const factory = () => {
+        made++
+        return one
+      }
+      const pool = new Kind(origin.url, { connections: 3, factory })
+      let connects = 0
+      pool.on('connect', () => connects++)
+      const all = [1, 2, 3, 4, 5].map(() => ask(pool))
+      t.match(pool.stats, { pending: 3, queued: 2, size: 5 })
+      t.equal(made, 3)
+      await Promise.all(all)
+      t.strictSame({ ...pool.stats }, { connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0 })
+      t.equal(connects, 1)
+      await pool.close()
+      t.equal(pool.stats.connected, 0)
+    }
+    await origin.close()
+  },
+)
+
+t.test('two pools that share a client both count it', async (t) => {
+  const origin = await streamingOrigin()
+  const one = new Client(origin.url)
+  const pools = [new Pool(origin.url, { factory: () => one }), new Pool(origin.url, { factory: () => one })]
+  await Promise.all(pools.map((pool) => ask(pool)))
+  for (const { stats } of pools)
+    t.strictSame({ ...stats }, { connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0 })
+  await one.close()
+  for (const { stats } of pools) t.match(stats, { connected: 0, free: 0, size: 0 })
+  await Promise.all(pools.map((pool) => pool.close()))
+  await origin.close()
+})
+
+t.test(
+  'a balancer whose factory returns one pool for all counts it once, and closes it with the last upstream',
+  async (t) => {
+    const origin = await streamingOrigin()
+    const shared = new Pool(origin.url)
+    const pool = new BalancedPool([origin.url, 'http://other.test'], { factory: () => shared })
+    await ask(pool)
+    t.match(pool.stats, { connected: 1, size: 0 })
+    pool.removeUpstream('http://other.test')
+    t.equal(shared.closed, false)
+    await ask(pool)
+    pool.removeUpstream(origin.url)
+    t.equal(shared.closed, true)
+    await pool.close()
+    await origin.close()
+  },
+)
+
+t.test('an Agent whose factory returns one dispatcher for all does not close it while an origin uses it', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.setHeader('connection', 'close').end('ok'))
+  const held = await rawOrigin(() => {})
+  const shared = new Agent()
+  const agent = new Agent({ factory: () => shared })
+  const waiting = agent.request({ ...get, origin: held.url }).catch((error) => error.code)
+  t.equal(await ask(agent, { origin: origin.url }), 'ok')
+  await until(() => held.sockets.size === 1)
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+  t.equal(shared.closed, false)
+  t.equal(await ask(agent, { origin: origin.url }), 'ok')
+  await agent.destroy()
+  t.equal(await waiting, 'UND_ERR_DESTROYED')
+  await Promise.all([origin.close(), held.close()])
+})
+
+for (const end of ['close', 'destroy'] as const) {
+  for (const hidden of [false, true]) {
+    t.test(
+      `a member that was closed by others gets nothing any more, and is replaced: ${end}, ${hidden}`,
+      async (t) => {
+        const origin = await streamingOrigin()
+        const made: Client[] = []
+        const factory = (url: URL, options: object) => {
+          const client = new Client(url, options)
+          made.push(client)
+          if (!hidden) return client
+          const shown = Object.assign(new EventEmitter(), {
+            dispatch: client.dispatch.bind(client),
+            close: () => client.close(),
+            destroy: () => client.destroy(),
+          })
+          Object.defineProperty(shown, 'closed', { get: () => client.closed })
+          return shown as unknown as Dispatcher
+        }
+        const pools = {
+          Pool: new Pool(origin.url, { connections: 1, factory }),
+          RoundRobinPool: new RoundRobinPool(origin.url, { connections: 1, factory }),
+          Agent: new Agent({ factory: factory as never }),
+        }
+        for (const [name, pool] of Object.entries(pools)) {
+          made.length = 0
+          await ask(pool, { origin: origin.url })
+          await made[0]?.[end]()
+          t.equal(typeof (await ask(pool, { origin: origin.url })), 'string', name)
+          t.equal(made.length, 2, name)
+          await pool.close()
+        }
+        await origin.close()
+      },
+    )
+  }
+}
+
+t.test('a factory that returns what is closed fails each request, and no more', async (t) => {
+  const closed = new Client('http://localhost')
+  await closed.close()
+  const pool = new Pool('http://localhost', { factory: () => closed, connections: 1 })
+  for (let i = 0; i < 3; i++) await t.rejects(ask(pool), { code: 'UND_ERR_DESTROYED' })
+  await pool.close()
+})
+
+/** What closes a member whose interceptor waits with a request. */
+const closers: Record<string, (pool: Pool) => unknown> = {
+  'closeIdle()': (pool) => pool.closeIdle(),
+  'close()': (pool) => pool.close(),
+  'a time to live': () => new Promise((resolve) => setTimeout(resolve, 40)),
+}
+
+for (const [name, closing] of Object.entries(closers)) {
+  t.test(`${name} lets a request that an interceptor holds end`, async (t) => {
+    const origin = await streamingOrigin()
+    const { waiting, interceptor, open } = gate()
+    const pool = new Pool(origin.url, {
+      clientTtl: name === 'a time to live' ? 20 : null,
+      maxIdleConnections: 0,
+      factory: (url, options) => new Client(url, options).compose(interceptor),
+    })
+    const first = ask(pool)
+    await until(() => waiting.length === 1)
+    open()
+    await first
+    const second = ask(pool)
+    await until(() => waiting.length === 1)
+    const closed = closing(pool)
+    for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+    open()
+    t.match(await second, /^\d$/)
+    await closed
+    await pool.close()
+    t.equal(pool.stats.connected, 0)
+    await origin.close()
+  })
+}
+
+t.test('a refused connection does not close a member whose interceptor tries again', async (t) => {
+  const gone = await rawOrigin(() => {})
+  await gone.close()
+  const { port } = gone
+  const pool = new Pool(gone.url, {
+    connections: 1,
+    factory: (url, options) => new Client(url, options).compose(interceptors.retry({ minTimeout: 50, maxRetries: 3 })),
+  })
+  const answer = ask(pool)
+  pool.once('connectionError', () => origin.listen(port, '127.0.0.1'))
+  const { createServer } = await import('node:http')
+  const origin = createServer((_request, reply) => void reply.end('ok'))
+  t.equal(await answer, 'ok')
+  await pool.close()
+  origin.close()
+})
+
+t.test('a request whose controller aborts it before an interceptor dispatches it is not sent', async (t) => {
+  let requests = 0
+  const origin = await httpOrigin((_request, reply) => {
+    requests++
+    reply.end()
+  })
+  const { waiting, interceptor, open } = gate()
+  const pool = new Pool(origin.url, { factory: (url, options) => new Client(url, options).compose(interceptor) })
+  const abort = new AbortController()
+  const answer = ask(pool, { signal: abort.signal })
+  await until(() => waiting.length === 1)
+  abort.abort()
+  await t.rejects(answer, { name: 'AbortError' })
+  open()
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  t.equal(requests, 0)
+  t.match(pool.stats, { size: 0 })
+  await pool.close()
+  await origin.close()
+})
+
+t.test('handlers of the older kind go through dispatchers of either kind', async (t) => {
+  const origin = await streamingOrigin()
+  const legacyOnly = (dispatch: Dispatch) => (options: Parameters<Dispatch>[0], handler: Parameters<Dispatch>[1]) => {
+    const legacy = handler as never as Record<string, (...values: unknown[]) => unknown>
+    return dispatch(options, {
+      onConnect: (...values: unknown[]) => legacy.onConnect?.(...values),
+      onHeaders: (...values: unknown[]) => legacy.onHeaders?.(...values),
+      onData: (...values: unknown[]) => legacy.onData?.(...values),
+      onComplete: (...values: unknown[]) => legacy.onComplete?.(...values),
+      onError: (...values: unknown[]) => legacy.onError?.(...values),
+    } as never)
+  }
+  for (const interceptor of [legacyOnly, (dispatch: Dispatch) => dispatch]) {
+    const pool = new Pool(origin.url, {
+      connections: 1,
+      factory: (url, options) => new Client(url, options).compose(interceptor),
+    })
+    const heard: string[] = []
+    await new Promise<void>((resolve, reject) => {
+      pool.dispatch(get, {
+        onConnect: () => heard.push('connect'),
+        onHeaders: (status: number) => heard.push(String(status)) > 0,
+        onData: (chunk: Buffer) => heard.push(chunk.toString()) > 0,
+        onComplete: () => resolve(),
+        onError: reject,
+      } as never)
+    })
+    t.match(heard, ['connect', '200', /^\d$/])
+    let abort = () => {}
+    const aborted = new Promise((resolve) => {
+      pool.dispatch({ ...get, path: '/stream' }, {
+        onConnect: (of: () => void) => {
+          abort = of
+        },
+        onHeaders: () => Boolean(setImmediate(abort)),
+        onData: () => true,
+        onComplete: () => {},
+        onError: resolve,
+      } as never)
+    })
+    t.match(await aborted, { code: 'UND_ERR_ABORTED' })
+    await pool.close()
+  }
+  await origin.close()
+})
+
+t.test('what a dispatcher throws or rejects with fails the request, once', async (t) => {
+  const error = new Error('no token')
+  const throwing = {
+    dispatch: () => {
+      throw error
+    },
+    close: async () => {},
+    destroy: async () => {},
+  }
+  const rejecting = {
+    dispatch: async () => {
+      throw error
+    },
+    close: async () => {},
+    destroy: async () => {},
+  }
+  for (const made of [throwing, rejecting]) {
+    const factory = () => made as unknown as Dispatcher
+    const all = [
+      new Pool('http://localhost', { factory }),
+      new RoundRobinPool('http://localhost', { factory, connections: 1 }),
+      new BalancedPool('http://localhost', { factory }),
+      new Agent({ factory }),
+    ]
+    for (const pool of all) {
+      await t.rejects(ask(pool, { origin: 'http://localhost' }), error)
+      await pool.close()
+    }
+  }
+})
