@@ -29,10 +29,10 @@ class LegacyForeignRequest extends ForeignRequest implements LegacyDispatchHandl
     this.onRequestStart(controllerOf(abort), context)
   }
 
-  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusText: string): boolean | void {
+  onHeaders(...head: [statusCode: number, headers: Buffer[], resume: () => void, text: string]): boolean | void {
     if (this.done) return
-    this.begin(statusCode < 200 ? 'headers' : 'body')
-    return this.#guard(() => this.#legacy.onHeaders?.(statusCode, headers, resume, statusText))
+    this.begin(head[0] < 200 ? 'headers' : 'body')
+    return this.#guard(() => this.#legacy.onHeaders?.(...head))
   }
 
   onData(chunk: Buffer): boolean | void {
