@@ -46,3 +46,12 @@ export class Tally {
     for (const count of COUNTS) parent.add(count, this[count])
   }
 }
+
+/** Adds to both, where there are two. */
+export function joined(one: Tally | null, other: Tally): Tally {
+  if (one === null) return other
+  const both = new Tally()
+  both.attach(one)
+  both.attach(other)
+  return both
+}

@@ -1,6 +1,6 @@
 import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
-import { Tally } from '../base/tally.js'
+import { joined, type Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import { RestPeriod } from '../connection/idle-check.js'
@@ -60,15 +60,14 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     this.#pipelining = site.pipelining
   }
 
-  /** Counts in `tally`, from now on; and in those before, where the client has several parents. */
+  /** Counts in `tally`, from now on, and in those before. */
   countIn(tally: Tally): void {
-    const known = this.#tally
-    if (known?.addsTo(tally)) return
+    if (this.#tally?.addsTo(tally)) return
     tally.add('connected', this.#connected ? 1 : 0)
     tally.add('free', this.#free)
     tally.add('pending', this.#waiting.size)
     tally.add('running', this.#running)
-    this.#tally = known === null ? tally : bothOf(known, tally)
+    this.#tally = joined(this.#tally, tally)
   }
 
   inspect(): string {
@@ -399,11 +398,4 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
 function tellOpened(expecting: readonly Opened[], error: Error | null): void {
   for (const opened of expecting) opened(error === null ? null : replicate(error))
-}
-
-function bothOf(one: Tally, other: Tally): Tally {
-  const both = new Tally()
-  both.attach(one)
-  both.attach(other)
-  return both
 }

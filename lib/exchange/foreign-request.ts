@@ -34,7 +34,7 @@ export interface ForeignHolder {
 /** Where a request goes and what limits it has by default. */
 export interface ForeignDefaults {
   readonly origin: string
-  readonly limits?: Limits | null
+  readonly limits?: Limits | null | undefined
 }
 
 interface DispatchTarget {
