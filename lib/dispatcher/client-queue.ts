@@ -298,8 +298,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     const connection = this.#connection
     const connected = connection?.open === true
     const running = connected ? (connection as Connection).running : 0
-    const free = connected && running === 0 ? 1 : 0
-    const wasFree = this.#connected && this.#running === 0 ? 1 : 0
+    const [wasFree, free] = [this.#free, connected && running === 0 ? 1 : 0]
     if (connected !== this.#connected) this.#tally?.add('connected', connected ? 1 : -1)
     if (free !== wasFree) this.#tally?.add('free', free - wasFree)
     if (running !== this.#running) this.#tally?.add('running', running - this.#running)
