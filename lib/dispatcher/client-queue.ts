@@ -209,8 +209,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   /** Connects, though nothing waits; tells once it has, or could not. */
   open(opened: Opened): void {
     if (this.#connected) return opened(null)
-    this.#expecting ??= []
-    this.#expecting.push(opened)
+    ;(this.#expecting ??= []).push(opened)
     this.#openExpected()
   }
 
@@ -298,7 +297,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     const connection = this.#connection
     const connected = connection?.open === true
     const running = connected ? (connection as Connection).running : 0
-    const [wasFree, free] = [this.#free, connected && running === 0 ? 1 : 0]
+    const free = connected && running === 0 ? 1 : 0
+    const wasFree = this.#free
     if (connected !== this.#connected) this.#tally?.add('connected', connected ? 1 : -1)
     if (free !== wasFree) this.#tally?.add('free', free - wasFree)
     if (running !== this.#running) this.#tally?.add('running', running - this.#running)
