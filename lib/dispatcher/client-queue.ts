@@ -209,7 +209,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   /** Connects, though nothing waits; tells once it has, or could not. */
   open(opened: Opened): void {
     if (this.#connected) return opened(null)
-    ;(this.#expecting ??= []).push(opened)
+    this.#expecting = [...(this.#expecting ?? []), opened]
     this.#openExpected()
   }
 
