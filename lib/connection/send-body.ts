@@ -1,4 +1,5 @@
 import { setImmediate } from '../base/clock.js'
+import { blameCaller } from '../errors/faults.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
@@ -103,6 +104,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   onSourceError(error: Error): void {
     if (this.#stopped) return
+    blameCaller(error)
     this.#stopped = true
     this.#stream?.stop(error)
     this.#listener.onBodyError(error)

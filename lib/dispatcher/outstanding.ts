@@ -5,7 +5,7 @@ import type { Tally } from '../base/tally.js'
 import { blameCaller } from '../errors/faults.js'
 import { markCallerOwned, UNSENT } from '../errors.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
-import { endQuietly } from './core.js'
+import { coreOf, endQuietly } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 
 export interface OutstandingListener {
@@ -50,7 +50,7 @@ export class Outstanding implements ForeignHolder {
     this.#tally?.add('pending', 1)
     request.deadlines?.connecting(this.#tally !== null && this.#connected === 0)
     try {
-      const answer = request.dispatchTo(this.#dispatcher)
+      const answer = request.dispatchTo(this.#dispatcher, coreOf(this.#dispatcher) !== null)
       if (isThenable(answer)) answer.then(undefined, (error) => this.#refuse(request, error))
       request.notifyQueued()
       return answer

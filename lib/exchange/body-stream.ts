@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
+import { blameCaller } from '../errors/faults.js'
 import { InvalidArgumentError } from '../errors.js'
 import { copyOf } from './body-pieces.js'
 
@@ -35,6 +36,7 @@ export function checkStream(stream: Readable): void {
   const known = held.get(stream)
   if (known?.used) throw new InvalidArgumentError('body is a stream that another request has used')
   const error = known?.error ?? stream.errored
+  blameCaller(error)
   if (error) throw error
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
@@ -89,6 +91,23 @@ export class BodyStream extends LaterStream {
     // Without it the first pipe would begin to read.
     stream.pause?.()
     stream.pipe(this as unknown as NodeJS.WritableStream)
+  }
+
+  /** What a dispatcher of another library is to read in its own way: the stream, or what came of it, if that is all. */
+  static release(stream: Readable): Readable | Iterable<unknown> {
+    const known = held.get(stream)
+    return known === undefined || known.used ? stream : known.#release()
+  }
+
+  #release(): Readable | Iterable<unknown> {
+    const stream = this.#stream
+    const kept = this.#kept
+    this.#finish()
+    held.delete(stream)
+    stream.unpipe?.(this as unknown as NodeJS.WritableStream)
+    if (this.#ended) return kept
+    for (const piece of kept.reverse()) stream.unshift?.(piece)
+    return stream
   }
 
   /** It can be no other request's body. */
@@ -176,6 +195,7 @@ export class BodyStream extends LaterStream {
 
   #failed(error: Error): void {
     if (this.#done || this.error !== null) return
+    blameCaller(error)
     this.error = error
     if (this.#listener === null) this.onFailed?.(error)
     else this.#conclude()

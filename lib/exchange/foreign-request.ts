@@ -1,5 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, setImmediate } from '../base/clock.js'
 import { callUser, reportUncaught } from '../base/gate.js'
@@ -13,6 +13,7 @@ import {
   type Phase,
   RequestAbortedError,
 } from '../errors.js'
+import { BodyStream, checkStream, isStream } from './body-stream.js'
 import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
@@ -61,7 +62,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   protected readonly handler: DispatchHandler
   readonly #options: DispatchInput
   readonly #controller: DispatchController
-  #unwatch: (() => void) | null
+  #unwatch: (() => void) | null = null
   /** Of the dispatcher. */
   #inner: DispatchController | null = null
   #hearsQueued: boolean
@@ -82,10 +83,10 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     const own = timeouts == null ? limits : limitsOf(checkTimeouts(timeouts), limits)
     this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotal(options, origin, own.total)
     this.deadlines = own === null ? null : new Deadlines(this, own)
-    this.#unwatch = watchSource(body, (error) => this.#failSource(error))
+    if (isStream(body)) this.#holdSource(body)
     this.#hearsQueued = this.handler.onRequestQueued !== undefined
     this.#controller = new ForeignController(this)
-    const mayEnd = this.#hearsQueued || own !== null || this.#unwatch !== null
+    const mayEnd = this.#hearsQueued || own !== null || isStream(body)
     this.onRequestQueued = mayEnd ? (controller) => this.#attach(controller) : undefined
   }
 
@@ -113,9 +114,11 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     }
   }
 
-  /** Returns what the dispatcher returns. */
-  dispatchTo(dispatcher: DispatchTarget): unknown {
-    const dispatch = () => dispatcher.dispatch(this.#options as DispatchOptions, this)
+  /** Returns what the dispatcher returns. `own`: it keeps a stream from flowing until that can be sent. */
+  dispatchTo(dispatcher: DispatchTarget, own: boolean): unknown {
+    const options = this.#options as DispatchOptions
+    const given = own || !isStream(options.body) ? options : { ...options, body: this.#releaseSource(options.body) }
+    const dispatch = () => dispatcher.dispatch(given as DispatchOptions, this)
     return this.#scope === null ? dispatch() : this.#scope.runInAsyncScope(dispatch)
   }
 
@@ -280,6 +283,18 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     this.#inner = controller
     if (this.done) callUser(() => controller.abort(this.#reason as Error))
     else if (this.#paused) controller.pause()
+  }
+
+  /** @throws {InvalidArgumentError} a stream that can not be sent, or its own error */
+  #holdSource(stream: Readable): void {
+    checkStream(stream)
+    BodyStream.of(stream).onFailed = (error) => this.#failSource(error)
+  }
+
+  #releaseSource(stream: Readable): unknown {
+    const body = BodyStream.release(stream)
+    this.#unwatch = watchSource(body, (error) => this.#failSource(error))
+    return body
   }
 
   #failSource(error: Error): void {

@@ -114,9 +114,6 @@ function nothingLeft(
   t.strictSame({ pending, queued, running }, { pending: 0, queued: 0, running: 0 }, 'nothing is counted any more')
 }
 
-/** Handed to it without a wrapper: it watches the bodies of requests itself. */
-const plain = ['a Client', 'one Client for all', 'a Pool']
-
 const outcome = (answer: Promise<{ body: { text(): Promise<string> } }>) =>
   answer.then(({ body }) => body.text()).catch((error) => error.code ?? error.name)
 
@@ -146,14 +143,12 @@ for (const [subjectName, make] of Object.entries(subjects)) {
       const first = ask()
       await origin.served(1)
       const abort = new AbortController()
-      const isPlain = ['BalancedPool', 'Agent'].includes(subjectName) && plain.includes(kindName)
       const source = new Readable({ read() {} })
-      if (isPlain) source.on('error', () => {})
       const waiting = [
         ask({ signal: abort.signal }),
         ask({ timeouts: { queue: 20 } }),
         ask({ timeouts: { total: 20 } }),
-        isPlain ? 'EDISK' : ask({ method: 'PUT', body: source }),
+        ask({ method: 'PUT', body: source }),
         ask(),
       ]
       setTimeout(() => {
