@@ -4,9 +4,13 @@ import { RoundRobin } from '../lib/balance/round-robin.js'
 import { type Weighted, WeightedTurns } from '../lib/balance/weighted.js'
 import { BalancedPool, Dispatcher, Pool, RoundRobinPool } from '../lib/index.js'
 
-/** A dispatcher that does nothing: what is left is the pool's own cost. */
+const controller = { aborted: false, paused: false, reason: null, rawHeaders: null, rawTrailers: null }
+const idle = { ...controller, abort() {}, pause() {}, resume() {} }
+
+/** A dispatcher that ends each request at once: what is left is the pool's own cost. */
 class Nothing extends Dispatcher {
-  override dispatch(): boolean {
+  override dispatch(_options: object, handler: { onResponseEnd?(controller: typeof idle, trailers: object): void }) {
+    handler.onResponseEnd?.(idle, {})
     return true
   }
 

@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
 import { blameCaller } from '../errors/faults.js'
 import { InvalidArgumentError } from '../errors.js'
-import { copyOf } from './body-pieces.js'
+import { copyOf, toBytes } from './body-pieces.js'
 
 /** Receives what comes out of a {@link BodyStream}. */
 export interface BodyStreamListener {
@@ -93,21 +94,26 @@ export class BodyStream extends LaterStream {
     stream.pipe(this as unknown as NodeJS.WritableStream)
   }
 
-  /** What a dispatcher of another library is to read in its own way: the stream, or what came of it, if that is all. */
-  static release(stream: Readable): Readable | Iterable<unknown> {
-    const known = held.get(stream)
-    return known === undefined || known.used ? stream : known.#release()
+  /** The same bytes for a dispatcher of another library: `stream` rests until that reads them. */
+  static readableOf(stream: Readable): Readable {
+    const known = BodyStream.of(stream)
+    return known.used ? stream : known.#toReadable()
   }
 
-  #release(): Readable | Iterable<unknown> {
-    const stream = this.#stream
-    const kept = this.#kept
-    this.#finish()
-    held.delete(stream)
-    stream.unpipe?.(this as unknown as NodeJS.WritableStream)
-    if (this.#ended) return kept
-    for (const piece of kept.reverse()) stream.unshift?.(piece)
-    return stream
+  #toReadable(): Readable {
+    const listener: BodyStreamListener = {
+      onPiece: (piece) => readable.push(Buffer.from(toBytes(copyOf(piece)))),
+      onSourceEnd: () => void readable.push(null),
+      onSourceError: (error) => void readable.destroy(error),
+    }
+    const readable = new (builtin('node:stream').Readable)({
+      read: () => (this.#listener === null ? this.start(listener) : this.resume()),
+      destroy: (error, done) => {
+        this.stop(error)
+        done(error)
+      },
+    })
+    return readable
   }
 
   /** It can be no other request's body. */

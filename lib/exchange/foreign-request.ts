@@ -19,7 +19,6 @@ import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
-import { watchSource } from './source-watch.js'
 
 /** What has a {@link ForeignRequest}: the queue of a pool, then the record of a dispatcher's requests. */
 export interface ForeignHolder {
@@ -117,7 +116,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   /** Returns what the dispatcher returns. `own`: it keeps a stream from flowing until that can be sent. */
   dispatchTo(dispatcher: DispatchTarget, own: boolean): unknown {
     const options = this.#options as DispatchOptions
-    const given = own || !isStream(options.body) ? options : { ...options, body: this.#releaseSource(options.body) }
+    const given = own || !isStream(options.body) ? options : { ...options, body: this.#readableOf(options.body) }
     const dispatch = () => dispatcher.dispatch(given as DispatchOptions, this)
     return this.#scope === null ? dispatch() : this.#scope.runInAsyncScope(dispatch)
   }
@@ -291,10 +290,12 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     BodyStream.of(stream).onFailed = (error) => this.#failSource(error)
   }
 
-  #releaseSource(stream: Readable): unknown {
-    const body = BodyStream.release(stream)
-    this.#unwatch = watchSource(body, (error) => this.#failSource(error))
-    return body
+  #readableOf(stream: Readable): Readable {
+    const readable = BodyStream.readableOf(stream)
+    const failed = (error: Error) => this.#failSource(error)
+    readable.on('error', failed)
+    this.#unwatch = () => readable.removeListener('error', failed).on('error', ignore)
+    return readable
   }
 
   #failSource(error: Error): void {
@@ -349,3 +350,5 @@ function withTotal(options: DispatchInput, origin: string, total: number): Dispa
 function strings(values: Record<string, unknown>): ErrorContext {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === 'string'))
 }
+
+function ignore(): void {}

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { Agent, BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
-import { onRequests, rawOrigin, response } from '../servers/origin.js'
+import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 type Factory = (origin: URL, options: object) => Dispatcher
 type Dispatch = Dispatcher['dispatch']
@@ -224,4 +224,30 @@ for (const [subjectName, make] of Object.entries(subjects)) {
       await origin.close()
     })
   }
+}
+
+for (const [kindName, kind] of Object.entries(kinds)) {
+  t.test(`an upload that others listen to arrives whole: ${kindName}`, async (t) => {
+    const held: (() => void)[] = []
+    const origin = await httpOrigin(async (request, reply) => {
+      let length = 0
+      for await (const chunk of request) length += (chunk as Buffer).length
+      const answer = () => void reply.end(String(length))
+      if (request.url === '/held') held.push(answer)
+      else answer()
+    })
+    const pool = new Pool(origin.url, { connections: 1, factory: kind() })
+    const first = outcome(pool.request({ ...get, path: '/held' }))
+    while (held.length === 0) await new Promise(setImmediate)
+    const uploads = [1, 2].map((count) => {
+      const body = Readable.from(new Array(count * 4).fill(Buffer.alloc(30_000)), { objectMode: false })
+      body.on('data', () => {})
+      return outcome(pool.request({ path: '/', method: 'PUT', body }))
+    })
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+    held[0]?.()
+    t.strictSame(await Promise.all([first, ...uploads]), ['0', '120000', '240000'])
+    await pool.close()
+    await origin.close()
+  })
 }
