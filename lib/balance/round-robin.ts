@@ -54,8 +54,9 @@ export class RoundRobin<T extends Pickable<T> & TurnTaker> implements Picker<T> 
   pick(full: boolean, queued: number): T | null {
     const { first } = this.#ready
     if (first === null || (!full && this.#opensFirst)) return null
-    // One that is not queued goes to a member that is idle, whoever is due.
-    return queued === 0 || first.served < (this.#served + queued) / this.#members ? first : null
+    // One that is not queued goes to a member that is idle, whoever is due; so does one that would wait for nobody.
+    if (queued === 0 || this.#busy.head === null) return first
+    return first.served < (this.#served + queued) / this.#members ? first : null
   }
 
   get patience(): number {

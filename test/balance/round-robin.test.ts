@@ -91,6 +91,26 @@ t.test('queued requests are shared exactly evenly, in whichever order members ar
   )
 })
 
+t.test('a queued request does not wait for members that have room', async () => {
+  await fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.infiniteStream(fc.nat()), (count, stream) => {
+      const { give, end, members } = scene(count, 2)
+      let queued = 60
+      for (let i = 0; i < 2 * count; i++) give(0)
+      while (queued > 0) {
+        const running = members.filter(({ running }) => running > 0)
+        if (running.length === 0) return false
+        const member = running[(stream.next().value as number) % running.length] as Member
+        const freed = member.busy
+        end(member)
+        // As a pool does, which serves its queue when a busy member is free again.
+        while (freed && queued > 0 && give(queued) !== null) queued--
+      }
+      return true
+    }),
+  )
+})
+
 t.test('a request that is not queued goes to an idle member, whoever is due', async (t) => {
   const { give, end, given } = scene(2)
   give()
