@@ -185,6 +185,12 @@ export class Connection implements Listener {
     if (this.#pipeline.size === 0) this.destroy(error)
   }
 
+  /** Ends the connection, which is idle, as soon as the server has ended it too. */
+  hangUp(error: Error): void {
+    this.#inlet.hangUp()
+    this.#end(error, 'owner')
+  }
+
   /** Ends everything with `error`: nothing is sent again. */
   destroy(error: Error): void {
     this.#end(error, 'owner')

@@ -18,6 +18,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly #lifecycle: Lifecycle
   readonly #site: Site
   #needDrain = false
+  #closesWithServer = false
   #onTornDown: (() => void) | null = null
   #onRest: (() => void) | null = null
 
@@ -85,6 +86,11 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.queue.closeIdle()
   }
 
+  /** From now on `close` lasts until the server has ended the connection too, so that it never counts one too many. */
+  closeWithServer(): void {
+    this.#closesWithServer = true
+  }
+
   /** Accepts a request that was checked elsewhere. */
   admit(exchange: Exchange): boolean {
     this.queue.push(exchange)
@@ -111,6 +117,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
 
   tearDown(error: Error, done: () => void): void {
     this.#onTornDown = done
+    if (this.#closesWithServer && error instanceof ClientClosedError) this.queue.closeIdle()
     this.queue.destroy(error)
     this.onProgress()
     this.onSocketClosed()

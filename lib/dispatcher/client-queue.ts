@@ -226,7 +226,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Closes the connection if nothing needs it now. */
   closeIdle(): void {
-    if (this.resting) this.#connection?.destroy(new InformationalError('the idle connection was closed'))
+    if (this.resting) this.#connection?.hangUp(new InformationalError('the idle connection was closed'))
   }
 
   /** `host`: the `host` field of the request that it is opened for. */

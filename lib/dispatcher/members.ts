@@ -147,6 +147,7 @@ export class Members {
     if (this.#refill !== null && this.size === 0) queueMicrotask(() => this.#fill())
     const turns = this.#picker.rested !== undefined && this.#pipelining > 1
     if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
+    if (this.#budget !== null) member.client?.closeWithServer()
     this.#all.set(member.dispatcher, member)
     this.#picker.join(member)
     return member

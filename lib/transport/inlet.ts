@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { queueMicrotask, setImmediate } from '../base/clock.js'
+import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
 import { adoptError, type SocketInfo } from '../errors.js'
@@ -35,6 +35,9 @@ export interface SharedWindow {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** ms in which a peer closes its side of a connection that is ended in peace. */
+const FAREWELL = 500
 
 const inlets = new WeakMap<object, Inlet>()
 
@@ -90,6 +93,8 @@ export class Inlet {
   ended = false
   /** The socket is closed. */
   #gone = false
+  /** Ends the socket of a peer that does not answer {@link hangUp}. */
+  #farewell: Alarm | null = null
   #draining = false
 
   constructor(shared: SharedWindow) {
@@ -171,11 +176,32 @@ export class Inlet {
     ;(this.#socket as Socket | null)?.ref?.()
   }
 
+  /**
+   * Ends our side, and the socket once the peer has ended its own: nothing is counted as closed that the peer still
+   * counts as open. What comes meanwhile is dropped. `onSocketClose` still follows.
+   */
+  hangUp(): void {
+    const socket = this.#socket
+    if (socket === null || socket.destroyed) return this.destroy()
+    this.#farewell = new Alarm({ onAlarm: () => this.destroy() })
+    this.#farewell.set(FAREWELL)
+    this.ref()
+    this.#aside = null
+    try {
+      socket.end()
+      this.resume()
+    } catch (error) {
+      this.#farewell.clear()
+      reportUncaught(error)
+      this.destroy()
+    }
+  }
+
   /** Ends the socket. `onSocketClose` still follows. */
   destroy(): void {
     this.#aside = null
     const socket = this.#socket
-    if (socket === null) return
+    if (socket === null || this.#farewell?.pending) return
     try {
       socket.destroy()
     } catch (error) {
@@ -227,6 +253,7 @@ export class Inlet {
     const buffer = direct ?? this.#shared.window
     this.#next = null
     this.#filled = length === buffer.length
+    if (this.#farewell !== null) return true
     if (listener === null) {
       const bytes = ownCopy(buffer, 0, length)
       if (this.#socket !== null) return this.#socket.push(bytes)
@@ -256,6 +283,7 @@ export class Inlet {
   }
 
   onData(given: unknown): void {
+    if (this.#farewell !== null) return
     if (!ArrayBuffer.isView(given))
       return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
     const chunk = given as Buffer
@@ -338,11 +366,12 @@ export class Inlet {
   onClose(): void {
     if (this.#gone) return
     this.#gone = true
+    this.#farewell?.drop()
     this.listener?.onSocketClose()
   }
 
   onEnd(): void {
     this.ended = true
-    if (this.#aside === null) this.listener?.onReadEnd()
+    if (this.#aside === null && this.#farewell === null) this.listener?.onReadEnd()
   }
 }

@@ -138,6 +138,33 @@ t.test('a 101 that nobody asked for ends the connection', async (t) => {
   await origin.close()
 })
 
+t.test('a 101 upgrades only when it names what it upgrades to', async (t) => {
+  const heads: [string, boolean][] = [
+    ['HTTP/1.1 101\r\nhello: world\r\nconnection: upgrade\r\n\r\n', false],
+    ['HTTP/1.1 101 S\r\nconnection: upgrade\r\n\r\n', false],
+    ['HTTP/1.1 101\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n', true],
+    ['HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n', true],
+  ]
+  for (const parser of ['wasm', 'js'] as const) {
+    for (const [head, upgrades] of heads) {
+      for (let split = 0; split < head.length; split++) {
+        const origin = await rawOrigin((socket) =>
+          onRequests(socket, () => {
+            socket.write(head.slice(0, split))
+            setImmediate(() => socket.end(`${head.slice(split)}early`))
+          }),
+        )
+        const client = new Client(origin.url, { parser })
+        const answer = client.upgrade({ path: '/', protocol: 'x' })
+        if (upgrades) t.equal(await collect((await answer).socket), 'early', `${head} at ${split}`)
+        else await t.rejects(answer, { code: 'UND_ERR_SOCKET', message: /upgrade/ }, `${head} at ${split}`)
+        await client.destroy()
+        await origin.close()
+      }
+    }
+  }
+})
+
 t.test('HEAD may ask for an upgrade, and has no body when that is refused', async (t) => {
   const server = http.createServer()
   server.on('upgrade', (request, socket: Socket) => {

@@ -59,6 +59,20 @@ t.test('the second example: upstreams come and go', async (t) => {
   await close()
 })
 
+t.test('an upstream whose pool its user destroyed or closed is one no longer', async (t) => {
+  const { origins, served, close } = await backends(3)
+  const [one, two, three] = origins.map(({ url }) => url) as [string, string, string]
+  const pool = new BalancedPool([one, two, three])
+  await pool.getUpstream(one)?.destroy()
+  t.equal(pool.getUpstream(one), undefined)
+  await pool.getUpstream(two)?.close()
+  t.strictSame(pool.upstreams, [three])
+  await Promise.all(Array.from({ length: 4 }, () => ask(pool)))
+  t.strictSame(served, [0, 0, 4])
+  await pool.close()
+  await close()
+})
+
 t.test('an upstream that fails loses weight and gains it back', async (t) => {
   const { origins, served, close } = await backends(2)
   const dead = await rawOrigin(() => {})

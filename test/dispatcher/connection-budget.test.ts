@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { Agent, buildConnector, Client, errors, interceptors, Pool, RoundRobinPool } from '../../lib/index.js'
 import { event, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
@@ -81,6 +83,52 @@ t.test('maxTotalConnections: what is under way is not closed, and who waits is s
   await agent.close()
   await a.close()
   await b.close()
+})
+
+t.test('maxTotalConnections: the servers together never count more connections than that', async (t) => {
+  const count = { open: 0, most: 0 }
+  const origins = await Promise.all(
+    [0, 1, 2, 3].map(() =>
+      rawOrigin((socket) => {
+        count.most = Math.max(count.most, ++count.open)
+        socket.on('close', () => count.open--)
+        onRequests(socket, () => setImmediate(() => socket.write(response('ok'))))
+      }),
+    ),
+  )
+  // The socket of a connector of the caller is ended as one of ours is.
+  for (const connect of [null, countingConnector().connector]) {
+    count.most = 0
+    const agent = new Agent({ maxTotalConnections: 3, connect })
+    const asked = Array.from({ length: 40 }, (_, index) =>
+      agent.request({ ...get, origin: origins[index % 4]?.url as string }).then(({ body }) => body.text()),
+    )
+    t.strictSame(await Promise.all(asked), new Array(40).fill('ok'))
+    t.equal(count.most, 3)
+    await agent.close()
+    await until(() => count.open === 0)
+  }
+  for (const origin of origins) await origin.close()
+})
+
+t.test('maxTotalConnections: a server that does not end its side holds its place for half a second', async (t) => {
+  const sockets: Socket[] = []
+  const silent = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket.on('error', () => {}))
+    onRequests(socket, () => socket.write(response('ok')))
+  }).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const other = await heldOrigin(false)
+  const agent = new Agent({ maxTotalConnections: 1 })
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const { body } = await agent.request({ ...get, origin: url })
+  await body.text()
+  t.equal(await ask(agent, other), 'ok')
+  await agent.close()
+  await other.close()
+  for (const socket of sockets) socket.destroy()
+  silent.close()
+  await once(silent, 'close')
 })
 
 t.test('maxTotalConnections: an origin that is never done leaves the others their share', async (t) => {
