@@ -1,7 +1,7 @@
 import { invalidOption } from '../errors.js'
+import { refuse } from '../exchange/refuse.js'
 import { coreOf, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
-import { refuse } from './refuse.js'
 
 /**
  * The way of a request through interceptors to `base`, the last one outermost. What one throws before it has handed the

@@ -13,9 +13,9 @@ import { isStream } from '../exchange/body-stream.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
+import { refuse } from '../exchange/refuse.js'
 import { chain } from './chain.js'
 import { coreOf, setCore } from './core.js'
-import { refuse } from './refuse.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a

@@ -8,6 +8,7 @@ import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT 
 import { dispatchStream } from '../exchange/body-owner.js'
 import { isStream } from '../exchange/body-stream.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { type DispatcherCore, type DispatcherOwner, setCore } from './core.js'
 import {
@@ -19,7 +20,6 @@ import {
 } from './dispatcher.js'
 import { emit, emitInOrder, emitLater, emitPending } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
-import { refuse } from './refuse.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void

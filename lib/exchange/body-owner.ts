@@ -1,6 +1,7 @@
-import { type BodyStream, checkStream, holdStream, isStream } from './body-stream.js'
+import { type BodyStream, type BodyStreamOwner, checkStream, holdStream, isStream } from './body-stream.js'
 import { DecoratorHandler } from './decorator-handler.js'
-import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+import { refuse } from './refuse.js'
 import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
@@ -36,19 +37,56 @@ function hold(body: unknown): BodyStream | null {
   return holdStream(body)
 }
 
-class BodyOwner extends DecoratorHandler {
+class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   /** As of the handler. */
   readonly borrowsChunks: boolean
+  done = false
+  readonly #handler: DispatchHandler | LegacyDispatchHandler
   readonly #stream: BodyStream
+  #controller: DispatchController | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, stream: BodyStream) {
     super(handler)
     this.borrowsChunks = (handler as DispatchHandler)?.borrowsChunks === true
+    this.#handler = handler
     this.#stream = stream
+    stream.release(this)
+  }
+
+  /** The stream failed before a request claimed it: while an interceptor waits, or sends what it reads from it. */
+  onSourceFailed(error: Error): void {
+    if (this.done) return
+    if (this.#controller !== null) return this.#controller.abort(error)
+    this.done = true
+    refuse(error, this.#handler)
+  }
+
+  override onRequestQueued(controller: DispatchController): void {
+    if (this.#attach(controller)) super.onRequestQueued(controller)
+  }
+
+  override onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#stream.started(this)
+    if (this.#attach(controller)) super.onRequestStart(controller, context)
+  }
+
+  override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    this.done = true
+    this.#stream.concluded()
+    super.onResponseEnd(controller, trailers)
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
     this.#stream.stop(error)
+    if (this.done) return
+    this.done = true
     super.onResponseError(controller, error)
+  }
+
+  /** Returns false when the request has failed before it had a controller. */
+  #attach(controller: DispatchController): boolean {
+    this.#controller = controller
+    if (this.done) controller.abort(this.#stream.error as Error)
+    return !this.done
   }
 }

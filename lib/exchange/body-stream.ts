@@ -15,6 +15,13 @@ export interface BodyStreamListener {
   onSourceError(error: Error): void
 }
 
+/** Who is notified when a {@link BodyStream} fails before it is sent. */
+export interface BodyStreamOwner {
+  /** Its request has completed or failed. */
+  readonly done: boolean
+  onSourceFailed(error: Error): void
+}
+
 /** What a stream of any library may have. */
 type Source = Readable & { readable?: boolean }
 
@@ -25,6 +32,8 @@ export function isStream(body: unknown): body is Readable {
   if (typeof body !== 'object' || body === null) return false
   const stream = body as Partial<Source>
   if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
+  // An older one may have ended while it was held.
+  if (held.has(stream)) return true
   // A Writable has `pipe` too, but nothing to read.
   return isIterable(stream, Symbol.asyncIterator) ? typeof stream.destroy === 'function' : stream.readable === true
 }
@@ -54,6 +63,9 @@ export function holdStream(stream: Readable): BodyStream | null {
  * A stream that is the body of a request, from dispatch on. It is the destination of a pipe that is full until the
  * request is sent. Thereby the stream rests although others listen to it or pipe it, and later it flows at the pace of
  * the slowest. What flows nonetheless, because a caller resumed it, is kept and sent first.
+ *
+ * Until a request claims it, an interceptor may read it in order to send something else. It then flows to that reader,
+ * and is kept until the request starts without it.
  */
 export class BodyStream extends LaterStream {
   /** Private, so that the stream can still be turned into JSON. */
@@ -63,15 +75,29 @@ export class BodyStream extends LaterStream {
   writableNeedDrain = true
   /** It failed before or while it was sent. */
   error: Error | null = null
-  /** Called when it fails before it is started. */
-  onFailed: ((error: Error) => void) | null = null
+  #owner: BodyStreamOwner | null = null
+  /** The owner is a request that sends it. */
+  #claimed = false
+  /** A reader came before a request claimed it. */
+  #read = false
+  /** It flows to that reader. */
+  #open = false
+  /** The request started with another body. */
+  #replaced = false
+  /** Some of it was read for another body. */
+  #lost = false
+  /** Some of it flowed before another body was made of it. */
+  #missed = false
+  #piping = false
   #listener: BodyStreamListener | null = null
   #kept: unknown[] = []
   #ended = false
   #done = false
   readonly #fail = (error: unknown): void => this.#failed(error as Error)
   readonly #close = (): void => {
-    if (!this.#ended) this.#failed(prematureClose())
+    if (this.#ended) return
+    // An interceptor may destroy what it has replaced. A pipe that remains would never end what it leads to.
+    if (this.#isClaimed || this.#stream.listenerCount?.('data') > 1) this.#failed(prematureClose())
   }
 
   /** The one of `stream`, which is held from now on. */
@@ -85,13 +111,75 @@ export class BodyStream extends LaterStream {
     held.set(stream, this)
     stream.on('error', this.#fail)
     stream.on('close', this.#close)
+    stream.on('newListener', this.#onListener)
     // `unpipe` without an argument is meant for the pipes that its caller made.
     this.on('unpipe', () => {
-      if (!this.#done && !this.#ended) stream.pipe(this as unknown as NodeJS.WritableStream)
+      if (!this.#done && !this.#ended) this.#pipe()
     })
     // Without it the first pipe would begin to read.
     stream.pause?.()
-    stream.pipe(this as unknown as NodeJS.WritableStream)
+    this.#pipe()
+  }
+
+  #pipe(): void {
+    this.#piping = true
+    this.#stream.pipe(this as unknown as NodeJS.WritableStream)
+    this.#piping = false
+  }
+
+  /** Has it rest until `owner` sends it. */
+  claim(owner: BodyStreamOwner): void {
+    this.#owner = owner
+    this.#claimed = true
+    this.#read = false
+    this.#open = false
+    this.#replaced = false
+    if (this.#listener === null) this.writableNeedDrain = true
+  }
+
+  /** Lets interceptors read it again. `owner` is still notified when it fails. */
+  release(owner: BodyStreamOwner): void {
+    this.#owner = owner
+    this.#claimed = false
+  }
+
+  /** The request of `owner` has started: unless it claimed the stream, another body is sent. */
+  started(owner: BodyStreamOwner): void {
+    if (this.#isClaimed) return
+    this.release(owner)
+    this.#replaced = true
+    this.#lost = this.#lost || this.#kept.length > 0
+    this.#kept = []
+    this.#failIncomplete()
+  }
+
+  /** The request has completed. Nothing will read what another body was sent for. */
+  concluded(): void {
+    if (this.#replaced) this.stop()
+  }
+
+  get #isClaimed(): boolean {
+    return this.#listener !== null || (this.#claimed && this.#owner?.done === false)
+  }
+
+  /** What another body is made of must be all of it. */
+  #failIncomplete(): void {
+    if (!this.#replaced || !this.#open || !this.#missed) return
+    this.#owner?.onSourceFailed(new InvalidArgumentError('body is a stream that flowed before it was read'))
+  }
+
+  readonly #onListener = (event: unknown): void => {
+    if ((event !== 'data' && event !== 'readable') || this.#piping || this.#read || this.#isClaimed) return
+    this.#read = true
+    // A listener for progress may be followed by a dispatch of the same stream.
+    queueMicrotask(() => {
+      if (this.#done || this.#isClaimed) return
+      this.#open = true
+      this.writableNeedDrain = false
+      this.#failIncomplete()
+      this.emit('drain')
+      this.#stream.resume?.()
+    })
   }
 
   /** The same bytes for a dispatcher of another library: `stream` rests until that reads them. */
@@ -118,7 +206,7 @@ export class BodyStream extends LaterStream {
 
   /** It can be no other request's body. */
   get used(): boolean {
-    return this.#done || this.#listener !== null
+    return this.#done || this.#lost || this.#listener !== null
   }
 
   /** All of it came while it was held. */
@@ -144,7 +232,7 @@ export class BodyStream extends LaterStream {
     if (this.writableNeedDrain || this.#done) return
     if (this.#ended) return this.#conclude()
     this.emit('drain')
-    this.#read()
+    this.#readAll()
   }
 
   #conclude(): void {
@@ -168,8 +256,14 @@ export class BodyStream extends LaterStream {
   /** As of a Writable: called by the pipe. */
   write(piece: unknown): boolean {
     if (this.#done) return true
+    if (this.#open) {
+      if (this.#replaced) this.#lost = true
+      else this.#kept.push(copyOf(piece))
+      return true
+    }
     if (this.#listener === null || this.writableNeedDrain) {
       this.#kept.push(copyOf(piece))
+      if (!this.#isClaimed && !this.#read) this.#missed = true
       return false
     }
     this.writableNeedDrain = !this.#listener.onPiece(piece)
@@ -188,7 +282,7 @@ export class BodyStream extends LaterStream {
   destroy(): void {}
 
   /** With a `readable` listener, which a caller may have left behind, no pipe flows: it has to be read. */
-  #read(): void {
+  #readAll(): void {
     const stream = this.#stream
     if (typeof stream.read !== 'function' || !(stream.listenerCount?.('readable') > 0)) return
     if (!stream.listeners('readable').includes(this.#onReadable)) stream.on('readable', this.#onReadable)
@@ -203,7 +297,7 @@ export class BodyStream extends LaterStream {
     if (this.#done || this.error !== null) return
     blameCaller(error)
     this.error = error
-    if (this.#listener === null) this.onFailed?.(error)
+    if (this.#listener === null) this.#owner?.onSourceFailed(error)
     else this.#conclude()
   }
 
@@ -213,6 +307,7 @@ export class BodyStream extends LaterStream {
     const stream = this.#stream
     stream.removeListener('error', this.#fail)
     stream.removeListener('close', this.#close)
+    stream.removeListener('newListener', this.#onListener)
     stream.removeListener('readable', this.#onReadable)
   }
 }

@@ -104,7 +104,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     this.watch = request.watch
     if (request.body?.kind === 'stream') {
-      BodyStream.of(request.body.stream).onFailed = (error) => this.#stop(markCallerOwned(error))
+      BodyStream.of(request.body.stream).claim(this)
     }
     traceCreate(this)
   }
@@ -303,6 +303,11 @@ export class Exchange implements QueueNode<Exchange> {
     // The caller may pass on the error of another connection, which is no failure of this one.
     if (fault === undefined || fault === 'network') blameCaller(reason)
     this.#stop(markCallerOwned(reason))
+  }
+
+  /** The stream that is its body failed before it was sent. */
+  onSourceFailed(error: Error): void {
+    this.#stop(markCallerOwned(error))
   }
 
   /** Ends it because a time limit of this request passed. */

@@ -116,7 +116,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   /** Returns what the dispatcher returns. `own`: it keeps a stream from flowing until that can be sent. */
   dispatchTo(dispatcher: DispatchTarget, own: boolean): unknown {
     const options = this.#options as DispatchOptions
-    const given = own || !isStream(options.body) ? options : { ...options, body: this.#readableOf(options.body) }
+    const { body } = options
+    if (own && isStream(body)) BodyStream.of(body).release(this)
+    const given = own || !isStream(body) ? options : { ...options, body: this.#readableOf(body) }
     const dispatch = () => dispatcher.dispatch(given as DispatchOptions, this)
     return this.#scope === null ? dispatch() : this.#scope.runInAsyncScope(dispatch)
   }
@@ -132,6 +134,12 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   endWith(error: Error, context: ErrorContext): void {
     if (error instanceof ClientDestroyedError) this.fail(new ClientDestroyedError(error.message), context)
     else this.fail(markCallerOwned(error), context)
+  }
+
+  /** See {@link BodyStreamOwner}. */
+  onSourceFailed(error: Error): void {
+    blameCaller(error)
+    this.#stop(markCallerOwned(error))
   }
 
   expire(error: Error): void {
@@ -287,20 +295,15 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   /** @throws {InvalidArgumentError} a stream that can not be sent, or its own error */
   #holdSource(stream: Readable): void {
     checkStream(stream)
-    BodyStream.of(stream).onFailed = (error) => this.#failSource(error)
+    BodyStream.of(stream).claim(this)
   }
 
   #readableOf(stream: Readable): Readable {
     const readable = BodyStream.readableOf(stream)
-    const failed = (error: Error) => this.#failSource(error)
+    const failed = (error: Error) => this.onSourceFailed(error)
     readable.on('error', failed)
     this.#unwatch = () => readable.removeListener('error', failed).on('error', ignore)
     return readable
-  }
-
-  #failSource(error: Error): void {
-    blameCaller(error)
-    this.#stop(markCallerOwned(error))
   }
 
   #stop(reason: unknown): void {

@@ -1,6 +1,6 @@
 import { reportUncaught } from '../base/gate.js'
-import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
+import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
+import { adaptHandler } from './legacy-handler.js'
 
 /**
  * Fails a request that no dispatcher accepted. Returns true: no `drain` follows.
