@@ -172,7 +172,8 @@ export class Connection implements Listener {
     if (exchange.done) {
       this.#withdraw(exchange)
       if (this.#pipeline.size === 0) this.onIdle()
-      return
+      // It made room.
+      return this.#owner.onReady(this)
     }
     this.#pipeline.countSent()
     writer.write(exchange, close)
