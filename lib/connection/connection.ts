@@ -1,3 +1,4 @@
+import { setImmediate } from '../base/clock.js'
 import { blameCaller, faultOf } from '../errors/faults.js'
 import { InformationalError, markCallerOwned, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
@@ -203,6 +204,7 @@ export class Connection implements Listener {
     const { timer } = this.#timeouts
     timer.hold()
     const more = this.#responses.reader.read(length)
+    this.#responses.headJustCame = false
     timer.release()
     return more
   }
@@ -370,6 +372,8 @@ export class Connection implements Listener {
     if (writer === null) this.#opening?.cancel()
     const { again, failed } = this.#pipeline.empty(ending)
     this.#owner.onEnd(this, error, again)
-    failAll(failed, ending)
+    // What handlers began when the head came is behind them then: `fetch` hears of no end that comes before.
+    if (blame === 'head' && this.#responses.headJustCame) setImmediate(() => failAll(failed, ending))
+    else failAll(failed, ending)
   }
 }

@@ -55,6 +55,8 @@ export class ResponseDelivery implements ResponseSink {
   /** The server may send a body, a moment later, that the response must not have. */
   #bodyMayFollow = false
   #tunnelHead: ResponseHead | null = null
+  /** The read that is under way brought a head. */
+  headJustCame = false
 
   constructor({ engine, inlet, options, state, pipeline, timeouts, listener }: Part) {
     this.#parser = new Parser(engine, this, options.parser)
@@ -112,6 +114,7 @@ export class ResponseDelivery implements ResponseSink {
   onHead(head: ResponseHead): void {
     const exchange = this.#pipeline.head as Exchange
     this.#state.read(READ.head)
+    this.headJustCame = true
     this.#bodyBytes = 0
     this.#timeouts.keepAliveHint = head.keepAliveHint
     this.#bodyMayFollow = announcesForbiddenBody(head)

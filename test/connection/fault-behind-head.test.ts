@@ -1,0 +1,43 @@
+import t from 'tap'
+import { Agent, Client, type Dispatcher, Pool } from '../../lib/index.js'
+import { onRequests, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+const faulty: Record<string, string> = {
+  'a bad chunk size': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n',
+  'garbage behind a chunk': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcXX\r\n',
+  'a body above maxResponseSize': `HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n${'x'.repeat(5000)}`,
+}
+
+const dispatchers: Record<string, (url: string) => Dispatcher> = {
+  Client: (url) => new Client(url, { maxResponseSize: 1000 }),
+  Pool: (url) => new Pool(url, { maxResponseSize: 1000 }),
+  Agent: () => new Agent({ maxResponseSize: 1000 }),
+  'composed Client': (url) =>
+    new Client(url, { maxResponseSize: 1000 }).compose((dispatch) => (options, handler) => dispatch(options, handler)),
+}
+
+for (const [fault, answer] of Object.entries(faulty)) {
+  t.test(`${fault} in the read that brought the head fails the request a turn behind the head`, async (t) => {
+    const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(answer)))
+    for (const [name, make] of Object.entries(dispatchers)) {
+      const dispatcher = make(origin.url)
+      const turns: string[] = []
+      const recorder = new Recorder((call) => {
+        if (call.startsWith('head')) setImmediate(() => turns.push('a turn'))
+        if (call.startsWith('error')) turns.push('error')
+      })
+      dispatcher.dispatch({ origin: origin.url, path: '/', method: 'GET' } as never, recorder)
+      await recorder.ended
+      t.equal(recorder.statusCode, 200)
+      t.match(recorder.error, { phase: 'body', path: '/' }, name)
+      t.strictSame(turns, ['a turn', 'error'], name)
+      // The fetch of the runtime, which has read nothing of the body when its fault is found.
+      const response = await fetch(`${origin.url}/`, { dispatcher } as never)
+      t.equal(response.status, 200)
+      await t.rejects(response.text(), { name: 'TypeError', cause: { phase: 'body' } }, name)
+      await dispatcher.close()
+    }
+    await origin.close()
+  })
+}
