@@ -1,4 +1,7 @@
-import { invalidOption } from '../errors.js'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+import type { DispatchOptions } from '../exchange/documented.js'
+import type { DispatchHandler } from '../exchange/handler.js'
+import { adaptHandler, isLegacy } from '../exchange/legacy-handler.js'
 import { refuse } from '../exchange/refuse.js'
 import { coreOf, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
@@ -23,10 +26,15 @@ export function chain(
     if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
     const intercepted = interceptor(dispatch)
     if (typeof intercepted !== 'function') throw invalidOption('what an interceptor returns', 'a function', intercepted)
+    // One that makes interceptors, given instead of what it makes.
+    if (intercepted.length === 1) {
+      const named = interceptor.name === '' ? 'an interceptor' : interceptor.name
+      throw new InvalidArgumentError(`what ${named} returns takes no handler: was it to be called, as in ${named}()?`)
+    }
     dispatch = (options, handler) => {
       const before = arrived
       try {
-        return intercepted(options, handler)
+        return intercepted(options, ofBothGenerations(handler, options))
       } catch (error) {
         if (arrived !== before) throw error
         return refuse(error as Error, handler)
@@ -35,4 +43,10 @@ export function chain(
     setCore(dispatch, core)
   }
   return dispatch
+}
+
+/** Interceptors call the callbacks of either generation. */
+function ofBothGenerations(handler: DispatchHandler, { method, upgrade }: DispatchOptions): DispatchHandler {
+  if (!isLegacy(handler)) return handler
+  return adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
 }

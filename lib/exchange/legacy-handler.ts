@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { InvalidArgumentError } from '../errors.js'
+import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+
+type Callback<Name extends keyof LegacyDispatchHandler> = Parameters<NonNullable<LegacyDispatchHandler[Name]>>
 
 /**
  * Makes one kind of handler of both generations; Node's built-in `fetch` and older interceptors speak the elder.
@@ -34,8 +37,8 @@ function requireFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw new InvalidArgumentError(`handler.${name} must be a function`)
 }
 
-/** Speaks the newer interface outwards and the elder to the user. */
-class LegacyAdapter implements DispatchHandler {
+/** A handler with both generations of callbacks, as interceptors call either; its own handler has the older ones. */
+class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   readonly #handler: LegacyDispatchHandler
 
   constructor(handler: LegacyDispatchHandler) {
@@ -46,32 +49,28 @@ class LegacyAdapter implements DispatchHandler {
     this.#handler.onConnect?.((reason) => controller.abort(reason), context)
   }
 
-  onRequestUpgrade(
-    controller: DispatchController,
-    statusCode: number,
-    _headers: IncomingHeaders,
-    socket: Duplex,
-  ): void {
-    this.#handler.onUpgrade?.(statusCode, toBuffers(controller.rawHeaders), socket)
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+    this.#handler.onUpgrade?.(statusCode, rawFields(controller.rawHeaders, headers), socket)
   }
 
   onResponseStart(
     controller: DispatchController,
     statusCode: number,
-    _headers: IncomingHeaders,
+    headers: IncomingHeaders,
     statusMessage = '',
   ): void {
-    const raw = toBuffers(controller.rawHeaders)
+    const raw = rawFields(controller.rawHeaders, headers)
     const more = this.#handler.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage)
-    if (more === false) controller.pause()
+    // Node 24's fetch answers so to each 1xx, and never resumes.
+    if (more === false && statusCode >= 200) controller.pause()
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
     if (this.#handler.onData?.(chunk) === false) controller.pause()
   }
 
-  onResponseEnd(controller: DispatchController): void {
-    this.#handler.onComplete?.(toBuffers(controller.rawTrailers))
+  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    this.#handler.onComplete?.(rawFields(controller.rawTrailers, trailers))
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
@@ -89,6 +88,35 @@ class LegacyAdapter implements DispatchHandler {
   onRequestSent(): void {
     this.#handler.onRequestSent?.()
   }
+
+  onConnect(...connect: Callback<'onConnect'>): void {
+    this.#handler.onConnect?.(...connect)
+  }
+
+  onUpgrade(...upgrade: Callback<'onUpgrade'>): void {
+    this.#handler.onUpgrade?.(...upgrade)
+  }
+
+  onHeaders(...head: Callback<'onHeaders'>): boolean | void {
+    return this.#handler.onHeaders?.(...head)
+  }
+
+  onData(chunk: Buffer): boolean | void {
+    return this.#handler.onData?.(chunk)
+  }
+
+  onComplete(...end: Callback<'onComplete'>): void {
+    this.#handler.onComplete?.(...end)
+  }
+
+  onError(error: Error): void {
+    this.#handler.onError?.(error)
+  }
+}
+
+/** Fields as the older callbacks take them. An interceptor that answers itself need not have them as sent. */
+function rawFields(raw: readonly string[] | null | undefined, fields: IncomingHeaders | undefined): Buffer[] {
+  return toBuffers(raw ?? flattenHeaders((fields ?? {}) as HeadersInput))
 }
 
 export function toBuffers(raw: readonly string[] | null): Buffer[] {
