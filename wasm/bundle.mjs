@@ -32,7 +32,12 @@ async function code(input) {
   })
   await bundle.close()
   if (output.length !== 1) throw new Error(`${input} became ${output.length} files`)
-  const { code } = await transform(output[0].code, { minify: true, format: 'esm', target: 'es2023' })
+  const { code } = await transform(output[0].code, {
+    minify: true,
+    format: 'esm',
+    target: 'es2023',
+    define: { 'Number.POSITIVE_INFINITY': 'Infinity' },
+  })
   return annotated(code)
 }
 

@@ -1,4 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
+import { requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -31,7 +32,7 @@ export function connect<Opaque = null>(
   callback?: Callback<ConnectData<Opaque>>,
 ): Promise<ConnectData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
-  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  requireFunction('callback', callback)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 

@@ -4,7 +4,8 @@ import { setImmediate } from '../base/clock.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterDuplex } from '../base/streams.js'
-import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
+import { requireFunction } from '../errors/options.js'
+import { InvalidReturnValueError, RequestAbortedError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { type BodyReadable, bodyFor } from './body.js'
@@ -198,7 +199,7 @@ export function pipeline<Opaque = null>(
   try {
     const options = ownRequestOptions(given)
     checkRequestOptions(options)
-    if (typeof handler !== 'function') throw invalidOption('handler', 'a function', handler)
+    requireFunction('handler', handler)
     duplex = new PipelineDuplex(options, handler)
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
     return duplex

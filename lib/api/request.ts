@@ -1,4 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
+import { requireFunction, requireObject } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -31,7 +32,7 @@ export interface RequestOptions<Opaque = null> extends DispatchInput {
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
 export function checkRequestOptions(options: RequestOptions<unknown>): void {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  requireObject('options', options)
   const { method, onInfo, highWaterMark, responseHeaders } = options
   const { throwOnError } = options as { throwOnError?: unknown }
   if (method === 'CONNECT') throw new InvalidArgumentError('method must not be CONNECT: use connect()')
@@ -231,7 +232,7 @@ export function request<Opaque = null>(
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }
-  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  requireFunction('callback', callback)
   send(
     target,
     options,

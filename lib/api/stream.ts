@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { InvalidReturnValueError, invalidOption, RequestAbortedError } from '../errors.js'
+import { requireFunction } from '../errors/options.js'
+import { InvalidReturnValueError, RequestAbortedError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { streamError } from './body-source.js'
 import type { StreamData, StreamFactory } from './documented.js'
@@ -28,7 +29,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
 
   constructor(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>, outcome: Outcome<StreamData<Opaque>>) {
     checkRequestOptions(options)
-    if (typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+    requireFunction('factory', factory)
     this.#options = options
     this.#factory = inScope(factory)
     this.#outcome = outcome
@@ -114,7 +115,7 @@ export function stream<Opaque = null>(
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, call, new Outcome(resolve, reject)))
   }
-  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  requireFunction('callback', callback)
   send(target, call, Outcome.ofCallback(callback, call.options))
 }
 

@@ -1,4 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
+import { requireFunction } from '../errors/options.js'
 import { invalidOption, SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
@@ -34,7 +35,7 @@ export function upgrade<Opaque = null>(
   callback?: Callback<UpgradeData<Opaque>>,
 ): Promise<UpgradeData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
-  if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  requireFunction('callback', callback)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 

@@ -1,6 +1,6 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { positive } from './settings.js'
+import { positive } from '../errors/options.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
 /** When an upstream is left out, and for how long. Source: Envoy's "Outlier detection". */

@@ -1,6 +1,6 @@
 import { now } from '../base/clock.js'
+import { Heap, type HeapNode } from '../base/heap.js'
 import { Queue } from '../base/queue.js'
-import { Heap, type HeapNode } from './heap.js'
 import type { Pickable, Picker } from './picker.js'
 
 /** What {@link RoundRobin} keeps of a member. */

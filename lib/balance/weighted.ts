@@ -1,4 +1,4 @@
-import { Heap, type HeapNode } from './heap.js'
+import { Heap, type HeapNode } from '../base/heap.js'
 
 /** One of those among whom requests are shared by weight. */
 export interface Weighted extends HeapNode {

@@ -1,4 +1,5 @@
 import { reportUncaught } from './gate.js'
+import { Heap, type HeapNode } from './heap.js'
 
 /** As they were when this was loaded: fake timers that a test installs later hold no request up. */
 export const { queueMicrotask, setImmediate } = globalThis
@@ -45,7 +46,7 @@ const realTime: TimeSource = {
  */
 export class Clock {
   readonly #time: TimeSource
-  readonly #heap: Alarm[] = []
+  readonly #heap = new Heap<Alarm>((a, b) => a.key < b.key)
   #timer: unknown = null
   /** When the timer goes off. */
   #wakeAt = Infinity
@@ -56,7 +57,7 @@ export class Clock {
 
   /** Alarms in the heap, those not pending any more included until their old time comes. */
   get size(): number {
-    return this.#heap.length
+    return this.#heap.size
   }
 
   now(): number {
@@ -65,34 +66,24 @@ export class Clock {
 
   /** @internal */
   schedule(alarm: Alarm): void {
-    if (alarm.index >= 0) {
-      if (alarm.deadline >= alarm.key) return
-      alarm.key = alarm.deadline
-      this.#rise(alarm)
-    } else {
-      alarm.key = alarm.deadline
-      alarm.index = this.#heap.push(alarm) - 1
-      this.#rise(alarm)
-    }
+    if (alarm.index >= 0 && alarm.deadline >= alarm.key) return
+    this.#place(alarm)
     this.#wind()
   }
 
   /** @internal */
   remove(alarm: Alarm): void {
-    const { index } = alarm
-    if (index < 0) return
-    const last = this.#heap.pop() as Alarm
-    alarm.index = -1
-    if (last === alarm) return
-    this.#heap[index] = last
-    last.index = index
-    this.#rise(last)
-    this.#sink(last)
+    this.#heap.remove(alarm)
+  }
+
+  #place(alarm: Alarm): void {
+    alarm.key = alarm.deadline
+    this.#heap.place(alarm)
   }
 
   #wind(): void {
-    const first = this.#heap[0]
-    if (first === undefined) return
+    const { first } = this.#heap
+    if (first === null) return
     const at = first.key
     const now = this.#time.now()
     if (at >= this.#wakeAt && now - this.#wakeAt < LOST) return
@@ -109,23 +100,17 @@ export class Clock {
     const now = this.#time.now()
     // Gathered first: an alarm that a listener sets to now is for the next time.
     const due: Alarm[] = []
-    for (let first = this.#heap[0]; first !== undefined && first.key <= now; first = this.#heap[0]) {
-      this.#takeFirst()
+    for (let { first } = this.#heap; first !== null && first.key <= now; first = this.#heap.first) {
+      this.#heap.remove(first)
       if (first.deadline === first.key) due.push(first)
       // Back by its deadline, even when that has come as well: so they ring in the order of their deadlines.
-      else if (first.deadline !== UNSET) this.#putBack(first)
+      else if (first.deadline !== UNSET) this.#place(first)
     }
     for (const alarm of due) {
       // A listener before may have cleared it or set it anew.
       if (alarm.deadline === alarm.key && alarm.index < 0) this.#ring(alarm, now - alarm.key)
     }
     this.#wind()
-  }
-
-  #putBack(alarm: Alarm): void {
-    alarm.key = alarm.deadline
-    alarm.index = this.#heap.push(alarm) - 1
-    this.#rise(alarm)
   }
 
   #ring(alarm: Alarm, late: number): void {
@@ -136,48 +121,6 @@ export class Clock {
       // The other alarms still ring.
       reportUncaught(error)
     }
-  }
-
-  #takeFirst(): void {
-    const heap = this.#heap
-    const first = heap[0] as Alarm
-    const last = heap.pop() as Alarm
-    first.index = -1
-    if (last === first) return
-    heap[0] = last
-    last.index = 0
-    this.#sink(last)
-  }
-
-  #rise(alarm: Alarm): void {
-    const heap = this.#heap
-    let index = alarm.index
-    while (index > 0) {
-      const above = heap[(index - 1) >> 1] as Alarm
-      if (above.key <= alarm.key) break
-      heap[index] = above
-      above.index = index
-      index = (index - 1) >> 1
-    }
-    heap[index] = alarm
-    alarm.index = index
-  }
-
-  #sink(alarm: Alarm): void {
-    const heap = this.#heap
-    let { index } = alarm
-    for (;;) {
-      let child = 2 * index + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && (heap[child + 1] as Alarm).key < (heap[child] as Alarm).key) child++
-      const below = heap[child] as Alarm
-      if (below.key >= alarm.key) break
-      heap[index] = below
-      below.index = index
-      index = child
-    }
-    heap[index] = alarm
-    alarm.index = index
   }
 }
 
@@ -190,7 +133,7 @@ export function now(): number {
 }
 
 /** Goes off once, not before its time. Never keeps the process alive. */
-export class Alarm {
+export class Alarm implements HeapNode {
   readonly listener: AlarmListener
   readonly #clock: Clock
   /** When it is due; -1 when it is not set. Whole numbers stand in the alarm itself, all others in memory of their own. */

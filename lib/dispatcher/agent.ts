@@ -1,12 +1,13 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
+import { requireFunction, requireObject, whole } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
-import { resolveClientOptions, sharedSite, whole } from './client-options.js'
+import { resolveClientOptions, sharedSite } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
 import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, type SharedSite } from './core.js'
 import type { Dispatcher, Elsewhere } from './dispatcher.js'
@@ -72,10 +73,10 @@ export class Agent extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
-    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+    requireObject('options', options)
     const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = ownOptions(options)
     const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
-    if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+    if (factory !== null) requireFunction('factory', factory)
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
       throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
     }

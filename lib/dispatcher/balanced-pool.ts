@@ -1,9 +1,9 @@
 import { Roster } from '../balance/roster.js'
-import { positive } from '../balance/settings.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
 import { faultOf } from '../errors/faults.js'
+import { positive, requireFunction, requireObject } from '../errors/options.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -94,10 +94,10 @@ export class BalancedPool extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
-    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+    requireObject('options', options)
     const { factory = null, maxWeightPerServer, errorPenalty, ...others } = ownOptions(options)
     const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
-    if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+    if (factory !== null) requireFunction('factory', factory)
     resolvePoolOptions(rest)
     this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
     this.#options = rest

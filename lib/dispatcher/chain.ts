@@ -1,4 +1,5 @@
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { requireFunction } from '../errors/options.js'
+import { InvalidArgumentError } from '../errors.js'
 import type { DispatchOptions } from '../exchange/documented.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { adaptHandler, isLegacy } from '../exchange/legacy-handler.js'
@@ -23,9 +24,9 @@ export function chain(
   }
   setCore(dispatch, core)
   for (const interceptor of interceptors as readonly DispatchInterceptor[]) {
-    if (typeof interceptor !== 'function') throw invalidOption('interceptor', 'a function', interceptor)
+    requireFunction('interceptor', interceptor)
     const intercepted = interceptor(dispatch)
-    if (typeof intercepted !== 'function') throw invalidOption('what an interceptor returns', 'a function', intercepted)
+    requireFunction('what an interceptor returns', intercepted)
     // One that makes interceptors, given instead of what it makes.
     if (intercepted.length === 1) {
       const named = interceptor.name === '' ? 'an interceptor' : interceptor.name

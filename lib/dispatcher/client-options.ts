@@ -1,6 +1,7 @@
 import type { SessionOptions } from 'node:http2'
 import { ownOptions } from '../base/own-options.js'
 import type { ParserChoice } from '../connection/engines.js'
+import { flag, milliseconds, positive, requireObject, whole } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
@@ -176,7 +177,7 @@ const withdrawn: Record<string, string> = {
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
-  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
+  requireObject('options', given)
   const options = ownOptions(given)
   for (const [name, instead] of Object.entries(withdrawn)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
@@ -185,17 +186,17 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   }
   const timeouts = checkTimeouts(options.timeouts)
   return {
-    bodyTimeout: wait('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),
-    headersTimeout: wait('headersTimeout', options.headersTimeout, timeouts.headers ?? 300_000),
-    keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, 4_000),
-    keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, 600_000),
-    keepAliveTimeoutThreshold: finite('keepAliveTimeoutThreshold', options.keepAliveTimeoutThreshold, 2_000),
-    maxHeaderSize: positive('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
+    bodyTimeout: milliseconds('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),
+    headersTimeout: milliseconds('headersTimeout', options.headersTimeout, timeouts.headers ?? 300_000),
+    keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, [4_000]),
+    keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, [600_000]),
+    keepAliveTimeoutThreshold: threshold(options.keepAliveTimeoutThreshold),
+    maxHeaderSize: positive('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), [16_384]),
     maxResponseSize: responseSize(options.maxResponseSize),
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: pipeliningOf(options.pipelining),
     maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
-    maxConnectionAge: positive('maxConnectionAge', options.maxConnectionAge, Number.POSITIVE_INFINITY),
+    maxConnectionAge: positive('maxConnectionAge', options.maxConnectionAge, [Number.POSITIVE_INFINITY]),
     limits: limitsOf({ ...timeouts, connect: 0 }, null),
     timings: flag('timings', options.timings, false),
     strictContentLength: flag('strictContentLength', options.strictContentLength, true),
@@ -242,11 +243,11 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
     throw invalidOption('connect', 'a function or an object', connect)
   }
   if (tls !== undefined && tls !== null && typeof tls !== 'object') throw invalidOption('tls', 'an object', tls)
-  if (allowH2 !== undefined && allowH2 !== null) flag('allowH2', allowH2, false)
+  flag('allowH2', allowH2, false)
   const given: Record<string, unknown> = {
     maxCachedSessions: options.maxCachedSessions,
     socketPath: options.socketPath,
-    timeout: wait('connectTimeout', options.connectTimeout, connectTimeout),
+    timeout: milliseconds('connectTimeout', options.connectTimeout, connectTimeout),
     autoSelectFamily: options.autoSelectFamily,
     autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
   }
@@ -259,52 +260,20 @@ export function pipeliningOf(value: unknown): number {
   return value === Number.POSITIVE_INFINITY ? value : whole('pipelining', value, 1)
 }
 
-export function whole(name: string, value: unknown, fallback: number): number {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-    throw invalidOption(name, 'a whole number, 0 or more', value)
-  }
-  return value
-}
-
-function finite(name: string, value: unknown, fallback: number): number {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidOption(name, 'a finite number of ms', value)
-  return value
-}
-
-function wait(name: string, value: unknown, fallback: number): number {
-  // No limit, as 0.
-  if (value === Number.POSITIVE_INFINITY) return 0
-  const number = finite(name, value, fallback)
-  if (number < 0) throw invalidOption(name, 'a number of ms, 0 or more', value)
-  return number
-}
-
-function positive(name: string, value: unknown, fallback: number): number {
-  const number = finite(name, value, fallback)
-  if (number <= 0) throw invalidOption(name, 'a number above 0', value)
-  return number
+function threshold(value: unknown): number {
+  if (value === undefined || value === null) return 2_000
+  if (!Number.isFinite(value)) throw invalidOption('keepAliveTimeoutThreshold', 'a finite number of ms', value)
+  return value as number
 }
 
 function responseSize(value: unknown): number {
-  if (value === undefined || value === null || value === -1) return -1
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-    throw invalidOption('maxResponseSize', 'a whole number of bytes, or -1', value)
-  }
-  return value
+  return value === -1 ? -1 : whole('maxResponseSize', value, -1)
 }
 
 function parserChoice(value: unknown): ParserChoice {
   if (value === undefined || value === null) return 'auto'
   if (value === 'auto' || value === 'wasm' || value === 'js') return value
   throw invalidOption('parser', "'auto', 'wasm' or 'js'", value)
-}
-
-function flag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'boolean') throw invalidOption(name, 'a boolean', value)
-  return value
 }
 
 function text(name: string, value: unknown): string | null {

@@ -1,4 +1,5 @@
 import { reportUncaught } from '../base/gate.js'
+import { requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
 import { coreOf } from './core.js'
@@ -36,7 +37,7 @@ export function discover(
 ): Discovery {
   if (typeof pool?.addUpstream !== 'function') throw invalidOption('pool', 'a BalancedPool', pool)
   if (typeof source?.[Symbol.asyncIterator] !== 'function') throw invalidOption('source', 'an async iterable', source)
-  if (typeof onError !== 'function') throw invalidOption('onError', 'a function', onError)
+  requireFunction('onError', onError)
   const discovery = new Following(pool, source[Symbol.asyncIterator](), onError)
   discovery.start()
   return { ready: discovery.ready, stop: () => discovery.stop() }

@@ -4,7 +4,8 @@ import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { ClientClosedError, ClientDestroyedError, invalidOption, locate, UNSENT } from '../errors.js'
+import { requireFunction, requireObject } from '../errors/options.js'
+import { ClientClosedError, ClientDestroyedError, locate, UNSENT } from '../errors.js'
 import { dispatchStream } from '../exchange/body-owner.js'
 import { isStream } from '../exchange/body-stream.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -89,9 +90,9 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
+    requireObject('handler', handler)
     try {
-      if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+      requireObject('options', options)
       const given = ownRequestOptions(options)
       if (!isStream(given.body)) return this.#dispatch(given, handler)
       return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer))
@@ -241,7 +242,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override close(): Promise<void>
   override close(callback?: Done): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
-    if (typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+    requireFunction('callback', callback)
     const tell = inScope(callback as (error: Error | null) => void)
     this.#lifecycle.close(() => tell(null), tell)
   }
@@ -256,7 +257,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
     const [reason, told] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
     if (told === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
-    if (typeof told !== 'function') throw invalidOption('callback', 'a function', told)
+    requireFunction('callback', told)
     const tell = inScope(told as (error: null) => void)
     this.#lifecycle.destroy(reason, () => tell(null))
   }

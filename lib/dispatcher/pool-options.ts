@@ -1,6 +1,7 @@
 import { ownOptions } from '../base/own-options.js'
+import { requireFunction, requireObject, whole } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
-import { type ClientOptions, type DocumentedClientOptions, whole } from './client-options.js'
+import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
 /** Makes a dispatcher of an origin. The type of a method: its parameters may be declared narrower. */
@@ -55,10 +56,10 @@ export interface ResolvedPoolOptions {
 
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  requireObject('options', options)
   const { factory = null, connections = null, clientTtl = null, maxQueued, ...others } = ownOptions(options)
   const { minConnections, maxIdleConnections, reuse, ...client } = others
-  if (factory !== null && typeof factory !== 'function') throw invalidOption('factory', 'a function', factory)
+  if (factory !== null) requireFunction('factory', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
   }

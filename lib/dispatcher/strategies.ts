@@ -1,10 +1,10 @@
 import { PeakEwma } from '../balance/peak-ewma.js'
-import { positive } from '../balance/settings.js'
 import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { WeightedTurns } from '../balance/weighted.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
+import { positive, requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { Upstream } from './upstream.js'
 
@@ -48,7 +48,7 @@ export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
 
 function randomOf({ random }: LeastRequestsOptions): Random {
   if (random === undefined || random === null) return Math.random
-  if (typeof random !== 'function') throw invalidOption('random', 'a function', random)
+  requireFunction('random', random)
   return random
 }
 

@@ -1,6 +1,7 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { ConnectTimeoutError, invalidOption, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
+import { milliseconds, requireObject } from '../errors/options.js'
+import { ConnectTimeoutError, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
 
 /** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. Ours. */
 export interface Timeouts {
@@ -25,20 +26,13 @@ export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]
   // Whoever reads what is not there must not find what somebody put into `Object.prototype`.
   const checked: Record<string, number> = Object.create(null)
   if (given === undefined || given === null) return checked
-  if (typeof given !== 'object') throw invalidOption('timeouts', 'an object', given)
+  requireObject('timeouts', given)
   const own = ownRequestOptions(given) as Record<string, unknown>
   for (const name of NAMES) {
     const value = own[name]
-    if (value === undefined || value === null) continue
-    // No limit; a deadline has no 0 to say so.
-    if (value === Number.POSITIVE_INFINITY) {
-      if (name !== 'deadline') checked[name] = 0
-      continue
-    }
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-      throw invalidOption(`timeouts.${name}`, 'a number of ms, 0 or more', value)
-    }
-    checked[name] = value
+    // A deadline has no 0 for no limit.
+    const none = value === undefined || value === null || (name === 'deadline' && value === Number.POSITIVE_INFINITY)
+    if (!none) checked[name] = milliseconds(`timeouts.${name}`, value, 0)
   }
   return checked
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { isIterable } from '../base/own-options.js'
+import { flag, milliseconds, requireObject } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
@@ -124,8 +125,12 @@ export class Request {
     this.reset = flag('reset', options.reset, false)
     this.#keeps = options.reset === false
     const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
-    this.headersTimeout = time('headersTimeout', options.headersTimeout ?? timeouts.headers, defaults.headersTimeout)
-    this.bodyTimeout = time('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
+    this.headersTimeout = milliseconds(
+      'headersTimeout',
+      options.headersTimeout ?? timeouts.headers,
+      defaults.headersTimeout,
+    )
+    this.bodyTimeout = milliseconds('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
     this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
     const timings = options.timings ?? defaults.timings ?? false
     this.watch = timings === false ? null : new Watch(timings)
@@ -243,7 +248,7 @@ function inPieces(body: RequestBody): RequestBody {
 
 /** @throws {InvalidArgumentError} the path has a query, or the query can not be encoded */
 export function withQuery(path: string, query: unknown): string {
-  if (typeof query !== 'object' || query === null) throw invalidOption('query', 'an object', query)
+  requireObject('query', query)
   if (path.includes('?') || path.includes('#')) {
     throw new InvalidArgumentError('query can not be combined with a path that holds "?" or "#"')
   }
@@ -293,22 +298,6 @@ function checkConnectBody(body: unknown): null {
   const content = toRequestBody(body)
   if (content === null || content.length === 0) return null
   throw new InvalidArgumentError('body must not be given with CONNECT: write to the socket of the tunnel')
-}
-
-function flag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'boolean') throw invalidOption(name, 'a boolean', value)
-  return value
-}
-
-function time(name: string, value: unknown, fallback: number): number {
-  if (value === undefined || value === null) return fallback
-  // No limit, as 0.
-  if (value === Number.POSITIVE_INFINITY) return 0
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw invalidOption(name, 'a number of ms, 0 or more', value)
-  }
-  return value
 }
 
 function checkTypeOfService(value: unknown): void {

@@ -8,6 +8,7 @@ import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
 import { ownOptions } from '../base/own-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { requireFunction } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
 import { parseTarget, type UrlInput } from './target-url.js'
@@ -126,7 +127,7 @@ interface Call {
 /** Bad arguments reject when a promise was asked for, as all else that can go wrong. */
 function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): unknown {
   const [options, callback] = typeof rest[0] === 'function' ? [null, rest[0]] : rest
-  if (callback !== undefined && typeof callback !== 'function') throw invalidOption('callback', 'a function', callback)
+  if (callback !== undefined) requireFunction('callback', callback)
   try {
     return send({ ...resolve(url, options), callback: callback as Call['callback'] })
   } catch (error) {

@@ -1,7 +1,7 @@
-import { positive } from '../balance/settings.js'
 import { LatencyHistogram } from '../base/histogram.js'
 import { ownOptions, ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { positive } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'

@@ -1,6 +1,6 @@
-import { positive } from '../balance/settings.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
+import { positive } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 
 /** How much may be tried again, all requests taken together. Source: Finagle's `RetryBudget`. */

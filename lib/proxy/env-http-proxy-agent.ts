@@ -3,6 +3,7 @@ import { Agent, budgetOf } from '../dispatcher/agent.js'
 import { coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
+import { requireObject } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -48,7 +49,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
-    if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+    requireObject('options', options)
     const { httpProxy, httpsProxy, noProxy, ...given } = ownOptions(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')

@@ -4,6 +4,7 @@ import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
+import { milliseconds, requireObject, whole } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { Attempt, type AttemptPart } from './attempt.js'
 import {
@@ -79,7 +80,7 @@ type Settable = BuildOptions
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function buildConnector(options: BuildOptions = {}): buildConnector.connector {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  requireObject('options', options)
   const {
     maxCachedSessions,
     timeout,
@@ -92,12 +93,12 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
   const { onread } = rest as { onread?: unknown }
   if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
   const settings: Settings = {
-    timeout: numberOf('timeout', timeout, 10_000),
+    timeout: timeout === null ? 0 : milliseconds('timeout', timeout, 10_000),
     keepAlive: rest.keepAlive ?? true,
     keepAliveInitialDelay: numberOf('keepAliveInitialDelay', rest.keepAliveInitialDelay, 60_000),
     typeOfService: numberOf('typeOfService', typeOfService, -1),
     socketPath: socketPath ?? null,
-    sessions: new SessionCache(sessionLimit(maxCachedSessions)),
+    sessions: new SessionCache(whole('maxCachedSessions', maxCachedSessions, 100)),
     rest: rest as Record<string, unknown>,
   }
   const connector = directConnector((target, callback, reader) => open(settings, target, { callback, reader }))
@@ -117,18 +118,8 @@ interface Settings {
   rest: Record<string, unknown>
 }
 
-function sessionLimit(value: unknown): number {
-  if (value === undefined || value === null) return 100
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-    throw invalidOption('maxCachedSessions', 'a whole number, 0 or more', value)
-  }
-  return value
-}
-
 function numberOf(name: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback
-  if (value === null) return name === 'timeout' ? 0 : fallback
-  if (value === Number.POSITIVE_INFINITY && name === 'timeout') return 0
+  if (value === undefined || value === null) return fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw invalidOption(name, 'a number, 0 or more', value)
   }

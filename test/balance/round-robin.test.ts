@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Heap } from '../../lib/balance/heap.js'
 import { RoundRobin } from '../../lib/balance/round-robin.js'
+import { Heap } from '../../lib/base/heap.js'
 import fc from '../property.js'
 
 class Member {

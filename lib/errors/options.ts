@@ -1,0 +1,47 @@
+import { invalidOption } from '../errors.js'
+
+// Checks of options, whose errors name the option, what it must be and what it is. Left out is undefined or null.
+
+/** @throws {InvalidArgumentError} not a function */
+export function requireFunction<T>(
+  name: string,
+  value: T,
+): asserts value is Extract<T, (...values: never[]) => unknown> {
+  if (typeof value !== 'function') throw invalidOption(name, 'a function', value)
+}
+
+/** @throws {InvalidArgumentError} not an object */
+export function requireObject<T>(name: string, value: T): asserts value is T & object {
+  if (typeof value !== 'object' || value === null) throw invalidOption(name, 'an object', value)
+}
+
+/** @throws {InvalidArgumentError} neither left out nor a boolean */
+export function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (typeof (value ?? fallback) !== 'boolean') throw invalidOption(name, 'a boolean', value)
+  return (value ?? fallback) as boolean
+}
+
+/** @throws {InvalidArgumentError} neither left out nor a whole number, 0 or more */
+export function whole(name: string, value: unknown, fallback: number): number {
+  if (value === undefined || value === null) return fallback
+  return numberWhere(Number.isInteger(value) && (value as number) >= 0, [name, 'a whole number, 0 or more', value])
+}
+
+/** A time limit, where Infinity stands for none, as 0 does. @throws {InvalidArgumentError} no number of ms */
+export function milliseconds(name: string, value: unknown, fallback: number): number {
+  if (value === undefined || value === null) return fallback
+  if (value === Number.POSITIVE_INFINITY) return 0
+  return numberWhere(Number.isFinite(value) && (value as number) >= 0, [name, 'a number of ms, 0 or more', value])
+}
+
+/** @throws {InvalidArgumentError} neither left out nor a number above 0 and up to `most` */
+export function positive(name: string, value: unknown, [fallback, most = Number.MAX_VALUE]: [number, number?]): number {
+  if (value === undefined || value === null) return fallback
+  const expected = most <= 100 ? `a number above 0, up to ${most}` : 'a finite number above 0'
+  return numberWhere(typeof value === 'number' && value > 0 && value <= most, [name, expected, value])
+}
+
+function numberWhere(valid: boolean, [name, expected, value]: [string, string, unknown]): number {
+  if (!valid) throw invalidOption(name, expected, value)
+  return value as number
+}
