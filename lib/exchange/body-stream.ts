@@ -250,7 +250,9 @@ export class BodyStream extends LaterStream {
     // The caller may have no listener, and the error is not news.
     stream.on('error', ignore)
     stream.unpipe?.(this as unknown as NodeJS.WritableStream)
-    if (!this.#ended) stream.destroy?.(error ?? undefined)
+    if (this.#ended) return
+    if (isIncomingRequest(stream)) stream.resume()
+    else stream.destroy?.(error ?? undefined)
   }
 
   /** As of a Writable: called by the pipe. */
@@ -310,6 +312,11 @@ export class BodyStream extends LaterStream {
     stream.removeListener('newListener', this.#onListener)
     stream.removeListener('readable', this.#onReadable)
   }
+}
+
+/** A request that a server of the caller's received: destroyed, it would take the connection of its answer along. */
+function isIncomingRequest(stream: Readable & { httpVersion?: unknown; method?: unknown }): boolean {
+  return typeof stream.httpVersion === 'string' && typeof stream.method === 'string'
 }
 
 /** As Node's own readers of streams report it. */
