@@ -19,3 +19,8 @@ export function callUser<Values extends unknown[]>(code: (...values: Values) => 
     reportUncaught(error)
   }
 }
+
+/** Whether user code returned a promise, of whatever class. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}

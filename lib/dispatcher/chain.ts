@@ -1,10 +1,14 @@
 import { requireFunction } from '../errors/options.js'
 import { InvalidArgumentError } from '../errors.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchOptions } from '../exchange/documented.js'
+import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
+import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { adaptHandler, isLegacy } from '../exchange/legacy-handler.js'
 import { refuse } from '../exchange/refuse.js'
-import { coreOf, setCore } from './core.js'
+import type { DispatchInput } from '../exchange/request.js'
+import { coreOf, type DispatcherCore, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 
 /**
@@ -43,7 +47,46 @@ export function chain(
     }
     setCore(dispatch, core)
   }
-  return dispatch
+  return limited(dispatch, core)
+}
+
+/** A way to dispatch whose limits hold while an interceptor waits, before `core` knows of the request. */
+function limited(dispatch: Dispatch, core: DispatcherCore | null): Dispatch {
+  const target = { dispatch }
+  return (options: DispatchInput, handler) => {
+    const { timeouts, origin } = options
+    const limits = core?.site().defaults.limits ?? null
+    if (!(timeouts?.deadline || timeouts?.queue || limits?.queue) || handler instanceof ForeignRequest) {
+      return dispatch(options as DispatchOptions, handler)
+    }
+    let request: ForeignRequest | null = null
+    try {
+      request = foreignRequest(options, handler, { origin: origin as string, limits })
+      const accepted = request.dispatchTo(target, true) as boolean
+      request.notifyQueued()
+      return accepted
+    } catch (error) {
+      if (request === null) return refuse(error as Error, handler)
+      if (request.done) throw error
+      request.abort(error)
+      return true
+    }
+  }
+}
+
+/**
+ * Options of a request with what interceptors need and its caller need not give, because `dispatcher` knows it: the
+ * origin, the point in time by which all attempts must be done, and one object for the timings of all attempts.
+ */
+export function completed(dispatcher: Dispatcher, options: DispatchOptions): DispatchOptions {
+  const core = coreOf(dispatcher)
+  const { origin, timings } = options as { origin?: unknown; timings?: unknown }
+  const known = withDeadline(options, core?.site().defaults.limits?.total)
+  if (core === null) return known
+  const added: { origin?: string; timings?: object } = {}
+  if (core.origin !== null && (origin === undefined || origin === null)) added.origin = core.origin
+  if (core.site().defaults.timings && (timings === undefined || timings === null)) added.timings = {}
+  return added.origin === undefined && added.timings === undefined ? known : { ...known, ...added }
 }
 
 /** Interceptors call the callbacks of either generation. */

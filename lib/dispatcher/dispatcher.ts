@@ -10,11 +10,10 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
 import { dispatchStream } from '../exchange/body-owner.js'
 import { isStream } from '../exchange/body-stream.js'
-import { withDeadline } from '../exchange/deadlines.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { refuse } from '../exchange/refuse.js'
-import { chain } from './chain.js'
+import { chain, completed } from './chain.js'
 import { coreOf, setCore } from './core.js'
 
 /**
@@ -220,21 +219,6 @@ export declare namespace Dispatcher {
   export type ConnectData<TOpaque = null> = api.ConnectData<TOpaque>
   export type UpgradeOptions = api.UpgradeOptions
   export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
-}
-
-/**
- * Options of a request with what interceptors need and its caller need not give, because `dispatcher` knows it: the
- * origin, the point in time by which all attempts must be done, and one object for the timings of all attempts.
- */
-export function completed(dispatcher: Dispatcher, options: exchange.DispatchOptions): exchange.DispatchOptions {
-  const core = coreOf(dispatcher)
-  const { origin, timings } = options as { origin?: unknown; timings?: unknown }
-  const known = withDeadline(options, core?.site().defaults.limits?.total)
-  if (core === null) return known
-  const added: { origin?: string; timings?: object } = {}
-  if (core.origin !== null && (origin === undefined || origin === null)) added.origin = core.origin
-  if (core.site().defaults.timings && (timings === undefined || timings === null)) added.timings = {}
-  return added.origin === undefined && added.timings === undefined ? known : { ...known, ...added }
 }
 
 /**

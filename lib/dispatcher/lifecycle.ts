@@ -21,6 +21,7 @@ import {
 } from './dispatcher.js'
 import { emit, emitInOrder, emitLater, emitPending } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
+import { endWaiters } from './waiters.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
@@ -177,7 +178,11 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     this.#destroyed = true
     if (!wasClosed) this.#owner?.onClosed()
     const reason = error ?? new ClientDestroyedError()
-    queueMicrotask(() => this.#core?.tearDown(reason, () => this.#finish()))
+    queueMicrotask(() => {
+      const core = this.#core as DispatcherCore
+      endWaiters(core, reason)
+      core.tearDown(reason, () => this.#finish())
+    })
   }
 
   #finish(): void {

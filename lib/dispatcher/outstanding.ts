@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
+import { isThenable, reportUncaught } from '../base/gate.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { blameCaller } from '../errors/faults.js'
@@ -137,8 +137,4 @@ export class Outstanding implements ForeignHolder {
     if (free !== this.#free) this.#tally?.add('free', free - this.#free)
     this.#free = free
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -64,7 +64,7 @@ export function withDeadline<Options extends object>(options: Options, fallback 
   const { timeouts } = options as { timeouts?: Timeouts | null }
   const total = timeouts?.total ?? fallback
   if (typeof total !== 'number' || !(total > 0) || timeouts?.deadline != null) return options
-  return { ...options, timeouts: { ...timeouts, deadline: now() + total } }
+  return { ...options, timeouts: { ...timeouts, total, deadline: now() + total } }
 }
 
 /** When it has to be done, in ms of `performance.now()`; Infinity where that was not said. */

@@ -283,7 +283,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   protected finishWith(error: Error): void {
     if (this.done) return
     this.#finish()
-    this.#tellError(error)
+    // The dispatcher knows what to do with what the handler throws.
+    if (this.holder === null) this.handler.onResponseError?.(this.#controller, error)
+    else this.#tellError(error)
   }
 
   #attach(controller: DispatchController): void {

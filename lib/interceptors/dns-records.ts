@@ -1,7 +1,9 @@
 import type { LookupOptions } from 'node:dns'
 import { builtin } from '../base/builtin.js'
+import { queueMicrotask } from '../base/clock.js'
+import { isThenable } from '../base/gate.js'
 import { ownOptions } from '../base/own-options.js'
-import { InformationalError, invalidOption } from '../errors.js'
+import { adoptError, InformationalError, invalidOption } from '../errors.js'
 
 /** An address of a host. */
 export interface DNSInterceptorRecord {
@@ -105,11 +107,14 @@ export interface RecordSettings {
 
 type Found = (error: Error | null, records: DNSInterceptorOriginRecords | null) => void
 
+/** The requests that wait for one lookup. */
+type Waiting = Set<Found>
+
 /** Finds addresses of hosts and remembers them as long as they hold. */
 export class RecordCache {
   readonly #settings: RecordSettings
-  /** Who waits for which host. */
-  readonly #waiting = new Map<string, Found[]>()
+  /** By host: the lookup that other requests may join. */
+  readonly #lookups = new Map<string, Waiting>()
 
   constructor(settings: RecordSettings) {
     this.#settings = settings
@@ -128,21 +133,22 @@ export class RecordCache {
     return null
   }
 
-  /** Looks the host up; all who ask meanwhile get the same answer. */
-  find(origin: URL, found: Found): void {
+  /**
+   * Looks the host up, or joins the lookup of another request.
+   * @returns leaves the lookup: nothing is known of how long it may take, so later requests look the host up again
+   */
+  find(origin: URL, found: Found): () => void {
     const host = origin.hostname
-    const others = this.#waiting.get(host)
-    if (others !== undefined) {
-      others.push(found)
-      return
+    const joined = this.#lookups.get(host)
+    const waiting = joined ?? new Set()
+    waiting.add(found)
+    if (joined === undefined) {
+      this.#lookups.set(host, waiting)
+      this.#look(origin, waiting)
     }
-    this.#waiting.set(host, [found])
-    const answer: Found = (error, records) => {
-      const all = this.#waiting.get(host) ?? []
-      this.#waiting.delete(host)
-      for (const one of all) one(error, records)
+    return () => {
+      if (waiting.delete(found)) this.#forget(host, waiting)
     }
-    this.#look(origin, answer)
   }
 
   /** The address does not answer: nobody is sent there until it is looked up anew. */
@@ -155,27 +161,49 @@ export class RecordCache {
     else storage.set(host, left, { ttl: longest(left.records) })
   }
 
-  #look(origin: URL, answer: Found): void {
+  #look(origin: URL, waiting: Waiting): void {
     const { lookup, family } = this.#settings
-    let answered = false
-    try {
-      lookup(origin, { all: true, family: family ?? 0 }, (error, addresses) => {
-        if (answered) return
-        answered = true
-        if (error) return answer(error, null)
-        let records: DNSInterceptorOriginRecords
-        try {
-          records = this.#keep(origin.hostname, addresses)
-        } catch (problem) {
-          return answer(problem as Error, null)
-        }
-        answer(null, records)
-      })
-    } catch (error) {
-      if (answered) throw error
-      answered = true
-      answer(error as Error, null)
+    let open = true
+    const end = (error: unknown, addresses?: unknown) => {
+      if (open) this.#tell(origin.hostname, waiting, { error, addresses })
+      open = false
     }
+    const fail = (error: unknown) => end(error ?? new InformationalError('The lookup failed without an error'))
+    let answer: [error: unknown, addresses: unknown] | null = null
+    const proceed = () => answer !== null && end(...answer)
+    // A lookup that throws, or rejects, as soon as it has answered has failed: null while it may still do so.
+    let schedule: ((act: () => void) => void) | null = null
+    try {
+      const returned: unknown = lookup(origin, { all: true, family: family ?? 0 }, (...given) => {
+        if (answer !== null) return
+        answer = given
+        schedule?.(proceed)
+      })
+      schedule = isThenable(returned) ? (act) => queueMicrotask(() => queueMicrotask(act)) : (act) => act()
+      if (isThenable(returned)) returned.then(undefined, fail)
+      schedule(proceed)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  /** Each request gets an error of its own. */
+  #tell(host: string, waiting: Waiting, { error, addresses }: { error: unknown; addresses: unknown }): void {
+    this.#forget(host, waiting)
+    const all = [...waiting]
+    waiting.clear()
+    let failure = error
+    let records: DNSInterceptorOriginRecords | null = null
+    try {
+      if (!failure) records = this.#keep(host, addresses)
+    } catch (problem) {
+      failure = problem
+    }
+    for (const found of all) found(records === null ? adoptError(failure) : null, records)
+  }
+
+  #forget(host: string, waiting: Waiting): void {
+    if (this.#lookups.get(host) === waiting) this.#lookups.delete(host)
   }
 
   #keep(host: string, addresses: unknown): DNSInterceptorOriginRecords {
@@ -224,12 +252,12 @@ export function only(
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 
 /** It becomes part of a URL: nothing but an address may. */
-export function checked(record: DNSInterceptorRecord): DNSInterceptorRecord {
+export function checked(record: DNSInterceptorRecord, source = 'what lookup found'): DNSInterceptorRecord {
   const { address, family } = record ?? {}
   const four = family === 4 && IPV4.test(address) && URL.canParse(`http://${address}`)
   const six = family === 6 && typeof address === 'string' && URL.canParse(`http://[${address.replace(/%\w+$/, '')}]`)
   if (four || six) return record
-  throw invalidOption('what lookup found', 'records of an IP address and its family', address)
+  throw invalidOption(source, 'an IP address and its family', address)
 }
 
 /** The name of the host as it is to be looked up; null for an address. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { callUser } from '../base/gate.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { type ErrorContext, InformationalError, invalidOption } from '../errors.js'
+import { type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -16,6 +16,7 @@ import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import {
+  checked,
   type DNSInterceptorOriginRecords,
   type DNSInterceptorRecord,
   type DNSStorage,
@@ -29,6 +30,7 @@ import {
 } from './dns-records.js'
 import { RelayController } from './relay-controller.js'
 import { type Given, merge, withoutNull } from './settings.js'
+import { locateRequest, startWait } from './wait.js'
 
 type Affinity = 4 | 6 | null
 type Pick = (
@@ -147,6 +149,7 @@ class DNSHandler extends DecoratorHandler {
   #announced = false
   #answered = false
   #over = false
+  #stopWaiting: (() => void) | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, part: Part) {
     super(adaptHandler(handler, part.request.upgrade != null && part.request.upgrade !== false))
@@ -158,16 +161,31 @@ class DNSHandler extends DecoratorHandler {
 
   start(): boolean {
     const { cache, url } = this.#part
-    const known = cache.known(url.hostname)
-    if (known !== null) {
+    let record: DNSInterceptorRecord
+    try {
+      const known = cache.known(url.hostname)
+      if (known === null) return this.#lookUp()
       this.#records = known
-      return this.#send(this.#choose())
+      record = this.#choose()
+    } catch (error) {
+      this.#refuse(error as Error)
+      return true
     }
-    // It can be given up while it waits.
+    return this.#send(record)
+  }
+
+  #lookUp(): boolean {
+    const { cache, url, request, dispatch } = this.#part
+    // It can be aborted while it waits.
     this.#announce()
-    cache.find(url, (error, records) => {
-      if (this.#over) return
-      if (records === null) return this.#fail(error as Error)
+    if (this.#over) return true
+    let leave = () => {}
+    const fail = (error: Error) => this.#refuse(error)
+    const end = startWait(request, dispatch, { fail, release: () => leave() })
+    this.#stopWaiting = end
+    leave = cache.find(url, (error, records) => {
+      end()
+      if (records === null) return this.#refuse(error as Error)
       this.#records = records
       this.#trySend(null)
     })
@@ -230,7 +248,11 @@ class DNSHandler extends DecoratorHandler {
   #announce(): void {
     if (this.#announced || this.#over) return
     this.#announced = true
-    super.onRequestQueued(this.#controller)
+    try {
+      super.onRequestQueued(this.#controller)
+    } catch (error) {
+      this.#controller.abort(error as Error)
+    }
   }
 
   /** @throws {InformationalError} there is no address that was not tried */
@@ -240,7 +262,7 @@ class DNSHandler extends DecoratorHandler {
       this.#tried.size === 0 ? this.#records : only(this.#records, ({ address }) => !this.#tried.has(address))
     // Declared as in undici, though null when there is no preference.
     const record = pick(url, left, affinity as 4 | 6) ?? null
-    if (record !== null && !this.#tried.has(record.address)) return record
+    if (record !== null && !this.#tried.has(record.address)) return checked(record, 'what pick chose')
     throw new InformationalError(`No DNS entries found for ${url.hostname}`)
   }
 
@@ -261,7 +283,7 @@ class DNSHandler extends DecoratorHandler {
     try {
       record = this.#choose()
     } catch (error) {
-      return this.#fail(failed ?? (error as Error))
+      return failed === null ? this.#refuse(error as Error) : this.#fail(failed)
     }
     try {
       this.#sender.runInAsyncScope(() => this.#send(record))
@@ -270,9 +292,17 @@ class DNSHandler extends DecoratorHandler {
     }
   }
 
+  /** Nothing was sent. */
+  #refuse(error: Error): void {
+    const { request, url } = this.#part
+    locateRequest(error, { ...request, origin: url.origin }, { ...UNSENT, phase: 'connect' })
+    this.#fail(error)
+  }
+
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
+    this.#stopWaiting?.()
     callUser(() => super.onResponseError(this.#controller, error))
   }
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
+import { callUser, isThenable } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
@@ -21,6 +21,7 @@ import { type ResponseHead, Resumption } from './resumption.js'
 import { RetryController, toError } from './retry-controller.js'
 import { retryDelay } from './retry-delay.js'
 import * as options from './retry-options.js'
+import { startWait } from './wait.js'
 
 /** What a {@link RetryHandler} works with. */
 export interface RetryHandlers {
@@ -28,11 +29,6 @@ export interface RetryHandlers {
   dispatch: Dispatch
   /** Hears of one request, whatever the number of tries. */
   handler: DispatchHandler | LegacyDispatchHandler
-}
-
-/** Asked before each try after the first. */
-interface Budget {
-  take(): boolean
 }
 
 /** A failing response that may yet be handed out: its head, and what came of it although it was told to wait. */
@@ -52,7 +48,8 @@ interface HeldResponse {
 export class RetryHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
-  readonly #budget: Budget | null
+  /** Asked before each retry. */
+  readonly #budget: { take(): boolean } | null
   readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
   /** Each try is sent, and each decision made, in the async context of the first. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.retry')
@@ -77,7 +74,7 @@ export class RetryHandler implements DispatchHandler {
   /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
   constructor(
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
-    { dispatch, handler, budget = null }: RetryHandlers & { budget?: Budget | null },
+    { dispatch, handler, budget = null }: RetryHandlers & { budget?: { take(): boolean } | null },
   ) {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
@@ -277,9 +274,10 @@ export class RetryHandler implements DispatchHandler {
       else this.#again()
     }
     this.#held?.controller.pause()
+    this.#watch()
     try {
       const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
-      if (promise instanceof Promise) promise.catch((thrown) => answer(toError(thrown)))
+      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(toError(thrown)))
     } catch (thrown) {
       answer(toError(thrown))
     }
@@ -287,13 +285,20 @@ export class RetryHandler implements DispatchHandler {
   }
 
   #wait(delay: number): void {
-    this.#stopWaiting = startTimer(() => {
-      this.#stopWaiting = null
-      this.#again()
-    }, delay)
+    this.#watch(startTimer(() => this.#again(), delay))
+  }
+
+  #watch(release = () => {}): void {
+    this.#stopWaiting?.()
+    const fail = (error: Error) => {
+      this.#fail(error)
+      if (this.#live) this.#current?.abort(error)
+    }
+    this.#stopWaiting = startWait(this.#context.opts, this.#dispatch, { fail, release })
   }
 
   #again(): void {
+    this.#stopWaiting?.()
     this.#due = true
     if (!this.#live) this.#send()
   }
@@ -309,6 +314,7 @@ export class RetryHandler implements DispatchHandler {
 
   #giveUp(error: Error): void {
     const held = this.#held
+    this.#stopWaiting?.()
     if (held === null) return this.#fail(error)
     this.#held = null
     this.#give(held.controller, held.head)

@@ -1,4 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
+import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import { withLastingHeaders } from './repeatable.js'
@@ -41,8 +42,11 @@ export function retrying(
     sent.tried ??= []
     const { retryOptions: own } = sent as { retryOptions?: RetryInput }
     // Who retries further down sees the same options at each try.
-    const dispatchAgain: Dispatch = (again, tries) =>
-      dispatch(own === undefined ? again : Object.assign(again, { retryOptions: own }), tries)
+    let dispatchAgain = dispatch
+    if (own !== undefined) {
+      dispatchAgain = (again, tries) => dispatch(Object.assign(again, { retryOptions: own }), tries)
+      setCore(dispatchAgain, coreOf(dispatch))
+    }
     const retryOptions = optionsFor(own)
     return dispatch(sent, new RetryHandler({ ...sent, retryOptions }, { dispatch: dispatchAgain, handler, budget }))
   }

@@ -1,0 +1,28 @@
+import { queueMicrotask } from '../base/clock.js'
+import type { DispatcherCore } from './core.js'
+
+/** Ends something that waits outside a dispatcher for a request to it, such as an interceptor before a retry. */
+export type Waiter = (error: Error) => void
+
+/** By dispatcher: its waiters, or the error that it was destroyed with. */
+const waiters = new WeakMap<DispatcherCore, Set<Waiter> | Error>()
+
+/** Calls `waiter` once the dispatcher is destroyed, or after this call if it already is. */
+export function addWaiter(core: DispatcherCore, waiter: Waiter): void {
+  const known = waiters.get(core)
+  if (known instanceof Set) known.add(waiter)
+  else if (known === undefined) waiters.set(core, new Set([waiter]))
+  else queueMicrotask(() => waiter(known))
+}
+
+export function removeWaiter(core: DispatcherCore, waiter: Waiter): void {
+  const known = waiters.get(core)
+  if (known instanceof Set) known.delete(waiter)
+}
+
+/** Ends all that waits for a dispatcher, now and from now on: it is destroyed with `error`. */
+export function endWaiters(core: DispatcherCore, error: Error): void {
+  const known = waiters.get(core)
+  waiters.set(core, error)
+  if (known instanceof Set) for (const waiter of known) waiter(error)
+}

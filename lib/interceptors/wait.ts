@@ -1,0 +1,62 @@
+import { now, setImmediate, startTimer } from '../base/clock.js'
+import { coreOf } from '../dispatcher/core.js'
+import type { Dispatch } from '../dispatcher/dispatcher.js'
+import { addWaiter, removeWaiter } from '../dispatcher/waiters.js'
+import {
+  ClientClosedError,
+  ClientDestroyedError,
+  type ErrorContext,
+  locate,
+  markCallerOwned,
+  replicate,
+} from '../errors.js'
+import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
+import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
+
+export interface WaitListener {
+  /** The wait lasts too long. Called once, with an error of the request's own. */
+  fail(error: Error): void
+  /** The wait has ended in whatever way. Called once. */
+  release(): void
+}
+
+/**
+ * Watches over a request while an interceptor waits before it sends it by `dispatch`. The wait fails when
+ * `timeouts.total` has passed or the dispatcher is destroyed, and never before this returns.
+ * @returns ends the wait
+ */
+export function startWait(request: DispatchOptions, dispatch: Dispatch, listener: WaitListener): () => void {
+  const core = coreOf(dispatch)
+  const deadline = deadlineOf(request)
+  let over = false
+  const end = () => {
+    if (over) return
+    over = true
+    stopTimer?.()
+    if (core !== null) removeWaiter(core, onDestroyed)
+    listener.release()
+  }
+  const expire = (error: Error) => {
+    if (over) return
+    end()
+    listener.fail(locateRequest(error, request, { phase: 'queued' }))
+  }
+  const onDestroyed = (error: Error) => {
+    const own = error instanceof ClientDestroyedError || error instanceof ClientClosedError
+    expire(own ? replicate(error) : markCallerOwned(error))
+  }
+  const left = deadline - now()
+  const total = (request as DispatchInput).timeouts?.total ?? left
+  // What came while the event loop was busy is read in the poll phase, before the check phase.
+  const onTimer = () => setImmediate(() => expire(totalTimeout(total)))
+  const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, left))
+  if (core !== null) addWaiter(core, onDestroyed)
+  return end
+}
+
+/** Adds to an error of sluice which request failed. */
+export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
+  const { origin, method, path } = request
+  const url = origin instanceof URL ? origin.origin : origin
+  return locate(error, { ...context, ...(typeof url === 'string' && { origin: url }), method, path })
+}

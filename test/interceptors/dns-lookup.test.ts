@@ -1,0 +1,196 @@
+import t from 'tap'
+import { Agent, type Dispatcher, interceptors } from '../../lib/index.js'
+import { Recorder } from '../servers/recorder.js'
+import { get } from '../servers/retrying.js'
+import { message, scriptedOrigin } from '../servers/script.js'
+
+type Options = NonNullable<Parameters<typeof interceptors.dns>[0]>
+type Lookup = NonNullable<Options['lookup']>
+type Answer = Parameters<Lookup>[2]
+
+const good = [{ address: '127.0.0.1', family: 4, ttl: 1000 } as const]
+const fine = message('200 OK', 'fine')
+const mine = () => Object.assign(new Error('mine'), { code: 'EMINE' })
+
+/** Ends of two requests at once, then of one more, by a way to dispatch that no dispatcher wraps. */
+async function outcomes(options: Options) {
+  const origin = await scriptedOrigin(fine)
+  const agent = new Agent()
+  const dispatch = interceptors.dns(options)(agent.dispatch.bind(agent) as Dispatcher.Dispatch)
+  const send = (path: string) => {
+    const recorder = new Recorder()
+    dispatch({ ...get, path, origin: `http://name.test:${origin.port}` }, recorder)
+    return recorder.ended
+  }
+  const ended = [...(await Promise.all([send('/1'), send('/2')])), await send('/3')]
+  await new Promise(setImmediate)
+  await agent.close()
+  await origin.close()
+  return { ended, asked: origin.requests.length }
+}
+
+const failing: Record<string, Lookup> = {
+  throws() {
+    throw mine()
+  },
+  'throws after it answered'(_origin, _options, answer) {
+    answer(null, [...good])
+    throw mine()
+  },
+  async rejects() {
+    throw mine()
+  },
+  async 'rejects right after it answered'(_origin, _options, answer) {
+    answer(null, [...good])
+    throw mine()
+  },
+  async 'rejects right after it answered late'(_origin, _options, answer) {
+    await null
+    answer(null, [...good])
+    throw mine()
+  },
+  'fails, then answers'(_origin, _options, answer) {
+    answer(mine(), [])
+    answer(null, [...good])
+  },
+  'fails later, then throws'(_origin, _options, answer) {
+    setImmediate(() => answer(null, [...good]))
+    throw mine()
+  },
+}
+
+for (const [what, lookup] of Object.entries(failing)) {
+  t.test(`a lookup that ${what} fails each request once, with an error of its own`, async (t) => {
+    const { ended, asked } = await outcomes({ lookup })
+    for (const [index, { calls, error }] of ended.entries()) {
+      t.strictSame(calls, ['error'])
+      t.match(error, { message: 'mine', code: 'EMINE', method: 'GET', path: `/${index + 1}`, replaySafe: true })
+      t.match(error, { phase: 'connect', origin: /^http:\/\/name\.test:\d+$/ })
+    }
+    t.equal(new Set(ended.map(({ error }) => error)).size, 3)
+    t.equal(asked, 0)
+  })
+}
+
+const answering: Record<string, Lookup> = {
+  'answers twice'(_origin, _options, answer) {
+    answer(null, [...good])
+    answer(mine(), [])
+    answer(null, [{ address: '127.0.0.9', family: 4, ttl: 1000 }])
+  },
+  async 'is an async function'(_origin, _options, answer) {
+    await null
+    answer(null, [...good])
+  },
+  'rejects long after it answered'(_origin, _options, answer) {
+    answer(null, [...good])
+    return new Promise((_resolve, reject) => setImmediate(reject, mine())) as never
+  },
+}
+
+for (const [what, lookup] of Object.entries(answering)) {
+  t.test(`a lookup that ${what} answers each request once`, async (t) => {
+    const { ended, asked } = await outcomes({ lookup })
+    for (const { calls, body } of ended) {
+      t.strictSame(calls, ['start', 'head 200', 'data', 'end'])
+      t.equal(body, 'fine')
+    }
+    t.equal(asked, 3)
+  })
+}
+
+const answers: Lookup = (_origin, _options, answer) => answer(null, [...good])
+const storage = { size: 0, get: () => null, set() {}, delete() {}, full: () => false }
+const throwing = () => {
+  throw mine()
+}
+
+for (const [what, options, error] of [
+  ['a pick that throws', { pick: throwing }, { message: 'mine' }],
+  ['a pick that finds nothing', { pick: () => null }, { code: 'UND_ERR_INFO' }],
+  ['a pick of no address', { pick: () => ({ ...good[0], address: 'evil.test' }) }, { code: 'UND_ERR_INVALID_ARG' }],
+  ['a storage that can not be read', { storage: { ...storage, get: throwing } }, { message: 'mine' }],
+  ['a storage that can not be written', { storage: { ...storage, set: throwing } }, { message: 'mine' }],
+  [
+    'a lookup of nothing',
+    { lookup: (...[, , answer]: Parameters<Lookup>) => answer(null, []) },
+    { code: 'UND_ERR_INFO' },
+  ],
+] as const) {
+  t.test(`${what} fails each request once, cached or not, and never throws`, async (t) => {
+    const { ended, asked } = await outcomes({ lookup: answers, ...options } as Options)
+    for (const { calls, error: got } of ended) {
+      t.strictSame(calls, ['error'])
+      t.match(got, error)
+    }
+    t.equal(asked, 0)
+  })
+}
+
+t.test('a request that leaves a lookup blocks no later one: that looks up again', async (t) => {
+  const origin = await scriptedOrigin(fine)
+  const pending: Answer[] = []
+  const agent = new Agent().compose(interceptors.dns({ lookup: (_origin, _options, answer) => pending.push(answer) }))
+  const send = (options = {}) =>
+    agent.request({ ...get, ...options, origin: `http://name.test:${origin.port}` }).then(
+      ({ body }) => body.text(),
+      (error) => error,
+    )
+  const patient = send()
+  const abort = new AbortController()
+  const left = send({ signal: abort.signal })
+  t.equal(pending.length, 1, 'the second request joins')
+  abort.abort(new Error('no patience'))
+  t.match(await left, { message: 'no patience' })
+  const limited = send({ timeouts: { total: 20 } })
+  t.equal(pending.length, 2, 'the third looks up again')
+  const joined = send()
+  t.equal(pending.length, 2, 'and the fourth joins it')
+  t.match(await limited, { code: 'SLUICE_ERR_TOTAL_TIMEOUT' })
+  const again = send()
+  t.equal(pending.length, 3)
+  pending[2]?.(null, [...good])
+  t.equal(await again, 'fine')
+  t.equal(await send(), 'fine', 'is known now')
+  pending[1]?.(mine(), [])
+  t.match(await joined, { message: 'mine' })
+  t.equal(await send(), 'fine', 'what failed late makes nothing unknown')
+  pending[0]?.(null, [...good])
+  t.equal(await patient, 'fine')
+  t.equal(pending.length, 3)
+  await agent.close()
+  await origin.close()
+})
+
+t.test('a lookup that nothing waits for any more retains no request', { skip: !globalThis.gc }, async (t) => {
+  const pending: Answer[] = []
+  const agent = new Agent().compose(interceptors.dns({ lookup: (_origin, _options, answer) => pending.push(answer) }))
+  const send = async () => {
+    const opaque = { large: Buffer.alloc(1 << 20) }
+    const signal = AbortSignal.timeout(1)
+    await t.rejects(agent.request({ ...get, opaque, signal, origin: 'http://name.test' }), { name: 'TimeoutError' })
+    return new WeakRef(opaque)
+  }
+  const held = setInterval(() => {}, 1000)
+  const sent = await send()
+  clearInterval(held)
+  for (let turn = 0; turn < 20 && sent.deref() !== undefined; turn++) {
+    await new Promise(setImmediate)
+    globalThis.gc?.()
+  }
+  t.equal(sent.deref(), undefined)
+  t.equal(pending.length, 1)
+  await agent.close()
+})
+
+t.test('a handler that throws when its request waits fails that request', async (t) => {
+  const dispatch = interceptors.dns({ lookup: () => {} })(() => true)
+  const errors: Error[] = []
+  const accepted = dispatch({ ...get, origin: 'http://name.test' }, {
+    onRequestQueued: throwing,
+    onRequestStart() {},
+    onResponseError: (_controller, error) => errors.push(error),
+  } as Dispatcher.DispatchHandler)
+  t.equal(accepted, true)
+  t.match(errors, [{ message: 'mine' }])
+})
