@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { transform } from 'esbuild'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
+import { minify } from 'terser'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -32,23 +33,30 @@ async function code(input) {
   })
   await bundle.close()
   if (output.length !== 1) throw new Error(`${input} became ${output.length} files`)
-  const { code } = await transform(binaryLast(output[0].code), {
+  return annotated(await minified(output[0].code))
+}
+
+/**
+ * By terser, which puts constants where they are used, and then as bundlers do. The parser comes last: it has a letter
+ * for six bits, and a compressor that meets it in one block with code does badly at both, which was 1 KB of a bundle.
+ * @param {string} text
+ */
+async function minified(text) {
+  const [binary = ''] = text.match(/^const packed = .*\n/m) ?? []
+  const compressed = await minify(text.replace(binary, ''), {
+    module: true,
+    ecma: 2020,
+    mangle: false,
+    // Functions stay as they are: programs ask some for their length.
+    compress: { inline: 1, reduce_funcs: false, keep_fargs: true },
+  })
+  const { code } = await transform(`${compressed.code}\n${binary}`, {
     minify: true,
     format: 'esm',
     target: 'es2023',
     define: { 'Number.POSITIVE_INFINITY': 'Infinity' },
   })
-  return annotated(code)
-}
-
-/**
- * The parser has a letter for six bits, and code has not: a compressor that meets both in a block does badly at either,
- * which was 1 KB of a bundle.
- * @param {string} text
- */
-function binaryLast(text) {
-  const [binary = ''] = text.match(/^const packed = .*\n/m) ?? []
-  return text.replace(binary, '') + binary
+  return code
 }
 
 /**
@@ -113,16 +121,14 @@ async function declarations() {
 }
 
 /**
- * Leaves out what a pool hears from its parts, and what it tells the class above it: the declarations of all that would
- * follow are a tenth of the whole.
+ * Leaves out the constructors of classes between a documented class and Dispatcher: they take what only the library
+ * has, and the declarations of all that would follow are a fifth of the whole.
  * @param {string} text
  */
 function outward(text) {
-  return text
-    .replace(/^ +protected (?:abstract )?(?:get )?(?:send|parts|settled|shutDown|tearDown)\b.*;\n/gm, '')
-    .replace(/^declare abstract class PoolBase [\s\S]*?^\}/m, (pool) =>
-      pool.replace(/ implements [^{]*/, ' ').replace(/^(?: +\/\*\*.*\*\/\n)? +(?:on[A-Z]\w*|constructor)\(.*;\n/gm, ''),
-    )
+  return text.replace(/^declare abstract class (?:LifecycleDispatcher|OriginPool) [\s\S]*?^\}/gm, (parent) =>
+    parent.replace(/^(?: +\/\*\*.*\*\/\n)? +constructor\(.*;\n/m, ''),
+  )
 }
 
 /**
