@@ -153,6 +153,8 @@ export class BodyReadable extends LaterReadable {
       throw signal.reason
     }
     if (this.#over || this.destroyed) return
+    const announced = Number(this.#facts.contentLength)
+    if (announced > limit && !this.#complete && !this.readableDidRead) return void this.destroy()
     const onAbort = () => this.#break(signal?.reason)
     signal?.addEventListener('abort', onAbort, ownRequestOptions({ once: true }))
     await this.#drop(limit)

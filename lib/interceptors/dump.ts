@@ -56,7 +56,7 @@ class DumpHandler extends DecoratorHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    const length = this.#bodiless || statusCode === 304 ? 0 : Number(headers['content-length'])
+    const length = this.#bodiless || statusCode < 200 || statusCode === 304 ? 0 : Number(headers['content-length'])
     if (length > this.#limit) controller.abort(this.#tooLarge(length))
     else super.onResponseStart(controller, statusCode, headers, statusMessage)
   }

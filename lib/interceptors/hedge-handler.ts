@@ -15,6 +15,7 @@ import type {
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
+import { KeptBody } from './kept-body.js'
 import { RetryController, toError } from './retry-controller.js'
 
 /** What all requests through one interceptor share. */
@@ -30,6 +31,8 @@ export interface HedgePlan {
 
 /** Responses that another try may do better than. */
 const FAILURES = [429, 500, 502, 503, 504]
+/** ms that such a response waits at least for another attempt. */
+const PATIENCE = 1000
 
 /** One request that is sent more than once at a time: its handler hears of one of its tries. */
 export class Hedge implements AlarmListener {
@@ -45,6 +48,9 @@ export class Hedge implements AlarmListener {
   /** Under way and wanted. */
   readonly #tries = new Set<Try>()
   #sent = 0
+  /** The first response of {@link FAILURES}: handed out unless another attempt does better in time. */
+  #kept: Try | null = null
+  readonly #keptAlarm = new Alarm({ onAlarm: () => setImmediate(() => this.#giveKept()) })
   /** The one whose response the handler gets. */
   #winner: Try | null = null
   #told = { queued: false, start: false, first: false }
@@ -136,18 +142,39 @@ export class Hedge implements AlarmListener {
   }
 
   head(from: Try, status: [number, string | undefined], headers: IncomingHeaders): void {
-    const [statusCode, statusMessage] = status
+    const [statusCode] = status
     if (this.#over || !this.#tries.has(from)) return
     const final = statusCode >= 200
     // Others than the first would tell the same again.
     if (!final && !from.first) return
     if (final && this.#tries.size > 1 && FAILURES.includes(statusCode)) {
-      this.#tries.delete(from)
-      return from.discard()
+      return this.#keep(from, () => this.#giveHead(from, status, headers))
     }
     if (final) this.#win(from)
-    const { rawHeaders } = from.controller as DispatchController
-    this.#controller.rawHeaders = rawHeaders
+    this.#giveHead(from, status, headers)
+  }
+
+  #keep(from: Try, giveHead: () => void): void {
+    this.#tries.delete(from)
+    from.keep(giveHead)
+    if (this.#kept !== null) return from.discard()
+    this.#kept = from
+    this.#keptAlarm.set(Math.max(PATIENCE, this.#plan.pace.delay))
+  }
+
+  /** False when no response is kept. */
+  #giveKept(): boolean {
+    const kept = this.#kept
+    if (kept === null || this.#over) return false
+    this.#kept = null
+    this.#tries.add(kept)
+    this.#win(kept)
+    kept.give()
+    return true
+  }
+
+  #giveHead(from: Try, [statusCode, statusMessage]: [number, string | undefined], headers: IncomingHeaders): void {
+    this.#controller.rawHeaders = from.rawHeaders
     this.#tell(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
   }
 
@@ -167,9 +194,11 @@ export class Hedge implements AlarmListener {
   }
 
   failed(from: Try, error: Error): void {
+    if (from === this.#kept) this.#dropKept()
     if (!this.#tries.delete(from) || this.#over) return
+    if (this.#controller.aborted) return this.#fail(error, from)
     // Of those that wait for an answer another one may get it.
-    if (this.#tries.size === 0 || this.#controller.aborted) this.#fail(error, from)
+    if (this.#tries.size === 0 && !this.#giveKept()) this.#fail(error, from)
   }
 
   #win(winner: Try): void {
@@ -182,7 +211,15 @@ export class Hedge implements AlarmListener {
     this.#tries.clear()
     this.#tries.add(winner)
     for (const loser of losers) loser.cancel(new RequestAbortedError('Another try of the request was answered first'))
-    this.#controller.follow(winner.controller)
+    this.#dropKept()?.discard()
+    this.#controller.follow(winner.source)
+  }
+
+  #dropKept(): Try | null {
+    const kept = this.#kept
+    this.#kept = null
+    this.#keptAlarm.drop()
+    return kept
   }
 
   /** The object is the caller's: what it does when it is written to is no concern of the request. */
@@ -206,6 +243,7 @@ export class Hedge implements AlarmListener {
 
   #abort(reason: Error): void {
     for (const one of [...this.#tries]) one.cancel(reason)
+    this.#dropKept()?.cancel(reason)
     this.#fail(reason)
   }
 
@@ -236,6 +274,8 @@ class Try implements DispatchHandler {
   readonly #offset: number
   #reason: Error | null = null
   #drain: Drain | null = null
+  #kept: KeptBody | null = null
+  #giveHead = () => {}
 
   constructor(hedge: Hedge, { first, offset }: { first: boolean; offset: number }) {
     this.#hedge = hedge
@@ -258,10 +298,37 @@ class Try implements DispatchHandler {
     this.controller?.abort(reason)
   }
 
+  /** What the handler of its response steers. */
+  get source(): KeptBody | DispatchController | null {
+    return this.#kept ?? this.controller
+  }
+
+  get rawHeaders(): string[] | null {
+    return (this.controller as DispatchController).rawHeaders
+  }
+
+  /** Keeps what comes for {@link give} or {@link discard}. */
+  keep(giveHead: () => void): void {
+    this.#giveHead = giveHead
+    this.#kept = new KeptBody(this.controller as DispatchController, {
+      onData: (chunk) => this.#hedge.data(this, chunk),
+      onEnd: (trailers) => this.#hedge.end(this, trailers),
+    })
+  }
+
+  give(): void {
+    this.#giveHead()
+    this.#kept?.give()
+  }
+
   /** Nobody wants its response. */
   discard(): void {
+    const kept = this.#kept
+    if (kept?.ended) return
+    this.#kept = null
     const reason = new RequestAbortedError('Another try of the request is under way')
     this.#drain = new Drain(this.controller as DispatchController, reason)
+    kept?.release()
   }
 
   onRequestQueued(controller: DispatchController): void {
@@ -295,12 +362,14 @@ class Try implements DispatchHandler {
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
     if (this.#drain !== null) this.#drain.take(chunk)
+    else if (this.#kept !== null) this.#kept.take(chunk)
     else this.#hedge.data(this, chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     this.#drain?.end()
-    this.#hedge.end(this, trailers)
+    if (this.#kept !== null) this.#kept.end(trailers)
+    else this.#hedge.end(this, trailers)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {

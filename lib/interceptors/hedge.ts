@@ -32,7 +32,8 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
 
 /**
  * Sends a request a second time when no response head has come after a while, over another upstream if there is one.
- * The first head counts, unless it says 429 or 5xx and another try is under way; all other tries are cancelled at once.
+ * The first head counts, and all other tries are cancelled at once; one of 429 or 5xx waits for another attempt in flight,
+ * for a second or `delay` at most, whichever is longer.
  * A try that fails is no failure as long as there is another. Only requests that are idempotent, by their method or
  * their `idempotent`, and whose body can be sent again; no upgrades. Ours.
  * @throws {InvalidArgumentError} an option is not what is documented

@@ -80,7 +80,6 @@ export class RedirectHandler implements DispatchHandler {
   readonly #sent = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
-  #leaving: Error | null = null
   #drain: Drain | null = null
   #followed = 0
   #over = false
@@ -172,8 +171,8 @@ export class RedirectHandler implements DispatchHandler {
       if (url !== undefined) this.history.push(url)
       this.#prepare(statusCode, headers)
       if (this.location !== null) {
-        this.#leaving = new InformationalError('The redirect is followed before its body has ended')
-        this.#drain = new Drain(controller, this.#leaving)
+        const leaving = new InformationalError('The redirect is followed before its body has ended')
+        this.#drain = new Drain(controller, leaving)
       }
     }
     if (this.location === null) this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage)
@@ -194,7 +193,8 @@ export class RedirectHandler implements DispatchHandler {
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    if (error === this.#leaving && !this.#over) this.#follow()
+    // What becomes of a body that is not wanted does not matter.
+    if (this.#drain !== null && !this.#over && !this.#controller.abortedAbove) this.#follow()
     else this.#fail(error)
   }
 

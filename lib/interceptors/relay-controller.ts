@@ -34,6 +34,11 @@ export class RelayController implements DispatchController {
     return this.#reason !== null || this.#current?.aborted === true
   }
 
+  /** Its user aborted it. */
+  get abortedAbove(): boolean {
+    return this.#reason !== null
+  }
+
   get paused(): boolean {
     return this.#paused
   }

@@ -2,6 +2,9 @@ import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 
+/** What a body comes from. */
+type BodySource = Pick<DispatchController, 'timings' | 'bodyDecoded' | 'pause' | 'resume'>
+
 /** What a handler steers its request with through all the tries; each try has a controller of its own below. */
 export class RetryController implements DispatchController {
   rawHeaders: string[] | null = null
@@ -11,7 +14,7 @@ export class RetryController implements DispatchController {
   #paused = false
   #ended = false
   /** The try whose body the handler gets. */
-  #source: DispatchController | null = null
+  #source: BodySource | null = null
 
   constructor(onAbort: (reason: Error) => void) {
     this.#onAbort = onAbort
@@ -56,7 +59,7 @@ export class RetryController implements DispatchController {
   }
 
   /** The body comes from `source` from here on, or from nowhere; a pause outlives the change. */
-  follow(source: DispatchController | null): void {
+  follow(source: BodySource | null): void {
     this.#source = source
     if (this.#paused) source?.pause()
   }

@@ -194,6 +194,25 @@ t.test('dump', async (t) => {
   await settled
 })
 
+t.test('dump ends at once when the announced length is above its limit', async (t) => {
+  const source = new Source()
+  const announced = () => new BodyReadable({ source, headers: { 'content-length': '131073' } })
+  const body = announced()
+  body.feed(Buffer.alloc(10))
+  await body.dump()
+  t.ok(body.destroyed)
+  t.ok(source.calls.includes('abort AbortError'), 'the connection is given up')
+  const whole = announced()
+  whole.finish()
+  await whole.dump()
+  t.notOk(whole.destroyed, 'as in the response to a HEAD')
+  const within = announced()
+  const dumped = within.dump({ limit: 131073 })
+  within.finish()
+  await dumped
+  t.equal(source.calls.filter((call) => call === 'abort AbortError').length, 1)
+})
+
 t.test('dump after somebody took it, twice, and while it flows', async (t) => {
   const taken = new BodyReadable({ source: new Source() })
   const text = taken.text()

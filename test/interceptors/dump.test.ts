@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Agent, Client, type DispatchOptions, interceptors, Pool } from '../../lib/index.js'
-import { httpOrigin, rawOrigin } from '../servers/origin.js'
+import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
 /** Answers with as many bytes as the path says, with or without telling how many. */
@@ -87,6 +87,19 @@ t.test('a body that breaks off, and an abort', async (t) => {
   await aborted.ended
   t.strictSame(aborted.calls, ['start', 'head 200', 'error'])
   t.equal(aborted.error?.message, 'mine')
+  await client.close()
+  await origin.close()
+})
+
+t.test('the length in a 1xx response is not that of the body', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, () => socket.write(`HTTP/1.1 103 Early Hints\r\ncontent-length: 99\r\n\r\n${response('short')}`))
+  })
+  const client = new Client(origin.url)
+  const recorder = new Recorder()
+  client.compose(interceptors.dump({ maxSize: 10 })).dispatch({ path: '/', method: 'GET' }, recorder)
+  await recorder.ended
+  t.strictSame(recorder.calls, ['start', 'head 103', 'head 200', 'end'])
   await client.close()
   await origin.close()
 })

@@ -167,6 +167,112 @@ t.test('429 and 5xx do not win over a try that is under way', async (t) => {
   await origin.close()
 })
 
+t.test('a response that came is given when the other attempt fails, with all of its body', async (t) => {
+  for (const [size, fails] of [
+    [10, 'before its headers'],
+    [300_000, 'before its headers'],
+    [0, 'before its headers'],
+  ] as const) {
+    const origin = await holdingOrigin()
+    const pool = new Pool(origin.url, { connections: 2 })
+    const both = [origin.next(), origin.next()]
+    const recorder = new Recorder((name, controller) => {
+      if (name !== 'head 503') return
+      controller.pause()
+      setImmediate(() => {
+        t.strictSame(recorder.calls, ['start', 'head 503'], 'a pause holds up what was kept')
+        controller.resume()
+      })
+    })
+    pool.compose(interceptors.hedge(soon)).dispatch(get, recorder)
+    await Promise.all(both)
+    origin.held[0]?.writeHead(503, { 'retry-after': '7' }).end('x'.repeat(size))
+    await new Promise<void>((resolve) => {
+      const look = () => (pool.stats.running === 1 || size > 65536 ? resolve() : setImmediate(look))
+      look()
+    })
+    if (size > 65536) await new Promise((resolve) => setTimeout(resolve, 50))
+    origin.held[1]?.destroy()
+    await recorder.ended
+    t.equal(recorder.statusCode, 503, fails)
+    t.equal(recorder.headers['retry-after'], '7')
+    t.equal(recorder.body.length, size)
+    t.equal(recorder.calls.at(-1), 'end')
+    t.equal(pool.stats.size, 0)
+    await pool.close()
+    await origin.close()
+  }
+})
+
+t.test('a response that came waits a second at most, and the other attempt is cancelled', async (t) => {
+  const origin = await holdingOrigin()
+  const pool = new Pool(origin.url, { connections: 2 })
+  const both = [origin.next(), origin.next()]
+  const cancel = origin.cancel()
+  const answer = pool.compose(interceptors.hedge(soon)).request(get)
+  await Promise.all(both)
+  origin.held[0]?.writeHead(503).end('busy')
+  const { statusCode, body } = await answer
+  t.equal(statusCode, 503)
+  t.equal(await body.text(), 'busy')
+  await cancel
+  await pool.close()
+  await origin.close()
+})
+
+t.test('a kept response whose body breaks off is none, and an abort cancels a kept one too', async (t) => {
+  const origin = await holdingOrigin()
+  const pool = new Pool(origin.url, { connections: 2 })
+  const hedged = pool.compose(interceptors.hedge(soon))
+  const broken = new Recorder()
+  const both = [origin.next(), origin.next()]
+  hedged.dispatch(get, broken)
+  await Promise.all(both)
+  origin.held[0]?.writeHead(503, { 'content-length': '10' }).write('x')
+  origin.held[0]?.destroy()
+  await new Promise<void>((resolve) => {
+    const look = () => (pool.stats.running === 1 ? resolve() : setImmediate(look))
+    look()
+  })
+  origin.held[1]?.end('better')
+  await broken.ended
+  t.equal(broken.body, 'better')
+  origin.held.length = 0
+  const aborted = new Recorder()
+  const next = [origin.next(), origin.next()]
+  hedged.dispatch(get, aborted)
+  await Promise.all(next)
+  origin.held[0]?.writeHead(503).write('x')
+  aborted.controller?.abort(new Error('enough'))
+  await aborted.ended
+  t.equal(aborted.error?.message, 'enough')
+  await pool.close()
+  t.equal(pool.stats.size, 0)
+  await origin.close()
+})
+
+t.test('a kept response in front of the other attempt on its connection costs that nothing', async (t) => {
+  for (const [size, expected] of [
+    [10_000, '200 good'],
+    [1_000_000, `503 ${'x'.repeat(1_000_000)}`],
+  ] as const) {
+    let requests = 0
+    const origin = await rawOrigin((socket) => {
+      onRequests(socket, () => {
+        if (++requests < 2) return
+        socket.write(response('x'.repeat(size)).replace('200 OK', '503 Busy'))
+        socket.write(response('good'))
+      })
+    })
+    const client = new Client(origin.url, { pipelining: 2 })
+    const { statusCode, body } = await client.compose(interceptors.hedge(soon)).request(get)
+    t.ok(`${statusCode} ${await body.text()}` === expected, expected.slice(0, 10))
+    t.strictSame([requests, origin.connections], [2, 1])
+    await client.close()
+    await origin.close()
+  }
+})
+
 t.test('no more tries than the budget has', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url)

@@ -620,3 +620,39 @@ t.test('undefined is not given, and null is no redirects and nothing to strip', 
   await agent.close()
   await Promise.all([here.close(), there.close()])
 })
+
+t.test('follows a redirect whose body fails, unless the caller aborts', async (t) => {
+  const bodies: Record<string, string> = {
+    '/coding': response('no gzip', { 'content-encoding': 'gzip' }),
+    '/short': response('x', { 'content-length': '5' }),
+    '/chunks': response('', { 'transfer-encoding': 'chunked' }).replace('content-length: 0\r\n', '').concat('zz\r\n'),
+    '/large': response('x'.repeat(100), { 'content-length': '100' }),
+  }
+  const waits: (() => void)[] = []
+  const origin = await rawOrigin((socket) => {
+    onRequests(socket, (head) => {
+      const path = head.split(' ')[1] as string
+      if (path === '/end') return void socket.write(response('end'))
+      const wanted = (bodies[path] ?? response('', { 'content-length': '5' })).replace('200 OK', '302 Found')
+      socket.write(wanted.replace('\r\n', '\r\nlocation: /end\r\n'))
+      if (path === '/short') socket.end()
+      waits.shift()?.()
+    })
+  })
+  const agent = new Agent({ maxResponseSize: 50 })
+  const { decompress, redirect } = interceptors
+  const following = agent.compose(decompress(), redirect({ maxRedirections: 2 }))
+  for (const path of Object.keys(bodies)) {
+    const { statusCode, body } = await following.request({ origin: origin.url, path, method: 'GET' })
+    t.strictSame([statusCode, await body.text()], [200, 'end'], path)
+  }
+  const abort = new AbortController()
+  const seen = new Promise<void>((resolve) => waits.push(resolve))
+  const given = following.request({ origin: origin.url, path: '/waits', method: 'GET', signal: abort.signal })
+  const rejected = t.rejects(given, { message: 'enough' })
+  await seen
+  setImmediate(() => abort.abort(new Error('enough')))
+  await rejected
+  await agent.close()
+  await origin.close()
+})

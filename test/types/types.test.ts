@@ -12,7 +12,13 @@ const notOurs = /^(cache|deduplicate|CacheInterceptorOpts|Deduplicate\w+)$/
 for (const mode of modes) {
   const { resolution, exactOptionalPropertyTypes } = mode
   t.test(`${resolution}, exactOptionalPropertyTypes: ${exactOptionalPropertyTypes}`, async (t) => {
-    const declarations = ['both-ways', 'own', 'shapes', ...(exactOptionalPropertyTypes ? [] : ['results'])]
+    const declarations = [
+      'both-ways',
+      'given-back',
+      'own',
+      'shapes',
+      ...(exactOptionalPropertyTypes ? [] : ['results']),
+    ]
     const compilation = new Compilation(
       mode,
       declarations.map((name) => `declarations/${name}.ts`),
