@@ -226,11 +226,13 @@ export declare namespace Dispatcher {
  * `Dispatcher.md`.
  */
 export class ComposedDispatcher extends Dispatcher {
+  static #forwardsEvents = false
   readonly #base: Dispatcher
   readonly #dispatch: Dispatch
 
   constructor(base: Dispatcher, dispatch: Dispatch) {
     super()
+    if (!ComposedDispatcher.#forwardsEvents) ComposedDispatcher.#forwardEvents()
     this.#base = base
     this.#dispatch = dispatch
     setCore(this, coreOf(base))
@@ -287,91 +289,21 @@ export class ComposedDispatcher extends Dispatcher {
     return callback === undefined ? this.#base.destroy(error) : this.#base.destroy(error ?? null, callback)
   }
 
-  // Events are the base's: all methods of an EventEmitter act on it.
-
-  get #events(): EventEmitter {
-    return this.#base
-  }
-
-  /** Of the base. */
-  override on(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#events.on(event, listener as () => void)
-    return this
-  }
-
-  /** Of the base. */
-  override once(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#events.once(event, listener as () => void)
-    return this
-  }
-
-  /** Of the base. */
-  override off(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#events.off(event, listener as () => void)
-    return this
-  }
-
-  /** Of the base. */
-  override addListener(event: string | symbol, listener: (...values: never[]) => void): this {
-    return this.on(event, listener)
-  }
-
-  /** Of the base. */
-  override removeListener(event: string | symbol, listener: (...values: never[]) => void): this {
-    return this.off(event, listener)
-  }
-
-  /** Of the base. */
-  override prependListener(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#events.prependListener(event, listener as () => void)
-    return this
-  }
-
-  /** Of the base. */
-  override prependOnceListener(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#events.prependOnceListener(event, listener as () => void)
-    return this
-  }
-
-  /** Of the base. */
-  override removeAllListeners(...event: [event?: string | symbol]): this {
-    this.#events.removeAllListeners(...event)
-    return this
-  }
-
-  /** Of the base. */
-  override setMaxListeners(count: number): this {
-    this.#events.setMaxListeners(count)
-    return this
-  }
-
-  /** Of the base. */
-  override getMaxListeners(): number {
-    return this.#events.getMaxListeners()
-  }
-
-  /** Of the base. */
-  override listeners(event: string | symbol): AnyListener[] {
-    return this.#events.listeners(event) as AnyListener[]
-  }
-
-  /** Of the base. */
-  override rawListeners(event: string | symbol): AnyListener[] {
-    return this.#events.rawListeners(event) as AnyListener[]
-  }
-
-  /** Of the base. */
-  override listenerCount(event: string | symbol, ...listener: [listener?: AnyListener]): number {
-    return this.#events.listenerCount(event, ...listener)
-  }
-
-  /** Of the base. */
-  override eventNames(): (string | symbol)[] {
-    return this.#events.eventNames()
-  }
-
-  /** Of the base. */
-  override emit(event: string | symbol, ...values: unknown[]): boolean {
-    return this.#events.emit(event, ...values)
+  /**
+   * Events are the base's: all methods of an EventEmitter act on it. They are defined with the first instance, since an
+   * import does nothing.
+   */
+  static #forwardEvents(): void {
+    for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+      const method: unknown = Reflect.get(EventEmitter.prototype, name)
+      if (typeof method !== 'function' || Object.hasOwn(ComposedDispatcher.prototype, name)) continue
+      const value = function (this: ComposedDispatcher, ...values: unknown[]): unknown {
+        const base: Record<string, (...values: unknown[]) => unknown> = this.#base as never
+        const result = base[name]?.(...values)
+        return result === base ? this : result
+      }
+      Object.defineProperty(ComposedDispatcher.prototype, name, { value, writable: true, configurable: true })
+    }
+    ComposedDispatcher.#forwardsEvents = true
   }
 }
