@@ -27,6 +27,10 @@ export class ForeignController implements DispatchController {
     return this.#request.inner?.timings ?? null
   }
 
+  get bodyDecoded(): boolean {
+    return this.#request.inner?.bodyDecoded === true
+  }
+
   get rawHeaders(): string[] | null {
     return this.#request.inner?.rawHeaders ?? null
   }

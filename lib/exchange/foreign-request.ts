@@ -80,7 +80,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     const { method, upgrade, timeouts, body } = options
     this.handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     const own = timeouts == null ? limits : limitsOf(checkTimeouts(timeouts), limits)
-    this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotal(options, origin, own.total)
+    this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotal(options, origin, own)
     this.deadlines = own === null ? null : new Deadlines(this, own)
     if (isStream(body)) this.#holdSource(body)
     this.#hearsQueued = this.handler.onRequestQueued !== undefined
@@ -347,9 +347,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
 }
 
 /** All tries of interceptors share what is left of the time. */
-function withTotal(options: DispatchInput, origin: string, total: number): DispatchInput {
+function withTotal(options: DispatchInput, origin: string, { total, named }: Limits): DispatchInput {
   const { timeouts } = options
-  return { ...options, origin, timeouts: { ...timeouts, deadline: timeouts?.deadline ?? now() + total } }
+  return { ...options, origin, timeouts: { ...timeouts, total: named, deadline: timeouts?.deadline ?? now() + total } }
 }
 
 function strings(values: Record<string, unknown>): ErrorContext {

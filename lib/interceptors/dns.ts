@@ -3,6 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { callUser } from '../base/gate.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -87,7 +88,7 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
   return (dispatch) => (request, handler) => {
     const url = urlOf(request?.origin)
     if (url === null) return dispatch(request, handler)
-    return new DNSHandler(handler, { dispatch, request, url, cache, pick, affinity }).start()
+    return new DNSHandler(handler, { dispatch, request: withDeadline(request), url, cache, pick, affinity }).start()
   }
 }
 

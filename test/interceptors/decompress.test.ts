@@ -591,13 +591,15 @@ t.test('a decoded body that breaks off is not resumed by a range of other bytes'
     reply.write(encoded, () => reply.destroy())
   })
   const retry = interceptors.retry({ minTimeout: 0, maxRetries: 2 })
-  for (const composed of [
-    [interceptors.decompress(), retry],
-    [interceptors.decompress(), interceptors.redirect({ maxRedirections: 1 }), retry],
-  ]) {
+  const decompress = interceptors.decompress()
+  for (const [agent, outer] of [
+    [new Agent(), [decompress, retry]],
+    [new Agent(), [decompress, interceptors.redirect({ maxRedirections: 1 }), retry]],
+    [new Agent({ timeouts: { total: 60_000 } }).compose(decompress), [retry]],
+    [new Agent({ factory: (url, options) => new Pool(url, options).compose(decompress) }), [retry]],
+  ] as const) {
     ranges.length = 0
-    const agent = new Agent()
-    const { body } = await agent.compose(...composed).request({ origin: origin.url, path: '/', method: 'GET' })
+    const { body } = await agent.compose(...outer).request({ origin: origin.url, path: '/', method: 'GET' })
     await t.rejects(body.text(), { code: 'UND_ERR_SOCKET' })
     t.strictSame(ranges, [undefined])
     await agent.close()

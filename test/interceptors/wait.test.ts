@@ -205,6 +205,22 @@ for (const [kind, waits] of Object.entries(kinds)) {
   }
 }
 
+t.test('the error of a wait in a pool of composed dispatchers names the limit given', async (t) => {
+  const origin = await scriptedOrigin(busy)
+  const wait = interceptors.retry({ retry() {} })
+  for (const agent of [
+    new Agent({ timeouts: { total: 30 }, factory: (url, options) => new Pool(url, options).compose(wait) }),
+    new Pool(origin.url, {
+      timeouts: { total: 30 },
+      factory: (url, options) => new Client(url, options).compose(wait),
+    }),
+  ]) {
+    await t.rejects(agent.request({ ...get, origin: origin.url }), { message: 'Not done within 30 ms' })
+    await agent.destroy()
+  }
+  await origin.close()
+})
+
 t.test('timeouts.queue ends a lookup, and no wait after the request was sent', async (t) => {
   const { interceptors: dns } = (kinds['a lookup'] as () => Kind)()
   const asking = new Agent().compose(...dns)
