@@ -21,7 +21,7 @@ import {
 } from './dispatcher.js'
 import { emit, emitInOrder, emitLater, emitPending } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
-import { endWaiters } from './waiters.js'
+import { endWaiters, WaitingHandler } from './waiters.js'
 
 type Done = () => void
 export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
@@ -104,7 +104,9 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
 
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     if (this.#closed) throw this.#closedError(options)
-    return (this.#core as DispatcherCore).send(options, handler)
+    const core = this.#core as DispatcherCore
+    WaitingHandler.note(handler, core)
+    return core.send(options, handler)
   }
 
   /** To be called when something ended: the last one lets {@link close} finish. */

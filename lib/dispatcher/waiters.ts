@@ -1,5 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
-import type { DispatcherCore } from './core.js'
+import { coreOf, type DispatcherCore } from './core.js'
+import type { Dispatch } from './dispatcher.js'
 
 /** Ends something that waits outside a dispatcher for a request to it, such as an interceptor before a retry. */
 export type Waiter = (error: Error) => void
@@ -25,4 +26,23 @@ export function endWaiters(core: DispatcherCore, error: Error): void {
   const known = waiters.get(core)
   waiters.set(core, error)
   if (known instanceof Set) for (const waiter of known) waiter(error)
+}
+
+/** A handler that waits between attempts. */
+export class WaitingHandler {
+  #core: DispatcherCore | null
+
+  constructor(dispatch: Dispatch) {
+    this.#core = coreOf(dispatch)
+  }
+
+  /** `core` got a request with this handler: used alone, that may be all that it knows of its dispatcher. */
+  static note(handler: object, core: DispatcherCore): void {
+    if (#core in handler) handler.#core ??= core
+  }
+
+  /** What `handler` waits for; null when it is not known. */
+  static coreOf(handler: WaitingHandler): DispatcherCore | null {
+    return handler.#core
+  }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { callUser } from '../base/gate.js'
+import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
@@ -182,7 +183,7 @@ class DNSHandler extends DecoratorHandler {
     if (this.#over) return true
     let leave = () => {}
     const fail = (error: Error) => this.#refuse(error)
-    const end = startWait(request, dispatch, { fail, release: () => leave() })
+    const end = startWait(request, coreOf(dispatch), { fail, release: () => leave() })
     this.#stopWaiting = end
     leave = cache.find(url, (error, records) => {
       end()

@@ -4,6 +4,7 @@ import { now, startTimer } from '../base/clock.js'
 import { callUser, isThenable } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
+import { WaitingHandler } from '../dispatcher/waiters.js'
 import { invalidOption, RequestRetryError } from '../errors.js'
 import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -45,7 +46,7 @@ interface HeldResponse {
  * taken only if a strong etag and `content-range` prove that it is the rest. An instance is for one `dispatch`.
  * Source: undici's `RetryHandler.md`.
  */
-export class RetryHandler implements DispatchHandler {
+export class RetryHandler extends WaitingHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
   /** Asked before each retry. */
@@ -76,6 +77,7 @@ export class RetryHandler implements DispatchHandler {
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
     { dispatch, handler, budget = null }: RetryHandlers & { budget?: { take(): boolean } | null },
   ) {
+    super(dispatch)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     const { upgrade, method } = request
@@ -274,7 +276,7 @@ export class RetryHandler implements DispatchHandler {
       else this.#again()
     }
     this.#held?.controller.pause()
-    this.#watch()
+    this.#wait()
     try {
       const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
       if (isThenable(promise)) promise.then(undefined, (thrown) => answer(toError(thrown)))
@@ -284,17 +286,15 @@ export class RetryHandler implements DispatchHandler {
     asking = false
   }
 
-  #wait(delay: number): void {
-    this.#watch(startTimer(() => this.#again(), delay))
-  }
-
-  #watch(release = () => {}): void {
+  /** Without a `delay`: for an answer. */
+  #wait(delay?: number): void {
     this.#stopWaiting?.()
+    const release = delay === undefined ? () => {} : startTimer(() => this.#again(), delay)
     const fail = (error: Error) => {
       this.#fail(error)
       if (this.#live) this.#current?.abort(error)
     }
-    this.#stopWaiting = startWait(this.#context.opts, this.#dispatch, { fail, release })
+    this.#stopWaiting = startWait(this.#context.opts, WaitingHandler.coreOf(this), { fail, release })
   }
 
   #again(): void {

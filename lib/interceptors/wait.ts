@@ -1,6 +1,5 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
-import { coreOf } from '../dispatcher/core.js'
-import type { Dispatch } from '../dispatcher/dispatcher.js'
+import type { DispatcherCore } from '../dispatcher/core.js'
 import { addWaiter, removeWaiter } from '../dispatcher/waiters.js'
 import {
   ClientClosedError,
@@ -21,12 +20,11 @@ export interface WaitListener {
 }
 
 /**
- * Watches over a request while an interceptor waits before it sends it by `dispatch`. The wait fails when
+ * Watches over a request to the dispatcher of `core` while an interceptor waits before it sends it. The wait fails when
  * `timeouts.total` has passed or the dispatcher is destroyed, and never before this returns.
  * @returns ends the wait
  */
-export function startWait(request: DispatchOptions, dispatch: Dispatch, listener: WaitListener): () => void {
-  const core = coreOf(dispatch)
+export function startWait(request: DispatchOptions, core: DispatcherCore | null, listener: WaitListener): () => void {
   const deadline = deadlineOf(request)
   let over = false
   const end = () => {

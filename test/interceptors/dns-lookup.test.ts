@@ -198,3 +198,11 @@ t.test('a handler that throws when its request waits fails that request', async 
   t.equal(accepted, true)
   t.match(errors, [{ message: 'mine' }])
 })
+
+t.test('timeouts.total holds for an interceptor used alone', async (t) => {
+  const recorder = new Recorder()
+  const request = { ...get, origin: 'http://name.test', timeouts: { total: 20 } }
+  interceptors.dns({ lookup: () => {} })(() => true)(request, recorder)
+  await recorder.ended
+  t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 20 ms' })
+})

@@ -307,6 +307,37 @@ t.test('a retry callback of a destroyed dispatcher is not waited for', async (t)
   await origin.close()
 })
 
+t.test('destroy() ends the wait of a RetryHandler used alone', async (t) => {
+  const origin = await scriptedOrigin(later)
+  for (const delayed of [true, false]) {
+    const timers = watchTimers(t)
+    let note = () => {}
+    const begun = new Promise<void>((resolve) => {
+      note = resolve
+    })
+    const client = new Client(origin.url)
+    const recorder = new Recorder()
+    const retryOptions = delayed ? {} : { retry() {} }
+    class Noting extends RetryHandler {
+      override onResponseEnd(...end: Parameters<RetryHandler['onResponseEnd']>) {
+        super.onResponseEnd(...end)
+        note()
+      }
+    }
+    const handler = new Noting(
+      { ...get, retryOptions },
+      { dispatch: (options, handler) => client.dispatch(options, handler), handler: recorder },
+    )
+    client.dispatch(get, handler)
+    await begun
+    await client.destroy()
+    await recorder.ended
+    t.match(recorder.error, { code: 'UND_ERR_DESTROYED' })
+    t.equal(timers(), 0)
+  }
+  await origin.close()
+})
+
 t.test('timeouts.total holds for a RetryHandler used alone while its callback waits', async (t) => {
   const origin = await scriptedOrigin(busy)
   const client = new Client(origin.url)
