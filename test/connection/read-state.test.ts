@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
 
 const LENGTH = 900_000
 
@@ -92,3 +93,43 @@ t.test('after a handler threw, chunks that were handed out before keep their byt
   await client.close()
   await origin.close()
 })
+
+t.test(
+  'a drain listener that throws behind a long body is uncaught once, and costs neither bytes nor connection',
+  async (t) => {
+    let number = 96
+    const origin = await rawOrigin((socket) =>
+      onRequests(socket, () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${LENGTH}\r\n\r\n`)
+        socket.write(Buffer.alloc(LENGTH, ++number))
+      }),
+    )
+    for (const parser of ['wasm', 'js'] as const) {
+      const client = new Client(origin.url, { parser })
+      client.once('drain', () => {
+        throw new Error('bug of a listener')
+      })
+      const bodies: Buffer[] = []
+      const uncaught = await uncaughtDuring(async () => {
+        for (let i = 0; i < 3; i++) {
+          const recorder = new Recorder()
+          client.dispatch({ path: '/', method: 'GET' }, recorder)
+          bodies.push(...(await recorder.ended).chunks)
+          t.equal(recorder.error, null)
+        }
+      })
+      t.strictSame(uncaught, ['bug of a listener'])
+      t.equal(Buffer.concat(bodies).length, 3 * LENGTH)
+      for (const [index, byte] of [number - 2, number - 1, number].entries()) {
+        const body = Buffer.concat(bodies).subarray(index * LENGTH, (index + 1) * LENGTH)
+        t.ok(
+          body.every((one) => one === byte),
+          'each body keeps its bytes',
+        )
+      }
+      await client.close()
+    }
+    t.equal(origin.connections, 2)
+    await origin.close()
+  },
+)

@@ -129,6 +129,33 @@ t.test('timeouts.total counts from dispatch on, and ends a body too', async (t) 
   await origin.close()
 })
 
+t.test('timeouts end a request although setImmediate is replaced after the import', async (t) => {
+  const origin = await rawOrigin(() => {})
+  const client = new Client(origin.url)
+  const { setImmediate } = globalThis
+  globalThis.setImmediate = (() => {}) as never
+  try {
+    const limits: [object, string][] = [
+      [{ headersTimeout: 20 }, 'UND_ERR_HEADERS_TIMEOUT'],
+      [{ timeouts: { headers: 20 } }, 'UND_ERR_HEADERS_TIMEOUT'],
+      [{ timeouts: { total: 20 } }, 'SLUICE_ERR_TOTAL_TIMEOUT'],
+    ]
+    for (const [limit, code] of limits) await t.rejects(client.request({ ...get, ...limit }), { code })
+    const first = t.rejects(client.request(get), { code: 'UND_ERR_DESTROYED' })
+    for (const [limit, code] of [
+      [{ queue: 20 }, 'SLUICE_ERR_QUEUE_TIMEOUT'],
+      [{ total: 20 }, 'SLUICE_ERR_TOTAL_TIMEOUT'],
+    ] as const) {
+      await t.rejects(client.request({ ...get, timeouts: limit }), { code })
+    }
+    await client.destroy()
+    await first
+  } finally {
+    globalThis.setImmediate = setImmediate
+  }
+  await origin.close()
+})
+
 t.test('tries do not refresh timeouts.total', async (t) => {
   let tries = 0
   const origin = await rawOrigin((socket) =>

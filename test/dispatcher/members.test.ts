@@ -1,7 +1,16 @@
 import { EventEmitter } from 'node:events'
 import t from 'tap'
-import { Agent, BalancedPool, Client, type Dispatcher, interceptors, Pool, RoundRobinPool } from '../../lib/index.js'
-import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import {
+  Agent,
+  BalancedPool,
+  Client,
+  type Dispatcher,
+  type DispatchInterceptor,
+  interceptors,
+  Pool,
+  RoundRobinPool,
+} from '../../lib/index.js'
+import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' } as const
 
@@ -232,6 +241,44 @@ t.test('a refused connection does not close a member whose interceptor tries aga
   t.equal(await answer, 'ok')
   await pool.close()
   origin.close()
+})
+
+t.test('an Agent keeps a composed pool open while its interceptor holds a request, or sends one again', async (t) => {
+  let requests = 0
+  const origin = await httpOrigin((request, reply) => {
+    if (requests++ === 0) request.socket.destroy()
+    else reply.setHeader('connection', 'close').end('ok')
+  })
+  const composed = (interceptor: DispatchInterceptor) =>
+    new Agent({ factory: (url, options) => new Pool(url, options).compose(interceptor) })
+  const held: (() => void)[] = []
+  const retrying = composed(
+    interceptors.retry({ retry: (_error, _context, again) => void held.push(() => again(null)) }),
+  )
+  const lost = event(retrying, 'disconnect')
+  const retried = ask(retrying, { origin: origin.url })
+  await lost
+  await until(() => held.length === 1)
+  held[0]?.()
+  t.equal(await retried, 'ok')
+  await retrying.close()
+
+  const { waiting, interceptor, open } = gate()
+  const agent = composed(interceptor)
+  for (const order of ['before', 'after']) {
+    const first = ask(agent, { origin: origin.url })
+    const second = order === 'before' ? ask(agent, { origin: origin.url }) : null
+    const closed = event(agent, 'disconnect')
+    waiting.shift()?.()
+    const third = second ?? ask(agent, { origin: origin.url })
+    t.equal(await first, 'ok')
+    await closed
+    await until(() => waiting.length === 1)
+    open()
+    t.equal(await third, 'ok', `dispatched ${order} the first was sent`)
+  }
+  await agent.close()
+  await origin.close()
 })
 
 t.test('a request whose controller aborts it before an interceptor dispatches it is not sent', async (t) => {

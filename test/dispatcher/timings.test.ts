@@ -93,6 +93,43 @@ t.test('errors tell how far it came; tries by the retry interceptor are counted'
   await nobody.close()
 })
 
+t.test('timings that a client measures are on the result through every interceptor', async (t) => {
+  const origin = await httpOrigin((request, response) => {
+    if (request.url === '/moved') response.writeHead(302, { location: '/' }).end()
+    else response.end('ok')
+  })
+  const url = `http://localhost:${origin.port}`
+  const all = {
+    retry: interceptors.retry(),
+    redirect: interceptors.redirect({ maxRedirections: 2 }),
+    decompress: interceptors.decompress(),
+    dns: interceptors.dns(),
+    responseError: interceptors.responseError(),
+    dump: interceptors.dump(),
+    hedge: interceptors.hedge({ delay: 60_000 }),
+  }
+  const chains = [
+    ...Object.entries(all).map(([name, one]) => [name, [one]] as const),
+    ['all', Object.values(all)] as const,
+  ]
+  for (const [name, chain] of chains) {
+    for (const dispatcher of [
+      new Client(url, { timings: true }),
+      new Pool(url, { timings: true }),
+      new Agent({ timings: true }),
+    ]) {
+      const of = `${dispatcher.constructor.name}, ${name}`
+      const composed = dispatcher.compose([...chain])
+      const path = chain.includes(all.redirect) ? '/moved' : '/'
+      const { body, timings } = await composed.request({ path, method: 'GET', origin: url })
+      await body.text()
+      t.match(timings, { sent: Number, firstByte: Number, end: Number, connection: Number }, of)
+      await dispatcher.close()
+    }
+  }
+  await origin.close()
+})
+
 t.test('one that waits behind others: their connection took nothing of its time', async (t) => {
   const held: (() => void)[] = []
   const origin = await httpOrigin((_request, response) => held.push(() => response.end('ok')))
