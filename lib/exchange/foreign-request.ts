@@ -290,8 +290,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
 
   #attach(controller: DispatchController): void {
     this.#inner = controller
-    if (this.done) callUser(() => controller.abort(this.#reason as Error))
-    else if (this.#paused) controller.pause()
+    // A dispatcher of another library may give none.
+    if (this.done) callUser(() => this.#inner?.abort(this.#reason as Error))
+    else if (this.#paused) this.#inner?.pause()
   }
 
   /** @throws {InvalidArgumentError} a stream that can not be sent, or its own error */
@@ -311,10 +312,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   #stop(reason: unknown): void {
     if (this.done || this.#reason !== undefined) return
     this.#reason = reason
-    const inner = this.#inner
     const error = this.#locate(reason as Error, { phase: this.phase })
     // It tells of the end by itself, most likely.
-    if (inner !== null) callUser(() => inner.abort(error))
+    callUser(() => this.#inner?.abort(error))
     this.fail(error, {})
   }
 

@@ -157,6 +157,15 @@ export class Outlet {
   flush(): void {
     this.#scheduled = false
     if (this.#destroyed || this.#handedOver === this.#appended) return
+    try {
+      this.#write()
+    } catch (error) {
+      // The stream of a connector may throw where it should call back.
+      this.#fail(error as Error)
+    }
+  }
+
+  #write(): void {
     const { socket } = this
     if (this.#pieces === null) {
       const text = this.#text
@@ -169,7 +178,7 @@ export class Outlet {
     this.#open = null
     const pieces = this.#pieces.map((piece) => (piece instanceof Loan ? piece.bytes : piece))
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-    if (length !== this.#appended - this.#handedOver) return this.#fallShort()
+    if (length !== this.#appended - this.#handedOver) return this.#fail(new RequestContentLengthMismatchError(TAKEN))
     this.#pieces = pieces
     while (this.#pieces !== null && socket.writableNeedDrain !== true) this.#handOver(pieces)
     this.#settle()
@@ -228,10 +237,10 @@ export class Outlet {
     return this.#part
   }
 
-  /** What follows would be read as the rest of a body whose memory was given to somebody else. */
-  #fallShort(): void {
+  /** Closes the connection: what follows would be read as the rest of what was not written. */
+  #fail(error: Error): void {
     this.destroy()
-    this.socket.destroy(new RequestContentLengthMismatchError(TAKEN))
+    this.socket.destroy(error)
   }
 
   /** Drops what was not handed over. */

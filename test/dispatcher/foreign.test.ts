@@ -251,3 +251,23 @@ for (const [kindName, kind] of Object.entries(kinds)) {
     await origin.close()
   })
 }
+
+for (const [subjectName, make] of Object.entries(subjects)) {
+  t.test(`ends a request of a dispatcher that passes no controller: ${subjectName}`, async (t) => {
+    const kind = (): Factory => () =>
+      ({
+        dispatch(_options: object, handler: { onRequestStart(): void }) {
+          handler.onRequestStart()
+          return true
+        },
+        async close() {},
+        async destroy() {},
+      }) as unknown as Dispatcher
+    const { origin, dispatcher, ask, subject } = await begin(make, kind)
+    t.equal(await ask({ timeouts: { total: 5 } }), 'SLUICE_ERR_TOTAL_TIMEOUT')
+    t.equal(await ask({ signal: AbortSignal.timeout(5) }), 23)
+    nothingLeft(t, subject)
+    await dispatcher.close()
+    await origin.close()
+  })
+}

@@ -104,6 +104,15 @@ const refused: Record<string, [connect: Connect, error: Record<string, unknown>]
     }),
     { message: 'failed' },
   ],
+  'a stream that throws when it is written to': [
+    (_options, callback) => {
+      const write = () => {
+        throw new Error('thrown by write')
+      }
+      ;(callback as Back)(null, new Duplex({ read() {}, write }))
+    },
+    { message: 'thrown by write' },
+  ],
   'a stream whose end stands in it': [
     (_options, callback) => {
       const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
