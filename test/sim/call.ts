@@ -22,11 +22,12 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (features.memory && this.random.chance(0.1)) this.borrowsChunks = true
     if ((!features.memory && !features.userCode) || this.random.chance(0.3)) return
     this.onBodySent = (chunk) => {
-      this.memory.recycle(this.memory.pieceOf(chunk))
+      // Where an interceptor may send it again, its bytes are needed until the end.
+      if (this.counted) this.memory.recycle(this.memory.pieceOf(chunk))
       this.#act('sent')
     }
     this.onRequestSent = () => {
-      this.memory.recycleAll()
+      if (this.counted) this.memory.recycleAll()
       this.#act('sent')
     }
   }

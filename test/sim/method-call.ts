@@ -160,7 +160,7 @@ export class MethodCall extends SimulatedRequest {
   }
 
   #whole(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.receive(Buffer.from(bytes), false)
+    if (bytes.length > 0) this.receive(Buffer.from(bytes), true)
     this.#end()
   }
 
