@@ -4,6 +4,7 @@ import { RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { beginIterator } from '../exchange/held-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
 
@@ -113,6 +114,7 @@ export class BodySender implements Lender, BodyStreamListener {
   async #run(): Promise<void> {
     const body = this.exchange.request.body as Exclude<RequestBody, { kind: 'stream' }>
     const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
+    beginIterator(pieces)
     try {
       for await (const piece of pieces) {
         if (this.#stopped) return

@@ -8,8 +8,7 @@ import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
-import { dispatchStream } from '../exchange/body-owner.js'
-import { isStream } from '../exchange/body-stream.js'
+import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { refuse } from '../exchange/refuse.js'
@@ -263,8 +262,8 @@ export class ComposedDispatcher extends Dispatcher {
       return refuse(invalidOption('options', 'an object', options), handler)
     }
     const given = completed(this.#base, ownRequestOptions(options))
-    if (!isStream(given.body)) return this.#dispatch(given, handler)
-    return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
+    if (!isSource(given.body)) return this.#dispatch(given, handler)
+    return dispatchSource(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
   }
 
   /**

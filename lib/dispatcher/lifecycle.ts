@@ -6,8 +6,7 @@ import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction, requireObject } from '../errors/options.js'
 import { ClientClosedError, ClientDestroyedError, locate, UNSENT } from '../errors.js'
-import { dispatchStream } from '../exchange/body-owner.js'
-import { isStream } from '../exchange/body-stream.js'
+import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -95,8 +94,8 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     try {
       requireObject('options', options)
       const given = ownRequestOptions(options)
-      if (!isStream(given.body)) return this.#dispatch(given, handler)
-      return dispatchStream(given, handler, (outer) => this.#dispatch(given, outer))
+      if (!isSource(given.body)) return this.#dispatch(given, handler)
+      return dispatchSource(given, handler, (outer) => this.#dispatch(given, outer))
     } catch (error) {
       return refuse(error as Error, handler, (thrown) => this.onHandlerError(thrown))
     }

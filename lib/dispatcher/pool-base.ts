@@ -164,7 +164,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   }
 
   #assign(): void {
-    while (this.#waiting.size > 0 && !this.#members.exhausted) {
+    while (this.#waiting.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
       const next = this.#waiting.shift() as Waiting
       // Its handler hears of its end just now, and made room.
       if (next.done || this.#offer(next)) continue
@@ -176,7 +176,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
   #serve(freed: readonly Dispatcher[] = []): void {
     // Requests that end because the pool is destroyed make no room for others.
-    if (this.#serving || this.#emptied) return
+    if (this.#serving || this.#emptied || this.#lifecycle.destroyed) return
     this.#serving = true
     try {
       this.#assign()

@@ -1,33 +1,51 @@
-import { type BodyStream, type BodyStreamOwner, checkStream, holdStream, isStream } from './body-stream.js'
+import { type BodyStreamOwner, checkStream, holdStream, isStream } from './body-stream.js'
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+import { HeldIterator, isIterator } from './held-iterator.js'
 import { refuse } from './refuse.js'
 import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
 
+/** A body that has to be closed when its request fails or does not send it. */
+export interface HeldBody {
+  readonly error: Error | null
+  /** `owner` is notified when it fails before a request claims it. */
+  release(owner: BodyStreamOwner): void
+  /** The request has started. */
+  started(owner: BodyStreamOwner): void
+  /** The request has completed. */
+  concluded(): void
+  stop(error?: Error): void
+}
+
+/** Whether `body` is one for {@link dispatchSource}. */
+export function isSource(body: unknown): boolean {
+  return typeof body === 'object' && (isStream(body) || isIterator(body))
+}
+
 /**
  * Calls `dispatch`, during which and after which a stream that is the body rests until it is sent. The outermost layer
- * to see the stream destroys it if the request fails for good: interceptors further in may send it again.
+ * to see the body closes it if the request fails for good: interceptors further in may send it again.
  */
-export function dispatchStream(
+export function dispatchSource(
   options: DispatchInput,
   handler: DispatchHandler | LegacyDispatchHandler,
   dispatch: Dispatch,
 ): boolean {
-  const stream = hold(options.body)
-  if (stream === null) return dispatch(handler)
+  const held = hold(options.body)
+  if (held === null) return dispatch(handler)
   try {
     // What a handler of upgrades must have is checked on the handler itself.
-    return dispatch(options.upgrade ? handler : new BodyOwner(handler, stream))
+    return dispatch(options.upgrade ? handler : new BodyOwner(handler, held))
   } catch (error) {
-    stream.stop(error as Error)
+    held.stop(error as Error)
     throw error
   }
 }
 
-function hold(body: unknown): BodyStream | null {
-  if (!isStream(body)) return null
+function hold(body: unknown): HeldBody | null {
+  if (!isStream(body)) return isIterator(body) ? HeldIterator.hold(body) : null
   try {
     checkStream(body)
   } catch {
@@ -42,15 +60,15 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   readonly borrowsChunks: boolean
   done = false
   readonly #handler: DispatchHandler | LegacyDispatchHandler
-  readonly #stream: BodyStream
+  readonly #body: HeldBody
   #controller: DispatchController | null = null
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, stream: BodyStream) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, body: HeldBody) {
     super(handler)
     this.borrowsChunks = (handler as DispatchHandler)?.borrowsChunks === true
     this.#handler = handler
-    this.#stream = stream
-    stream.release(this)
+    this.#body = body
+    body.release(this)
   }
 
   /** The stream failed before a request claimed it: while an interceptor waits, or sends what it reads from it. */
@@ -66,18 +84,18 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   }
 
   override onRequestStart(controller: DispatchController, context: unknown): void {
-    this.#stream.started(this)
+    this.#body.started(this)
     if (this.#attach(controller)) super.onRequestStart(controller, context)
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
     this.done = true
-    this.#stream.concluded()
+    this.#body.concluded()
     super.onResponseEnd(controller, trailers)
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
-    this.#stream.stop(error)
+    this.#body.stop(error)
     if (this.done) return
     this.done = true
     super.onResponseError(controller, error)
@@ -86,7 +104,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   /** Returns false when the request has failed before it had a controller. */
   #attach(controller: DispatchController): boolean {
     this.#controller = controller
-    if (this.done) controller.abort(this.#stream.error as Error)
+    if (this.done) controller.abort(this.#body.error as Error)
     return !this.done
   }
 }

@@ -153,9 +153,9 @@ export class BodyStream extends LaterStream {
     this.#failIncomplete()
   }
 
-  /** The request has completed. Nothing will read what another body was sent for. */
+  /** The request has completed: nothing reads it any more, unless it is being sent. */
   concluded(): void {
-    if (this.#replaced) this.stop()
+    if (this.#listener === null) this.stop()
   }
 
   get #isClaimed(): boolean {

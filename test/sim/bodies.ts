@@ -20,7 +20,7 @@ export interface MadeBody {
   /** It can be read once. */
   readonly streams: boolean
   /** Whether the library closed it or read it to its end; called when nothing is left to happen. */
-  closed(): boolean | Promise<boolean>
+  closed(): boolean
 }
 
 const PLAIN = ['string', 'bytes', 'bytes', 'stream', 'stream', 'iterable', 'generator'] as const
@@ -50,19 +50,9 @@ export function makeBody(parts: SourceParts, more: boolean): MadeBody {
       const body = new AsyncPieces(parts)
       return { body, streams: true, closed: () => body.closed }
     }
-    default: {
-      const body = generate(parts)
-      return { body, streams: true, closed: () => isFinished(body) }
-    }
+    default:
+      return generatorBody(parts)
   }
-}
-
-/** Whether a generator has ended; one that was never begun begins, and has not. */
-function isFinished(generator: AsyncGenerator): Promise<boolean> {
-  return generator.next().then(
-    ({ done }) => done === true,
-    () => false,
-  )
 }
 
 export function piecesOf({ upload, random }: SourceParts): Buffer[] {
@@ -97,8 +87,30 @@ function streamBody(parts: SourceParts): MadeBody {
   return { body: source, streams: true, closed: () => source.destroyed }
 }
 
+function generatorBody(parts: SourceParts): MadeBody {
+  const body = generate(parts, () => {
+    closed = true
+  })
+  let closed = false
+  const { return: end } = body
+  // One that was never begun ends without a word.
+  body.return = (value) => {
+    closed = true
+    return end.call(body, value)
+  }
+  return { body, streams: true, closed: () => closed }
+}
+
 /** A piece is recycled when the next one is asked for. */
-async function* generate(parts: SourceParts): AsyncGenerator<Buffer> {
+async function* generate(parts: SourceParts, onEnd: () => void): AsyncGenerator<Buffer> {
+  try {
+    yield* generatePieces(parts)
+  } finally {
+    onEnd()
+  }
+}
+
+async function* generatePieces(parts: SourceParts): AsyncGenerator<Buffer> {
   const { random } = parts
   for (const piece of piecesOf(parts)) {
     if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
@@ -148,8 +160,7 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
 class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   readonly #parts: SourceParts
   readonly #inner: Pieces
-  #begun = false
-  closed = true
+  closed = false
 
   constructor(parts: SourceParts) {
     this.#parts = parts
@@ -163,8 +174,6 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 
   async next(): Promise<IteratorResult<Buffer>> {
     const { random } = this.#parts
-    if (!this.#begun) this.closed = false
-    this.#begun = true
     if (random.chance(0.3)) await new Promise<void>((resolve) => this.#parts.arrive(random.spread(0, 50), resolve))
     try {
       const result = this.#inner.next()
@@ -207,5 +216,5 @@ function webBody(parts: SourceParts): MadeBody {
     },
     { highWaterMark: 0 },
   )
-  return { body: source as AsyncIterable<Buffer>, streams: true, closed: () => closed || !source.locked }
+  return { body: source as AsyncIterable<Buffer>, streams: true, closed: () => closed }
 }

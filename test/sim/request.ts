@@ -66,6 +66,8 @@ export class SimulatedRequest implements Expected {
   protected readonly responseMemory: ResponseMemory
   readonly #plans: Plan[] = []
   readonly #made: MadeBody | null
+  /** The library has read the option. */
+  #given = false
   #received: Buffer[] = []
   #length = 0
 
@@ -129,9 +131,13 @@ export class SimulatedRequest implements Expected {
     return this.#plans[attempt - 1] as Plan
   }
 
+  get bodyKind(): string {
+    return `body (${Object.prototype.toString.call(this.options.body)})`
+  }
+
   /** Whether its body was closed or read to its end. */
-  async sourceClosed(): Promise<boolean> {
-    return this.#made === null || this.#made.closed()
+  sourceClosed(): boolean {
+    return this.#made === null || !this.#given || this.#made.closed()
   }
 
   /** What is wrong with it when nothing is left to happen, or null. */
@@ -147,11 +153,15 @@ export class SimulatedRequest implements Expected {
     // However slow the network is.
     const patience = this.around.calm ? { headersTimeout: 0, bodyTimeout: 0 } : {}
     const options = { ...this.options, ...patience, ...more }
-    if (!this.around.features.userCode || !this.random.chance(0.3)) return options
+    if (!this.around.features.userCode || !this.random.chance(0.3)) {
+      this.#given = true
+      return options
+    }
     const given = {}
     for (const [name, value] of Object.entries(options)) {
       const get = () => {
         this.around.userCode.run('getter')
+        if (name === 'body') this.#given = true
         return value
       }
       Object.defineProperty(given, name, { get, enumerable: true })

@@ -170,11 +170,11 @@ export class World implements Surroundings, Watch {
     const last = ending === 'idle' ? null : () => this.#finish(ending)
     if (last !== null) this.arrive(span + random.spread(0, 2000), last)
     await this.#loop.run(this.#look, this.#onUncaught)
-    await this.#checkIdle()
+    this.#checkIdle()
     if (this.#ends === 0 && this.userCode.active) await this.#probe()
     this.#finish(ending === 'idle' ? random.pick(['close', 'destroy'] as const) : ending)
     await this.#loop.run(this.#look, this.#onUncaught)
-    await this.#checkIdle()
+    this.#checkIdle()
     this.#checkEnd()
   }
 
@@ -190,7 +190,7 @@ export class World implements Surroundings, Watch {
     for (const { id, state, error } of this.#calls.slice(first)) {
       if (state !== 'ended') this.violation(`GET ${id} ${state} when all was calm: ${error?.stack}`)
     }
-    await this.#checkIdle()
+    this.#checkIdle()
   }
 
   #finish(how: 'close' | 'destroy' | 'both'): void {
@@ -346,7 +346,7 @@ export class World implements Surroundings, Watch {
   }
 
   /** Nothing is left to happen. */
-  async #checkIdle(): Promise<void> {
+  #checkIdle(): void {
     for (const call of this.#calls) {
       const wrong = call.checkSettled()
       if (wrong !== null) this.violation(`${call.method} ${call.id} ${wrong}`)
@@ -357,8 +357,8 @@ export class World implements Surroundings, Watch {
       if (error?.replaySafe === true && !call.idempotent && call.counted && call.executions > 0) {
         this.violation(`${call.method} ${call.id} was executed, and its error says that it may be sent again`)
       }
-      if (this.features.sources && !(await call.sourceClosed())) {
-        this.violation(`${call.method} ${call.id} left its body open`)
+      if (this.features.sources && !call.sourceClosed()) {
+        this.violation(`${call.method} ${call.id} left its ${call.bodyKind} open`)
       }
     }
     const open = this.#network.sockets.filter((socket) => !socket.gone)
