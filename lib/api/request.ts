@@ -2,6 +2,7 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction, requireObject } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { closeUnsent } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
@@ -246,15 +247,17 @@ function send<Opaque>(
   outcome: Outcome<ResponseData<Opaque>>,
 ): void {
   let handler: RequestHandler<Opaque> | null = null
+  let own: RequestOptions<Opaque> | null = null
   try {
-    const own = ownRequestOptions(given)
+    own = ownRequestOptions(given)
     // Made here and not beneath: tries by interceptors share it.
     const options = own?.timings === true ? { ...own, timings: {} } : own
     handler = new RequestHandler(options, outcome)
-    if (handler.abortReason !== null) outcome.fail(handler.abortReason)
-    else target.dispatch(options, handler)
+    if (handler.abortReason !== null) throw handler.abortReason
+    target.dispatch(options, handler)
   } catch (error) {
     handler?.release()
+    closeUnsent(own, error as Error)
     outcome.fail(error as Error)
   }
 }

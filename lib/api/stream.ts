@@ -3,6 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction } from '../errors/options.js'
 import { InvalidReturnValueError, RequestAbortedError } from '../errors.js'
+import { closeUnsent } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { streamError } from './body-source.js'
 import type { StreamData, StreamFactory } from './documented.js'
@@ -121,13 +122,15 @@ export function stream<Opaque = null>(
 
 function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome: Outcome<StreamData<Opaque>>): void {
   let handler: StreamHandler<Opaque> | null = null
+  let own: RequestOptions<Opaque> | null = null
   try {
-    const options = ownRequestOptions(call.options)
-    handler = new StreamHandler(options, call.factory, outcome)
-    if (handler.abortReason !== null) outcome.fail(handler.abortReason)
-    else target.dispatch(options, handler)
+    own = ownRequestOptions(call.options)
+    handler = new StreamHandler(own, call.factory, outcome)
+    if (handler.abortReason !== null) throw handler.abortReason
+    target.dispatch(own, handler)
   } catch (error) {
     handler?.release()
+    closeUnsent(own, error as Error)
     outcome.fail(error as Error)
   }
 }

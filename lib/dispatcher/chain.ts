@@ -20,14 +20,15 @@ export function chain(
   base: Dispatcher,
   interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
 ) {
-  let arrived = 0
+  /** The request that an interceptor has just been called for reached the base. */
+  let arrived = false
   const core = coreOf(base)
   let dispatch: Dispatch = (options, handler) => {
-    arrived++
+    arrived = true
     return base.dispatch(options, handler)
   }
   setCore(dispatch, core)
-  for (const interceptor of interceptors as readonly DispatchInterceptor[]) {
+  for (const [index, interceptor] of (interceptors as readonly DispatchInterceptor[]).entries()) {
     requireFunction('interceptor', interceptor)
     const intercepted = interceptor(dispatch)
     requireFunction('what an interceptor returns', intercepted)
@@ -36,13 +37,18 @@ export function chain(
       const named = interceptor.name === '' ? 'an interceptor' : interceptor.name
       throw new InvalidArgumentError(`what ${named} returns takes no handler: was it to be called, as in ${named}()?`)
     }
+    const outermost = index === interceptors.length - 1
     dispatch = (options, handler) => {
       const before = arrived
+      arrived = false
       try {
         return intercepted(options, ofBothGenerations(handler, options))
       } catch (error) {
-        if (arrived !== before) throw error
+        if (arrived) throw error
         return refuse(error as Error, handler)
+      } finally {
+        // Through the outermost comes another request, which an interceptor sends from within.
+        arrived = before || (arrived && !outermost)
       }
     }
     setCore(dispatch, core)

@@ -44,6 +44,12 @@ export function dispatchSource(
   }
 }
 
+/** Closes the body of a request that is not dispatched. */
+export function closeUnsent(options: { body?: unknown } | null, error: Error): void {
+  const body = options?.body
+  if (isSource(body)) hold(body)?.stop(error)
+}
+
 function hold(body: unknown): HeldBody | null {
   if (!isStream(body)) return isIterator(body) ? HeldIterator.hold(body) : null
   try {
@@ -62,6 +68,8 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   readonly #handler: DispatchHandler | LegacyDispatchHandler
   readonly #body: HeldBody
   #controller: DispatchController | null = null
+  /** It failed before it had a controller. */
+  #failed = false
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, body: HeldBody) {
     super(handler)
@@ -76,6 +84,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     if (this.done) return
     if (this.#controller !== null) return this.#controller.abort(error)
     this.done = true
+    this.#failed = true
     refuse(error, this.#handler)
   }
 
@@ -96,15 +105,15 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
 
   override onResponseError(controller: DispatchController, error: Error): void {
     this.#body.stop(error)
-    if (this.done) return
+    if (this.#failed) return
     this.done = true
     super.onResponseError(controller, error)
   }
 
-  /** Returns false when the request has failed before it had a controller. */
+  /** Returns false when the request has failed already. */
   #attach(controller: DispatchController): boolean {
     this.#controller = controller
-    if (this.done) controller.abort(this.#body.error as Error)
-    return !this.done
+    if (this.#failed) controller.abort(this.#body.error as Error)
+    return !this.#failed
   }
 }

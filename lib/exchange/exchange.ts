@@ -145,7 +145,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       return this.#handler.borrowsChunks === true ? CHUNKS.views : CHUNKS.own
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
       return CHUNKS.views
     }
   }
@@ -163,7 +163,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onRequestQueued?.(this.#controller)
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -177,14 +177,14 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
     this.checkBody()
   }
 
   /** Fails it, before it is written, when a caller has transferred or resized the memory of its body. */
   checkBody(): void {
-    if (!this.request.intact) this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })
+    if (!this.request.intact) this.#stop(new RequestContentLengthMismatchError(TAKEN))
   }
 
   responseBegins(): void {
@@ -194,7 +194,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onResponseStarted?.()
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -216,7 +216,7 @@ export class Exchange implements QueueNode<Exchange> {
       if (view && this.#zeroCopy !== null) this.#zeroCopy.onZeroCopyData(chunk)
       else this.#handler.onResponseData?.(this.#controller, chunk)
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -259,7 +259,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onBodySent(Buffer.from(piece.buffer, piece.byteOffset, piece.length))
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -272,7 +272,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onRequestSent()
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -351,7 +351,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onResponseStart(this.#controller, head.statusCode, headers, head.statusText)
     } catch (error) {
-      this.abort(error)
+      this.#threw(error)
     }
   }
 
@@ -376,9 +376,15 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {
-      if (this.carrier === null) reportUncaught(thrown)
-      else this.carrier.onHandlerError(thrown)
+      this.#threw(thrown)
     }
+  }
+
+  /** The handler may have aborted it before it threw. */
+  #threw(error: unknown): void {
+    if (!this.done) this.abort(error)
+    else if (this.carrier === null) reportUncaught(error)
+    else this.carrier.onHandlerError(error)
   }
 }
 

@@ -109,7 +109,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onRequestQueued?.(this.#controller)
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -188,7 +188,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onRequestStart?.(this.#controller, context)
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -207,7 +207,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onResponseStarted?.()
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -218,7 +218,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onResponseStart?.(this.#controller, statusCode, headers, text)
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -227,7 +227,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onResponseData?.(this.#controller, chunk)
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -244,7 +244,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onBodySent?.(chunk)
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -253,7 +253,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onRequestSent?.()
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 
@@ -278,6 +278,13 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
       return this.#tellError(markCallerOwned(error) as Error)
     }
     this.holder?.onForeignEnded(this)
+  }
+
+  /** The handler may have aborted it before it threw. */
+  protected threw(error: unknown): void {
+    if (!this.done) this.abort(error)
+    else if (this.holder === null) reportUncaught(error)
+    else this.holder.onHandlerError(error)
   }
 
   protected finishWith(error: Error): void {
@@ -339,8 +346,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     try {
       this.handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {
-      if (this.holder === null) reportUncaught(thrown)
-      else this.holder.onHandlerError(thrown)
+      this.threw(thrown)
     }
     this.holder?.onForeignEnded(this)
   }

@@ -58,7 +58,7 @@ class LegacyForeignRequest extends ForeignRequest implements LegacyDispatchHandl
     try {
       return callback()
     } catch (error) {
-      this.abort(error)
+      this.threw(error)
     }
   }
 }

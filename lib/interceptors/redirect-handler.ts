@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
+import { callUser } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { completed } from '../dispatcher/chain.js'
 import { coreOf, setCore } from '../dispatcher/core.js'
@@ -245,6 +246,6 @@ export class RedirectHandler implements DispatchHandler {
     if (this.#over) return
     this.#over = true
     this.#drain?.end()
-    this.#handler.onResponseError?.(this.#controller, error)
+    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }

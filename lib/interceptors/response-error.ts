@@ -1,3 +1,4 @@
+import { callUser } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, ResponseError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -64,8 +65,10 @@ class ResponseErrorHandler extends DecoratorHandler {
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#failed === null) super.onResponseEnd(controller, trailers)
-    else this.onResponseError(controller, this.#error(this.#failed))
+    const failed = this.#failed
+    if (failed === null) super.onResponseEnd(controller, trailers)
+    // The exchange would take what that throws for a failure of this callback.
+    else callUser(() => this.onResponseError(controller, this.#error(failed)))
   }
 
   #error({ statusCode, headers }: { statusCode: number; headers: IncomingHeaders }): ResponseError {

@@ -168,7 +168,11 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   }
 
   [Symbol.asyncIterator](): this {
+    // One that throws here is not open.
+    const { closed } = this
+    this.closed = true
     this.#parts.userCode.run('source')
+    this.closed = closed
     return this
   }
 
@@ -203,7 +207,9 @@ function webBody(parts: SourceParts): MadeBody {
         memory.recycle(last)
         if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
         if (closed) return
+        closed = true
         parts.userCode.run('source')
+        closed = false
         const piece = pieces.shift()
         last = piece === undefined ? null : memory.lend(piece)
         if (last !== null) return controller.enqueue(last)

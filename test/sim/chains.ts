@@ -1,3 +1,4 @@
+import { callUser } from '../../lib/base/gate.js'
 import { DecoratorHandler, type DispatchController, type Dispatcher, interceptors } from '../../lib/index.js'
 import type { Random } from './random.js'
 import type { UserCode } from './user-code.js'
@@ -10,6 +11,7 @@ export interface ChainParts {
   readonly userCode: UserCode
   readonly wild: boolean
   arrive(delay: number, run: () => void): void
+  trace(text: () => string): void
 }
 
 export interface Chain {
@@ -23,8 +25,10 @@ export function drawChain(parts: ChainParts): Chain {
   const { random } = parts
   const chosen: Interceptor[] = []
   const repeats = new Set<string>()
+  const kinds: string[] = []
   for (let count = random.between(1, 3); count > 0; count--) {
     const kind = random.pick(['wait', 'throw', 'decorate', 'fail', 'retry', 'redirect', 'decompress', 'error'] as const)
+    kinds.push(kind)
     if (kind === 'wait') chosen.push(wait(parts))
     else if (kind === 'throw') chosen.push(meddle(parts))
     else if (kind === 'decorate') chosen.push(decorate(parts))
@@ -37,6 +41,7 @@ export function drawChain(parts: ChainParts): Chain {
       for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']) repeats.add(method)
     }
   }
+  parts.trace(() => `interceptors: ${kinds.join(', ')}`)
   return { interceptors: chosen, repeats: [...repeats] }
 }
 
@@ -74,7 +79,7 @@ function fail({ random, userCode, wild }: ChainParts): Interceptor {
     if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
     const error = userCode.error('interceptor')
     const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
-    handler.onResponseError?.(controller as unknown as DispatchController, error)
+    callUser(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
     return true
   }
 }

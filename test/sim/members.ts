@@ -23,11 +23,14 @@ type Interceptor = (dispatch: Dispatch) => Dispatch
 /** A factory of pool members that are no Clients of the pool's own. */
 export function memberFactory(parts: MemberParts): (origin: URL, options: object) => Dispatcher {
   const { kind, userCode } = parts
-  let same: Client | null = null
+  const all = new Map<string, Client>()
   return (origin, options) => {
     userCode.run('factory')
     if (kind === 'same') {
-      if (same === null || same.closed || same.destroyed) same = new Client(origin, options)
+      const known = all.get(origin.href)
+      if (known !== undefined && !known.closed) return known
+      const same = new Client(origin, options)
+      all.set(origin.href, same)
       return same
     }
     const client = new Client(origin, options)

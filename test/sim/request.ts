@@ -66,7 +66,7 @@ export class SimulatedRequest implements Expected {
   protected readonly responseMemory: ResponseMemory
   readonly #plans: Plan[] = []
   readonly #made: MadeBody | null
-  /** The library has read the option. */
+  /** The library has the body for certain: no getter threw before it was read. */
   #given = false
   #received: Buffer[] = []
   #length = 0
@@ -161,7 +161,6 @@ export class SimulatedRequest implements Expected {
     for (const [name, value] of Object.entries(options)) {
       const get = () => {
         this.around.userCode.run('getter')
-        if (name === 'body') this.#given = true
         return value
       }
       Object.defineProperty(given, name, { get, enumerable: true })

@@ -278,7 +278,8 @@ export class World implements Surroundings, Watch {
     const settle = (how: string) => () => {
       this.trace(() => `an end is ${how}`)
       this.#settled++
-      if (how === 'reached') this.#checkEnd()
+      if (how === 'refused') return
+      this.#checkEnd()
       this.arrive(0, () => this.#checkNothing())
     }
     // close() behind destroy() is refused.
@@ -292,8 +293,8 @@ export class World implements Surroundings, Watch {
   }
 
   #compose() {
-    const { userCode, wild, arrive } = this
-    const { interceptors, repeats } = drawChain({ random: this.random.fork(5), userCode, wild, arrive })
+    const { userCode, wild, arrive, trace } = this
+    const { interceptors, repeats } = drawChain({ random: this.random.fork(5), userCode, wild, arrive, trace })
     return { dispatcher: this.#dispatcher.compose(interceptors) as Dispatcher, repeats }
   }
 
