@@ -1,0 +1,143 @@
+import { PassThrough, Writable } from 'node:stream'
+import t from 'tap'
+import { Client, type Dispatcher, interceptors } from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+
+type Options = Parameters<Dispatcher['request']>[0]
+
+interface Kept {
+  readonly body: unknown
+  closed(): boolean
+}
+
+const kinds: Record<string, () => Kept> = {
+  stream: () => {
+    const body = new PassThrough()
+    return { body, closed: () => body.destroyed }
+  },
+  generator: () => {
+    const body = (async function* () {
+      yield 'a'
+    })()
+    let closed = false
+    const { return: end } = body
+    body.return = (value) => {
+      closed = true
+      return end.call(body, value)
+    }
+    return { body, closed: () => closed }
+  },
+  iterator: () => {
+    let closed = false
+    const body = {
+      [Symbol.iterator]: () => body,
+      next: () => ({ done: false, value: 'a' }),
+      return: () => {
+        closed = true
+        throw new Error('the source can not be closed')
+      },
+    }
+    return { body, closed: () => closed }
+  },
+  'web stream': () => {
+    let closed = false
+    const body = new ReadableStream({
+      cancel() {
+        closed = true
+      },
+    })
+    return { body, closed: () => closed }
+  },
+}
+
+const refusing = {
+  connect: (_: object, callback: (error: Error, socket: null) => void) => callback(new Error('no'), null),
+}
+const silent = { connect: () => {} }
+
+const ways: Record<string, (body: unknown) => Promise<unknown>> = {
+  'the connection is refused': (body) => new Client('http://localhost', refusing).request(post(body)),
+  'the path is not valid': (body) => new Client('http://localhost').request({ ...post(body), path: 'relative' }),
+  'the signal was aborted before': (body) =>
+    new Client('http://localhost').request({ ...post(body), signal: AbortSignal.abort() }),
+  'the signal of a stream was aborted before': (body) =>
+    new Client('http://localhost').stream({ ...post(body), signal: AbortSignal.abort() }, () => new Writable()),
+  'an option of request is not valid': (body) =>
+    new Client('http://localhost').request({ ...post(body), highWaterMark: -1 }),
+  'it is aborted while it waits': (body) => {
+    const abort = new AbortController()
+    const request = new Client('http://localhost', silent).request({ ...post(body), signal: abort.signal })
+    abort.abort()
+    return request
+  },
+  'the client is destroyed': (body) => {
+    const client = new Client('http://localhost', silent)
+    const request = client.request(post(body))
+    client.destroy()
+    return request
+  },
+  'the client is closed': (body) => {
+    const client = new Client('http://localhost')
+    client.close()
+    return client.request(post(body))
+  },
+  'an interceptor throws': (body) =>
+    new Client('http://localhost')
+      .compose(() => () => {
+        throw new Error('thrown')
+      })
+      .request(post(body)),
+  'retries fail too': (body) =>
+    new Client('http://localhost', refusing)
+      .compose(interceptors.retry({ maxRetries: 1, minTimeout: 1 }))
+      .request(post(body)),
+}
+
+function post(body: unknown): Options {
+  return { path: '/', method: 'POST', body } as Options
+}
+
+for (const [kind, make] of Object.entries(kinds)) {
+  t.test(`a body that is not sent is closed: ${kind}`, async (t) => {
+    for (const [way, fail] of Object.entries(ways)) {
+      const { body, closed } = make()
+      await t.rejects(fail(body), way)
+      t.ok(closed(), way)
+    }
+  })
+}
+
+t.test('a body that an interceptor does not send, because it answers itself, is closed', async (t) => {
+  const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
+  const client = new Client('http://localhost').compose(() => (_options, handler) => {
+    handler.onRequestStart?.(controller as never, null)
+    handler.onResponseStart?.(controller as never, 200, {}, 'OK')
+    handler.onResponseEnd?.(controller as never, {})
+    return true
+  })
+  for (const [kind, make] of Object.entries(kinds)) {
+    const { body, closed } = make()
+    await (await client.request(post(body))).body.dump()
+    t.ok(closed(), kind)
+  }
+})
+
+t.test('a generator that another request reads is not closed by one that fails', async (t) => {
+  const origin = await httpOrigin((request, reply) => void request.pipe(reply))
+  const client = new Client(origin.url)
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const body = (async function* () {
+    yield 'a'
+    await gate
+    yield 'b'
+  })()
+  const first = await client.request(post(body))
+  await t.rejects(client.request({ ...post(body), path: 'relative' }))
+  open()
+  t.equal(await first.body.text(), 'ab')
+  await client.close()
+  await origin.close()
+})
