@@ -1,6 +1,6 @@
 import type { Tally } from '../base/tally.js'
 import { debug } from '../diagnostics/debug.js'
-import { ClientClosedError, ClientDestroyedError, QueueFullError, UNSENT } from '../errors.js'
+import { ClientClosedError, QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, Request } from '../exchange/request.js'
@@ -76,8 +76,8 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   /** Connects, though nothing is queued. */
   warm(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { closed, destroyed } = this.#lifecycle
-      if (closed) reject(destroyed ? new ClientDestroyedError() : new ClientClosedError())
+      const { closedError } = this.#lifecycle
+      if (closedError !== null) reject(closedError)
       else this.queue.open((error) => (error === null ? resolve() : reject(error)))
     })
   }

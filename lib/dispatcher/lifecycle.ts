@@ -85,6 +85,12 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     return this.#destroyed
   }
 
+  /** Why it takes no more requests; null while it does. */
+  get closedError(): Error | null {
+    if (!this.#closed) return null
+    return this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
+  }
+
   get parts(): Iterable<Inspectable> {
     return this.#core?.parts() ?? []
   }
@@ -102,7 +108,8 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    if (this.#closed) throw this.#closedError(options)
+    const { closedError } = this
+    if (closedError !== null) throw unsent(closedError, options)
     const core = this.#core as DispatcherCore
     WaitingHandler.note(handler, core)
     return core.send(options, handler)
@@ -198,14 +205,14 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     this.#waiting ??= []
     this.#waiting.push(done)
   }
+}
 
-  #closedError(options: DispatchInput): Error {
-    const error = this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
-    locate(error, UNSENT)
-    if (typeof options.path === 'string') locate(error, { path: options.path })
-    if (typeof options.method === 'string') locate(error, { method: options.method })
-    return error
-  }
+/** With what is known of a request that nothing was done for. */
+function unsent(error: Error, { path, method }: DispatchInput): Error {
+  locate(error, UNSENT)
+  if (typeof path === 'string') locate(error, { path })
+  if (typeof method === 'string') locate(error, { method })
+  return error
 }
 
 /** A dispatcher with a {@link Lifecycle}: its public methods, with promise and with callback. */

@@ -1,7 +1,7 @@
 import type { Picker } from '../balance/picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Tally } from '../base/tally.js'
-import { ClientClosedError, ClientDestroyedError, markCallerOwned, QueueFullError, UNSENT } from '../errors.js'
+import { markCallerOwned, QueueFullError, UNSENT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -76,8 +76,8 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
 
   /** Opens connections until there are `count`, or as many as may be, and counts them. */
   async warm(count: number): Promise<number> {
-    const { closed, destroyed } = this.#lifecycle
-    if (closed) throw destroyed ? new ClientDestroyedError() : new ClientClosedError()
+    const { closedError } = this.#lifecycle
+    if (closedError !== null) throw closedError
     await this.#members.warm(count)
     return this.#tally.connected
   }

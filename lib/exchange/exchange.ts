@@ -2,9 +2,7 @@ import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
-import { blameCaller, faultOf } from '../errors/faults.js'
 import {
-  ClientDestroyedError,
   type ErrorContext,
   locate,
   markCallerOwned,
@@ -19,6 +17,7 @@ import type { ResponseHead } from '../wire/response-head.js'
 import { BodyStream } from './body-stream.js'
 import { Controller } from './controller.js'
 import { Deadlines } from './deadlines.js'
+import { abortReasonOf, destroyedErrorOf } from './ending.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { Request } from './request.js'
@@ -283,10 +282,9 @@ export class Exchange implements QueueNode<Exchange> {
     this.#tellError(this.#locate(error, context))
   }
 
-  /** Fails it because its dispatcher was destroyed: with an error of its own, or with the one that the caller gave. */
+  /** Fails it because its dispatcher was destroyed. */
   endWith(error: Error, context: ErrorContext): void {
-    if (error instanceof ClientDestroyedError) this.fail(new ClientDestroyedError(error.message), context)
-    else this.fail(markCallerOwned(error), context)
+    this.fail(destroyedErrorOf(error), context)
   }
 
   /** How far it has come, for errors. */
@@ -298,11 +296,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   /** Ends it for its caller. A reason that the caller gave reaches the handler as it is. */
   abort(reason: unknown): void {
-    if (reason === undefined || reason === null) return this.#stop(new RequestAbortedError())
-    const fault = faultOf(reason)
-    // The caller may pass on the error of another connection, which is no failure of this one.
-    if (fault === undefined || fault === 'network') blameCaller(reason)
-    this.#stop(markCallerOwned(reason))
+    this.#stop(abortReasonOf(reason))
   }
 
   /** The stream that is its body failed before it was sent. */

@@ -4,17 +4,11 @@ import { builtin } from '../base/builtin.js'
 import { now, setImmediate } from '../base/clock.js'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { QueueNode } from '../base/queue.js'
-import { blameCaller, faultOf } from '../errors/faults.js'
-import {
-  ClientDestroyedError,
-  type ErrorContext,
-  locate,
-  markCallerOwned,
-  type Phase,
-  RequestAbortedError,
-} from '../errors.js'
+import { blameCaller } from '../errors/faults.js'
+import { type ErrorContext, locate, markCallerOwned, type Phase } from '../errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
 import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
+import { abortReasonOf, destroyedErrorOf } from './ending.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
@@ -130,10 +124,9 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     this.#tellError(this.#locate(error, context))
   }
 
-  /** Fails it because its dispatcher was destroyed: with an error of its own, or with the one that the caller gave. */
+  /** Fails it because its dispatcher was destroyed. */
   endWith(error: Error, context: ErrorContext): void {
-    if (error instanceof ClientDestroyedError) this.fail(new ClientDestroyedError(error.message), context)
-    else this.fail(markCallerOwned(error), context)
+    this.fail(destroyedErrorOf(error), context)
   }
 
   /** See {@link BodyStreamOwner}. */
@@ -167,10 +160,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
   }
 
   abort(reason: unknown): void {
-    if (reason === undefined || reason === null) return this.#stop(new RequestAbortedError())
-    const fault = faultOf(reason)
-    if (fault === undefined || fault === 'network') blameCaller(reason)
-    this.#stop(markCallerOwned(reason))
+    this.#stop(abortReasonOf(reason))
   }
 
   pause(paused: boolean): void {
