@@ -53,7 +53,8 @@ export class Hedge implements AlarmListener {
   readonly #keptAlarm = new Alarm({ onAlarm: () => setImmediate(() => this.#giveKept()) })
   /** The one whose response the handler gets. */
   #winner: Try | null = null
-  #told = { queued: false, start: false, first: false }
+  /** Which one the handler hears each step of: one that is sent again beneath goes through it again. */
+  readonly #told: { [step: string]: Try } = {}
   /** The handler heard its last. */
   #over = false
 
@@ -115,16 +116,18 @@ export class Hedge implements AlarmListener {
 
   // What tries tell
 
-  queued(): void {
-    if (this.#told.queued) return
-    this.#told.queued = true
-    this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
+  #tells(from: Try, step: string): boolean {
+    this.#told[step] ??= from
+    return this.#told[step] === from
   }
 
-  started(context: unknown): void {
-    if (this.#over || this.#told.start) return
-    this.#told.start = true
-    this.#tell(() => this.#handler.onRequestStart?.(this.#controller, context))
+  queued(from: Try): void {
+    if (this.#tells(from, 'queued')) this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
+  }
+
+  started(from: Try, context: unknown): void {
+    if (!this.#over && this.#tells(from, 'start'))
+      this.#tell(() => this.#handler.onRequestStart?.(this.#controller, context))
   }
 
   bodySent(chunk: Buffer): void {
@@ -135,10 +138,8 @@ export class Hedge implements AlarmListener {
     if (this.#open) this.#tell(() => this.#handler.onRequestSent?.())
   }
 
-  responseStarted(): void {
-    if (!this.#open || this.#told.first) return
-    this.#told.first = true
-    this.#tell(() => this.#handler.onResponseStarted?.())
+  responseStarted(from: Try): void {
+    if (this.#open && this.#tells(from, 'first')) this.#tell(() => this.#handler.onResponseStarted?.())
   }
 
   head(from: Try, status: [number, string | undefined], headers: IncomingHeaders): void {
@@ -332,11 +333,11 @@ class Try implements DispatchHandler {
   }
 
   onRequestQueued(controller: DispatchController): void {
-    if (this.#begin(controller)) this.#hedge.queued()
+    if (this.#begin(controller)) this.#hedge.queued(this)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
-    if (this.#begin(controller)) this.#hedge.started(context)
+    if (this.#begin(controller)) this.#hedge.started(this, context)
   }
 
   onBodySent(chunk: Buffer): void {
@@ -348,7 +349,7 @@ class Try implements DispatchHandler {
   }
 
   onResponseStarted(): void {
-    this.#hedge.responseStarted()
+    this.#hedge.responseStarted(this)
   }
 
   onResponseStart(
