@@ -43,6 +43,8 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     this.#options = options
     this.#outcome = outcome
     this.#link = AbortLink.to(options.signal)
+    // While an interceptor waits there is no controller yet: the request is aborted when it comes.
+    this.#link?.bind({ abort: (reason) => outcome.fail(reason) })
     this.#refuse = refuse
   }
 

@@ -47,7 +47,7 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
   const total = (request as DispatchInput).timeouts?.total ?? left
   // What came while the event loop was busy is read in the poll phase, before the check phase.
   const onTimer = () => setImmediate(() => expire(totalTimeout(total)))
-  const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, left))
+  const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, Math.ceil(left)))
   if (core !== null) addWaiter(core, onDestroyed)
   return end
 }

@@ -132,18 +132,28 @@ t.test('a signal that fires while an interceptor waits ends the call at once, an
     const { signal } = abort
     const streamed = composed.stream({ path: '/', method: 'GET', signal }, () => t.fail('no response comes') as never)
     const asked = composed.request({ path: '/', method: 'GET', signal })
+    const connected = composed.connect({ path: 'a.test:1', signal })
+    const upgraded = composed.upgrade({ path: '/', signal })
     const duplex = composed.pipeline({ ...post, signal }, ({ body }) => body)
     const failed = new Promise((resolve) => duplex.on('error', resolve))
     abort.abort(reason)
     t.equal(await failed, reason)
-    t.equal(await streamed.catch((error: unknown) => error), reason)
-    t.equal(await asked.catch((error: unknown) => error), reason)
+    for (const call of [streamed, asked, connected, upgraded]) {
+      t.equal(await (call as Promise<unknown>).catch((error) => error), reason)
+    }
   }
   const abort = new AbortController()
-  const asked = composed.request({ path: '/', method: 'GET', signal: abort.signal })
+  const { signal } = abort
+  const calls = [
+    () => composed.request({ path: '/', method: 'GET', signal }),
+    () => composed.connect({ path: 'a.test:1', signal }),
+    () => composed.upgrade({ path: '/', signal }),
+  ].map((call) => [call(), later] as const)
   abort.abort()
-  await t.rejects(asked, { name: 'AbortError' })
-  later()
+  for (const [call, dispatch] of calls) {
+    await t.rejects(call, { name: 'AbortError' })
+    dispatch()
+  }
   t.equal(client.stats.size, 0)
   await client.close()
   await origin.close()
