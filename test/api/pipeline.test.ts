@@ -132,7 +132,7 @@ t.test('a signal that fires while an interceptor waits ends the call at once, an
     const { signal } = abort
     const streamed = composed.stream({ path: '/', method: 'GET', signal }, () => t.fail('no response comes') as never)
     const asked = composed.request({ path: '/', method: 'GET', signal })
-    const connected = composed.connect({ path: 'a.test:1', signal })
+    const connected = composed.connect({ origin: origin.url, path: 'a.test:1', signal })
     const upgraded = composed.upgrade({ path: '/', signal })
     const duplex = composed.pipeline({ ...post, signal }, ({ body }) => body)
     const failed = new Promise((resolve) => duplex.on('error', resolve))
@@ -146,7 +146,7 @@ t.test('a signal that fires while an interceptor waits ends the call at once, an
   const { signal } = abort
   const calls = [
     () => composed.request({ path: '/', method: 'GET', signal }),
-    () => composed.connect({ path: 'a.test:1', signal }),
+    () => composed.connect({ origin: origin.url, path: 'a.test:1', signal }),
     () => composed.upgrade({ path: '/', signal }),
   ].map((call) => [call(), later] as const)
   abort.abort()
