@@ -151,7 +151,7 @@ t.test('a signal that fires while an interceptor waits ends the call at once, an
   ].map((call) => [call(), later] as const)
   abort.abort()
   for (const [call, dispatch] of calls) {
-    await t.rejects(call, { name: 'AbortError' })
+    await t.rejects(call as Promise<unknown>, { name: 'AbortError' })
     dispatch()
   }
   t.equal(client.stats.size, 0)
