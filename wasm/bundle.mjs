@@ -117,18 +117,7 @@ async function declarations() {
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  return lean(pruned(outward(repaired(output[0].code))))
-}
-
-/**
- * Leaves out the constructors of classes between a documented class and Dispatcher: they take what only the library
- * has, and the declarations of all that would follow are a fifth of the whole.
- * @param {string} text
- */
-function outward(text) {
-  return text.replace(/^declare abstract class (?:LifecycleDispatcher|OriginPool) [\s\S]*?^\}/gm, (parent) =>
-    parent.replace(/^(?: +\/\*\*.*\*\/\n)? +constructor\(.*;\n/m, ''),
-  )
+  return lean(pruned(repaired(output[0].code)))
 }
 
 /**

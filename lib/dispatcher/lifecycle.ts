@@ -219,7 +219,7 @@ function unsent(error: Error, { path, method }: DispatchInput): Error {
 export abstract class LifecycleDispatcher extends Dispatcher {
   readonly #lifecycle: Lifecycle
 
-  /** `lifecycle` is to be begun by the constructor of the subclass. */
+  /** @internal `lifecycle` is to be begun by the constructor of the subclass. */
   constructor(lifecycle: Lifecycle) {
     super()
     this.#lifecycle = lifecycle

@@ -6,7 +6,7 @@ import type { PoolStats } from './stats.js'
 export abstract class OriginPool extends LifecycleDispatcher {
   readonly #base: PoolBase
 
-  /** @throws {InvalidArgumentError} the url or an option is not what is documented */
+  /** @internal */
   constructor(parts: PoolParts) {
     const lifecycle = new Lifecycle()
     super(lifecycle)

@@ -36,12 +36,12 @@ export class WaitingHandler {
     this.#core = coreOf(dispatch)
   }
 
-  /** `core` got a request with this handler: used alone, that may be all that it knows of its dispatcher. */
+  /** @internal `core` got a request with this handler: used alone, that may be all that it knows of its dispatcher. */
   static note(handler: object, core: DispatcherCore): void {
     if (#core in handler) handler.#core ??= core
   }
 
-  /** What `handler` waits for; null when it is not known. */
+  /** @internal What `handler` waits for; null when it is not known. */
   static coreOf(handler: WaitingHandler): DispatcherCore | null {
     return handler.#core
   }
