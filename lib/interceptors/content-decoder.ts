@@ -68,8 +68,6 @@ export interface DecoderListener {
   /** There is room again after `write` returned false. */
   onDrain(): void
   onDecodedEnd(): void
-  /** More bytes follow the end of the encoded data than are passed over. */
-  onLongTail(): void
   /** Nothing follows. */
   onDecodeError(error: Error): void
 }
@@ -101,8 +99,7 @@ export class ContentDecoder {
       const index = this.#stages.length
       const onDrain = () => this.#drained(index)
       const onError = (error: Error) => this.#fail(error)
-      const onLongTail = () => this.#tooLong()
-      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onLongTail, onError })
+      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onError })
       this.#stages.push(stage)
       outlet = stage
     }
@@ -146,10 +143,6 @@ export class ContentDecoder {
     this.#listener.onDecodedEnd()
   }
 
-  #tooLong(): void {
-    if (!this.#over) this.#listener.onLongTail()
-  }
-
   #drained(index: number): void {
     if (this.#over) return
     const source = this.#stages[index + 1]
@@ -169,12 +162,8 @@ interface StageParts {
   limit: number
   outlet: Outlet
   onDrain(): void
-  onLongTail(): void
   onError(error: Error): void
 }
-
-/** Bytes behind the end of the encoded data that are passed over: some servers pad it. */
-const MAX_TAIL = 16384
 
 /** One coding undone. Opened by the first byte, which tells one kind of deflate from the other. */
 class Stage implements Outlet {
@@ -183,24 +172,16 @@ class Stage implements Outlet {
   #paused = false
   #ended = false
   #size = 0
-  #tail = 0
 
   constructor(parts: StageParts) {
     this.#parts = parts
   }
 
   write(chunk: Buffer): boolean {
-    if (chunk.length === 0) return true
-    if (this.#ended) return this.#passOver(chunk.length)
+    // Some servers pad the encoded data.
+    if (chunk.length === 0 || this.#ended) return true
     this.#stream ??= this.#open(chunk)
     return this.#stream.write(chunk)
-  }
-
-  /** A decoder that has ended takes anything: without a limit an endless body would be read for ever. */
-  #passOver(length: number): boolean {
-    this.#tail += length
-    if (this.#tail > MAX_TAIL) this.#parts.onLongTail()
-    return true
   }
 
   end(): void {

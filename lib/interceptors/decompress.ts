@@ -11,6 +11,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
+import { Drain } from './drain.js'
 import { merge, withoutNull } from './settings.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
@@ -69,6 +70,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   #decoder: ContentDecoder | null = null
   #trailers: IncomingHeaders = {}
   #decoded = false
+  /** Reads what follows the encoded data. */
+  #tail: Drain | null = null
   #over = false
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: Settings) {
@@ -117,6 +120,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
 
   override onResponseData(_controller: DispatchController, chunk: Buffer): void {
     if (this.#decoder === null) super.onResponseData(this.#controller, chunk)
+    else if (this.#decoded) this.#tail?.take(chunk)
     else if (!this.#decoder.write(chunk)) this.#controller.hold()
   }
 
@@ -146,22 +150,21 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
     this.#controller.release()
   }
 
-  /** The response may go on behind the encoded data: as long as it does, the handler has not been told its end. */
+  /** What follows the encoded data is read, but not to an end that may never come. */
   onDecodedEnd(): void {
     this.#decoded = true
-    if (this.#controller.exhausted) this.#finish()
-  }
-
-  /** The body is whole: what the server goes on to send is not read to an end that may never come. */
-  onLongTail(): void {
-    if (!this.#decoded) return
-    this.#finish()
-    this.#controller.drop()
+    if (this.#controller.exhausted) return this.#finish()
+    const abort = () => {
+      this.#finish()
+      this.#controller.drop()
+    }
+    this.#tail = new Drain({ abort })
   }
 
   #finish(): void {
     if (this.#over) return
     this.#over = true
+    this.#tail?.end()
     try {
       super.onResponseEnd(this.#controller, this.#trailers)
     } catch (error) {
@@ -177,6 +180,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
+    this.#tail?.end()
     this.#decoder?.destroy()
     if (this.#decoder === null) super.onResponseError(this.#controller, error)
     else this.#tell(error)

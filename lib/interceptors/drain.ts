@@ -8,12 +8,12 @@ const PATIENCE = 1000
 
 /** Reads an unwanted body to its end so that its connection can be used again, unless that costs more than a new one. */
 export class Drain implements AlarmListener {
-  readonly #controller: DispatchController
-  readonly #reason: Error
+  readonly #controller: Pick<DispatchController, 'abort'>
+  readonly #reason: Error | undefined
   readonly #alarm: Alarm
   #left = LIMIT
 
-  constructor(controller: DispatchController, reason: Error) {
+  constructor(controller: Pick<DispatchController, 'abort'>, reason?: Error) {
     this.#controller = controller
     this.#reason = reason
     this.#alarm = new Alarm(this)

@@ -556,6 +556,30 @@ t.test('a body that goes on behind its encoded data ends whole or fails, and its
   }
 })
 
+t.test('a tail that comes slowly, or stops, ends the body within a second', async (t) => {
+  for (const pieces of [1, Number.POSITIVE_INFINITY]) {
+    const origin = await rawOrigin((socket) => {
+      socket.once('data', () => {
+        const whole = zlib.gzipSync(text).toString('latin1')
+        const piece = (bytes: string) => socket.write(`${bytes.length.toString(16)}\r\n${bytes}\r\n`, 'latin1')
+        socket.write('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n')
+        piece(`${whole}\0`)
+        if (pieces > 1) {
+          const timer = setInterval(() => piece('\0'), 10)
+          socket.once('close', () => clearInterval(timer))
+        }
+      })
+    })
+    const client = new Client(origin.url)
+    const closed = event(client, 'disconnect')
+    const { body } = await client.compose(interceptors.decompress()).request({ path: '/', method: 'GET' })
+    t.equal(await body.text(), String(text))
+    await closed
+    await client.close()
+    await origin.close()
+  }
+})
+
 t.test('a short tail behind the encoded data is passed over, and the connection is kept', async (t) => {
   for (const [coding, encode] of Object.entries(codings)) {
     if (coding === 'zstd') continue

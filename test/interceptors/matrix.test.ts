@@ -100,6 +100,8 @@ function thrown(events: string[]): string[] {
   return events.toSpliced(head, end - head + 1, 'error ResponseError UND_ERR_RESPONSE Response Error undefined ')
 }
 
+t.setTimeout(180_000)
+
 const names = Object.keys(makers)
 const chains = names.flatMap((one) => [[one], ...names.map((other) => [one, other])])
 const formNames = Object.keys(forms)
