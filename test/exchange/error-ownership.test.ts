@@ -76,6 +76,48 @@ t.test('all requests that one failure ends get an error of the same class', asyn
   await origin.close()
 })
 
+/** Failures of a connection, and what the error of each of its requests is. */
+const failures: Record<string, [connect: unknown, kind: unknown, fields: object]> = {
+  'that its server ends': [
+    undefined,
+    errors.SocketError,
+    { code: 'UND_ERR_SOCKET', fault: 'network', socket: { remotePort: Number } },
+  ],
+  'that times out before it is established': [
+    (_options: object, callback: (error: Error) => void) =>
+      setImmediate(callback, new errors.ConnectTimeoutError('late')),
+    errors.ConnectTimeoutError,
+    { code: 'UND_ERR_CONNECT_TIMEOUT', fault: 'timeout', phase: 'connect' },
+  ],
+  'that no address accepts': [
+    (_options: object, callback: (error: Error) => void) => {
+      const each = ['::1', '127.0.0.1'].map((address) => Object.assign(new Error('refused'), { address }))
+      setImmediate(callback, Object.assign(new AggregateError(each), { code: 'ECONNREFUSED' }))
+    },
+    AggregateError,
+    { code: 'ECONNREFUSED', errors: [{ address: '::1' }, { address: '127.0.0.1' }], phase: 'connect' },
+  ],
+}
+
+for (const [name, [connect, kind, fields]] of Object.entries(failures)) {
+  t.test(`all requests of a connection ${name} get an error of the same class and fields`, async (t) => {
+    const origin = await rawOrigin((socket) => void socket.on('data', () => socket.end()))
+    const client = new Client(origin.url, { pipelining: 3, connect: connect as never })
+    const all = await Promise.all(
+      [0, 1, 2].map((index) =>
+        failure(client.request({ path: `/${index}`, method: 'POST', body: 'x', idempotent: true } as never)),
+      ),
+    )
+    for (const [index, error] of all.entries()) {
+      t.type(error, kind as never)
+      t.match(error, { ...fields, path: `/${index}` })
+    }
+    t.equal(new Set(all).size, 3)
+    await client.close()
+    await origin.close()
+  })
+}
+
 t.test('destroy(error) hands its error to every request unchanged', async (t) => {
   const origin = await httpOrigin(() => {})
   const pool = new Pool(origin.url, { connections: 1 })

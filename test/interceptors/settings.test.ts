@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Agent, EnvHttpProxyAgent, interceptors, RetryAgent } from '../../lib/index.js'
+import { Agent, buildConnector, EnvHttpProxyAgent, interceptors, RetryAgent } from '../../lib/index.js'
 import { merge, pick, withoutNull } from '../../lib/interceptors/settings.js'
 import { httpOrigin } from '../servers/origin.js'
 
@@ -16,11 +16,19 @@ t.test('null options are taken as undici takes them', async (t) => {
   for (const name of ['maxSize', 'skipStatusCodes', 'skipErrorResponses']) {
     t.doesNotThrow(() => interceptors.decompress({ [name]: null }), name)
   }
-  for (const make of [interceptors.retry, interceptors.redirect, interceptors.dns, interceptors.decompress]) {
-    t.doesNotThrow(() => make(null as never), make.name)
+  for (const name of ['retry', 'redirect', 'dns', 'decompress', 'dump', 'responseError'] as const) {
+    for (const options of [null, undefined]) t.doesNotThrow(() => interceptors[name](options as never), name)
   }
   t.doesNotThrow(() => new RetryAgent(new Agent(), null))
   t.doesNotThrow(() => new EnvHttpProxyAgent({ noProxy: null, httpProxy: null, httpsProxy: null } as never))
+  t.doesNotThrow(() => new Agent({ factory: null } as never))
+  const refused: Record<string, () => unknown> = {
+    Agent: () => new Agent(null as never),
+    EnvHttpProxyAgent: () => new EnvHttpProxyAgent(null as never),
+    buildConnector: () => buildConnector(null as never),
+    maxOrigins: () => new Agent({ maxOrigins: null } as never),
+  }
+  for (const [name, make] of Object.entries(refused)) t.throws(make, { code: 'UND_ERR_INVALID_ARG' }, name)
 })
 
 t.test('retryOptions of a request: undefined keeps the option of the interceptor, null is the default', async (t) => {
