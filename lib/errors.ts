@@ -293,6 +293,11 @@ export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 /** Where a request stands of which nothing was sent. */
 export const UNSENT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
 
+/** Returns `error`, or an error in place of the null or undefined that a caller's code threw or rejected with. */
+export function presentError(error: Error | null | undefined): Error {
+  return error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)
+}
+
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
   const shown =

@@ -7,6 +7,7 @@ import {
   locate,
   markCallerOwned,
   type Phase,
+  presentError,
   RequestAbortedError,
   RequestContentLengthMismatchError,
 } from '../errors.js'
@@ -365,7 +366,8 @@ export class Exchange implements QueueNode<Exchange> {
     return locate(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
   }
 
-  #tellError(error: Error): void {
+  #tellError(given: Error): void {
+    const error = presentError(given)
     traceError(this, toError(error))
     try {
       this.#handler.onResponseError?.(this.#controller, error)

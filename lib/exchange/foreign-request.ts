@@ -5,7 +5,7 @@ import { now, setImmediate } from '../base/clock.js'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { QueueNode } from '../base/queue.js'
 import { blameCaller } from '../errors/faults.js'
-import { type ErrorContext, locate, markCallerOwned, type Phase } from '../errors.js'
+import { type ErrorContext, locate, markCallerOwned, type Phase, presentError } from '../errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
 import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
 import { abortReasonOf, destroyedErrorOf } from './ending.js'
@@ -334,7 +334,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
 
   #tellError(error: Error): void {
     try {
-      this.handler.onResponseError?.(this.#controller, error)
+      this.handler.onResponseError?.(this.#controller, presentError(error))
     } catch (thrown) {
       this.threw(thrown)
     }

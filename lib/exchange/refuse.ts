@@ -1,4 +1,5 @@
 import { reportUncaught } from '../base/gate.js'
+import { presentError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 
@@ -8,11 +9,12 @@ import { adaptHandler } from './legacy-handler.js'
  * @throws {InvalidArgumentError} the handler has no callback for errors
  */
 export function refuse(
-  error: Error,
+  given: Error,
   handler: DispatchHandler | LegacyDispatchHandler,
   report: (thrown: unknown) => void = reportUncaught,
 ): boolean {
   const adapted = adaptHandler(handler, false)
+  const error = presentError(given)
   try {
     adapted.onResponseError?.(refusedController(error), error)
   } catch (thrown) {

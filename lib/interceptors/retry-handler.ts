@@ -5,7 +5,7 @@ import { callUser, isThenable } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiters.js'
-import { invalidOption, RequestRetryError } from '../errors.js'
+import { invalidOption, presentError, RequestRetryError } from '../errors.js'
 import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -175,7 +175,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     }
     if (this.#endTry()) return
     if (this.#held !== null) this.#held = null
-    else this.#failTry(error)
+    else this.#failTry(presentError(error))
   }
 
   // Tries

@@ -6,7 +6,7 @@ import {
   Client,
   type Dispatcher,
   errors,
-  type interceptors,
+  interceptors,
   Pool,
   RetryAgent,
   RoundRobinPool,
@@ -464,3 +464,52 @@ t.test('what onRequestUpgrade throws reaches the handler once, and the socket is
   await client.close()
   await origin.close()
 })
+
+for (const nothing of [undefined, null]) {
+  t.test(`a request fails with an error where the caller's code fails with ${nothing}`, async (t) => {
+    const origin = await echo()
+    const thrower = () => {
+      throw nothing
+    }
+    const foreign = (dispatch: unknown) => () => ({ dispatch, close() {}, destroy() {} }) as unknown as Dispatcher
+    const members: Record<string, () => Dispatcher> = {
+      'a factory that throws': thrower,
+      'a dispatcher that throws': foreign(thrower),
+      'a dispatcher that rejects': foreign(() => Promise.reject(nothing)),
+      'a dispatcher that reports it': foreign(
+        (_options: object, handler: { onResponseError(...of: unknown[]): void }) =>
+          handler.onResponseError(null, nothing),
+      ),
+      'an interceptor that throws': () => new Client(origin.url).compose(() => thrower as never),
+      'an interceptor that reports it': () =>
+        new Client(origin.url).compose(
+          () => (_options, handler) => handler.onResponseError?.(null as never, nothing as never) !== null,
+        ),
+    }
+    const bodies: Record<string, () => unknown> = {
+      none: () => null,
+      'an iterable that throws': () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(nothing) }) }),
+      'a web stream that fails': () => new ReadableStream({ pull: (controller) => controller.error(nothing) }),
+    }
+    const subjects: Record<string, [make: () => Dispatcher, body: string]> = {}
+    for (const [name, factory] of Object.entries(members)) {
+      subjects[`${name}, in a Pool`] = [() => new Pool(origin.url, { connections: 1, factory }), 'none']
+      subjects[`${name}, in an Agent`] = [() => new Agent({ factory }), 'none']
+    }
+    for (const name of Object.keys(bodies).slice(1)) {
+      subjects[`${name}, in a Client`] = [() => new Client(origin.url), name]
+      const factory = (url: URL | string) => new Client(url).compose((dispatch) => dispatch)
+      subjects[`${name}, in a Pool with a factory`] = [() => new Pool(origin.url, { factory }), name]
+    }
+    for (const [name, [make, body]] of Object.entries(subjects)) {
+      for (const retries of [false, true]) {
+        const base = make()
+        const dispatcher = retries ? base.compose(interceptors.retry({ minTimeout: 0 })) : base
+        const request = { path: '/', method: 'PUT', origin: origin.url, body: bodies[body]?.() as never }
+        await t.rejects(dispatcher.request(request), { code: 'UND_ERR_ABORTED' }, `${name}, retries: ${retries}`)
+        await dispatcher.close()
+      }
+    }
+    await origin.close()
+  })
+}
