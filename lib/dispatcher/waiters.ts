@@ -1,4 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
+import { callUser } from '../base/gate.js'
 import { coreOf, type DispatcherCore } from './core.js'
 import type { Dispatch } from './dispatcher.js'
 
@@ -25,7 +26,7 @@ export function removeWaiter(core: DispatcherCore, waiter: Waiter): void {
 export function endWaiters(core: DispatcherCore, error: Error): void {
   const known = waiters.get(core)
   waiters.set(core, error)
-  if (known instanceof Set) for (const waiter of known) waiter(error)
+  if (known instanceof Set) for (const waiter of known) callUser(waiter, error)
 }
 
 /** A handler that waits between attempts. */

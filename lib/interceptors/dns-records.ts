@@ -165,8 +165,9 @@ export class RecordCache {
     const { lookup, family } = this.#settings
     let open = true
     const end = (error: unknown, addresses?: unknown) => {
-      if (open) this.#tell(origin.hostname, waiting, { error, addresses })
+      if (!open) return
       open = false
+      this.#tell(origin.hostname, waiting, { error, addresses })
     }
     const fail = (error: unknown) => end(error ?? new InformationalError('The lookup failed without an error'))
     let answer: [error: unknown, addresses: unknown] | null = null
@@ -181,10 +182,10 @@ export class RecordCache {
       })
       schedule = isThenable(returned) ? (act) => queueMicrotask(() => queueMicrotask(act)) : (act) => act()
       if (isThenable(returned)) returned.then(undefined, fail)
-      schedule(proceed)
     } catch (error) {
-      fail(error)
+      return fail(error)
     }
+    schedule(proceed)
   }
 
   /** Each request gets an error of its own. */

@@ -3,7 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { callUser } from '../base/gate.js'
 import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
+import { adoptError, type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -170,7 +170,7 @@ class DNSHandler extends DecoratorHandler {
       this.#records = known
       record = this.#choose()
     } catch (error) {
-      this.#refuse(error as Error)
+      this.#refuse(adoptError(error))
       return true
     }
     return this.#send(record)
@@ -241,7 +241,11 @@ class DNSHandler extends DecoratorHandler {
     if (this.#over) return
     if (this.#answered || !neverReached(error, this.#origin)) return this.#fail(error)
     const { cache, url, request } = this.#part
-    cache.drop(url.hostname, this.#address)
+    try {
+      cache.drop(url.hostname, this.#address)
+    } catch (problem) {
+      return this.#refuse(adoptError(problem))
+    }
     if (this.#controller.aborted || !isWhole(request.body)) return this.#fail(error)
     this.#controller.detach()
     this.#trySend(error)
@@ -285,7 +289,9 @@ class DNSHandler extends DecoratorHandler {
     try {
       record = this.#choose()
     } catch (error) {
-      return failed === null ? this.#refuse(error as Error) : this.#fail(failed)
+      // That no address is left says less than why the last one did not do.
+      if (failed !== null && error instanceof InformationalError) return this.#fail(failed)
+      return this.#refuse(adoptError(error))
     }
     try {
       this.#sender.runInAsyncScope(() => this.#send(record))

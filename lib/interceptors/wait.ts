@@ -1,14 +1,7 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
 import type { DispatcherCore } from '../dispatcher/core.js'
 import { addWaiter, removeWaiter } from '../dispatcher/waiters.js'
-import {
-  ClientClosedError,
-  ClientDestroyedError,
-  type ErrorContext,
-  locate,
-  markCallerOwned,
-  replicate,
-} from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, type ErrorContext, locate, markCallerOwned } from '../errors.js'
 import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 
@@ -40,8 +33,9 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
     listener.fail(locateRequest(error, request, { phase: 'queued' }))
   }
   const onDestroyed = (error: Error) => {
-    const own = error instanceof ClientDestroyedError || error instanceof ClientClosedError
-    expire(own ? replicate(error) : markCallerOwned(error))
+    if (error instanceof ClientDestroyedError) expire(new ClientDestroyedError(error.message))
+    else if (error instanceof ClientClosedError) expire(new ClientClosedError(error.message))
+    else expire(markCallerOwned(error))
   }
   const left = deadline - now()
   const total = (request as DispatchInput).timeouts?.total ?? left

@@ -10,7 +10,8 @@ type Options = NonNullable<Parameters<typeof interceptors.dns>[0]>
 type Lookup = NonNullable<Options['lookup']>
 type Answer = Parameters<Lookup>[2]
 
-const good = [{ address: '127.0.0.1', family: 4, ttl: 1000 } as const]
+const one = { address: '127.0.0.1', family: 4, ttl: 1000 } as const
+const good = [one]
 const fine = message('200 OK', 'fine')
 const mine = () => Object.assign(new Error('mine'), { code: 'EMINE' })
 
@@ -106,11 +107,21 @@ const storage = { size: 0, get: () => null, set() {}, delete() {}, full: () => f
 const throwing = () => {
   throw mine()
 }
+const shared = Object.freeze(mine())
 
 for (const [what, options, error] of [
   ['a pick that throws', { pick: throwing }, { message: 'mine' }],
+  [
+    'a pick that throws the same error',
+    {
+      pick: () => {
+        throw shared
+      },
+    },
+    { message: 'mine', cause: shared },
+  ],
   ['a pick that finds nothing', { pick: () => null }, { code: 'UND_ERR_INFO' }],
-  ['a pick of no address', { pick: () => ({ ...good[0], address: 'evil.test' }) }, { code: 'UND_ERR_INVALID_ARG' }],
+  ['a pick of no address', { pick: () => ({ ...one, address: 'evil.test' }) }, { code: 'UND_ERR_INVALID_ARG' }],
   ['a storage that can not be read', { storage: { ...storage, get: throwing } }, { message: 'mine' }],
   ['a storage that can not be written', { storage: { ...storage, set: throwing } }, { message: 'mine' }],
   [
@@ -125,9 +136,35 @@ for (const [what, options, error] of [
       t.strictSame(calls, ['error'])
       t.match(got, error)
     }
+    t.equal(new Set(ended.map(({ error }) => error)).size, 3, 'one of its own')
     t.equal(asked, 0)
   })
 }
+
+t.test('a storage or a pick that throws after a refused connection fails the request once', async (t) => {
+  const dead = await scriptedOrigin(fine)
+  await dead.close()
+  const lookup: Lookup = (_origin, _options, answer) => answer(null, [...good, { ...one, address: '127.0.0.2' }])
+  let turn = 0
+  for (const options of [
+    { storage: { ...storage, get: () => (turn++ > 1 ? throwing() : null) } },
+    {
+      pick: (_origin: URL, { records }: { records: { 4: { ips: typeof good } | null } }) => {
+        if (turn++ > 0) throw mine()
+        return records[4]?.ips[0] ?? null
+      },
+    },
+  ]) {
+    turn = 0
+    const agent = new Agent().compose(interceptors.dns({ lookup, ...options } as Options))
+    const recorder = new Recorder()
+    agent.dispatch({ ...get, origin: `http://name.test:${dead.port}` }, recorder)
+    await recorder.ended
+    t.match(recorder.error, { message: 'mine', path: '/', replaySafe: true })
+    t.strictSame(recorder.calls, ['error'])
+    await agent.close()
+  }
+})
 
 t.test('a request that leaves a lookup blocks no later one: that looks up again', async (t) => {
   const origin = await scriptedOrigin(fine)
