@@ -1,0 +1,207 @@
+import { response } from '../servers/origin.js'
+import { failureOf, KEEPING, report } from './scene.js'
+
+const ok = 'HTTP/1.1 200 OK\r\n'
+const isHead = (head: string) => head.startsWith('HEAD')
+
+report(
+  'a response that announces nothing and is ended by close is whole',
+  { deed: (socket) => socket.end(`${ok}connection: close\r\n\r\nall of it`) },
+  async (t, { ask, name }) => {
+    t.equal((await ask()).text, 'all of it', name)
+    t.equal((await ask()).text, 'all of it', `${name}, again`)
+  },
+)
+
+report(
+  'a response that ends before its content-length fails',
+  { deed: (socket) => socket.end(`${ok}content-length: 10\r\n\r\nshort`) },
+  async (t, { ask, name }) => {
+    t.equal((await failureOf(ask())).code, 'UND_ERR_SOCKET', name)
+  },
+)
+
+report(
+  'a chunked response that ends before its last chunk fails',
+  { deed: (socket) => socket.end(`${ok}transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n`) },
+  async (t, { ask, name }) => {
+    t.equal((await failureOf(ask())).code, 'UND_ERR_SOCKET', name)
+  },
+)
+
+report(
+  'an empty chunked response has an empty body',
+  { deed: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`) },
+  async (t, { ask, name }) => {
+    t.equal((await ask()).text, '', name)
+    t.equal((await ask()).text, '', name)
+  },
+)
+
+report(
+  'chunk extensions and trailers are no part of the body',
+  { deed: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\nx-sum: 1\r\n\r\n`) },
+  async (t, { ask, name }) => {
+    t.equal((await ask()).text, 'abc', name)
+    t.equal((await ask()).text, 'abc', name)
+  },
+)
+
+report(
+  'a response that comes byte by byte is whole',
+  {
+    deed(socket) {
+      const bytes = response('hello', { 'x-a': 'b' })
+      let at = 0
+      const next = () => {
+        if (at < bytes.length) socket.write(bytes[at++] as string, () => setImmediate(next))
+      }
+      next()
+    },
+    dispatchers: ['Client', 'Pool'],
+  },
+  async (t, { ask, name }) => {
+    const { text, headers } = await ask()
+    t.equal(text, 'hello', name)
+    t.equal(headers['x-a'], 'b', name)
+  },
+)
+
+report(
+  'a HEAD is answered without waiting for the announced body',
+  { deed: (socket, head) => socket.write(`${ok}content-length: 9\r\n\r\n${isHead(head) ? '' : 'nine long'}`) },
+  async (t, { ask, name }) => {
+    const { status, text, headers } = await ask({ method: 'HEAD' })
+    t.strictSame([status, text, headers['content-length']], [200, '', '9'], name)
+    t.equal((await ask()).text, 'nine long', name)
+  },
+)
+
+report(
+  'a 204 ends with its head, and the connection serves on',
+  { deed: (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'), ways: KEEPING },
+  async (t, { ask, name, origin }) => {
+    t.strictSame([(await ask()).status, (await ask()).status], [204, 204], name)
+    t.equal(origin.connections, 1, name)
+  },
+)
+
+report(
+  'a 304 with a content-length has no body',
+  { deed: (socket) => socket.write('HTTP/1.1 304 Not Modified\r\ncontent-length: 100\r\netag: "a"\r\n\r\n') },
+  async (t, { ask, name }) => {
+    const { status, text } = await ask({ headers: { 'if-none-match': '"a"' } })
+    t.strictSame([status, text], [304, ''], name)
+    t.equal((await ask({ headers: { 'if-none-match': '"a"' } })).status, 304, name)
+  },
+)
+
+report(
+  'a 205 with an empty body keeps its connection',
+  { deed: (socket) => socket.write('HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n'), ways: KEEPING },
+  async (t, { ask, name, origin }) => {
+    t.strictSame([(await ask()).status, (await ask()).text, origin.connections], [205, '', 1], name)
+  },
+)
+
+report(
+  'several cookies stay several',
+  { deed: (socket) => socket.write(`${ok}set-cookie: a=1, 2\r\nset-cookie: b=3\r\ncontent-length: 0\r\n\r\n`) },
+  async (t, { ask, name }) => {
+    t.strictSame((await ask()).headers['set-cookie'], ['a=1, 2', 'b=3'], name)
+  },
+)
+
+report(
+  'header values outside ASCII are what was sent',
+  {
+    deed: (socket) => socket.write(Buffer.from(`${ok}x-name: caf\xe9\r\ncontent-length: 0\r\n\r\n`, 'latin1')),
+  },
+  async (t, { ask, name }) => {
+    t.equal((await ask()).headers['x-name'], 'caf\xe9', name)
+  },
+)
+
+report(
+  'a hundred header fields and long values are taken',
+  {
+    deed(socket) {
+      const fields = Array.from({ length: 100 }, (_, index) => `x-${index}: ${'v'.repeat(100)}\r\n`)
+      socket.write(`${ok}${fields.join('')}content-length: 2\r\n\r\nok`)
+    },
+  },
+  async (t, { ask, name }) => {
+    const { text, headers } = await ask()
+    t.strictSame([text, headers['x-99']], ['ok', 'v'.repeat(100)], name)
+  },
+)
+
+report(
+  'headers above maxHeaderSize fail the request, and the next is answered',
+  {
+    deed: (socket, head) => socket.write(response('ok', head.includes('/long') ? { x: 'v'.repeat(3000) } : {})),
+    options: { maxHeaderSize: 2000 },
+  },
+  async (t, { ask, name }) => {
+    t.equal((await failureOf(ask({ path: '/long' }))).code, 'UND_ERR_HEADERS_OVERFLOW', name)
+    t.equal((await ask()).text, 'ok', name)
+  },
+)
+
+report(
+  'a body above maxResponseSize fails the request, and the next is answered',
+  {
+    deed: (socket, head) => socket.write(response(head.includes('/long') ? 'x'.repeat(3000) : 'ok')),
+    options: { maxResponseSize: 1000 },
+  },
+  async (t, { ask, name }) => {
+    t.equal((await failureOf(ask({ path: '/long' }))).code, 'UND_ERR_RES_EXCEEDED_MAX_SIZE', name)
+    t.equal((await ask()).text, 'ok', name)
+  },
+)
+
+report(
+  'a fault of the protocol fails its request alone',
+  {
+    deed: (socket, head) =>
+      socket.write(head.includes('/bad') ? `${ok}content-length: 1\r\ncontent-length: 2\r\n\r\nx` : response('ok')),
+  },
+  async (t, { ask, name }) => {
+    t.match((await failureOf(ask({ path: '/bad' }))).code, /^HPE_/, name)
+    t.equal((await ask()).text, 'ok', name)
+  },
+)
+
+report(
+  'two lengths at once, one chunked, are refused',
+  {
+    deed: (socket) => socket.write(`${ok}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`),
+  },
+  async (t, { ask, name }) => {
+    t.match((await failureOf(ask())).code, /^HPE_/, name)
+  },
+)
+
+report(
+  'a body that nobody reads holds its connection until it is dumped',
+  { deed: (socket) => socket.write(response('x'.repeat(10_000))), ways: ['request'] },
+  async (t, { ask, dispatcher, origin, name }) => {
+    const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
+    const next = ask()
+    await body.dump()
+    t.equal((await next).text.length, 10_000, name)
+    t.equal(origin.connections, 1, name)
+  },
+)
+
+report(
+  'a body that is destroyed midway costs its connection, and nothing else',
+  { deed: (socket, _head, index) => socket.write(index === 0 ? `${ok}content-length: 1000000\r\n\r\nx` : '') },
+  async (t, { dispatcher, origin, name }) => {
+    for (let round = 0; round < 2; round++) {
+      const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
+      body.on('error', () => {}).destroy()
+    }
+    t.equal(origin.connections, 2, name)
+  },
+)

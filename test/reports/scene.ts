@@ -1,0 +1,205 @@
+import { Buffer } from 'node:buffer'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { Readable, Writable } from 'node:stream'
+import tls from 'node:tls'
+import t, { type Test } from 'tap'
+import { Agent, BalancedPool, Client, type Dispatcher, Pool } from '../../lib/index.js'
+import { authority, type Identity, serverIdentity } from '../servers/certificates.js'
+import { listen, type Origin, rawOrigin } from '../servers/origin.js'
+
+/** What is asked for. */
+export interface Asked {
+  path?: string
+  method?: string
+  headers?: Record<string, string>
+  body?: unknown
+  signal?: AbortSignal
+  timeouts?: object
+}
+
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  text: string
+}
+
+type Head = { statusCode: number; headers: Answer['headers'] }
+
+/** One dispatcher at one origin, asked in one way. */
+export interface Scene {
+  /** All of what it is, for messages. */
+  name: string
+  way: string
+  dispatcher: Dispatcher
+  origin: Origin
+  ask(asked?: Asked): Promise<Answer>
+}
+
+/** What an origin does with a request: `index` counts those of one connection, `rest` is what came with its head. */
+export type Deed = (socket: Socket, head: string, index: number, rest: string) => void
+
+export interface Report {
+  deed: Deed
+  /** Options of the dispatcher. */
+  options?: object
+  /** Default: all of them. */
+  ways?: readonly string[]
+  dispatchers?: readonly string[]
+  compose?: (dispatcher: Dispatcher) => Dispatcher
+  /** Default: also over TLS. */
+  plain?: boolean
+}
+
+const dispatchers: Record<string, (url: string, options: object) => Dispatcher> = {
+  Client: (url, options) => new Client(url, options),
+  Pool: (url, options) => new Pool(url, { connections: 1, ...options }),
+  BalancedPool: (url, options) => new BalancedPool([url], { connections: 1, ...options }),
+  Agent: (_url, options) => new Agent({ connections: 1, ...options }),
+}
+
+/** Ways to ask that keep a connection when nothing is sent but a head. */
+export const KEEPING = ['request', 'stream', 'dispatch', 'fetch']
+
+const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked) => Promise<Answer>> = {
+  async request(dispatcher, origin, asked) {
+    const { statusCode, headers, body } = await dispatcher.request({ origin, ...asked } as never)
+    return { status: statusCode, headers, text: await body.text() }
+  },
+  async stream(dispatcher, origin, asked) {
+    const answer: Answer = { status: 0, headers: {}, text: '' }
+    const chunks: Buffer[] = []
+    await dispatcher.stream({ origin, ...asked } as never, ({ statusCode, headers }: Head) => {
+      Object.assign(answer, { status: statusCode, headers })
+      return new Writable({ write: (chunk, _encoding, done) => done(void chunks.push(chunk)) })
+    })
+    return { ...answer, text: Buffer.concat(chunks).toString() }
+  },
+  async pipeline(dispatcher, origin, { body, ...asked }) {
+    const answer: Answer = { status: 0, headers: {}, text: '' }
+    const duplex = dispatcher.pipeline(
+      { origin, ...asked } as never,
+      ({ statusCode, headers, body }: Head & { body: Readable }) => {
+        Object.assign(answer, { status: statusCode, headers })
+        return body
+      },
+    )
+    const chunks: Buffer[] = []
+    duplex.on('data', (chunk: Buffer) => chunks.push(chunk))
+    const ended = new Promise<void>((resolve, reject) => duplex.on('end', resolve).on('error', reject))
+    if (body === undefined) duplex.end()
+    else {
+      const source = Readable.from(typeof body === 'string' ? [body] : (body as Readable))
+      duplex.on('close', () => source.destroy())
+      source.pipe(duplex)
+    }
+    await ended
+    return { ...answer, text: Buffer.concat(chunks).toString() }
+  },
+  dispatch: (dispatcher, origin, { signal, ...asked }) =>
+    new Promise((resolve, reject) => {
+      const answer: Answer = { status: 0, headers: {}, text: '' }
+      const chunks: Buffer[] = []
+      dispatcher.dispatch({ origin, ...asked } as never, {
+        onRequestStart(controller) {
+          if (signal?.aborted) controller.abort(signal.reason)
+          else signal?.addEventListener('abort', () => controller.abort(signal.reason), { once: true })
+        },
+        onResponseStart(_controller, statusCode, headers) {
+          Object.assign(answer, { status: statusCode, headers })
+        },
+        onResponseData: (_controller, chunk) => void chunks.push(chunk),
+        onResponseEnd: () => resolve({ ...answer, text: Buffer.concat(chunks).toString() }),
+        onResponseError: (_controller, error) => reject(error),
+      })
+    }),
+  async fetch(dispatcher, origin, { path, ...asked }) {
+    const init = { dispatcher, redirect: 'manual', duplex: 'half', ...asked }
+    const response = await fetch(origin + path, init as never)
+    const headers: Answer['headers'] = Object.fromEntries(response.headers)
+    if (headers['set-cookie'] !== undefined) headers['set-cookie'] = response.headers.getSetCookie()
+    return { status: response.status, headers, text: await response.text() }
+  },
+}
+
+const HEAD = /[A-Z]+ \/\S* HTTP\/1\.1\r\n[\s\S]*?\r\n\r\n/
+
+/** Calls back with each head that comes; bodies, which here hold nothing like a head, are passed over. */
+function onHeads(socket: Socket, callback: (head: string, index: number, rest: string) => void): void {
+  let text = ''
+  let index = 0
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+    for (let found = HEAD.exec(text); found !== null; found = HEAD.exec(text)) {
+      text = text.slice(found.index + found[0].length)
+      callback(found[0], index++, text)
+    }
+  })
+}
+
+// The whole of a file, on a busy machine.
+t.setTimeout(120_000)
+
+let ca: Identity | null = null
+let identity: Identity | null = null
+
+/** Answers over TCP, or over TLS. */
+async function originOf(secure: boolean, deed: Deed): Promise<Origin> {
+  const serve = (socket: Socket) => {
+    socket.on('error', () => {})
+    onHeads(socket, (head, index, rest) => deed(socket, head, index, rest))
+  }
+  if (!secure) return rawOrigin(serve)
+  ca ??= await authority()
+  identity ??= await serverIdentity(ca)
+  const server = tls.createServer({ key: identity.key, cert: identity.cert })
+  server.on('secureConnection', serve)
+  return listen(server, { protocol: 'https:' })
+}
+
+/**
+ * A situation that users of HTTP clients have reported: with each dispatcher, and a Pool over TLS, asked in each way.
+ * `run` has it happen and says how it must end.
+ */
+export function report(title: string, what: Report, run: (t: Test, scene: Scene) => Promise<void>): void {
+  t.test(title, async (t) => {
+    for (const secure of what.plain === true ? [false] : [false, true]) {
+      for (const [name, make] of Object.entries(dispatchers)) {
+        if (what.dispatchers?.includes(name) === false) continue
+        for (const [way, ask] of Object.entries(ways)) {
+          if (what.ways?.includes(way) === false || (secure && name !== 'Pool')) continue
+          const origin = await originOf(secure, what.deed)
+          const connect = secure ? { connect: { ca: (ca as Identity).cert } } : {}
+          const made = make(origin.url, { ...connect, ...what.options })
+          const dispatcher = what.compose?.(made) ?? made
+          const scene: Scene = {
+            name: `${way} of a ${name} over ${secure ? 'TLS' : 'TCP'}`,
+            way,
+            dispatcher,
+            origin,
+            ask: (asked) => ask(dispatcher, origin.url, { path: '/', method: 'GET', ...asked }),
+          }
+          await run(t, scene)
+          await dispatcher.destroy()
+          await origin.close()
+        }
+      }
+    }
+  })
+}
+
+/** The error that a request fails with; of `fetch` the one beneath. */
+export async function failureOf(asked: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await asked
+  } catch (error) {
+    const { cause } = error as Error
+    return (cause instanceof Error && error instanceof TypeError ? cause : error) as Error
+  }
+  throw new Error('It was answered')
+}
+
+/** Resolves when all sockets of the origin are closed. */
+export async function closedAll(origin: Origin): Promise<void> {
+  for (const socket of origin.sockets) if (!socket.closed) await once(socket, 'close')
+}
