@@ -238,7 +238,7 @@ export class Connection implements Listener {
   #noteClose(): void {
     const { head, answered } = this.#pipeline
     if (this.#closed || this.#state.keepAlive === 'last' || answered === 0 || head?.responseStarted) return
-    this.#rest.closedSilently(head === null ? this.#timeouts.timer.elapsed : 0)
+    this.#rest.closedSilently(head === null ? this.#timeouts.timer.elapsed : null)
   }
 
   onSocketClose(): void {

@@ -2,6 +2,8 @@ import { now, queueMicrotask, setImmediate } from '../base/clock.js'
 
 /** ms behind a response within which a server that closes connections silently mostly has done so. */
 const LONG_REST = 10
+/** ms; one on a busy machine takes longer. */
+const LONGEST_REST = 40
 /** What that may last in polls of the sockets: under fake timers no time passes. */
 const LONG_REST_POLLS = 20_000
 
@@ -18,10 +20,13 @@ export interface IdleCheckListener {
 export class RestPeriod {
   /** ms that a connection is to be idle; 0 for the least, one poll of the sockets. */
   #length = 0
+  /** The same, once one has been closed silently. */
+  #longer = LONG_REST
 
-  /** `idle`: ms since the last response was complete. */
-  closedSilently(idle: number): void {
-    if (idle < LONG_REST) this.#length = LONG_REST
+  /** `idle`: ms since the last response was complete; null when a request had been sent since. */
+  closedSilently(idle: number | null): void {
+    if (idle === null) this.#longer = Math.min(2 * this.#longer, LONGEST_REST)
+    if (idle === null || idle < this.#longer) this.#length = this.#longer
   }
 
   /** Returns the ms that a connection still has to rest which was idle for `idle` ms. */
