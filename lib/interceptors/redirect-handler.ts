@@ -174,6 +174,7 @@ export class RedirectHandler implements DispatchHandler {
       if (this.location !== null) {
         const leaving = new InformationalError('The redirect is followed before its body has ended')
         this.#drain = new Drain(controller, leaving)
+        controller.resume()
       }
     }
     if (this.location === null) this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage)

@@ -52,8 +52,10 @@ class ResponseErrorHandler extends DecoratorHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    if (statusCode >= 400) this.#failed = { statusCode, headers }
-    else super.onResponseStart(controller, statusCode, headers, statusMessage)
+    if (statusCode < 400) return super.onResponseStart(controller, statusCode, headers, statusMessage)
+    this.#failed = { statusCode, headers }
+    // The handler, which may have paused, is given nothing to go on for.
+    controller.resume()
   }
 
   override onResponseData(controller: DispatchController, chunk: Buffer): void {

@@ -656,3 +656,18 @@ t.test('follows a redirect whose body fails, unless the caller aborts', async (t
   await agent.close()
   await origin.close()
 })
+
+t.test('a pause holds up the last response, and no redirect in front of it', async (t) => {
+  const origin = await redirecting()
+  const client = new Client(origin.url)
+  const recorder = new Recorder((name, controller) => {
+    if (name === 'start') controller.pause()
+    if (name.startsWith('head')) setImmediate(() => controller.resume())
+  })
+  client.compose(interceptors.redirect({ maxRedirections: 3 })).dispatch({ path: '/chain/2', method: 'GET' }, recorder)
+  await recorder.ended
+  t.equal(recorder.statusCode, 200)
+  t.equal(origin.connections, 1, 'the bodies of the redirects were read')
+  await client.close()
+  await origin.close()
+})

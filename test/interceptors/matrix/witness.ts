@@ -5,8 +5,8 @@ import type { DispatchController, Dispatcher, DispatchHandler, LegacyDispatchHan
 export interface Conduct {
   /** Pauses behind each head and piece, and goes on in a later turn. */
   readonly pauses?: boolean
-  /** Pauses in the first callback, and goes on in a later turn. */
-  readonly pausesFirst?: boolean
+  /** Pauses in the first callback, and goes on in a later turn, or in one behind the head of the last response. */
+  readonly pausesFirst?: 'for a while' | 'until the head'
   /** Aborts in the first callback of this name, or in the turn behind it. */
   readonly abortsIn?: string
   readonly abortsAfter?: string
@@ -142,7 +142,7 @@ export class Witness {
         if (this.#conduct.pausesFirst && !this.#acted) {
           this.#acted = true
           controller.pause()
-          setTimeout(() => controller.resume(), 5)
+          if (this.#conduct.pausesFirst === 'for a while') setTimeout(() => controller.resume(), 5)
         }
       },
       onRequestUpgrade: (controller, status, headers, socket) =>
@@ -151,6 +151,7 @@ export class Witness {
         const rests = status >= 200 && this.#rests()
         if (rests) controller.pause()
         this.#note('head', status, message, plain(headers), text(controller.rawHeaders), state(controller))
+        if (this.#conduct.pausesFirst === 'until the head') setImmediate(() => controller.resume())
       },
       onResponseData: (controller, bytes) => {
         if (this.#data(bytes)) controller.pause()
