@@ -80,18 +80,18 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     })
   }
 
-  /** It has a connection, or opens one. */
+  /** It has a connection, or opens one, as far as it can be known. */
   get opened(): boolean {
-    return this.client?.opened === true
+    return this.client === null || this.client.opened
   }
 
   get idle(): boolean {
     return (this.#outstanding?.size ?? 0) === 0 && (this.client?.queue.size ?? 0) === 0
   }
 
-  /** It is connected, and has no request. */
+  /** It has no request, and is connected as far as it can be known. */
   get hasIdleConnection(): boolean {
-    return this.idle && this.client?.idle === true
+    return this.idle && (this.client === null || this.client.idle)
   }
 
   /** It said that it can take no more, and has not said otherwise since. */

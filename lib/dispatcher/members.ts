@@ -251,7 +251,6 @@ export class Members {
   rested(member: Member): void {
     if (!this.has(member)) return
     this.#picker.rested?.(member)
-    if (member.client === null) return
     if (this.#budget !== null && !member.opened) {
       // It holds a place and has nothing to do with it.
       this.part(member)

@@ -44,9 +44,9 @@ export function dispatchSource(
   }
 }
 
-/** Closes the body of a request that is not dispatched. */
-export function closeUnsent(options: { body?: unknown } | null, error: Error): void {
-  const body = options?.body
+/** Closes the body of a request that is not dispatched. A getter for it, which may throw again, is not called. */
+export function closeUnsent(options: object | null, error: Error): void {
+  const body = Object.getOwnPropertyDescriptor(options ?? {}, 'body')?.value
   if (isSource(body)) hold(body)?.stop(error)
 }
 

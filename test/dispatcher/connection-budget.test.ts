@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t from 'tap'
-import { Agent, buildConnector, Client, errors, interceptors, Pool, RoundRobinPool } from '../../lib/index.js'
-import { event, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import {
+  Agent,
+  buildConnector,
+  Client,
+  type Dispatcher,
+  errors,
+  interceptors,
+  Pool,
+  RoundRobinPool,
+} from '../../lib/index.js'
+import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' } as const
 
@@ -273,4 +282,33 @@ t.test('limits of an Agent that can not be are told at once', (t) => {
     t.doesNotThrow(() => new Agent({ [name]: null }))
   }
   t.end()
+})
+
+t.test('an idle dispatcher of another library gives its place to another origin', async (t) => {
+  const origins = [
+    await httpOrigin((_request, reply) => void reply.end('a')),
+    await httpOrigin((_, reply) => void reply.end('b')),
+  ]
+  const agent = new Agent({
+    maxTotalConnections: 1,
+    connections: 1,
+    factory: (origin, options) =>
+      new Pool(origin, {
+        ...(options as Pool.Options),
+        factory: (base, given) => {
+          const client = new Client(base, given as Client.Options)
+          return {
+            dispatch: (...of: Parameters<Dispatcher['dispatch']>) => client.dispatch(...of) || true,
+            close: () => client.close(),
+            destroy: (error?: Error | null) => client.destroy(error),
+          } as unknown as Dispatcher
+        },
+      }),
+  })
+  for (const { url } of [...origins, ...origins]) {
+    const { body } = await agent.request({ origin: url, path: '/', method: 'GET' })
+    t.match(await body.text(), /a|b/)
+  }
+  await agent.close()
+  for (const origin of origins) await origin.close()
 })

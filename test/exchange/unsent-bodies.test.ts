@@ -141,3 +141,17 @@ t.test('a generator that another request reads is not closed by one that fails',
   await client.close()
   await origin.close()
 })
+
+t.test('the error of options stays when their getter for the body throws too', async (t) => {
+  let reads = 0
+  const options = {
+    ...post(null),
+    signal: AbortSignal.abort(new Error('aborted before')),
+    get body(): null {
+      if (++reads > 1) throw new Error('thrown by a getter')
+      return null
+    },
+  }
+  const client = new Client('http://localhost')
+  await t.rejects(client.request(options), { message: 'aborted before' })
+})

@@ -29,7 +29,7 @@ export type Feature = (typeof FEATURES)[number]
 export type Features = Readonly<Record<Feature, boolean>>
 
 /** Features that are on by default. */
-export const ENABLED: readonly Feature[] = ['connectors', 'silentClose', 'interceptors', 'methods']
+export const ENABLED: readonly Feature[] = FEATURES
 
 /** Each feature of `enabled` is on for half of the seeds. */
 export function drawFeatures(random: Random, enabled: readonly Feature[]): Features {

@@ -231,11 +231,10 @@ export class World implements Surroundings, Watch {
     this.trace(() => `dispatch ${call.method} ${call.id}${call.upload.length > 0 ? ` (${call.upload.length})` : ''}`)
     const more = this.#kind === 'Agent' ? { origin } : {}
     const target = (composed?.dispatcher ?? this.#dispatcher) as Dispatcher
-    if (call instanceof MethodCall) return call.start(target, more)
-    const options = call.givenOptions(more)
     let accepts = true
     try {
-      accepts = target.dispatch(options as never, call.handler() as never)
+      if (call instanceof MethodCall) call.start(target, more)
+      else accepts = target.dispatch(call.givenOptions(more) as never, call.handler() as never)
     } catch (error) {
       if (!this.userCode.report(error, 'dispatch')) throw error
       if (!call.over) call.state = 'failed'
