@@ -1,6 +1,6 @@
 import { builtin } from '../base/builtin.js'
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
+import { callUser, reportUncaught } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
@@ -16,6 +16,7 @@ import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { KeptBody } from './kept-body.js'
+import { keepBytes } from './repeatable.js'
 import { RetryController, toError } from './retry-controller.js'
 
 /** What all requests through one interceptor share. */
@@ -62,7 +63,7 @@ export class Hedge implements AlarmListener {
     request: DispatchOptions,
     to: { dispatch: Dispatch; handler: DispatchHandler | LegacyDispatchHandler; plan: HedgePlan },
   ) {
-    this.#request = request
+    this.#request = { ...request }
     this.#dispatch = to.dispatch
     this.#handler = adaptHandler(to.handler, false)
     this.#plan = to.plan
@@ -131,10 +132,12 @@ export class Hedge implements AlarmListener {
   }
 
   bodySent(chunk: Buffer): void {
+    keepBytes(this.#request, this.#handler)
     if (this.#open) this.#tell(() => this.#handler.onBodySent?.(chunk))
   }
 
   requestSent(): void {
+    keepBytes(this.#request, this.#handler)
     if (this.#open) this.#tell(() => this.#handler.onRequestSent?.())
   }
 
@@ -238,7 +241,8 @@ export class Hedge implements AlarmListener {
     try {
       call()
     } catch (error) {
-      this.#controller.abort(toError(error))
+      if (this.#open) this.#controller.abort(toError(error))
+      else reportUncaught(error)
     }
   }
 

@@ -19,7 +19,7 @@ import { isToken } from '../wire/headers.js'
 import { Drain } from './drain.js'
 import { type FollowPlan, follow, keyOf, locationOf, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'
-import { withLastingHeaders } from './repeatable.js'
+import { keepBytes, withLastingHeaders } from './repeatable.js'
 
 /** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
 export interface RedirectOptions {
@@ -205,10 +205,12 @@ export class RedirectHandler implements DispatchHandler {
   }
 
   onBodySent(chunk: Buffer): void {
+    keepBytes(this.opts, this.#handler)
     if (!this.#over) this.#handler.onBodySent?.(chunk)
   }
 
   onRequestSent(): void {
+    keepBytes(this.opts, this.#handler)
     if (!this.#over) this.#handler.onRequestSent?.()
   }
 

@@ -1,5 +1,6 @@
 import { RequestRetryError } from '../errors.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
+import type { DispatchHandler } from '../exchange/handler.js'
 import { lastingHeaders } from '../exchange/header-form.js'
 import type { BodyInput } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
@@ -13,6 +14,20 @@ export function isRepeatable(body: BodyInput | undefined): boolean {
   } catch {
     return false
   }
+}
+
+const copies = new WeakSet<object>()
+
+/** Copies the bytes that `request` may send again, before `handler` is notified that they were sent and reuses them. */
+export function keepBytes(request: DispatchOptions, handler: DispatchHandler): void {
+  if (handler.onBodySent === undefined && handler.onRequestSent === undefined) return
+  const { body } = request
+  if (typeof body !== 'object' || body === null || copies.has(body) || !isRepeatable(body)) return
+  const known = toRequestBody(body)
+  if (known?.kind !== 'bytes' || !known.shared) return
+  const copy = known.bytes.slice()
+  copies.add(copy)
+  request.body = copy
 }
 
 /** Another try would make sense, but for a body that can be read once. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
-import { callUser, isThenable } from '../base/gate.js'
+import { callUser, isThenable, reportUncaught } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiters.js'
@@ -17,7 +17,7 @@ import type {
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
-import { isRepeatable, notRepeatable } from './repeatable.js'
+import { isRepeatable, keepBytes, notRepeatable } from './repeatable.js'
 import { type ResponseHead, Resumption } from './resumption.js'
 import { RetryController, toError } from './retry-controller.js'
 import { retryDelay } from './retry-delay.js'
@@ -92,8 +92,6 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     return this.#context.opts.retryOptions
   }
 
-  // What a try tells
-
   onRequestQueued(controller: DispatchController): void {
     const first = this.#current === null && this.#context.state.counter === 0
     if (this.#begin(controller) && first) this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
@@ -105,10 +103,12 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   }
 
   onBodySent(chunk: Buffer): void {
+    keepBytes(this.#context.opts, this.#handler)
     if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
+    keepBytes(this.#context.opts, this.#handler)
     if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onRequestSent?.())
   }
 
@@ -177,8 +177,6 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     if (this.#held !== null) this.#held = null
     else this.#failTry(presentError(error))
   }
-
-  // Tries
 
   /** A try shows its controller. False when nobody waits for it. */
   #begin(controller: DispatchController): boolean {
@@ -352,7 +350,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     try {
       call()
     } catch (error) {
-      this.#controller.abort(toError(error))
+      if (this.#over) reportUncaught(error)
+      else this.#controller.abort(toError(error))
     }
   }
 

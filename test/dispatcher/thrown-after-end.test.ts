@@ -13,6 +13,9 @@ const kinds: Record<string, (origin: string) => Dispatcher> = {
   Client: (origin) => new Client(origin),
   Pool: (origin) => new Pool(origin, { connections: 1 }),
   BalancedPool: (origin) => new BalancedPool(origin, { connections: 1 }),
+  'a Client under retry': (origin) => new Client(origin).compose(interceptors.retry() as Interceptor),
+  'a Client under redirect': (origin) => new Client(origin).compose(interceptors.redirect() as Interceptor),
+  'a Client under hedge': (origin) => new Client(origin).compose(interceptors.hedge({ delay: 1000 }) as Interceptor),
   'Pool of composed clients': (origin) =>
     new Pool(origin, {
       connections: 1,

@@ -41,7 +41,7 @@ export function checkStats(known: Known): string | null {
   let possible = 0
   for (const call of live) {
     // A response that ended while its handler had it paused is counted no more.
-    if (!call.over && call.counted && !(call.paused && call.state === 'started')) counted++
+    if (!call.over && call.counted && !call.detached && !(call.paused && call.state === 'started')) counted++
     // Interceptors may send a request twice.
     if (!call.over) possible += call.counted ? 1 : 2
   }

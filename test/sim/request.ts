@@ -57,6 +57,8 @@ export class SimulatedRequest implements Expected {
   /** Aborted when it may have been on a connection: its response may still come. */
   lingering = false
   paused = false
+  /** A refused CONNECT, whose connection its client has let go of. */
+  detached = false
   /** Whether stats must count it; not known of a request that an interceptor holds, or whose body waits for its reader. */
   counted = true
   protected readonly around: Surroundings
@@ -173,6 +175,7 @@ export class SimulatedRequest implements Expected {
       this.wrong(`got the response of ${headers['x-id']}`)
     }
     if (status < 200) return
+    this.detached = this.method === 'CONNECT'
     if (this.attempt > 0) this.wrong('got headers of a second response')
     this.attempt = Number(headers['x-attempt'])
     if (!(this.attempt >= 1 && this.attempt <= this.executions))

@@ -1,0 +1,59 @@
+import t from 'tap'
+import { DecoratorHandler, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+
+type Interceptor = Dispatcher.DispatchInterceptor
+
+const ways: Record<string, { interceptors: Interceptor[]; first: 'fail' | 'redirect' | 'stall' }> = {
+  retry: { interceptors: [interceptors.retry({ minTimeout: 1 }) as Interceptor], first: 'fail' },
+  redirect: { interceptors: [interceptors.redirect({ maxRedirections: 1 }) as Interceptor], first: 'redirect' },
+  hedge: { interceptors: [interceptors.hedge({ delay: 5 }) as Interceptor], first: 'stall' },
+  'retry above redirect': {
+    interceptors: [
+      interceptors.redirect({ maxRedirections: 1 }) as Interceptor,
+      interceptors.retry({ minTimeout: 1 }) as Interceptor,
+    ],
+    first: 'redirect',
+  },
+}
+
+for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
+  t.test(`memory that is reused when it is reported as sent is sent again as it was: ${way}`, async (t) => {
+    for (const told of ['onBodySent', 'onRequestSent'] as const) {
+      for (const kind of ['Buffer', 'ArrayBuffer', 'view']) {
+        const received: string[] = []
+        const origin = await httpOrigin((request, reply) => {
+          let text = ''
+          request.on('data', (piece) => {
+            text += piece
+          })
+          request.on('end', () => {
+            received.push(text)
+            if (received.length > 1) reply.end('ok')
+            else if (first === 'fail') reply.writeHead(503).end()
+            else if (first === 'redirect') reply.writeHead(307, { location: '/again' }).end()
+          })
+        })
+        const bytes = new Uint8Array(70_000).fill(97)
+        const body = kind === 'Buffer' ? Buffer.from(bytes.buffer) : kind === 'ArrayBuffer' ? bytes.buffer : bytes
+        const client = new Pool(origin.url)
+        await new Promise<void>((resolve, reject) => {
+          const handler: Dispatcher.DispatchHandler = {
+            [told]: () => void bytes.fill(98),
+            onResponseEnd: () => resolve(),
+            onResponseError: (_controller, error) => reject(error),
+          }
+          const options = { path: '/', method: 'PUT', body: body as Buffer, idempotent: true }
+          client.compose(chain).dispatch(options, new DecoratorHandler(handler))
+        })
+        t.strictSame(
+          received.map((text) => text === 'a'.repeat(70_000)),
+          [true, true],
+          `${told}, ${kind}`,
+        )
+        await client.destroy()
+        await origin.close()
+      }
+    }
+  })
+}
