@@ -241,8 +241,8 @@ export class Hedge implements AlarmListener {
     try {
       call()
     } catch (error) {
-      if (this.#open) this.#controller.abort(toError(error))
-      else reportUncaught(error)
+      if (this.#controller.aborted) reportUncaught(error)
+      else this.#controller.abort(toError(error))
     }
   }
 
