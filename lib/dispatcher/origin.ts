@@ -1,20 +1,64 @@
-import { invalidOption } from '../errors.js'
+import { ownOptions } from '../base/own-options.js'
+import { InvalidArgumentError, invalidOption } from '../errors.js'
+
+/** The parts of a URL, as undici's `index.md` documents them; `origin` stands for protocol, hostname and port. */
+export interface UrlObject {
+  origin?: string | null | undefined
+  protocol?: string | null | undefined
+  hostname?: string | null | undefined
+  port?: string | number | null | undefined
+  path?: string | null | undefined
+  pathname?: string | null | undefined
+  search?: string | null | undefined
+}
 
 /**
  * Reads an origin: protocol, host and port of a URL, and nothing else.
  * @throws {InvalidArgumentError} no http(s) URL, or one with a path, a query, a fragment or credentials
  */
-export function parseOrigin(input: URL | string, name = 'url'): URL {
-  let url: URL
-  try {
-    url = typeof input === 'string' || input instanceof URL ? new URL(input) : new URL(String(input))
-  } catch {
-    throw invalidOption(name, 'an http: or https: URL', input)
-  }
+export function parseOrigin(input: URL | string | UrlObject, name = 'url'): URL {
+  const url = parseUrl(input, name)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw invalidOption(name, 'an http: or https: URL', url.href)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw invalidOption(name, 'protocol, host and port only', url.href)
   }
   return url
+}
+
+/**
+ * A URL that may be given in parts.
+ * @throws {InvalidArgumentError} not a URL
+ */
+export function parseUrl(input: URL | string | UrlObject, name = 'url'): URL {
+  const text = typeof input === 'object' && !isUrl(input) ? assemble(input, name) : String(input)
+  try {
+    return new URL(text)
+  } catch {
+    throw invalidOption(name, 'an http: or https: URL', input)
+  }
+}
+
+/** Of whatever realm. */
+export function isUrl(input: unknown): input is URL {
+  return typeof input === 'object' && input !== null && 'href' in input && 'searchParams' in input
+}
+
+function assemble(parts: UrlObject, name: string): string {
+  if (typeof parts !== 'object' || parts === null) throw invalidOption(name, 'a string, a URL or its parts', parts)
+  const { origin, protocol, hostname, port, path, pathname, search } = ownOptions(parts)
+  for (const [part, value] of Object.entries({ origin, protocol, hostname, path, pathname, search })) {
+    if (value !== undefined && value !== null && typeof value !== 'string') {
+      throw invalidOption(`${name}.${part}`, 'a string', value)
+    }
+  }
+  if (port !== undefined && port !== null && !/^\d{0,5}$/.test(String(port))) {
+    throw invalidOption(`${name}.port`, 'a port number', port)
+  }
+  if (!origin && !(protocol && hostname)) {
+    throw new InvalidArgumentError(`${name} must have an origin, or a protocol and a hostname`)
+  }
+  const base = origin || `${protocol}//${hostname}${port || port === 0 ? `:${port}` : ''}`
+  const rest = path || `${pathname || ''}${search || ''}`
+  return `${base.replace(/\/$/, '')}${rest === '' || rest.startsWith('/') ? rest : `/${rest}`}`
 }

@@ -11,7 +11,7 @@ import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { requireFunction } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
-import { parseTarget, type UrlInput } from './target-url.js'
+import { optionsIn, parseTarget, type UrlInput } from './target-url.js'
 
 type Callback<Data> = (error: Error | null, data: Data) => void
 
@@ -21,6 +21,8 @@ type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
   dispatcher?: Dispatcher
   /** Default: PUT with a body, GET without. */
   method?: string
+  /** With its query; asked for instead of what the URL says. Default: that of the URL. */
+  path?: string | null
 }
 
 /** {@link request}, told by a callback. */
@@ -138,12 +140,16 @@ function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): 
 
 function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
   if (given !== undefined && typeof given !== 'object') throw invalidOption('options', 'an object', given)
-  const own = (given ?? {}) as { dispatcher?: DispatchTarget; body?: unknown; method?: string }
-  const { dispatcher, ...rest } = ownOptions(own)
+  const own = (given ?? optionsIn(url)) as {
+    dispatcher?: DispatchTarget
+    path?: unknown
+    body?: unknown
+    method?: string
+  }
+  const { dispatcher, path, ...rest } = ownOptions(own)
   if (Object.hasOwn(own, 'agent')) throw new InvalidArgumentError('agent is no option here: give a dispatcher')
-  if (Object.hasOwn(own, 'path')) throw new InvalidArgumentError('path is no option here: it is part of the url')
   const target = dispatcher ?? getGlobalDispatcher()
   if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')
-  return { target, options: { ...rest, ...parseTarget(url), method } }
+  return { target, options: { ...rest, ...parseTarget(url, path), method } }
 }

@@ -52,6 +52,43 @@ t.test('request takes a string, a URL or its parts', async (t) => {
   await origin.close()
 })
 
+t.test('all options may stand in one object, with the URL or its parts', async (t) => {
+  const origin = await teller()
+  const { host, hostname, port } = new URL(origin.url)
+  const url = { origin: `http://${host}`, path: '/p' }
+  const { statusCode, headers, body } = await request({
+    ...url,
+    method: 'POST',
+    body: 'hi',
+    headers: { a: 'b' },
+  } as never)
+  t.strictSame([statusCode, headers['x-line'], await body.text()], [200, `POST /p ${host}`, 'hi'])
+  const gone = new Agent()
+  await gone.close()
+  for (const one of [url, { protocol: 'http:', hostname, port, path: '/p' }]) {
+    await t.rejects(request({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
+    await t.rejects(request({ ...one, signal: AbortSignal.abort() } as never), { name: 'AbortError' })
+    await t.rejects(
+      stream({ ...one, dispatcher: gone } as never, () => new PassThrough()),
+      { code: 'UND_ERR_DESTROYED' },
+    )
+    await t.rejects(upgrade({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
+    await t.rejects(connect({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
+    const duplex = pipeline({ ...one, dispatcher: gone } as never, ({ body }) => body)
+    t.match(await new Promise((resolve) => duplex.once('error', resolve)), { code: 'UND_ERR_DESTROYED' })
+  }
+  await origin.close()
+})
+
+t.test('a path among the options is asked for instead of that of the URL', async (t) => {
+  const origin = await teller()
+  const { host } = new URL(origin.url)
+  t.equal(await lineOf(request(origin.url, { path: '/post', method: 'POST' })), `POST /post ${host}`)
+  t.equal(await lineOf(request(`${origin.url}/base?x=1`, { path: 'other?y=2' })), `GET /other?y=2 ${host}`)
+  t.equal(await lineOf(request(`${origin.url}/base?x=1`, { path: null })), `GET /base?x=1 ${host}`)
+  await origin.close()
+})
+
 t.test('arguments that are none', async (t) => {
   const refused = { name: 'InvalidArgumentError', code: 'UND_ERR_INVALID_ARG' }
   const urls = [undefined, null, 5, 'nowhere', 'ftp://a/', 'file:///a', {}, { hostname: 'a' }, { origin: 5 }]
@@ -64,7 +101,7 @@ t.test('arguments that are none', async (t) => {
     t.throws(() => pipeline(url as never, ({ body }) => body), refused)
   }
   const url = 'http://localhost:1/'
-  for (const options of ['x', 5, { path: '/' }, { agent: {} }, { dispatcher: {} }]) {
+  for (const options of ['x', 5, { path: 5 }, { agent: {} }, { dispatcher: {} }]) {
     await t.rejects(request(url, options as object), refused, JSON.stringify(options))
   }
   t.throws(() => request(url, {}, 5 as never), refused)
