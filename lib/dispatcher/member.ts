@@ -55,7 +55,8 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   readonly client: ClientCore | null
   /** Null for a client that the pool made, which has no requests but those it was given. */
   readonly #outstanding: Outstanding | null
-  readonly #ttl: Alarm | null
+  readonly #ttl: number | null
+  readonly #expiry: Alarm | null
   #busy = false
   #left = false
 
@@ -69,8 +70,9 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     const counts = core?.countIn !== undefined
     this.#outstanding = direct ? null : new Outstanding(dispatcher, this, counts ? null : tally)
     own(dispatcher, this, url)
-    this.#ttl = ttl === null ? null : new Alarm(this)
-    this.#ttl?.set(ttl as number)
+    this.#ttl = ttl
+    this.#expiry = ttl === null ? null : new Alarm(this)
+    this.#expiry?.set(ttl as number)
   }
 
   /** Calls the listener each time that it has nothing to do. */
@@ -123,14 +125,24 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
 
   /** Takes no more requests, and ends when those it has have ended. */
   leave(): Promise<void> {
-    this.#ttl?.drop()
+    this.#expiry?.drop()
     this.#set(false)
     this.#left = true
     return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
   }
 
+  /** Stays after all, as the factory returned its dispatcher again. Returns false when that is closed already. */
+  rejoin(): boolean {
+    if (this.#outstanding?.reopen() !== true) return false
+    this.#left = false
+    this.places = 1
+    this.late = false
+    this.#expiry?.set(this.#ttl as number)
+    return true
+  }
+
   destroy(error: Error): Promise<void> {
-    this.#ttl?.drop()
+    this.#expiry?.drop()
     return this.#outstanding?.destroy(error) ?? this.dispatcher.destroy(error)
   }
 

@@ -162,11 +162,21 @@ export class Members {
       if (typeof dispatcher?.dispatch !== 'function')
         throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
       const parts = { listener: this.#owner, tally: this.#tally, ttl: clientTtl, url: this.#url, direct }
-      return this.#all.get(dispatcher) ?? new Member(dispatcher, parts)
+      return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new Member(dispatcher, parts)
     } catch (error) {
       this.#budget?.giveBack()
       throw error
     }
+  }
+
+  /** A second member of one dispatcher would report its events twice, and close it under the requests of the first. */
+  #rejoin(dispatcher: Dispatcher): Member | undefined {
+    for (const member of this.#leaving.keys()) {
+      if (member.dispatcher !== dispatcher || !member.rejoin()) continue
+      this.#leaving.delete(member)
+      return member
+    }
+    return undefined
   }
 
   /** Opens connections until there are `count`, or as many as may be. Rejects when all fail. */
@@ -217,7 +227,7 @@ export class Members {
     const left = member.leave()
     this.#leaving.set(member, left)
     left.then(() => {
-      this.#leaving.delete(member)
+      if (this.#leaving.get(member) === left) this.#leaving.delete(member)
       this.#budget?.ended()
     })
   }

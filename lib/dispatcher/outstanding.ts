@@ -28,7 +28,8 @@ export class Outstanding implements ForeignHolder {
   #started = 0
   #connected = 0
   #free = 0
-  #onNone: (() => void) | null = null
+  /** Ends the wait of {@link close}; called with true when the dispatcher stays open. */
+  #onNone: ((stays: boolean) => void) | null = null
 
   constructor(dispatcher: Dispatcher, listener: OutstandingListener, tally: Tally | null) {
     this.#dispatcher = dispatcher
@@ -72,12 +73,21 @@ export class Outstanding implements ForeignHolder {
   /** Closes the dispatcher once nothing is outstanding. Never rejects. */
   async close(): Promise<void> {
     if (this.size > 0) {
-      await new Promise<void>((resolve) => {
+      const stays = await new Promise<boolean>((resolve) => {
         this.#onNone = resolve
       })
+      if (stays) return
     }
     await endQuietly(() => this.#dispatcher.close?.())
     this.#disconnect()
+  }
+
+  /** Takes {@link close} back. Returns false when nothing is outstanding: then the dispatcher is closed. */
+  reopen(): boolean {
+    const waits = this.#onNone !== null
+    this.#onNone?.(true)
+    this.#onNone = null
+    return waits
   }
 
   /** Destroys the dispatcher, and fails what it leaves unsettled. Never rejects. */
@@ -112,7 +122,7 @@ export class Outstanding implements ForeignHolder {
 
   onForeignEnded(): void {
     if (this.size > 0) return
-    this.#onNone?.()
+    this.#onNone?.(false)
     this.#onNone = null
     this.#listener.onNoneOutstanding()
   }

@@ -58,7 +58,7 @@ function wait({ random, arrive }: ChainParts): Interceptor {
 
 function meddle({ userCode }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
-    userCode.run('interceptor')
+    userCode.run('interceptor', options)
     return dispatch(options, handler)
   }
 }
@@ -77,7 +77,7 @@ function decorate({ userCode, random }: ChainParts): Interceptor {
 function fail({ random, userCode, wild }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
-    const error = userCode.error('interceptor')
+    const error = userCode.error('interceptor', options)
     const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
     callUser(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
     return true

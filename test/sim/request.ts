@@ -162,7 +162,7 @@ export class SimulatedRequest implements Expected {
     const given = {}
     for (const [name, value] of Object.entries(options)) {
       const get = () => {
-        this.around.userCode.run('getter')
+        this.around.userCode.run('getter', options)
         return value
       }
       Object.defineProperty(given, name, { get, enumerable: true })

@@ -23,11 +23,14 @@ export type Place = keyof typeof PLACES
 /** An exception of the user's code. */
 export class UserError extends Error {
   readonly place: Place
+  /** Its request had been aborted by its signal. */
+  readonly late: boolean
   readonly reports: string[] = []
 
-  constructor(place: Place, number: number) {
+  constructor(place: Place, number: number, late: boolean) {
     super(`thrown by the user in a ${place} (${number})`)
     this.place = place
+    this.late = late
   }
 }
 
@@ -53,16 +56,19 @@ export class UserCode {
     this.#reentry = part.reentry
   }
 
-  /** @throws {UserError} now and then */
-  run(place: Place): void {
+  /**
+   * @param request options of the request concerned, if it may be aborted by a signal
+   * @throws {UserError} now and then
+   */
+  run(place: Place, request?: object): void {
     if (!this.active) return
     if (this.#random.chance(0.06)) this.#reentry.meddle()
-    if (this.#wild && this.#random.chance(0.03)) throw this.error(place)
+    if (this.#wild && this.#random.chance(0.03)) throw this.error(place, request)
   }
 
   /** An exception to be thrown at `place`. */
-  error(place: Place): UserError {
-    const error = new UserError(place, this.#thrown.length)
+  error(place: Place, request?: object): UserError {
+    const error = new UserError(place, this.#thrown.length, (request as Aborted)?.signal?.aborted === true)
     this.#thrown.push(error)
     this.#reentry.trace(() => error.message)
     return error
@@ -84,17 +90,24 @@ export class UserCode {
 
   /** What is wrong with the reports, or null. */
   check(): string | null {
-    for (const { message, place, reports } of this.#thrown) {
-      const rule = PLACES[place]
+    for (const { message, place, late, reports } of this.#thrown) {
+      // Methods of the API settle with the reason of their signal at once, and a promise settles once (as with `fetch`): what
+      // is thrown afterwards may get lost, but must not be an uncaught exception.
+      const rule = late ? 'late' : PLACES[place]
       const uncaught = reports.filter((where) => where === 'uncaught').length
       const wrong =
         (rule === 'once' && reports.length !== 1) ||
         (rule === 'dropped' && reports.length > 1) ||
+        (rule === 'late' && (reports.length > 1 || uncaught > 0)) ||
         (rule === 'shared' && uncaught > 0)
       if (wrong) return `${message}: reported to [${reports.join(', ')}]`
     }
     return null
   }
+}
+
+interface Aborted {
+  signal?: AbortSignal
 }
 
 function userErrorIn(error: unknown, depth: number): UserError | null {

@@ -1,0 +1,57 @@
+import { EventEmitter } from 'node:events'
+import t from 'tap'
+import { Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
+import { httpOrigin } from '../servers/origin.js'
+
+type Dispatch = Dispatcher['dispatch']
+
+for (const Kind of [Pool, RoundRobinPool])
+  for (const foreign of [false, true]) {
+    t.test(
+      `${Kind.name}: a ${foreign ? 'foreign' : 'composed'} member stays when the factory returns it again before it is closed`,
+      async (t) => {
+        const origin = await httpOrigin((_request, response) => response.end('ok'))
+        const waiting: (() => void)[] = []
+        const client = new Client(origin.url, { pipelining: 20 })
+        const composed = client.compose((dispatch) => (options, handler) => {
+          waiting.push(() => dispatch(options, handler))
+          return true
+        })
+        const member = foreign ? stubOf(client, composed.dispatch.bind(composed)) : composed
+        let made = 0
+        const factory = () => {
+          made++
+          return member as Dispatcher
+        }
+        const pool = new Kind(origin.url, { connections: 1, clientTtl: 1, factory })
+        const events: string[] = []
+        for (const name of ['connect', 'disconnect'] as const) pool.on(name as 'connect', () => events.push(name))
+        const answers: Promise<string>[] = []
+        // Its time is over while the interceptor holds what it was given.
+        while (made < 12) {
+          answers.push(pool.request({ path: '/', method: 'GET' }).then(({ body }) => body.text()))
+          await new Promise((resolve) => setTimeout(resolve, 2))
+        }
+        t.ok((member as EventEmitter).listenerCount('drain') <= 1)
+        t.equal(client.closed, false)
+        t.equal(waiting.length, answers.length)
+        for (const send of waiting.splice(0)) send()
+        t.same(new Set(await Promise.all(answers)), new Set(['ok']))
+        await pool.close()
+        while (!events.includes('disconnect')) await new Promise(setImmediate)
+        t.same(events, ['connect', 'disconnect'])
+        t.match(pool.stats, { connected: 0, size: 0 })
+        await origin.close()
+      },
+    )
+  }
+
+/** A dispatcher of another library, with the events of `client`. */
+function stubOf(client: Client, dispatch: Dispatch): EventEmitter {
+  const close = () => client.close()
+  const stub = Object.assign(new EventEmitter(), { dispatch, close, destroy: close })
+  for (const name of ['connect', 'disconnect', 'drain'] as const) {
+    client.on(name as 'connect', (...values) => void stub.emit(name, ...values))
+  }
+  return stub
+}
