@@ -77,6 +77,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     }
     this.#destination = destination
     destination.on('drain', () => controller.resume())
+    if (destination.writableNeedDrain) controller.pause()
     builtin('node:stream').finished(destination, ownRequestOptions({ readable: false }), (error) =>
       this.#onFinished(controller, error ?? null),
     )

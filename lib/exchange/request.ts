@@ -135,6 +135,7 @@ export class Request {
     const timings = options.timings ?? defaults.timings ?? false
     this.watch = timings === false ? null : new Watch(timings)
     checkTypeOfService(options.typeOfService)
+    refuseOthers(options as object)
     this.#defaults = defaults
     this.#given = body
     this.#expectContinue = flag('expectContinue', options.expectContinue, false)
@@ -305,4 +306,11 @@ function checkTypeOfService(value: unknown): void {
   if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255) {
     throw invalidOption('typeOfService', 'an integer from 0 to 255', value)
   }
+}
+
+/** Refuses what a caller would take for effective: options of the functions by URL, and of interceptors. */
+function refuseOthers({ dispatcher, maxRedirections }: { dispatcher?: unknown; maxRedirections?: unknown }): void {
+  if (dispatcher !== undefined && dispatcher !== null)
+    throw new InvalidArgumentError('dispatcher is no option here: call the method of that dispatcher')
+  if (maxRedirections) throw new InvalidArgumentError('maxRedirections is an option of interceptors.redirect')
 }

@@ -49,10 +49,10 @@ export interface RetryOptions {
   errorCodes?: string[]
 }
 
-/** {@link RetryOptions} as they are taken: lists that can not be changed will do, and nothing stands for the default. */
+/** {@link RetryOptions} as they are taken: Sets and lists that can not be changed will do, and nothing stands for the default. */
 export type RetryInput = {
   [Name in keyof RetryOptions]?:
-    | (RetryOptions[Name] extends (infer Item)[] | undefined ? readonly Item[] : RetryOptions[Name])
+    | (RetryOptions[Name] extends (infer Item)[] | undefined ? readonly Item[] | ReadonlySet<Item> : RetryOptions[Name])
     | null
     | undefined
 }
@@ -103,16 +103,22 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   if (typeof options !== 'object') throw invalidOption('retryOptions', 'an object', options)
   const settings = withDefaults(options)
   for (const name of ['maxRetries', 'maxTimeout', 'minTimeout', 'timeoutFactor'] as const) {
-    const value = settings[name]
-    if (typeof value !== 'number' || !(value >= 0)) throw invalidOption(name, 'a number, 0 or more', value)
+    const value: unknown = settings[name]
+    // As undici, which calculates with it.
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+    if (typeof number !== 'number' || !(number >= 0)) throw invalidOption(name, 'a number, 0 or more', value)
+    settings[name] = number
   }
   for (const name of ['throwOnError', 'retryAfter'] as const) {
-    if (typeof settings[name] !== 'boolean') throw invalidOption(name, 'a boolean', settings[name])
+    const value: unknown = settings[name]
+    if (typeof value !== 'boolean' && value !== 0 && value !== 1) throw invalidOption(name, 'a boolean', value)
+    settings[name] = Boolean(value)
   }
   for (const name of ['methods', 'statusCodes', 'errorCodes'] as const) {
-    if (!Array.isArray(settings[name])) throw invalidOption(name, 'an array', settings[name])
+    const value: unknown = settings[name]
+    if (!Array.isArray(value) && !(value instanceof Set)) throw invalidOption(name, 'an array or a Set', value)
     // A callback sees them: it may change its own.
-    Object.assign(settings, { [name]: [...settings[name]] })
+    Object.assign(settings, { [name]: [...value] })
   }
   if (settings.retry !== undefined && typeof settings.retry !== 'function') {
     throw invalidOption('retry', 'a function', settings.retry)

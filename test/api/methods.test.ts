@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter, getEventListeners, once } from 'node:events'
 import { PassThrough, pipeline, Readable, Writable } from 'node:stream'
 import t from 'tap'
-import { Client, type DispatchOptions } from '../../lib/index.js'
+import { Agent, Client, type DispatchOptions, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -348,4 +348,41 @@ t.test('options that undici has dropped are refused, not ignored', async (t) => 
   const throwing = { ...get, throwOnError: true }
   await t.rejects(client.request(throwing), { code: 'UND_ERR_INVALID_ARG', message: /responseError/ })
   await client.destroy()
+})
+
+t.test('stream() waits for a Writable that is full already', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('late'))
+  const client = new Client(origin.url)
+  const destination = new PassThrough()
+  while (destination.write(Buffer.alloc(4096)));
+  const full: boolean[] = []
+  const { write } = destination
+  destination.write = function (this: PassThrough, ...values: never[]) {
+    full.push(destination.writableNeedDrain)
+    return write.apply(this, values as never)
+  } as never
+  const done = client.stream({ path: '/', method: 'GET' }, () => {
+    setImmediate(() => setImmediate(() => destination.resume()))
+    return destination
+  })
+  await done
+  t.strictSame(full, [false])
+  await client.close()
+  await origin.close()
+})
+
+t.test('options of the functions by URL and of interceptors are refused where they have no effect', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent()]) {
+    const get = { origin: origin.url, path: '/', method: 'GET' } as const
+    const refused = { code: 'UND_ERR_INVALID_ARG' }
+    await t.rejects(dispatcher.request({ ...get, dispatcher: new Agent() } as never), refused)
+    await t.rejects(dispatcher.request({ ...get, maxRedirections: 5 } as never), refused)
+    const { body } = await dispatcher.request({ ...get, maxRedirections: 0, dispatcher: undefined } as never)
+    t.equal(await body.text(), 'ok')
+    const redirecting = dispatcher.compose(interceptors.redirect())
+    t.equal(await (await redirecting.request({ ...get, maxRedirections: 5 } as never)).body.text(), 'ok')
+    await dispatcher.close()
+  }
+  await origin.close()
 })

@@ -529,14 +529,14 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a body whose memory was given away is not sent',
         file: 'exchange/exchange',
-        from: "if (!this.request.intact) this.fail(new RequestContentLengthMismatchError(TAKEN), { phase: 'send' })",
+        from: 'if (!this.request.intact) this.#stop(new RequestContentLengthMismatchError(TAKEN))',
         to: '',
         test: 'attacks/requests',
       },
       {
         keeps: 'nor is it when that happens while it waits for the socket',
         file: 'transport/outlet',
-        from: 'if (length !== this.#appended - this.#handedOver) return this.#fallShort()',
+        from: 'if (length !== this.#appended - this.#handedOver) return this.#fail(new RequestContentLengthMismatchError(TAKEN))',
         to: '',
         test: 'attacks/requests',
       },
@@ -679,15 +679,15 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'what a handler throws ends its own request',
         file: 'exchange/exchange',
-        from: 'this.#handler.onResponseData?.(this.#controller, chunk)\n    } catch (error) {\n      this.abort(error)',
+        from: 'this.#handler.onResponseData?.(this.#controller, chunk)\n    } catch (error) {\n      this.#threw(error)',
         to: 'this.#handler.onResponseData?.(this.#controller, chunk)\n    } catch (error) {\n      throw error',
         test: 'sim/sim',
       },
       {
         keeps: 'what it throws at its end ends nothing else',
         file: 'exchange/exchange',
-        from: 'else this.carrier.onHandlerError(thrown)',
-        to: 'else throw thrown',
+        from: 'else this.carrier.onHandlerError(error)',
+        to: 'else throw error',
         test: 'exchange/handlers',
       },
       {

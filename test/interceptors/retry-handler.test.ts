@@ -548,10 +548,10 @@ t.test('what is not as documented is refused at once', async (t) => {
   refused(get, { dispatch, handler: {} })
   const wrong: [string, unknown[]][] = [
     ['maxRetries', [-1, 'x', Number.NaN]],
-    ['maxTimeout', [-1, '5']],
-    ['minTimeout', [-1, '5']],
-    ['timeoutFactor', [-1, '5']],
-    ['throwOnError', [1]],
+    ['maxTimeout', [-1, '', 'soon']],
+    ['minTimeout', [-1, true]],
+    ['timeoutFactor', [-1, {}]],
+    ['throwOnError', [2]],
     ['retryAfter', ['yes']],
     ['methods', ['GET']],
     ['statusCodes', [500]],
@@ -575,6 +575,16 @@ t.test("what is typed by undici's types is taken, and the other way round", asyn
   t.ok(new RetryHandler({ ...get, retryOptions: back }, same))
   t.equal((await run([busy, fine], { options: theirs })).recorder.body, 'fine')
   await client.close()
+})
+
+t.test('options in the forms that undici takes: numbers as strings, 0 and 1, Sets', async (t) => {
+  const options = { minTimeout: '0', maxRetries: '1', timeoutFactor: '2', maxTimeout: '5', retryAfter: 0 }
+  const sets = { methods: new Set(['GET']), statusCodes: new Set([503]), errorCodes: new Set(['ECONNRESET']) }
+  const { recorder, requests } = await run([busy, fine], { options: { ...options, ...sets } as never })
+  t.equal(recorder.body, 'fine')
+  t.equal(requests.length, 2)
+  const never = await run([busy, fine], { options: { ...options, statusCodes: new Set() } as never })
+  t.equal(never.requests.length, 1)
 })
 
 t.test('defaults are of this request alone', async (t) => {
