@@ -47,7 +47,6 @@ export class Pipeline {
     exchange.sent = true
     exchange.reused = this.#sent > 0
     exchange.outputStart = outputStart
-    exchange.answeredBefore = this.#answered
     this.#exchanges.push(exchange)
   }
 

@@ -52,15 +52,15 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
 /**
  * Whether an exchange may be sent again without a chance of executing it twice: no byte of it left, or it is
  * idempotent and the connection was reused (the server closed it as we wrote), or another one was at fault.
- * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless the connection answered others in between; as often as others are
- * given up in front of it, which says nothing of the server.
+ * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless each connection answered others: those were queued in front of it, and
+ * are fewer each time. As often as others are given up in front of it, which says nothing of the server.
  */
 function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
   const { blame, answered } = ending
   if (blame === 'owner') return false
   if (exchange.bodyReleased || (exchange.bodyTaken && !exchange.request.replayable)) return false
   if (oldest && (blame === 'head' || blame === 'caller')) return false
-  const progress = blame === 'caller' || answered > exchange.answeredBefore
+  const progress = blame === 'caller' || answered > 0
   if (exchange.replays > 0 && !progress) return false
   if (!isReplaySafe(exchange)) return false
   if (!exchange.reused && exchange.written > 0) return false

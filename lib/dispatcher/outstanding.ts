@@ -46,6 +46,8 @@ export class Outstanding implements ForeignHolder {
    * its handler knows.
    */
   send(request: ForeignRequest): unknown {
+    // A factory that made the dispatcher for it may have aborted it.
+    if (request.done) return true
     request.holder = this
     this.#requests.push(request)
     this.#tally?.add('pending', 1)

@@ -72,8 +72,6 @@ export class Exchange implements QueueNode<Exchange> {
   sent = false
   /** The connection had carried another request before. */
   reused = false
-  /** Responses that the connection had completed when it was sent. */
-  answeredBefore = 0
   /** Position in the connection's output at which the request begins. */
   outputStart = 0
   /** Bytes of it that the socket had taken when its connection ended. */

@@ -229,6 +229,27 @@ t.test('a failure of the server and an abort in front count apart, in either ord
   t.strictSame(givenUp.seen, [['/given-up', '/failed', '/last'], ['/failed', '/last'], ['/last']])
 })
 
+t.test('sends a request again that two servers closed on after they had answered others', async (t) => {
+  const seen: string[] = []
+  const origin = await rawOrigin((socket, connection) =>
+    onRequests(socket, (head) => {
+      const path = head.split(' ')[1] as string
+      seen.push(`${connection}${path}`)
+      if (path === '/lost' && connection < 2) return socket.end()
+      // The second connection gets the request that is lost behind its answer.
+      client.pipelining = 1
+      if (path === '/lost' || path === `/${connection}`) socket.write(response(path))
+    }),
+  )
+  const client = new Client(origin.url, { pipelining: 3 })
+  const paths = ['/0', '/1', '/lost']
+  const answers = paths.map(async (path) => (await client.request({ path, method: 'GET' })).body.text())
+  t.strictSame(await Promise.all(answers), paths)
+  t.strictSame(seen, ['0/0', '0/1', '0/lost', '1/1', '1/lost', '2/lost'])
+  await client.close()
+  await origin.close()
+})
+
 t.test('a request of which no byte has left is sent again, unless its body was read from', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('answered'))))
   const { port } = new URL(origin.url)

@@ -302,6 +302,37 @@ t.test('a request whose controller aborts it before an interceptor dispatches it
   await origin.close()
 })
 
+for (const Kind of [Pool, RoundRobinPool]) {
+  t.test(`${Kind.name} closes though a factory aborted the request that it was called for`, async (t) => {
+    const origin = await streamingOrigin()
+    const clients: Client[] = []
+    let abort = () => {}
+    const factory = (url: URL, options: object) => {
+      abort()
+      clients.push(new Client(url, options))
+      return clients.at(-1) as Client
+    }
+    const pool = new Kind(origin.url, { connections: 1, factory })
+    const stream = await pool.request({ ...get, path: '/stream' })
+    const failed = new Promise<Error>((resolve) => {
+      pool.dispatch(get, {
+        onRequestQueued(controller) {
+          abort = () => controller.abort(new Error('enough'))
+        },
+        onResponseError: (_controller, error) => resolve(error),
+      })
+    })
+    // Another client takes the place of the one that is closed.
+    clients[0]?.close()
+    t.equal((await failed).message, 'enough')
+    t.equal(clients.length, 2)
+    stream.body.on('error', () => {}).destroy()
+    await pool.close()
+    t.equal(pool.stats.size, 0)
+    await origin.close()
+  })
+}
+
 t.test('handlers of the older kind go through dispatchers of either kind', async (t) => {
   const origin = await streamingOrigin()
   const legacyOnly = (dispatch: Dispatch) => (options: Parameters<Dispatch>[0], handler: Parameters<Dispatch>[1]) => {

@@ -114,8 +114,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'as often as others are given up in front of it',
         file: 'connection/replay',
-        from: "const progress = blame === 'caller' || answered > exchange.answeredBefore",
-        to: 'const progress = answered > exchange.answeredBefore',
+        from: "const progress = blame === 'caller' || answered > 0",
+        to: 'const progress = answered > 0',
         test: 'connection/neighbours',
       },
       {

@@ -159,6 +159,8 @@ class CodedStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    // The server closed. An error would destroy this stream, and with it what came before and is still to be read.
+    if (this.#socket.writableEnded) return done()
     this.#socket.write(flip(chunk), done)
   }
 
