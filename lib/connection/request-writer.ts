@@ -46,13 +46,16 @@ export class RequestWriter implements AlarmListener, Lender {
   /** `close`: no request will follow on this connection. */
   write(exchange: Exchange, close: boolean): void {
     const { head, body } = exchange.request
-    this.outlet.appendHead(exchange.request.headText(close))
+    const text = exchange.request.headText(close)
+    // A head that announces no content is a whole request: a server would execute it before the source fails or has content.
+    const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
+    if (!whole) this.outlet.appendHead(text)
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.requestSent()
-    if (head.expectContinue) return this.#awaitContinue(exchange)
+    if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
     if (body.kind !== 'bytes') {
       this.#state.write(WRITE.head)
-      this.#sender = this.#newSender(exchange)
+      this.#sender = this.#newSender(exchange, whole ? text : '')
       return this.#sender.start()
     }
     this.#writeBytes(exchange, body)
@@ -135,9 +138,9 @@ export class RequestWriter implements AlarmListener, Lender {
     sender?.stop(error)
   }
 
-  #newSender(exchange: Exchange): BodySender {
+  #newSender(exchange: Exchange, head = ''): BodySender {
     const { outlet } = this
-    return new BodySender({ exchange, outlet, listener: this.#listener, strict: this.#strictContentLength })
+    return new BodySender({ exchange, outlet, listener: this.#listener, strict: this.#strictContentLength, head })
   }
 
   #awaitContinue(exchange: Exchange): void {

@@ -34,17 +34,26 @@ export class BodySender implements Lender, BodyStreamListener {
   readonly #stream: BodyStream | null
   /** The piece that the socket reads where it is. */
   #lent: Uint8Array | null = null
+  /** Sent once the source has ended without content. */
+  #head: string
   #sent = 0
   #share = SHARE
   #resting = false
   #stopped = false
   #wake: (() => void) | null = null
 
-  constructor(part: { exchange: Exchange; outlet: Outlet; listener: BodySenderListener; strict: boolean }) {
+  constructor(part: {
+    exchange: Exchange
+    outlet: Outlet
+    listener: BodySenderListener
+    strict: boolean
+    head: string
+  }) {
     this.exchange = part.exchange
     this.#outlet = part.outlet
     this.#listener = part.listener
     this.#strict = part.strict
+    this.#head = part.head
     const { body } = part.exchange.request
     this.#stream = body?.kind === 'stream' ? BodyStream.of(body.stream) : null
   }
@@ -166,7 +175,10 @@ export class BodySender implements Lender, BodyStreamListener {
     const left = framing === 'length' ? Math.max(0, contentLength - this.#sent) : given.length
     this.#sent += given.length
     this.#share -= Math.max(given.length, LEAST_COST)
-    if (given.length > left && this.#strict) throw this.#mismatch(contentLength)
+    if (given.length > left) {
+      if (this.#strict) throw this.#mismatch(contentLength)
+      this.#sendHead()
+    }
     // More than announced would read as another request; a chunk of no bytes would end a chunked body.
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
@@ -187,9 +199,15 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#outlet.appendLent(bytes, this)
   }
 
+  #sendHead(): void {
+    if (this.#head !== '') this.#outlet.appendHead(this.#head)
+    this.#head = ''
+  }
+
   #finish(): void {
     const { framing, contentLength } = this.exchange.request.head
     if (this.#strict && !this.asAnnounced) throw this.#mismatch(contentLength)
+    this.#sendHead()
     if (framing === 'chunked') this.#outlet.appendHead(LAST_CHUNK)
     this.#stopped = true
     this.#listener.onBodyEnd()
