@@ -41,3 +41,24 @@ for (const [fault, answer] of Object.entries(faulty)) {
     await origin.close()
   })
 }
+
+t.test('a request that is aborted between its head and the fault is told of one end', async (t) => {
+  for (const answer of Object.values(faulty)) {
+    const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(answer)))
+    for (const [name, make] of Object.entries(dispatchers)) {
+      for (const later of [(abort: () => void) => abort(), process.nextTick]) {
+        const dispatcher = make(origin.url)
+        const recorder = new Recorder((call, controller) => {
+          if (call.startsWith('head')) later(() => controller.abort(new Error('enough')))
+        })
+        dispatcher.dispatch({ origin: origin.url, path: '/', method: 'GET' } as never, recorder)
+        await recorder.ended
+        for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+        t.equal(recorder.error?.message, 'enough', name)
+        t.equal(recorder.calls.filter((call) => call === 'error').length, 1, name)
+        await dispatcher.close()
+      }
+    }
+    await origin.close()
+  }
+})

@@ -667,7 +667,7 @@ export const traps: readonly Trap[] = [
         file: 'exchange/exchange',
         from: 'fail(error: Error, context: ErrorContext): void {\n    if (this.done) return',
         to: 'fail(error: Error, context: ErrorContext): void {',
-        test: 'sim/sim',
+        test: 'connection/fault-behind-head',
       },
       {
         keeps: 'nothing is told after the end',
