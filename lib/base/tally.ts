@@ -16,11 +16,11 @@ export class Tally {
 
   add(count: Count, difference: number): void {
     let tally: Tally | null = this
-    while (tally !== null) {
+    while (tally !== null && tally.#others === null) {
       tally.#change(count, difference)
-      if (tally.#others !== null) for (const other of tally.#others) other.add(count, difference)
       tally = tally.#parent
     }
+    if (tally !== null) for (const level of tally.#levels()) level.#change(count, difference)
   }
 
   /** Spelled out: `this[count]` looks the name up each time, which was 3 % of a request. */
@@ -32,26 +32,36 @@ export class Tally {
     else this.connected += difference
   }
 
+  /** This one and all above, each once: the ways to one of them may be several. */
+  #levels(levels = new Set<Tally>()): Set<Tally> {
+    levels.add(this)
+    this.#parent?.#levels(levels)
+    for (const other of this.#others ?? []) other.#levels(levels)
+    return levels
+  }
+
   /** Whether what is counted here is counted in `tally` too. */
   addsTo(tally: Tally): boolean {
-    if (tally === this || this.#parent?.addsTo(tally)) return true
-    return this.#others?.some((other) => other.addsTo(tally)) === true
+    return this.#levels().has(tally)
   }
 
   /** Adds all that is counted here to the level above, and every change from now on. Once for each level. */
   attach(parent: Tally): void {
-    if (this.addsTo(parent)) return
+    const known = this.#levels()
+    if (known.has(parent)) return
     if (this.#parent === null) this.#parent = parent
     else this.#others = [...(this.#others ?? []), parent]
-    for (const count of COUNTS) parent.add(count, this[count])
+    for (const level of parent.#levels()) {
+      if (!known.has(level)) for (const count of COUNTS) level.#change(count, this[count])
+    }
   }
 }
 
-/** Adds to both, where there are two. */
-export function joined(one: Tally | null, other: Tally): Tally {
-  if (one === null) return other
+/** Adds `counts`, which `one` has already, to `other`. Returns the tally that adds to both, where there are two. */
+export function joined(one: Tally | null, other: Tally, counts: Partial<Record<Count, number>>): Tally {
   const both = new Tally()
-  both.attach(one)
+  if (one !== null) both.attach(one)
+  Object.assign(both, counts)
   both.attach(other)
-  return both
+  return one === null ? other : both
 }

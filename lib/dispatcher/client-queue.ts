@@ -63,11 +63,9 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   /** Counts in `tally`, from now on, and in those before. */
   countIn(tally: Tally): void {
     if (this.#tally?.addsTo(tally)) return
-    tally.add('connected', this.#connected ? 1 : 0)
-    tally.add('free', this.#free)
-    tally.add('pending', this.#waiting.size)
-    tally.add('running', this.#running)
-    this.#tally = joined(this.#tally, tally)
+    const { pending, running } = this
+    const counts = { connected: this.#connected ? 1 : 0, free: this.#free, pending, running }
+    this.#tally = joined(this.#tally, tally, counts)
   }
 
   inspect(): string {

@@ -113,6 +113,22 @@ t.test('two pools that share a client both count it', async (t) => {
   await origin.close()
 })
 
+t.test('counts a client of two pools of a balancer once', async (t) => {
+  const origin = await streamingOrigin()
+  const one = new Client(origin.url)
+  const connected = new Promise((resolve) => one.once('connect', resolve))
+  const factory = (url: URL | string, options: object) => new Pool(url, { ...options, factory: () => one })
+  const pool = new BalancedPool([origin.url, 'http://other.test'], { factory })
+  const requests = [ask(pool), ask(pool), ask(pool)]
+  t.match(pool.stats, { connected: 0, pending: 3, size: 3 })
+  await connected
+  t.match(pool.stats, { connected: 1, size: 3 })
+  await Promise.all(requests)
+  t.strictSame({ ...pool.stats }, { connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0 })
+  await pool.close()
+  await origin.close()
+})
+
 t.test(
   'a balancer whose factory returns one pool for all counts it once, and closes it with the last upstream',
   async (t) => {

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadScriptEngine } from '../../lib/connection/engines.js'
 import { parseFeatures } from './features.js'
-import { type Figures, World } from './world.js'
+import type { Figures } from './run.js'
+import { World } from './world.js'
 
 const { values } = parseArgs({
   options: {

@@ -61,6 +61,8 @@ export class SimulatedRequest implements Expected {
   detached = false
   /** Whether stats must count it; not known of a request that an interceptor holds, or whose body waits for its reader. */
   counted = true
+  /** Interceptors may report its end before its response has come whole. */
+  intercepted = false
   protected readonly around: Surroundings
   protected readonly random: Random
   /** Number of the execution whose response comes in; 0 before its headers. */

@@ -5,33 +5,17 @@ import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { Call } from './call.js'
 import { drawChain } from './chains.js'
 import { checkEvents, checkStats, checkZero, countsFinished, type Known } from './counts.js'
-import { drawFeatures, ENABLED, type Feature, type Features } from './features.js'
+import { drawFeatures, ENABLED, type Features } from './features.js'
 import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
 import type { Manners } from './plan.js'
 import { Random } from './random.js'
 import type { SimulatedRequest, Surroundings } from './request.js'
+import type { Figures, Run } from './run.js'
 import type { Watch } from './server.js'
 import { type AnyDispatcher, KINDS, type Kind, makeDispatcher, ORIGINS } from './settings.js'
 import { UserCode } from './user-code.js'
-
-export interface Run {
-  seed: number
-  /** Most things to do, for a shorter story of the same failure. */
-  steps?: number
-  features?: readonly Feature[]
-  onTrace?: (line: string) => void
-}
-
-export interface Figures {
-  calls: number
-  ended: number
-  failed: number
-  upgraded: number
-  sockets: number
-  steps: number
-}
 
 /** One run of one seed: a dispatcher, what is done with it, and what must always be true. */
 export class World implements Surroundings, Watch {
@@ -90,6 +74,7 @@ export class World implements Surroundings, Watch {
       lingering: this.#lingering,
       foreign: this.features.foreign,
       connected: () => (this.features.foreign ? null : this.#connected),
+      now: () => this.#loop.now,
     }
     this.#composed = this.features.interceptors ? this.#compose() : null
     this.#listen()
@@ -205,8 +190,10 @@ export class World implements Surroundings, Watch {
     else if (what > 0.97) this.#dispatcher.closeIdle()
     else if (what > 0.93) this.#warm()
     else if (what < 0.13 && this.#dispatcher instanceof Client) {
-      this.#dispatcher.pipelining = random.between(1, 4)
-      this.pipelining = Math.max(this.pipelining, this.#dispatcher.pipelining)
+      const pipelining = random.between(1, 4)
+      // First: what is queued may start, and user code run, within the assignment.
+      this.pipelining = Math.max(this.pipelining, pipelining)
+      this.#dispatcher.pipelining = pipelining
     } else if (what < 0.18 && this.#dispatcher instanceof BalancedPool) {
       const upstream = random.pick(ORIGINS)
       this.trace(() => `upstream ${upstream} comes or goes`)
@@ -223,6 +210,7 @@ export class World implements Surroundings, Watch {
     const composed = this.calm || random.chance(0.3) ? null : this.#composed
     if (composed !== null) {
       call.counted = false
+      call.intercepted = true
       call.repeatable = call.idempotent || composed.repeats.includes(call.method)
     }
     const origin = random.pick(ORIGINS)
