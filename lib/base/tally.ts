@@ -35,7 +35,7 @@ export class Tally {
   /** This one and all above, each once: the ways to one of them may be several. */
   #levels(levels = new Set<Tally>()): Set<Tally> {
     levels.add(this)
-    this.#parent?.#levels(levels)
+    if (this.#parent !== null) this.#parent.#levels(levels)
     for (const other of this.#others ?? []) other.#levels(levels)
     return levels
   }
