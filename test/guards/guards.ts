@@ -325,8 +325,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a body that is longer than announced is not made a whole request',
         file: 'connection/send-body',
-        from: 'if (given.length > left && this.#strict) throw this.#mismatch(contentLength)',
-        to: '',
+        from: '      if (this.#strict) throw this.#mismatch(contentLength)\n      this.#sendHead()',
+        to: '      this.#sendHead()',
         test: 'connection/send-body',
       },
       {
@@ -391,7 +391,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a body that was asked to wait waits',
         file: 'connection/request-writer',
-        from: 'if (head.expectContinue) return this.#awaitContinue(exchange)',
+        from: 'if (head.expectContinue && !whole) return this.#awaitContinue(exchange)',
         to: '',
         test: 'dispatcher/client',
       },
