@@ -261,8 +261,16 @@ export class ComposedDispatcher extends Dispatcher {
     if (typeof options !== 'object' || options === null) {
       return refuse(invalidOption('options', 'an object', options), handler)
     }
-    const given = completed(this.#base, ownRequestOptions(options))
-    if (!isSource(given.body)) return this.#dispatch(given, handler)
+    let given: exchange.DispatchOptions
+    let source: boolean
+    try {
+      given = completed(this.#base, ownRequestOptions(options))
+      source = isSource(given.body)
+    } catch (error) {
+      // A getter of the caller's threw.
+      return refuse(error as Error, handler)
+    }
+    if (!source) return this.#dispatch(given, handler)
     return dispatchSource(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
   }
 

@@ -267,7 +267,8 @@ export class Inlet {
     } catch (error) {
       reportUncaught(error)
     }
-    if (this.listener === null) return true
+    // After hangUp() from within it reads on, to the end of the peer.
+    if (this.listener === null || this.#farewell !== null) return true
     if (!more) this.#paused = true
     return more
   }
@@ -309,7 +310,7 @@ export class Inlet {
       const more = listener.onBytes(part.length)
       const rest = this.#undelivered
       this.#undelivered = NOTHING
-      if (this.listener === null) return
+      if (this.listener === null || this.#farewell !== null) return
       if (more) continue
       if (rest.length > 0) {
         this.#aside ??= []

@@ -1,6 +1,6 @@
 import { EventEmitter, getEventListeners, once, setMaxListeners } from 'node:events'
 import t from 'tap'
-import { Client, Dispatcher } from '../../lib/index.js'
+import { Agent, BalancedPool, Client, Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -75,3 +75,22 @@ t.test('a dispatcher of the caller is composed with its events', async (t) => {
   own.emit('drain', new URL('http://localhost'))
   t.equal(drains, 1)
 })
+
+for (const Kind of [Client, Pool, RoundRobinPool, BalancedPool, Agent]) {
+  t.test(`what a getter of the options throws fails a request over a composed ${Kind.name}`, async (t) => {
+    const base = Kind === Agent ? new Agent() : new (Kind as typeof Client)('http://localhost')
+    const dispatcher = base.compose((dispatch) => dispatch)
+    for (const name of ['origin', 'timings', 'timeouts', 'body', 'path']) {
+      const options = { origin: 'http://localhost', path: '/', method: 'GET' }
+      const get = () => {
+        throw new Error(`thrown by ${name}`)
+      }
+      Object.defineProperty(options, name, { get, enumerable: true })
+      const errors: Error[] = []
+      const handler = { onResponseError: (_controller: unknown, error: Error) => void errors.push(error) }
+      t.doesNotThrow(() => dispatcher.dispatch(options as never, handler as never), name)
+      t.match(errors, [{ message: `thrown by ${name}` }])
+    }
+    await dispatcher.close()
+  })
+}

@@ -1,6 +1,9 @@
-import type { Socket } from 'node:net'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createConnection, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import t from 'tap'
-import { Client, errors } from '../../lib/index.js'
+import { Client, errors, Pool, RoundRobinPool } from '../../lib/index.js'
+import type { Connector } from '../../lib/transport/connector.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { event, httpsOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
@@ -82,6 +85,66 @@ t.test('Client.warm with the parser that is loaded when needed', async (t) => {
   await client.close()
   await origin.close()
 })
+
+/** A stream of a caller, over a socket. */
+class Piped extends Duplex {
+  readonly #socket: Socket
+
+  constructor(port: number) {
+    super()
+    const socket = createConnection(port, '127.0.0.1')
+    this.#socket = socket
+    socket.on('connect', () => this.emit('connect'))
+    socket.on('data', (chunk) => this.push(chunk)).on('end', () => this.push(null))
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#socket.write(chunk, done)
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done)
+  }
+}
+
+for (const Kind of [Client, Pool, RoundRobinPool]) {
+  for (const when of ['onResponseEnd', 'drain'] as const) {
+    for (const custom of [false, true]) {
+      t.test(`${Kind.name}.closeIdle in ${when} ends a ${custom ? 'stream' : 'socket'} with its server`, async (t) => {
+        const origin = await counting()
+        let used: Duplex | undefined
+        const note = (message: unknown) => {
+          used = (message as { socket: Duplex }).socket
+        }
+        subscribe('undici:client:connected', note)
+        const connect: Connector = (_options, callback) => {
+          const stream = new Piped(Number(new URL(origin.url).port))
+          stream.once('connect', () => callback(null, stream as Duplex as Socket))
+        }
+        const dispatcher = new Kind(origin.url, { connections: 1, ...(custom ? { connect } : {}) })
+        const drained = event(dispatcher, 'drain')
+        const closeIdle = (at: string) => at === when && dispatcher.closeIdle()
+        ;(dispatcher as Client).prependListener('drain', () => void closeIdle('drain'))
+        const handler = {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd: () => void closeIdle('onResponseEnd'),
+          onResponseError: (_controller: unknown, error: Error) => t.fail(error.message),
+        }
+        t.equal(dispatcher.dispatch(get, handler), false)
+        await drained
+        await dispatcher.close()
+        // One that is not read any more is destroyed half a second later.
+        t.equal(used?.readableEnded, true)
+        unsubscribe('undici:client:connected', note)
+        await origin.close()
+      })
+    }
+  }
+}
 
 t.test('Client.closeIdle closes what is idle, and nothing that is under way', async (t) => {
   let answer = () => {}

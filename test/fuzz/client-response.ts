@@ -38,10 +38,10 @@ export async function tryThroughClient(input: ResponseInput, plan: number): Prom
   const method = random.once(4) ? 'HEAD' : 'GET'
   const requests = [{ method }]
   const sockets: FakeSocket[] = []
-  const connect = fakeConnector(
-    (socket) => sockets.push(socket),
-    (socket) => void serve(socket, input.raw, random),
-  )
+  const connect = fakeConnector({
+    onSocket: (socket) => sockets.push(socket),
+    onSent: (socket) => void serve(socket, input.raw, random),
+  })
   const parser = random.once(2) ? 'js' : 'wasm'
   const client = new Client('http://fuzz.test', { connect, parser, keepAliveTimeout: 60_000 })
   const limits = { maxHeaderBytes: 16384, maxHeaderCount: 2000, maxChunkOverhead: 16384 }

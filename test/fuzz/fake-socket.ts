@@ -8,10 +8,13 @@ export class FakeSocket extends Duplex {
   /** The client ended its side, or the connection. */
   over = false
   readonly #onSent: (socket: FakeSocket) => void
+  readonly #late: boolean
 
-  constructor(onSent: (socket: FakeSocket) => void) {
+  /** `late`: it reads what it was given when it has called back, as a stream may that is no socket of the system. */
+  constructor(onSent: (socket: FakeSocket) => void, late = false) {
     super({ autoDestroy: true, allowHalfOpen: true })
     this.#onSent = onSent
+    this.#late = late
     this.on('error', () => {})
     this.on('close', () => {
       this.over = true
@@ -19,13 +22,19 @@ export class FakeSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.sent += chunk.toString('latin1')
-    this.#onSent(this)
+    const read = () => {
+      this.sent += chunk.toString('latin1')
+      this.#onSent(this)
+    }
+    if (this.#late) setImmediate(read)
+    else read()
     done()
   }
 
   override _final(done: () => void): void {
     this.over = true
+    // The server ends too.
+    setImmediate(() => this.receive(null))
     done()
   }
 
@@ -42,21 +51,33 @@ export class FakeSocket extends Duplex {
   setNoDelay(): void {}
 }
 
-/** Connects to a function; tells of every socket. `fails`: whether the next connection does. */
-export function fakeConnector(
-  onSocket: (socket: FakeSocket) => void,
-  onSent: (socket: FakeSocket) => void,
-  fails: () => boolean = () => false,
-): Connector {
+/** What is at the other end of a connection. */
+export interface FakePeer {
+  onSocket(socket: FakeSocket): void
+  onSent(socket: FakeSocket): void
+  /** Whether the next connection fails. Default: none does. */
+  fails?(): boolean
+  /** Whether the connector calls back a second time, with another socket. Default: never. */
+  answersTwice?(): boolean
+  /** See {@link FakeSocket}. */
+  late?: boolean
+}
+
+/** Connects to a function. */
+export function fakeConnector({ onSocket, onSent, fails, answersTwice, late = false }: FakePeer): Connector {
   return (_options, callback) => {
-    const socket = new FakeSocket(onSent)
+    const socket = new FakeSocket(onSent, late)
     queueMicrotask(() => {
-      if (fails()) {
+      if (fails?.() === true) {
         socket.destroy()
         return callback(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), null)
       }
       onSocket(socket)
       callback(null, socket)
+      if (answersTwice?.() !== true) return
+      const second = new FakeSocket(onSent)
+      onSocket(second)
+      callback(null, second)
     })
     return socket
   }

@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream'
+import { POISON } from './lent-body.js'
 import type { Random } from './random.js'
 
 /** Thrown by what callers give; it may come back to them as it is. */
@@ -11,6 +12,8 @@ export interface Wanted {
   readonly fields: readonly string[] | null
   /** One character a byte; null where only the server can tell. */
   readonly body: string | null
+  /** Memory of the body, which its caller writes over once it was sent. */
+  readonly lent: ReadonlySet<unknown>
   /** For people. */
   readonly told: string
 }
@@ -215,22 +218,36 @@ function* thrower(random: Random, pairs: readonly [unknown, unknown][]): Generat
 const CONTENT = 'hello \0\r\n\xff'
 
 /** A body, and its bytes if it ends well. */
-function body(random: Random): { given: unknown; bytes: string | null } {
-  const bytes = Buffer.from(CONTENT, 'latin1')
+function body(random: Random): { given: unknown; bytes: string | null; lent: ReadonlySet<unknown> } {
+  // In memory of its own, never of Node's pool.
+  const bytes = Buffer.from(Uint8Array.from(Buffer.from(CONTENT, 'latin1')).buffer)
+  const other = Uint8Array.from(bytes)
   const pieces = [bytes.subarray(0, 3), bytes.subarray(3, 3), bytes.subarray(3)]
+  const lent = new Set<unknown>([bytes.buffer, other.buffer])
+  return { ...madeBody(random, { bytes, other, pieces }), lent }
+}
+
+interface Lent {
+  bytes: Buffer
+  other: Uint8Array
+  pieces: Uint8Array[]
+}
+
+function madeBody(random: Random, { bytes, other, pieces }: Lent): { given: unknown; bytes: string | null } {
   const utf8 = Buffer.from(CONTENT).toString('latin1')
   const whole = (given: unknown) => ({ given, bytes: CONTENT })
   return random.pick<() => { given: unknown; bytes: string | null }>([
     () => ({ given: CONTENT, bytes: utf8 }),
     () => ({ given: '', bytes: '' }),
     () => whole(bytes),
-    () => whole(new Uint8Array(bytes)),
-    () => whole(new DataView(Uint8Array.from(bytes).buffer)),
-    () => whole(Uint8Array.from(bytes).buffer),
+    () => whole(other),
+    () => whole(new DataView(other.buffer)),
+    () => whole(other.buffer),
     () => ({ given: new Uint8Array(0), bytes: '' }),
     () => whole(Readable.from(pieces)),
     () => whole(new Blob([bytes])),
     () => whole(generator(pieces)),
+    () => whole(reused(pieces)),
     () => whole(pieces),
     () => whole(asynchronous(pieces)),
     () => ({ given: new URLSearchParams({ a: '\r\n' }), bytes: 'a=%0D%0A' }),
@@ -254,6 +271,17 @@ function form(random: Random): FormData {
 
 function* generator(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   yield* pieces
+}
+
+/** Its memory is another piece's when it is asked for that. */
+function* reused(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  const memory = new Uint8Array(64)
+  for (const piece of pieces) {
+    memory.fill(POISON)
+    memory.set(piece)
+    yield memory.subarray(0, piece.length)
+  }
+  memory.fill(POISON)
 }
 
 async function* asynchronous(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -295,6 +323,7 @@ export function wanted(random: Random): Wanted {
   }
   let fields: readonly string[] | null = []
   let bytes: string | null = ''
+  let lent: ReadonlySet<unknown> = new Set()
   if (random.once(2)) {
     const made = headers(random)
     options.headers = made.given
@@ -304,6 +333,7 @@ export function wanted(random: Random): Wanted {
     const made = body(random)
     options.body = made.given
     bytes = made.bytes
+    lent = made.lent
   }
   if (random.once(8))
     options.query = random.once(4) ? anything(random) : { [nasty(random)]: value(random), b: [1, null] }
@@ -316,7 +346,7 @@ export function wanted(random: Random): Wanted {
       },
     })
   }
-  return { options, fields, body: bytes, told: tell(options) }
+  return { options, fields, body: bytes, lent, told: tell(options) }
 }
 
 function tell(options: object): string {

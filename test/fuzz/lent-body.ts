@@ -1,0 +1,133 @@
+import { Readable } from 'node:stream'
+import type { Random } from './random.js'
+
+/** What callers write over memory that is theirs again; no request has it. */
+export const POISON = 0xdd
+
+/** Calls back into the library, or throws, as a source of the caller may. */
+type UserCode = () => void
+
+/** A request body whose caller overwrites its memory as soon as the library must not read it any more. */
+export class LentBody {
+  /** As it must arrive, one character a byte. */
+  readonly content: string
+  readonly body: unknown
+  readonly #random: Random
+  readonly #code: UserCode
+  readonly #pieces: Buffer[]
+  #open = false
+
+  constructor(random: Random, mark: string, code: UserCode) {
+    this.#random = random
+    this.#code = code
+    this.content = mark.repeat(random.once(20) ? 40_000 : random.below(200))
+    this.#pieces = this.#cut()
+    this.body = random.pick([
+      () => this.content,
+      () => this.#whole(),
+      () => this.#whole().buffer,
+      () => this.#pieces,
+      () => this.#generate(),
+      () => this.#generateLater(),
+      () => this.#readable(),
+      () => this.#web(),
+    ])()
+  }
+
+  /** A source that was given is closed or read to its end. */
+  get closed(): boolean {
+    return this.body instanceof Readable ? this.body.destroyed : !this.#open
+  }
+
+  /** The library reported `chunk` as sent. */
+  sent(chunk: Uint8Array): void {
+    for (const piece of this.#pieces) if (piece.buffer === chunk.buffer) piece.fill(POISON)
+  }
+
+  /** The library reported all of it as sent, or the request as ended. */
+  release(): void {
+    for (const piece of this.#pieces) piece.fill(POISON)
+  }
+
+  /** Pieces in memory of their own, never of Node's pool. */
+  #cut(): Buffer[] {
+    const pieces: Buffer[] = []
+    for (let at = 0; at < this.content.length; ) {
+      const text = this.content.slice(at, at + 1 + this.#random.below(this.content.length))
+      pieces.push(ownBytes(text))
+      at += text.length
+    }
+    return pieces
+  }
+
+  #whole(): Buffer {
+    const bytes = ownBytes(this.content)
+    this.#pieces.splice(0, Number.POSITIVE_INFINITY, bytes)
+    return bytes
+  }
+
+  *#generate(): Generator<Buffer> {
+    this.#open = true
+    try {
+      for (const piece of this.#pieces) {
+        this.#code()
+        yield piece
+        piece.fill(POISON)
+      }
+    } finally {
+      this.#open = false
+    }
+  }
+
+  async *#generateLater(): AsyncGenerator<Buffer> {
+    this.#open = true
+    try {
+      for (const piece of this.#pieces) {
+        if (this.#random.once(2)) await new Promise(setImmediate)
+        this.#code()
+        yield piece
+        piece.fill(POISON)
+      }
+    } finally {
+      this.#open = false
+    }
+  }
+
+  #readable(): Readable {
+    let next = 0
+    const give = () => stream.push(this.#pieces[next++] ?? null)
+    const stream = new Readable({
+      highWaterMark: this.#random.pick([1, 16384]),
+      read: () => {
+        if (this.#random.once(2)) give()
+        else setImmediate(() => stream.destroyed || give())
+      },
+    })
+    return stream
+  }
+
+  /** Without a queue of its own: it is asked for a piece when its reader waits for one. */
+  #web(): ReadableStream {
+    this.#open = true
+    let next = 0
+    const pull = (controller: ReadableStreamDefaultController) => {
+      this.#pieces[next - 1]?.fill(POISON)
+      const piece = this.#pieces[next++]
+      this.#open = false
+      this.#code()
+      if (piece === undefined) return controller.close()
+      this.#open = true
+      controller.enqueue(piece)
+    }
+    const cancel = () => {
+      this.#open = false
+    }
+    return new ReadableStream({ pull, cancel }, { highWaterMark: 0 })
+  }
+}
+
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.alloc(text.length)
+  bytes.write(text, 'latin1')
+  return bytes
+}

@@ -1,0 +1,107 @@
+import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
+import type { FakeSocket } from './fake-socket.js'
+import type { LentBody } from './lent-body.js'
+import { POISON } from './lent-body.js'
+
+/** What a player needs of the play around it. */
+export interface Surroundings {
+  expect(holds: boolean, what: string): void
+  /** Code of the caller, which aborts, pauses, throws and calls back into the library now and then. */
+  within(place: string, controller: DispatchController | null): void
+  /** The same in the last callback of a request. */
+  after(controller: DispatchController): void
+  report(error: unknown): boolean
+  pick<Item>(items: readonly Item[]): Item
+}
+
+/** The handler of one request: checks what it receives, and does what callers do. */
+export class Player implements DispatchHandler {
+  readonly id: number
+  readonly body: LentBody | null
+  ends = 0
+  /** The library has the body for certain: no getter threw before it was read. */
+  given = false
+  controller: DispatchController | null = null
+  readonly #play: Surroundings
+  readonly #kept: { chunk: Buffer; copy: Buffer }[] = []
+  readonly #fate: string
+  #received = ''
+  #calls = 0
+
+  constructor(id: number, body: LentBody | null, play: Surroundings) {
+    this.id = id
+    this.body = body
+    this.#play = play
+    this.#fate = play.pick(['keep', 'overwrite', 'transfer'])
+  }
+
+  /** What the response to it has. */
+  get answer(): string {
+    return String(this.id).padStart(5, '0')
+  }
+
+  /** Chunks are their receiver's: those that it kept are as they were. */
+  get spoiled(): boolean {
+    return this.#kept.some(({ chunk, copy }) => !chunk.equals(copy))
+  }
+
+  #called(place: string, controller: DispatchController | null): void {
+    this.#play.expect(this.ends === 0, `${place} is not called after the end`)
+    this.#play.expect(++this.#calls < 5000, 'a request is not sent without end')
+    this.#play.within(place, controller)
+  }
+
+  #end(): void {
+    this.#play.expect(this.ends++ === 0, 'a request ends once')
+    this.body?.release()
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.controller = controller
+    this.#called('onRequestStart', controller)
+  }
+
+  onBodySent(chunk: Uint8Array): void {
+    this.body?.sent(chunk)
+    this.#called('onBodySent', null)
+  }
+
+  onRequestSent(): void {
+    this.body?.release()
+    this.#called('onRequestSent', null)
+  }
+
+  onResponseStart(controller: DispatchController): void {
+    this.#called('onResponseStart', controller)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    const { expect } = this.#play
+    this.#received += chunk.toString('latin1')
+    expect(this.answer.startsWith(this.#received), `request ${this.id} receives ${JSON.stringify(this.#received)}`)
+    expect(chunk.buffer.byteLength === chunk.length, 'the memory of a short chunk holds nothing else')
+    if (this.#fate === 'keep') this.#kept.push({ chunk, copy: Buffer.from(chunk) })
+    else if (this.#fate === 'overwrite') chunk.fill(POISON)
+    else structuredClone(chunk.buffer, { transfer: [chunk.buffer as ArrayBuffer] })
+    this.#called('onResponseData', controller)
+  }
+
+  onRequestUpgrade(controller: DispatchController, ...rest: [number, object, FakeSocket]): void {
+    rest[2].destroy()
+    this.#called('onRequestUpgrade', controller)
+    this.#end()
+  }
+
+  onResponseEnd(controller: DispatchController): void {
+    // What it throws in there fails the request after all.
+    this.#called('onResponseEnd', controller)
+    this.#end()
+  }
+
+  onResponseError(controller: DispatchController, error: Error): void {
+    this.#end()
+    this.#play.expect(error instanceof Error, 'by an error')
+    this.#play.report(error)
+    this.#play.after(controller)
+  }
+}
