@@ -90,6 +90,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Whether a caller waits for a request: aborted ones may still be in flight. */
   get awaited(): boolean {
+    for (const { awaited } of this.#detached) if (awaited) return true
     return this.#waiting.size > 0 || this.#connection?.awaited === true
   }
 
@@ -352,7 +353,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
-    if (this.#detached.delete(connection)) return
+    if (this.#detached.delete(connection)) return queueMicrotask(() => this.#listener.onProgress())
     const wasConnected = this.#connected
     if (connection === this.#connection) {
       this.#connection = null

@@ -150,8 +150,9 @@ export class RedirectHandler implements DispatchHandler {
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.#controller.attach(controller)
-    this.#over = true
     this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
+    // Not before: what it throws comes back as an error.
+    this.#over = true
   }
 
   /**

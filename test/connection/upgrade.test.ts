@@ -3,7 +3,7 @@ import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { buildConnector, Client } from '../../lib/index.js'
+import { Agent, BalancedPool, buildConnector, Client, Pool } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { event, httpOrigin, listen, onRequests, rawOrigin, response } from '../servers/origin.js'
 
@@ -126,6 +126,53 @@ t.test('a tunnel or an upgrade that is refused', async (t) => {
   await tunnel.close()
   await origin.close()
   await proxy.close()
+})
+
+t.test('close() lets the response to a refused CONNECT end, and what comes behind it is sent elsewhere', async (t) => {
+  let finish = () => {}
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET')) return socket.write(response('ok'))
+      socket.write('HTTP/1.1 407 Auth\r\ncontent-length: 4\r\n\r\nno')
+      finish = () => socket.write('ne')
+    }),
+  )
+  for (const make of [
+    () => new Client(origin.url),
+    () => new Pool(origin.url, { connections: 1 }),
+    () => new BalancedPool([origin.url]),
+    () => new Agent(),
+  ]) {
+    const dispatcher = make()
+    const text: string[] = []
+    await new Promise<void>((resolve, reject) => {
+      dispatcher.dispatch(
+        { path: 'target:1', method: 'CONNECT', origin: origin.url },
+        {
+          onRequestUpgrade: (_controller, _status, _headers, socket) => void socket.destroy(),
+          onResponseStart() {
+            dispatcher
+              .request({ path: '/', method: 'GET', origin: origin.url })
+              .then(({ body }) => body.text())
+              .then(async (answer) => {
+                t.equal(answer, 'ok')
+                const closed = dispatcher.close()
+                await new Promise(setImmediate)
+                finish()
+                await closed
+                text.push(' closed')
+                resolve()
+              })
+              .catch(reject)
+          },
+          onResponseData: (_controller, chunk) => void text.push(String(chunk)),
+          onResponseError: (_controller, error) => reject(error),
+        },
+      )
+    })
+    t.equal(text.join(''), 'none closed', dispatcher.constructor.name)
+  }
+  await origin.close()
 })
 
 t.test('a 101 that nobody asked for ends the connection', async (t) => {

@@ -7,6 +7,7 @@ import {
   Client,
   type Dispatcher,
   type DispatchHandler,
+  type DispatchInterceptor,
   type DispatchOptions,
   errors,
   interceptors,
@@ -669,5 +670,31 @@ t.test('a pause holds up the last response, and no redirect in front of it', asy
   t.equal(recorder.statusCode, 200)
   t.equal(origin.connections, 1, 'the bodies of the redirects were read')
   await client.close()
+  await origin.close()
+})
+
+t.test('fails with what its handler throws when an upgrade hands the socket over', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    socket.on('error', () => {})
+    onRequests(socket, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+  })
+  const { redirect, retry, decompress, responseError, dump, dns } = interceptors
+  const all = { retry: retry(), decompress: decompress(), responseError: responseError(), dump: dump(), dns: dns() }
+  for (const [name, interceptor] of Object.entries({ redirect: redirect({ maxRedirections: 2 }), ...all })) {
+    const client = new Client(origin.url)
+    const failed = new Promise<Error>((resolve) => {
+      client.compose(interceptor as DispatchInterceptor).dispatch(
+        { path: 'target:1', method: 'CONNECT' },
+        {
+          onRequestUpgrade() {
+            throw new Error('mine')
+          },
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+    t.equal((await failed).message, 'mine', name)
+    await client.close()
+  }
   await origin.close()
 })
