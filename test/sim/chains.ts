@@ -67,6 +67,8 @@ function decorate({ userCode, random }: ChainParts): Interceptor {
   class Decorated extends DecoratorHandler {
     override onResponseStart(...given: Parameters<DecoratorHandler['onResponseStart']>): void {
       if (random.chance(0.1)) userCode.run('handler')
+      // What it called back may have aborted the request, and its handler has the error then.
+      if (given[0].aborted) return
       return super.onResponseStart(...given)
     }
   }
