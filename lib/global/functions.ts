@@ -147,7 +147,8 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
     method?: string
   }
   const { dispatcher, path, ...rest } = ownOptions(own)
-  if (Object.hasOwn(own, 'agent')) throw new InvalidArgumentError('agent is no option here: give a dispatcher')
+  if (Object.hasOwn(Object(given ?? url), 'agent'))
+    throw new InvalidArgumentError('agent is no option here: give a dispatcher')
   const target = dispatcher ?? getGlobalDispatcher()
   if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')

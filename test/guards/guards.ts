@@ -334,7 +334,7 @@ export const traps: readonly Trap[] = [
         file: 'connection/send-body',
         from: 'return this.#stopped || this.#resting || this.#outlet.lent || this.#outlet.congested',
         to: 'return this.#stopped || this.#resting',
-        test: 'connection/send-body',
+        test: 'connection/request-bytes',
       },
       {
         keeps: 'a generator that waits for room is ended',
