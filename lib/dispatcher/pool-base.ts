@@ -125,9 +125,9 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
       this.#checkOpening()
       this.#waiting.push(waiting)
     }
-    // Handlers may have sent others while a member was reserved that has capacity after all; and with one more in the
-    // queue the share of each member may be larger.
-    if (this.#waiting.size > 0 && !this.#members.exhausted) this.#serve()
+    // Handlers may have sent others, which may have failed, while a member was reserved that has capacity after all; and
+    // with one more in the queue the share of each member may be larger.
+    if ((this.#waiting.size > 0 || this.#needDrain) && !this.#members.exhausted) this.#serve()
     if (this.#waiting.size === 0 && !this.#members.exhausted) return true
     this.#needDrain = true
     return false

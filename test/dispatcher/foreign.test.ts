@@ -271,3 +271,29 @@ for (const [subjectName, make] of Object.entries(subjects)) {
     await origin.close()
   })
 }
+
+for (const Kind of [Pool, RoundRobinPool]) {
+  t.test(`emits drain for a request that failed while it was sent from within another: ${Kind.name}`, async (t) => {
+    const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+    const factory: Factory = (url, options) => stub(new Client(url, options), { answer: () => true, emits: [] })
+    const pool = new Kind(origin.url, { connections: 1, factory })
+    const drained = once(pool, 'drain')
+    const failed: string[] = []
+    pool.dispatch(get, {
+      onRequestQueued() {
+        const accepts = pool.dispatch(get, {
+          onRequestQueued() {
+            throw new Error('mine')
+          },
+          onResponseError: (_controller, error) => void failed.push(error.message),
+        })
+        t.equal(accepts, false)
+      },
+      onResponseError: (_controller, error) => t.fail(error.message),
+    })
+    t.strictSame(failed, ['mine'])
+    await drained
+    await pool.close()
+    await origin.close()
+  })
+}
