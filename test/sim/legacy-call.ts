@@ -19,15 +19,24 @@ export class LegacyCall implements LegacyDispatchHandler {
 
   constructor(call: Call) {
     this.#call = call
-    if (call.onBodySent !== undefined) this.onBodySent = call.onBodySent
-    if (call.onRequestSent !== undefined) this.onRequestSent = call.onRequestSent
+    const { onBodySent, onRequestSent } = call
+    if (onBodySent !== undefined) this.onBodySent = (chunk) => this.#unpaused(() => onBodySent(chunk))
+    if (onRequestSent !== undefined) this.onRequestSent = () => this.#unpaused(onRequestSent)
   }
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort
-    this.#call.onRequestStart(this.#controller)
-    // Only an answer of `false` pauses.
-    this.#call.paused = false
+    this.#unpaused(() => this.#call.onRequestStart(this.#controller))
+  }
+
+  /** Only an answer of `false` pauses, and these callbacks give none. */
+  #unpaused(callback: () => void): void {
+    const { paused } = this.#call
+    try {
+      callback()
+    } finally {
+      if (!paused) this.#call.paused = false
+    }
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
