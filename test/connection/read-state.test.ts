@@ -2,22 +2,9 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
+import { uncaughtDuring } from '../servers/uncaught.js'
 
 const LENGTH = 900_000
-
-/** What is uncaught while `work` runs. */
-async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
-  const heard: string[] = []
-  const note = (error: Error) => void heard.push(error.message)
-  process.on('uncaughtException', note)
-  try {
-    await work()
-    for (let i = 0; i < 4; i++) await new Promise(setImmediate)
-  } finally {
-    process.off('uncaughtException', note)
-  }
-  return heard
-}
 
 t.test('a data listener that throws at any chunk is uncaught once, and its body goes on', async (t) => {
   let number = 96

@@ -2,12 +2,12 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { BalancedPool, Client, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { uncaughtDuring } from '../servers/uncaught.js'
 
 type Handler = Dispatcher.DispatchHandler
 type Interceptor = Dispatcher.DispatchInterceptor
 
 const get = { path: '/', method: 'GET' }
-const turn = () => new Promise(setImmediate)
 
 const kinds: Record<string, (origin: string) => Dispatcher> = {
   Client: (origin) => new Client(origin),
@@ -21,20 +21,6 @@ const kinds: Record<string, (origin: string) => Dispatcher> = {
       connections: 1,
       factory: (base, options) => new Client(base, options as Client.Options).compose((dispatch) => dispatch),
     }),
-}
-
-/** What is uncaught while `work` runs. */
-async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
-  const uncaught: string[] = []
-  const note = (error: Error) => void uncaught.push(error.message)
-  process.on('uncaughtException', note)
-  try {
-    await work()
-    for (let i = 0; i < 4; i++) await turn()
-  } finally {
-    process.off('uncaughtException', note)
-  }
-  return uncaught
 }
 
 /** Sends a request whose handler aborts it and throws in `step`. Resolves with the errors it was called with. */

@@ -13,25 +13,11 @@ import {
 } from '../../lib/index.js'
 import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder, refusal } from '../servers/recorder.js'
+import { uncaughtDuring } from '../servers/uncaught.js'
 
 const get = { path: '/', method: 'GET' }
 const turn = () => new Promise(setImmediate)
 type Interceptor = ReturnType<typeof interceptors.retry>
-
-/** What is uncaught while `work` runs. */
-async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
-  const heard: string[] = []
-  const note = (error: Error) => void heard.push(error.message)
-  process.on('uncaughtException', note)
-  try {
-    await work()
-    // Events have turns of their own.
-    for (let i = 0; i < 4; i++) await turn()
-  } finally {
-    process.off('uncaughtException', note)
-  }
-  return heard
-}
 
 const kinds: Record<string, (url: string) => Dispatcher> = {
   Client: (url) => new Client(url),

@@ -1,0 +1,13 @@
+/** Messages of what is uncaught while `work` runs, and in the turns behind it that events have. */
+export async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
+  const heard: string[] = []
+  const note = (error: Error) => void heard.push(error.message)
+  process.on('uncaughtException', note)
+  try {
+    await work()
+    for (let i = 0; i < 4; i++) await new Promise(setImmediate)
+  } finally {
+    process.off('uncaughtException', note)
+  }
+  return heard
+}
