@@ -78,7 +78,7 @@ function streamBody(parts: SourceParts): MadeBody {
         if (source.destroyed) return
         if (given === failsAt) return void source.destroy(new Error('the source broke'))
         const piece = pieces[given++]
-        source.push(piece === undefined ? null : parts.memory.lend(piece))
+        source.push(piece === undefined ? null : parts.memory.lendToStream(piece))
       }
       if (random.chance(0.5)) give()
       else parts.arrive(random.spread(0, 100), give)

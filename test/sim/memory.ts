@@ -7,6 +7,7 @@ const MARK = Buffer.from('<response ')
 export class RequestMemory {
   readonly #active: boolean
   readonly #pieces: Buffer[] = []
+  readonly #inStream = new Set<Buffer>()
 
   constructor(active: boolean) {
     this.#active = active
@@ -18,6 +19,13 @@ export class RequestMemory {
     const piece = Buffer.alloc(bytes.length)
     bytes.copy(piece)
     this.#pieces.push(piece)
+    return piece
+  }
+
+  /** The same for what waits in a Readable: when that is transferred, Node stops in front of a chunk without bytes. */
+  lendToStream(bytes: Buffer): Buffer {
+    const piece = this.lend(bytes)
+    if (this.#active) this.#inStream.add(piece)
     return piece
   }
 
@@ -38,7 +46,8 @@ export class RequestMemory {
   /** Gives all of it away, as a worker or a byte stream does. */
   transfer(): void {
     for (const piece of this.#pieces) {
-      if (piece.length > 0) structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] })
+      if (piece.length > 0 && !this.#inStream.has(piece))
+        structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] })
     }
   }
 }
