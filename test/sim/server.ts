@@ -270,6 +270,7 @@ export class Server implements Peer {
     this.#queue.shift()
     const heads = plan.interim.map((status) => Buffer.from(`HTTP/1.1 ${status} Wait\r\nx-id: ${id}\r\n\r\n`))
     if (request.upgrade && plan.tunnel) return this.#openTunnel(request, heads)
+    this.#socket.refusesTunnel = method === 'CONNECT'
     const response = Buffer.concat([...heads, encode({ id, attempt, plan, random: this.#random, method })])
     if (plan.cut !== null) return this.#cut(response, plan.cut)
     const untilClose = plan.framing === 'close' && (method !== 'HEAD' || plan.bodyOfHead)

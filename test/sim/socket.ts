@@ -61,6 +61,8 @@ export class SimulatedSocket extends Duplex {
   coded = false
   /** Nobody but its connector knows it while it is being connected. */
   private = false
+  /** It carries nothing but the refusal of a CONNECT, for as long as its caller takes to read that. */
+  refusesTunnel = false
   /** Its connector has it still, and has not returned it either. */
   withheld = false
   /** `close` was emitted. */

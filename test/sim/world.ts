@@ -5,6 +5,7 @@ import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { Call } from './call.js'
 import { drawChain } from './chains.js'
 import { checkEvents, checkStats, checkZero, countsFinished, type Known } from './counts.js'
+import { Drains } from './drains.js'
 import { drawFeatures, ENABLED, type Features } from './features.js'
 import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
@@ -40,7 +41,7 @@ export class World implements Surroundings, Watch {
   readonly #lingering = new Set<SimulatedRequest>()
   #connected = 0
   /** Origins ('' unless it is an Agent) for which `dispatch` returned false. */
-  readonly #busy = new Set<string>()
+  readonly #drains: Drains
   #ends = 0
   #warming = 0
   /** Connections that there may be at once. */
@@ -63,6 +64,7 @@ export class World implements Surroundings, Watch {
     this.userCode = new UserCode({ ...parts, reentry: this })
     this.#network = new Network({ loop: this.#loop, random: random.fork(2), watch: this, manners: this.manners })
     this.#kind = random.pick(KINDS)
+    this.#drains = new Drains(this.#kind === 'Agent')
     this.pipelining = random.pick([0, 1, 1, 2, 3, 10])
     const { dispatcher, clients, most } = this.#make()
     this.#dispatcher = dispatcher
@@ -229,7 +231,8 @@ export class World implements Surroundings, Watch {
     }
     if (accepts !== false) return
     this.trace(() => `${call.id} makes it busy`)
-    if (composed === null) this.#busy.add(this.#kind === 'Agent' ? origin : '')
+    if (composed !== null) return
+    this.#drains.refused(origin)
   }
 
   #abortOne(): void {
@@ -303,7 +306,7 @@ export class World implements Surroundings, Watch {
     events.on('connectionError', meddle)
     events.on('drain', (origin: URL) => {
       this.trace(() => `drain ${origin.origin}`)
-      const busy = this.#busy.delete(this.#kind === 'Agent' ? origin.origin : '')
+      const busy = this.#drains.came(origin.origin)
       // Requests through interceptors and methods do not report whether the dispatcher was busy.
       if (!busy && !this.features.interceptors && !this.features.methods) this.#fail('drain without need')
       meddle()
@@ -327,7 +330,7 @@ export class World implements Surroundings, Watch {
       this.#live.delete(call)
       if (call.lingering) this.#lingering.add(call)
     }
-    const alive = this.#network.sockets.filter(({ open, destroyed }) => open && !destroyed).length
+    const alive = this.#network.sockets.filter((one) => one.open && !one.destroyed && !one.refusesTunnel).length
     if (alive > this.#most) this.violation(`${alive} connections, of ${this.#most} that may be`)
     const wrong = checkStats(this.#known)
     if (wrong !== null) this.violation(wrong)
@@ -351,7 +354,7 @@ export class World implements Surroundings, Watch {
     }
     const open = this.#network.sockets.filter((socket) => !socket.gone)
     if (open.length > 0) this.violation(`sockets are left: ${open.map(({ name }) => name)}`)
-    if (this.#busy.size > 0) this.violation('no drain came')
+    if (this.#drains.pending) this.violation('no drain came')
     if (this.#warming > 0) this.violation('warm() does not end')
     if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
     const unreported = this.userCode.check()
@@ -368,7 +371,7 @@ export class World implements Surroundings, Watch {
     }
     const open = this.#network.sockets.filter((socket) => socket.open)
     if (open.length > 0) this.#fail(`sockets are open after the end: ${open.map(({ name }) => name)}`)
-    if (this.#busy.size > 0) this.#fail('no drain came before the end')
+    if (this.#drains.pending) this.#fail('no drain came before the end')
     const wrong = checkZero(this.#dispatcher)
     if (wrong !== null) this.#fail(wrong)
   }
