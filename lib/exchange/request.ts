@@ -308,9 +308,7 @@ function checkTypeOfService(value: unknown): void {
   }
 }
 
-/** Refuses what a caller would take for effective: options of the functions by URL, and of interceptors. */
-function refuseOthers({ dispatcher, maxRedirections }: { dispatcher?: unknown; maxRedirections?: unknown }): void {
-  if (dispatcher !== undefined && dispatcher !== null)
-    throw new InvalidArgumentError('dispatcher is no option here: call the method of that dispatcher')
+/** Refuses what a caller would take for effective. */
+function refuseOthers({ maxRedirections }: { maxRedirections?: unknown }): void {
   if (maxRedirections) throw new InvalidArgumentError('maxRedirections is an option of interceptors.redirect')
 }
