@@ -11,5 +11,7 @@ t.test('requests sent while nginx closes their connections', { skip }, async (t)
   const late = await race({ rounds: 1500, width: 14, delay: 2 })
   t.strictSame(faultsOf(late), [], `${late.replays} were sent again`)
   t.ok(late.replays > 0, 'races were hit')
-  t.ok(Object.keys(late.postFailures).length > 0, 'by POSTs too')
+  // Seldom by POSTs, which let connections rest before: they may all be answered.
+  t.ok(late.late > 0, 'requests came behind the end of their connection')
+  t.ok(late.posts > 0)
 })
