@@ -2,8 +2,10 @@
 export class Drains {
   readonly #byOrigin: boolean
   readonly #due = new Set<string>()
-  /** How often an Agent was busy with an origin, less the drains: its pools come and go, and each has its own. */
+  /** How often `dispatch` said that it is busy. */
   readonly #refusals = new Map<string, number>()
+  /** The same when a pool drained last. An Agent replaces those that are closed, and each has a drain of its own. */
+  readonly #drained = new Map<unknown, number>()
 
   constructor(byOrigin: boolean) {
     this.#byOrigin = byOrigin
@@ -21,11 +23,14 @@ export class Drains {
     this.#refusals.set(whose, (this.#refusals.get(whose) ?? 0) + 1)
   }
 
-  /** One came. Returns whether it was due. */
-  came(origin: string): boolean {
+  /** One came, of `targets`, the dispatcher first. Returns whether it was due. */
+  came(origin: string, targets: readonly unknown[]): boolean {
     const whose = this.#byOrigin ? origin : ''
+    const source = (this.#byOrigin ? targets[1] : null) ?? whose
     const refusals = this.#refusals.get(whose) ?? 0
-    this.#refusals.set(whose, Math.max(0, refusals - 1))
-    return this.#due.delete(whose) || (this.#byOrigin && refusals > 0)
+    const due = refusals > (this.#drained.get(source) ?? 0)
+    this.#drained.set(source, refusals)
+    this.#due.delete(whose)
+    return due
   }
 }

@@ -304,9 +304,9 @@ export class World implements Surroundings, Watch {
       meddle()
     })
     events.on('connectionError', meddle)
-    events.on('drain', (origin: URL) => {
+    events.on('drain', (origin: URL, targets: readonly unknown[]) => {
       this.trace(() => `drain ${origin.origin}`)
-      const busy = this.#drains.came(origin.origin)
+      const busy = this.#drains.came(origin.origin, targets)
       // Requests through interceptors and methods do not report whether the dispatcher was busy.
       if (!busy && !this.features.interceptors && !this.features.methods) this.#fail('drain without need')
       meddle()
