@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { newFolder, type Program, start } from './program.js'
@@ -40,6 +40,7 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
     ].join('\n'),
   )
   const programs = [await start(folder, ['haproxy', '-db', '-f', file], part.ports)]
+  await appearing(socket)
   const replace = async () => {
     const old = String(programs[programs.length - 1]?.pid)
     programs.push(await start(folder, ['haproxy', '-db', '-f', file, '-x', socket, '-sf', old], part.ports))
@@ -57,6 +58,15 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
       client.on('end', () => resolve(said)).on('error', reject)
     })
   return { ...(programs[0] as Program), stop, command, replace }
+}
+
+/** HAProxy accepts on its ports before the socket of its management interface has its name. */
+async function appearing(path: string): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (existsSync(path)) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`HAProxy does not listen at ${path}`)
 }
 
 export function haproxy(part: { port: number; backends: readonly number[]; balance: string }): Promise<Haproxy> {
