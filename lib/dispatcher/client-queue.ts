@@ -319,7 +319,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     }
     this.#listener.onConnected()
     this.#tellOpened(null)
-    this.pump()
+    // With pipelining there is capacity behind the first request.
+    this.onReady()
   }
 
   onConnectFailed(connection: Connection, error: Error): void {
