@@ -143,11 +143,12 @@ export class ConnectorCall {
   }
 
   get #params(): ConnectParams {
+    const version = this.#socket === null ? undefined : 'h1'
     const { hostname, port, protocol, localAddress = null } = this.#target
     const name = hostname.includes(':') ? `[${hostname}]` : hostname
     const host = port === '' ? name : `${name}:${port}`
     const servername = serverNamesOf(this.#to.connector, this.#target)?.servername || null
-    return { host, hostname, protocol, port, servername, localAddress }
+    return { host, hostname, protocol, port, version, servername, localAddress }
   }
 }
 

@@ -40,6 +40,8 @@ export interface ConnectParams {
   protocol: string
   /** Empty for the protocol's own. */
   port: string
+  /** Protocol of an open connection: `h1`. */
+  version: 'h1' | undefined
   /** Of TLS; null without. */
   servername: string | null
   localAddress: string | null

@@ -53,7 +53,7 @@ function isNamed(own: unknown, name: string): boolean {
 }
 
 function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
+  return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
 
 function formOf(headers: NonNullable<HeadersInput>): Form {

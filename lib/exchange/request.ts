@@ -3,7 +3,7 @@ import { isIterable } from '../base/own-options.js'
 import { flag, milliseconds, requireObject } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
-import { connectionLine, encodeRequestHead, type RequestHead } from '../wire/head.js'
+import { encodeRequestHead, headText, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
@@ -186,11 +186,10 @@ export class Request {
     })
   }
 
-  /** The head as it is sent: its last field is known only then. `close`: no other request will follow. */
+  /** The head as it is sent: its `connection` field is known only then. `close`: no other request will follow. */
   headText(close: boolean): string {
-    const { text, kept } = this.head
-    if (this.upgrade !== null && this.method !== 'CONNECT') return text + connectionLine('upgrade')
-    return close ? text + connectionLine('close') : kept
+    if (this.upgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
+    return close ? headText(this.head, 'close') : this.head.kept
   }
 
   /**

@@ -2,11 +2,15 @@ import { InvalidArgumentError, invalidOption, NotSupportedError } from '../error
 import { type Framing, requestFraming } from './framing.js'
 import { isFieldValue, isToken } from './headers.js'
 
-/** A request head, all but its last field. */
+/** A request head; {@link headText} writes it, as its `connection` field is known only when it is sent. */
 export interface RequestHead {
-  /** Request line and fields, each ended by CRLF, in latin1; {@link connectionLine} completes it. */
-  readonly text: string
-  /** The same, complete, for a connection that is kept: one string for all requests that share the head. */
+  /** Request line and `host` field, each ended by CRLF, in latin1. */
+  readonly start: string
+  /** Connection options of the caller's, each behind a comma. */
+  readonly options: string
+  /** All other fields, each ended by CRLF. */
+  readonly fields: string
+  /** The complete head for a connection that is kept: one string for all requests that share the head. */
   readonly kept: string
   /** The `host` field; the origin's host where the target of CONNECT took its place. */
   readonly host: string
@@ -41,21 +45,23 @@ const BAD_TARGET = /[^\x21-\x7e]/
 const BAD_HOST = /[^\x21-\x7e]|[/?#@\\]/
 const ABSOLUTE = /^https?:\/\//i
 
-const endings = {
-  'keep-alive': 'connection: keep-alive\r\n\r\n',
-  close: 'connection: close\r\n\r\n',
-  upgrade: 'connection: upgrade\r\n\r\n',
-} as const
+/** Fields that must reach the server: named by `connection`, a proxy would remove them (RFC 9110 §7.6.1). */
+const END_TO_END = new Set(['host', 'content-length', 'transfer-encoding'])
 
-/** The `connection` field and the end of the head: known only when the request is sent. */
-export function connectionLine(kind: keyof typeof endings): string {
-  return endings[kind]
+/** The complete head. */
+export function headText(
+  { start, options, fields }: Pick<RequestHead, 'start' | 'options' | 'fields'>,
+  connection: 'keep-alive' | 'close' | 'upgrade',
+): string {
+  return `${start}connection: ${connection}${options}\r\n${fields}\r\n`
 }
 
 /** What the caller's own fields say about the connection and the framing. */
 class SpecialFields {
   host: string | null = null
   close = false
+  /** Connection options that are sent as they are, each behind a comma. */
+  options = ''
   expectContinue = false
   readonly contentLengths: string[] = []
   readonly transferEncodings: string[] = []
@@ -100,10 +106,14 @@ class SpecialFields {
   #ten(name: string, value: string, upgrade: string | null): boolean {
     if (name === 'keep-alive') throw new InvalidArgumentError('invalid keep-alive header: the connection decides on it')
     if (name !== 'connection') return false
-    const option = value.toLowerCase().trim()
-    if (option === 'close') this.close = true
-    else if (option !== 'keep-alive' && !(option === 'upgrade' && upgrade !== null)) {
-      throw invalidOption('connection header', 'close or keep-alive', value)
+    for (const element of value.split(',')) {
+      const option = element.trim()
+      const lower = option.toLowerCase()
+      if (!isToken(option) || END_TO_END.has(lower)) {
+        throw invalidOption('connection header', 'close, keep-alive or names of fields for one connection', value)
+      }
+      if (lower === 'close') this.close = true
+      else if (lower !== 'keep-alive' && !(lower === 'upgrade' && upgrade !== null)) this.options += `, ${option}`
     }
     return true
   }
@@ -126,11 +136,11 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     throw invalidOption('upgrade', 'a protocol name', upgrade)
   }
   const special = new SpecialFields()
-  let fields = ''
+  let given = ''
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    if (!special.take(name, value, upgrade)) fields += `${name}: ${value}\r\n`
+    if (!special.take(name, value, upgrade)) given += `${name}: ${value}\r\n`
   }
   const { contentLengths, transferEncodings } = special
   const { framing, contentLength, misframed, unexpected } = requestFraming({
@@ -147,13 +157,25 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   const close = special.close || misframed
   // RFC 9110 §10.1.1: never without content.
   const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n${fields}`
-  if (upgrade !== null && method !== 'CONNECT') text += `upgrade: ${upgrade}\r\n`
-  if (framing === 'length') text += `content-length: ${contentLength}\r\n`
-  else if (framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
-  if (expectContinue) text += 'expect: 100-continue\r\n'
-  const kept = text + endings['keep-alive']
-  return { text, kept, host, close, unexpectedBody: unexpected, framing, contentLength, expectContinue }
+  const start = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n`
+  let fields = upgrade === null || method === 'CONNECT' ? given : `upgrade: ${upgrade}\r\n${given}`
+  if (framing === 'length') fields += `content-length: ${contentLength}\r\n`
+  else if (framing === 'chunked') fields += 'transfer-encoding: chunked\r\n'
+  if (expectContinue) fields += 'expect: 100-continue\r\n'
+  const { options } = special
+  const kept = headText({ start, options, fields }, 'keep-alive')
+  return {
+    start,
+    options,
+    fields,
+    kept,
+    host,
+    close,
+    unexpectedBody: unexpected,
+    framing,
+    contentLength,
+    expectContinue,
+  }
 }
 
 /** RFC 9112 §3.2: the four forms of a request target. */

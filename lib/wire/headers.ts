@@ -24,7 +24,7 @@ export function isFieldValue(text: string): boolean {
 }
 
 /**
- * Fields as name, value, name, value, …; a list of values becomes a field each.
+ * Fields as name, value, name, value, …; a list of values becomes a field each. `null` is an empty value, as in undici.
  * @throws {InvalidArgumentError} a name is not a token, or a value holds what a field can not carry
  */
 export function flattenHeaders(input: HeadersInput): string[] {
@@ -51,7 +51,7 @@ export function flattenHeaders(input: HeadersInput): string[] {
 function append(flat: string[], name: unknown, value: unknown): void {
   if (typeof name !== 'string' || !TOKEN.test(name))
     throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
-  if (value === undefined || value === null) return
+  if (value === undefined) return
   if (Array.isArray(value)) {
     for (const one of value) {
       if (Array.isArray(one)) throw invalidOption(`header ${name}`, 'a string or an array of strings', one)
@@ -59,10 +59,10 @@ function append(flat: string[], name: unknown, value: unknown): void {
     }
     return
   }
-  if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol') {
+  if ((typeof value === 'object' && value !== null) || typeof value === 'function' || typeof value === 'symbol') {
     throw invalidOption(`header ${name}`, 'a string or an array of strings', value)
   }
-  const text = typeof value === 'string' ? value : String(value)
+  const text = typeof value === 'string' ? value : String(value ?? '')
   if (!FIELD_VALUE.test(text)) {
     throw new InvalidArgumentError(`header ${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
   }

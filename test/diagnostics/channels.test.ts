@@ -66,17 +66,17 @@ t.test('tells of a GET from its creation to its end', async (t) => {
 
   const host = `127.0.0.1:${origin.port}`
   const local = { host, hostname: '127.0.0.1', protocol: 'http:', port: String(origin.port) }
-  const connectParams = { ...local, servername: null, localAddress: null }
+  const connectParams = { ...local, version: undefined, servername: null, localAddress: null }
   const [before] = listener.of('client:beforeConnect')
   const [connected] = listener.of('client:connected')
   const [sent] = listener.of('client:sendHeaders')
   t.strictSame(before.connectParams, connectParams)
-  t.strictSame(connected.connectParams, connectParams)
+  t.strictSame(connected.connectParams, { ...connectParams, version: 'h1' })
   t.type(before.connector, 'function')
   t.equal(connected.connector, before.connector)
   t.type(connected.socket, net.Socket)
   t.equal(sent.socket, connected.socket)
-  const fields = [`host: ${host}`, 'Accept: */*', 'list: 1', 'list: 2', 'number: 5', 'connection: keep-alive']
+  const fields = [`host: ${host}`, 'connection: keep-alive', 'Accept: */*', 'list: 1', 'list: 2', 'number: 5']
   t.equal(sent.headers, ['GET /a?b=c HTTP/1.1', ...fields, ''].join('\r\n'))
   const [{ response }] = listener.of('request:headers')
   t.match(response, { statusCode: 200, statusText: 'OK' })
@@ -257,6 +257,7 @@ t.test('a connection that fails is told of, then every request that waited for i
   t.equal(error.code, 'ECONNREFUSED')
   t.type(socket, net.Socket)
   t.equal(connectParams.port, String(port))
+  t.ok('version' in connectParams && connectParams.version === undefined)
   t.equal(connector, listener.of('client:beforeConnect')[0].connector)
   const created = listener.of('request:create').map(({ request }) => request)
   const failed = listener.of('request:error').map(({ request }) => request)

@@ -85,7 +85,7 @@ t.test('but nothing that is none', async (t) => {
     ['host', ['a', 'b']],
     ['content-length', '3'],
     ['upgrade', 'websocket'],
-    ['connection', 'x'],
+    ['connection', 'a b'],
   ]
   const add = (request: Created) => {
     for (const [name, value] of refused) {

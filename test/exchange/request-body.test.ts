@@ -126,9 +126,9 @@ t.test('nothing is waited for where nothing is sent', async (t) => {
 
 t.test('chunks are not announced where none come', async (t) => {
   const headers = { 'transfer-encoding': 'chunked' }
-  t.match(make({ headers }).head, { framing: 'length', contentLength: 0, text: /content-length: 0\r\n/ })
-  t.notMatch(make({ headers }).head.text, /transfer-encoding/)
-  t.match(make({ method: 'GET', headers }).head, { framing: 'none', text: /^((?!transfer-encoding).)*$/s })
+  t.match(make({ headers }).head, { framing: 'length', contentLength: 0, kept: /content-length: 0\r\n/ })
+  t.notMatch(make({ headers }).head.kept, /transfer-encoding/)
+  t.match(make({ method: 'GET', headers }).head, { framing: 'none', kept: /^((?!transfer-encoding).)*$/s })
   const loose = make({ headers: { 'content-length': '4' } }, false).head
   t.match(loose, { framing: 'length', contentLength: 0 }, 'nor bytes')
 })

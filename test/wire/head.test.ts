@@ -1,7 +1,7 @@
 import http from 'node:http'
 import net from 'node:net'
 import t from 'tap'
-import { connectionLine, encodeRequestHead, type RequestHeadInput } from '../../lib/wire/head.js'
+import { encodeRequestHead, headText, type RequestHeadInput } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
 import fc from '../property.js'
 import { listen } from '../servers/origin.js'
@@ -31,42 +31,60 @@ t.test('the host of CONNECT is its target', async (t) => {
     [{ path: 'other:443', fields: { host: 'given' } }, 'given'],
   ]
   for (const [changes, host] of targets) {
-    const { text } = encode({ ...changes, method: 'CONNECT' })
-    t.ok(text.includes(`\r\nhost: ${host}\r\n`), `CONNECT ${changes.path}`)
+    const { kept } = encode({ ...changes, method: 'CONNECT' })
+    t.ok(kept.includes(`\r\nhost: ${host}\r\n`), `CONNECT ${changes.path}`)
   }
   // The server name of TLS is that of whom the request is sent to.
   t.equal(encode({ method: 'CONNECT', path: 'other:443' }).host, 'example.com')
 })
 
 t.test('heads as they go out', async (t) => {
-  t.equal(encode().text, 'GET / HTTP/1.1\r\nhost: example.com\r\n')
+  const start = 'GET / HTTP/1.1\r\nhost: example.com\r\n'
+  t.equal(encode().kept, `${start}connection: keep-alive\r\n\r\n`)
+  t.equal(headText(encode(), 'close'), `${start}connection: close\r\n\r\n`)
   t.equal(
-    encode({ fields: { Host: 'other:8080', 'X-A': 'b' } }).text,
-    'GET / HTTP/1.1\r\nhost: other:8080\r\nX-A: b\r\n',
+    encode({ fields: { 'X-A': 'b', Host: 'other:8080' } }).kept,
+    'GET / HTTP/1.1\r\nhost: other:8080\r\nconnection: keep-alive\r\nX-A: b\r\n\r\n',
   )
-  t.match(encode({ method: 'POST' }), { framing: 'length', contentLength: 0, text: /content-length: 0\r\n/ })
+  const upgrading = encode({ upgrade: 'x', fields: { a: 'b', connection: 'Upgrade, c' } })
+  t.equal(headText(upgrading, 'upgrade'), `${start}connection: upgrade, c\r\nupgrade: x\r\na: b\r\n\r\n`)
+  t.match(encode({ method: 'POST' }), { framing: 'length', contentLength: 0, kept: /content-length: 0\r\n/ })
   t.match(encode({ hasBody: true, bodyLength: 5 }), { framing: 'length', contentLength: 5 })
-  t.match(encode({ hasBody: true, bodyLength: null }), { framing: 'chunked', text: /transfer-encoding: chunked\r\n/ })
+  t.match(encode({ hasBody: true, bodyLength: null }), { framing: 'chunked', kept: /transfer-encoding: chunked\r\n/ })
   t.match(encode({ hasBody: true, bodyLength: null, fields: { 'Content-Length': '7' } }), { contentLength: 7 })
   t.match(encode({ hasBody: true, bodyLength: 5, fields: { 'transfer-encoding': 'Chunked' } }), { framing: 'chunked' })
   t.match(encode({ fields: { 'transfer-encoding': 'chunked' } }), { framing: 'none' })
   t.match(encode({ method: 'HEAD', fields: { 'content-length': '9' } }), { framing: 'none' })
-  t.match(encode({ fields: { connection: 'close' } }), { close: true, text: /^((?!connection).)*$/s })
+  t.match(encode({ fields: { connection: 'close' } }), { close: true, options: '', fields: '' })
   t.match(encode({ fields: { connection: 'keep-alive' } }), { close: false })
   t.match(
-    encode({ upgrade: 'websocket', fields: { connection: 'upgrade', upgrade: 'x' } }).text,
+    encode({ upgrade: 'websocket', fields: { connection: 'upgrade', upgrade: 'x' } }).kept,
     /upgrade: websocket\r\n/,
   )
   t.match(encode({ hasBody: true, bodyLength: 1, expectContinue: true }), { expectContinue: true })
-  t.match(encode({ hasBody: true, bodyLength: 1, fields: { expect: '100-continue' } }).text, /expect: 100-continue/)
+  t.match(encode({ hasBody: true, bodyLength: 1, fields: { expect: '100-continue' } }).kept, /expect: 100-continue/)
   t.match(encode({ fields: { expect: '100-continue' } }), { expectContinue: false })
   t.match(
-    encode({ method: 'CONNECT', path: 'a:1', upgrade: 'CONNECT' }).text,
-    /^CONNECT a:1 HTTP\/1.1\r\nhost: a:1\r\n$/,
+    encode({ method: 'CONNECT', path: 'a:1', upgrade: 'CONNECT' }).kept,
+    /^CONNECT a:1 HTTP\/1.1\r\nhost: a:1\r\nconnection: keep-alive\r\n\r\n$/,
   )
-  t.match(encode({ method: 'OPTIONS', path: '*' }).text, /^OPTIONS \* /)
-  t.match(encode({ path: 'http://x/y' }).text, /^GET http:\/\/x\/y /)
-  t.equal(connectionLine('close'), 'connection: close\r\n\r\n')
+  t.match(encode({ method: 'OPTIONS', path: '*' }).kept, /^OPTIONS \* /)
+  t.match(encode({ path: 'http://x/y' }).kept, /^GET http:\/\/x\/y /)
+})
+
+t.test('connection options of the caller are sent beside ours', async (t) => {
+  const cases: [HeadersInput, { close: boolean; options: string }][] = [
+    [
+      { connection: 'TE', te: 'trailers' },
+      { close: false, options: ', TE' },
+    ],
+    [{ Connection: 'close, x' }, { close: true, options: ', x' }],
+    [{ connection: 'x , CLOSE' }, { close: true, options: ', x' }],
+    [{ connection: ['keep-alive', 'X-Hop', 'te'] }, { close: false, options: ', X-Hop, te' }],
+    [{ connection: 'Keep-Alive' }, { close: false, options: '' }],
+    [{ connection: 'upgrade' }, { close: false, options: ', upgrade' }],
+  ]
+  for (const [fields, expected] of cases) t.match(encode({ fields }), expected, JSON.stringify(fields))
 })
 
 t.test('what is refused', async (t) => {
@@ -83,8 +101,15 @@ t.test('what is refused', async (t) => {
     { fields: { host: 'a/b' } },
     { fields: { host: '' } },
     { fields: ['host', 'a', 'host', 'b'] },
-    { fields: { connection: 'x-custom' } },
-    { fields: { connection: 'upgrade' } },
+    { fields: { connection: '' } },
+    { fields: { connection: null } },
+    { fields: { connection: 'close,' } },
+    { fields: { connection: 'a b' } },
+    { fields: { connection: 'keep-alive, Host' } },
+    { fields: { connection: 'content-length' } },
+    { fields: { connection: 'Transfer-Encoding' } },
+    { fields: { host: null } },
+    { fields: { 'content-length': null } },
     { fields: { 'keep-alive': '1' } },
     { fields: { upgrade: 'x' } },
     { hasBody: true, fields: { 'content-length': '1', 'transfer-encoding': 'chunked' } },
@@ -107,7 +132,7 @@ t.test('what is refused', async (t) => {
 
 t.test('fields in every form', async (t) => {
   const wanted = ['a', '1', 'b', '2', 'b', '3']
-  t.strictSame(flattenHeaders({ a: '1', b: ['2', '3'], c: null, d: undefined }), wanted)
+  t.strictSame(flattenHeaders({ a: '1', b: ['2', '3'], c: undefined, d: [undefined] } as never), wanted)
   t.strictSame(flattenHeaders(['a', '1', 'b', '2', 'b', '3']), wanted)
   t.strictSame(
     flattenHeaders([
@@ -192,7 +217,7 @@ t.test('whatever is given is refused or arrives as it was', async (t) => {
       let text: string
       try {
         const head = encode({ method, path: `/${path}`, fields: [name, value], upgrade: null })
-        text = head.text + connectionLine('close')
+        text = headText(head, 'close')
       } catch (error) {
         return (error as { code?: string }).code?.startsWith('UND_ERR_') === true
       }

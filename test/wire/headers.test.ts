@@ -1,5 +1,5 @@
 import t from 'tap'
-import { connectionLine, encodeRequestHead } from '../../lib/wire/head.js'
+import { encodeRequestHead, headText } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
 import fc from '../property.js'
 
@@ -40,6 +40,12 @@ t.test('a field that is refused is named', async (t) => {
     })
   }
   t.throws(() => flattenHeaders({ 'x named': '1' }), { code: 'UND_ERR_INVALID_ARG', message: /x named/ })
+})
+
+t.test('null is an empty value in every form', async (t) => {
+  const forms: unknown[] = [{ a: null }, { a: [null] }, ['a', null], [['a', null]], new Map([['a', null]])]
+  for (const form of forms) t.strictSame(flattenHeaders(form as HeadersInput), ['a', ''])
+  t.strictSame(flattenHeaders({ a: ['b', null] } as never), ['a', 'b', 'a', ''])
 })
 
 t.test('an iterable is read once', async (t) => {
@@ -91,7 +97,7 @@ t.test('a head is refused, or reads back as exactly what was given', async (t) =
       try {
         const rest = { host: 'h', hasBody: false, bodyLength: 0, expectContinue: false, strictContentLength: true }
         const head = encodeRequestHead({ ...rest, method, path, upgrade, headers: flattenHeaders(pairs) })
-        text = head.text + connectionLine('close')
+        text = headText(head, 'close')
       } catch (error) {
         return /^UND_ERR_(INVALID_ARG|NOT_SUPPORTED|REQ_CONTENT_LENGTH)/.test((error as { code: string }).code)
       }
