@@ -14,6 +14,7 @@ import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { refuse } from '../exchange/refuse.js'
 import { chain, completed } from './chain.js'
 import { coreOf, setCore } from './core.js'
+import { WaitingHandler } from './waiters.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
@@ -266,6 +267,7 @@ export class ComposedDispatcher extends Dispatcher {
     try {
       given = completed(this.#base, ownRequestOptions(options))
       source = isSource(given.body)
+      WaitingHandler.note(handler, coreOf(this))
     } catch (error) {
       // A getter of the caller's threw.
       return refuse(error as Error, handler)

@@ -38,7 +38,7 @@ export class WaitingHandler {
   }
 
   /** @internal `core` got a request with this handler: used alone, that may be all that it knows of its dispatcher. */
-  static note(handler: object, core: DispatcherCore): void {
+  static note(handler: object, core: DispatcherCore | null): void {
     if (#core in handler) handler.#core ??= core
   }
 

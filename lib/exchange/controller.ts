@@ -1,4 +1,5 @@
 import type { Timings } from '../errors/timings.js'
+import type { SharedTimeouts } from './deadlines.js'
 import type { Exchange } from './exchange.js'
 import type { DispatchController } from './handler.js'
 
@@ -24,6 +25,10 @@ export class Controller implements DispatchController {
 
   get timings(): Timings | null {
     return this.#exchange.watch?.timings ?? null
+  }
+
+  get timeouts(): SharedTimeouts | null {
+    return this.#exchange.deadlines?.shared ?? null
   }
 
   get rawHeaders(): string[] | null {

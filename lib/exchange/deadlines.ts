@@ -19,6 +19,9 @@ export interface Timeouts {
   deadline?: number | null
 }
 
+/** When a request must be done, with all its attempts. */
+export type SharedTimeouts = { readonly [name in 'total' | 'deadline']: number }
+
 const NAMES = ['queue', 'connect', 'headers', 'body', 'total', 'deadline'] as const
 
 /** Only what was given. @throws {InvalidArgumentError} one is no number of ms */
@@ -67,6 +70,15 @@ export function withDeadline<Options extends object>(options: Options, fallback 
   return { ...options, timeouts: { ...timeouts, total, deadline: now() + total } }
 }
 
+/** The time limit of an attempt holds for those that follow, where `options` have none. */
+export function withTimeoutsOf<Options extends object>(
+  options: Options,
+  timeouts: SharedTimeouts | null | undefined,
+): Options {
+  if (timeouts == null || deadlineOf(options) !== Number.POSITIVE_INFINITY) return options
+  return { ...options, timeouts: { ...(options as { timeouts?: Timeouts }).timeouts, ...timeouts } }
+}
+
 /** When it has to be done, in ms of `performance.now()`; Infinity where that was not said. */
 export function deadlineOf(options: object): number {
   return (options as { timeouts?: Timeouts | null }).timeouts?.deadline ?? Number.POSITIVE_INFINITY
@@ -93,6 +105,7 @@ export class Deadlines implements AlarmListener {
   readonly #queue = new Alarm(this)
   readonly #connect = new Alarm(this)
   readonly #total = new Alarm(this)
+  readonly #begun = now()
   #opening = false
 
   constructor(request: Limited, limits: Limits) {
@@ -100,6 +113,12 @@ export class Deadlines implements AlarmListener {
     this.#limits = limits
     if (limits.queue > 0) this.#queue.set(limits.queue)
     if (limits.total > 0) this.#total.set(limits.total)
+  }
+
+  /** Those that further attempts share; null without a limit. */
+  get shared(): SharedTimeouts | null {
+    const { total, named } = this.#limits
+    return total === 0 ? null : { total: named, deadline: this.#begun + total }
   }
 
   /** A connection is being opened for it. */

@@ -1,4 +1,5 @@
 import type { Timings } from '../errors/timings.js'
+import type { SharedTimeouts } from './deadlines.js'
 import type { ForeignRequest } from './foreign-request.js'
 import type { DispatchController } from './handler.js'
 
@@ -29,6 +30,11 @@ export class ForeignController implements DispatchController {
 
   get bodyDecoded(): boolean {
     return this.#request.inner?.bodyDecoded === true
+  }
+
+  get timeouts(): SharedTimeouts | null {
+    const { deadlines, inner } = this.#request
+    return deadlines?.shared ?? inner?.timeouts ?? null
   }
 
   get rawHeaders(): string[] | null {

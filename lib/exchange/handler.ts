@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Timings } from '../errors/timings.js'
+import type { SharedTimeouts } from './deadlines.js'
 
 /** Response fields: lower-cased names; a repeated field becomes an array. */
 export type IncomingHeaders = Record<string, string | string[]>
@@ -20,6 +21,8 @@ export interface DispatchController {
   readonly timings?: Timings | null
   /** True when an interceptor decodes the body, so that its bytes are not those that were sent. Specific to sluice. */
   readonly bodyDecoded?: boolean
+  /** The time limit that all attempts of the request share; null when it has none. Specific to sluice. */
+  readonly timeouts?: SharedTimeouts | null
   /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
   abort(reason?: Error): void
   /** Stops `onResponseData` until {@link resume}; the connection stops reading. */

@@ -3,6 +3,7 @@ import { callUser } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -250,6 +251,10 @@ class DecodingController implements DispatchController {
 
   get timings(): Timings | null {
     return this.source?.timings ?? null
+  }
+
+  get timeouts(): SharedTimeouts | null {
+    return this.source?.timeouts ?? null
   }
 
   get bodyDecoded(): boolean {

@@ -40,7 +40,7 @@ export class Hedge implements AlarmListener {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
   readonly #plan: HedgePlan
-  readonly #request: DispatchOptions & { timings?: unknown }
+  #request: DispatchOptions & { timings?: unknown }
   /** Each try is sent in the async context of the first. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.hedge')
   readonly #controller = new RetryController((reason) => this.#abort(reason))
@@ -116,6 +116,10 @@ export class Hedge implements AlarmListener {
   }
 
   // What tries tell
+
+  begun(controller: DispatchController): void {
+    this.#request = this.#controller.limit(this.#request, controller)
+  }
 
   #tells(from: Try, step: string): boolean {
     this.#told[step] ??= from
@@ -385,6 +389,7 @@ class Try implements DispatchHandler {
   /** It shows its controller. False when nobody waits for it. */
   #begin(controller: DispatchController): boolean {
     this.controller = controller
+    this.#hedge.begun(controller)
     if (this.#reason === null) return true
     controller.abort(this.#reason)
     return false

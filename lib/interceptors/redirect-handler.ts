@@ -6,7 +6,7 @@ import { completed } from '../dispatcher/chain.js'
 import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
-import { withDeadline } from '../exchange/deadlines.js'
+import { withDeadline, withTimeoutsOf } from '../exchange/deadlines.js'
 import { decorated } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -168,6 +168,7 @@ export class RedirectHandler implements DispatchHandler {
     this.#controller.attach(controller)
     if (this.#over) return
     this.location = null
+    this.opts = withTimeoutsOf(this.opts, controller.timeouts)
     if (statusCode >= 200) {
       const url = urlOf(this.opts)
       if (url !== undefined) this.history.push(url)

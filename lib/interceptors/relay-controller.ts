@@ -1,5 +1,6 @@
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
+import type { SharedTimeouts } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
 /**
@@ -57,6 +58,10 @@ export class RelayController implements DispatchController {
 
   get timings(): Timings | null {
     return this.#current?.timings ?? null
+  }
+
+  get timeouts(): SharedTimeouts | null {
+    return this.#current?.timeouts ?? null
   }
 
   get bodyDecoded(): boolean {

@@ -1,5 +1,6 @@
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
+import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
 /** What a body comes from. */
@@ -9,6 +10,7 @@ type BodySource = Pick<DispatchController, 'timings' | 'bodyDecoded' | 'pause' |
 export class RetryController implements DispatchController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
+  timeouts: SharedTimeouts | null = null
   readonly #onAbort: (reason: Error) => void
   #reason: Error | null = null
   #paused = false
@@ -56,6 +58,12 @@ export class RetryController implements DispatchController {
     if (!this.#paused) return
     this.#paused = false
     this.#source?.resume()
+  }
+
+  /** Returns `options` with the time limit of `attempt`. A dispatcher of another library may give no controller. */
+  limit<Options extends object>(options: Options, attempt: DispatchController | undefined): Options {
+    this.timeouts = attempt?.timeouts ?? null
+    return withTimeoutsOf(options, this.timeouts)
   }
 
   /** The body comes from `source` from here on, or from nowhere; a pause outlives the change. */

@@ -181,6 +181,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   /** A try shows its controller. False when nobody waits for it. */
   #begin(controller: DispatchController): boolean {
     this.#current = controller
+    this.#context.opts = this.#controller.limit(this.#context.opts, controller)
     if (!this.#over) return true
     controller.abort(this.#controller.reason ?? undefined)
     return false

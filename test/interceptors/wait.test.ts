@@ -309,13 +309,18 @@ t.test('a retry callback of a destroyed dispatcher is not waited for', async (t)
 
 t.test('destroy() ends the wait of a RetryHandler used alone', async (t) => {
   const origin = await scriptedOrigin(later)
-  for (const delayed of [true, false]) {
+  const dump = interceptors.dump()
+  for (const [delayed, composed] of [
+    [true, false],
+    [false, false],
+    [true, true],
+  ]) {
     const timers = watchTimers(t)
     let note = () => {}
     const begun = new Promise<void>((resolve) => {
       note = resolve
     })
-    const client = new Client(origin.url)
+    const client = composed ? new Client(origin.url).compose(dump) : new Client(origin.url)
     const recorder = new Recorder()
     const retryOptions = delayed ? {} : { retry() {} }
     class Noting extends RetryHandler {
