@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
@@ -5,10 +6,14 @@ import { reportUncaught } from '../base/gate.js'
 import { ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
-import { invalidOption, RequestAbortedError } from '../errors.js'
+import { RequestAbortedError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
+import { type Dumped, type DumpOptions, dump } from './body-dump.js'
+import { BodyFlow } from './body-flow.js'
 import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
+import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
 import { type BodySource, streamError } from './body-source.js'
+import { defineState } from './body-state.js'
 
 /** What sets up the body of a response. */
 export interface BodyOptions {
@@ -20,8 +25,6 @@ export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: 
   return new BodyReadable({ source, headers, highWaterMark: options.highWaterMark })
 }
 
-const DUMP_LIMIT = 131072
-
 /**
  * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
  * aside, so that `text()` and its like never pay for the stream. Source: undici's `Dispatcher.md`.
@@ -29,15 +32,12 @@ const DUMP_LIMIT = 131072
 export class BodyReadable extends LaterReadable {
   static #stateDefined = false
   readonly #source: BodySource
+  readonly #flow: BodyFlow
   readonly #facts: BodyFacts
-  readonly #limit: number
-  /** Small ones may be of Node's pool: {@link owned} is for what is handed out. */
-  #held: Buffer[] = []
-  #heldBytes = 0
+  /** There once an iteration began, and until somebody turned to the stream. */
+  #waiting: Waiting | null = null
   #demand = false
   #touched = false
-  #paused = false
-  #complete = false
   #consumer: Consumer | null = null
   #consumed = false
   #attaching = false
@@ -61,7 +61,7 @@ export class BodyReadable extends LaterReadable {
       contentType: typeof type === 'string' ? type : '',
       contentLength: typeof length === 'string' ? length : undefined,
     }
-    this.#limit = this.readableHighWaterMark
+    this.#flow = new BodyFlow(part.source, this.readableHighWaterMark)
   }
 
   /** True once the body was read or begun to be. */
@@ -69,33 +69,43 @@ export class BodyReadable extends LaterReadable {
     return this.readableDidRead
   }
 
-  /**
-   * Makes the state of the stream tell of a body that was taken whole past the stream. Node declares these as
-   * properties, so that a class can not override them; they are defined with the first body, since an import does nothing.
-   */
+  /** With the first body, since an import does nothing. */
   static #defineState(): void {
-    const stream = Object.getPrototypeOf(BodyReadable.prototype) as object
-    const state: Record<string, (body: BodyReadable) => boolean> = {
-      readableDidRead: (body) => body.#consumed,
-      readableEnded: (body) => body.#endStream(),
-      closed: (body) => !body.#endStream() && false,
-    }
-    for (const [name, read] of Object.entries(state)) {
-      const get = function (this: BodyReadable): boolean {
-        return (#consumed in this && read(this)) || (Reflect.get(stream, name, this) as boolean)
-      }
-      Object.defineProperty(BodyReadable.prototype, name, { get, configurable: true })
-    }
     BodyReadable.#stateDefined = true
+    // Node asks before the fields are there.
+    defineState(BodyReadable.prototype, {
+      readableDidRead: (body) => #consumed in body && (body.#consumed || body.#waiting !== null),
+      readableEnded: (body) => #consumed in body && body.#endStream(),
+      closed: (body) => #consumed in body && !body.#endStream() && false,
+    })
   }
 
   override on(event: string | symbol, listener: (...values: never[]) => void): this {
     this.#endStream()
+    if (event === 'data' || event === 'readable') this.#leaveToStream()
     return super.on(event as 'data', listener as never)
   }
 
   override addListener(event: string | symbol, listener: (...values: never[]) => void): this {
     return this.on(event, listener)
+  }
+
+  override [Symbol.asyncIterator](): ReturnType<Readable[typeof Symbol.asyncIterator]> {
+    return eachPiece({
+      next: () => this.#nextPiece(),
+      stream: () => super[Symbol.asyncIterator](),
+      giveUp: () => this.destroy(),
+    })
+  }
+
+  override unshift(chunk: unknown, encoding?: BufferEncoding): void {
+    this.#leaveToStream()
+    super.unshift(chunk, encoding)
+  }
+
+  override setEncoding(encoding: BufferEncoding): this {
+    this.#leaveToStream()
+    return super.setEncoding(encoding)
   }
 
   /** The body as a web stream. */
@@ -142,24 +152,14 @@ export class BodyReadable extends LaterReadable {
    * is given up instead. Rejects only when `signal` aborts.
    * @throws {InvalidArgumentError} by rejection: an option is not what is documented
    */
-  async dump(options?: { limit?: number; signal?: AbortSignal | null } | null): Promise<void> {
-    const { limit = DUMP_LIMIT, signal = null } = options ?? {}
-    if (typeof limit !== 'number' || !(limit >= 0)) throw invalidOption('limit', 'a number of bytes, 0 or more', limit)
-    if (signal !== null && (typeof signal !== 'object' || !('aborted' in signal))) {
-      throw invalidOption('signal', 'an AbortSignal', signal)
+  dump(options?: DumpOptions | null): Promise<void> {
+    const dumped: Dumped = {
+      over: this.#over || this.destroyed,
+      announced: this.#flow.complete || this.readableDidRead ? 0 : Number(this.#facts.contentLength),
+      cancel: (reason) => this.#break(reason),
+      drop: (limit) => this.#drop(limit),
     }
-    if (signal?.aborted) {
-      this.#break(signal.reason)
-      throw signal.reason
-    }
-    if (this.#over || this.destroyed) return
-    const announced = Number(this.#facts.contentLength)
-    if (announced > limit && !this.#complete && !this.readableDidRead) return void this.destroy()
-    const onAbort = () => this.#break(signal?.reason)
-    signal?.addEventListener('abort', onAbort, ownRequestOptions({ once: true }))
-    await this.#drop(limit)
-    signal?.removeEventListener('abort', onAbort)
-    if (signal?.aborted) throw signal.reason
+    return dump(dumped, options)
   }
 
   /** Ends when the body does; whoever reads it meanwhile reads on. */
@@ -196,14 +196,16 @@ export class BodyReadable extends LaterReadable {
   /** @internal A chunk came, which is the body's now. */
   feed(chunk: Buffer): void {
     if (this.#consumer !== null) this.#consumer.take(chunk)
+    else if (chunk.length === 0) return
     else if (this.#demand) this.#hand(owned(chunk))
+    else if (this.#waiting?.any) this.#waiting.give(owned(chunk))
     else this.#hold(chunk)
   }
 
   /** @internal As {@link feed}, but the memory of `chunk` is used again. */
   feedCopy(chunk: Buffer): void {
     if (this.#consumer !== null) this.#consumer.copy(chunk)
-    else if (this.#demand) this.#hand(ownCopy(chunk, 0, chunk.length))
+    else if (this.#demand || this.#waiting?.any) this.feed(ownCopy(chunk, 0, chunk.length))
     else this.#hold(pooledCopy(chunk, 0, chunk.length))
   }
 
@@ -214,28 +216,26 @@ export class BodyReadable extends LaterReadable {
     } catch (error) {
       reportUncaught(error)
     }
-    if (!this.#demand) this.#pause()
+    if (!this.#demand) this.#flow.pause()
   }
 
   #hold(chunk: Buffer): void {
-    this.#held.push(chunk)
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes < this.#limit || this.#paused) return
-    this.#pause()
-    if (!this.#touched) this.#source.onStalled(this)
+    if (!this.#flow.hold(chunk) && !this.#touched) this.#source.onStalled(this)
   }
 
   /** @internal All has come. */
   finish(): void {
-    this.#complete = true
-    if (this.#consumer !== null) return this.#end(this.#consumer)
-    if (this.#held.length === 0 && this.#touched) this.push(null)
+    this.#flow.complete = true
+    if (this.#consumer !== null) this.#end(this.#consumer)
+    else if (!this.#flow.empty || !this.#touched) return
+    else if (this.#waiting === null) this.push(null)
+    else this.#endTaken()
   }
 
   /** @internal No more will come. */
   fail(reason: unknown): void {
-    if (this.#complete) return
-    this.#complete = true
+    if (this.#flow.complete) return
+    this.#flow.complete = true
     this.#failure = { reason }
     // The caller may not have the body yet: its listeners are to see what came, and that it broke off.
     if (this.used) this.#break(reason)
@@ -261,36 +261,31 @@ export class BodyReadable extends LaterReadable {
   override _read(): void {
     if (this.#consumed) {
       // Whoever turns to the stream after the body was taken whole finds it at its end.
-      if (this.#complete && this.#consumer === null && !this.#attaching) this.push(null)
+      if (this.#flow.complete && this.#consumer === null && !this.#attaching) this.push(null)
       return
     }
+    this.#leaveToStream()
     this.#touch()
     this.#demand = true
-    while (this.#held.length > 0) {
-      const chunk = this.#held.shift() as Buffer
-      this.#heldBytes -= chunk.length
-      if (!this.push(owned(chunk))) {
-        this.#demand = false
-        break
-      }
-    }
-    if (this.#held.length > 0 || this.#failure !== null) return
-    if (this.#complete) this.push(null)
-    else this.#resume()
+    while (this.#demand && !this.#flow.empty) this.#demand = this.push(owned(this.#flow.shift()))
+    if (!this.#flow.empty || this.#failure !== null) return
+    if (this.#flow.complete) this.push(null)
+    else this.#flow.resume()
   }
 
   /** Told by the stream that it is over. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     let reason = error
-    if (!this.#complete) {
+    if (!this.#flow.complete) {
       reason ??= new RequestAbortedError()
-      this.#complete = true
+      this.#flow.complete = true
       this.#source.abort(this.#failure === null ? reason : this.#failure.reason)
     }
-    this.#held = []
+    this.#flow.clear()
     const consumer = this.#consumer
     this.#consumer = null
     if (consumer !== null && reason !== null) consumer.fail(this.#failure === null ? reason : this.#failure.reason)
+    this.#waiting?.giveAll(() => this.#nextPiece())
     // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
     const tell = () => callback(this.listenerCount('error') > 0 ? reason : null)
     // Nor does it go unheard by one who begins to listen in this turn.
@@ -306,18 +301,6 @@ export class BodyReadable extends LaterReadable {
     if (this.#onOver !== null) for (const tell of this.#onOver) tell()
   }
 
-  #pause(): void {
-    if (this.#paused || this.#complete) return
-    this.#paused = true
-    this.#source.pause()
-  }
-
-  #resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#source.resume()
-  }
-
   #touch(): void {
     if (this.#touched) return
     this.#touched = true
@@ -328,24 +311,58 @@ export class BodyReadable extends LaterReadable {
     this.#consumed = true
     this.#consumer = consumer
     this.#touch()
-    const held = this.#held
-    this.#held = []
+    const held = this.#flow.clear()
     this.#attaching = true
     while (this.readableLength > 0) consumer.take(this.read() as Buffer)
     this.#attaching = false
     for (const chunk of held) consumer.take(chunk)
     if (this.destroyed || this.#failure !== null) return
-    if (this.#complete) this.#end(consumer)
-    else this.#resume()
+    if (this.#flow.complete) this.#end(consumer)
+    else this.#flow.resume()
   }
 
   #end(consumer: Consumer): void {
     this.#consumer = null
-    // The machinery of streams costs more than a short body: it runs when somebody looks.
+    this.#endTaken()
+    consumer.end()
+  }
+
+  /** The machinery of streams costs more than a short body: it runs when somebody looks. */
+  #endTaken(): void {
+    this.#consumed = true
     this.#taken = true
     if (this.listenerCount('end') + this.listenerCount('close') > 0) this.#endStream()
-    consumer.end()
+    this.#waiting?.giveAll(() => null)
     this.#settle()
+  }
+
+  /** Somebody turned to the stream while it was iterated over. */
+  #leaveToStream(): void {
+    this.#waiting?.giveAll(() => IN_STREAM)
+    this.#waiting = null
+  }
+
+  /** What an iteration gets. */
+  async #nextPiece(): Promise<Piece> {
+    const waiting = this.#waiting ?? this.#beginIteration()
+    if (waiting === null) return IN_STREAM
+    if (this.#taken) return null
+    if (this.destroyed)
+      throw this.#failure === null ? (this.errored ?? new RequestAbortedError()) : this.#failure.reason
+    const piece = this.#flow.empty ? null : owned(this.#flow.shift())
+    this.#flow.resume()
+    if (this.#flow.complete && this.#flow.empty) this.#endTaken()
+    return piece === null && !this.#taken ? waiting.wait() : piece
+  }
+
+  /** Returns null where all is to go through the stream. */
+  #beginIteration(): Waiting | null {
+    const heard = this.listenerCount('data') + this.listenerCount('readable') > 0
+    const begun = this.#touched || this.destroyed || this.readableLength > 0 || this.readableEncoding !== null
+    if (heard || begun) return null
+    this.#touch()
+    this.#waiting = new Waiting()
+    return this.#waiting
   }
 
   /** Ends the stream of a body that was taken whole. Returns whether it was. */

@@ -1,0 +1,321 @@
+import type { Readable } from 'node:stream'
+import * as streams from 'node:stream'
+import t from 'tap'
+import { BodyReadable } from '../../lib/api/body.js'
+import type { BodySource } from '../../lib/api/body-source.js'
+import { Client, errors } from '../../lib/index.js'
+import { onRequests, rawOrigin } from '../servers/origin.js'
+
+class Source implements BodySource {
+  readonly calls: string[] = []
+  pause(): void {
+    this.calls.push('pause')
+  }
+  resume(): void {
+    this.calls.push('resume')
+  }
+  abort(): void {
+    this.calls.push('abort')
+  }
+  onStalled(): void {}
+  onUsed(): void {}
+  onOver(): void {
+    this.calls.push('over')
+  }
+}
+
+function open(options: { highWaterMark?: number } = {}) {
+  const source = new Source()
+  return { source, body: new BodyReadable({ source, ...options }) }
+}
+
+// Not declared for Node 20, which has it.
+const { isDisturbed } = streams as unknown as { isDisturbed: (stream: Readable) => boolean }
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+async function rest(pieces: AsyncIterable<unknown>): Promise<string[]> {
+  const all: string[] = []
+  for await (const piece of pieces) all.push(String(piece))
+  return all
+}
+
+t.test('each piece comes as it was received', async (t) => {
+  const { body, source } = open()
+  body.feed(Buffer.from('ab'))
+  body.feed(Buffer.alloc(0))
+  body.feedCopy(Buffer.from('c'))
+  const all = rest(body)
+  await turn()
+  const reused = Buffer.from('de')
+  body.feedCopy(reused)
+  reused.fill('!')
+  body.feed(Buffer.from('f'))
+  await turn()
+  body.feed(Buffer.from('g'))
+  body.finish()
+  t.strictSame(await all, ['ab', 'c', 'de', 'f', 'g'])
+  t.strictSame(source.calls, ['over'])
+  t.equal(body.bodyUsed, true)
+  t.equal(isDisturbed(body), true)
+  await new Promise<void>((resolve) => streams.finished(body as Readable, () => resolve()))
+  t.equal(body.readableEnded, true)
+  t.strictSame(await rest(body), [], 'nothing is left')
+  await t.rejects(body.text(), TypeError)
+})
+
+t.test('its memory is the receiver’s alone', async (t) => {
+  const { body } = open()
+  body.feedCopy(Buffer.from('small'))
+  body.finish()
+  for await (const piece of body) t.equal((piece as Buffer).buffer.byteLength, 5)
+})
+
+t.test('an empty body', async (t) => {
+  const { body } = open()
+  const early = rest(body)
+  await turn()
+  body.finish()
+  t.strictSame(await early, [])
+  const ended = open()
+  ended.body.finish()
+  t.strictSame(await rest(ended.body), [])
+  t.strictSame(ended.source.calls, ['over'])
+})
+
+t.test('a slow consumer stops its connection, and no other', async (t) => {
+  const { body, source } = open({ highWaterMark: 4 })
+  const pieces = body[Symbol.asyncIterator]()
+  const first = pieces.next()
+  await turn()
+  body.feed(Buffer.from('a piece of any length goes to who waits'))
+  await first
+  t.strictSame(source.calls, [])
+  body.feed(Buffer.from('two'))
+  body.feed(Buffer.from('three'))
+  t.strictSame(source.calls, ['pause'])
+  await pieces.next()
+  t.strictSame(source.calls, ['pause'], 'still above the limit')
+  await pieces.next()
+  t.strictSame(source.calls, ['pause', 'resume'])
+})
+
+t.test('events come to those who listen, before or behind it', async (t) => {
+  for (const early of [true, false]) {
+    const { body } = open()
+    const heard: string[] = []
+    const listen = () => body.on('end', () => heard.push('end')).on('close', () => heard.push('close'))
+    if (early) listen()
+    body.feed(Buffer.from('x'))
+    body.finish()
+    t.strictSame(await rest(body), ['x'])
+    if (!early) listen()
+    await new Promise<void>((resolve) => (body.closed ? resolve() : body.once('close', resolve)))
+    t.strictSame(heard, ['end', 'close'])
+  }
+})
+
+t.test('who leaves early gives the body up', async (t) => {
+  const { body, source } = open()
+  body.feed(Buffer.from('x'))
+  for await (const _ of body) break
+  t.equal(body.destroyed, true)
+  t.ok(source.calls.includes('abort'))
+  const thrown = open()
+  thrown.body.feed(Buffer.from('x'))
+  const bug = new Error('of the consumer')
+  const consume = async () => {
+    for await (const _ of thrown.body) throw bug
+  }
+  await t.rejects(consume(), bug)
+  t.equal(thrown.body.destroyed, true)
+})
+
+t.test('what breaks it off is thrown as it was given', async (t) => {
+  const end: Record<string, (body: BodyReadable) => void> = {
+    'an error': (body) => body.fail(new Error('reset')),
+    'a reason that is no error': (body) => body.cancel('no error'),
+    'destroy with an error': (body) => body.destroy(new Error('destroyed')),
+    destroy: (body) => body.destroy(),
+  }
+  const expected = [/reset/, /no error/, /destroyed/, new errors.RequestAbortedError().message]
+  for (const [index, [name, breakOff]] of Object.entries(end).entries()) {
+    for (const waiting of [true, false]) {
+      const { body } = open()
+      const pieces = body[Symbol.asyncIterator]()
+      body.feed(Buffer.from('x'))
+      await pieces.next()
+      const next = waiting ? pieces.next() : null
+      await turn()
+      if (!waiting) body.feed(Buffer.from('what waits is dropped'))
+      breakOff(body)
+      const reason = await (next ?? pieces.next()).then(
+        () => 'nothing',
+        (thrown: unknown) => thrown,
+      )
+      t.match(reason instanceof Error ? reason.message : reason, expected[index], `${name}, waiting: ${waiting}`)
+      t.equal((await pieces.next()).done, true)
+    }
+  }
+})
+
+t.test('destroyed when all had come and not all was taken', async (t) => {
+  const { body, source } = open()
+  body.feed(Buffer.from('x'))
+  body.feed(Buffer.from('y'))
+  body.finish()
+  const pieces = body[Symbol.asyncIterator]()
+  await pieces.next()
+  body.destroy()
+  await t.rejects(pieces.next(), { code: 'UND_ERR_ABORTED' })
+  t.strictSame(source.calls, ['over'])
+})
+
+t.test('two iterations share what comes', async (t) => {
+  const { body } = open()
+  const first = body[Symbol.asyncIterator]()
+  body.feed(Buffer.from('a'))
+  t.equal(String((await first.next()).value), 'a')
+  body.feed(Buffer.from('b'))
+  body.feed(Buffer.from('c'))
+  const all = rest(body)
+  await turn()
+  const last = first.next()
+  await turn()
+  body.finish()
+  t.strictSame(await all, ['b', 'c'])
+  t.equal((await last).done, true)
+})
+
+/** Ways in which a caller turns to the stream; each returns all that it hears there. */
+const turns: Record<string, (body: BodyReadable) => string[]> = {
+  'data listener': (body) => listened(body),
+  'readable listener': (body) => {
+    const heard: string[] = []
+    body.on('readable', () => {
+      for (let piece = body.read(); piece !== null; piece = body.read()) heard.push(String(piece))
+    })
+    return heard
+  },
+  read: (body) => {
+    const piece = body.read()
+    const heard = piece === null ? [] : [String(piece)]
+    body.on('data', (next) => heard.push(String(next)))
+    return heard
+  },
+  unshift: (body) => {
+    body.unshift(Buffer.from('<'))
+    return listened(body)
+  },
+  setEncoding: (body) => {
+    body.setEncoding('latin1')
+    return listened(body)
+  },
+  'web stream': (body) => {
+    const heard: string[] = []
+    const read = async () => {
+      for await (const piece of body.body) heard.push(Buffer.from(piece as Uint8Array).toString())
+    }
+    void read()
+    return heard
+  },
+}
+
+function listened(body: Readable): string[] {
+  const heard: string[] = []
+  body.on('data', (piece) => heard.push(String(piece)))
+  return heard
+}
+
+for (const [name, turnTo] of Object.entries(turns)) {
+  t.test(`the rest is in the stream for who turns to it: ${name}`, async (t) => {
+    const { body } = open()
+    const pieces = body[Symbol.asyncIterator]()
+    body.feed(Buffer.from('1'))
+    await pieces.next()
+    body.feed(Buffer.from('2'))
+    const heard = turnTo(body)
+    body.feed(Buffer.from('3'))
+    await turn()
+    body.feed(Buffer.from('4'))
+    body.finish()
+    await new Promise<void>((resolve) => (body.closed ? resolve() : body.once('close', resolve)))
+    t.equal(heard.join(''), name === 'unshift' ? '<234' : '234')
+    t.equal((await pieces.next()).done, true)
+  })
+}
+
+t.test('unshift, then the iteration goes on', async (t) => {
+  const { body } = open()
+  body.feed(Buffer.from('head,'))
+  body.feed(Buffer.from('tail'))
+  const pieces = body[Symbol.asyncIterator]()
+  const { value } = await pieces.next()
+  body.unshift(value)
+  body.finish()
+  t.equal((await rest(body)).join(''), 'head,tail')
+})
+
+t.test('one who waits while another turns to the stream reads there too', async (t) => {
+  const { body } = open()
+  const all = rest(body)
+  await turn()
+  const heard = listened(body)
+  body.feed(Buffer.from('x'))
+  body.finish()
+  await all
+  t.strictSame(heard, ['x'])
+})
+
+t.test('dump behind a part of it', async (t) => {
+  const { body, source } = open()
+  body.feed(Buffer.from('1'))
+  await body[Symbol.asyncIterator]().next()
+  const dumped = body.dump()
+  body.feed(Buffer.from('2'))
+  body.finish()
+  await dumped
+  t.ok(source.calls.includes('over'))
+})
+
+t.test('behind listeners it goes over the stream', async (t) => {
+  const { body } = open()
+  const heard = listened(body)
+  body.feed(Buffer.from('x'))
+  const all = rest(body)
+  body.feed(Buffer.from('y'))
+  body.finish()
+  await all
+  t.equal(heard.join(''), 'xy')
+})
+
+t.test('a long download over a socket, and the next request behind it', async (t) => {
+  const length = 3_000_000
+  const sent = Buffer.alloc(length, 'abcdefghij')
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, () => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`)
+      socket.write(sent)
+    }),
+  )
+  const client = new Client(origin.url)
+  t.teardown(() => Promise.all([client.destroy(), origin.close()]))
+  for (const consume of [
+    async (body: Readable) => Buffer.concat((await body.toArray()) as Buffer[]),
+    async (body: Readable) => {
+      const pieces: Buffer[] = []
+      for await (const piece of body) {
+        if (pieces.length % 3 === 0) await turn()
+        // Whoever received a piece may do what he wants with it.
+        const mine = Buffer.from(structuredClone(piece.buffer, { transfer: [piece.buffer] }))
+        t.equal(piece.length, 0)
+        pieces.push(mine)
+      }
+      return Buffer.concat(pieces)
+    },
+  ]) {
+    const { body } = await client.request({ path: '/', method: 'GET' })
+    t.ok((await consume(body)).equals(sent))
+  }
+  t.equal(client.stats.running, 0)
+})
