@@ -11,7 +11,7 @@ export { BalancedPool, type BalancedPoolOptions } from './dispatcher/balanced-po
 export { Client } from './dispatcher/client.js'
 export type { ClientOptions } from './dispatcher/client-options.js'
 export { type Discovery, discover, type UpstreamChange } from './dispatcher/discover.js'
-export { ComposedDispatcher, Dispatcher, type DispatchInterceptor } from './dispatcher/dispatcher.js'
+export { Dispatcher, type DispatchInterceptor } from './dispatcher/dispatcher.js'
 export { HealthCheck, type HealthCheckOptions } from './dispatcher/health-check.js'
 export { Pool } from './dispatcher/pool.js'
 export type { PoolOptions } from './dispatcher/pool-options.js'

@@ -6,15 +6,10 @@ import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request, type Timed } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
-import { ownRequestOptions } from '../base/own-options.js'
-import { invalidOption, NotSupportedError, type UndiciError } from '../errors.js'
-import { dispatchSource, isSource } from '../exchange/body-owner.js'
+import { NotSupportedError, type UndiciError } from '../errors.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
-import { refuse } from '../exchange/refuse.js'
-import { chain, completed } from './chain.js'
-import { coreOf, setCore } from './core.js'
-import { WaitingHandler } from './waiters.js'
+import { sendingBy, throughInterceptors } from './composed.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
@@ -132,11 +127,12 @@ export class Dispatcher extends EventEmitter {
   }
 
   /**
-   * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else.
+   * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else: its class, its
+   * events, its methods and properties. What a method of a subclass sends goes through them too.
    * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
    */
-  compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): Dispatcher.ComposedDispatcher {
-    return new ComposedDispatcher(this, chain(this, interceptors.flat()))
+  compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {
+    return sendingBy(this, throughInterceptors(this, interceptors.flat()))
   }
 }
 
@@ -219,100 +215,4 @@ export declare namespace Dispatcher {
   export type ConnectData<TOpaque = null> = api.ConnectData<TOpaque>
   export type UpgradeOptions = api.UpgradeOptions
   export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
-}
-
-/**
- * A dispatcher seen through interceptors: its own way to dispatch, the base's everything else. Source: undici's
- * `Dispatcher.md`.
- */
-export class ComposedDispatcher extends Dispatcher {
-  static #forwardsEvents = false
-  readonly #base: Dispatcher
-  readonly #dispatch: Dispatch
-
-  constructor(base: Dispatcher, dispatch: Dispatch) {
-    super()
-    if (!ComposedDispatcher.#forwardsEvents) ComposedDispatcher.#forwardEvents()
-    this.#base = base
-    this.#dispatch = dispatch
-    setCore(this, coreOf(base))
-  }
-
-  /** The base's. */
-  get closed(): boolean {
-    return (this.#base as ComposedDispatcher).closed
-  }
-
-  /** The base's. */
-  get destroyed(): boolean {
-    return (this.#base as ComposedDispatcher).destroyed
-  }
-
-  /** The base's. */
-  get stats(): unknown {
-    return (this.#base as ComposedDispatcher).stats
-  }
-
-  /** The base's. */
-  inspect(): string {
-    return (this.#base as ComposedDispatcher).inspect?.() ?? this.#base.constructor.name
-  }
-
-  override dispatch(options: exchange.DispatchOptions, handler: exchange.DispatchHandler): boolean {
-    if (typeof options !== 'object' || options === null) {
-      return refuse(invalidOption('options', 'an object', options), handler)
-    }
-    let given: exchange.DispatchOptions
-    let source: boolean
-    try {
-      given = completed(this.#base, ownRequestOptions(options))
-      source = isSource(given.body)
-      WaitingHandler.note(handler, coreOf(this))
-    } catch (error) {
-      // A getter of the caller's threw.
-      return refuse(error as Error, handler)
-    }
-    if (!source) return this.#dispatch(given, handler)
-    return dispatchSource(given, handler, (outer) => this.#dispatch(given, outer as exchange.DispatchHandler))
-  }
-
-  /**
-   * That of the base.
-   * @throws what it throws
-   */
-  override close(callback: () => void): void
-  override close(): Promise<void>
-  override close(callback?: () => void): Promise<void> | void {
-    return callback === undefined ? this.#base.close() : this.#base.close(callback)
-  }
-
-  /**
-   * That of the base.
-   * @throws what it throws
-   */
-  override destroy(callback: () => void): void
-  override destroy(error: Error | null, callback: () => void): void
-  override destroy(error?: Error | null): Promise<void>
-  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
-    if (typeof error === 'function') return this.#base.destroy(error)
-    return callback === undefined ? this.#base.destroy(error) : this.#base.destroy(error ?? null, callback)
-  }
-
-  /**
-   * Events are the base's: all methods of an EventEmitter act on it. They are defined with the first instance, since an
-   * import does nothing.
-   */
-  static #forwardEvents(): void {
-    for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
-      const method: unknown = Reflect.get(EventEmitter.prototype, name)
-      if (typeof method !== 'function' || Object.hasOwn(ComposedDispatcher.prototype, name)) continue
-      const value = function (this: ComposedDispatcher, ...values: unknown[]): unknown {
-        const base: Record<string, (...values: unknown[]) => unknown> = this.#base as never
-        const result = base[name]?.(...values)
-        return result === base ? this : result
-      }
-      Object.defineProperty(ComposedDispatcher.prototype, name, { value, writable: true, configurable: true })
-    }
-    ComposedDispatcher.#forwardsEvents = true
-  }
 }

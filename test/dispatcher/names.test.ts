@@ -40,7 +40,11 @@ const documented: [name: string, made: object, names: string[]][] = [
   ['ProxyAgent', new ProxyAgent('http://a'), [...state, 'stats', 'closeIdle']],
   ['EnvHttpProxyAgent', new EnvHttpProxyAgent(), [...state, 'stats', 'closeIdle']],
   ['RetryAgent', new RetryAgent(new Client('http://a')), [...state, 'stats', 'closeIdle']],
-  ['ComposedDispatcher', new Client('http://a').compose([]), [...state, 'stats', 'closeIdle']],
+  [
+    'a composed Client',
+    new Client('http://a').compose([]),
+    [...state, 'stats', 'pipelining', 'warm', 'closeIdle', 'toString'],
+  ],
   ['DecoratorHandler', new DecoratorHandler({ onResponseError() {} }), callbacks],
 ]
 

@@ -1,13 +1,5 @@
 import http from 'node:http'
-import {
-  ComposedDispatcher,
-  type Dispatcher,
-  getGlobalDispatcher,
-  install,
-  Pool,
-  type PoolOptions,
-  uninstall,
-} from '../../../lib/index.js'
+import { type Dispatcher, getGlobalDispatcher, install, Pool, type PoolOptions, uninstall } from '../../../lib/index.js'
 import type { Fate, State } from './origin.js'
 
 export type Init = Omit<RequestInit, 'dispatcher' | 'headers'> & { headers?: Record<string, string>; cache?: string }
@@ -71,10 +63,11 @@ export class Surroundings {
   async over<Kind extends Dispatcher, Result>(
     dispatcher: Kind,
     action: (one: Kind) => Promise<Result>,
+    composed = false,
   ): Promise<Result> {
     const before = this.#dispatcher
     // Events of a composed one are those of its base, which is watched already.
-    this.#use(dispatcher instanceof ComposedDispatcher ? dispatcher : this.watch(dispatcher))
+    this.#use(composed ? dispatcher : this.watch(dispatcher))
     try {
       return await action(dispatcher)
     } finally {

@@ -143,7 +143,7 @@ export const pooling: Record<string, Scenario> = {
         paths.push(`${options.method} ${options.path}`)
         return dispatch(options, handler)
       })
-      const response = await one.over(noting, () => one.fetch('/302').then(echoed))
+      const response = await one.over(noting, () => one.fetch('/302').then(echoed), true)
       return { paths, method: response.method }
     }),
 }

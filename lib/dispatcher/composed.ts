@@ -1,0 +1,97 @@
+import { EventEmitter } from 'node:events'
+import { ownRequestOptions } from '../base/own-options.js'
+import { invalidOption } from '../errors.js'
+import { dispatchSource, isSource } from '../exchange/body-owner.js'
+import type { DispatchHandler, DispatchOptions } from '../exchange/documented.js'
+import { refuse } from '../exchange/refuse.js'
+import { chain, completed } from './chain.js'
+import { coreOf, setCore } from './core.js'
+import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
+import { WaitingHandler } from './waiters.js'
+
+/** Methods that read private fields, which a proxy has none of, and send nothing. */
+const OF_BASE: ReadonlySet<unknown> = new Set([
+  'close',
+  'destroy',
+  'inspect',
+  'toString',
+  'warm',
+  'closeIdle',
+  'addUpstream',
+  'removeUpstream',
+  'getUpstream',
+])
+
+type Method = (...values: unknown[]) => unknown
+
+function isOfEmitter(key: PropertyKey): boolean {
+  return key !== 'constructor' && Object.hasOwn(EventEmitter.prototype, key)
+}
+
+/**
+ * `base` in all but the way it sends: it is an instance of the same class, with the same events, methods and properties.
+ * Methods that a subclass adds run on the result, so that what they send is sent by `dispatch` too.
+ */
+export function sendingBy<Base extends Dispatcher>(base: Base, dispatch: Dispatch): Base {
+  let send: unknown = dispatch
+  const sending = new Proxy(base, {
+    get(_target, key) {
+      if (key === 'dispatch') return send
+      const value: unknown = Reflect.get(base, key)
+      if (typeof value !== 'function' || !(OF_BASE.has(key) || isOfEmitter(key))) return value
+      return (...values: unknown[]) => {
+        const result = (value as Method).apply(base, values)
+        return result === base ? sending : result
+      }
+    },
+    set(_target, key, value) {
+      if (key !== 'dispatch') return Reflect.set(base, key, value)
+      send = value
+      return true
+    },
+  })
+  setCore(sending, coreOf(base))
+  return sending
+}
+
+/** Has all methods of an EventEmitter act on what `baseOf` returns, in the place of an instance of `prototype`. */
+export function forwardEvents<Kind extends Dispatcher>(prototype: Kind, baseOf: (one: Kind) => Dispatcher): void {
+  for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+    const method: unknown = Reflect.get(EventEmitter.prototype, name)
+    if (typeof method !== 'function' || !isOfEmitter(name)) continue
+    const value = function (this: Kind, ...values: unknown[]): unknown {
+      const base = baseOf(this)
+      const result = (Reflect.get(base, name) as Method | undefined)?.apply(base, values)
+      return result === base ? this : result
+    }
+    Object.defineProperty(prototype, name, { value, writable: true, configurable: true })
+  }
+}
+
+/**
+ * Sends through interceptors to `base`, the last one outermost.
+ * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+ */
+export function throughInterceptors(
+  base: Dispatcher,
+  interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
+): Dispatch {
+  const dispatch = chain(base, interceptors)
+  return (options: DispatchOptions, handler: DispatchHandler) => {
+    if (typeof options !== 'object' || options === null) {
+      return refuse(invalidOption('options', 'an object', options), handler)
+    }
+    let given: DispatchOptions
+    let source: boolean
+    try {
+      given = completed(base, ownRequestOptions(options))
+      source = isSource(given.body)
+      WaitingHandler.note(handler, coreOf(base))
+    } catch (error) {
+      // A getter of the caller's threw.
+      return refuse(error as Error, handler)
+    }
+    if (!source) return dispatch(given, handler)
+    return dispatchSource(given, handler, (outer) => dispatch(given, outer as DispatchHandler))
+  }
+}
