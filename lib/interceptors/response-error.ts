@@ -8,6 +8,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import { Drain } from './drain.js'
 import { merge } from './settings.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
@@ -18,12 +19,10 @@ export interface ResponseErrorOptions {
   maxSize?: number | undefined
 }
 
-/** Bytes read beyond `maxSize` to keep the connection. */
-const DISCARD_LIMIT = 65536
-
 /**
  * Makes a ResponseError of a response with a status from 400 on. Its `body` is the text of a `text/plain` body, the
- * value of an `application/json` one (its text, if it is not JSON after all), and otherwise an empty string.
+ * value of an `application/json` one (its text, if it is not JSON after all), and otherwise an empty string. What the error
+ * does not carry is read for a second and 64 KB at most, to keep the connection.
  * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
@@ -37,6 +36,8 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
 
 class ResponseErrorHandler extends DecoratorHandler {
   readonly #maxSize: number
+  /** Reads what the error does not carry. */
+  #drain: Drain | null = null
   #failed: { statusCode: number; headers: IncomingHeaders } | null = null
   readonly #kept: Buffer[] = []
   #size = 0
@@ -56,21 +57,30 @@ class ResponseErrorHandler extends DecoratorHandler {
     this.#failed = { statusCode, headers }
     // The handler, which may have paused, is given nothing to go on for.
     controller.resume()
+    if (!isText(headers)) this.#drain = new Drain(controller, this.#error(this.#failed))
   }
 
   override onResponseData(controller: DispatchController, chunk: Buffer): void {
     if (this.#failed === null) return super.onResponseData(controller, chunk)
-    const room = this.#maxSize - this.#size
-    if (room > 0 && isText(this.#failed.headers)) this.#kept.push(chunk.subarray(0, room))
+    const room = this.#drain === null ? this.#maxSize - this.#size : 0
     this.#size += chunk.length
-    if (this.#size > this.#maxSize + DISCARD_LIMIT) controller.abort(this.#error(this.#failed))
+    if (room > 0) this.#kept.push(chunk.subarray(0, room))
+    if (chunk.length <= room) return
+    this.#drain ??= new Drain(controller, this.#error(this.#failed))
+    this.#drain.take(chunk.subarray(room))
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
     const failed = this.#failed
+    this.#drain?.end()
     if (failed === null) super.onResponseEnd(controller, trailers)
     // The exchange would take what that throws for a failure of this callback.
     else callUser(() => this.onResponseError(controller, this.#error(failed)))
+  }
+
+  override onResponseError(controller: DispatchController, error: Error): void {
+    this.#drain?.end()
+    super.onResponseError(controller, error)
   }
 
   #error({ statusCode, headers }: { statusCode: number; headers: IncomingHeaders }): ResponseError {
