@@ -97,14 +97,24 @@ function fetchInto(runtime, name) {
   const parent = join(cache, 'runtimes')
   mkdirSync(parent, { recursive: true })
   const made = mkdtempSync(join(parent, `.${name}-`))
-  const manifest = { private: true, dependencies: { [runtime.package]: runtime.version } }
-  writeFileSync(join(made, 'package.json'), JSON.stringify(manifest))
+  installIn(made, name, { private: true, dependencies: { [runtime.package]: runtime.version } })
+  return made
+}
+
+/**
+ * Installs the dependencies of a manifest into a folder, and removes the folder when that fails.
+ * @param {string} folder
+ * @param {string} name what the error says can not be installed
+ * @param {object} manifest
+ */
+export function installIn(folder, name, manifest) {
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
   const retries = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000']
-  const options = { cwd: made, encoding: /** @type {const} */ ('utf8'), shell: process.platform === 'win32' }
+  const options = { cwd: folder, encoding: /** @type {const} */ ('utf8'), shell: process.platform === 'win32' }
   const { status, stderr, error } = spawnSync('npm', ['install', ...flags, ...retries], options)
-  if (status === 0) return made
-  rmSync(made, { recursive: true, force: true })
+  if (status === 0) return
+  rmSync(folder, { recursive: true, force: true })
   const lines = Array.from(stderr.matchAll(/^npm (?:error|ERR!) (.+)$/gm), ([, line]) => line)
   const said = lines.find((line) => /reason|No matching|Not Found/.test(line)) ?? lines[0] ?? `npm ended with ${status}`
   throw new Error(`${name} can not be installed: ${error?.message ?? said}`)
@@ -116,7 +126,7 @@ function fetchInto(runtime, name) {
  * @param {string} folder
  * @param {() => boolean} runs
  */
-function settle(made, folder, runs) {
+export function settle(made, folder, runs) {
   try {
     if (!existsSync(folder)) return renameSync(made, folder)
   } catch (error) {

@@ -1,0 +1,1 @@
+module.exports = require('undici-original/lib/web/fetch/response.js')
