@@ -146,11 +146,12 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
     body?: unknown
     method?: string
   }
-  const { dispatcher, path, ...rest } = ownOptions(own)
+  // Interceptors written for undici 7 look for the dispatcher among the options that they get.
+  const { path, ...rest } = ownOptions(own)
   if (Object.hasOwn(Object(given ?? url), 'agent'))
     throw new InvalidArgumentError('agent is no option here: give a dispatcher')
-  const target = dispatcher ?? getGlobalDispatcher()
-  if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+  const target = rest.dispatcher ?? getGlobalDispatcher()
+  if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', rest.dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')
   return { target, options: { ...rest, ...parseTarget(url, path), method } }
 }

@@ -52,6 +52,25 @@ t.test('request takes a string, a URL or its parts', async (t) => {
   await origin.close()
 })
 
+t.test('interceptors get the dispatcher that was given among the options', async (t) => {
+  const origin = await teller()
+  const seen: unknown[] = []
+  const agent = new Agent()
+  const dispatcher = agent.compose((dispatch) => (options, handler) => {
+    seen.push((options as { dispatcher?: unknown }).dispatcher)
+    return dispatch(options, handler)
+  })
+  await lineOf(request(origin.url, { dispatcher }))
+  await stream(origin.url, { dispatcher }, () => new PassThrough().resume())
+  await lineOf(dispatcher.request({ origin: origin.url, path: '/', method: 'GET' }))
+  t.strictSame(
+    seen.map((one) => one === dispatcher),
+    [true, true, false],
+  )
+  await agent.close()
+  await origin.close()
+})
+
 t.test('all options may stand in one object, with the URL or its parts', async (t) => {
   const origin = await teller()
   const { host, hostname, port } = new URL(origin.url)
