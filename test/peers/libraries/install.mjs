@@ -18,17 +18,12 @@ const { undici, libraries, companions } = JSON.parse(readFileSync(new URL('packa
 function manifestOf(tree) {
   const names = Object.keys(libraries)
   const versions = Object.fromEntries(names.map((name) => [name, libraries[name].version]))
-  const dependencies = { ...companions, ...versions, undici }
+  const dependencies = { ...companions, ...versions, undici, 'undici-original': `npm:undici@${undici}` }
   if (tree === 'undici') return { private: true, dependencies }
   const needing = names.filter((name) => libraries[name].facade)
   return {
     private: true,
-    dependencies: {
-      ...dependencies,
-      sluice: 'file:sluice.tgz',
-      undici: 'file:sluice.tgz',
-      'undici-original': `npm:undici@${undici}`,
-    },
+    dependencies: { ...dependencies, sluice: 'file:sluice.tgz', undici: 'file:sluice.tgz' },
     overrides: {
       undici: '$undici',
       ...Object.fromEntries(needing.map((name) => [name, { undici: 'file:facade.tgz' }])),

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 
 /** Milliseconds for one scenario. */
 const LIMIT = 20_000
@@ -132,15 +133,18 @@ async function play({ name, run }) {
   const context = { after: (/** @type {() => unknown} */ action) => actions.unshift(action) }
   const late = sleep(LIMIT, null, { ref: true }).then(() => Promise.reject(new Error(`not ended after ${LIMIT} ms`)))
   late.catch(() => {})
-  /** @type {string | undefined} */
-  let error
-  try {
-    await Promise.race([run(context), uncaught, late])
-    for (const action of actions) await Promise.race([action(), uncaught, late])
-  } catch (thrown) {
-    error = thrown instanceof Error ? `${thrown.stack}${thrown.cause === undefined ? '' : `\ncause: ${thrown.cause}`}` : String(thrown)
+  /** @type {unknown[]} */
+  const errors = []
+  const attempt = async (/** @type {() => unknown} */ action) => {
+    try {
+      await Promise.race([action(), uncaught, late])
+    } catch (error) {
+      errors.push(error)
+    }
   }
-  console.log(JSON.stringify({ name, ...(error !== undefined && { error }) }))
+  await attempt(() => run(context))
+  for (const action of actions) await attempt(action)
+  console.log(JSON.stringify({ name, ...(errors.length > 0 && { error: inspect(errors[0]) }) }))
 }
 
 /** @param {string} file */

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { CookieAgent, cookie } from 'http-cookie-agent/undici'
+import { CookieJar } from 'tough-cookie'
+import { Agent, Client, interceptors, Pool, request } from 'undici'
+import { failure, json, scenario, service } from './harness.mjs'
+
+const set = (...cookies) => (_request, response) => response.writeHead(200, { 'set-cookie': cookies }).end()
+const tell = (request, response, body) => json(request.headers.cookie || 'none')(request, response, body)
+
+function start(context) {
+  return service(context, {
+    '/set': set('a=1; Path=/', 'b=2; Path=/tell; HttpOnly'),
+    '/tell': tell,
+    '/moved': (_request, response) =>
+      response.writeHead(302, { location: '/tell', 'set-cookie': 'c=3; Path=/' }).end(),
+  })
+}
+
+const drop = async ({ body }) => body.dump()
+const told = async ({ body }) => body.json()
+
+scenario('an agent keeps cookies, and sends them', async (context) => {
+  const one = await start(context)
+  const jar = new CookieJar()
+  const dispatcher = new CookieAgent({ cookies: { jar }, connections: 2 })
+  context.after(() => dispatcher.close())
+  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher })), 'none')
+  await drop(await request(`${one.url}/set`, { dispatcher }))
+  assert.equal((await jar.getCookies(`${one.url}/tell`)).length, 2)
+  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher })), 'b=2; a=1')
+  const headers = { cookie: 'mine=0' }
+  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher, headers })), 'b=2; a=1; mine=0')
+  const pairs = ['cookie', 'mine=0', 'x-other', 'y']
+  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher, headers: pairs })), 'b=2; a=1; mine=0')
+})
+
+scenario('an interceptor does on any dispatcher, with others', async (context) => {
+  const one = await start(context)
+  for (const open of [() => new Agent(), () => new Pool(one.url), () => new Client(one.url)]) {
+    const jar = new CookieJar()
+    const plain = open()
+    const dispatcher = plain
+      .compose(cookie({ jar }))
+      .compose(interceptors.retry())
+      .compose(interceptors.redirect({ maxRedirections: 3 }))
+    await drop(await dispatcher.request({ origin: one.url, path: '/set', method: 'GET' }))
+    const moved = await dispatcher.request({ origin: one.url, path: '/moved', method: 'GET' })
+    assert.equal(await told(moved), 'b=2; a=1; c=3')
+    await plain.close()
+  }
+})
+
+scenario('works under the runtime fetch', async (context) => {
+  const one = await start(context)
+  const jar = new CookieJar()
+  const dispatcher = new CookieAgent({ cookies: { jar } })
+  context.after(() => dispatcher.close())
+  await (await fetch(`${one.url}/set`, { dispatcher })).text()
+  const response = await fetch(`${one.url}/moved`, { dispatcher })
+  assert.equal(await response.json(), 'b=2; a=1; c=3')
+})
+
+scenario('fails as its dispatcher fails', async (context) => {
+  const one = await start(context)
+  const dispatcher = new CookieAgent({ cookies: { jar: new CookieJar() } })
+  const controller = new AbortController()
+  controller.abort()
+  const error = await failure(request(`${one.url}/tell`, { dispatcher, signal: controller.signal }))
+  assert.equal(error.name, 'AbortError')
+  await dispatcher.destroy()
+  assert.equal((await failure(request(`${one.url}/tell`, { dispatcher }))).code, 'UND_ERR_DESTROYED')
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import net from 'node:net'
+import { socksConnector, socksDispatcher } from 'fetch-socks'
+import { Agent, Client, Pool, request } from 'undici'
+import { failure, mirror, scenario, service } from './harness.mjs'
+
+/** A SOCKS5 proxy (RFC 1928, 1929) for TCP, by names and by addresses; all names are loopback. */
+async function socksProxy(context, user) {
+  const asked = []
+  const sockets = new Set()
+  const server = net.createServer(async (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    const read = reader(socket)
+    const [, count] = await read(2)
+    await read(count)
+    socket.write(Buffer.of(5, user === undefined ? 0 : 2))
+    if (user !== undefined) {
+      const [, length] = await read(2)
+      const name = String(await read(length))
+      const password = String(await read((await read(1))[0]))
+      const known = `${name}:${password}` === user
+      socket.write(Buffer.of(1, known ? 0 : 1))
+      if (!known) return socket.end()
+    }
+    const [, , , type] = await read(4)
+    const host = type === 3 ? String(await read((await read(1))[0])) : (await read(4)).join('.')
+    const port = (await read(2)).readUInt16BE()
+    asked.push(`${host}:${port}`)
+    const upstream = net.connect(port, '127.0.0.1')
+    upstream.on('error', () => socket.destroy())
+    upstream.on('connect', () => {
+      socket.write(Buffer.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0))
+      socket.pipe(upstream).pipe(socket)
+    })
+    socket.on('close', () => upstream.destroy())
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  context.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { asked, options: { type: 5, host: '127.0.0.1', port: server.address().port } }
+}
+
+/** Reads so many bytes from a socket, and leaves the rest in it. */
+function reader(socket) {
+  return async (length) => {
+    for (;;) {
+      const bytes = length === 0 ? Buffer.alloc(0) : socket.read(length)
+      if (bytes !== null) return bytes
+      await once(socket, 'readable')
+    }
+  }
+}
+
+const big = randomBytes(1_000_000)
+
+scenario('sends requests through a SOCKS proxy', async (context) => {
+  const one = await service(context, { '/': mirror, '/size': (_q, response, body) => response.end(`${body.length}`) })
+  const proxy = await socksProxy(context)
+  const dispatcher = socksDispatcher(proxy.options, { connections: 2 })
+  context.after(() => dispatcher.destroy())
+  assert.equal((await (await request(one.url, { dispatcher })).body.json()).method, 'GET')
+  const { body } = await request(`${one.url}/size`, { method: 'PUT', body: big, dispatcher })
+  assert.equal(await body.text(), String(big.length))
+  assert.equal((await (await fetch(one.url, { dispatcher })).json()).method, 'GET')
+  assert.ok(proxy.asked.every((one_) => one_ === `127.0.0.1:${one.port}`))
+  assert.equal(proxy.asked.length, one.connections())
+})
+
+scenario('leaves names to the proxy, and proves who it is', async (context) => {
+  const one = await service(context, { '/': mirror })
+  const proxy = await socksProxy(context, 'me:secret')
+  const dispatcher = socksDispatcher({ ...proxy.options, userId: 'me', password: 'secret' })
+  context.after(() => dispatcher.destroy())
+  const { body } = await request(`http://name.example:${one.port}/`, { dispatcher })
+  assert.equal((await body.json()).headers.host, `name.example:${one.port}`)
+  assert.deepEqual(proxy.asked, [`name.example:${one.port}`])
+  const wrong = socksDispatcher({ ...proxy.options, userId: 'me', password: 'wrong' })
+  context.after(() => wrong.destroy())
+  assert.match((await failure(request(one.url, { dispatcher: wrong }))).message, /authentication/i)
+})
+
+scenario('chains two proxies, and is a connector of any dispatcher', async (context) => {
+  const one = await service(context, { '/': mirror })
+  const [first, second] = [await socksProxy(context), await socksProxy(context)]
+  const connect = socksConnector([first.options, second.options])
+  for (const dispatcher of [
+    new Client(one.url, { connect }),
+    new Pool(one.url, { connect, connections: 2 }),
+    new Agent({ connect }),
+  ]) {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, async () => (await request(one.url, { dispatcher })).body.json()),
+    )
+    assert.equal(answers.length, 5)
+    await dispatcher.close()
+  }
+  assert.deepEqual([...new Set(first.asked)], [`127.0.0.1:${second.options.port}`])
+  assert.deepEqual([...new Set(second.asked)], [`127.0.0.1:${one.port}`])
+})
+
+scenario('connects directly without a proxy', async (context) => {
+  const one = await service(context, { '/': mirror })
+  const dispatcher = socksDispatcher([])
+  context.after(() => dispatcher.destroy())
+  assert.equal((await request(one.url, { dispatcher })).statusCode, 200)
+})
