@@ -19,12 +19,15 @@ function manifestOf(tree) {
   const names = Object.keys(libraries)
   const versions = Object.fromEntries(names.map((name) => [name, libraries[name].version]))
   const dependencies = { ...companions, ...versions, undici, 'undici-original': `npm:undici@${undici}` }
-  if (tree === 'undici') return { private: true, dependencies }
+  // With a later one the queries of @mercuriusjs/gateway can not be printed.
+  const overrides = { graphql: '$graphql' }
+  if (tree === 'undici') return { private: true, dependencies, overrides }
   const needing = names.filter((name) => libraries[name].facade)
   return {
     private: true,
     dependencies: { ...dependencies, sluice: 'file:sluice.tgz', undici: 'file:sluice.tgz' },
     overrides: {
+      ...overrides,
       undici: '$undici',
       ...Object.fromEntries(needing.map((name) => [name, { undici: 'file:facade.tgz' }])),
     },

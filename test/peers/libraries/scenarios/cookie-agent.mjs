@@ -4,15 +4,17 @@ import { CookieJar } from 'tough-cookie'
 import { Agent, Client, interceptors, Pool, request } from 'undici'
 import { failure, json, scenario, service } from './harness.mjs'
 
-const set = (...cookies) => (_request, response) => response.writeHead(200, { 'set-cookie': cookies }).end()
+const set =
+  (...cookies) =>
+  (_request, response) =>
+    response.writeHead(200, { 'set-cookie': cookies }).end()
 const tell = (request, response, body) => json(request.headers.cookie || 'none')(request, response, body)
 
 function start(context) {
   return service(context, {
     '/set': set('a=1; Path=/', 'b=2; Path=/tell; HttpOnly'),
     '/tell': tell,
-    '/moved': (_request, response) =>
-      response.writeHead(302, { location: '/tell', 'set-cookie': 'c=3; Path=/' }).end(),
+    '/moved': (_request, response) => response.writeHead(302, { location: '/tell', 'set-cookie': 'c=3; Path=/' }).end(),
   })
 }
 

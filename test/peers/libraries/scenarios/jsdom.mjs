@@ -32,8 +32,7 @@ scenario('loads a page with its scripts, styles and frames', async (context) => 
 
 scenario('follows redirects, and keeps cookies', async (context) => {
   const one = await service(context, {
-    '/first': (_request, response) =>
-      response.writeHead(302, { location: '/second', 'set-cookie': 'a=1' }).end(),
+    '/first': (_request, response) => response.writeHead(302, { location: '/second', 'set-cookie': 'a=1' }).end(),
     '/second': page('<p>there</p>'),
   })
   const dom = await JSDOM.fromURL(`${one.url}/first`)

@@ -27,7 +27,11 @@ function federated(context, schema, data) {
 const ann = { __typename: 'User', id: 'u1', name: 'Ann' }
 
 const users = (context, more) =>
-  federated(context, userSchema, more ?? ((query) => (query.includes('_entities') ? { _entities: [ann] } : { me: ann })))
+  federated(
+    context,
+    userSchema,
+    more ?? ((query) => (query.includes('_entities') ? { _entities: [ann] } : { me: ann })),
+  )
 
 const posts = (context) =>
   federated(context, postSchema, (query, variables) => {
@@ -110,7 +114,9 @@ scenario('answers many queries at once', async (context) => {
     { name: 'user', url: at(one), connections: 3 },
     { name: 'post', url: at(two), connections: 3 },
   ])
-  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => ask(`query Q${i} { topPosts { author { name } } }`)))
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => ask(`query Q${i} { topPosts { author { name } } }`)),
+  )
   assert.ok(answers.every(({ data }) => data.topPosts[0].author.name === 'Ann'))
   assert.ok(one.connections() <= 3)
 })

@@ -29,7 +29,10 @@ scenario('lets what is not mocked through to the dispatcher', async (context) =>
   const response = await fetch(one.url, { method: 'POST', body: 'text', dispatcher })
   assert.equal((await response.json()).body, 'text')
   assert.equal(connects, 1)
-  assert.match((await failure(fetch('http://other.example/', { dispatcher }))).message, /NetConnect|Disallowed|fetch failed/i)
+  assert.match(
+    (await failure(fetch('http://other.example/', { dispatcher }))).message,
+    /NetConnect|Disallowed|fetch failed/i,
+  )
 })
 
 scenario('lets requests by undici reach their server', async (context) => {

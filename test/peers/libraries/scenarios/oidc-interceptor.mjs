@@ -6,7 +6,9 @@ import { failure, json, scenario, service } from './harness.mjs'
 /** A token that is valid for as many seconds. */
 function token(seconds, name) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return [part({ alg: 'HS256', typ: 'JWT' }), part({ name, exp: Math.floor(Date.now() / 1000) + seconds }), 'x'].join('.')
+  return [part({ alg: 'HS256', typ: 'JWT' }), part({ name, exp: Math.floor(Date.now() / 1000) + seconds }), 'x'].join(
+    '.',
+  )
 }
 
 const first = token(3600, 'first')

@@ -21,7 +21,10 @@ function open(context, one, options = {}) {
 }
 
 scenario('asks and gets an answer', async (context) => {
-  const one = await service(context, { '/v1/chat/completions': json(completion), '/v1/models/fine': json({ id: 'fine' }) })
+  const one = await service(context, {
+    '/v1/chat/completions': json(completion),
+    '/v1/models/fine': json({ id: 'fine' }),
+  })
   const client = open(context, one)
   const { choices } = await client.chat.completions.create(asked)
   assert.equal(choices[0].message.content, 'hello')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { context as contexts, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
+import { TracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { Agent, Client, interceptors, Pool, request } from 'undici'
 import { closedPort, cut, failure, mirror, scenario, service, silent } from './harness.mjs'
 
@@ -23,7 +23,7 @@ propagation.setGlobalPropagator({
   fields: () => ['traceparent'],
 })
 const exporter = new InMemorySpanExporter()
-const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
 const tracer = provider.getTracer('test')
 const instrumentation = new UndiciInstrumentation({
   headersToSpanAttributes: { requestHeaders: ['x-ask'], responseHeaders: ['content-type'] },

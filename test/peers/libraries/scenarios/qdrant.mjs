@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { QdrantClient } from '@qdrant/js-client-rest'
 import { closedPort, failure, json, scenario, service, silent } from './harness.mjs'
 
-const done = (result, status = 200) => json({ result, status: status < 400 ? 'ok' : { error: 'refused' }, time: 0.01 }, status)
+const done = (result, status = 200) =>
+  json({ result, status: status < 400 ? 'ok' : { error: 'refused' }, time: 0.01 }, status)
 
 function open(one, options = {}) {
   return new QdrantClient({ url: one.url, checkCompatibility: false, ...options })

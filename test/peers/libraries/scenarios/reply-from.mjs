@@ -83,7 +83,7 @@ scenario('repeats after a 503 and after a lost connection', async (context) => {
     '/cut': [cut, json({ done: true })],
     '/dead': cut,
   })
-  const { url } = await proxy(context, { base: one.url }, ({ url }) => (url === "/cut" ? { retriesCount: 1 } : {}))
+  const { url } = await proxy(context, { base: one.url }, ({ url }) => (url === '/cut' ? { retriesCount: 1 } : {}))
   assert.deepEqual(await (await fetch(`${url}/busy`)).json(), { done: true })
   assert.deepEqual(await (await fetch(`${url}/cut`)).json(), { done: true })
   assert.equal((await fetch(`${url}/dead`, { method: 'POST' })).status, 500)
@@ -125,7 +125,12 @@ scenario('balances over several bases', async (context) => {
 
 scenario('takes an instance, the global dispatcher or a proxy', async (context) => {
   const one = await service(context, { '/mirror': mirror })
-  for (const undici of [new Pool(one.url), new Client(one.url), new Agent(), new Agent().compose((dispatch) => dispatch)]) {
+  for (const undici of [
+    new Pool(one.url),
+    new Client(one.url),
+    new Agent(),
+    new Agent().compose((dispatch) => dispatch),
+  ]) {
     const { url } = await proxy(context, { base: one.url, undici, destroyAgent: true })
     assert.equal((await fetch(`${url}/mirror`)).status, 200)
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import urllib, { Agent, FetchFactory, HttpClient, MockAgent, setGlobalDispatcher, getGlobalDispatcher } from 'urllib'
+import urllib, { Agent, FetchFactory, getGlobalDispatcher, HttpClient, MockAgent, setGlobalDispatcher } from 'urllib'
 import { cut, failure, json, listen, mirror, scenario, service, silent } from './harness.mjs'
 
 const big = randomBytes(2_000_000)

@@ -1,0 +1,140 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pack } from '../../../bench/package/project.js'
+import { type Runtime, run } from '../../runtimes/runtimes.js'
+
+const sources = fileURLToPath(new URL('../../../../test/peers/libraries/', import.meta.url))
+
+/** What the packages find under the name `undici`. */
+export type Tree = 'sluice' | 'undici'
+export const trees: readonly Tree[] = ['sluice', 'undici']
+
+/** A scenario that fails, and why. Over undici it may hold now and then: most of these depend on timing. */
+export interface Known {
+  readonly scenario: string
+  readonly over: Tree
+  readonly because: string
+}
+
+/** A package that is built on undici. */
+export interface Library {
+  readonly version: string
+  /** The file of its scenarios. */
+  readonly scenarios: string
+  /** It needs of undici what sluice leaves out, so it gets `facade/`. */
+  readonly facade?: boolean
+  readonly title?: string
+  readonly remark?: string
+  readonly known?: readonly Known[]
+}
+
+/** By name. */
+export const libraries: Readonly<Record<string, Library>> = JSON.parse(
+  readFileSync(join(sources, 'packages.json'), 'utf8'),
+).libraries
+
+/** Names of the files of scenarios. */
+export const scenarioFiles = readdirSync(join(sources, 'scenarios')).filter((name) => name !== 'harness.mjs')
+
+/** What one scenario came to. */
+export interface Outcome {
+  readonly name: string
+  readonly error?: string
+}
+
+/**
+ * Installs both trees unless they are there, and puts this sluice and the scenarios into them. Returns their folders, or why
+ * a test of them must be skipped.
+ * @throws {Error} they can not be installed, where skipping is forbidden (SLUICE_NO_SKIP)
+ */
+export async function prepare(): Promise<Record<Tree, string> | string> {
+  const { code, stdout, stderr } = await run(process.execPath, [join(sources, 'install.mjs')])
+  const folders = Object.fromEntries(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t')),
+  )
+  if (code !== 0) {
+    const reason = stderr.trim() || `the installer ended with ${code}`
+    if (process.env.SLUICE_NO_SKIP !== undefined) throw new Error(reason)
+    return reason
+  }
+  refresh(folders.sluice)
+  for (const tree of trees) {
+    rmSync(join(folders[tree], 'scenarios'), { recursive: true, force: true })
+    cpSync(join(sources, 'scenarios'), join(folders[tree], 'scenarios'), { recursive: true })
+  }
+  return folders
+}
+
+/** Replaces the sluice of a tree by what is built here. */
+function refresh(folder: string): void {
+  const made = mkdtempSync(join(tmpdir(), 'sluice-'))
+  const { filename } = pack(made)
+  execFileSync('tar', ['xzf', join(made, filename), '-C', made])
+  for (const path of named(folder)) {
+    const { name } = manifest(join(folder, path))
+    const source = name === 'sluice' ? join(made, 'package') : join(sources, 'facade')
+    rmSync(join(folder, path), { recursive: true, force: true })
+    cpSync(source, join(folder, path), { recursive: true })
+  }
+  rmSync(made, { recursive: true, force: true })
+}
+
+/** Paths of what is installed as `undici` or `sluice`, wherever it is in the tree. */
+function named(folder: string): string[] {
+  const { packages } = JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'))
+  return Object.keys(packages).filter((path) => /node_modules\/(undici|sluice)$/.test(path))
+}
+
+function manifest(folder: string): { name: string; version: string } {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+}
+
+/** By path, the names of the packages that are installed as `undici` or `sluice`. */
+export function installedAs(folder: string): Record<string, string> {
+  return Object.fromEntries(named(folder).map((path) => [path, manifest(join(folder, path)).name]))
+}
+
+/** Plays the scenarios of a library in a process of their own. */
+export async function play(node: Runtime, folder: string, { scenarios }: Library): Promise<Outcome[]> {
+  const file = (name: string) => join(folder, 'scenarios', `${name}.mjs`)
+  const { code, stdout, stderr } = await run(node.path, [file('harness'), file(scenarios)])
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{"name":'))
+  const outcomes: Outcome[] = lines.map((line) => JSON.parse(line))
+  if (code === 0 && outcomes.length > 0) return outcomes
+  return [...outcomes, { name: 'the process', error: `ended with ${code}: ${stderr}` }]
+}
+
+/** What is wrong with an outcome, or null: over sluice a scenario that is known to fail must. */
+export function complaintOf(library: Library, over: Tree, { name, error }: Outcome): string | null {
+  const known = library.known?.find((one) => one.scenario === name && one.over === over)
+  if (known === undefined) return error ?? null
+  return error === undefined && over === 'sluice' ? 'no longer fails: strike it from packages.json' : null
+}
+
+/** The table of `test/peers/README.md`. `counts`: scenarios by library. */
+export function markdown(counts: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(libraries).map(([name, { version, title, remark, facade, known = [] }]) => {
+    const total = counts[name] ?? 0
+    const holding = (over: Tree) => `${total - known.filter((one) => one.over === over).length}/${total}`
+    const remarks = [
+      ...(facade ? ['with the facade'] : []),
+      ...(remark === undefined ? [] : [remark]),
+      ...known.map(({ over, scenario, because }) => `${over} fails "${scenario}": ${because}`),
+    ]
+    return [
+      title ?? `\`${name}\``,
+      version.replace(/^npm:.*@/, ''),
+      holding('sluice'),
+      holding('undici'),
+      remarks.join('; '),
+    ]
+  })
+  const head = ['package', 'version', 'sluice', 'undici', 'remark']
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
