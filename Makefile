@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers sizes import-cost cold-start leak chaos faults fuzz soak overload guards race selection balance clean
+.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers libraries sizes import-cost cold-start leak chaos faults fuzz soak overload guards race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench-wrk: build ## the load generator of bench/load.ts beside wrk: what both sa
 
 peers: build ## nginx, Apache, Caddy, HAProxy, Varnish, Node, Bun and Deno by case; ARGS=--server nginx --only TLS --markdown
 	@node dist/test/peers/matrix/main.js $(ARGS)
+
+libraries: build ## packages from npm that are built on undici, over sluice and over undici; ARGS=urllib
+	@node dist/test/peers/libraries/main.js $(ARGS)
 
 sizes: build ## KB in a bundle of esbuild, rollup and webpack, and in node_modules; fails above the limits
 	@node dist/bench/sizes.js
