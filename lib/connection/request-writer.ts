@@ -49,13 +49,15 @@ export class RequestWriter implements AlarmListener, Lender {
     const text = exchange.request.headText(close)
     // A head that announces no content is a whole request: a server would execute it before the source fails or has content.
     const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
-    if (!whole) this.outlet.appendHead(text)
+    // Where no content is expected, the head of an empty body has no framing.
+    const late = whole || (head.unexpectedBody && head.framing === 'chunked' && !head.expectContinue)
+    if (!late) this.outlet.appendHead(text)
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.requestSent()
     if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
     if (body.kind !== 'bytes') {
       this.#state.write(WRITE.head)
-      this.#sender = this.#newSender(exchange, whole ? text : '')
+      this.#sender = this.#newSender(exchange, late ? text : '')
       return this.#sender.start()
     }
     this.#writeBytes(exchange, body)

@@ -7,6 +7,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import { beginIterator } from '../exchange/held-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
+import { reportMismatch } from '../wire/framing.js'
 
 export interface BodySenderListener {
   /** A piece is asked for, or was handed over. */
@@ -16,6 +17,7 @@ export interface BodySenderListener {
 }
 
 const LAST_CHUNK = '0\r\n\r\n'
+const CHUNKED_FIELD = '\r\ntransfer-encoding: chunked\r\n'
 /** What is sent in one go, in bytes: a source that always has more, and a peer that takes it, share the loop. */
 const SHARE = 1024 * 1024
 /** What a piece counts for at least, in bytes. */
@@ -34,8 +36,10 @@ export class BodySender implements Lender, BodyStreamListener {
   readonly #stream: BodyStream | null
   /** The piece that the socket reads where it is. */
   #lent: Uint8Array | null = null
-  /** Sent once the source has ended without content. */
+  /** Sent with the first bytes, or once the source has ended without any. */
   #head: string
+  /** The last byte that `content-length` announces: sent once the source has ended. */
+  #last: Uint8Array | null = null
   #sent = 0
   #share = SHARE
   #resting = false
@@ -61,7 +65,7 @@ export class BodySender implements Lender, BodyStreamListener {
   /** As many bytes went out as `content-length` says. */
   get asAnnounced(): boolean {
     const { framing, contentLength } = this.exchange.request.head
-    return framing !== 'length' || this.#sent === contentLength
+    return framing === 'chunked' || this.#sent === contentLength
   }
 
   start(): void {
@@ -172,20 +176,22 @@ export class BodySender implements Lender, BodyStreamListener {
   #send(piece: unknown, mayLend: boolean): void {
     const { framing, contentLength } = this.exchange.request.head
     const given = toBytes(piece)
-    const left = framing === 'length' ? Math.max(0, contentLength - this.#sent) : given.length
+    const left = framing === 'chunked' ? given.length : Math.max(0, contentLength - this.#sent)
     this.#sent += given.length
     this.#share -= Math.max(given.length, LEAST_COST)
     if (given.length > left) {
-      if (this.#strict) throw this.#mismatch(contentLength)
+      if (this.#strict) this.#reportMismatch()
       this.#sendHead()
     }
     // More than announced would read as another request; a chunk of no bytes would end a chunked body.
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
+      this.#sendHead()
       if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
-      if (typeof piece === 'string') this.#outlet.appendOwn(bytes)
-      else if (mayLend && this.#outlet.mayBorrow(bytes)) this.#lend(bytes)
-      else this.#outlet.appendCopy(bytes)
+      const part = this.#strict && framing === 'length' && bytes.length === left ? this.#holdLast(bytes) : bytes
+      if (typeof piece === 'string') this.#outlet.appendOwn(part)
+      else if (mayLend && this.#outlet.mayBorrow(part)) this.#lend(bytes, part)
+      else this.#outlet.appendCopy(part)
       if (framing === 'chunked') this.#outlet.appendHead('\r\n')
       if (this.#lent === null) this.exchange.bodySent(bytes)
     }
@@ -194,9 +200,15 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#listener.onBodyProgress()
   }
 
-  #lend(bytes: Uint8Array): void {
+  #lend(bytes: Uint8Array, part: Uint8Array): void {
     this.#lent = bytes
-    this.#outlet.appendLent(bytes, this)
+    this.#outlet.appendLent(part, this)
+  }
+
+  /** All but the last byte: a server would execute the whole request although its source then has more, or fails. */
+  #holdLast(bytes: Uint8Array): Uint8Array {
+    this.#last = bytes.slice(-1)
+    return bytes.subarray(0, -1)
   }
 
   #sendHead(): void {
@@ -205,17 +217,18 @@ export class BodySender implements Lender, BodyStreamListener {
   }
 
   #finish(): void {
-    const { framing, contentLength } = this.exchange.request.head
-    if (this.#strict && !this.asAnnounced) throw this.#mismatch(contentLength)
+    if (!this.asAnnounced) this.#reportMismatch()
+    const chunked = this.exchange.request.head.framing === 'chunked'
+    if (chunked && this.#head !== '') this.#head = this.#head.replace(CHUNKED_FIELD, '\r\n')
+    else if (chunked) this.#outlet.appendHead(LAST_CHUNK)
     this.#sendHead()
-    if (framing === 'chunked') this.#outlet.appendHead(LAST_CHUNK)
+    if (this.#last !== null) this.#outlet.appendOwn(this.#last)
     this.#stopped = true
     this.#listener.onBodyEnd()
   }
 
-  #mismatch(contentLength: number): Error {
-    return new RequestContentLengthMismatchError(
-      `Request body has ${this.#sent} bytes or more, content-length says ${contentLength}`,
-    )
+  #reportMismatch(): void {
+    const { contentLength } = this.exchange.request.head
+    reportMismatch(`Request body has ${this.#sent} bytes or more, content-length says ${contentLength}`, this.#strict)
   }
 }

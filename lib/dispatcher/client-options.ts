@@ -49,7 +49,7 @@ export interface ClientOptions {
   maxConnectionAge?: number | null
   /** Requests under way on the connection at once; 0 also ends keep-alive. Default: 1. */
   pipelining?: number | null
-  /** Refuse a body whose length is not its `content-length`. Default: true. */
+  /** Refuse a body whose length is not its `content-length`; `false`: send the known length and warn. Default: true. */
   strictContentLength?: boolean | null
   /**
    * What reads responses: `wasm`, llhttp in WebAssembly; `js`, a parser in JavaScript as strict; `auto`, the latter

@@ -54,6 +54,11 @@ export function checkStream(stream: Readable): void {
   }
 }
 
+/** The {@link BodyStream} that `stream` is held by. */
+export function heldStream(stream: Readable): BodyStream | undefined {
+  return held.get(stream)
+}
+
 /** Keeps `stream` from flowing until its request is sent. Returns null when an outer layer did so before. */
 export function holdStream(stream: Readable): BodyStream | null {
   return held.has(stream) ? null : new BodyStream(stream)
@@ -212,6 +217,15 @@ export class BodyStream extends LaterStream {
   /** All of it came while it was held. */
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Number of bytes that came while it was held; null when one of the pieces is none. */
+  get keptLength(): number | null {
+    try {
+      return this.#kept.reduce<number>((sum, piece) => sum + toBytes(piece).length, 0)
+    } catch {
+      return null
+    }
   }
 
   /** Lets it flow to `listener`, from the next microtask on. */

@@ -4,6 +4,7 @@ import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { isFieldValue } from '../wire/headers.js'
 import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'
 import { checkStream, isStream } from './body-stream.js'
+import { streamLength } from './stream-length.js'
 
 /** A request body, whatever it was given as. */
 export type RequestBody =
@@ -15,7 +16,13 @@ export type RequestBody =
       /** The memory is the caller's, who may write to it once the request was sent. */
       readonly shared: boolean
     }
-  | { readonly kind: 'stream'; readonly stream: Readable; readonly length: null; readonly type: null }
+  | {
+      readonly kind: 'stream'
+      readonly stream: Readable
+      /** null: not known before its end. */
+      readonly length: number | null
+      readonly type: null
+    }
   | {
       readonly kind: 'iterable'
       readonly iterable: AsyncIterable<unknown> | Iterable<unknown>
@@ -43,6 +50,7 @@ export function toRequestBody(body: unknown): RequestBody | null {
     return { ...bytesOf(Buffer.from(String(body)), false), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   }
   if (isIterable(body, Symbol.asyncIterator) || isIterable(body)) {
+    if (Array.isArray(body) && body.length === 0) return bytesOf(new Uint8Array(0), false)
     if (isLocked(body)) throw new InvalidArgumentError('body is a stream that somebody else reads')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
@@ -58,7 +66,7 @@ function bytesOf(bytes: Uint8Array, shared: boolean): RequestBody & { kind: 'byt
 
 function streamOf(stream: Readable): RequestBody {
   checkStream(stream)
-  return { kind: 'stream', stream, length: null, type: null }
+  return { kind: 'stream', stream, length: streamLength(stream), type: null }
 }
 
 function blobOf(blob: Blob): RequestBody {

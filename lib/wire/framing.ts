@@ -21,10 +21,8 @@ export interface FramingInput {
 
 export interface BodyFraming {
   framing: Framing
-  /** Bytes of the body when framed by length; otherwise -1. */
+  /** Bytes of the body; -1 without one, and when they are not known before its end. */
   contentLength: number
-  /** The caller's length is known to be wrong and yet sent: where the request ends is anybody's guess. */
-  misframed: boolean
   /**
    * It has a body, and its method expects none: a server that does not read the body takes it for the next request
    * (RFC 9110 §9.3.1).
@@ -46,21 +44,29 @@ export function requestFraming(input: FramingInput): BodyFraming {
     }
   }
   if (hasBody) {
-    const misframed = stated !== null && bodyLength !== null && stated !== bodyLength
-    if (misframed && strict) {
-      throw new RequestContentLengthMismatchError(`The body has ${bodyLength} bytes, content-length says ${stated}`)
+    if (stated !== null && bodyLength !== null && stated !== bodyLength) {
+      reportMismatch(`The body has ${bodyLength} bytes, content-length says ${stated}`, strict)
     }
-    const length = transferEncodings.length > 0 ? null : (stated ?? bodyLength)
+    const length = transferEncodings.length > 0 ? null : (bodyLength ?? stated)
     const unexpected = length !== 0 && !EXPECT_BODY.has(method)
-    if (length === null) return { framing: 'chunked', contentLength: -1, misframed, unexpected }
-    return { framing: 'length', contentLength: length, misframed, unexpected }
+    if (length === null) return { framing: 'chunked', contentLength: -1, unexpected }
+    return { framing: length > 0 || EXPECT_BODY.has(method) ? 'length' : 'none', contentLength: length, unexpected }
   }
-  if (stated !== null && stated > 0 && method !== 'HEAD' && strict) {
-    throw new RequestContentLengthMismatchError(`There is no body, content-length says ${stated}`)
+  if (stated !== null && stated > 0 && method !== 'HEAD') {
+    reportMismatch(`There is no body, content-length says ${stated}`, strict)
   }
-  const bodiless = { misframed: false, unexpected: false } as const
-  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, ...bodiless }
-  return { framing: 'none', contentLength: -1, ...bodiless }
+  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, unexpected: false }
+  return { framing: 'none', contentLength: -1, unexpected: false }
+}
+
+/**
+ * Reports a body that is not as long as its `content-length`: by a warning unless `strict`.
+ * @throws {RequestContentLengthMismatchError}
+ */
+export function reportMismatch(message: string, strict: boolean): void {
+  const error = new RequestContentLengthMismatchError(message)
+  if (strict) throw error
+  process.emitWarning(error)
 }
 
 function statedLength(fields: readonly string[]): number | null {

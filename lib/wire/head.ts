@@ -14,12 +14,12 @@ export interface RequestHead {
   readonly kept: string
   /** The `host` field; the origin's host where the target of CONNECT took its place. */
   readonly host: string
-  /** The caller gave `connection: close`, or a length that is not the body's: nothing may follow on the connection. */
+  /** The caller gave `connection: close`: nothing may follow on the connection. */
   readonly close: boolean
   /** It has a body, and its method expects none. */
   readonly unexpectedBody: boolean
   readonly framing: Framing
-  /** Bytes of the body when framed by length; otherwise -1. */
+  /** Bytes of the body; -1 without one, and when they are not known before its end. */
   readonly contentLength: number
   /** The body waits for `100 Continue`. */
   readonly expectContinue: boolean
@@ -143,7 +143,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     if (!special.take(name, value, upgrade)) given += `${name}: ${value}\r\n`
   }
   const { contentLengths, transferEncodings } = special
-  const { framing, contentLength, misframed, unexpected } = requestFraming({
+  const { framing, contentLength, unexpected } = requestFraming({
     method,
     hasBody,
     bodyLength: input.bodyLength,
@@ -154,7 +154,6 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   const host = special.host ?? input.host
   // RFC 9112 §3.2: of a target that is an authority, that.
   const sent = method === 'CONNECT' && special.host === null && !BAD_HOST.test(path) ? path : host
-  const close = special.close || misframed
   // RFC 9110 §10.1.1: never without content.
   const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
   const start = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n`
@@ -162,7 +161,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   if (framing === 'length') fields += `content-length: ${contentLength}\r\n`
   else if (framing === 'chunked') fields += 'transfer-encoding: chunked\r\n'
   if (expectContinue) fields += 'expect: 100-continue\r\n'
-  const { options } = special
+  const { options, close } = special
   const kept = headText({ start, options, fields }, 'keep-alive')
   return {
     start,

@@ -153,7 +153,7 @@ t.test('bytes go out in chunks where chunks are announced', async (t) => {
   t.equal(make({ headers, body: 'hello' }).replayable, true)
 })
 
-t.test('a length known to be wrong ends the connection', async (t) => {
+t.test('a body that is longer than its content-length is never read as another request', async (t) => {
   const seen: string[] = []
   const origin = await httpOrigin((request, reply) => {
     seen.push(request.url ?? '')
@@ -174,5 +174,4 @@ t.test('a length known to be wrong ends the connection', async (t) => {
     await second.body.dump()
     t.strictSame(seen.splice(0), ['/one', '/two'])
   }
-  t.equal(make({ headers, body: 'hi' }, false).head.close, false, 'a true one does not')
 })

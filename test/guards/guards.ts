@@ -325,9 +325,16 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a body that is longer than announced is not made a whole request',
         file: 'connection/send-body',
-        from: '      if (this.#strict) throw this.#mismatch(contentLength)\n      this.#sendHead()',
+        from: '      if (this.#strict) this.#reportMismatch()\n      this.#sendHead()',
         to: '      this.#sendHead()',
         test: 'connection/send-body',
+      },
+      {
+        keeps: 'a request is not whole before its source has ended at the length that was announced',
+        file: 'connection/send-body',
+        from: "this.#strict && framing === 'length' && bytes.length === left ? this.#holdLast(bytes) : bytes",
+        to: 'bytes',
+        test: 'connection/wrong-length',
       },
       {
         keeps: 'a source waits while the socket is full',
@@ -501,7 +508,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a length is the body’s',
         file: 'wire/framing',
-        from: 'if (misframed && strict) {',
+        from: 'if (stated !== null && bodyLength !== null && stated !== bodyLength) {',
         to: 'if (false) {',
         test: 'attacks/requests',
       },
@@ -515,7 +522,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a body in pieces is not shorter than its length',
         file: 'connection/send-body',
-        from: 'if (this.#strict && !this.asAnnounced) throw this.#mismatch(contentLength)',
+        from: 'if (!this.asAnnounced) this.#reportMismatch()',
         to: '',
         test: 'dispatcher/client',
       },
