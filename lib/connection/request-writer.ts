@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { traceSend } from '../exchange/traces.js'
 import type { Lender, Outlet } from '../transport/outlet.js'
+import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.js'
 import { BodySender, type BodySenderListener } from './send-body.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
 
@@ -19,6 +20,10 @@ export class RequestWriter implements AlarmListener, Lender {
   /** The one whose body the outlet reads where it is. */
   #lending: Exchange | null = null
   #continueAlarm: Alarm | null = null
+  /** What the last request set; null: nothing. */
+  #typeOfService: number | null = null
+  /** What the connector set. */
+  #usualTypeOfService = 0
 
   constructor(part: {
     outlet: Outlet
@@ -45,7 +50,8 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** `close`: no request will follow on this connection. */
   write(exchange: Exchange, close: boolean): void {
-    const { head, body } = exchange.request
+    const { head, body, typeOfService } = exchange.request
+    if (typeOfService !== this.#typeOfService) this.#setTypeOfService(typeOfService)
     const text = exchange.request.headText(close)
     // A head that announces no content is a whole request: a server would execute it before the source fails or has content.
     const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
@@ -61,6 +67,13 @@ export class RequestWriter implements AlarmListener, Lender {
       return this.#sender.start()
     }
     this.#writeBytes(exchange, body)
+  }
+
+  #setTypeOfService(value: number | null): void {
+    const { socket } = this.outlet
+    if (this.#typeOfService === null) this.#usualTypeOfService = typeOfServiceOf(socket)
+    this.#typeOfService = value
+    setTypeOfService(socket, value ?? this.#usualTypeOfService)
   }
 
   #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {

@@ -70,7 +70,7 @@ export interface DispatchOptions {
   idempotent?: boolean
   /** Nothing is pipelined behind it before its head came. Default: false. */
   blocking?: boolean
-  /** IP type of service, an integer from 0 to 255; accepted, and set by the connector's option of that name. Default: none. */
+  /** IP type of service of the connection while it sends this request, 0 to 255. Default: that of the connector. */
   typeOfService?: number | null
   /** Protocol to change to, such as `websocket`. Default: none. */
   upgrade?: boolean | string | null

@@ -64,7 +64,10 @@ export interface DispatchInput {
   expectContinue?: boolean | null | undefined
   /** Origins that a BalancedPool leaves out as long as it has others, and to which it adds the one it sends this to. */
   tried?: string[] | null | undefined
-  /** IP type of service, an integer from 0 to 255; accepted, and set by the connector's option of that name. Default: none. */
+  /**
+   * IP type of service of the connection while it sends this request, an integer from 0 to 255, where the runtime has
+   * `socket.setTypeOfService`. Default: that of the connector's option.
+   */
   typeOfService?: number | null | undefined
 }
 
@@ -101,6 +104,8 @@ export class Request {
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
+  /** null: the connection's own. */
+  readonly typeOfService: number | null
   readonly limits: Limits | null
   readonly watch: Watch | null
   readonly #defaults: RequestDefaults
@@ -134,7 +139,7 @@ export class Request {
     this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
     const timings = options.timings ?? defaults.timings ?? false
     this.watch = timings === false ? null : new Watch(timings)
-    checkTypeOfService(options.typeOfService)
+    this.typeOfService = checkTypeOfService(options.typeOfService)
     refuseOthers(options as object)
     this.#defaults = defaults
     this.#given = body
@@ -300,11 +305,12 @@ function checkConnectBody(body: unknown): null {
   throw new InvalidArgumentError('body must not be given with CONNECT: write to the socket of the tunnel')
 }
 
-function checkTypeOfService(value: unknown): void {
-  if (value === undefined || value === null) return
+function checkTypeOfService(value: unknown): number | null {
+  if (value === undefined || value === null) return null
   if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255) {
     throw invalidOption('typeOfService', 'an integer from 0 to 255', value)
   }
+  return value as number
 }
 
 /** Refuses what a caller would take for effective. */

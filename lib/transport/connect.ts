@@ -22,6 +22,8 @@ import { isWorkerd } from './workerd.js'
 
 export type { Connector, ConnectorCallback, ConnectorOptions } from './connector.js'
 
+import { setTypeOfService } from './type-of-service.js'
+
 /** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
 export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNetConnectOpts> & {
   /** Accepted and ignored: ALPN offers `http/1.1` alone. */
@@ -170,14 +172,6 @@ function configure<Made extends Socket>(socket: Made, { settings, target }: Open
   if (typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, typeOfService))
   socket.setNoDelay(true)
   return socket
-}
-
-/** Newer Nodes alone have it, and not every system lets it be set: what was asked for is a hint. */
-function setTypeOfService(socket: Socket, value: number): void {
-  const able = socket as Socket & { setTypeOfService?(value: number): void }
-  try {
-    able.setTypeOfService?.(value)
-  } catch {}
 }
 
 /** Node itself ends the process when `tls.connect` is given a signal that is aborted already (measured: 20 to 24). */
