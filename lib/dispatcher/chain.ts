@@ -96,7 +96,7 @@ export function completed(dispatcher: Dispatcher, options: DispatchOptions): Dis
 }
 
 /** Interceptors call the callbacks of either generation. */
-function ofBothGenerations(handler: DispatchHandler, { method, upgrade }: DispatchOptions): DispatchHandler {
+export function ofBothGenerations(handler: DispatchHandler, { method, upgrade }: DispatchOptions): DispatchHandler {
   if (!isLegacy(handler)) return handler
   return adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
 }

@@ -114,9 +114,13 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   }
 }
 
-/** Fields as the older callbacks take them. An interceptor that answers itself need not have them as sent. */
-function rawFields(raw: readonly string[] | null | undefined, fields: IncomingHeaders | undefined): Buffer[] {
-  return toBuffers(raw ?? flattenHeaders((fields ?? {}) as HeadersInput))
+/**
+ * Fields as the older callbacks take them. An interceptor that answers itself need not have them as sent, and those of
+ * undici are buffers.
+ */
+function rawFields(raw: unknown, fields: IncomingHeaders | undefined): Buffer[] {
+  const given: unknown[] = Array.isArray(raw) ? raw : flattenHeaders((raw ?? fields ?? {}) as HeadersInput)
+  return Buffer.isBuffer(given[0]) ? ([...given] as Buffer[]) : toBuffers(given as string[])
 }
 
 export function toBuffers(raw: readonly string[] | null): Buffer[] {

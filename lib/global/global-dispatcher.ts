@@ -1,6 +1,7 @@
 import { Agent } from '../dispatcher/agent.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
+import { fetchTakesDispatchers, HOOKS, hookIn, installations } from './fetch-hooks.js'
 
 let current: Dispatcher | null = null
 
@@ -14,11 +15,16 @@ export function getGlobalDispatcher(): Dispatcher {
 }
 
 /**
- * Names the dispatcher that {@link getGlobalDispatcher} returns. The runtime's `fetch` is not touched: `install()`
- * is for that. Source: undici's `index.md`.
+ * Names the dispatcher that {@link getGlobalDispatcher} returns, and that the runtime's own `fetch` sends through from
+ * now on where it takes dispatchers: in Node, in the place of what was installed or set before. Source: undici's
+ * `index.md`.
  * @throws {InvalidArgumentError} no dispatcher
  */
 export function setGlobalDispatcher<Implementation extends Dispatcher>(dispatcher: Implementation): void {
   if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   current = dispatcher
+  if (!fetchTakesDispatchers()) return
+  // What was installed before it is not to be restored.
+  installations.clear()
+  for (const hook of HOOKS) hookIn(hook, dispatcher)
 }

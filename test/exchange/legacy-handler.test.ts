@@ -27,3 +27,21 @@ t.test('which generation a handler is of', async (t) => {
   const both = { ...elder, ...newer }
   t.equal(adaptHandler(both, false), both, 'whoever is whole in both is of the newer')
 })
+
+t.test(
+  'fields that another library has as buffers, or as an object, reach a handler of the elder generation',
+  async (t) => {
+    const heads: unknown[] = []
+    const adapted = adaptHandler(
+      { ...elder, onHeaders: (...head: unknown[]) => heads.push(head[1]) > 0 } as never,
+      false,
+    )
+    const told = (rawHeaders: unknown) =>
+      adapted.onResponseStart?.({ rawHeaders } as never, 200, { 'x-other': '1' }, 'OK')
+    const buffers = [Buffer.from('x-a'), Buffer.from('1')]
+    for (const raw of [buffers, ['x-a', '1'], { 'x-a': '1' }]) told(raw)
+    t.strictSame(heads, [buffers, buffers, buffers])
+    told(null)
+    t.strictSame(heads[3], [Buffer.from('x-other'), Buffer.from('1')])
+  },
+)

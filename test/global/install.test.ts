@@ -2,7 +2,16 @@ import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { Agent, getGlobalDispatcher, install, Pool, setGlobalDispatcher, uninstall } from '../../lib/index.js'
+import {
+  Agent,
+  Dispatcher,
+  getGlobalDispatcher,
+  install,
+  Pool,
+  request,
+  setGlobalDispatcher,
+  uninstall,
+} from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 t.test("the runtime's fetch sends through ours, and through its own again", async (t) => {
@@ -29,14 +38,16 @@ t.test("the runtime's fetch sends through ours, and through its own again", asyn
   t.equal(own.stats.connected, 1, 'a dispatcher of the call goes first')
   const second = new Agent()
   install()
-  setGlobalDispatcher(second)
+  t.teardown(() => getGlobalDispatcher().destroy())
   await (await fetch(origin.url)).text()
-  t.equal(getGlobalDispatcher(), second)
+  t.match(getGlobalDispatcher(), { stats: { [key]: { connected: 1 } } })
+  install(second)
+  await (await fetch(origin.url)).text()
   t.match(second.stats[key], { connected: 1 })
   uninstall()
-  t.equal(origin.connections, 3)
+  t.equal(origin.connections, 4)
   await (await fetch(origin.url)).text()
-  t.equal(origin.connections, 4, "the runtime's own")
+  t.equal(origin.connections, 5, "the runtime's own")
   await Promise.all([agent.close(), second.close(), own.close()])
   await origin.close()
 })
@@ -44,6 +55,88 @@ t.test("the runtime's fetch sends through ours, and through its own again", asyn
 t.test('arguments that are none', async (t) => {
   t.throws(() => install({} as never), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => install(null as never), { code: 'UND_ERR_INVALID_ARG' })
+})
+
+const hooks = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map(Symbol.for)
+const global = globalThis as unknown as Record<symbol, unknown>
+
+// Asking for Headers loads what is behind fetch.
+const runtime = Headers === undefined ? [] : hooks.map((hook) => global[hook])
+
+function release(): void {
+  uninstall()
+  for (const [index, hook] of hooks.entries()) global[hook] = runtime[index]
+}
+
+/** What names itself in a header, and nothing else. */
+function naming(dispatcher: Dispatcher, name: string): Dispatcher {
+  return dispatcher.compose((dispatch) => (options, handler) => {
+    const headers = { ...(options.headers as Record<string, string>), 'x-via': name }
+    return dispatch({ ...options, headers }, handler)
+  })
+}
+
+/** Takes handlers of the newer generation only, as dispatchers of undici 8 do. */
+class Strict extends Dispatcher {
+  readonly #agent: Agent
+  constructor(agent: Agent) {
+    super()
+    this.#agent = agent
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (typeof handler.onResponseError !== 'function') throw new TypeError('onResponseError must be a function')
+    const headers = { ...(options.headers as Record<string, string>), 'x-via': 'another library' }
+    return this.#agent.dispatch({ ...options, headers }, handler)
+  }
+}
+
+t.test("setGlobalDispatcher() reaches the runtime's fetch, and uninstall() leaves it there", async (t) => {
+  const origin = await httpOrigin((request, reply) => void reply.end(request.headers['x-via'] ?? 'nobody'))
+  const agent = new Agent()
+  t.teardown(release)
+  const before = getGlobalDispatcher()
+  t.teardown(() => before.destroy())
+  const via = async () => [await (await fetch(origin.url)).text(), await (await request(origin.url)).body.text()]
+  const [first, second, third] = ['first', 'second', 'third'].map((name) => naming(agent, name)) as [
+    Dispatcher,
+    Dispatcher,
+    Dispatcher,
+  ]
+  setGlobalDispatcher(first)
+  t.strictSame(await via(), ['first', 'first'])
+  t.equal(global[hooks[1] as symbol], first)
+  uninstall()
+  t.strictSame(await via(), ['first', 'first'], 'nothing was installed')
+  install(second)
+  t.strictSame(await via(), ['second', 'first'])
+  uninstall()
+  t.strictSame(await via(), ['first', 'first'])
+  install(second)
+  setGlobalDispatcher(third)
+  t.strictSame(await via(), ['third', 'third'], 'the last call counts')
+  uninstall()
+  t.strictSame(await via(), ['third', 'third'], 'set since')
+  install(third)
+  setGlobalDispatcher(third)
+  uninstall()
+  t.strictSame(await via(), ['third', 'third'], 'installed before, and set since')
+  for (const foreign of [new Strict(agent), new Strict(agent).compose((dispatch) => dispatch)]) {
+    setGlobalDispatcher(foreign)
+    t.strictSame(await via(), ['another library', 'another library'])
+    setGlobalDispatcher(first)
+    install(foreign)
+    t.strictSame(await via(), ['another library', 'first'])
+    uninstall()
+    t.strictSame(await via(), ['first', 'first'])
+    setGlobalDispatcher(foreign)
+    install()
+    t.strictSame(await via(), ['another library', 'another library'], 'followed')
+    uninstall()
+  }
+  setGlobalDispatcher(before)
+  await agent.close()
+  await origin.close()
 })
 
 t.test('uninstall() restores only what is still installed, with two copies of the package', async (t) => {
@@ -55,15 +148,9 @@ t.test('uninstall() restores only what is still installed, with two copies of th
   const named = (name: string) => {
     const agent = new Agent()
     agents.push(agent)
-    return agent.compose((dispatch) => (options, handler) => {
-      const headers = { ...(options.headers as Record<string, string>), 'x-via': name }
-      return dispatch({ ...options, headers }, handler)
-    })
+    return naming(agent, name)
   }
   const via = async () => (await fetch(origin.url)).text()
-  const hooks = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map(Symbol.for)
-  const global = globalThis as unknown as Record<symbol, unknown>
-
   install(named('first'))
   other.install(named('second'))
   uninstall()
