@@ -4,7 +4,7 @@ import { RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { beginIterator } from '../exchange/held-iterator.js'
+import { beginIterator, piecesOfWebStream } from '../exchange/held-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
 import { reportMismatch } from '../wire/framing.js'
@@ -45,6 +45,7 @@ export class BodySender implements Lender, BodyStreamListener {
   #resting = false
   #stopped = false
   #wake: (() => void) | null = null
+  #webStream: AsyncIterableIterator<unknown> | null = null
 
   constructor(part: {
     exchange: Exchange
@@ -94,6 +95,7 @@ export class BodySender implements Lender, BodyStreamListener {
     if (this.#stopped) return
     this.#stopped = true
     this.#stream?.stop(error)
+    this.#webStream?.return?.().catch(() => {})
     this.#wakeUp()
   }
 
@@ -129,7 +131,8 @@ export class BodySender implements Lender, BodyStreamListener {
     const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
     beginIterator(pieces)
     try {
-      for await (const piece of pieces) {
+      this.#webStream = piecesOfWebStream(pieces)
+      for await (const piece of this.#webStream ?? pieces) {
         if (this.#stopped) return
         if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
         // Aborted behind another request it lives on without its caller.
@@ -138,7 +141,7 @@ export class BodySender implements Lender, BodyStreamListener {
         while (this.#waits && !this.#stopped) await this.#woken()
         if (this.#stopped) return
       }
-      this.#finish()
+      if (!this.#stopped) this.#finish()
     } catch (error) {
       this.onSourceError(error as Error)
     }

@@ -22,6 +22,22 @@ export function beginIterator(body: object): void {
   if (begun.has(body)) begun.set(body, true)
 }
 
+/**
+ * The pieces of a web stream, whose `return` cancels it at once: that of its own iterator waits for the piece that was
+ * asked for, which a stream that stalls never gives. Of anything else, null.
+ */
+export function piecesOfWebStream(body: object): AsyncIterableIterator<unknown> | null {
+  const { getReader, [Symbol.toStringTag]: tag } = body as ReadableStream & { [Symbol.toStringTag]?: unknown }
+  if (tag !== 'ReadableStream' || typeof getReader !== 'function') return null
+  const reader = getReader.call(body) as ReadableStreamDefaultReader<unknown>
+  const pieces: AsyncIterableIterator<unknown> = {
+    next: () => reader.read() as Promise<IteratorResult<unknown>>,
+    return: async () => ({ done: true, value: await reader.cancel() }),
+    [Symbol.asyncIterator]: () => pieces,
+  }
+  return pieces
+}
+
 /** An iterator or web stream that is a request body. It is closed when its request ends before it is read. */
 export class HeldIterator implements HeldBody {
   readonly error = null

@@ -1,0 +1,122 @@
+import type { Socket } from 'node:net'
+import t from 'tap'
+import { Agent, Client, type Dispatcher, interceptors, Pool, RoundRobinPool } from '../../lib/index.js'
+import { httpOrigin, rawOrigin } from '../servers/origin.js'
+
+const dispatchers: Record<string, (url: string) => Dispatcher> = {
+  Client: (url) => new Client(url),
+  'Client with pipelining': (url) => new Client(url, { pipelining: 2 }),
+  Pool: (url) => new Pool(url),
+  RoundRobinPool: (url) => new RoundRobinPool(url),
+  Agent: () => new Agent(),
+  'composed Pool': (url) => new Pool(url).compose(interceptors.retry()),
+}
+
+/** A web stream that gives one piece and then nothing. */
+function stalling() {
+  let asked = () => {}
+  const stalled = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  let cancelled = (_reason: unknown) => {}
+  const ended = new Promise((resolve) => {
+    cancelled = resolve
+  })
+  let first = true
+  const body = new ReadableStream(
+    {
+      pull(controller) {
+        if (first) controller.enqueue(Buffer.from('some'))
+        else asked()
+        const given = first
+        first = false
+        return given ? undefined : new Promise(() => {})
+      },
+      cancel: (reason) => cancelled(reason),
+    },
+    { highWaterMark: 0 },
+  )
+  return { body, stalled, ended }
+}
+
+for (const [name, make] of Object.entries(dispatchers)) {
+  t.test(`a web stream that stalls is cancelled when its request fails: ${name}`, async (t) => {
+    let arrived = (_socket: Socket) => {}
+    const origin = await rawOrigin((socket) => void socket.once('data', () => arrived(socket)))
+    const ways: Record<string, (request: { dispatcher: Dispatcher; abort: AbortController; socket: Socket }) => void> =
+      {
+        signal: ({ abort }) => abort.abort(new Error('no patience')),
+        destroy: ({ dispatcher }) => void dispatcher.destroy(new Error('no patience')),
+        reset: ({ socket }) => void socket.resetAndDestroy(),
+      }
+    for (const [way, end] of Object.entries(ways)) {
+      const dispatcher = make(origin.url)
+      const { body, stalled, ended } = stalling()
+      const abort = new AbortController()
+      const read = new Promise<Socket>((resolve) => {
+        arrived = resolve
+      })
+      const options = { origin: origin.url, path: '/', method: 'PUT', body, signal: abort.signal } as const
+      const answer = dispatcher.request(options as never)
+      answer.catch(() => {})
+      await stalled
+      end({ dispatcher, abort, socket: await read })
+      await t.rejects(answer, way)
+      await ended
+      t.pass(`${way}: it is cancelled`)
+      await dispatcher.destroy()
+    }
+    await origin.close()
+  })
+}
+
+t.test('a web stream that stalls is cancelled when its request is answered before it ends', async (t) => {
+  const origin = await rawOrigin((socket) => {
+    socket.once('data', () => socket.end('HTTP/1.1 413 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
+  })
+  const client = new Client(origin.url)
+  const { body, ended } = stalling()
+  const { statusCode } = await client.request({ path: '/', method: 'PUT', body } as never)
+  t.equal(statusCode, 413)
+  await ended
+  await client.close()
+  await origin.close()
+})
+
+t.test('a web stream that ends is not cancelled, and one that fails gives its error', async (t) => {
+  const bodies: string[] = []
+  const origin = await httpOrigin((request, reply) => {
+    let body = ''
+    request.on('error', () => {})
+    request.on('data', (piece) => {
+      body += piece
+    })
+    request.on('end', () => {
+      bodies.push(body)
+      reply.end()
+    })
+  })
+  const client = new Client(origin.url)
+  let cancels = 0
+  const source = (last: (controller: ReadableStreamDefaultController) => void) => {
+    const pieces = ['a', 'b']
+    return new ReadableStream({
+      pull(controller) {
+        const piece = pieces.shift()
+        if (piece === undefined) last(controller)
+        else controller.enqueue(Buffer.from(piece))
+      },
+      cancel: () => void cancels++,
+    })
+  }
+  const request = { path: '/', method: 'PUT' } as const
+  const whole = await client.request({ ...request, body: source((controller) => controller.close()) } as never)
+  await whole.body.dump()
+  t.strictSame(bodies, ['ab'])
+  t.equal(cancels, 0)
+  const failing = source((controller) => controller.error(new Error('lost')))
+  await t.rejects(client.request({ ...request, body: failing } as never), { message: 'lost' })
+  t.equal(cancels, 0)
+  await client.destroy()
+  await origin.close()
+})
