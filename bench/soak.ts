@@ -50,11 +50,11 @@ const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 
 function line(seconds: number, tally: Tally, now: { state: State; memory: Memory }): string {
   const { heap, own } = now.memory
-  const { parsers, alarms, listeners } = now.state
+  const { files, parsers, alarms, listeners } = now.state
   return (
     `${(seconds / 60).toFixed(1).padStart(5)} min: ${tally.sent} requests, ${tally.answered} answered, ` +
     `${tally.failures} failed; heap ${mb(heap)}, own ${mb(own)}, ${now.state.handles}; ` +
-    `parsers ${parsers}, alarms ${alarms}, listeners ${listeners}`
+    `files ${files}, parsers ${parsers}, alarms ${alarms}, listeners ${listeners}`
   )
 }
 
@@ -107,6 +107,7 @@ async function soak(places: Places, tally: Tally): Promise<Mark[]> {
     if (values.spoil) lasting.emitter.on('abort', () => {})
     const now = { state: await settled(lasting, start), memory: memory() }
     marks.push({ sent: tally.sent, answered: tally.answered, memory: now.memory })
+    tally.checkUncaught()
     const [is, was] = [JSON.stringify(now.state), JSON.stringify(start)]
     if (is !== was) tally.complain(`left behind: ${is}, at the start ${was}`)
     if (seconds() - told < 60 && seconds() < MINUTES * 60) continue
@@ -120,7 +121,7 @@ async function soak(places: Places, tally: Tally): Promise<Mark[]> {
 async function main(): Promise<number> {
   const tally = new Tally()
   process.on('unhandledRejection', (error) => tally.complain(`unhandled: ${(error as Error).stack}`))
-  process.on('uncaughtException', (error) => tally.complain(`uncaught: ${error.stack}`))
+  process.on('uncaughtException', (error) => tally.uncaught(error))
   process.on('warning', (warning) => tally.complain(`warning: ${warning.message}`))
   const origin = fork(fileURLToPath(new URL('soak/origin.js', import.meta.url)), { execArgv: [] })
   origin.once('exit', (code) => tally.complain(`the origin ended with ${code}`))

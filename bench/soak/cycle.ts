@@ -1,10 +1,14 @@
 import { EventEmitter, setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Dispatcher, Pool } from '../../lib/index.js'
+import { callers, THROWN } from './caller-code.js'
 import type { Kind } from './dispatchers.js'
 import { COLLATERAL, good, type Operation, type Scene } from './operations.js'
+import { uploads } from './sources.js'
 import type { Tally } from './tally.js'
 
+/** What any request may end with where code of callers throws. */
+const OWN = [THROWN]
 const LIFECYCLE = ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'SOAK_END']
 /** ms within which all that was begun must have ended: every request has timeouts of less. */
 const PATIENCE = 60_000
@@ -14,13 +18,28 @@ export class Lasting {
   readonly signal: AbortSignal = new AbortController().signal
   readonly emitter = new EventEmitter()
   readonly pool: Pool
+  readonly origin: string
 
   constructor(origin: string) {
+    this.origin = origin
     this.pool = new Pool(origin, { connections: 4, keepAliveTimeout: 50, keepAliveMaxTimeout: 50 })
     setMaxListeners(0, this.signal, this.emitter)
   }
 
-  /** Its connections are idle, and then gone. */
+  scene(tally: Tally, random: () => number): Scene {
+    return {
+      dispatcher: this.pool,
+      origin: undefined,
+      base: this.origin,
+      signals: [this.signal, this.emitter],
+      random,
+      open: () => new Pool(this.origin, { connections: 2 }),
+      name: 'the lasting Pool',
+      tally,
+    }
+  }
+
+  /** Each of its connections serves a request, all at once; then they are idle, and then gone. */
   async rest(): Promise<void> {
     const until = performance.now() + PATIENCE
     while (this.pool.stats.connected > 0 && performance.now() < until) await sleep(10)
@@ -44,7 +63,7 @@ class Seat {
   declare readonly _part: { tally: Tally; lasting: Lasting; random: () => number }
 
   async work(until: number): Promise<void> {
-    const { operations, origins, name, faulty } = this.#kind
+    const { operations, origins, base, name, faulty } = this.#kind
     const { tally, lasting, random } = this.#part
     const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
     const worker = async () => {
@@ -52,9 +71,19 @@ class Seat {
         const dispatcher = this.#dispatcher
         const operation: Operation = any(operations)
         const origin = origins.length === 0 ? undefined : any(origins)
-        const scene: Scene = { dispatcher, origin, signals: [lasting.signal, lasting.emitter], random }
+        const scene: Scene = {
+          dispatcher,
+          origin,
+          base: origin ?? base,
+          signals: [lasting.signal, lasting.emitter],
+          random,
+          open: this.#kind.open,
+          name,
+          tally,
+        }
         const expected = (code: string) =>
           operation.codes.includes(code) ||
+          OWN.includes(code) ||
           (faulty && COLLATERAL.includes(code)) ||
           (this.#ended.has(dispatcher) && LIFECYCLE.includes(code))
         tally.sent++
@@ -86,8 +115,7 @@ class Seat {
     if (random() < 0.4) await dispatcher.close()
     else if (random() < 0.5) await dispatcher.destroy()
     else await dispatcher.destroy(Object.assign(new Error('the end'), { code: 'SOAK_END' }))
-    const left = JSON.stringify((dispatcher as { stats?: unknown }).stats ?? {})
-    if (/:(?!0|false|\{)/.test(left.replace(/"[^"]*":/g, ':'))) tally.complain(`${this.#kind.name} ended with ${left}`)
+    tally.checkStats(dispatcher, this.#kind.name)
   }
 }
 
@@ -102,16 +130,20 @@ export async function cycle(part: {
   const { kinds, ms, tally, lasting, random } = part
   const until = performance.now() + ms
   const loads = kinds.map((kind) => new Seat(kind, { tally, lasting, random }).work(until))
+  const asked = [...good, ...callers, ...uploads]
   const lastingWork = async () => {
     while (performance.now() < until) {
-      const operation = good[Math.floor(random() * good.length)] as Operation
+      const operation = asked[Math.floor(random() * asked.length)] as Operation
       tally.sent++
       try {
-        const signals = [lasting.signal, lasting.emitter] as const
-        await operation.run({ dispatcher: lasting.pool, origin: undefined, signals, random })
+        await operation.run(lasting.scene(tally, random))
         tally.answered++
       } catch (error) {
-        tally.fail(error, (code) => operation.codes.includes(code), `the lasting Pool, ${operation.name}`)
+        tally.fail(
+          error,
+          (code) => OWN.includes(code) || operation.codes.includes(code),
+          `the lasting Pool, ${operation.name}`,
+        )
       }
     }
   }

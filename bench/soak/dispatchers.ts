@@ -4,13 +4,17 @@ import {
   Client,
   type Dispatcher,
   interceptors,
+  LatencyRecorder,
   Pool,
   ProxyAgent,
   RetryAgent,
   RoundRobinPool,
 } from '../../lib/index.js'
+import { callers } from './caller-code.js'
+import { careless } from './careless.js'
 import { bad, good, intercepted, type Operation, upgrades } from './operations.js'
 import type { Places } from './origin.js'
+import { lostUploads, uploads } from './sources.js'
 
 /** One way to ask, with what it is asked. */
 export interface Kind {
@@ -19,50 +23,64 @@ export interface Kind {
   readonly width: number
   /** Named in each request; none for dispatchers of one origin. */
   readonly origins: readonly string[]
+  /** Where `fetch` asks, for those of one origin. */
+  readonly base: string
   readonly operations: readonly Operation[]
   /** Its server breaks connections: others may be hit. */
   readonly faulty: boolean
   open(): Dispatcher
 }
 
-const { retry, redirect, decompress, dns } = interceptors
+const { retry, redirect, decompress, dns, hedge, latency, responseError } = interceptors
 const QUICK = { minTimeout: 1, maxTimeout: 5 }
 
-const calm = { origins: [], operations: good, faulty: false, width: 6 } as const
+const any = [...good, ...callers, ...uploads]
+const calm = { origins: [], operations: any, faulty: false, width: 6 } as const
 /**
  * Who closes with requests unread resets, and of the answers before that the reader may lose what it had not taken
  * (RFC 9112 §9.6): of a server that closes, a slow reader in a pipeline may come to harm, and so it is not asked there.
  */
-const piped = { ...calm, operations: good.filter(({ name }) => name !== 'last') } as const
-const rough = { origins: [], operations: [...good, ...bad], faulty: true, width: 6 } as const
+const piped = { ...calm, operations: any.filter(({ name }) => name !== 'last') } as const
+const rough = { origins: [], operations: [...any, ...bad, ...lostUploads], faulty: true, width: 6 } as const
 
-function clients({ plain, secure, ca, unix }: Places): Kind[] {
+/** What is told of a kind, but for where `fetch` asks: at the plain origin. */
+type Told = Omit<Kind, 'base'> & { base?: string }
+
+function clients({ plain, secure, ca, unix }: Places): Told[] {
   const [origin] = plain as [string]
   const tls = { connect: { ca } }
   return [
-    { ...calm, name: 'Client', operations: [...good, ...upgrades], open: () => new Client(origin) },
+    { ...calm, name: 'Client', operations: [...any, ...upgrades], open: () => new Client(origin) },
     { ...piped, name: 'Client, pipelining 10', width: 10, open: () => new Client(origin, { pipelining: 10 }) },
     { ...rough, name: 'Client, faults', open: () => new Client(origin) },
     { ...rough, name: 'Client, pipelining 10, faults', width: 10, open: () => new Client(origin, { pipelining: 10 }) },
     { ...rough, name: 'Client, parser js, faults', open: () => new Client(origin, { parser: 'js', pipelining: 2 }) },
-    { ...rough, name: 'Client, TLS, faults', open: () => new Client(secure, tls) },
-    { ...calm, name: 'Client, unix socket', open: () => new Client('http://localhost', { socketPath: unix }) },
+    { ...rough, name: 'Client, TLS, faults', base: secure, open: () => new Client(secure, tls) },
+    {
+      ...calm,
+      name: 'Client, unix socket',
+      base: 'http://localhost',
+      open: () => new Client('http://localhost', { socketPath: unix }),
+    },
   ]
 }
 
-function pools({ plain, secure, ca }: Places): Kind[] {
+function pools({ plain, secure, ca }: Places): Told[] {
   const [origin] = plain as [string]
   const upstreams = [...plain]
+  const factory = (at: URL, options: object) => new Client(at, options).compose(careless)
   return [
     { ...piped, name: 'Pool', width: 16, open: () => new Pool(origin, { connections: 8, pipelining: 2 }) },
     { ...rough, name: 'Pool, clientTtl, faults', open: () => new Pool(origin, { connections: 4, clientTtl: 50 }) },
-    { ...calm, name: 'Pool, TLS', open: () => new Pool(secure, { connections: 4, connect: { ca } }) },
+    { ...calm, name: 'Pool, TLS', base: secure, open: () => new Pool(secure, { connections: 4, connect: { ca } }) },
+    { ...calm, name: 'Pool, careless interceptor', open: () => new Pool(origin, { connections: 4 }).compose(careless) },
+    { ...rough, name: 'Pool of composed clients, faults', open: () => new Pool(origin, { connections: 4, factory }) },
     { ...rough, name: 'RoundRobinPool, faults', open: () => new RoundRobinPool(origin, { connections: 4 }) },
     { ...rough, name: 'BalancedPool, faults', open: () => new BalancedPool(upstreams, { connections: 2 }) },
   ]
 }
 
-function agents({ plain, secure, ca, proxy }: Places): Kind[] {
+function agents({ plain, secure, ca, proxy }: Places): Told[] {
   const both = [...plain, secure]
   const connect = { ca }
   const composed = () =>
@@ -72,10 +90,18 @@ function agents({ plain, secure, ca, proxy }: Places): Kind[] {
       decompress(),
       retry(QUICK),
     )
+  const hedged = () =>
+    new Agent({ connections: 4, connect }).compose(
+      responseError(),
+      latency(new LatencyRecorder()),
+      careless,
+      hedge({ delay: 10, budget: { ratio: 1 } }),
+    )
   const tunnels = { uri: proxy, requestTls: { ca }, connections: 4 }
   return [
     { ...calm, name: 'Agent', origins: both, open: () => new Agent({ connections: 4, connect }) },
-    { ...calm, name: 'Agent, interceptors', origins: both, operations: [...good, ...intercepted], open: composed },
+    { ...calm, name: 'Agent, interceptors', origins: both, operations: [...any, ...intercepted], open: composed },
+    { ...calm, name: 'Agent, hedge', origins: both, open: hedged },
     { ...rough, name: 'RetryAgent, faults', open: () => new RetryAgent(new Pool(both[0] as string), QUICK) },
     { ...calm, name: 'ProxyAgent', origins: both, open: () => new ProxyAgent(tunnels) },
     { ...rough, name: 'ProxyAgent, faults', origins: both, open: () => new ProxyAgent(tunnels) },
@@ -84,5 +110,6 @@ function agents({ plain, secure, ca, proxy }: Places): Kind[] {
 
 /** Every kind of dispatcher, at servers that behave and at servers that do not. */
 export function kinds(places: Places): Kind[] {
-  return [...clients(places), ...pools(places), ...agents(places)]
+  const [base] = places.plain as [string]
+  return [...clients(places), ...pools(places), ...agents(places)].map((kind) => ({ base, ...kind }))
 }

@@ -2,16 +2,24 @@ import { EventEmitter } from 'node:events'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import type { Dispatcher } from '../../lib/index.js'
 import { pattern } from './answers.js'
+import type { Tally } from './tally.js'
 
 /** What an operation works with. */
 export interface Scene {
   readonly dispatcher: Dispatcher
   /** For dispatchers of many origins. */
   readonly origin: string | undefined
+  /** What it is asked at, for `fetch`. */
+  readonly base: string
   /** Live as long as the soak: a listener left on one of them is a leak. */
   readonly signals: readonly [AbortSignal, EventEmitter]
   /** 0 to 1, seeded. */
   random(): number
+  /** Another dispatcher of the same kind. */
+  open(): Dispatcher
+  /** Of the kind of dispatcher. */
+  readonly name: string
+  readonly tally: Tally
 }
 
 export interface Operation {
@@ -34,13 +42,13 @@ interface Asked {
   bodyTimeout?: number
 }
 
-function options(scene: Scene, path: string, asked: Asked = {}): Dispatcher.RequestOptions {
+export function options(scene: Scene, path: string, asked: Asked = {}): Dispatcher.RequestOptions {
   const origin = scene.origin === undefined ? {} : { origin: scene.origin }
   const limits = { headersTimeout: 20_000, bodyTimeout: 20_000 }
   return { ...limits, ...origin, path, method: 'GET', ...asked } as Dispatcher.RequestOptions
 }
 
-function same(got: string | Buffer, expected: string | Buffer, what: string): void {
+export function same(got: string | Buffer, expected: string | Buffer, what: string): void {
   const [a, b] = [Buffer.from(got as string, 'latin1'), Buffer.from(expected as string, 'latin1')]
   if (!a.equals(b)) throw new WrongAnswer(`${what}: ${a.subarray(0, 40).toString('latin1')}, ${a.length} bytes`)
 }

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processClock } from '../../lib/base/clock.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
@@ -9,6 +10,8 @@ import type { Lasting } from './cycle.js'
 export interface State {
   /** How many of each kind. */
   readonly handles: string
+  /** Open files and sockets; 0 where the system does not tell. */
+  readonly files: number
   /** States of llhttp that are taken. */
   readonly parsers: number
   readonly alarms: number
@@ -36,6 +39,7 @@ function state(lasting: Lasting): State {
     one.eventNames().reduce((sum, name) => sum + one.listenerCount(name as string), 0)
   return {
     handles: handles(),
+    files: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
     parsers: (wasmEngine() as WasmEngine).used,
     alarms: processClock.size,
     listeners: getEventListeners(signal, 'abort').length + on(emitter) + on(pool) + on(process),

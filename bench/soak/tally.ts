@@ -1,3 +1,5 @@
+import type { Dispatcher } from '../../lib/index.js'
+
 /** What came of all requests. */
 export class Tally {
   sent = 0
@@ -5,6 +7,32 @@ export class Tally {
   readonly failed = new Map<string, number>()
   /** Failures that should not have come, each once, and dispatchers that did not come to rest. */
   readonly unexpected = new Map<string, number>()
+
+  /** Errors that must be uncaught exceptions, once each. */
+  readonly #awaited = new Set<unknown>()
+
+  toBeUncaught(): Error {
+    const error = new Error('thrown by a listener')
+    this.#awaited.add(error)
+    return error
+  }
+
+  /** An exception ended nobody's request. */
+  uncaught(error: Error): void {
+    if (!this.#awaited.delete(error)) this.complain(`uncaught: ${error.stack}`)
+  }
+
+  /** All exceptions that listeners threw so far have been reported. */
+  checkUncaught(): void {
+    if (this.#awaited.size > 0) this.complain(`${this.#awaited.size} exceptions of listeners are lost`)
+    this.#awaited.clear()
+  }
+
+  /** Complains when `dispatcher`, which has ended, counts anything. */
+  checkStats(dispatcher: Dispatcher, name: string): void {
+    const left = JSON.stringify((dispatcher as { stats?: unknown }).stats ?? {})
+    if (/:(?!0|false|\{)/.test(left.replace(/"[^"]*":/g, ':'))) this.complain(`${name} ended with ${left}`)
+  }
 
   get failures(): number {
     return [...this.failed.values()].reduce((sum, count) => sum + count, 0)
