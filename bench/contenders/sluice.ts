@@ -7,9 +7,10 @@ export const sluice: Contender = {
   apis: ['dispatch', 'json', 'text', 'bytes', 'chunks', 'stream'],
   pipelines: true,
   bounded: true,
-  // Here and not above: the process of another contender should not hold it in memory.
+  // Here and not above: the process of another contender should not hold it in memory. It is what is published: where a
+  // garbage collection begins depends on what else is in the heap, comments of the source included.
   async open(setup) {
-    const module = (await import('../../lib/index.js')) as unknown as Module
+    const module = (await import(new URL('../../package/sluice.js', import.meta.url).href)) as Module
     return sessionOf(dispatcherFor(module, setup), setup)
   },
 }

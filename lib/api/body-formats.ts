@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { pooledCopy } from '../base/own-memory.js'
 import { NotSupportedError } from '../errors.js'
 
@@ -118,6 +119,18 @@ export class BodyCollector implements Consumer {
     this.#spill()
     return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size)
   }
+}
+
+/** What a stream has decoded can not be taken past it: a character may be half in its decoder. */
+export async function collectDecoded(body: Readable, format: BodyFormat, facts: BodyFacts): Promise<unknown> {
+  const encoding = body.readableEncoding as BufferEncoding
+  let text = ''
+  for await (const piece of body) text += piece
+  return new Promise((resolve, reject) => {
+    const collector = new BodyCollector(format, facts, { resolve, reject })
+    collector.take(Buffer.from(text, encoding))
+    collector.end()
+  })
 }
 
 /** Memory that holds these bytes alone: others' must not be handed out with them. */

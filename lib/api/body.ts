@@ -10,7 +10,7 @@ import { RequestAbortedError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { type Dumped, type DumpOptions, dump } from './body-dump.js'
 import { BodyFlow } from './body-flow.js'
-import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
+import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer, collectDecoded } from './body-formats.js'
 import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
 import { type BodySource, streamError } from './body-source.js'
 import { defineState } from './body-state.js'
@@ -24,6 +24,9 @@ export interface BodyOptions {
 export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: BodySource): BodyReadable {
   return new BodyReadable({ source, headers, highWaterMark: options.highWaterMark })
 }
+
+/** Bytes that are copied into memory at once: longer parts are slow to allocate. */
+const PART = 65536
 
 /**
  * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
@@ -204,9 +207,12 @@ export class BodyReadable extends LaterReadable {
 
   /** @internal As {@link feed}, but the memory of `chunk` is used again. */
   feedCopy(chunk: Buffer): void {
-    if (this.#consumer !== null) this.#consumer.copy(chunk)
-    else if (this.#demand || this.#waiting?.any) this.feed(ownCopy(chunk, 0, chunk.length))
-    else this.#hold(pooledCopy(chunk, 0, chunk.length))
+    for (let start = 0, end = 0; start < chunk.length; start = end) {
+      if (this.#consumer !== null) return this.#consumer.copy(start === 0 ? chunk : chunk.subarray(start))
+      end = Math.min(start + PART, chunk.length)
+      if (this.#demand || this.#waiting?.any) this.feed(ownCopy(chunk, start, end))
+      else this.#hold(pooledCopy(chunk, start, end))
+    }
   }
 
   /** A listener's exception is an uncaught one here as in any turn of the event loop, and the body goes on. */
@@ -380,21 +386,9 @@ export class BodyReadable extends LaterReadable {
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
-    if (this.readableEncoding !== null && this.#touched) return this.#collectDecoded(kind)
+    if (this.readableEncoding !== null && this.#touched) return collectDecoded(this, kind, this.#facts)
     return new Promise((resolve, reject) => {
       this.#attach(new BodyCollector(kind, this.#facts, { resolve, reject }))
-    })
-  }
-
-  /** What the stream has decoded can not be taken past it: a character may be half in its decoder. */
-  async #collectDecoded(kind: BodyFormat): Promise<unknown> {
-    const encoding = this.readableEncoding as BufferEncoding
-    let text = ''
-    for await (const piece of this) text += piece
-    return new Promise((resolve, reject) => {
-      const collector = new BodyCollector(kind, this.#facts, { resolve, reject })
-      collector.take(Buffer.from(text, encoding))
-      collector.end()
     })
   }
 }

@@ -242,7 +242,7 @@ export class Inlet {
   #nextBuffer(): Uint8Array {
     const { window } = this.#shared
     const left = this.#filled && !this.#paused ? (this.listener?.unparsed ?? 0) : 0
-    this.#next = readBuffer(left, window.length)
+    this.#next = readBuffer(left)
     return this.#next ?? window
   }
 

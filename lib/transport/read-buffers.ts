@@ -1,24 +1,22 @@
-/** Bytes of a body that must still come for a read into memory of their own to be worth it. */
-const LEAST = 65536
+/** Bytes that a read takes at most into memory of its own, and that must still come for it to be worth it. */
+const LENGTH = 65536
 
 let spare: ArrayBufferLike | null = null
 
 /**
  * Returns a buffer for one read of a body that has `left` bytes to come, or null: then the window is read into, and
- * chunks are copied out of it. `size`: bytes of the window.
+ * chunks are copied out of it.
  */
-export function readBuffer(left: number, size: number): Buffer | null {
-  if (left < LEAST) return null
-  const length = Math.min(left, size)
+export function readBuffer(left: number): Buffer | null {
+  if (left < LENGTH) return null
   try {
-    if (spare === null || spare.byteLength !== length) return Buffer.allocUnsafeSlow(length)
+    const buffer = spare === null ? Buffer.allocUnsafeSlow(LENGTH) : Buffer.from(spare)
+    spare = null
+    return buffer
   } catch {
     // There is no memory for it now.
     return null
   }
-  const buffer = Buffer.from(spare)
-  spare = null
-  return buffer
 }
 
 /** Takes back the memory of a buffer that no caller has seen. */

@@ -319,3 +319,20 @@ t.test('a long download over a socket, and the next request behind it', async (t
   }
   t.equal(client.stats.running, 0)
 })
+
+t.test('what is copied comes in parts of 64 KB, to listeners too', async (t) => {
+  for (const read of [rest, async (body: Readable) => listened(body)]) {
+    const { body } = open()
+    const all = read(body)
+    await turn()
+    body.feedCopy(Buffer.alloc(150_000, 'x'))
+    await turn()
+    body.finish()
+    const done = new Promise<void>((resolve) => (body.closed ? resolve() : body.once('close', resolve)))
+    await Promise.all([all, done])
+    t.strictSame(
+      (await all).map(({ length }) => length),
+      [65536, 65536, 18928],
+    )
+  }
+})
