@@ -3,7 +3,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { builtin } from '../base/builtin.js'
 import { setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
-import { ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
+import { asBuffer, ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
 import { RequestAbortedError } from '../errors.js'
@@ -197,7 +197,8 @@ export class BodyReadable extends LaterReadable {
   }
 
   /** @internal A chunk came, which is the body's now. */
-  feed(chunk: Buffer): void {
+  feed(piece: Buffer): void {
+    const chunk = asBuffer(piece)
     if (this.#consumer !== null) this.#consumer.take(chunk)
     else if (chunk.length === 0) return
     else if (this.#demand) this.#hand(owned(chunk))

@@ -7,6 +7,12 @@
 /** Bytes up to which a loop is faster than a call out of JavaScript. */
 const FEW = 64
 
+/** Returns the same memory as a Buffer: interceptors of other libraries hand out any bytes, or text. */
+export function asBuffer(piece: Uint8Array | string): Buffer {
+  if (Buffer.isBuffer(piece)) return piece
+  return typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+}
+
 /** Copies `source[start..end)`. */
 export function ownCopy(source: Buffer, start: number, end: number): Buffer {
   return fill(Buffer.allocUnsafeSlow(end - start), source, start)
