@@ -12,6 +12,10 @@ import { wire } from 'undici-thread-interceptor'
 
 const { interceptor } = wire({ domain: '.local', port: parentPort, server: async (incoming, response) => {
   if (incoming.url === '/name') return response.end(workerData)
+  if (incoming.url === '/sized') {
+    const text = JSON.stringify({ grüße: workerData })
+    return response.writeHead(200, { 'content-length': Buffer.byteLength(text) }).end(text)
+  }
   if (incoming.url === '/fails') return response.writeHead(500, { 'x-why': 'broken' }).end('broken')
   if (incoming.url === '/other') {
     const { statusCode, body } = await request('http://second.local/name')
@@ -56,6 +60,16 @@ scenario('sends requests to a worker', async (context) => {
     assert.equal(answer.headers['x-seen'], 'kept')
     assert.equal(await answer.body.text(), sent ?? '')
   }
+})
+
+scenario('reads a response of known length in each way', async (context) => {
+  const { dispatcher } = await start(context)
+  const body = async () => (await request('http://first.local/sized', { dispatcher })).body
+  const expected = { grüße: 'first 0' }
+  assert.deepEqual(await (await body()).json(), expected)
+  assert.deepEqual(JSON.parse(await (await body()).text()), expected)
+  assert.deepEqual(JSON.parse(Buffer.from(await (await body()).arrayBuffer())), expected)
+  assert.deepEqual(JSON.parse(Buffer.concat(await (await body()).toArray())), expected)
 })
 
 scenario('hands out error statuses', async (context) => {
