@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pack } from '../../../bench/package/project.js'
 import { type Runtime, run } from '../../runtimes/runtimes.js'
+import { authority, serverIdentity } from '../../servers/certificates.js'
 
 const sources = fileURLToPath(new URL('../../../../test/peers/libraries/', import.meta.url))
 
@@ -64,9 +65,12 @@ export async function prepare(): Promise<Record<Tree, string> | string> {
     return reason
   }
   refresh(folders.sluice)
+  const ca = await authority()
+  const tls = { ca: ca.cert, ...(await serverIdentity(ca)) }
   for (const tree of trees) {
     rmSync(join(folders[tree], 'scenarios'), { recursive: true, force: true })
     cpSync(join(sources, 'scenarios'), join(folders[tree], 'scenarios'), { recursive: true })
+    writeFileSync(join(folders[tree], 'scenarios/tls.json'), JSON.stringify(tls))
   }
   return folders
 }

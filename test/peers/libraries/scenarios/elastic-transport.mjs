@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { Diagnostic, errors, Transport, UndiciConnection, WeightedConnectionPool } from '@elastic/transport'
-import { closedPort, cut, failure, json, mirror, scenario, service, silent } from './harness.mjs'
+import { closedPort, cut, failure, json, listenTls, mirror, scenario, service, silent, tls } from './harness.mjs'
 
 function transport(context, urls, options = {}) {
-  const { agent, auth, ...rest } = options
+  const { agent, auth, caFingerprint, tls, ...rest } = options
   const diagnostic = new Diagnostic()
-  const connectionPool = new WeightedConnectionPool({ Connection: UndiciConnection, diagnostic, agent, auth })
+  const connectionPool = new WeightedConnectionPool({
+    Connection: UndiciConnection,
+    diagnostic,
+    agent,
+    auth,
+    caFingerprint,
+    tls,
+  })
   for (const url of urls) connectionPool.addConnection(url)
   context.after(() => connectionPool.empty())
   return new Transport({ diagnostic, connectionPool, retryBackoff: () => 0, ...rest })
@@ -96,4 +103,20 @@ scenario('takes options of a Pool, or makes an agent of its own', async (context
     await Promise.all(Array.from({ length: 20 }, () => elastic.request({ method: 'GET', path: '/' })))
   }
   assert.ok(one.connections() <= 3)
+})
+
+scenario('trusts an authority, or knows one by its fingerprint', async (context) => {
+  const one = await listenTls(context, (request, response) => json({ url: request.url })(request, response))
+  const { ca } = tls()
+  const get = { method: 'GET', path: '/' }
+  const caFingerprint = new X509Certificate(ca).fingerprint256
+  for (const options of [{ tls: { ca } }, { tls: { rejectUnauthorized: false }, caFingerprint }]) {
+    const elastic = transport(context, [one.url], options)
+    assert.deepEqual(await elastic.request(get), { url: '/' })
+    await Promise.all(Array.from({ length: 5 }, () => elastic.request(get)))
+  }
+  const wrong = { tls: { rejectUnauthorized: false }, caFingerprint: caFingerprint.replace(/^../, '00'), maxRetries: 0 }
+  assert.match((await failure(transport(context, [one.url], wrong).request(get))).message, /fingerprint/)
+  const unknown = await failure(transport(context, [one.url], { maxRetries: 0 }).request(get))
+  assert.ok(unknown instanceof errors.ConnectionError)
 })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { socksConnector, socksDispatcher } from 'fetch-socks'
 import { Agent, Client, Pool, request } from 'undici'
-import { failure, mirror, scenario, service } from './harness.mjs'
+import { failure, listenTls, mirror, scenario, service, tls } from './harness.mjs'
 
 /** A SOCKS5 proxy (RFC 1928, 1929) for TCP, by names and by addresses; all names are loopback. */
 async function socksProxy(context, user) {
@@ -108,4 +108,53 @@ scenario('connects directly without a proxy', async (context) => {
   const dispatcher = socksDispatcher([])
   context.after(() => dispatcher.destroy())
   assert.equal((await request(one.url, { dispatcher })).statusCode, 200)
+})
+
+scenario('puts TLS into the tunnel', async (context) => {
+  const one = await listenTls(context, (request, response) => response.end(`${request.method} ${request.url}`))
+  const proxy = await socksProxy(context)
+  const { ca } = tls()
+  const dispatcher = socksDispatcher(proxy.options, { connect: { ca } })
+  context.after(() => dispatcher.destroy())
+  for (const url of [one.url, one.url.replace('127.0.0.1', 'localhost')]) {
+    const { body } = await request(`${url}/a`, { dispatcher })
+    assert.equal(await body.text(), 'GET /a')
+    assert.equal(await (await fetch(`${url}/b`, { dispatcher })).text(), 'GET /b')
+  }
+  assert.deepEqual([...new Set(proxy.asked)].sort(), [`127.0.0.1:${one.port}`, `localhost:${one.port}`])
+  const other = request(one.url.replace('127.0.0.1', 'other.example'), { dispatcher })
+  assert.equal((await failure(other)).code, 'ERR_TLS_CERT_ALTNAME_INVALID')
+  const distrusting = socksDispatcher(proxy.options)
+  context.after(() => distrusting.destroy())
+  assert.match((await failure(request(one.url, { dispatcher: distrusting }))).code, /CERT|ISSUER/)
+})
+
+scenario('connects through an HTTP proxy first', async (context) => {
+  const one = await service(context, { '/': mirror })
+  const proxy = await socksProxy(context)
+  const tunnels = []
+  const http = await service(context, {})
+  http.server.on('connect', (request, socket, head) => {
+    tunnels.push(request.url)
+    const upstream = net.connect(Number(request.url.split(':')[1]), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      upstream.write(head)
+      upstream.pipe(socket).pipe(upstream)
+    })
+    upstream.on('error', () => socket.destroy())
+    socket.on('error', () => upstream.destroy())
+  })
+  const through = socksConnector(proxy.options)
+  const client = new Client(http.url)
+  context.after(() => client.destroy())
+  const connect = async (options, callback) => {
+    const { socket, statusCode } = await client.connect({ path: `127.0.0.1:${proxy.options.port}` })
+    assert.equal(statusCode, 200)
+    through({ ...options, httpSocket: socket }, callback)
+  }
+  const dispatcher = new Agent({ connect })
+  context.after(() => dispatcher.destroy())
+  assert.equal((await (await request(one.url, { dispatcher })).body.json()).method, 'GET')
+  assert.deepEqual(tunnels, [`127.0.0.1:${proxy.options.port}`])
+  assert.deepEqual(proxy.asked, [`127.0.0.1:${one.port}`])
 })

@@ -1,6 +1,8 @@
 // Collects the scenarios of a package and runs them one after another: `node harness.mjs FILE` prints a line of JSON for each.
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
+import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
@@ -44,6 +46,23 @@ export async function listen(context, listener, server = http.createServer(liste
   })
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   return { url: `http://127.0.0.1:${port}`, port, sockets, server, connections: () => connections }
+}
+
+/**
+ * An authority, and the key and certificate that it gave `localhost` and 127.0.0.1.
+ * @returns {{ ca: string, key: string, cert: string }}
+ */
+export const tls = () => JSON.parse(readFileSync(new URL('tls.json', import.meta.url), 'utf8'))
+
+/**
+ * As {@link listen}, over TLS.
+ * @param {Context} context
+ * @param {http.RequestListener} listener
+ */
+export async function listenTls(context, listener) {
+  const { key, cert, ca } = tls()
+  const one = await listen(context, listener, https.createServer({ key, cert: `${cert}\n${ca}` }, listener))
+  return { ...one, url: one.url.replace('http:', 'https:') }
 }
 
 /**

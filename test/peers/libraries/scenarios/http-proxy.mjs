@@ -7,7 +7,7 @@ import httpProxy from '@fastify/http-proxy'
 import fastify from 'fastify'
 import FormData from 'form-data'
 import { request } from 'undici'
-import { listen, mirror, scenario, service, until } from './harness.mjs'
+import { listen, listenTls, mirror, scenario, service, until } from './harness.mjs'
 
 const big = randomBytes(3_000_000)
 
@@ -154,3 +154,41 @@ scenario('forwards an upgrade', async (context) => {
 function accept(key) {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
+
+scenario('proxies to TLS, and sends what the hooks make of it', async (context) => {
+  const one = await listenTls(context, (request, response) => {
+    response.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] })
+    request.pipe(response)
+  })
+  const undici = { connect: { rejectUnauthorized: false } }
+  const preHandler = (request, _reply, done) => {
+    request.headers['x-by'] = 'hook'
+    done()
+  }
+  const url = await proxy(context, one.url, { undici, preHandler })
+  const headers = { 'content-type': 'application/octet-stream' }
+  const answer = await request(url, { method: 'POST', headers, body: big })
+  assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2'])
+  assert.ok(big.equals(Buffer.from(await answer.body.arrayBuffer())))
+})
+
+scenario('forwards a slow download as it comes, and its end', async (context) => {
+  let reply
+  const one = await listen(context, (_request, response) => {
+    reply = response
+    response.write('0')
+  })
+  const url = await proxy(context, one.url)
+  const { body } = await request(url)
+  let seen = 0
+  for await (const chunk of body) {
+    assert.equal(String(chunk), String(seen++))
+    if (seen < 5) reply.write(String(seen))
+    else reply.destroy()
+    if (seen === 5) break
+  }
+  const cut = await request(url)
+  await until(() => reply !== undefined)
+  reply.destroy()
+  await assert.rejects(cut.body.text())
+})

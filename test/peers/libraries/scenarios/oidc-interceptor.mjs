@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { Agent, getGlobalDispatcher, Pool, request, setGlobalDispatcher } from 'undici'
+import { Readable, Writable } from 'node:stream'
+import { Agent, getGlobalDispatcher, Pool, pipeline, request, setGlobalDispatcher, stream } from 'undici'
 import { createOidcInterceptor } from 'undici-oidc-interceptor'
-import { failure, json, scenario, service } from './harness.mjs'
+import { failure, json, scenario, service, until } from './harness.mjs'
 
 /** A token that is valid for as many seconds. */
 function token(seconds, name) {
@@ -115,4 +116,37 @@ scenario('works on a Pool, on the global dispatcher and with the event of a new 
   assert.equal(answer.statusCode, 200)
   await answer.body.dump()
   await pool.close()
+})
+
+scenario('renews a token that has expired, or soon will', async (context) => {
+  const { idp, origin } = await start(context, { access_token: second })
+  const options = { clientId: 'me', refreshToken: 'r', idpTokenUrl: `${idp.url}/token`, urls: [origin.url] }
+  for (const [seconds, status] of [
+    [-10, 200],
+    [20, 401],
+  ]) {
+    const dispatcher = new Agent().compose(
+      createOidcInterceptor({ ...options, accessToken: token(seconds, 'old'), retryOnStatusCodes: [599] }),
+    )
+    const one = await request(origin.url, { dispatcher })
+    await one.body.dump()
+    // One that will expire is sent while another is got.
+    assert.equal(one.statusCode, status)
+    await until(() => idp.received.length > 0)
+    assert.equal(String(idp.received.pop().body), 'refresh_token=r&grant_type=refresh_token&client_id=me')
+    await dispatcher.close()
+  }
+})
+
+scenario('streams, pipes and fetches with a token', async (context) => {
+  const { origin, dispatcher } = await start(context, { access_token: second })
+  const chunks = []
+  const sink = () => new Writable({ write: (chunk, _encoding, done) => done(null, chunks.push(chunk)) })
+  await stream(`${origin.url}/any`, { method: 'GET', dispatcher }, sink)
+  assert.equal(JSON.parse(Buffer.concat(chunks)), `Bearer ${second}`)
+  const duplex = pipeline(origin.url, { method: 'PUT', dispatcher, headers: {} }, ({ body }) => body)
+  duplex.end('piped')
+  assert.equal(JSON.parse(Buffer.concat(await duplex.toArray())).body, 'piped')
+  const uploaded = await request(origin.url, { method: 'PUT', body: Readable.from(['a', 'b']), dispatcher })
+  assert.equal((await uploaded.body.json()).body, 'ab')
 })
