@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { pooledCopy } from '../base/own-memory.js'
 import { NotSupportedError } from '../errors.js'
 
@@ -28,6 +27,8 @@ export interface BodyFacts {
   contentType: string
   /** Only a hint: interceptors may change the body. */
   contentLength: string | undefined
+  /** As of `setEncoding`; null for UTF-8. */
+  encoding: BufferEncoding | null
 }
 
 /**
@@ -82,9 +83,9 @@ export class BodyCollector implements Consumer {
     const whole = this.#bytes()
     switch (this.#format) {
       case 'text':
-        return decode(whole)
+        return decode(whole, this.#facts.encoding)
       case 'json':
-        return JSON.parse(decode(whole))
+        return JSON.parse(decode(whole, this.#facts.encoding))
       case 'bytes':
         return new Uint8Array(ownBuffer(whole))
       case 'arrayBuffer':
@@ -121,18 +122,6 @@ export class BodyCollector implements Consumer {
   }
 }
 
-/** What a stream has decoded can not be taken past it: a character may be half in its decoder. */
-export async function collectDecoded(body: Readable, format: BodyFormat, facts: BodyFacts): Promise<unknown> {
-  const encoding = body.readableEncoding as BufferEncoding
-  let text = ''
-  for await (const piece of body) text += piece
-  return new Promise((resolve, reject) => {
-    const collector = new BodyCollector(format, facts, { resolve, reject })
-    collector.take(Buffer.from(text, encoding))
-    collector.end()
-  })
-}
-
 /** Memory that holds these bytes alone: others' must not be handed out with them. */
 function ownBuffer(bytes: Buffer): ArrayBuffer {
   const { buffer, byteOffset, length } = bytes
@@ -141,9 +130,9 @@ function ownBuffer(bytes: Buffer): ArrayBuffer {
 }
 
 /** https://encoding.spec.whatwg.org/#utf-8-decode */
-function decode(bytes: Buffer): string {
+function decode(bytes: Buffer, encoding: BufferEncoding | null): string {
   const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  return bytes.toString('utf8', marked ? 3 : 0)
+  return bytes.toString(encoding ?? 'utf8', marked ? 3 : 0)
 }
 
 /** The platform knows how; only a runtime without the Fetch standard's classes does not. */

@@ -8,9 +8,10 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
 import { RequestAbortedError } from '../errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
+import { canBypass, collectStream } from './body-collect.js'
 import { type Dumped, type DumpOptions, dump } from './body-dump.js'
 import { BodyFlow } from './body-flow.js'
-import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer, collectDecoded } from './body-formats.js'
+import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
 import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
 import { type BodySource, streamError } from './body-source.js'
 import { defineState } from './body-state.js'
@@ -42,6 +43,8 @@ export class BodyReadable extends LaterReadable {
   #demand = false
   #touched = false
   #consumer: Consumer | null = null
+  /** Takes what flows to other listeners too. */
+  #collector: Consumer | null = null
   #consumed = false
   #attaching = false
   /** Why the body broke off, in the form it was given. */
@@ -63,6 +66,7 @@ export class BodyReadable extends LaterReadable {
     this.#facts = {
       contentType: typeof type === 'string' ? type : '',
       contentLength: typeof length === 'string' ? length : undefined,
+      encoding: null,
     }
     this.#flow = new BodyFlow(part.source, this.readableHighWaterMark)
   }
@@ -77,7 +81,7 @@ export class BodyReadable extends LaterReadable {
     BodyReadable.#stateDefined = true
     // Node asks before the fields are there.
     defineState(BodyReadable.prototype, {
-      readableDidRead: (body) => #consumed in body && (body.#consumed || body.#waiting !== null),
+      readableDidRead: (body) => #consumed in body && (body.#consumed || (body.#waiting ?? body.#collector) !== null),
       readableEnded: (body) => #consumed in body && body.#endStream(),
       closed: (body) => #consumed in body && !body.#endStream() && false,
     })
@@ -159,7 +163,7 @@ export class BodyReadable extends LaterReadable {
     const dumped: Dumped = {
       over: this.#over || this.destroyed,
       announced: this.#flow.complete || this.readableDidRead ? 0 : Number(this.#facts.contentLength),
-      cancel: (reason) => this.#break(reason),
+      cancel: (reason) => this.cancel(reason),
       drop: (limit) => this.#drop(limit),
     }
     return dump(dumped, options)
@@ -245,16 +249,12 @@ export class BodyReadable extends LaterReadable {
     this.#flow.complete = true
     this.#failure = { reason }
     // The caller may not have the body yet: its listeners are to see what came, and that it broke off.
-    if (this.used) this.#break(reason)
-    else setImmediate(() => this.#break(reason))
+    if (this.used) this.cancel(reason)
+    else setImmediate(() => this.cancel(reason))
   }
 
   /** @internal Ends a body for a reason of any type: what no stream takes for an error becomes the cause of one. */
   cancel(reason: unknown): void {
-    this.#break(reason)
-  }
-
-  #break(reason: unknown): void {
     if (!this.#over) this.#failure ??= { reason }
     this.destroy(streamError(reason))
   }
@@ -289,9 +289,10 @@ export class BodyReadable extends LaterReadable {
       this.#source.abort(this.#failure === null ? reason : this.#failure.reason)
     }
     this.#flow.clear()
-    const consumer = this.#consumer
+    const consumer = this.#consumer ?? this.#collector
     this.#consumer = null
-    if (consumer !== null && reason !== null) consumer.fail(this.#failure === null ? reason : this.#failure.reason)
+    this.#collector = null
+    consumer?.fail(this.#failure === null ? (reason ?? new RequestAbortedError()) : this.#failure.reason)
     this.#waiting?.giveAll(() => this.#nextPiece())
     // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
     const tell = () => callback(this.listenerCount('error') > 0 ? reason : null)
@@ -385,11 +386,14 @@ export class BodyReadable extends LaterReadable {
   #consume(kind: BodyFormat): Promise<unknown> {
     if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure.reason)
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
-    if (this.readableFlowing === true || this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
+    if (this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
-    if (this.readableEncoding !== null && this.#touched) return collectDecoded(this, kind, this.#facts)
+    this.#facts.encoding = this.readableEncoding
     return new Promise((resolve, reject) => {
-      this.#attach(new BodyCollector(kind, this.#facts, { resolve, reject }))
+      const collector = new BodyCollector(kind, this.#facts, { resolve, reject })
+      if (canBypass(this, this.#touched)) return this.#attach(collector)
+      this.#collector = collector
+      collectStream(this, collector, () => (this.#collector = null))
     })
   }
 }

@@ -61,6 +61,7 @@ t.test('it is taken once', async (t) => {
   await t.rejects(streamed.text(), TypeError)
   const flowing = bodyOf(['x'])
   flowing.on('data', () => {})
+  t.equal(await flowing.text(), 'x', 'what flows to listeners was not taken yet')
   await t.rejects(flowing.text(), TypeError)
   const web = bodyOf(['x'])
   t.equal(web.body, web.body)
