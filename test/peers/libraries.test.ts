@@ -14,7 +14,7 @@ import {
   trees,
 } from './libraries/run.js'
 
-t.setTimeout(400_000)
+t.setTimeout(230_000)
 
 const readme = readFileSync(new URL('../../../test/peers/README.md', import.meta.url), 'utf8')
 
