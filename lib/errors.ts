@@ -78,7 +78,7 @@ export const QueueFullError = /* @__PURE__ */ define({
 export type QueueFullError = InstanceType<typeof QueueFullError>
 
 /**
- * A response head above `maxHeaderSize` bytes.
+ * Response headers, or trailers, above `maxHeaderSize` bytes or 2000 in number.
  * Cure: Raise `maxHeaderSize` where such heads are meant; otherwise ask what the server adds to them.
  */
 export const HeadersOverflowError = /* @__PURE__ */ define({

@@ -1,11 +1,12 @@
+import { HeadersOverflowError } from '../errors.js'
 import type { HeadMemory } from './head-memory.js'
 
 export interface ParserLimits {
-  /** Bytes of start line and fields of one message. */
+  /** Bytes of start line and fields of one message; and of its trailers. */
   maxHeaderBytes: number
-  /** Fields, and trailers, of one message. */
+  /** Fields of one message; and its trailers. */
   maxHeaderCount: number
-  /** Bytes of chunk framing between two pieces of data, trailers included. */
+  /** Bytes of chunk framing between two pieces of data. */
   maxChunkOverhead: number
   /** 1xx responses before the final one. */
   maxInformational: number
@@ -21,4 +22,13 @@ export const defaultLimits: ParserLimits = {
   maxHeaderCount: 2000,
   maxChunkOverhead: 16384,
   maxInformational: 64,
+}
+
+/** `tooMany`: it is their number, not their size. */
+export function headersOverflow(what: 'headers' | 'trailers', limits: ParserLimits, tooMany: boolean): Error {
+  const { maxHeaderBytes, maxHeaderCount } = limits
+  if (tooMany)
+    return new HeadersOverflowError(`Response has more than ${maxHeaderCount} ${what}: no option allows more`)
+  const hint = 'raise maxHeaderSize if the server is trusted'
+  return new HeadersOverflowError(`Response ${what} above ${maxHeaderBytes} bytes: ${hint}`)
 }

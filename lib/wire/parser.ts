@@ -1,10 +1,10 @@
 import { ownCopy, pooledCopy } from '../base/own-memory.js'
-import { HeadersOverflowError, ResponseContentLengthMismatchError } from '../errors.js'
+import { ResponseContentLengthMismatchError } from '../errors.js'
 import { CHUNKS, type Chunks, joined } from './chunks.js'
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { HeadMemory } from './head-memory.js'
-import { defaultLimits, type ParserLimits, type ParserOptions } from './limits.js'
+import { defaultLimits, headersOverflow, type ParserLimits, type ParserOptions } from './limits.js'
 import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
 import { ANSWERS, type Answers, type ResponseSink } from './response-sink.js'
 
@@ -339,7 +339,6 @@ export class Parser {
     const section = this.#carry + this.engine.window.latin1Slice(start, stop)
     this.#carry = section
     this.#saved = this.engine.record.save()
-    this.#inTrailers = true
     return section
   }
 
@@ -354,7 +353,11 @@ export class Parser {
       from = data[i + 1] as number
     }
     this.#overhead += stop - from
-    if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+    // Names are recorded of trailers only.
+    this.#inTrailers = this.#inTrailers || this.engine.record.count > 0
+    if (this.#inTrailers) {
+      if (this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+    } else if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
   }
 
   /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */
@@ -375,17 +378,17 @@ export class Parser {
 
   #failure(code: number): Error {
     const { engine } = this
-    if (engine.record.overflowed) return this.#headOverflow('too many fields')
+    if (engine.record.overflowed) return this.#headOverflow()
     return refusal(engine.errorName(code), engine.reason(this.#handle), this.#sample())
   }
 
-  #headOverflow(why = `above ${this.#limits.maxHeaderBytes} bytes`): Error {
-    return new HeadersOverflowError(`Response head ${why}: raise maxHeaderSize if the server is trusted`)
+  #headOverflow(): Error {
+    const what = this.#stage === CHUNKED ? 'trailers' : 'headers'
+    return headersOverflow(what, this.#limits, this.engine.record.overflowed)
   }
 
   #chunkOverflow(): Error {
-    const where = this.#inTrailers ? 'trailers' : 'chunk extensions'
-    return refusal('CHUNK_EXTENSIONS_OVERFLOW', `${where} above ${this.#limits.maxChunkOverhead} bytes`)
+    return refusal('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions above ${this.#limits.maxChunkOverhead} bytes`)
   }
 
   /** What is behind the end came for other connections. */

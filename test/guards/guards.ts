@@ -759,9 +759,16 @@ export const traps: readonly Trap[] = [
         test: 'wire/parser',
       },
       {
-        keeps: 'chunk framing and trailers have a limit behind data',
+        keeps: 'trailers have a limit',
         file: 'wire/parser',
-        from: 'this.#overhead += stop - from\n    if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()',
+        from: 'if (this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()',
+        to: '',
+        test: 'attacks/endless',
+      },
+      {
+        keeps: 'chunk framing has a limit behind data',
+        file: 'wire/parser',
+        from: 'else if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()',
         to: '',
         test: 'attacks/endless',
       },

@@ -125,10 +125,30 @@ for (const [name, engine] of engines) {
     t.equal(failure(`3;${'e'.repeat(50)}`), '')
     t.match(failure('e'.repeat(150)), /chunk extensions above 100 bytes/)
     parser.release()
-    const another = make(new Log(), { maxChunkOverhead: 100 })
+    const another = make(new Log(), { maxHeaderBytes: 100 })
     another.engine.window.latin1Write(`${CHUNKED}0\r\nx: `, 0)
     another.feed(0, CHUNKED.length + 6)
-    t.throws(() => feed(another, 'y'.repeat(200)), /trailers above 100 bytes/)
+    t.throws(() => feed(another, 'y'.repeat(200)), {
+      code: 'UND_ERR_HEADERS_OVERFLOW',
+      message: /trailers above 100 bytes: raise maxHeaderSize/,
+    })
     another.release()
+  })
+
+  t.test(`${name}: too many headers or trailers are told apart from too large ones`, async (t) => {
+    const fields = 'a:b\r\n'.repeat(10)
+    for (const [text, message] of [
+      [`HTTP/1.1 200 OK\r\n${fields}\r\n`, /more than 9 headers: no option/],
+      [`${CHUNKED}0\r\n${fields}\r\n`, /more than 9 trailers: no option/],
+      [`HTTP/1.1 200 OK\r\na: ${'b'.repeat(200)}\r\n\r\n`, /headers above 100 bytes: raise maxHeaderSize/],
+      [`${CHUNKED}0\r\na: ${'b'.repeat(200)}\r\n\r\n`, /trailers above 100 bytes: raise maxHeaderSize/],
+    ] as const) {
+      const parser = make(new Log(), { maxHeaderBytes: 100, maxHeaderCount: 9 })
+      t.throws(() => feed(parser, text), { code: 'UND_ERR_HEADERS_OVERFLOW', message })
+      parser.release()
+    }
+    const large = make(new Log(), { maxHeaderBytes: 30_000 })
+    feed(large, `${CHUNKED}0\r\na: ${'b'.repeat(20_000)}\r\n\r\n`)
+    large.release()
   })
 }
