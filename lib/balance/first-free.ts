@@ -14,7 +14,13 @@ export class FirstFree<T extends Pickable<T>> implements Picker<T> {
   }
 
   pick(): T | null {
-    return this.#ready.head
+    let head = this.#ready.head
+    // Most keep their place when they are given a request; those that have no more room leave it now.
+    while (head?.busy) {
+      this.#ready.remove(head)
+      head = this.#ready.head
+    }
+    return head
   }
 
   join(member: T): void {
@@ -22,14 +28,16 @@ export class FirstFree<T extends Pickable<T>> implements Picker<T> {
   }
 
   used(member: T): void {
-    if (member.busy) this.#ready.remove(member)
-    else if (this.#order === 'longest' && this.#ready.remove(member)) this.#ready.push(member)
+    if (this.#order === 'longest') this.#ready.remove(member)
   }
 
   freed(member: T): void {
-    if (member.queue !== null) return
-    if (this.#order === 'last') this.#ready.unshift(member)
-    else this.#ready.push(member)
+    if (this.#order === 'longest') {
+      if (member.queue === null) this.#ready.push(member)
+    } else if (this.#ready.head !== member) {
+      this.#ready.remove(member)
+      this.#ready.unshift(member)
+    }
   }
 
   leave(member: T): void {

@@ -193,6 +193,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Whether its TLS server name is another than that of the connection opened last. */
   #differsInName({ request }: Exchange): boolean {
+    if (request.hostHeader === this.#host) return false
     const { target, connector } = this.#site.connection
     return differInName(connector, target, [request.hostHeader, this.#host])
   }

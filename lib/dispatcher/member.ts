@@ -11,8 +11,6 @@ import type { Waiting } from './pool-queue.js'
 
 /** Whom a member of a pool tells what happened. */
 export interface MemberListener {
-  /** One more is busy, or one less. */
-  onBusyCount(difference: number): void
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void
   onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void
   onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
@@ -26,8 +24,14 @@ export interface MemberListener {
   onHandlerError(error: unknown): void
 }
 
+/** How many members of a pool are busy. */
+export interface BusyCount {
+  busy: number
+}
+
 interface MemberParts {
   listener: MemberListener
+  count: BusyCount
   tally: Tally
   ttl: number | null
   url: URL
@@ -48,8 +52,11 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   late = false
   /** How often the factory of the pool returned its dispatcher. */
   places = 1
+  /** It is in the pool and has not left. */
+  joined = false
   readonly dispatcher: Dispatcher
   readonly #listener: MemberListener
+  readonly #count: BusyCount
   readonly #url: URL
   /** The Client under however many interceptors; null when it is another kind of dispatcher. */
   readonly client: ClientCore | null
@@ -60,9 +67,10 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   #busy = false
   #left = false
 
-  constructor(dispatcher: Dispatcher, { listener, tally, ttl, url, direct }: MemberParts) {
+  constructor(dispatcher: Dispatcher, { listener, count, tally, ttl, url, direct }: MemberParts) {
     this.dispatcher = dispatcher
     this.#listener = listener
+    this.#count = count
     this.#url = url
     const core = coreOf(dispatcher)
     this.client = core instanceof ClientCore ? core : null
@@ -168,7 +176,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     // It may leave in the middle of being given a request.
     if (busy === this.#busy || this.#left) return
     this.#busy = busy
-    this.#listener.onBusyCount(busy ? 1 : -1)
+    this.#count.busy += busy ? 1 : -1
   }
 
   onDrain(_origin: URL, targets: readonly Dispatcher[]): void {

@@ -8,7 +8,7 @@ import type { DocumentedClientOptions } from './client-options.js'
 import type { ConnectionBudget, Spender } from './connection-budget.js'
 import { closeIdle } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { Member, type MemberListener } from './member.js'
+import { type BusyCount, Member, type MemberListener } from './member.js'
 import type { ResolvedPoolOptions } from './pool-options.js'
 import type { Waiting } from './pool-queue.js'
 import { Refill } from './refill.js'
@@ -48,7 +48,7 @@ export class Members {
   #most: number
   /** Members, each as often as the factory returned it. */
   #places = 0
-  #busy = 0
+  readonly #count: BusyCount = { busy: 0 }
   #stopped = false
 
   constructor({ url, options, pipelining, picker, tally, owner }: MembersParts) {
@@ -79,7 +79,7 @@ export class Members {
 
   /** All that may be here are here, and none has room. */
   get exhausted(): boolean {
-    return this.#full && this.#busy >= this.#all.size
+    return this.#full && this.#count.busy >= this.#all.size
   }
 
   get idle(): boolean {
@@ -90,10 +90,6 @@ export class Members {
   /** All dispatchers, those that leave included. */
   get dispatchers(): Dispatcher[] {
     return [...this.#all.keys(), ...[...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)]
-  }
-
-  has(member: Member): boolean {
-    return this.#all.get(member.dispatcher) === member
   }
 
   /** Opens no connection without asking it, from now on. */
@@ -118,7 +114,7 @@ export class Members {
     try {
       member.give(waiting)
     } finally {
-      if (!member.busy && this.has(member)) this.#picker.freed(member)
+      if (!member.busy && member.joined) this.#picker.freed(member)
     }
     return true
   }
@@ -139,7 +135,7 @@ export class Members {
     }
     const member = this.#make()
     this.#places++
-    if (this.has(member)) {
+    if (member.joined) {
       // The factory returned the same dispatcher once more, and means it to have this request too.
       member.places++
       this.#budget?.giveBack()
@@ -150,6 +146,7 @@ export class Members {
     if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
     if (this.#budget !== null) member.client?.closeWithServer()
     this.#all.set(member.dispatcher, member)
+    member.joined = true
     this.#picker.join(member)
     return member
   }
@@ -161,7 +158,14 @@ export class Members {
       const dispatcher = direct ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
       if (typeof dispatcher?.dispatch !== 'function')
         throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
-      const parts = { listener: this.#owner, tally: this.#tally, ttl: clientTtl, url: this.#url, direct }
+      const parts = {
+        listener: this.#owner,
+        count: this.#count,
+        tally: this.#tally,
+        ttl: clientTtl,
+        url: this.#url,
+        direct,
+      }
       return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new Member(dispatcher, parts)
     } catch (error) {
       this.#budget?.giveBack()
@@ -217,8 +221,9 @@ export class Members {
   }
 
   part(member: Member): void {
-    if (!this.has(member)) return
+    if (!member.joined) return
     this.#all.delete(member.dispatcher)
+    member.joined = false
     this.#places -= member.places
     this.#idle?.delete(member)
     this.#budget?.ending(member)
@@ -244,10 +249,6 @@ export class Members {
     await Promise.all([...this.#all.values(), ...this.#leaving.keys()].map((member) => member.destroy(error)))
   }
 
-  countBusy(difference: number): void {
-    this.#busy += difference
-  }
-
   freed(member: Member): void {
     this.#picker.freed(member)
     if (this.#budget?.claims(this.#owner)) this.part(member)
@@ -259,7 +260,7 @@ export class Members {
 
   /** It has nothing to do. Of more than may be idle, those that have been for longest are released. */
   rested(member: Member): void {
-    if (!this.has(member)) return
+    if (!member.joined) return
     this.#picker.rested?.(member)
     if (this.#budget !== null && !member.opened) {
       // It holds a place and has nothing to do with it.

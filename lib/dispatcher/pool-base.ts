@@ -245,16 +245,12 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
 
   // What members report
 
-  onBusyCount(difference: number): void {
-    this.#members.countBusy(difference)
-  }
-
   onPlaceFree(): void {
     queueMicrotask(() => this.#serve())
   }
 
   onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
-    if (!this.#members.has(member)) return
+    if (!member.joined) return
     this.#members.freed(member)
     this.#serve(targets)
   }
@@ -284,7 +280,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   }
 
   onMemberClosed(member: Member): void {
-    if (!this.#members.has(member)) return
+    if (!member.joined) return
     this.#members.part(member)
     this.onPlaceFree()
   }

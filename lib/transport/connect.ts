@@ -57,7 +57,7 @@ export function serverNamesOf(connector: Connector, target: ConnectorOptions): S
 
 /** Whether the server has to prove another name for one of two `host` fields than for the other. */
 export function differInName(connector: Connector, target: ConnectorOptions, hosts: [string, string]): boolean {
-  if (hosts[0] === hosts[1] || target.protocol !== 'https:') return false
+  if (target.protocol !== 'https:') return false
   const [one, other] = hosts.map((host) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase())
   return one !== other
 }
