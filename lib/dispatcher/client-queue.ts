@@ -193,9 +193,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Whether its TLS server name is another than that of the connection opened last. */
   #differsInName({ request }: Exchange): boolean {
-    if (request.hostHeader === this.#host) return false
     const { target, connector } = this.#site.connection
-    return differInName(connector, target, [request.hostHeader, this.#host])
+    return request.hostHeader !== this.#host && differInName(connector, target, [request.hostHeader, this.#host])
   }
 
   /** Lets the connection go, once it is idle. */

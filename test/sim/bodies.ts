@@ -207,9 +207,14 @@ function webBody(parts: SourceParts): MadeBody {
         memory.recycle(last)
         if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
         if (closed) return
-        closed = true
-        parts.userCode.run('source')
-        closed = false
+        try {
+          parts.userCode.run('source')
+        } catch (error) {
+          closed = true
+          throw error
+        }
+        // It may have ended its request.
+        if (closed) return
         const piece = pieces.shift()
         last = piece === undefined ? null : memory.lend(piece)
         if (last !== null) return controller.enqueue(last)
