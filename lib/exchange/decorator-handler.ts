@@ -1,14 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
-import { adaptHandler } from './legacy-handler.js'
-
-/** What may be decorated: a handler of either generation, which here need not listen for errors. */
-export function decorated(handler: DispatchHandler | LegacyDispatchHandler): DispatchHandler {
-  const { onResponseError } = (handler ?? {}) as DispatchHandler
-  const { onError } = (handler ?? {}) as LegacyDispatchHandler
-  const silent = typeof handler === 'object' && handler !== null && onResponseError === undefined
-  return silent && onError === undefined ? (handler as DispatchHandler) : adaptHandler(handler, false)
-}
+import { decorated } from './legacy-handler.js'
 
 /**
  * Hands every callback on to another handler: the base of handlers that change some of them. Source: undici's

@@ -27,6 +27,21 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
   return isModern ? modern : new LegacyAdapter(legacy)
 }
 
+/**
+ * The same for what only passes callbacks on, and is asked for those that it has not: any may be left out, except where a
+ * request needs one.
+ * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
+ */
+export function decorated(handler: DispatchHandler | LegacyDispatchHandler, upgrade = false): DispatchHandler {
+  if (upgrade || typeof handler !== 'object' || handler === null) return adaptHandler(handler, upgrade)
+  const has = (name: string) => typeof (handler as Record<string, unknown>)[name] === 'function'
+  const elder = isLegacy(handler) || (ELDER.some(has) && !NEWER.some(has))
+  return elder ? new LegacyAdapter(handler as LegacyDispatchHandler) : (handler as DispatchHandler)
+}
+
+const ELDER = ['onConnect', 'onHeaders', 'onData', 'onComplete']
+const NEWER = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError']
+
 /** Whether a handler has the older callbacks. Node 24's built-in fetch has one that has onRequestUpgrade too. */
 export function isLegacy(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {
   const { onError } = (handler ?? {}) as LegacyDispatchHandler

@@ -14,7 +14,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
+import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import {
@@ -154,7 +154,7 @@ class DNSHandler extends DecoratorHandler {
   #stopWaiting: (() => void) | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, part: Part) {
-    super(adaptHandler(handler, part.request.upgrade != null && part.request.upgrade !== false))
+    super(decorated(handler, part.request.upgrade != null && part.request.upgrade !== false))
     this.#part = part
     const headers = lastingHeaders(part.request.headers)
     const named = hasHeader(headers, 'host')

@@ -12,7 +12,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
+import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { KeptBody } from './kept-body.js'
@@ -65,7 +65,7 @@ export class Hedge implements AlarmListener {
   ) {
     this.#request = { ...request }
     this.#dispatch = to.dispatch
-    this.#handler = adaptHandler(to.handler, false)
+    this.#handler = decorated(to.handler)
     this.#plan = to.plan
   }
 

@@ -7,13 +7,13 @@ import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
 import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
 import { withDeadline, withTimeoutsOf } from '../exchange/deadlines.js'
-import { decorated } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { isToken } from '../wire/headers.js'
 import { Drain } from './drain.js'

@@ -14,7 +14,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { adaptHandler } from '../exchange/legacy-handler.js'
+import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { isRepeatable, keepBytes, notRepeatable } from './repeatable.js'
@@ -81,7 +81,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     const { upgrade, method } = request
-    this.#handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
+    this.#handler = decorated(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     this.#dispatch = dispatch
     this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
