@@ -8,6 +8,8 @@ import { adoptError, InformationalError, invalidOption } from '../errors.js'
 /** An address of a host. */
 export interface DNSInterceptorRecord {
   address: string
+  /** In the place of that of the origin, as SRV records have it. */
+  port?: number | undefined
   /** How long it holds, in ms. Default: `maxTTL`, or 10 000. */
   ttl: number
   family: 4 | 6
@@ -151,12 +153,12 @@ export class RecordCache {
     }
   }
 
-  /** The address does not answer: nobody is sent there until it is looked up anew. */
-  drop(host: string, address: string): void {
+  /** The place does not answer: nobody is sent there until it is looked up anew. */
+  drop(host: string, place: string): void {
     const { storage } = this.#settings
     const kept = this.known(host)
     if (kept === null) return
-    const left = only(kept, (record) => record.address !== address)
+    const left = only(kept, (record) => placeOf(record) !== place)
     if (left.records[4] === null && left.records[6] === null) storage.delete(host)
     else storage.set(host, left, { ttl: longest(left.records) })
   }
@@ -213,14 +215,14 @@ export class RecordCache {
     const records: DNSInterceptorOriginRecords['records'] = { 4: null, 6: null }
     const timestamp = Date.now()
     for (const found of addresses as DNSInterceptorRecord[]) {
-      const { address, family } = checked(found)
+      const { address, family, port } = checked(found)
       // A zone has no place in a URL (RFC 6874 notwithstanding).
       if (address.includes('%')) continue
       if (this.#settings.family !== null && family !== this.#settings.family) continue
       const told = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || UNTOLD_TTL
       const ttl = maxTTL > 0 ? Math.min(told, maxTTL) : told
       records[family] ??= { ips: [] }
-      records[family].ips.push({ address, family, ttl, timestamp })
+      records[family].ips.push({ address, family, ttl, timestamp, ...(port == null ? {} : { port }) })
     }
     if (records[4] === null && records[6] === null) throw new InformationalError(`No DNS entries found for ${host}`)
     const room = storage.get(host) != null || !storage.full()
@@ -254,11 +256,18 @@ const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 
 /** It becomes part of a URL: nothing but an address may. */
 export function checked(record: DNSInterceptorRecord, source = 'what lookup found'): DNSInterceptorRecord {
-  const { address, family } = record ?? {}
+  const { address, family, port } = record ?? {}
+  if (port != null && !(Number(port) > 0 && Number.isInteger(Number(port)) && Number(port) < 65_536))
+    throw invalidOption(`the port of ${source}`, 'a port number', port)
   const four = family === 4 && IPV4.test(address) && URL.canParse(`http://${address}`)
   const six = family === 6 && typeof address === 'string' && URL.canParse(`http://[${address.replace(/%\w+$/, '')}]`)
   if (four || six) return record
   throw invalidOption(source, 'an IP address and its family', address)
+}
+
+/** Address and, where it has one of its own, port: as they stand in a URL. */
+export function placeOf({ address, family, port }: DNSInterceptorRecord): string {
+  return `${family === 6 ? `[${address}]` : address}${port == null ? '' : `:${Number(port)}`}`
 }
 
 /** The name of the host as it is to be looked up; null for an address. */

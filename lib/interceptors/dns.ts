@@ -27,6 +27,7 @@ import {
   MemoryStorage,
   only,
   pickRecord,
+  placeOf,
   RecordCache,
   systemLookup,
 } from './dns-records.js'
@@ -51,7 +52,7 @@ export interface DNSOptions {
   dualStack?: boolean | null | undefined
   /** Family that is preferred, or without `dualStack` the only one; null: take turns. Default: null. */
   affinity?: Affinity | undefined
-  /** Finds the addresses of `origin.hostname`. Default: `dns.lookup` of Node. */
+  /** Finds the addresses of `origin.hostname`, each with a `port` of its own if need be. Default: `dns.lookup` of Node. */
   lookup?: Lookup | null | undefined
   /** Chooses an address. Default: one after the other. */
   pick?: Pick | null | undefined
@@ -146,7 +147,7 @@ class DNSHandler extends DecoratorHandler {
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
-  #address = ''
+  #place = ''
   #origin = ''
   #announced = false
   #answered = false
@@ -242,7 +243,7 @@ class DNSHandler extends DecoratorHandler {
     if (this.#answered || !neverReached(error, this.#origin)) return this.#fail(error)
     const { cache, url, request } = this.#part
     try {
-      cache.drop(url.hostname, this.#address)
+      cache.drop(url.hostname, this.#place)
     } catch (problem) {
       return this.#refuse(adoptError(problem))
     }
@@ -264,20 +265,20 @@ class DNSHandler extends DecoratorHandler {
   /** @throws {InformationalError} there is no address that was not tried */
   #choose(): DNSInterceptorRecord {
     const { url, pick, affinity } = this.#part
-    const left =
-      this.#tried.size === 0 ? this.#records : only(this.#records, ({ address }) => !this.#tried.has(address))
+    const left = this.#tried.size === 0 ? this.#records : only(this.#records, (one) => !this.#tried.has(placeOf(one)))
     // Declared as in undici, though null when there is no preference.
     const record = pick(url, left, affinity as 4 | 6) ?? null
-    if (record !== null && !this.#tried.has(record.address)) return checked(record, 'what pick chose')
+    if (record !== null && !this.#tried.has(placeOf(record))) return checked(record, 'what pick chose')
     throw new InformationalError(`No DNS entries found for ${url.hostname}`)
   }
 
-  #send({ address, family }: DNSInterceptorRecord): boolean {
+  #send(record: DNSInterceptorRecord): boolean {
     const { dispatch, request, url } = this.#part
-    this.#tried.add(address)
-    this.#address = address
-    const port = url.port === '' ? '' : `:${url.port}`
-    const origin = `${url.protocol}//${family === 6 ? `[${address}]` : address}${port}`
+    const place = placeOf(record)
+    this.#tried.add(place)
+    this.#place = place
+    const port = record.port == null && url.port !== '' ? `:${url.port}` : ''
+    const origin = `${url.protocol}//${place}${port}`
     this.#origin = new URL(origin).origin
     const named = { ...request, origin, headers: this.#headers, servername: url.hostname }
     return dispatch(named, this)

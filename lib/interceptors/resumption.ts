@@ -31,8 +31,11 @@ export function parseContentRange(value: unknown): ContentRange | null {
   return first <= last && (total === null || last < total) ? { first, last, total } : null
 }
 
-/** Only such a tag says that bytes are the same (RFC 9110 §8.8.1); a weak one starts with `W/`. */
-const STRONG_TAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/
+/**
+ * Only such a tag says that bytes are the same (RFC 9110 §8.8.1); a weak one starts with `W/`. Some servers leave the quotes
+ * out; without them a star stands for any tag, and a comma would begin another.
+ */
+const STRONG_TAG = /^(?!W\/|\*$)(?:"[\x21\x23-\x7e\x80-\xff]*"|[\x21\x23-\x2b\x2d-\x7e\x80-\xff]+)$/i
 
 /**
  * How much of a body was handed out, and how to ask for its rest: by a range, from the same representation or not at

@@ -545,7 +545,6 @@ t.test('what is not as documented is refused at once', async (t) => {
   refused(null)
   refused(get, { dispatch })
   refused(get, { handler })
-  refused(get, { dispatch, handler: {} })
   const wrong: [string, unknown[]][] = [
     ['maxRetries', [-1, 'x', Number.NaN]],
     ['maxTimeout', [-1, '', 'soon']],
