@@ -18,7 +18,7 @@ import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePool
 import { shareable } from './shared-connectors.js'
 import type { ClientStats, PoolStats } from './stats.js'
 
-/** Called with a URL; declared as undici has it. */
+/** Called with the origin in the form it came with the request, as in undici. */
 type AgentFactory = Factory<string | URL, DocumentedPoolOptions>
 
 /** Options of an Agent: those of its pools, and these. Source: undici's `Agent.md`. */
@@ -112,7 +112,7 @@ export class Agent extends LifecycleDispatcher {
     }
     const url = urlOf(origin)
     const known = this.#known(url.origin)
-    const entry = known ?? this.#open(url)
+    const entry = known ?? this.#open(url, origin)
     try {
       const room = entry.part.send(options, handler, { origin: url.origin, limits: this.#site.defaults.limits })
       if (!room) entry.busy = true
@@ -131,12 +131,13 @@ export class Agent extends LifecycleDispatcher {
     return undefined
   }
 
-  #open(url: URL): Entry {
+  /** `origin`: as it came with the request. */
+  #open(url: URL, origin: string | URL): Entry {
     if (this.#entries.size >= this.#maxOrigins) {
       throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
     }
     const make = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
-    const dispatcher = make(url, { ...this.#options } as DocumentedPoolOptions)
+    const dispatcher = make(inFormOf(origin, url), { ...this.#options } as DocumentedPoolOptions)
     if (typeof dispatcher?.dispatch !== 'function') {
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     }
@@ -297,6 +298,12 @@ function most(option: Record<string, unknown>): number {
   const number = whole(name, value, Number.POSITIVE_INFINITY)
   if (number === 0) throw invalidOption(name, 'a whole number above 0', value)
   return number
+}
+
+/** A string for a string and a URL for a URL, without what is behind the host. */
+function inFormOf(origin: string | URL, url: URL): string | URL {
+  if (typeof origin !== 'string') return url
+  return new URL(origin).href === url.href ? origin : url.origin
 }
 
 /** Of an origin as it is given with a request: what is behind the host does not matter. */

@@ -63,7 +63,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     const resolved = resolveProxyOptions(options)
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved
-    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(origin as URL, rest) })
+    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(new URL(origin), rest) })
     const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
     this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
     // A CONNECT must not wait behind another: a connection for each.

@@ -34,6 +34,28 @@ t.test('an origin that can not be reached leaves nothing behind', async (t) => {
   await agent.close()
 })
 
+t.test('a factory gets the origin in the form in which it came, without what is behind the host', async (t) => {
+  const seen: unknown[] = []
+  const agent = new Agent({
+    factory: (origin, options) => {
+      seen.push(origin)
+      return new Pool(origin, options)
+    },
+  })
+  for (const origin of [
+    'http://127.0.0.1:1',
+    'http://localhost:80',
+    'HTTP://a.test/',
+    new URL('http://b.test/x?y'),
+    'http://c.test/x',
+  ]) {
+    agent.dispatch({ origin, path: '/', method: 'GET' }, { onResponseError() {} })
+  }
+  t.strictSame(seen.slice(0, 3), ['http://127.0.0.1:1', 'http://localhost:80', 'HTTP://a.test/'])
+  t.strictSame(seen.slice(3), [new URL('http://b.test'), 'http://c.test'])
+  await agent.destroy()
+})
+
 t.test('factory, connections, maxOrigins and bad input', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const made: object[] = []
