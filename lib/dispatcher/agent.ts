@@ -9,7 +9,7 @@ import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
 import { resolveClientOptions, sharedSite } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, type SharedSite } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, type SharedSite } from './core.js'
 import type { Dispatcher, Elsewhere } from './dispatcher.js'
 import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { Part } from './part.js'
@@ -161,7 +161,7 @@ export class Agent extends LifecycleDispatcher {
     )
     const entry: Entry = { part, keys: new Set(), connected: 0, busy: false }
     this.#byDispatcher.set(dispatcher, entry)
-    own(dispatcher, this.#ownerOf(entry), url)
+    part.own(this.#ownerOf(entry), url, this.#leaving.keys())
     return entry
   }
 

@@ -9,7 +9,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { sharedSite } from './client-options.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, own, siteOver } from './core.js'
+import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, siteOver } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -168,19 +168,19 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#make(url, options)
     const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
     const openProbe = () => this.#make(url, one)
-    const lifecycle = this.#lifecycle
     const part = new Part(
       pool,
       {
         onPartFree: () => this.#onFree(added, [pool]),
         onPartIdle() {},
-        onHandlerError: (error) => lifecycle.onHandlerError(error),
+        onHandlerError: (error) => this.#lifecycle.onHandlerError(error),
       },
       this.#tally,
     )
     const added = new Upstream(url, { part, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
     coreOf(pool)?.countIn?.(this.#tally)
-    own(pool, this.#ownerOf(added), url)
+    const leaving = Array.from(this.#leaving.keys(), (one) => one.part)
+    part.own(this.#ownerOf(added), url, leaving)
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()
     this.#roster.add(added)

@@ -96,18 +96,25 @@ export async function endQuietly(end: () => unknown): Promise<void> {
   } catch {}
 }
 
-/** Notifies `owner` of what happens to its part: directly, or by the events of what another library made. */
-export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): void {
-  if (coreOf(part)?.belongTo?.(owner) === true) return
+/**
+ * Notifies `owner` of what happens to its part: directly, or by the events of what another library made.
+ * @returns removes its listeners
+ */
+export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): () => void {
   // A dispatcher of another library need not be an emitter, nor say where and what.
+  if (coreOf(part)?.belongTo?.(owner) === true || typeof part.on !== 'function') return () => {}
   const url = place as URL
-  if (typeof part.on !== 'function') return
-  part.on('drain', (at = url, targets = [part]) => owner.onDrain(at, targets))
-  part.on('connect', (at = url, targets = [part]) => owner.onConnect(at, targets))
-  part.on('disconnect', (at = url, targets = [part], error = unknown()) => owner.onDisconnect(at, targets, error))
-  part.on('connectionError', (at = url, targets = [part], error = unknown()) =>
-    owner.onConnectionError(at, targets, error),
-  )
+  const listeners = {
+    drain: (at = url, targets = [part]) => owner.onDrain(at, targets),
+    connect: (at = url, targets = [part]) => owner.onConnect(at, targets),
+    disconnect: (at = url, targets = [part], error = unknown()) => owner.onDisconnect(at, targets, error),
+    connectionError: (at = url, targets = [part], error = unknown()) => owner.onConnectionError(at, targets, error),
+  }
+  const each = Object.entries(listeners) as ['drain', () => void][]
+  for (const [name, listener] of each) part.on(name, listener)
+  return () => {
+    for (const [name, listener] of each) part.removeListener?.(name, listener)
+  }
 }
 
 function unknown(): UndiciError {

@@ -4,7 +4,7 @@ import type { ForeignDefaults } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { coreOf, endQuietly } from './core.js'
+import { coreOf, type DispatcherOwner, endQuietly, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { Outstanding, type OutstandingListener } from './outstanding.js'
@@ -24,6 +24,7 @@ export class Part implements OutstandingListener {
   /** Null for a plain pool or client, which has no requests but those it knows of. */
   readonly #outstanding: Outstanding | null
   #owesDrain = false
+  #disown = () => {}
 
   /** @param tally counts what dispatchers of other libraries do not count themselves */
   constructor(dispatcher: Dispatcher, listener: PartListener, tally: Tally | null) {
@@ -33,6 +34,12 @@ export class Part implements OutstandingListener {
     const plain = core?.isIdle !== undefined && dispatcher.dispatch === LifecycleDispatcher.prototype.dispatch
     const counted = core?.countIn === undefined ? tally : null
     this.#outstanding = plain ? null : new Outstanding(dispatcher, this, counted)
+  }
+
+  /** @param leaving a factory may have returned the dispatcher of one of them again: it notifies one owner at a time */
+  own(owner: DispatcherOwner, url: URL, leaving: Iterable<Part>): void {
+    for (const part of leaving) if (part.dispatcher === this.dispatcher) part.#disown()
+    this.#disown = own(this.dispatcher, owner, url)
   }
 
   get idle(): boolean {
@@ -64,8 +71,10 @@ export class Part implements OutstandingListener {
   }
 
   /** Closes it once it has no request. Never rejects. */
-  close(): Promise<void> {
-    return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
+  async close(): Promise<void> {
+    await (this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close()))
+    // Others may tell of their last connections a moment later.
+    setImmediate(() => this.#disown())
   }
 
   /** Destroys it; all requests that it was given have failed then. Never rejects. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import t from 'tap'
-import { Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
+import { Agent, BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 type Dispatch = Dispatcher['dispatch']
@@ -55,3 +55,65 @@ function stubOf(client: Client, dispatch: Dispatch): EventEmitter {
   }
   return stub
 }
+
+/** An emitter of another library, which stays open; it answers by hand. */
+class Foreign extends EventEmitter {
+  readonly handlers: Dispatcher.DispatchHandler[] = []
+
+  dispatch(_options: unknown, handler: Dispatcher.DispatchHandler): boolean {
+    this.handlers.push(handler)
+    return true
+  }
+
+  answer(): void {
+    const controller = { abort() {}, pause() {}, resume() {} } as never
+    const [handler] = this.handlers.splice(0, 1)
+    handler?.onRequestStart?.(controller, {})
+    handler?.onResponseStart?.(controller, 200, {}, '')
+    handler?.onResponseEnd?.(controller, {})
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function turns(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+}
+
+const send = (dispatcher: Dispatcher, origin: string) =>
+  dispatcher.request({ origin, path: '/', method: 'GET' }).then(({ body }) => body.dump())
+
+t.test('an Agent removes its listeners from an emitter that it keeps no longer', async (t) => {
+  const one = new Foreign()
+  const agent = new Agent({ factory: () => one as never })
+  for (let i = 0; i < 12; i++) {
+    const sent = send(agent, `http://a${i}.test`)
+    t.equal(one.listenerCount('drain'), 1)
+    one.answer()
+    await sent
+    await turns()
+  }
+  await agent.close()
+})
+
+t.test('an emitter that is removed as an upstream and added again notifies once', async (t) => {
+  const one = new Foreign()
+  const origin = 'http://a.test'
+  const pool = new BalancedPool(origin, { factory: () => one as never })
+  let disconnects = 0
+  pool.on('disconnect', () => disconnects++)
+  const sent = send(pool, origin)
+  pool.removeUpstream(origin).addUpstream(origin)
+  t.equal(one.listenerCount('disconnect'), 1)
+  one.emit('connect', new URL(origin), [one])
+  one.emit('disconnect', new URL(origin), [one], new Error('gone'))
+  one.answer()
+  await sent
+  const again = send(pool, origin)
+  one.answer()
+  await again
+  await pool.close()
+  await turns()
+  t.equal(one.listenerCount('disconnect'), 0)
+  t.equal(disconnects, 1)
+})
