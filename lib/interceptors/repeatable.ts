@@ -1,4 +1,5 @@
 import { RequestRetryError } from '../errors.js'
+import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { lastingHeaders } from '../exchange/header-form.js'
@@ -23,11 +24,17 @@ export function keepBytes(request: DispatchOptions, handler: DispatchHandler): v
   if (handler.onBodySent === undefined && handler.onRequestSent === undefined) return
   const { body } = request
   if (typeof body !== 'object' || body === null || copies.has(body) || !isRepeatable(body)) return
-  const known = toRequestBody(body)
-  if (known?.kind !== 'bytes' || !known.shared) return
-  const copy = known.bytes.slice()
+  const copy = copyOfBody(body)
+  if (copy === null) return
   copies.add(copy)
-  request.body = copy
+  request.body = copy as Buffer
+}
+
+/** Null when none is needed. */
+function copyOfBody(body: object & BodyInput): object | null {
+  if (Array.isArray(body)) return body.map(copyOf)
+  const known = toRequestBody(body)
+  return known?.kind === 'bytes' && known.shared ? known.bytes.slice() : null
 }
 
 /** Another try would make sense, but for a body that can be read once. */

@@ -20,7 +20,7 @@ const ways: Record<string, { interceptors: Interceptor[]; first: 'fail' | 'redir
 for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
   t.test(`memory that is reused when it is reported as sent is sent again as it was: ${way}`, async (t) => {
     for (const told of ['onBodySent', 'onRequestSent'] as const) {
-      for (const kind of ['Buffer', 'ArrayBuffer', 'view']) {
+      for (const kind of ['Buffer', 'ArrayBuffer', 'view', 'pieces'] as const) {
         const received: string[] = []
         const origin = await httpOrigin((request, reply) => {
           let text = ''
@@ -35,11 +35,20 @@ for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
           })
         })
         const bytes = new Uint8Array(70_000).fill(97)
-        const body = kind === 'Buffer' ? Buffer.from(bytes.buffer) : kind === 'ArrayBuffer' ? bytes.buffer : bytes
+        const pieces = [bytes.subarray(0, 30_000), bytes.subarray(30_000)]
+        const bodies = {
+          Buffer: Buffer.from(bytes.buffer),
+          ArrayBuffer: bytes.buffer,
+          view: bytes,
+          pieces: [...pieces],
+        }
+        const body: unknown = bodies[kind]
+        // Of several pieces, the one that was sent.
+        const reused = () => (kind === 'pieces' && told === 'onBodySent' ? pieces.shift() : bytes)
         const client = new Pool(origin.url)
         await new Promise<void>((resolve, reject) => {
           const handler: Dispatcher.DispatchHandler = {
-            [told]: () => void bytes.fill(98),
+            [told]: () => void reused()?.fill(98),
             onResponseEnd: () => resolve(),
             onResponseError: (_controller, error) => reject(error),
           }
