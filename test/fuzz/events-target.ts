@@ -1,16 +1,19 @@
 import type { EventEmitter } from 'node:events'
-import type { DispatchController } from '../../lib/exchange/handler.js'
+import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
 import {
   BalancedPool,
   Client,
   type DispatchInterceptor,
+  interceptors,
   Pool,
   type PoolStats,
+  type RetryHandler,
   RoundRobinPool,
 } from '../../lib/index.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { type FakeSocket, fakeConnector, turns } from './fake-socket.js'
 import { must } from './finding.js'
+import { LegacyPlayer } from './legacy-player.js'
 import { LentBody, POISON } from './lent-body.js'
 import { Player, type Surroundings } from './player.js'
 import { Random } from './random.js'
@@ -22,7 +25,7 @@ const wasm = wasmEngine() as WasmEngine
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT']
 /** Methods whose bodies every server reads. */
 const EXPECT_BODY = ['POST', 'PUT']
-const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'factory'] as const
+const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'retried', 'factory'] as const
 const ORIGIN = 'http://fuzz.test'
 const POISONED = String.fromCharCode(POISON)
 const STALLS = 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
@@ -36,6 +39,35 @@ const ANSWERS = [
   'HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\nsurplus',
   'HTTP/1.1 2x0\r\n\r\n',
 ]
+
+/** An interceptor answers a request, as long as nobody aborts it. */
+function answered(handler: DispatchHandler, { answer }: Player): boolean {
+  let over = false
+  const controller = {
+    ...{ aborted: false, paused: false, reason: null as Error | null, rawHeaders: [], rawTrailers: [] },
+    abort(reason = new Error('aborted')) {
+      if (over) return
+      over = true
+      Object.assign(controller, { aborted: true, reason })
+      // What that throws is not the request's.
+      queueMicrotask(() => handler.onResponseError?.(controller, reason))
+    },
+    pause() {},
+    resume() {},
+  }
+  const chunk = Buffer.from(new Uint8Array(Buffer.from(answer)).buffer)
+  try {
+    handler.onRequestStart?.(controller, null)
+    if (!over) handler.onResponseStart?.(controller, 200, {}, 'OK')
+    if (!over) handler.onResponseData?.(controller, chunk)
+    if (over) return true
+    over = true
+    handler.onResponseEnd?.(controller, {})
+  } finally {
+    over = true
+  }
+  return true
+}
 
 /** One sequence of calls, of answers, and of calls from within callbacks. */
 class Play implements Surroundings {
@@ -55,6 +87,7 @@ class Play implements Surroundings {
   readonly #errors = new UserErrors()
   readonly told: string[] = []
   #room = 40
+  #retries = false
   #wrong = ''
   /** Code of the caller does nothing unusual any more. */
   #calm = false
@@ -98,6 +131,12 @@ class Play implements Surroundings {
         return new BalancedPool([ORIGIN, 'http://other.test'], { ...options, connections })
       case 'composed':
         return new Pool(ORIGIN, { ...options, connections }).compose(this.#waiting) as unknown as Pool
+      case 'retried':
+        this.#retries = true
+        return new Pool(ORIGIN, { ...options, connections }).compose(
+          this.#waiting,
+          interceptors.retry({ retry: this.#retry }),
+        ) as unknown as Pool
       default: {
         const factory = (origin: URL, given: object) => new Client(origin, given).compose(this.#waiting)
         return new Pool(ORIGIN, { ...options, connections, factory })
@@ -105,10 +144,19 @@ class Play implements Surroundings {
     }
   }
 
-  /** Holds some requests back, and throws now and then. */
+  /** At once or later, and not for ever. */
+  readonly #retry: RetryHandler.RetryCallback = (error, { state }, callback) => {
+    const answer = () => callback(state.counter > 3 || this.#calm ? error : null)
+    if (this.#random.once(2)) answer()
+    else setImmediate(answer)
+  }
+
+  /** Holds some requests back, answers some, and throws now and then. */
   readonly #waiting: DispatchInterceptor = (dispatch) => (options, handler) => {
     const random = this.#random
-    if (random.once(24) && !this.#calm) throw this.#errors.make('an interceptor', true)
+    if (random.once(24) && !this.#calm) throw this.#errors.make('an interceptor', !this.#retries)
+    const player = this.#players[Number(/^\/(\d+)$/.exec(String(options.path))?.[1])]
+    if (random.once(12) && player !== undefined) return answered(handler, player)
     if (random.once(2)) return dispatch(options, handler)
     setImmediate(() => dispatch(options, handler))
     return true
@@ -260,7 +308,8 @@ class Play implements Surroundings {
     }
     try {
       player.given = !random.once(4)
-      this.#dispatcher.dispatch((player.given ? options : this.#withGetters(options)) as never, player)
+      const handler = random.once(3) ? new LegacyPlayer(player) : player
+      this.#dispatcher.dispatch((player.given ? options : this.#withGetters(options)) as never, handler as Player)
     } catch (error) {
       this.expect(false, `dispatch throws ${error}`)
     }

@@ -109,17 +109,21 @@ export class LentBody {
   /** Without a queue of its own: it is asked for a piece when its reader waits for one. */
   #web(): ReadableStream {
     this.#open = true
+    let cancelled = false
     let next = 0
     const pull = (controller: ReadableStreamDefaultController) => {
       this.#pieces[next - 1]?.fill(POISON)
       const piece = this.#pieces[next++]
       this.#open = false
       this.#code()
+      // That may have ended the request.
+      if (cancelled) return
       if (piece === undefined) return controller.close()
       this.#open = true
       controller.enqueue(piece)
     }
     const cancel = () => {
+      cancelled = true
       this.#open = false
     }
     return new ReadableStream({ pull, cancel }, { highWaterMark: 0 })
