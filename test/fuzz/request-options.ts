@@ -169,8 +169,8 @@ function pair(random: Random): [name: unknown, value: unknown] {
 function flat(pairs: readonly [unknown, unknown][]): string[] {
   return pairs.flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value])
-      .filter((one) => one !== undefined && one !== null)
-      .flatMap((one) => [String(name), typeof one === 'symbol' ? 'x' : String(one)]),
+      .filter((one) => one !== undefined)
+      .flatMap((one) => [String(name), typeof one === 'symbol' ? 'x' : String(one ?? '')]),
   )
 }
 
