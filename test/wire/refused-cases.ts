@@ -291,6 +291,8 @@ export const refusedByRule: Record<string, ResponseCase[]> = {
   'chunked comes last, and once (§6.1)': refused('head', {
     twice: coding('chunked, chunked'),
     'in two fields': coding('chunked\r\nTransfer-Encoding: chunked'),
+    'with a tab behind': coding('chunked\t'),
+    'with a comma behind': coding('chunked,'),
     'not last': coding('chunked, gzip'),
     'not last, in two fields': coding('chunked\r\nTransfer-Encoding: gzip'),
     'not there': coding('gzip'),
