@@ -39,7 +39,7 @@ export class Lasting {
     }
   }
 
-  /** Each of its connections serves a request, all at once; then they are idle, and then gone. */
+  /** Its connections are idle, and then gone. */
   async rest(): Promise<void> {
     const until = performance.now() + PATIENCE
     while (this.pool.stats.connected > 0 && performance.now() < until) await sleep(10)

@@ -34,8 +34,13 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
  */
 export function decorated(handler: DispatchHandler | LegacyDispatchHandler, upgrade = false): DispatchHandler {
   if (upgrade || typeof handler !== 'object' || handler === null) return adaptHandler(handler, upgrade)
-  const has = (name: string) => typeof (handler as Record<string, unknown>)[name] === 'function'
-  const elder = isLegacy(handler) || (ELDER.some(has) && !NEWER.some(has))
+  const has = (name: string) => {
+    const callback = (handler as Record<string, unknown>)[name] ?? null
+    if (callback !== null) requireFunction(callback, name)
+    return callback !== null
+  }
+  const newer = NEWER.filter(has).length > 0
+  const elder = isLegacy(handler) || (ELDER.filter(has).length > 0 && !newer)
   return elder ? new LegacyAdapter(handler as LegacyDispatchHandler) : (handler as DispatchHandler)
 }
 

@@ -41,25 +41,29 @@ t.test('a request does not fail with the aborts of those in front of it', async 
   await origin.close()
 })
 
-t.test('what a server says too much does not fail the next request, of which no byte has left', async (t) => {
-  const bodies: string[] = []
-  const origin = await rawOrigin((socket) => {
-    socket.on('error', () => {})
-    onRequests(socket, (head, index) => {
-      bodies.push(`${head.split(' ')[0]} ${index}`)
-      // In one piece, so that the next request starts between the two.
-      socket.write(`${response(head.startsWith('GET') ? 'first' : 'second')}too much`)
+// A POST rests until the sockets were polled again; a GET is accepted within the read that brought what is too much.
+for (const method of ['POST', 'GET']) {
+  t.test(`what a server says too much does not fail a ${method} behind it, of which no byte has left`, async (t) => {
+    const heads: string[] = []
+    const origin = await rawOrigin((socket) => {
+      socket.on('error', () => {})
+      onRequests(socket, (head, index) => {
+        const path = head.split(' ')[1] as string
+        heads.push(`${path} ${index}`)
+        // In one piece, so that the next request starts between the two.
+        socket.write(`${response(path)}too much`)
+      })
     })
+    const client = new Client(origin.url)
+    const first = client.request({ path: '/first', method: 'GET' })
+    const second = client.request({ path: '/second', method, ...(method === 'POST' ? { body: 'x' } : {}) })
+    t.equal(await (await first).body.text(), '/first')
+    t.equal(await (await second).body.text(), '/second')
+    t.strictSame(heads, ['/first 0', '/second 0'], 'each once, on a connection of its own')
+    await client.close()
+    await origin.close()
   })
-  const client = new Client(origin.url)
-  const first = client.request({ path: '/', method: 'GET' })
-  const second = client.request({ path: '/', method: 'POST', body: 'x' })
-  t.equal(await (await first).body.text(), 'first')
-  t.equal(await (await second).body.text(), 'second')
-  t.strictSame(bodies, ['GET 0', 'POST 0'], 'each once, on a connection of its own')
-  await client.close()
-  await origin.close()
-})
+}
 
 t.test('who pauses, and is given up in mid-pipeline, holds up nobody behind it', async (t) => {
   const heads: string[] = []

@@ -350,7 +350,9 @@ for (const [kind, make] of Object.entries(every)) {
         },
       })
       t.equal(error?.message, 'bug of a getter')
-      for (const handler of [undefined, null, 'x', {}, { onRequestStart() {} }, { onResponseError: 5 }]) {
+      // Its handler wraps that of the caller, and asks for the callbacks that are there.
+      const partial = kind === 'RetryAgent' ? [] : [{}, { onRequestStart() {} }]
+      for (const handler of [undefined, null, 'x', { onResponseError: 5 }, ...partial]) {
         t.throws(() => dispatcher.dispatch(good, handler as never), { code: 'UND_ERR_INVALID_ARG' })
       }
       await dispatcher.destroy()

@@ -43,10 +43,11 @@ t.test('content-range', async (t) => {
 t.test('what can be resumed', async (t) => {
   t.ok(Resumption.of('GET', head(200, whole)))
   t.ok(Resumption.of('GET', head(200, { etag: '""' })), 'of unknown length')
+  t.ok(Resumption.of('GET', head(200, { etag: 'one' })), 'a tag without quotes')
   t.ok(Resumption.of('GET', head(206, { ...whole, 'content-range': 'bytes 10-19/*' })))
   for (const method of ['HEAD', 'PUT', 'POST', 'QUERY']) t.equal(Resumption.of(method, head(200, whole)), null, method)
   for (const status of [201, 203, 204, 226, 304, 404]) t.equal(Resumption.of('GET', head(status, whole)), null)
-  for (const etag of ['W/"one"', 'one', '"o"ne"', '"one', '"o\tne"', ['"one"', '"one"'], '"one", "two"']) {
+  for (const etag of ['W/"one"', '*', '"o"ne"', '"one', '"o\tne"', ['"one"', '"one"'], '"one", "two"']) {
     t.equal(Resumption.of('GET', head(200, { ...whole, etag })), null, String(etag))
   }
   t.equal(Resumption.of('GET', head(200, { 'content-length': '10' })), null, 'no etag')
