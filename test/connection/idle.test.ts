@@ -11,16 +11,19 @@ const program = (origin: string) => `
   const use = async (connections) => {
     const one = () => pool.request({ path: '/', method: 'GET' }).then(({ body }) => body.dump())
     await Promise.all(Array.from({ length: connections }, one))
-    for (let i = 0; i < 3; i++) {
+    // What is garbage, or compiled code that is out of use, goes in the course of several collections.
+    let least = Infinity
+    for (let i = 0; i < 12; i++) {
       await new Promise(setImmediate)
       globalThis.gc()
+      least = Math.min(least, process.memoryUsage().heapUsed)
     }
+    return least
   }
   await use(100)
-  await use(100)
-  const before = process.memoryUsage().heapUsed
-  await use(100 + ${CONNECTIONS})
-  console.log(Math.round((process.memoryUsage().heapUsed - before) / ${CONNECTIONS}), pool.stats.free)
+  const before = await use(100)
+  const after = await use(100 + ${CONNECTIONS})
+  console.log(Math.round((after - before) / ${CONNECTIONS}), pool.stats.free)
   await pool.close()`
 
 t.test('an idle connection holds little', async (t) => {
