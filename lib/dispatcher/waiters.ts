@@ -1,5 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
 import { callUser } from '../base/gate.js'
+import { innerOf, WrappingHandler } from '../exchange/wrapping-handler.js'
 import { coreOf, type DispatcherCore } from './core.js'
 import type { Dispatch } from './dispatcher.js'
 
@@ -30,16 +31,22 @@ export function endWaiters(core: DispatcherCore, error: Error): void {
 }
 
 /** A handler that waits between attempts. */
-export class WaitingHandler {
+export class WaitingHandler extends WrappingHandler {
   #core: DispatcherCore | null
 
-  constructor(dispatch: Dispatch) {
+  constructor(dispatch: Dispatch, inner: object) {
+    super(inner)
     this.#core = coreOf(dispatch)
   }
 
-  /** @internal `core` got a request with this handler: used alone, that may be all that it knows of its dispatcher. */
+  /**
+   * @internal The dispatcher of `core` received a request with this handler. A handler inside it that is used alone may
+   * have no other way to learn its dispatcher.
+   */
   static note(handler: object, core: DispatcherCore | null): void {
-    if (#core in handler) handler.#core ??= core
+    for (let one: object | null = handler; one !== null; one = innerOf(one)) {
+      if (#core in one) one.#core ??= core
+    }
   }
 
   /** @internal What `handler` waits for; null when it is not known. */

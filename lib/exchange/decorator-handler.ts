@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { decorated } from './legacy-handler.js'
+import { WrappingHandler } from './wrapping-handler.js'
 
 /**
  * Hands every callback on to another handler: the base of handlers that change some of them. Source: undici's
  * `types/handlers.d.ts`.
  */
-export class DecoratorHandler implements DispatchHandler {
+export class DecoratorHandler extends WrappingHandler implements DispatchHandler {
   readonly #handler: DispatchHandler
 
   /**
@@ -14,6 +15,7 @@ export class DecoratorHandler implements DispatchHandler {
    * @throws {InvalidArgumentError} not a handler
    */
   constructor(handler: DispatchHandler | LegacyDispatchHandler) {
+    super(handler)
     this.#handler = decorated(handler)
   }
 

@@ -13,6 +13,7 @@ import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
+import { WrappingHandler } from './wrapping-handler.js'
 
 /** What has a {@link ForeignRequest}: the queue of a pool, then the record of a dispatcher's requests. */
 export interface ForeignHolder {
@@ -40,7 +41,7 @@ interface DispatchTarget {
  * stands between that dispatcher and the handler, and makes sure that the handler is told of one end, in time: abort,
  * limits and a failing body hold although the dispatcher does not know of the request yet, or does not react.
  */
-export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest>, Limited {
+export class ForeignRequest extends WrappingHandler implements DispatchHandler, QueueNode<ForeignRequest>, Limited {
   previous: ForeignRequest | null = null
   next: ForeignRequest | null = null
   queue: unknown = null
@@ -71,6 +72,7 @@ export class ForeignRequest implements DispatchHandler, QueueNode<ForeignRequest
     handler: DispatchHandler | LegacyDispatchHandler,
     { origin, limits = null }: ForeignDefaults,
   ) {
+    super(handler)
     const { method, upgrade, timeouts, body } = options
     this.handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     const own = timeouts == null ? limits : limitsOf(checkTimeouts(timeouts), limits)

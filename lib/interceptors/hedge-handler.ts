@@ -14,6 +14,7 @@ import type {
 } from '../exchange/handler.js'
 import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { Drain } from './drain.js'
 import { KeptBody } from './kept-body.js'
 import { keepBytes } from './repeatable.js'
@@ -102,7 +103,7 @@ export class Hedge implements AlarmListener {
   #send(): boolean {
     const first = this.#sent++ === 0
     if (!first) debug?.(`hedge of ${named(this.#request)}`)
-    const own = new Try(this, { first, offset: now() - this.#begun })
+    const own = new Try(this, { first, offset: now() - this.#begun, inner: this.#handler })
     this.#tries.add(own)
     const { timings } = this.#request
     const filled = typeof timings === 'object' && timings !== null && Object.isExtensible(timings)
@@ -275,7 +276,7 @@ export class Hedge implements AlarmListener {
 }
 
 /** One sending of the request. */
-class Try implements DispatchHandler {
+class Try extends WrappingHandler implements DispatchHandler {
   readonly first: boolean
   readonly timings: Partial<Timings> = {}
   controller: DispatchController | null = null
@@ -286,7 +287,8 @@ class Try implements DispatchHandler {
   #kept: KeptBody | null = null
   #giveHead = () => {}
 
-  constructor(hedge: Hedge, { first, offset }: { first: boolean; offset: number }) {
+  constructor(hedge: Hedge, { first, offset, inner }: { first: boolean; offset: number; inner: object }) {
+    super(inner)
     this.#hedge = hedge
     this.first = first
     this.#offset = offset

@@ -15,6 +15,7 @@ import type {
 } from '../exchange/handler.js'
 import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { isToken } from '../wire/headers.js'
 import { Drain } from './drain.js'
 import { type FollowPlan, follow, keyOf, locationOf, urlOf } from './redirect-target.js'
@@ -61,7 +62,7 @@ function lowerCased(names: readonly string[] | null | undefined): Set<string> {
  * Follows redirects on behalf of another handler, which hears of the last response alone, and sees one controller all
  * the way. Source: undici's `RedirectHandler.md`.
  */
-export class RedirectHandler implements DispatchHandler {
+export class RedirectHandler extends WrappingHandler implements DispatchHandler {
   /** Sends the requests that follow redirects. */
   readonly dispatch: Dispatch
   /** Redirects followed at most; null for none. */
@@ -98,6 +99,7 @@ export class RedirectHandler implements DispatchHandler {
     opts: DispatchOptions & RedirectOptions,
     handler: DispatchHandler | LegacyDispatchHandler,
   ) {
+    super(handler)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     if (typeof opts !== 'object' || opts === null) throw invalidOption('opts', 'an object', opts)
     checkRedirectOptions({ ...opts, maxRedirections })

@@ -77,7 +77,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
     { dispatch, handler, budget = null }: RetryHandlers & { budget?: { take(): boolean } | null },
   ) {
-    super(dispatch)
+    super(dispatch, handler)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     const { upgrade, method } = request

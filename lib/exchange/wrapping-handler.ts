@@ -1,0 +1,18 @@
+/** The handler inside `handler`; null when `handler` is no {@link WrappingHandler}. */
+export let innerOf: (handler: object) => object | null
+
+/**
+ * Base of the library's handlers that pass callbacks on to another handler. What a dispatcher tells the outer handler
+ * about itself reaches those inside by {@link innerOf}.
+ */
+export abstract class WrappingHandler {
+  readonly #inner: object
+
+  static {
+    innerOf = (handler) => (#inner in handler ? handler.#inner : null)
+  }
+
+  constructor(inner: object) {
+    this.#inner = inner
+  }
+}
