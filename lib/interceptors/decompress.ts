@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { callUser } from '../base/gate.js'
+import { callUser, reportUncaught } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
@@ -143,7 +143,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
     try {
       super.onResponseData(this.#controller, chunk)
     } catch (error) {
-      this.#controller.abort(error as Error)
+      if (this.#controller.aborted) reportUncaught(error)
+      else this.#controller.abort(error as Error)
     }
   }
 

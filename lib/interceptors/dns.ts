@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
-import { callUser } from '../base/gate.js'
+import { callUser, reportUncaught } from '../base/gate.js'
 import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { adoptError, type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
@@ -212,8 +212,9 @@ class DNSHandler extends DecoratorHandler {
     socket: Duplex,
   ): void {
     this.#controller.attach(controller)
-    this.#over = true
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
+    // Not before: what it throws comes back as an error.
+    this.#over = true
   }
 
   override onResponseStart(
@@ -258,7 +259,8 @@ class DNSHandler extends DecoratorHandler {
     try {
       super.onRequestQueued(this.#controller)
     } catch (error) {
-      this.#controller.abort(error as Error)
+      if (this.#controller.aborted) reportUncaught(error)
+      else this.#controller.abort(error as Error)
     }
   }
 

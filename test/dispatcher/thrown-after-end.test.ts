@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { BalancedPool, Client, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
@@ -16,6 +17,13 @@ const kinds: Record<string, (origin: string) => Dispatcher> = {
   'a Client under retry': (origin) => new Client(origin).compose(interceptors.retry() as Interceptor),
   'a Client under redirect': (origin) => new Client(origin).compose(interceptors.redirect() as Interceptor),
   'a Client under hedge': (origin) => new Client(origin).compose(interceptors.hedge({ delay: 1000 }) as Interceptor),
+  'a Client under decompress': (origin) => new Client(origin).compose(interceptors.decompress() as Interceptor),
+  'a Client under dns': (origin) =>
+    new Client(origin.replace('127.0.0.1', 'localhost')).compose(
+      interceptors.dns({
+        lookup: (_origin, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 }]),
+      }) as Interceptor,
+    ),
   'Pool of composed clients': (origin) =>
     new Pool(origin, {
       connections: 1,
@@ -24,7 +32,7 @@ const kinds: Record<string, (origin: string) => Dispatcher> = {
 }
 
 /** Sends a request whose handler aborts it and throws in `step`. Resolves with the errors it was called with. */
-function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler): Promise<string[]> {
+function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler | 'onRequestQueued'): Promise<string[]> {
   return new Promise((resolve) => {
     const errors: string[] = []
     const handler: Handler = {
@@ -33,7 +41,7 @@ function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler): Promise<str
         setImmediate(resolve, errors)
       },
     }
-    handler[step] = ((controller: Dispatcher.DispatchController) => {
+    handler[step as keyof Handler] = ((controller: Dispatcher.DispatchController) => {
       controller.abort(new Error('aborted'))
       throw new Error('thrown after')
     }) as never
@@ -43,8 +51,11 @@ function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler): Promise<str
 
 for (const [kind, make] of Object.entries(kinds)) {
   t.test(`what a handler throws after it aborted its request is reported once: ${kind}`, async (t) => {
-    const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
-    for (const step of ['onRequestStart', 'onResponseStart', 'onResponseData'] as const) {
+    const origin = await httpOrigin((_request, reply) => {
+      reply.setHeader('content-encoding', 'gzip')
+      reply.end(gzipSync('ok'))
+    })
+    for (const step of ['onRequestQueued', 'onRequestStart', 'onResponseStart', 'onResponseData'] as const) {
       const dispatcher = make(origin.url)
       const uncaught = await uncaughtDuring(async () => {
         t.strictSame(await abortAndThrow(dispatcher, step), ['aborted'], step)
