@@ -19,15 +19,18 @@ const STANDARD = new Set([
 
 /**
  * Options without what was put into `Object.prototype`, which looks like an option that was given. Properties of the
- * object and of classes of the caller count. Where nothing was put there, returns the object itself.
+ * object and of classes of the caller count: they become properties of one object, as layers and interceptors add to
+ * options by `{ ...options, name: value }`. A plain object is returned itself where nothing was put there.
  */
 export function ownOptions<Options>(options: Options): Options {
+  if (typeof options !== 'object' || options === null) return options
   const added = Object.getOwnPropertyNames(Object.prototype)
-  if (added.length === STANDARD.size || typeof options !== 'object' || options === null) return options
+  const polluted = added.length !== STANDARD.size
+  if (!polluted && !isDerived(options)) return options
   const own: Record<PropertyKey, unknown> = {}
   const copy = (name: PropertyKey, value: unknown) =>
     Object.defineProperty(own, name, { value, enumerable: true, configurable: true, writable: true })
-  for (let one: object | null = options; one !== null && one !== Object.prototype; one = Object.getPrototypeOf(one)) {
+  for (let one: object | null = options; one !== null && !isBase(one); one = Object.getPrototypeOf(one)) {
     for (const name of Reflect.ownKeys(one)) {
       if (name !== 'constructor' && !Object.hasOwn(own, name)) copy(name, options[name as keyof Options])
     }
@@ -39,7 +42,20 @@ export function ownOptions<Options>(options: Options): Options {
 
 /** The same for the options of a request, at a cost that each request can bear. */
 export function ownRequestOptions<Options>(options: Options): Options {
-  return isPolluted() ? ownOptions(options) : options
+  return isDerived(options) || isPolluted() ? ownOptions(options) : options
+}
+
+/** Whether an object may have properties of a prototype: `{ ...options }` would lose them. */
+function isDerived(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return false
+  const prototype: object | null = Object.getPrototypeOf(options)
+  return prototype !== Object.prototype && prototype !== null && !isBase(prototype)
+}
+
+/** Whether `prototype` is the `Object.prototype` of this or another realm. */
+function isBase(prototype: object): boolean {
+  if (prototype === Object.prototype) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
 /** Looks for enumerable properties, and for hidden ones that have the name of an option of a request. */

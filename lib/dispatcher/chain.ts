@@ -5,7 +5,7 @@ import type { DispatchOptions } from '../exchange/documented.js'
 import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
-import { adaptHandler, isLegacy } from '../exchange/legacy-handler.js'
+import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
 import { refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { coreOf, type DispatcherCore, setCore } from './core.js'
@@ -96,7 +96,7 @@ export function completed(dispatcher: Dispatcher, options: DispatchOptions): Dis
 }
 
 /** Interceptors call the callbacks of either generation. */
-export function ofBothGenerations(handler: DispatchHandler, { method, upgrade }: DispatchOptions): DispatchHandler {
+export function ofBothGenerations(handler: DispatchHandler, request: DispatchOptions): DispatchHandler {
   if (!isLegacy(handler)) return handler
-  return adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
+  return adaptHandler(handler, isUpgrade(request))
 }

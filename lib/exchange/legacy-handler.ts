@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { InvalidArgumentError } from '../errors.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+import type { DispatchInput } from './request.js'
 
 type Callback<Name extends keyof LegacyDispatchHandler> = Parameters<NonNullable<LegacyDispatchHandler[Name]>>
 
@@ -42,6 +43,11 @@ export function decorated(handler: DispatchHandler | LegacyDispatchHandler, upgr
   const newer = NEWER.filter(has).length > 0
   const elder = isLegacy(handler) || (ELDER.filter(has).length > 0 && !newer)
   return elder ? new LegacyAdapter(handler as LegacyDispatchHandler) : (handler as DispatchHandler)
+}
+
+/** Whether a request asks for the socket of its connection. */
+export function isUpgrade({ method, upgrade }: Pick<DispatchInput, 'method' | 'upgrade'>): boolean {
+  return method === 'CONNECT' || (upgrade != null && upgrade !== false)
 }
 
 const ELDER = ['onConnect', 'onHeaders', 'onData', 'onComplete']

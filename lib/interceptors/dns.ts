@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { callUser, reportUncaught } from '../base/gate.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { adoptError, type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
@@ -90,7 +91,8 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
   return (dispatch) => (request, handler) => {
     const url = urlOf(request?.origin)
     if (url === null) return dispatch(request, handler)
-    return new DNSHandler(handler, { dispatch, request: withDeadline(request), url, cache, pick, affinity }).start()
+    const limited = withDeadline(ownRequestOptions(request))
+    return new DNSHandler(handler, { dispatch, request: limited, url, cache, pick, affinity }).start()
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { LatencyHistogram } from '../base/histogram.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidOption } from '../errors.js'
@@ -39,7 +40,8 @@ export class LatencyRecorder {
  */
 export function latency(recorder: LatencyRecorder): DispatchInterceptor {
   if (!(recorder instanceof LatencyRecorder)) throw invalidOption('recorder', 'a LatencyRecorder', recorder)
-  return (dispatch) => (request, handler) => {
+  return (dispatch) => (options, handler) => {
+    const request = ownRequestOptions(options)
     const { timings: given } = request as { timings?: unknown }
     // What can not be filled in is refused beneath.
     const timings = given === undefined || given === null || typeof given === 'boolean' ? {} : given

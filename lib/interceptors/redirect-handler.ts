@@ -102,14 +102,15 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     super(handler)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     if (typeof opts !== 'object' || opts === null) throw invalidOption('opts', 'an object', opts)
-    checkRedirectOptions({ ...opts, maxRedirections })
+    const given = ownRequestOptions(opts)
+    checkRedirectOptions({ ...given, maxRedirections })
     const {
       maxRedirections: _,
       throwOnMaxRedirect,
       stripHeadersOnRedirect,
       stripHeadersOnCrossOriginRedirect,
       ...request
-    } = ownRequestOptions(opts)
+    } = given
     this.dispatch = dispatch
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler
@@ -132,8 +133,9 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
     setCore(dispatch, coreOf(dispatcher))
-    return (options, handler) => {
-      const redirecting = new RedirectHandler(dispatch, maxRedirections, completed(dispatcher, options), handler)
+    return (given, handler) => {
+      const options = completed(dispatcher, ownRequestOptions(given))
+      const redirecting = new RedirectHandler(dispatch, maxRedirections, options, handler)
       return dispatch({ ...redirecting.opts }, redirecting)
     }
   }

@@ -1,3 +1,4 @@
+import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
@@ -19,8 +20,9 @@ const NAMES = [
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
   const all = merge(options)
   checkRedirectOptions(all)
-  return (dispatch) => (request: DispatchOptions & RedirectOptions, handler) => {
-    if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
+  return (dispatch) => (given: DispatchOptions & RedirectOptions, handler) => {
+    if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
+    const request = ownRequestOptions(given)
     const settings = merge(all, pick(request, NAMES))
     checkRedirectOptions(settings)
     if (!settings.maxRedirections) return dispatch(request, handler)

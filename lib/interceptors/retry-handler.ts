@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { now, startTimer } from '../base/clock.js'
 import { callUser, isThenable, reportUncaught } from '../base/gate.js'
+import { ownRequestOptions } from '../base/own-options.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiters.js'
@@ -14,7 +15,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { decorated } from '../exchange/legacy-handler.js'
+import { decorated, isUpgrade } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { isRepeatable, keepBytes, notRepeatable } from './repeatable.js'
@@ -80,12 +81,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     super(dispatch, handler)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
-    const { upgrade, method } = request
-    this.#handler = decorated(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
+    this.#handler = decorated(handler, isUpgrade(request))
     this.#dispatch = dispatch
     this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
-    this.#context = { state: { counter: 0 }, opts: { ...withDeadline(request), retryOptions } }
+    this.#context = { state: { counter: 0 }, opts: { ...withDeadline(ownRequestOptions(request)), retryOptions } }
   }
 
   get #settings(): options.RetrySettings {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { isIterable, ownOptions, ownRequestOptions } from '../../lib/base/own-options.js'
 import {
@@ -41,7 +42,12 @@ t.test('options count when the object or a class of the caller has them', async 
     }
   }
   const given = new Given() as Given & { extra?: unknown; method?: unknown }
-  t.equal(ownOptions(given), given, 'the object itself while nothing is polluted')
+  const derived: unknown[] = [given, Object.create(given), Object.freeze(Object.create({ own: 1, inherited: 2 }))]
+  for (const read of [ownOptions, ownRequestOptions]) {
+    for (const one of derived) t.match({ ...(read(one) as object) }, { own: 1, inherited: 2 }, 'in a copy too')
+    const plain = [{ own: 1 }, Object.create(null), runInNewContext('({ own: 1 })'), [1], null, undefined, 'text']
+    for (const one of plain) t.equal(read(one), one, 'a plain object is returned itself')
+  }
   for (const enumerable of [true, false]) {
     for (const read of [ownOptions, ownRequestOptions]) {
       await polluted({ method: 'DELETE' }, enumerable, () => {
