@@ -1,7 +1,12 @@
 /** What a tally counts; each figure is changed where the thing itself happens. */
 export type Count = 'connected' | 'free' | 'pending' | 'queued' | 'running'
 
+type Counts = Record<Count, number>
+
 const COUNTS = ['connected', 'free', 'pending', 'queued', 'running'] as const
+
+/** As many tallies below are kept before those of dispatchers that are gone are dropped. */
+const FEW = 16
 
 /** Counters of one level that also add to those of the levels above: reading any level costs nothing. */
 export class Tally {
@@ -13,6 +18,9 @@ export class Tally {
   #parent: Tally | null = null
   /** Parents but the first: most have one. */
   #others: Tally[] | null = null
+  /** Those that add to this one. Weak: a balancer may outlive any number of pools. */
+  #children: WeakRef<Tally>[] = []
+  #mostChildren = FEW
 
   add(count: Count, difference: number): void {
     let tally: Tally | null = this
@@ -49,19 +57,57 @@ export class Tally {
   attach(parent: Tally): void {
     const known = this.#levels()
     if (known.has(parent)) return
+    const own = new Map<Tally, Counts>()
+    this.#countOwn(own)
+    for (const level of parent.#levels()) {
+      if (known.has(level)) continue
+      // What is below both may add to that level already.
+      for (const [tally, counts] of own) if (!tally.addsTo(level)) level.#addAll(counts)
+    }
     if (this.#parent === null) this.#parent = parent
     else this.#others = [...(this.#others ?? []), parent]
-    for (const level of parent.#levels()) {
-      if (!known.has(level)) for (const count of COUNTS) level.#change(count, this[count])
+    parent.#keep(this)
+  }
+
+  #keep(child: Tally): void {
+    if (this.#children.length >= this.#mostChildren) {
+      this.#children = this.#children.filter((one) => one.deref() !== undefined)
+      this.#mostChildren = Math.max(FEW, 2 * this.#children.length)
     }
+    this.#children.push(new WeakRef(child))
+  }
+
+  /** Adds to `own` what this one and each below counts by itself. Returns all of them. */
+  #countOwn(own: Map<Tally, Counts>): Set<Tally> {
+    const below = new Set<Tally>()
+    for (const reference of this.#children) {
+      const child = reference.deref()
+      if (child !== undefined) for (const one of child.#countOwn(own)) below.add(one)
+    }
+    const { connected, free, pending, queued, running } = this
+    const counts = { connected, free, pending, queued, running }
+    for (const one of below) for (const count of COUNTS) counts[count] -= (own.get(one) as Counts)[count]
+    own.set(this, counts)
+    return below.add(this)
+  }
+
+  #addAll(counts: Partial<Counts>): void {
+    for (const count of COUNTS) this.#change(count, counts[count] ?? 0)
+  }
+
+  /** A tally that adds to this one and to `other`, for `counts`, which this one has already. */
+  with(other: Tally, counts: Partial<Counts>): Tally {
+    const both = new Tally()
+    both.attach(this)
+    both.#addAll(counts)
+    both.attach(other)
+    return both
   }
 }
 
 /** Adds `counts`, which `one` has already, to `other`. Returns the tally that adds to both, where there are two. */
-export function joined(one: Tally | null, other: Tally, counts: Partial<Record<Count, number>>): Tally {
-  const both = new Tally()
-  if (one !== null) both.attach(one)
-  Object.assign(both, counts)
-  both.attach(other)
-  return one === null ? other : both
+export function joined(one: Tally | null, other: Tally, counts: Partial<Counts>): Tally {
+  if (one !== null) return one.with(other, counts)
+  for (const count of COUNTS) other.add(count, counts[count] ?? 0)
+  return other
 }

@@ -161,7 +161,9 @@ export class Agent extends LifecycleDispatcher {
     )
     const entry: Entry = { part, keys: new Set(), connected: 0, busy: false }
     this.#byDispatcher.set(dispatcher, entry)
-    part.own(this.#ownerOf(entry), url, this.#leaving.keys())
+    // The factory may return one again that was closed: it notifies one owner at a time.
+    for (const one of this.#leaving.keys()) if (one.dispatcher === dispatcher) one.disown()
+    part.own(this.#ownerOf(entry), url)
     return entry
   }
 
@@ -211,7 +213,13 @@ export class Agent extends LifecycleDispatcher {
     for (const key of entry.keys) this.#entries.delete(key)
     const left = part.close()
     this.#leaving.set(part, left)
-    left.then(() => this.#leaving.delete(part))
+    left.then(() => {
+      // Others may report their last connections a moment later.
+      setImmediate(() => {
+        this.#leaving.delete(part)
+        part.disown()
+      })
+    })
   }
 
   #core(): DispatcherCore {

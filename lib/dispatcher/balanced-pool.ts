@@ -2,23 +2,22 @@ import { Roster } from '../balance/roster.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
-import { faultOf } from '../errors/faults.js'
 import { positive, requireFunction, requireObject } from '../errors/options.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { sharedSite } from './client-options.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, siteOver } from './core.js'
+import { closeIdle, type DispatcherCore, isClosed, siteOver } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
-import { Part } from './part.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
 import { pickerOf, watcherOf } from './strategies.js'
 import { Upstream, type UpstreamInput, type UpstreamSettings, weightedUpstream } from './upstream.js'
+import { UpstreamParts } from './upstream-parts.js'
 import { Watched } from './watched.js'
 
 type PoolFactory = Factory<URL, DocumentedPoolOptions>
@@ -80,7 +79,7 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #site: ReturnType<typeof sharedSite>
   readonly #maxWeight: number
   readonly #penalty: number
-  readonly #leaving = new Map<Upstream, Promise<void>>()
+  readonly #parts: UpstreamParts
   #busy = 0
   #needDrain = false
   #emptied = false
@@ -94,6 +93,12 @@ export class BalancedPool extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
+    this.#parts = new UpstreamParts(this.#tally, lifecycle, {
+      onUpstreamConnect: (upstream) => this.#weigh(upstream, this.#penalty),
+      onUpstreamFailure: (upstream) => this.#onFailure(upstream),
+      onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
+      onUpstreamClosed: (upstream) => this.#part(upstream),
+    })
     requireObject('options', options)
     const { factory = null, maxWeightPerServer, errorPenalty, ...others } = ownOptions(options)
     const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
@@ -168,19 +173,8 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#make(url, options)
     const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
     const openProbe = () => this.#make(url, one)
-    const part = new Part(
-      pool,
-      {
-        onPartFree: () => this.#onFree(added, [pool]),
-        onPartIdle() {},
-        onHandlerError: (error) => this.#lifecycle.onHandlerError(error),
-      },
-      this.#tally,
-    )
-    const added = new Upstream(url, { part, openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart })
-    coreOf(pool)?.countIn?.(this.#tally)
-    const leaving = Array.from(this.#leaving.keys(), (one) => one.part)
-    part.own(this.#ownerOf(added), url, leaving)
+    const rest = { openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart }
+    const added = this.#parts.join(pool, url, (part) => new Upstream(url, { part, ...rest }))
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()
     this.#roster.add(added)
@@ -293,32 +287,6 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#busy += busy ? 1 : -1
   }
 
-  #ownerOf(upstream: Upstream): DispatcherOwner {
-    const lifecycle = this.#lifecycle
-    return {
-      onConnect: (origin, targets) => {
-        upstream.part.countConnection(1)
-        this.#weigh(upstream, this.#penalty)
-        lifecycle.onConnect(origin, targets)
-      },
-      onDisconnect: (origin, targets, error) => {
-        upstream.part.countConnection(-1)
-        if (faultOf(error) === 'network') this.#onFailure(upstream)
-        lifecycle.onDisconnect(origin, targets, error)
-      },
-      onConnectionError: (origin, targets, error) => {
-        this.#onFailure(upstream)
-        lifecycle.onConnectionError(origin, targets, error)
-      },
-      onDrain: (_origin, targets) => {
-        upstream.part.drained()
-        this.#onFree(upstream, targets)
-      },
-      onClosed: () => this.#part(upstream),
-      onHandlerError: (error) => lifecycle.onHandlerError(error),
-    }
-  }
-
   #onFree(upstream: Upstream, targets: readonly Dispatcher[]): void {
     if (this.#upstreams.get(upstream.origin) !== upstream) return
     this.#setBusy(upstream, false)
@@ -343,11 +311,7 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#roster.remove(upstream)
     for (const watch of this.#watches) watch.left(upstream)
     this.#setBusy(upstream, false)
-    // A factory may return the same dispatcher for several upstreams.
-    const shared = [...this.#upstreams.values()].some(({ pool }) => pool === upstream.pool)
-    const left = shared ? Promise.resolve() : upstream.part.close()
-    this.#leaving.set(upstream, left)
-    left.then(() => this.#leaving.delete(upstream))
+    this.#parts.leave(upstream)
     this.#drain(upstream.url)
   }
 
@@ -360,11 +324,11 @@ export class BalancedPool extends LifecycleDispatcher {
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),
       tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => [...this.#upstreams.values(), ...this.#leaving.keys()].map(({ pool }) => pool),
+      parts: () => this.#parts.all.map(({ dispatcher }) => dispatcher),
       closeIdle: () => this.closeIdle(),
       countIn: (tally) => this.#tally.attach(tally),
       belongTo: (owner) => this.#lifecycle.belongTo(owner),
-      isIdle: () => [...this.#upstreams.values(), ...this.#leaving.keys()].every(({ part }) => part.idle),
+      isIdle: () => this.#parts.all.every(({ idle }) => idle),
     }
   }
 
@@ -375,7 +339,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #shutDown(): void {
     this.#stop()
     for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
-    Promise.all(this.#leaving.values()).then(() => {
+    this.#parts.left().then(() => {
       this.#emptied = true
       this.#lifecycle.settle()
     })
@@ -383,8 +347,7 @@ export class BalancedPool extends LifecycleDispatcher {
 
   #tearDown(error: Error, done: () => void): void {
     this.#stop()
-    const all = [...this.#upstreams.values(), ...this.#leaving.keys()]
-    Promise.all([...all.map(({ part }) => part.destroy(error)), ...this.#stopped]).then(done, done)
+    Promise.all([this.#parts.destroy(error), ...this.#stopped]).then(done, done)
   }
 }
 

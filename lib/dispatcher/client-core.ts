@@ -54,7 +54,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.queue.countIn(tally)
   }
 
-  belongTo(owner: DispatcherOwner): boolean {
+  belongTo(owner: DispatcherOwner): (() => void) | null {
     return this.#lifecycle.belongTo(owner)
   }
 

@@ -42,8 +42,8 @@ export interface DispatcherCore {
   isIdle?(): boolean
   /** Takes the places of its connections from `budget`. */
   limitBy?(budget: ConnectionBudget): void
-  /** Notifies `owner` directly from now on. Returns false when it has an owner already. */
-  belongTo?(owner: DispatcherOwner): boolean
+  /** Notifies `owner` directly, until the returned function is called. Returns null when it has an owner already. */
+  belongTo?(owner: DispatcherOwner): (() => void) | null
 }
 
 /** What a dispatcher is part of: a pool, a balancer, an agent. */
@@ -98,11 +98,12 @@ export async function endQuietly(end: () => unknown): Promise<void> {
 
 /**
  * Notifies `owner` of what happens to its part: directly, or by the events of what another library made.
- * @returns removes its listeners
+ * @returns ends that
  */
 export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): () => void {
   // A dispatcher of another library need not be an emitter, nor say where and what.
-  if (coreOf(part)?.belongTo?.(owner) === true || typeof part.on !== 'function') return () => {}
+  const disown = coreOf(part)?.belongTo?.(owner) ?? null
+  if (disown !== null || typeof part.on !== 'function') return disown ?? (() => {})
   const url = place as URL
   const listeners = {
     drain: (at = url, targets = [part]) => owner.onDrain(at, targets),

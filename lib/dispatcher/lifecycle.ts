@@ -121,11 +121,13 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     if (this.#core?.isSettled() === true) this.destroy(new ClientClosedError(), () => {})
   }
 
-  /** Becomes part of `owner`. Returns false when it is part of another. */
-  belongTo(owner: DispatcherOwner): boolean {
-    if (this.#owner !== null) return false
+  /** Becomes part of `owner`, until the returned function is called. Returns null when it is part of another. */
+  belongTo(owner: DispatcherOwner): (() => void) | null {
+    if (this.#owner !== null) return null
     this.#owner = owner
-    return true
+    return () => {
+      if (this.#owner === owner) this.#owner = null
+    }
   }
 
   // Events of the dispatcher: `parts` are the targets below it. An owner is called at once, listeners when it is their turn.

@@ -64,6 +64,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   readonly #outstanding: Outstanding | null
   readonly #ttl: number | null
   readonly #expiry: Alarm | null
+  readonly #disown: () => void
   #busy = false
   #left = false
 
@@ -77,7 +78,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     core?.countIn?.(tally)
     const counts = core?.countIn !== undefined
     this.#outstanding = direct ? null : new Outstanding(dispatcher, this, counts ? null : tally)
-    own(dispatcher, this, url)
+    this.#disown = own(dispatcher, this, url)
     this.#ttl = ttl
     this.#expiry = ttl === null ? null : new Alarm(this)
     this.#expiry?.set(ttl as number)
@@ -147,6 +148,11 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     this.late = false
     this.#expiry?.set(this.#ttl as number)
     return true
+  }
+
+  /** Hears no more of its dispatcher. */
+  disown(): void {
+    this.#disown()
   }
 
   destroy(error: Error): Promise<void> {

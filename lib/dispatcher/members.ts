@@ -1,5 +1,5 @@
 import type { Picker } from '../balance/picker.js'
-import { queueMicrotask } from '../base/clock.js'
+import { queueMicrotask, setImmediate } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import { whole } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
@@ -176,9 +176,12 @@ export class Members {
   /** A second member of one dispatcher would report its events twice, and close it under the requests of the first. */
   #rejoin(dispatcher: Dispatcher): Member | undefined {
     for (const member of this.#leaving.keys()) {
-      if (member.dispatcher !== dispatcher || !member.rejoin()) continue
-      this.#leaving.delete(member)
-      return member
+      if (member.dispatcher !== dispatcher) continue
+      if (member.rejoin()) {
+        this.#leaving.delete(member)
+        return member
+      }
+      member.disown()
     }
     return undefined
   }
@@ -232,9 +235,17 @@ export class Members {
     const left = member.leave()
     this.#leaving.set(member, left)
     left.then(() => {
-      if (this.#leaving.get(member) === left) this.#leaving.delete(member)
       this.#budget?.ended()
+      // Others may report their last connections a moment later.
+      setImmediate(() => {
+        if (this.#leaving.get(member) === left) this.#forget(member)
+      })
     })
+  }
+
+  #forget(member: Member): void {
+    this.#leaving.delete(member)
+    member.disown()
   }
 
   /** Has all leave, and waits for their end. */

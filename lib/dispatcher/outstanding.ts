@@ -28,8 +28,11 @@ export class Outstanding implements ForeignHolder {
   #started = 0
   #connected = 0
   #free = 0
-  /** Ends the wait of {@link close}; called with true when the dispatcher stays open. */
-  #onNone: ((stays: boolean) => void) | null = null
+  /** The {@link close} that has not closed the dispatcher yet. */
+  #closing: object | null = null
+  /** Ends its wait. */
+  #onNone: (() => void) | null = null
+  #closed = false
 
   constructor(dispatcher: Dispatcher, listener: OutstandingListener, tally: Tally | null) {
     this.#dispatcher = dispatcher
@@ -74,26 +77,32 @@ export class Outstanding implements ForeignHolder {
 
   /** Closes the dispatcher once nothing is outstanding. Never rejects. */
   async close(): Promise<void> {
+    const closing = {}
+    this.#closing = closing
     if (this.size > 0) {
-      const stays = await new Promise<boolean>((resolve) => {
+      await new Promise<void>((resolve) => {
         this.#onNone = resolve
       })
-      if (stays) return
+      if (this.#closing !== closing) return
     }
+    this.#closing = null
     await endQuietly(() => this.#dispatcher.close?.())
+    this.#closed = true
     this.#disconnect()
   }
 
-  /** Takes {@link close} back. Returns false when nothing is outstanding: then the dispatcher is closed. */
+  /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
   reopen(): boolean {
-    const waits = this.#onNone !== null
-    this.#onNone?.(true)
+    const open = this.#closing !== null
+    this.#closing = null
+    this.#onNone?.()
     this.#onNone = null
-    return waits
+    return open
   }
 
   /** Destroys the dispatcher, and fails what it leaves unsettled. Never rejects. */
   async destroy(error: Error): Promise<void> {
+    if (this.#closed) return
     const { destroy, close } = this.#dispatcher
     const fail = () => {
       for (const request of [...this.#requests]) request.endWith(error, { phase: request.phase })
@@ -124,7 +133,7 @@ export class Outstanding implements ForeignHolder {
 
   onForeignEnded(): void {
     if (this.size > 0) return
-    this.#onNone?.(false)
+    this.#onNone?.()
     this.#onNone = null
     this.#listener.onNoneOutstanding()
   }

@@ -36,10 +36,13 @@ export class Part implements OutstandingListener {
     this.#outstanding = plain ? null : new Outstanding(dispatcher, this, counted)
   }
 
-  /** @param leaving a factory may have returned the dispatcher of one of them again: it notifies one owner at a time */
-  own(owner: DispatcherOwner, url: URL, leaving: Iterable<Part>): void {
-    for (const part of leaving) if (part.dispatcher === this.dispatcher) part.#disown()
+  own(owner: DispatcherOwner, url: URL): void {
     this.#disown = own(this.dispatcher, owner, url)
+  }
+
+  /** Notifies its owner no more. */
+  disown(): void {
+    this.#disown()
   }
 
   get idle(): boolean {
@@ -71,10 +74,13 @@ export class Part implements OutstandingListener {
   }
 
   /** Closes it once it has no request. Never rejects. */
-  async close(): Promise<void> {
-    await (this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close()))
-    // Others may tell of their last connections a moment later.
-    setImmediate(() => this.#disown())
+  close(): Promise<void> {
+    return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
+  }
+
+  /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
+  reopen(): boolean {
+    return this.#outstanding?.reopen() === true
   }
 
   /** Destroys it; all requests that it was given have failed then. Never rejects. */

@@ -94,7 +94,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     this.#members.limitBy(budget)
   }
 
-  belongTo(owner: DispatcherOwner): boolean {
+  belongTo(owner: DispatcherOwner): (() => void) | null {
     return this.#lifecycle.belongTo(owner)
   }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Tally } from '../../lib/base/tally.js'
+import { joined, Tally } from '../../lib/base/tally.js'
 
 t.test('adds to all levels, what was counted before included', async (t) => {
   const top = new Tally()
@@ -30,4 +30,57 @@ t.test('counts once in a level that several ways lead to', async (t) => {
   for (const tally of [...middles, top]) t.equal(tally.pending, 1)
   one.add('pending', 2)
   for (const tally of [...middles, top]) t.equal(tally.pending, 3)
+})
+
+const COUNTED = { connected: 1, free: 0, pending: 2, queued: 0, running: 3 }
+
+t.test('counts once what two levels have in common that are attached to a third later', async (t) => {
+  const middles = [new Tally(), new Tally()] as const
+  const [one, other] = middles
+  one.add('pending', 5)
+  let shared = joined(null, one, COUNTED)
+  shared = joined(shared, other, COUNTED)
+  other.add('running', 4)
+  const top = new Tally()
+  const highest = new Tally()
+  top.attach(highest)
+  for (const middle of middles) middle.attach(top)
+  for (const tally of [top, highest]) t.match(tally, { connected: 1, free: 0, pending: 7, queued: 0, running: 7 })
+  shared.add('running', -3)
+  shared.add('connected', -1)
+  for (const tally of [top, highest]) t.match(tally, { connected: 0, pending: 7, running: 4 })
+})
+
+t.test('counts once what is shared at several levels', async (t) => {
+  const pools = [new Tally(), new Tally(), new Tally()] as const
+  let client: Tally | null = null
+  for (const pool of pools) client = joined(client, pool, COUNTED)
+  const balancers = [new Tally(), new Tally()] as const
+  pools[0].attach(balancers[0])
+  pools[1].attach(balancers[0])
+  pools[1].attach(balancers[1])
+  pools[2].attach(balancers[1])
+  const top = new Tally()
+  for (const balancer of balancers) balancer.attach(top)
+  for (const tally of [...pools, ...balancers, top]) t.match(tally, COUNTED)
+  client?.add('pending', -2)
+  for (const tally of [...pools, ...balancers, top]) t.match(tally, { ...COUNTED, pending: 0 })
+})
+
+t.test('keeps counting right while tallies below come and go', async (t) => {
+  const top = new Tally()
+  const children: Tally[] = []
+  for (let i = 0; i < 100; i++) {
+    const child = new Tally()
+    child.add('free', 1)
+    child.attach(top)
+    children.push(child)
+  }
+  const highest = new Tally()
+  top.attach(highest)
+  t.equal(highest.free, 100)
+  for (const child of children) child.attach(highest)
+  t.equal(highest.free, 100)
+  for (const child of children) child.add('free', -1)
+  t.equal(highest.free, 0)
 })

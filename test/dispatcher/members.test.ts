@@ -147,6 +147,37 @@ t.test(
   },
 )
 
+t.test('a balancer counts a client of two pools once that join it after they were used', async (t) => {
+  const origin = await streamingOrigin()
+  const one = new Client(origin.url, { pipelining: 2 })
+  const pools = [1, 2].map(() => new Pool(origin.url, { factory: () => one }))
+  await Promise.all(pools.map((pool) => ask(pool)))
+  const running = pools.map((pool) => ask(pool))
+  const joining = [...pools]
+  const pool = new BalancedPool([origin.url, 'http://other.test'], { factory: () => joining.pop() as Pool })
+  t.match(pool.stats, { connected: 1, size: 2 })
+  await Promise.all(running)
+  t.strictSame({ ...pool.stats }, { connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0 })
+  await pool.close()
+  t.match(pool.stats, { connected: 0, free: 0 })
+  await origin.close()
+})
+
+t.test('a balancer whose factory returns one dispatcher for all upstreams emits its events once', async (t) => {
+  const origin = await streamingOrigin()
+  const identity = (dispatch: Dispatch) => dispatch
+  for (const shared of [new Pool(origin.url), new Client(origin.url), new Pool(origin.url).compose(identity)]) {
+    const events: string[] = []
+    const pool = new BalancedPool([origin.url, 'http://other.test'], { factory: () => shared as Pool })
+    for (const name of ['connect', 'disconnect'] as const) pool.on(name as 'connect', () => events.push(name))
+    await Promise.all([ask(pool), ask(pool)])
+    const connections = pool.stats.connected
+    await pool.close()
+    t.strictSame(events.sort(), [...Array(connections).fill('connect'), ...Array(connections).fill('disconnect')])
+  }
+  await origin.close()
+})
+
 t.test('an Agent whose factory returns one dispatcher for all does not close it while an origin uses it', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.setHeader('connection', 'close').end('ok'))
   const held = await rawOrigin(() => {})

@@ -117,3 +117,113 @@ t.test('an emitter that is removed as an upstream and added again notifies once'
   t.equal(one.listenerCount('disconnect'), 0)
   t.equal(disconnects, 1)
 })
+
+for (const foreign of [false, true]) {
+  t.test(
+    `a ${foreign ? 'foreign' : 'composed'} upstream stays open when it is added again with requests`,
+    async (t) => {
+      const origin = await httpOrigin((_request, response) => response.end('ok'))
+      const waiting: (() => void)[] = []
+      const inner = new Client(origin.url)
+      const composed = inner.compose((dispatch) => (options, handler) => {
+        waiting.push(() => dispatch(options, handler))
+        return true
+      })
+      const upstream = foreign ? stubOf(inner, composed.dispatch.bind(composed)) : composed
+      const pool = new BalancedPool(origin.url, { factory: () => upstream as never })
+      const events: string[] = []
+      for (const name of ['connect', 'disconnect'] as const) pool.on(name as 'connect', () => events.push(name))
+      const first = send(pool, origin.url)
+      pool.removeUpstream(origin.url).addUpstream(origin.url)
+      pool.removeUpstream(origin.url).addUpstream(origin.url)
+      const second = send(pool, origin.url)
+      t.equal(waiting.length, 2)
+      waiting.shift()?.()
+      await first
+      await turns()
+      t.equal(inner.closed, false)
+      waiting.shift()?.()
+      await second
+      t.match(pool.stats, { connected: 1, free: 1, size: 0 })
+      await pool.close()
+      t.equal(inner.closed, true)
+      await turns()
+      t.strictSame(events, ['connect', 'disconnect'])
+      t.match(pool.stats, { connected: 0, free: 0, size: 0 })
+      await origin.close()
+    },
+  )
+}
+
+t.test('an upstream that is added again in the last callback of its last request stays open', async (t) => {
+  const one = new Foreign()
+  let closes = 0
+  one.close = async () => void closes++
+  const origin = 'http://a.test'
+  const pool = new BalancedPool(origin, { factory: () => one as never })
+  pool.dispatch(
+    { path: '/', method: 'GET' },
+    {
+      onRequestStart() {},
+      onResponseEnd: () => {
+        pool.addUpstream(origin)
+        send(pool, origin)
+      },
+      onResponseError: (_controller, error) => void t.fail(error.message),
+    },
+  )
+  pool.removeUpstream(origin)
+  one.answer()
+  await turns()
+  t.equal(closes, 0)
+  t.equal(one.handlers.length, 1)
+  one.answer()
+  await pool.close()
+  t.equal(closes, 1)
+})
+
+for (const Kind of [Pool, RoundRobinPool]) {
+  t.test(`${Kind.name}: an emitter that stays open is listened to once, however often it leaves`, async (t) => {
+    const one = new Foreign()
+    const pool = new Kind('http://a.test', { connections: 1, factory: () => one as never, maxIdleConnections: 1 })
+    const events: string[] = []
+    for (const name of ['connect', 'disconnect'] as const) pool.on(name as 'connect', () => events.push(name))
+    for (let i = 0; i < 12; i++) {
+      const sent = send(pool, 'http://a.test')
+      t.equal(one.listenerCount('connect'), 1)
+      one.answer()
+      await sent
+      pool.closeIdle()
+    }
+    const sent = send(pool, 'http://a.test')
+    one.emit('connect', new URL('http://a.test'), [one])
+    one.answer()
+    await sent
+    one.emit('disconnect', new URL('http://a.test'), [one], new Error('gone'))
+    await pool.close()
+    await turns()
+    t.strictSame(events, ['connect', 'disconnect'])
+    t.equal(one.listenerCount('connect'), 0)
+  })
+}
+
+for (const Kind of [Client, Pool]) {
+  t.test(`a ${Kind.name} that stays open notifies an Agent once, however often it is let go`, async (t) => {
+    const origin = await httpOrigin((_request, response) => response.end('ok'))
+    const one = new Kind(origin.url)
+    one.close = async () => {}
+    const agent = new Agent({ factory: () => one as Dispatcher })
+    const events: string[] = []
+    for (const name of ['connect', 'disconnect'] as const) agent.on(name as 'connect', () => events.push(name))
+    for (let i = 0; i < 3; i++) {
+      await send(agent, origin.url)
+      one.closeIdle()
+      await turns()
+      t.same(agent.stats, {})
+    }
+    t.strictSame(events, Array(3).fill(['connect', 'disconnect']).flat())
+    await agent.close()
+    await one.destroy()
+    await origin.close()
+  })
+}
