@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import http from 'node:http'
 import t from 'tap'
 import {
   Agent,
@@ -281,10 +282,9 @@ t.test('a refused connection does not close a member whose interceptor tries aga
     connections: 1,
     factory: (url, options) => new Client(url, options).compose(interceptors.retry({ minTimeout: 50, maxRetries: 3 })),
   })
-  const answer = ask(pool)
+  const origin = http.createServer((_request, reply) => void reply.end('ok'))
   pool.once('connectionError', () => origin.listen(port, '127.0.0.1'))
-  const { createServer } = await import('node:http')
-  const origin = createServer((_request, reply) => void reply.end('ok'))
+  const answer = ask(pool)
   t.equal(await answer, 'ok')
   await pool.close()
   origin.close()

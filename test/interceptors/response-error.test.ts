@@ -128,3 +128,20 @@ t.test('a body without end, one that breaks off, and an abort', async (t) => {
   await client.close()
   await origin.close()
 })
+
+t.test('closes a connection rather than read the rest of a long body', async (t) => {
+  const origin = await answering()
+  for (const type of [undefined, 'text/plain', 'application/json']) {
+    const before = origin.connections
+    const client = new Client(origin.url).compose(interceptors.responseError({ maxSize: 1000 }))
+    for (let i = 1; i <= 2; i++) {
+      const answer: Answer = { body: 'x'.repeat(1_048_576), ...(type === undefined ? {} : { type }) }
+      const error = await client.request(origin.at(answer)).catch((error) => error)
+      t.match(error, { code: 'UND_ERR_RESPONSE', statusCode: 500 })
+      t.equal(error.body, type === undefined ? '' : 'x'.repeat(1000))
+      t.equal(origin.connections, before + i)
+    }
+    await client.close()
+  }
+  await origin.close()
+})
