@@ -140,7 +140,8 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   /**
-   * Adds an origin; one that is there already stays, and takes the weight if there is one.
+   * Adds an origin; one that is there already stays, and takes the weight if there is one. A pool that is closed or
+   * destroyed adds none.
    * @throws {InvalidArgumentError} no origin, or no such weight or authority
    */
   addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
@@ -152,6 +153,7 @@ export class BalancedPool extends LifecycleDispatcher {
     const options = ownOptions(given)
     const url = parseOrigin(upstream, 'upstream')
     const weight = positive('weight', options?.weight, [1])
+    if (this.#lifecycle.closed) return
     const known = this.#open(url.origin)
     if (known === undefined) this.#join(url, weight, options?.authority)
     else if (options?.weight !== undefined) {
@@ -173,7 +175,8 @@ export class BalancedPool extends LifecycleDispatcher {
     const pool = this.#make(url, options)
     const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
     const openProbe = () => this.#make(url, one)
-    const rest = { openProbe, health: this.#maxWeight, share, slowStart: this.#slowStart }
+    const isPool = (dispatcher: Dispatcher) => this.#parts.has(dispatcher)
+    const rest = { openProbe, isPool, health: this.#maxWeight, share, slowStart: this.#slowStart }
     const added = this.#parts.join(pool, url, (part) => new Upstream(url, { part, ...rest }))
     this.#upstreams.set(url.origin, added)
     if (this.#made) added.startSlowly()

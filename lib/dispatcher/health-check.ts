@@ -6,6 +6,7 @@ import { positive } from '../errors/options.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
 import { isClosed } from './core.js'
+import type { Dispatcher } from './dispatcher.js'
 import { Part } from './part.js'
 import type { Upstream } from './upstream.js'
 
@@ -58,10 +59,12 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   watch(leaveOut: (upstream: Upstream, out: boolean) => void): UpstreamWatch<Upstream> {
     const checks = new Map<Upstream, Check>()
     const ending = new Set<Promise<void>>()
+    const inUse = (probe: Dispatcher) => [...checks.values()].some((check) => check.uses(probe))
     const left = (upstream: Upstream) => {
-      const end = checks.get(upstream)?.stop()
+      const check = checks.get(upstream)
       checks.delete(upstream)
-      if (end === undefined) return
+      if (check === undefined) return
+      const end = check.stop(inUse)
       ending.add(end)
       end.then(() => ending.delete(end))
     }
@@ -84,7 +87,8 @@ class Check implements AlarmListener {
   readonly #alarm = new Alarm(this)
   /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
   #probe: Part | null = null
-  #stopped = false
+  /** Given when it is stopped. */
+  #inUse: ((probe: Dispatcher) => boolean) | null = null
   #current: DispatchController | null = null
   #out = false
   /** Checks in a row that contradict {@link #out}. */
@@ -97,19 +101,26 @@ class Check implements AlarmListener {
     this.#alarm.set(0)
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
+  uses(dispatcher: Dispatcher): boolean {
+    return this.#probe?.dispatcher === dispatcher
+  }
+
+  /** @param inUse whether another check uses the same dispatcher */
+  async stop(inUse: (probe: Dispatcher) => boolean): Promise<void> {
+    this.#inUse = inUse
     this.#alarm.drop()
     this.#current?.abort()
     const probe = this.#probe
-    // A factory may return the same dispatcher each time: then it has requests that are no checks.
-    if (probe !== null && probe.dispatcher !== this.#upstream.pool) await probe.destroy(new ClientClosedError())
+    if (probe === null) return
+    // A factory may return the same dispatcher again: then it has requests of others.
+    const { dispatcher } = probe
+    if (!this.#upstream.isPool(dispatcher) && !inUse(dispatcher)) await probe.destroy(new ClientClosedError())
   }
 
   onAlarm(): void {
     try {
       if (this.#probe === null || isClosed(this.#probe.dispatcher)) this.#probe = this.#open()
-      if (this.#stopped) void this.stop()
+      if (this.#inUse !== null) void this.stop(this.#inUse)
       else this.#check(this.#probe)
     } catch {
       this.#judge(false)
@@ -142,7 +153,7 @@ class Check implements AlarmListener {
 
   #judge(well: boolean): void {
     this.#current = null
-    if (this.#stopped) return
+    if (this.#inUse !== null) return
     this.#alarm.set(this.#settings.interval)
     this.#against = well === this.#out ? this.#against + 1 : 0
     const { healthyThreshold, unhealthyThreshold } = this.#settings

@@ -44,6 +44,10 @@ export class UpstreamParts {
     return [...this.#entries.values(), ...this.#leaving.keys()].map(({ part }) => part)
   }
 
+  has(dispatcher: Dispatcher): boolean {
+    return this.#entries.has(dispatcher) || this.all.some((part) => part.dispatcher === dispatcher)
+  }
+
   /** Adds the upstream that `make` makes of the part for `dispatcher`. */
   join(dispatcher: Dispatcher, url: URL, make: (part: Part) => Upstream): Upstream {
     const entry = this.#entries.get(dispatcher) ?? this.#rejoin(dispatcher) ?? this.#enter(dispatcher, url)

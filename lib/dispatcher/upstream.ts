@@ -11,6 +11,7 @@ const FIRST = 0.1
 interface UpstreamStart {
   part: Part
   openProbe: () => Dispatcher
+  isPool: (dispatcher: Dispatcher) => boolean
   health: number
   share: number
   slowStart: number
@@ -40,12 +41,15 @@ export class Upstream implements Weighted, Listed {
   readonly part: Part
   /** Makes a dispatcher of one connection to the same origin, for health checks. */
   readonly openProbe: () => Dispatcher
+  /** Whether a dispatcher is that of an upstream: a factory may return it for health checks too. */
+  readonly isPool: (dispatcher: Dispatcher) => boolean
 
   constructor(url: URL, start: UpstreamStart) {
     this.url = url
     this.origin = url.origin
     this.part = start.part
     this.openProbe = start.openProbe
+    this.isPool = start.isPool
     this.health = start.health
     this.share = start.share
     this.slowStart = start.slowStart

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type Weighted, WeightedTurns } from '../../lib/balance/weighted.js'
-import { BalancedPool, Client, type Dispatcher, Pool } from '../../lib/index.js'
+import { BalancedPool, Client, type Dispatcher, errors, HealthCheck, Pool } from '../../lib/index.js'
 import fc from '../property.js'
 import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
@@ -283,4 +283,30 @@ t.test('turns by weight', async (t) => {
   const order = Array.from({ length: 9 }, () => three.indexOf(equal.next() as Member))
   t.strictSame(order, [0, 1, 2, 0, 1, 2, 0, 1, 2])
   t.equal(equal.size, 3)
+})
+
+t.test('adds no upstream once it is closed or destroyed', async (t) => {
+  for (const end of ['close', 'destroy'] as const) {
+    for (const late of [false, true]) {
+      const made: string[] = []
+      const opened: string[] = []
+      const pool = new BalancedPool('http://a.test', {
+        healthCheck: new HealthCheck({ interval: 1 }),
+        connect: ({ hostname }) => void opened.push(hostname as string),
+        factory: (url, options) => {
+          made.push(url.hostname)
+          return new Pool(url, options)
+        },
+      })
+      const ended = pool[end]()
+      if (late) await ended
+      t.equal(pool.addUpstream('http://b.test'), pool)
+      t.throws(() => pool.addUpstream('b'), errors.InvalidArgumentError)
+      await ended
+      // A check would begin now.
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      t.strictSame(pool.upstreams, [])
+      t.notOk([...made, ...opened].includes('b.test'))
+    }
+  }
 })

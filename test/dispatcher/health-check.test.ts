@@ -1,5 +1,5 @@
 import t from 'tap'
-import { BalancedPool, HealthCheck, Pool } from '../../lib/index.js'
+import { BalancedPool, Client, HealthCheck, Pool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -111,6 +111,54 @@ t.test('a factory that returns one pool for all keeps it open when checks end', 
   t.equal(await answer, 'ok')
   await closed
   await origin.close()
+})
+
+t.test('a check that uses the pool of another upstream leaves it open when it ends', async (t) => {
+  for (const leaving of [['one'], ['other', 'one'], ['one', 'other']] as const) {
+    const [one, other] = await Promise.all([slowOrigin(), slowOrigin()])
+    const urls = { one: one.url, other: other.url }
+    const pools = new Map<string, Pool>()
+    const pool = new BalancedPool([one.url, other.url], {
+      healthCheck: new HealthCheck({ path: '/health', interval: 1 }),
+      factory: (url, options) => {
+        const key = pools.size < 2 ? url.origin : other.url
+        const made = pools.get(key) ?? new Pool(url, options)
+        pools.set(key, made)
+        return made
+      },
+    })
+    await until(() => other.state.checks > 1)
+    const answers = [1, 2].map(() => pool.request(get).then(({ body }) => body.text()))
+    await until(() => one.state.held.length === 1 && other.state.held.length === 1)
+    for (const name of leaving) pool.removeUpstream(urls[name])
+    const { checks } = other.state
+    if (leaving.length === 1) await until(() => other.state.checks > checks)
+    else for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+    for (const { state } of [one, other]) state.held[0]?.()
+    t.strictSame(await Promise.all(answers), ['ok', 'ok'])
+    t.equal(pools.get(other.url)?.closed, leaving.length === 2)
+    await pool.close()
+    t.equal(pools.get(other.url)?.destroyed, true)
+    await Promise.all([one.close(), other.close()])
+  }
+})
+
+t.test('checks that use one client keep it open until the last of them ends', async (t) => {
+  const [one, other] = await Promise.all([slowOrigin(), slowOrigin()])
+  const shared = new Client(other.url)
+  let made = 0
+  const pool = new BalancedPool([one.url, other.url], {
+    healthCheck: new HealthCheck({ path: '/health', interval: 1 }),
+    factory: (url, options) => (made++ < 2 ? new Pool(url, options) : (shared as never)),
+  })
+  await until(() => other.state.checks > 1)
+  pool.removeUpstream(one.url)
+  const { checks } = other.state
+  await until(() => other.state.checks > checks + 1)
+  t.equal(shared.destroyed, false)
+  await pool.close()
+  t.equal(shared.destroyed, true)
+  await Promise.all([one.close(), other.close()])
 })
 
 t.test('a factory that throws for checks makes the upstream unhealthy until it does not', async (t) => {
