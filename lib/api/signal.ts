@@ -1,3 +1,4 @@
+import { callUser } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption, RequestAbortedError } from '../errors.js'
 
@@ -49,8 +50,11 @@ export class AbortLink {
   unbind(): void {
     this.#target = null
     const signal = this.#signal
-    if (isEventTarget(signal)) signal.removeEventListener('abort', this.#onAbort)
-    else signal.removeListener('abort', this.#onAbort)
+    // What the signal of a caller throws must not keep the request from ending.
+    callUser(() => {
+      if (isEventTarget(signal)) signal.removeEventListener('abort', this.#onAbort)
+      else signal.removeListener('abort', this.#onAbort)
+    })
   }
 
   readonly #onAbort = (): void => {

@@ -72,7 +72,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     }
     const opaque = (options.opaque ?? null) as Opaque
     const destination = this.#factory({ statusCode, headers: shown, opaque, context: this.#context })
-    if (typeof destination?.write !== 'function' || typeof destination.end !== 'function') {
+    if ([destination?.write, destination?.end, destination?.on].some((method) => typeof method !== 'function')) {
       throw new InvalidReturnValueError('factory must return a Writable')
     }
     this.#destination = destination
@@ -96,7 +96,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
     this.#outcome.fail(this.#link?.reason ?? error)
-    this.#destination?.destroy(streamError(error))
+    this.#destination?.destroy?.(streamError(error))
   }
 
   #onFinished(controller: DispatchController, error: Error | null): void {

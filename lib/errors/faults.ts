@@ -22,6 +22,15 @@ export function blameCaller(error: unknown): void {
 
 /** Who caused `error`; undefined when that is unknown. Errors of other libraries are classified by documented codes. */
 export function faultOf(error: unknown): Fault | undefined {
+  try {
+    return classify(error)
+  } catch {
+    // The error of a caller may have getters that throw, or be a revoked proxy.
+    return undefined
+  }
+}
+
+function classify(error: unknown): Fault | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   if (callerErrors.has(error)) return 'user'
   const { fault, code, syscall } = error as { fault?: Fault; code?: unknown; syscall?: unknown }
