@@ -1,3 +1,4 @@
+import { hasReadableStack } from '../errors/foreign.js'
 import { RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 import type { BodyReadable } from './body.js'
@@ -27,7 +28,11 @@ export function sourceOf(controller: DispatchController): BodySource {
   }
 }
 
-/** A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed. */
+/**
+ * A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed, and one whose
+ * stack can not be read makes `destroy` throw.
+ */
 export function streamError(reason: unknown): Error {
-  return (reason || new RequestAbortedError(undefined, { cause: reason })) as Error
+  if (reason && hasReadableStack(reason)) return reason as Error
+  return new RequestAbortedError(undefined, { cause: reason })
 }

@@ -107,8 +107,9 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     this.#link?.unbind()
     const unwanted = this.#bodyReleased && (this.#body as unknown) !== this.#result
     if (unwanted) return
-    this.#body?.fail(error)
-    this.destroy(streamError(error))
+    const reason = this.#link?.reason ?? error
+    this.#body?.fail(reason)
+    this.destroy(streamError(reason))
   }
 
   #sourceOf(controller: DispatchController): BodySource {

@@ -159,8 +159,9 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
   override onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
-    this.#outcome.fail(this.#link?.reason ?? error)
-    this.#held?.fail(error)
+    const reason = this.#link?.reason ?? error
+    this.#outcome.fail(reason)
+    this.#held?.fail(reason)
   }
 
   // What the body asks for

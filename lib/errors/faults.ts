@@ -1,5 +1,6 @@
 /** What an error says of the server it came from: the only place that judges errors by who caused them. */
-import type { ErrorContext, Fault } from './define.js'
+import type { Fault } from './define.js'
+import { propertyOf, readSafely } from './foreign.js'
 
 /** Codes of undici's `Errors.md`, without `UND_ERR_`. All others are the peer's. */
 const CODES: readonly (readonly [Fault, string])[] = [
@@ -22,12 +23,7 @@ export function blameCaller(error: unknown): void {
 
 /** Who caused `error`; undefined when that is unknown. Errors of other libraries are classified by documented codes. */
 export function faultOf(error: unknown): Fault | undefined {
-  try {
-    return classify(error)
-  } catch {
-    // The error of a caller may have getters that throw, or be a revoked proxy.
-    return undefined
-  }
+  return readSafely(() => classify(error), undefined)
 }
 
 function classify(error: unknown): Fault | undefined {
@@ -48,6 +44,6 @@ function classify(error: unknown): Fault | undefined {
  */
 export function isServerFailure(error: unknown, aborted: boolean): boolean {
   const fault = faultOf(error)
-  if (fault === 'timeout') return (error as ErrorContext).phase !== 'queued'
+  if (fault === 'timeout') return propertyOf(error, 'phase') !== 'queued'
   return fault === 'user' || fault === 'lifecycle' ? false : !aborted
 }

@@ -4,6 +4,7 @@
  * or of any class, so they are never written on: they are passed on as they are, or copied.
  */
 import { type ErrorContext, ownCodeOf } from './define.js'
+import { propertyOf, readSafely } from './foreign.js'
 
 /** Errors that belong to the caller. */
 const callerOwned = new WeakSet<object>()
@@ -30,7 +31,7 @@ export function adoptError(error: unknown): Error {
  */
 export function replicate(error: Error): Error {
   if (callerOwned.has(error) || !isCopyable(error)) return error
-  const copy = copyOf(error, Object.hasOwn(error, 'cause') ? error.cause : error)
+  const copy = copyOf(error, Object.hasOwn(error, 'cause') ? propertyOf(error, 'cause') : error)
   for (const name of CONTEXT) Reflect.deleteProperty(copy, name)
   return copy
 }
@@ -70,8 +71,8 @@ const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, Eval
 
 /** A class of the caller's may have private fields, which no copy has. */
 function isCopyable(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false
   try {
+    if (!(error instanceof Error)) return false
     const Class = error.constructor
     if (ownCodeOf(Class) !== null) return true
     // The classes of Node's own errors can not be named; they have no private fields.
@@ -83,7 +84,7 @@ function isCopyable(error: unknown): error is Error {
 
 /** A native error of the same class, with the same own fields. Getters are read once; one that throws is left out. */
 function copyOf(error: Error, cause: unknown): Error {
-  const copy = new Error(error.message)
+  const copy = new Error(readSafely(() => error.message, ''))
   Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
   for (const key of Reflect.ownKeys(error)) {
     if (key === 'message') continue

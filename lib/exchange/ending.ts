@@ -1,4 +1,5 @@
 import { blameCaller, faultOf } from '../errors/faults.js'
+import { readSafely } from '../errors/foreign.js'
 import { ClientDestroyedError, markCallerOwned, RequestAbortedError } from '../errors.js'
 
 /** What a request is aborted with, of what its caller gave: the same, or an error of ours where that was nothing. */
@@ -12,6 +13,6 @@ export function abortReasonOf(given: unknown): unknown {
 
 /** What a request fails with whose dispatcher was destroyed: an error of its own, or the one that the caller gave. */
 export function destroyedErrorOf(given: Error): Error {
-  if (given instanceof ClientDestroyedError) return new ClientDestroyedError(given.message)
+  if (readSafely(() => given instanceof ClientDestroyedError, false)) return new ClientDestroyedError(given.message)
   return markCallerOwned(given)
 }

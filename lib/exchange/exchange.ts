@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
+import { isErrorLike } from '../errors/foreign.js'
 import {
   type ErrorContext,
   locate,
@@ -383,8 +384,6 @@ export class Exchange implements QueueNode<Exchange> {
 }
 
 function toError(value: unknown): Error {
-  if (value instanceof Error) return value
   // An abort reason may be a DOMException of another realm, or anything else the caller chose.
-  if (typeof value === 'object' && value !== null && 'message' in value) return value as Error
-  return new RequestAbortedError(undefined, { cause: value })
+  return isErrorLike(value) ? value : new RequestAbortedError(undefined, { cause: value })
 }

@@ -1,3 +1,4 @@
+import { isErrorLike } from '../errors/foreign.js'
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
@@ -44,7 +45,8 @@ export class RetryController implements DispatchController {
 
   abort(reason?: Error): void {
     if (this.#ended || this.#reason !== null) return
-    this.#reason = toError(reason)
+    // As RelayController: a caller gets its own reason, of whatever type.
+    this.#reason = reason ?? new RequestAbortedError()
     this.#onAbort(this.#reason)
   }
 
@@ -81,8 +83,7 @@ export class RetryController implements DispatchController {
 
 /** Whatever was thrown or given as a reason. One of another realm, such as a DOMException, is handed on as it is. */
 export function toError(value: unknown): Error {
-  if (value instanceof Error) return value
-  if (typeof value === 'object' && value !== null && 'message' in value) return value as Error
+  if (isErrorLike(value)) return value
   return value === undefined || value === null
     ? new RequestAbortedError()
     : new RequestAbortedError(undefined, { cause: value })

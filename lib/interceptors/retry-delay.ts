@@ -1,4 +1,4 @@
-import type { RequestRetryError } from '../errors.js'
+import { propertyOf } from '../errors/foreign.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import type { RetrySettings } from './retry-options.js'
 
@@ -6,17 +6,18 @@ import type { RetrySettings } from './retry-options.js'
 export function retryDelay(error: Error, counter: number, request: { method: string; settings: RetrySettings }) {
   const { method, settings } = request
   if (!(counter <= settings.maxRetries) || !settings.methods.includes(method)) return null
-  if (!isWorthIt(error as Error & { code?: unknown }, settings)) return null
-  const { headers } = error as RequestRetryError
+  if (!isWorthIt(error, settings)) return null
+  const headers = propertyOf(error, 'headers')
   const asked = settings.retryAfter && isFields(headers) ? retryAfterOf(headers['retry-after']) : null
   // A date that has passed says nothing of when to ask again.
   return Math.min(settings.maxTimeout, asked || backOff(counter, settings))
 }
 
-function isWorthIt(error: Error & { code?: unknown }, { errorCodes, statusCodes }: RetrySettings): boolean {
-  if (error.code === 'UND_ERR_REQ_RETRY')
-    return statusCodes.includes((error as unknown as RequestRetryError).statusCode)
-  return typeof error.code === 'string' && errorCodes.includes(error.code)
+/** The error may be the caller's, of any shape. */
+function isWorthIt(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
+  const code = propertyOf(error, 'code')
+  if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(propertyOf(error, 'statusCode') as number)
+  return typeof code === 'string' && errorCodes.includes(code)
 }
 
 function backOff(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {

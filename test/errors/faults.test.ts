@@ -24,6 +24,20 @@ t.test('knows nothing of other errors', async (t) => {
   }
 })
 
+t.test('knows nothing of an error that can not be read', async (t) => {
+  const { proxy, revoke } = Proxy.revocable(new Error(), {})
+  revoke()
+  const get = () => {
+    throw new Error('read')
+  }
+  for (const one of [proxy, Object.defineProperty(new Error(), 'code', { get })]) {
+    t.equal(faultOf(one), undefined)
+    t.equal(isServerFailure(one, true), false)
+  }
+  const late = Object.defineProperty(coded('UND_ERR_BODY_TIMEOUT'), 'phase', { get })
+  t.equal(isServerFailure(late, false), true)
+})
+
 t.test('an error blamed on the caller is no failure of a server, whatever its class and code', async (t) => {
   const socket = new errors.SocketError('closed')
   const reset = coded('ECONNRESET', { syscall: 'read' })

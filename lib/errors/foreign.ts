@@ -1,0 +1,34 @@
+/**
+ * Reads values that callers chose, such as abort reasons and thrown errors. They may have getters that throw, or be a
+ * Proxy that was revoked: no read may throw in turn, because the request would never settle.
+ */
+
+/** Returns the result of `read`, or `fallback` if it throws. */
+export function readSafely<T>(read: () => T, fallback: T): T {
+  try {
+    return read()
+  } catch {
+    return fallback
+  }
+}
+
+/** Returns the property `name` of `value`; undefined if it has none or if reading it throws. */
+export function propertyOf(value: unknown, name: PropertyKey): unknown {
+  return readSafely(() => (value as Record<PropertyKey, unknown> | null | undefined)?.[name], undefined)
+}
+
+/** Whether `value` is an Error, or looks like one, as a DOMException of another realm does. */
+export function isErrorLike(value: unknown): value is Error {
+  return readSafely(
+    () => value instanceof Error || (typeof value === 'object' && value !== null && 'message' in value),
+    false,
+  )
+}
+
+/** Whether a stream can be destroyed with `value`: Node reads the stack of each error that it gets. */
+export function hasReadableStack(value: unknown): boolean {
+  return readSafely(() => {
+    void (value as { stack?: unknown }).stack
+    return true
+  }, false)
+}
