@@ -147,25 +147,32 @@ export class ResponseDelivery implements ResponseSink {
   }
 
   onMessageEnd(trailers: string[], persistent: boolean): void {
-    const exchange = this.#pipeline.complete()
+    const pipeline = this.#pipeline
+    const state = this.#state
+    const listener = this.#listener
+    const exchange = pipeline.complete()
     const reusable = persistent && !this.#bodyMayFollow
-    this.#state.read(READ.end)
-    this.#listener.onRunningChanged()
-    this.writer?.stop(exchange)
-    // RFC 9112 §9.5: a server that answers early may not read the rest.
-    const sent = this.writer?.outlet.passed(this.#pipeline.head?.outputStart)
+    state.read(READ.end)
+    listener.onRunningChanged()
     // The caller may write over a body that the socket still reads.
-    const lent = this.writer?.outlet.lent === true
-    if (!reusable || !sent) this.#state.keepAlive = 'last'
-    this.reader.resume()
-    this.#timeouts.awaitHeaders(this.writer)
-    exchange.end(trailers)
-    if (this.#listener.closed) return
-    if (this.#state.keepAlive === 'last' && !(reusable && this.#pipeline.awaited && !lent)) {
-      return this.#listener.onDeliveryFailed(new InformationalError('the connection is not kept alive'), 'network')
+    let lent = false
+    const { writer } = this
+    if (writer !== null) {
+      writer.stop(exchange)
+      lent = writer.outlet.lent
+      // RFC 9112 §9.5: a server that answers early may not read the rest.
+      if (!writer.outlet.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'
     }
-    if (this.#pipeline.size === 0) this.#listener.onIdle()
-    if (!this.#listener.closed) this.#listener.onReady()
+    if (!reusable) state.keepAlive = 'last'
+    this.reader.resume()
+    this.#timeouts.awaitHeaders(writer)
+    exchange.end(trailers)
+    if (listener.closed) return
+    if (state.keepAlive === 'last' && !(reusable && pipeline.awaited && !lent)) {
+      return listener.onDeliveryFailed(new InformationalError('the connection is not kept alive'), 'network')
+    }
+    if (pipeline.size === 0) listener.onIdle()
+    if (!listener.closed) listener.onReady()
   }
 
   onTunnel(head: ResponseHead): void {

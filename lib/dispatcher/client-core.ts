@@ -3,7 +3,7 @@ import { debug } from '../diagnostics/debug.js'
 import { ClientClosedError, QueueFullError, UNSENT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { type DispatchInput, Request } from '../exchange/request.js'
+import { type DispatchInput, requestOf } from '../exchange/request.js'
 import type { Client } from './client.js'
 import { ClientQueue, type ClientQueueListener } from './client-queue.js'
 import type { DispatcherCore, DispatcherOwner } from './core.js'
@@ -99,7 +99,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { defaults, maxQueued } = this.#site
-    const exchange = new Exchange(new Request(options, defaults), handler)
+    const exchange = new Exchange(requestOf(options, defaults), handler)
     const { size, pipelining } = this.queue
     if (size - Math.max(1, pipelining) < maxQueued) return this.admit(exchange)
     exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT)

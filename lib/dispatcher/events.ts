@@ -14,6 +14,11 @@ interface Pending {
 const plainEmit = EventEmitter.prototype.emit
 let pending: Pending[] = []
 
+/** Whether {@link emit} would call anybody. */
+export function isHeard(emitter: EventEmitter, event: EventName): boolean {
+  return emitter.listenerCount(event) > 0 || emitter.emit !== plainEmit
+}
+
 /** Emits an event now. A listener that throws keeps neither its caller nor other listeners from going on. */
 export function emit(emitter: EventEmitter, event: EventName, ...values: unknown[]): void {
   // An emitter that emits in a way of its own goes on doing so.

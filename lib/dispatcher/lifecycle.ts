@@ -18,7 +18,7 @@ import {
   type Elsewhere,
   type ErrorListener,
 } from './dispatcher.js'
-import { emit, emitInOrder, emitLater, emitPending } from './events.js'
+import { emit, emitInOrder, emitLater, emitPending, isHeard } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
 import { endWaiters, WaitingHandler } from './waiters.js'
 
@@ -100,16 +100,24 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     try {
       requireObject('options', options)
       const given = ownRequestOptions(options)
-      if (!isSource(given.body)) return this.#dispatch(given, handler)
-      return dispatchSource(given, handler, (outer) => this.#dispatch(given, outer))
+      return isSource(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
-      return refuse(error as Error, handler, (thrown) => this.onHandlerError(thrown))
+      return this.#refuse(error as Error, handler)
     }
   }
 
+  // Closures of methods of their own: those of `dispatch` would cost every request an object.
+
+  #dispatchSource(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    return dispatchSource(options, handler, (outer) => this.#dispatch(options, outer))
+  }
+
+  #refuse(error: Error, handler: DispatchHandler | LegacyDispatchHandler): boolean {
+    return refuse(error, handler, (thrown) => this.onHandlerError(thrown))
+  }
+
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const { closedError } = this
-    if (closedError !== null) throw unsent(closedError, options)
+    if (this.#closed) throw unsent(this.closedError as Error, options)
     const core = this.#core as DispatcherCore
     WaitingHandler.note(handler, core)
     return core.send(options, handler)
@@ -134,10 +142,11 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
 
   onDrain(origin: URL, parts: readonly Dispatcher[]): void {
     const dispatcher = this.#dispatcher as LifecycleDispatcher
-    if (this.#owner === null && dispatcher.listenerCount('drain') === 0) return
-    const targets = [dispatcher, ...parts]
-    this.#owner?.onDrain(origin, targets)
-    emit(dispatcher, 'drain', origin, targets)
+    const owner = this.#owner
+    if (owner === null && !isHeard(dispatcher, 'drain')) return
+    const targets = parts.length === 0 ? [dispatcher] : [dispatcher, ...parts]
+    owner?.onDrain(origin, targets)
+    if (isHeard(dispatcher, 'drain')) emit(dispatcher, 'drain', origin, targets)
   }
 
   onConnect(origin: URL, parts: readonly Dispatcher[]): void {

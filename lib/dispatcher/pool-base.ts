@@ -6,7 +6,7 @@ import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
-import { type DispatchInput, Request, type RequestDefaults } from '../exchange/request.js'
+import { type DispatchInput, type RequestDefaults, requestOf } from '../exchange/request.js'
 import { resolveClientOptions } from './client-options.js'
 import type { ConnectionBudget } from './connection-budget.js'
 import type { DispatcherCore, DispatcherOwner } from './core.js'
@@ -117,9 +117,10 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const waiting = this.#take(options, handler)
-    if (this.#overfull) return this.#turnAway(waiting)
+    const limited = this.#maxQueued < Number.POSITIVE_INFINITY
+    if (limited && this.#overfull) return this.#turnAway(waiting)
     if (this.#waiting.size > 0 || !this.#members.offer(waiting, 0)) {
-      if (this.#overfull) return this.#turnAway(waiting)
+      if (limited && this.#overfull) return this.#turnAway(waiting)
       if (waiting instanceof Exchange) waiting.carrier = this
       else waiting.holder = this
       this.#checkOpening()
@@ -136,12 +137,11 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   /** Checked here, once, unless a factory makes the clients: it may give them other options. */
   #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
     if (this.#hasFactory) return foreignRequest(options, handler, this.#defaults)
-    return new Exchange(new Request(options, this.#defaults), handler)
+    return new Exchange(requestOf(options, this.#defaults), handler)
   }
 
   /** As many wait as may, beyond those that all connections together take at once. */
   get #overfull(): boolean {
-    if (this.#maxQueued === Number.POSITIVE_INFINITY) return false
     const { queued, pending, running } = this.#tally
     const places = this.#members.most * Math.max(1, this.#pipelining)
     return queued + pending + running - places >= this.#maxQueued && this.#members.exhausted

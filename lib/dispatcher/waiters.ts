@@ -45,7 +45,7 @@ export class WaitingHandler extends WrappingHandler {
    */
   static note(handler: object, core: DispatcherCore | null): void {
     for (let one: object | null = handler; one !== null; one = innerOf(one)) {
-      if (#core in one) one.#core ??= core
+      if (one instanceof WaitingHandler && #core in one) one.#core ??= core
     }
   }
 

@@ -54,7 +54,7 @@ export class Exchange implements QueueNode<Exchange> {
   next: Exchange | null = null
   queue: Queue<Exchange> | null = null
 
-  readonly request: Request
+  request: Request
   carrier: Carrier | null = null
   /** The handler heard its end or its error. */
   done = false

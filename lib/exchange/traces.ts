@@ -47,7 +47,7 @@ export class Trace implements Request {
     const { request, sent, done } = this.#exchange
     if (sent || done) return this
     const added = flattenHeaders([[name, value]])
-    request.replaceHeaders([...request.headers, ...added])
+    this.#exchange.request = request.withHeaders([...request.headers, ...added])
     if (Array.isArray(this.headers)) this.headers.push(...added)
     return this
   }
@@ -64,12 +64,12 @@ export class Trace implements Request {
     }
     if (headers.length === known.length && known.every((text, index) => text === headers[index])) return
     try {
-      request.replaceHeaders(headers)
+      this.#exchange.request = request.withHeaders(headers)
     } catch (error) {
       const { message } = error as Error
       process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${message}`)
     }
-    this.headers = [...request.headers]
+    this.headers = [...this.#exchange.request.headers]
   }
 }
 

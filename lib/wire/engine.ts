@@ -1,4 +1,5 @@
 import type { FieldRecord } from './field-record.js'
+import type { WindowViews } from './window-views.js'
 
 /**
  * Size of the buffer that all connections of an engine read into. A read that fills it tells that more has come: so the
@@ -28,6 +29,8 @@ export interface Engine {
   readonly detachable: boolean
   /** Of the same bytes. */
   readonly view: DataView
+  /** Of the same bytes, for those who may read a part of them. */
+  readonly views: WindowViews
   readonly record: FieldRecord
   /** Pairs of start and end, in the window, of the chunk data met by the last {@link execute}. */
   readonly data: readonly number[]

@@ -309,9 +309,9 @@ export class Parser {
   }
 
   #deliver(start: number, end: number): void {
-    const { window } = this.engine
+    const { window, views } = this.engine
     if (this.#copies) this.#sink.onBody(ownCopy(window, start, end), false)
-    else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(window.subarray(start, end), true)
+    else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(views.of(start, end), true)
     else this.#sink.onBody(pooledCopy(window, start, end), false)
   }
 

@@ -3,6 +3,7 @@ import { FieldRecord } from './field-record.js'
 import { PHASE, Scan } from './scan.js'
 import { readChunk } from './script-chunks.js'
 import { readSection } from './script-head.js'
+import { WindowViews } from './window-views.js'
 
 /**
  * For runtimes without WebAssembly: does what llhttp's binary does, with the same words for the same faults, so that
@@ -12,6 +13,7 @@ export class ScriptEngine implements Engine {
   readonly window = Buffer.alloc(WINDOW_BYTES) as Window
   readonly detachable = true
   readonly view = new DataView(this.window.buffer, this.window.byteOffset, WINDOW_BYTES)
+  readonly views = new WindowViews(this.window)
   readonly record = new FieldRecord()
   readonly data: number[] = []
   messageComplete = false

@@ -2,6 +2,7 @@ import { WebAssemblyNotSupportedError } from '../errors/platform.js'
 import { type Engine, OK, PAUSED, WINDOW_BYTES, type Window } from './engine.js'
 import { FieldRecord } from './field-record.js'
 import { compileParser } from './module.js'
+import { WindowViews } from './window-views.js'
 
 /** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
 const SLOTS = 2048
@@ -41,6 +42,7 @@ export class WasmEngine implements Engine {
   /** `structuredClone` and `ArrayBuffer.prototype.transfer` throw for WebAssembly memory. */
   readonly detachable = false
   readonly view: DataView
+  readonly views: WindowViews
   readonly record = new FieldRecord()
   readonly data: number[] = []
   messageComplete = false
@@ -65,6 +67,7 @@ export class WasmEngine implements Engine {
     this.#view = new DataView(memory.buffer)
     this.window = Buffer.from(memory.buffer, this.origin, WINDOW_BYTES) as Window
     this.view = new DataView(memory.buffer, this.origin, WINDOW_BYTES)
+    this.views = new WindowViews(this.window)
   }
 
   get full(): boolean {

@@ -69,6 +69,24 @@ t.test('a subscriber can add fields', async (t) => {
   await origin.close()
 })
 
+t.test('the fields added to one of several equal requests are of that one alone', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url, { pipelining: 3 })
+  const ask = async () => {
+    const raw = (await (await client.request({ path: '/', method: 'GET' })).body.json()) as string[]
+    return raw[raw.indexOf('number') + 1]
+  }
+  await ask()
+  let count = 0
+  const add = (request: Created) => request.addHeader('number', String(++count))
+  const numbers = await subscribed('request:create', add, () => Promise.all([ask(), ask(), ask()]))
+  t.strictSame(numbers, ['1', '2', '3'])
+  const raw = (await (await client.request({ path: '/', method: 'GET' })).body.json()) as string[]
+  t.notOk(raw.includes('number'), 'nor of those behind')
+  await client.close()
+  await origin.close()
+})
+
 t.test('but nothing that is none', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)

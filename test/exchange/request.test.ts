@@ -1,6 +1,6 @@
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { type DispatchInput, Request } from '../../lib/exchange/request.js'
+import { type DispatchInput, Request, requestOf } from '../../lib/exchange/request.js'
 import { toRequestBody } from '../../lib/exchange/request-body.js'
 
 const defaults = { host: 'h', origin: 'http://h', headersTimeout: 1, bodyTimeout: 2, strictContentLength: true }
@@ -102,11 +102,49 @@ t.test('the same request again is the same head, and another is another', async 
   for (const other of [{ path: '/a' }, { method: 'HEAD' }, { headers: { a: 'b' } }, { query: { a: 1 } }]) {
     t.not(make(other).head.kept, first.head.kept)
   }
-  const changed = make({})
-  changed.replaceHeaders({ traceparent: 'x' })
+  const changed = make({}).withHeaders({ traceparent: 'x' })
   t.match(changed.head.kept, /traceparent: x/)
   t.notMatch(make({}).head.kept, /traceparent/, "one request's fields are not the next one's")
   t.equal(make({ method: 'POST', body: '' }).head.framing === first.head.framing, false)
   t.throws(() => make({ path: '/ ' }), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => make({ path: '/ ' }), { code: 'UND_ERR_INVALID_ARG' }, 'still')
+})
+
+t.test('requests of no more than method and path share one, which no change of one reaches', async (t) => {
+  const shared = { ...defaults }
+  const ask = (options: object) => requestOf({ path: '/', method: 'GET', ...options }, shared)
+  const first = ask({})
+  t.equal(ask({}), first)
+  t.equal(ask({ headers: null, body: undefined, reset: null }), first)
+  const more = [
+    { path: '/a' },
+    { method: 'HEAD' },
+    { headers: { a: 'b' } },
+    { body: 'b' },
+    { query: { a: 1 } },
+    { upgrade: 'websocket' },
+    { idempotent: false },
+    { blocking: true },
+    { reset: true },
+    { reset: false },
+    { expectContinue: false },
+    { headersTimeout: 1 },
+    { bodyTimeout: 0 },
+    { timeouts: { total: 5 } },
+    { timings: true },
+    { typeOfService: 0 },
+  ]
+  for (const options of more) t.not(ask(options), ask({}), Object.keys(options).join())
+  t.throws(() => ask({ maxRedirections: 1 }), { code: 'UND_ERR_INVALID_ARG' })
+  const plain = ask({})
+  const changed = plain.withHeaders({ a: 'b' })
+  t.match(changed.head.kept, /a: b/)
+  t.notMatch(plain.head.kept, /a: b/)
+  t.equal(ask({}), plain)
+  t.throws(() => plain.withHeaders({ 'bad name': 'b' }), { code: 'UND_ERR_INVALID_ARG' })
+  const measured = { ...defaults, timings: true }
+  t.not(
+    requestOf({ path: '/', method: 'GET' }, measured).watch,
+    requestOf({ path: '/', method: 'GET' }, measured).watch,
+  )
 })
