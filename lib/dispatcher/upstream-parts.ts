@@ -45,7 +45,7 @@ export class UpstreamParts {
   }
 
   has(dispatcher: Dispatcher): boolean {
-    return this.#entries.has(dispatcher) || this.all.some((part) => part.dispatcher === dispatcher)
+    return this.all.some((part) => part.dispatcher === dispatcher)
   }
 
   /** Adds the upstream that `make` makes of the part for `dispatcher`. */

@@ -91,7 +91,7 @@ t.test('an Agent removes its listeners from an emitter that it keeps no longer',
     t.equal(one.listenerCount('drain'), 1)
     one.answer()
     await sent
-    await turns()
+    if (i % 2 === 0) await turns()
   }
   await agent.close()
 })
@@ -106,7 +106,9 @@ t.test('an emitter that is removed as an upstream and added again notifies once'
   pool.removeUpstream(origin).addUpstream(origin)
   t.equal(one.listenerCount('disconnect'), 1)
   one.emit('connect', new URL(origin), [one])
+  t.equal(pool.stats.connected, 1)
   one.emit('disconnect', new URL(origin), [one], new Error('gone'))
+  t.equal(pool.stats.connected, 0)
   one.answer()
   await sent
   const again = send(pool, origin)
@@ -153,6 +155,60 @@ for (const foreign of [false, true]) {
       await origin.close()
     },
   )
+}
+
+t.test('an upstream without requests is closed before it is added again', async (t) => {
+  const one = new Foreign()
+  let closes = 0
+  let destroys = 0
+  Object.assign(one, { close: async () => void closes++, destroy: async () => void destroys++ })
+  const origin = 'http://a.test'
+  const pool = new BalancedPool(origin, { factory: () => one as never })
+  one.emit('connect', new URL(origin), [one])
+  t.equal(pool.stats.connected, 1)
+  pool.removeUpstream(origin).addUpstream(origin)
+  t.equal(closes, 1)
+  t.equal(one.listenerCount('connect'), 1)
+  await turns()
+  t.equal(one.listenerCount('connect'), 1)
+  t.equal(pool.stats.connected, 0)
+  await pool.destroy()
+  t.equal(destroys, 1)
+})
+
+t.test('an upstream that was removed with requests is destroyed with its pool', async (t) => {
+  const one = new Foreign()
+  let destroys = 0
+  Object.assign(one, { destroy: async () => void destroys++ })
+  const origin = 'http://a.test'
+  const pool = new BalancedPool(origin, { factory: () => one as never })
+  const sent = send(pool, origin)
+  pool.removeUpstream(origin)
+  await Promise.all([t.rejects(sent), pool.destroy()])
+  t.equal(destroys, 1)
+})
+
+for (const Kind of [Agent, BalancedPool, Pool]) {
+  t.test(`${Kind.name}: notifies of a connection that an emitter reports just after it is closed`, async (t) => {
+    const origin = 'http://a.test'
+    const one = new Foreign()
+    const url = new URL(origin)
+    one.close = async () => {
+      setImmediate(() => one.emit('disconnect', url, [one], new Error('gone')))
+    }
+    const factory = () => one as never
+    const pool = Kind === Agent ? new Agent({ factory }) : new (Kind as typeof Pool)(origin, { factory })
+    let disconnects = 0
+    pool.on('disconnect', () => disconnects++)
+    const sent = send(pool, origin)
+    one.emit('connect', url, [one])
+    one.answer()
+    await sent
+    await pool.close()
+    await turns()
+    t.equal(disconnects, 1)
+    t.equal(one.listenerCount('disconnect'), 0)
+  })
 }
 
 t.test('an upstream that is added again in the last callback of its last request stays open', async (t) => {
@@ -221,7 +277,19 @@ for (const Kind of [Client, Pool]) {
       await turns()
       t.same(agent.stats, {})
     }
-    t.strictSame(events, Array(3).fill(['connect', 'disconnect']).flat())
+    await send(agent, origin.url)
+    let again: Promise<void> | null = null
+    // The Agent has let it go, and still listens for what it reports last.
+    one.close = async () =>
+      queueMicrotask(() => {
+        again ??= send(agent, origin.url)
+      })
+    one.closeIdle()
+    await turns()
+    await again
+    one.closeIdle()
+    await turns()
+    t.strictSame(events, Array(5).fill(['connect', 'disconnect']).flat())
     await agent.close()
     await one.destroy()
     await origin.close()
