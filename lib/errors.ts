@@ -176,7 +176,7 @@ export const RequestContentLengthMismatchError = /* @__PURE__ */ define({
 export type RequestContentLengthMismatchError = InstanceType<typeof RequestContentLengthMismatchError>
 
 /**
- * The response body is shorter than its `content-length`.
+ * The response body is shorter than its `content-length`; `cause` is the socket error.
  * Cure: What came is not all there was: ask again. If it stays, the server or a proxy counts wrong.
  */
 export const ResponseContentLengthMismatchError = /* @__PURE__ */ define({

@@ -231,7 +231,7 @@ export class Connection implements Listener {
   onSocketError(error: Error): void {
     if (this.#inlet.ended) return
     this.#noteClose()
-    this.#end(error, 'network')
+    this.#end(error, 'network', this.#responses.reader.shortBodyError(error))
   }
 
   /** Has the next connections rest longer when the server closed this one behind a response, and had not said so. */
@@ -257,7 +257,7 @@ export class Connection implements Listener {
 
   onReadFailed(error: Error): void {
     // What comes before a byte of its request is out can not be about it.
-    this.#end(error, this.#responses.headSent ? 'head' : 'network')
+    this.#end(error, this.#responses.headSent ? 'head' : 'network', this.#responses.reader.shortBodyError(error))
   }
 
   onReadFinished(): void {
@@ -357,15 +357,18 @@ export class Connection implements Listener {
     this.#owner.onHandlerError(error)
   }
 
-  /** The one way out. `blame`: who is at fault decides which requests are sent again. */
-  #end(error: Error, blame: Blame): void {
+  /**
+   * The one way out. `blame`: who is at fault decides which requests are sent again. `shortBody`: what the request fails
+   * with whose response body is incomplete.
+   */
+  #end(error: Error, blame: Blame, shortBody: Error | null = null): void {
     if (this.#closed) return
     this.#closed = true
     this.#state.read(READ.close)
     this.#timeouts.timer.drop()
     const writer = this.#writer
     const written = writer?.outlet.bytesHandedOver ?? 0
-    const ending = { error, blame, written, answered: this.#pipeline.answered }
+    const ending = { error, shortBody, blame, written, answered: this.#pipeline.answered }
     this.#responses.reader.close()
     writer?.destroy(error)
     this.#inlet.destroy()

@@ -11,6 +11,8 @@ export type Blame = 'head' | 'caller' | 'network' | 'owner'
 /** How a connection ended. */
 export interface Ending {
   error: Error
+  /** For the request whose response body is shorter than its `content-length`; null where there is none. */
+  shortBody: Error | null
   blame: Blame
   /** Bytes that the socket had taken. */
   written: number
@@ -36,7 +38,7 @@ export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exc
 
 /** Fails each with an error of its own that tells its place. */
 export function failAll(exchanges: Exchange[], ending: Ending): void {
-  const { error, blame } = ending
+  const { error, shortBody, blame } = ending
   for (const [index, exchange] of exchanges.entries()) {
     const context = {
       phase: exchange.phase,
@@ -45,6 +47,7 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
       replaySafe: isReplaySafe(exchange),
     }
     if (blame === 'owner') exchange.endWith(error, context)
+    else if (shortBody !== null && exchange.responseStarted) exchange.fail(shortBody, context)
     else exchange.fail(index === 0 ? error : replicate(error), context)
   }
 }

@@ -1,6 +1,7 @@
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
-import { SocketError } from '../errors.js'
+import { propertyOf } from '../errors/foreign.js'
+import { ResponseContentLengthMismatchError, SocketError, type SocketInfo } from '../errors.js'
 import type { Inlet } from '../transport/inlet.js'
 import type { Parser } from '../wire/parser.js'
 
@@ -94,10 +95,22 @@ export class ResponseReader {
     try {
       this.#parser.finish()
     } catch (cause) {
-      const error = new SocketError(`other side closed: ${(cause as Error).message}`, this.#inlet.info, { cause })
-      return this.#listener.onReadFailed(error)
+      return this.#listener.onReadFailed(closedBecause(cause as Error, this.#inlet.info))
     }
     this.#listener.onReadFinished()
+  }
+
+  /**
+   * The error for a response that the end of the connection left shorter than its `content-length`. Returns null where
+   * no such response was being read, and where something else than the server ended the connection.
+   */
+  shortBodyError(cause: Error): ResponseContentLengthMismatchError | null {
+    const missing = this.#parser.unparsed - (this.#tail?.length ?? 0)
+    if (missing <= 0 || missing === Number.POSITIVE_INFINITY || !isClosedByPeer(cause)) return null
+    return new ResponseContentLengthMismatchError(
+      `The connection ended ${missing} bytes before the end of the response body`,
+      { cause },
+    )
   }
 
   pause(): void {
@@ -142,4 +155,17 @@ export class ResponseReader {
     if (this.#ended) this.end()
     else this.#inlet.resume()
   }
+}
+
+/** The server ended its side in the middle of a response. A short body is no reason: its request has an error for that. */
+function closedBecause(cause: Error, info: SocketInfo | null): SocketError {
+  if (cause instanceof ResponseContentLengthMismatchError) return new SocketError('other side closed', info)
+  return new SocketError(`other side closed: ${cause.message}`, info, { cause })
+}
+
+/** Codes of a connection that the server closed or reset. */
+const CLOSED_BY_PEER = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
+function isClosedByPeer(error: Error): boolean {
+  return CLOSED_BY_PEER.has(propertyOf(error, 'code'))
 }

@@ -17,7 +17,10 @@ export function retryDelay(error: Error, counter: number, request: { method: str
 function isWorthIt(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
   const code = propertyOf(error, 'code')
   if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(propertyOf(error, 'statusCode') as number)
-  return typeof code === 'string' && errorCodes.includes(code)
+  const codes = [code]
+  // A body is short because its connection ended: its `cause` says how.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') codes.push(propertyOf(propertyOf(error, 'cause'), 'code'))
+  return codes.some((code) => typeof code === 'string' && errorCodes.includes(code))
 }
 
 function backOff(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {

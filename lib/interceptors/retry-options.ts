@@ -44,7 +44,8 @@ export interface RetryOptions {
   statusCodes?: number[]
   /**
    * Codes of errors after which another try makes sense. Default: ECONNRESET, ECONNREFUSED, ENOTFOUND, ENETDOWN,
-   * ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, EPIPE, UND_ERR_SOCKET.
+   * ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, EPIPE, UND_ERR_SOCKET. Of a response body that is shorter than its length, the
+   * code of the socket error in `cause` counts as well.
    */
   errorCodes?: string[]
 }

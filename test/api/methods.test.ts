@@ -205,7 +205,7 @@ t.test('pipeline passes on a connection that breaks and objects', async (t) => {
     (async () => {
       for await (const _ of broken);
     })(),
-    { code: 'UND_ERR_SOCKET' },
+    { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' },
   )
   const objects = client.pipeline({ path: '/', method: 'GET', objectMode: true }, ({ body }) =>
     Readable.from(

@@ -210,7 +210,7 @@ const cuts: Cut[] = [
     what: 'in a body with a length',
     good: 'fails',
     text: `${OK}content-length: 9\r\n\r\nhalf`,
-    sluice: 'UND_ERR_SOCKET',
+    sluice: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   },
   {
     what: 'in a chunked body',

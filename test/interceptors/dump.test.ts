@@ -79,7 +79,7 @@ t.test('a body that breaks off, and an abort', async (t) => {
   client.dispatch({ path: '/cut', method: 'GET' }, cut)
   await cut.ended
   t.strictSame(cut.calls, ['start', 'head 200', 'error'])
-  t.equal(cut.error?.code, 'UND_ERR_SOCKET')
+  t.equal(cut.error?.code, 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
   const aborted = new Recorder((name, controller) => {
     if (name === 'head 200') controller.abort(new Error('mine'))
   })

@@ -28,7 +28,7 @@ async function outcome(node: Runtime, way: Way): Promise<Outcome> {
 }
 
 /** Where sluice and Node's own client may name a failure of the connection in their own words. */
-const OWN_WORDS = /^the connection closes before|^the answer is not HTTP/
+const OWN_WORDS = /^the connection closes (before|in the body)|^the answer is not HTTP/
 
 function compare(t: Test, native: Outcome, sluice: Outcome): void {
   for (const [name, wanted] of Object.entries(expected)) {

@@ -17,7 +17,7 @@ report(
   'a response that ends before its content-length fails',
   { deed: (socket) => socket.end(`${ok}content-length: 10\r\n\r\nshort`) },
   async (t, { ask, name }) => {
-    t.equal((await failureOf(ask())).code, 'UND_ERR_SOCKET', name)
+    t.equal((await failureOf(ask())).code, 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', name)
   },
 )
 

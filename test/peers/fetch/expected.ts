@@ -81,7 +81,10 @@ export const expected: Record<string, unknown> = {
   'nobody listens': failed('ECONNREFUSED'),
   'the connection closes before the head': { name: 'TypeError', message: 'fetch failed' },
   'the connection closes before the head of a POST': { name: 'TypeError', message: 'fetch failed' },
-  'the connection closes in the body': { ...failed('UND_ERR_SOCKET', 'terminated'), cause: 'SocketError' },
+  'the connection closes in the body': {
+    ...failed('UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'terminated'),
+    cause: 'ResponseContentLengthMismatchError',
+  },
   'the answer is not HTTP': { name: 'TypeError', message: 'fetch failed', cause: 'HTTPParserError' },
 }
 
