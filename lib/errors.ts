@@ -3,10 +3,11 @@
  * program which matches on `error.code` keeps working. `instanceof` holds across copies of the package.
  */
 
-export { adoptError, locate, markCallerOwned, relocate, replicate } from './errors/ownership.js'
+export { adoptError, adoptReported, locate, markCallerOwned, relocate, replicate } from './errors/ownership.js'
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
 import { HTTPParserError } from './errors/detailed.js'
+import { readSafely } from './errors/foreign.js'
 
 export {
   ProxyConnectionError,
@@ -300,12 +301,13 @@ export function presentError(error: Error | null | undefined): Error {
 
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
-  const shown =
-    typeof got === 'string'
-      ? JSON.stringify(withoutCredentials(got).slice(0, 80))
-      : typeof got === 'object'
-        ? kind(got)
-        : String(got)
+  const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : kind(got)
+  return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
+}
+
+/** The same for an option whose value may be a secret, such as a header: shows the type alone. */
+export function invalidType(name: string, expected: string, got: unknown): Error {
+  const shown = typeof got === 'object' || typeof got === 'function' ? kind(got) : `a ${typeof got}`
   return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
 }
 
@@ -315,6 +317,11 @@ function withoutCredentials(text: string): string {
   return at < 0 ? text : `***${text.slice(at)}`
 }
 
-function kind(value: object | null): string {
-  return value === null ? 'null' : `an instance of ${value.constructor?.name ?? 'Object'}`
+/** The source of a function or class is never shown: it may be long, and may hold secrets. */
+function kind(value: unknown): string {
+  if (typeof value === 'function') {
+    return /^class\b/.test(Function.prototype.toString.call(value)) ? 'a class (did you forget `new`?)' : 'a function'
+  }
+  if (typeof value !== 'object' || value === null) return String(value)
+  return `an instance of ${readSafely(() => value.constructor?.name, undefined) ?? 'Object'}`
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import * as shown from '../lib/errors/documented.js'
 import * as errors from '../lib/errors.js'
+import { Client } from '../lib/index.js'
 
 const documented: [keyof typeof errors, string, string][] = [
   ['ConnectTimeoutError', 'ConnectTimeoutError', 'UND_ERR_CONNECT_TIMEOUT'],
@@ -150,4 +151,38 @@ t.test('bad options are told by name, expectation and value', async (t) => {
   t.match(errors.invalidOption('a', 'b', new Map()).message, /got an instance of Map/)
   t.match(errors.invalidOption('a', 'b', Object.create(null)).message, /Object/)
   t.match(errors.invalidOption('a', 'b', 1).message, /got 1/)
+  t.equal(errors.invalidOption('a', 'b', () => 'secret').message, 'a must be b, got a function')
+  t.equal(errors.invalidOption('a', 'b', class {}).message, 'a must be b, got a class (did you forget `new`?)')
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  t.equal(errors.invalidOption('a', 'b', proxy).message, 'a must be b, got an instance of Object')
+})
+
+t.test('no error shows the value of a header', async (t) => {
+  const client = new Client('http://127.0.0.1:1')
+  const wrong = [() => 'secret', class Secret {}, Symbol('secret'), { secret: 1 }]
+  for (const headers of ['authorization: secret', Symbol('secret'), ...wrong.map((value) => ({ a: value }))]) {
+    const sent = client.request({ path: '/', method: 'GET', headers: headers as never })
+    const error = await sent.then(
+      () => null,
+      (error) => error,
+    )
+    t.equal(error.code, 'UND_ERR_INVALID_ARG')
+    t.notMatch(error.message, /secret/i)
+  }
+  await client.close()
+})
+
+t.test('errors that can not be read are copied or handed on, and nothing is thrown', async (t) => {
+  const get = () => {
+    throw new Error('read')
+  }
+  const unreadable = Object.defineProperties(new Error(), { message: { get }, cause: { get }, code: { get } })
+  const copy = errors.adoptError(unreadable)
+  t.equal(copy.cause, unreadable)
+  t.equal(copy.message, '')
+  t.equal(errors.replicate(unreadable).message, '')
+  const { proxy, revoke } = Proxy.revocable(new Error(), {})
+  revoke()
+  t.ok(errors.adoptError(proxy) === proxy)
 })

@@ -1,6 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction } from '../errors/options.js'
-import { invalidOption } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
@@ -41,10 +39,6 @@ function open<Opaque>(
   given: ConnectOptions<Opaque>,
   outcome: Outcome<ConnectData<Opaque>>,
 ): void {
-  if (typeof given !== 'object' || given === null) {
-    return outcome.fail(invalidOption('options', 'an object', given))
-  }
-  const options = ownRequestOptions(given)
-  const dispatch = { ...options, method: 'CONNECT' }
-  openTunnel(target, { options, dispatch, refuse: () => null }, outcome)
+  const dispatch = (options: ConnectOptions<Opaque>) => ({ ...options, method: 'CONNECT' })
+  openTunnel(target, { given, dispatch, refuse: () => null }, outcome)
 }

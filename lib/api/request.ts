@@ -176,8 +176,8 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
   abort(reason: unknown): void {
     this.#controller?.abort(reason as Error)
-    // While an interceptor waits there is no controller yet: the request is aborted when it comes.
-    if (this.#controller === null) this.#outcome.fail(reason)
+    // While an interceptor waits there is no controller yet, and one of another library may report nothing.
+    this.#outcome.fail(reason)
     // A response that came whole is withdrawn from a caller that has not read it.
     this.#held?.cancel(reason)
   }

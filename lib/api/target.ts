@@ -1,6 +1,7 @@
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
+import { readSafely } from '../errors/foreign.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'
@@ -29,7 +30,8 @@ export class Outcome<Data> {
    */
   static ofCallback<Data>(callback: Callback<Data>, options: unknown, discard?: (data: Data) => void): Outcome<Data> {
     const call = inScope(callback)
-    const failed = { opaque: (ownRequestOptions(options) as { opaque?: unknown } | null)?.opaque ?? null } as Data
+    const opaque = readSafely(() => (ownRequestOptions(options) as { opaque?: unknown } | null)?.opaque, null)
+    const failed = { opaque: opaque ?? null } as Data
     return new Outcome<Data>(
       (data) => {
         try {

@@ -2,6 +2,8 @@ import type { Duplex, DuplexOptions } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
+import { requireObject } from '../errors/options.js'
+import { locate } from '../errors.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -37,15 +39,23 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
   readonly #outcome: Outcome<TunnelData<Opaque>>
   readonly #link: AbortLink | null
   readonly #refuse: Refusal
+  #controller: DispatchController | null = null
   #refused: BodyReadable | null = null
 
   constructor(options: TunnelOptions<Opaque>, outcome: Outcome<TunnelData<Opaque>>, refuse: Refusal) {
     this.#options = options
     this.#outcome = outcome
     this.#link = AbortLink.to(options.signal)
-    // While an interceptor waits there is no controller yet: the request is aborted when it comes.
-    this.#link?.bind({ abort: (reason) => outcome.fail(reason) })
+    if (this.abortReason === null) this.#link?.bind(this)
     this.#refuse = refuse
+  }
+
+  /** Ends the request for its signal, which may fire before the request has a controller. */
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason as Error)
+    // A controller of another library may report nothing.
+    this.#outcome.fail(reason)
+    this.#refused?.cancel(reason)
   }
 
   get abortReason(): unknown {
@@ -58,11 +68,12 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.#link?.bind(controller)
+    this.onRequestStart(controller)
   }
 
   onRequestStart(controller: DispatchController): void {
-    this.#link?.bind(controller)
+    this.#controller = controller
+    this.#link?.bind(this)
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
@@ -148,16 +159,25 @@ export function closeSocket({ socket }: TunnelData<unknown>): void {
 }
 
 /** Dispatches a request that is to end with a socket. */
-export function openTunnel<Opaque>(
+export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   target: DispatchTarget,
-  request: { options: TunnelOptions<Opaque>; dispatch: DispatchInput; refuse: Refusal },
+  request: { given: Options; dispatch: (options: Options) => DispatchInput; refuse: Refusal },
   outcome: Outcome<TunnelData<Opaque>>,
 ): void {
   let handler: TunnelHandler<Opaque> | null = null
   try {
-    handler = new TunnelHandler(request.options, outcome, request.refuse)
+    requireObject('options', request.given)
+    const options = ownRequestOptions(request.given)
+    const dispatched = request.dispatch(options)
+    const { origin, method, path } = dispatched
+    const place = { ...(origin ? { origin: String(origin) } : {}), method, path, phase: 'body' } as const
+    const refuse = (statusCode: number) => {
+      const error = request.refuse(statusCode)
+      return error === null ? null : locate(error, place)
+    }
+    handler = new TunnelHandler<Opaque>(options, outcome, refuse)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
-    else target.dispatch(request.dispatch, handler)
+    else target.dispatch(dispatched, handler)
   } catch (error) {
     handler?.release()
     outcome.fail(error as Error)

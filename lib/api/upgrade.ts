@@ -1,6 +1,5 @@
-import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction } from '../errors/options.js'
-import { invalidOption, SocketError } from '../errors.js'
+import { SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
@@ -44,13 +43,11 @@ function open<Opaque>(
   given: UpgradeOptions<Opaque>,
   outcome: Outcome<UpgradeData<Opaque>>,
 ): void {
-  if (typeof given !== 'object' || given === null) {
-    return outcome.fail(invalidOption('options', 'an object', given))
+  const dispatch = (options: UpgradeOptions<Opaque>) => {
+    const { method = 'GET', protocol = 'Websocket' } = options
+    return { ...options, method, upgrade: protocol }
   }
-  const options = ownRequestOptions(given)
-  const { method = 'GET', protocol = 'Websocket' } = options
-  const dispatch = { ...options, method, upgrade: protocol }
-  openTunnel(target, { options, dispatch, refuse }, outcome)
+  openTunnel(target, { given, dispatch, refuse }, outcome)
 }
 
 function refuse(statusCode: number): Error {

@@ -62,9 +62,21 @@ export function relocate<E extends Error>(
   from: string,
   context: { [name in keyof ErrorContext]: unknown },
 ): E {
-  const known = typeof error === 'object' && error !== null && !callerOwned.has(error) && Object.hasOwn(error, 'origin')
-  if (known && (error as ErrorContext).origin === from) Object.assign(error, context)
+  if (isLocated(error, from) && !callerOwned.has(error)) Object.assign(error, context)
   return error
+}
+
+/**
+ * Returns an error that may be written on in place of one that a dispatcher for the origin `from` reported or threw: the
+ * same where it is sluice's or the caller's, else a copy. A dispatcher of another library may share it.
+ */
+export function adoptReported(error: Error, from: string): Error {
+  return callerOwned.has(error) || isLocated(error, from) ? error : adoptError(error)
+}
+
+function isLocated(error: unknown, origin: string): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  return readSafely(() => Object.hasOwn(error, 'origin') && (error as ErrorContext).origin === origin, false)
 }
 
 const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError]

@@ -26,7 +26,10 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
   for (const hook of HOOKS) {
     const found = hooked(hook)
     const own = installations.get(hook)
-    const replaced = own !== undefined && own.dispatcher === found ? own.replaced : found
+    const onTop = own !== undefined && own.dispatcher === found
+    // Another copy of the package restores what this one had installed before.
+    if (own !== undefined && !onTop) supersede(hook, own)
+    const replaced = onTop ? own.replaced : found
     installations.set(hook, { dispatcher: hookIn(hook, dispatcher), replaced })
   }
 }
@@ -36,14 +39,18 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
  * stays. Without {@link install} before, it does nothing. Ours.
  */
 export function uninstall(): void {
-  for (const [hook, { dispatcher, replaced }] of installations) {
-    if (hooked(hook) === dispatcher) put(hook, current(replaced, hook))
-    else if (typeof dispatcher === 'object' && dispatcher !== null) {
-      const before = superseded().get(dispatcher) ?? new Map()
-      superseded().set(dispatcher, before.set(hook, replaced))
-    }
+  for (const [hook, own] of installations) {
+    if (hooked(hook) === own.dispatcher) put(hook, current(own.replaced, hook))
+    else supersede(hook, own)
   }
   installations.clear()
+}
+
+/** Records what to restore in place of a dispatcher that is no longer installed, but that another one replaced. */
+function supersede(hook: symbol, { dispatcher, replaced }: { dispatcher: unknown; replaced: unknown }): void {
+  if (typeof dispatcher !== 'object' || dispatcher === null) return
+  const before = superseded().get(dispatcher) ?? new Map()
+  superseded().set(dispatcher, before.set(hook, replaced))
 }
 
 /** What stands for `dispatcher`, if that was uninstalled since. */

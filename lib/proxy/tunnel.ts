@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import { adoptError, locate, relocate, replicate } from '../errors.js'
+import { adoptError, adoptReported, locate, presentError, relocate, replicate } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { unusable } from '../transport/check-socket.js'
 import {
@@ -87,7 +87,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
       const fields = ['host', authority, ...headers]
       client.dispatch({ origin: proxy, method: 'CONNECT', path: authority, headers: fields }, this)
     } catch (error) {
-      queueMicrotask(() => this.#fail(error as Error))
+      queueMicrotask(() => this.#fail(adoptReported(presentError(error as Error), proxy)))
     }
   }
 
@@ -132,10 +132,11 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onResponseEnd(): void {}
 
   onResponseError(_controller: DispatchController, error: Error): void {
+    const known = adoptReported(presentError(error), this.#route.proxy)
     this.#fail(
       this.#asked
         ? tunnelLost(this.#route, error)
-        : relocate(error, this.#route.proxy, { ...this.#route, method: undefined, path: undefined }),
+        : relocate(known, this.#route.proxy, { ...this.#route, method: undefined, path: undefined }),
     )
   }
 
@@ -157,7 +158,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
         else this.#succeed(socket)
       })
     } catch (error) {
-      this.#fail(error as Error)
+      this.#fail(adoptError(presentError(error as Error)))
     }
   }
 

@@ -1,5 +1,5 @@
 import { isIterable } from '../base/own-options.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { InvalidArgumentError, invalidOption, invalidType } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined
 /** What a request's fields may be given as. */
@@ -30,7 +30,7 @@ export function isFieldValue(text: string): boolean {
 export function flattenHeaders(input: HeadersInput): string[] {
   const flat: string[] = []
   if (input === null || input === undefined) return flat
-  if (typeof input !== 'object') throw invalidOption('headers', 'an object, an array or an iterable', input)
+  if (typeof input !== 'object') throw invalidType('headers', 'an object, an array or an iterable', input)
   if (Array.isArray(input) && typeof input[0] === 'string') {
     if (input.length % 2 !== 0) throw new InvalidArgumentError('headers array must have an even number of elements')
     for (let i = 0; i < input.length; i += 2) append(flat, input[i], input[i + 1])
@@ -54,13 +54,13 @@ function append(flat: string[], name: unknown, value: unknown): void {
   if (value === undefined) return
   if (Array.isArray(value)) {
     for (const one of value) {
-      if (Array.isArray(one)) throw invalidOption(`header ${name}`, 'a string or an array of strings', one)
+      if (Array.isArray(one)) throw invalidType(`header ${name}`, 'a string or an array of strings', one)
       append(flat, name, one)
     }
     return
   }
   if ((typeof value === 'object' && value !== null) || typeof value === 'function' || typeof value === 'symbol') {
-    throw invalidOption(`header ${name}`, 'a string or an array of strings', value)
+    throw invalidType(`header ${name}`, 'a string or an array of strings', value)
   }
   const text = typeof value === 'string' ? value : String(value ?? '')
   if (!FIELD_VALUE.test(text)) {

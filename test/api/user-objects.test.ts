@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { Client } from '../../lib/index.js'
+import { Client, Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 async function server() {
@@ -81,3 +81,56 @@ for (const missing of ['write', 'end', 'on']) {
     await origin.close()
   })
 }
+
+/** A dispatcher of another library, whose controller does not report an abort. */
+class Silent extends Dispatcher {
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
+    handler.onRequestStart?.(controller as never, {})
+    return true
+  }
+}
+
+for (const method of ['request', 'connect', 'upgrade', 'stream'] as const) {
+  t.test(`${method}: a signal ends it although the controller of another library reports nothing`, async (t) => {
+    const abort = new AbortController()
+    const reason = new Error('mine')
+    const options = { origin: 'http://example.test', path: '/', method: 'GET' as const, signal: abort.signal }
+    const dispatcher = new Silent()
+    const pending =
+      method === 'stream' ? dispatcher.stream(options, () => new PassThrough()) : dispatcher[method](options as never)
+    const rejected = t.rejects(pending, reason)
+    abort.abort(reason)
+    await rejected
+  })
+
+  for (const name of ['opaque', 'path', 'headers', 'signal']) {
+    t.test(`${method}: a getter of the option ${name} that throws is reported to the callback`, async (t) => {
+      const origin = await server()
+      const client = new Client(origin.url)
+      const get = () => {
+        throw new Error('read')
+      }
+      const options = Object.defineProperty({ path: '/', method: 'GET' }, name, { get, enumerable: true }) as never
+      const [error] = await new Promise<unknown[]>((resolve) => {
+        const callback = (...values: unknown[]) => resolve(values)
+        if (method === 'stream') client.stream(options, () => new PassThrough(), callback)
+        else client[method](options, callback)
+      })
+      t.match(error, { message: 'read' })
+      await client.close()
+      await origin.close()
+    })
+  }
+}
+
+t.test('the error of a refused upgrade names the request', async (t) => {
+  const origin = await server()
+  const known = { code: 'UND_ERR_SOCKET', method: 'GET', path: '/chat', phase: 'body' }
+  const client = new Client(origin.url)
+  await t.rejects(client.upgrade({ path: '/chat' }), known)
+  const pool = new Pool(origin.url).compose(interceptors.retry(), interceptors.redirect())
+  await t.rejects(pool.upgrade({ origin: origin.url, path: '/chat' }), { ...known, origin: origin.url })
+  await Promise.all([client.close(), pool.close()])
+  await origin.close()
+})

@@ -165,6 +165,16 @@ t.test('uninstall() restores only what is still installed, with two copies of th
   uninstall()
   t.equal(await via(), 'the runtime')
 
+  for (const order of [[uninstall, other.uninstall] as const, [other.uninstall, uninstall] as const]) {
+    install(named('first'))
+    other.install(named('second'))
+    install(named('third'))
+    order[0]()
+    t.equal(await via(), order[0] === uninstall ? 'second' : 'third')
+    order[1]()
+    t.equal(await via(), 'the runtime', 'one that a later call replaced is not restored')
+  }
+
   install(named('mine'))
   const set = named('set later')
   for (const hook of hooks) global[hook] = set

@@ -199,3 +199,25 @@ t.test('an agent does not show its credentials', async (t) => {
   t.notMatch(inspect(agent, { depth: 10, showHidden: true }) + JSON.stringify(agent), /secret/)
   await agent.close()
 })
+
+for (const way of ['reports', 'throws'] as const) {
+  t.test(`an error that a dispatcher of clientFactory ${way} before CONNECT is copied for each request`, async (t) => {
+    const shared = new Error('shared')
+    class Failing extends Dispatcher {
+      override dispatch(_options: Dispatcher.DispatchOptions, handler: DispatchHandler): boolean {
+        if (way === 'throws') throw shared
+        queueMicrotask(() => handler.onResponseError?.({ abort() {} } as never, shared))
+        return true
+      }
+    }
+    const uri = 'http://127.0.0.1:1'
+    const agent = new ProxyAgent({ uri, clientFactory: () => new Failing() as never, proxyTunnel: true })
+    for (const name of ['a', 'b']) {
+      const origin = `http://${name}.test`
+      const error = await failure(get(agent, origin))
+      t.match(error, { message: 'shared', cause: shared, origin, phase: 'connect' })
+    }
+    t.strictSame(Object.keys(shared), [], 'nothing is written on the error')
+    await agent.destroy()
+  })
+}
