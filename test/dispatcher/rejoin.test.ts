@@ -83,6 +83,44 @@ async function turns(): Promise<void> {
 const send = (dispatcher: Dispatcher, origin: string) =>
   dispatcher.request({ origin, path: '/', method: 'GET' }).then(({ body }) => body.dump())
 
+t.test('a busy member that the factory returns again before it is closed is given no more', async (t) => {
+  const one = new Foreign()
+  const given: number[] = []
+  const others: Promise<void>[] = []
+  one.dispatch = (_options, handler) => {
+    const count = one.handlers.push(handler)
+    if (count === 2) {
+      queueMicrotask(() => {
+        others.push(send(pool, 'http://a.test'))
+        given.push(one.handlers.length)
+      })
+    }
+    return false
+  }
+  const pool: Pool = new Pool('http://a.test', { connections: 1, clientTtl: 20, factory: () => one as never })
+  const sent = [send(pool, 'http://a.test'), send(pool, 'http://a.test')]
+  t.equal(one.handlers.length, 1)
+  while (given.length === 0) await new Promise(setImmediate)
+  t.strictSame(given, [2])
+  await Promise.all([t.rejects(Promise.all(sent)), pool.destroy(), ...others.map((other) => t.rejects(other))])
+})
+
+t.test('a client of two Agents notifies both', async (t) => {
+  const origin = await httpOrigin((_request, response) => response.end('ok'))
+  const one = new Client(origin.url)
+  const events: string[] = []
+  const agents = [1, 2].map((number) => {
+    const agent = new Agent({ factory: () => one as Dispatcher })
+    for (const name of ['connect', 'disconnect'] as const) agent.on(name as 'connect', () => events.push(name + number))
+    return agent
+  })
+  await Promise.all(agents.map((agent) => send(agent, origin.url)))
+  await Promise.all(agents.map((agent) => agent.close()))
+  await turns()
+  t.strictSame(events.sort(), ['connect1', 'connect2', 'disconnect1', 'disconnect2'])
+  await origin.close()
+})
+
 t.test('an Agent removes its listeners from an emitter that it keeps no longer', async (t) => {
   const one = new Foreign()
   const agent = new Agent({ factory: () => one as never })
