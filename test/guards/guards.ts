@@ -283,9 +283,16 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a connection with a request that was not sent to its end is not used again',
         file: 'connection/response-delivery',
-        from: "if (!reusable || !sent) this.#state.keepAlive = 'last'",
-        to: "if (!reusable) this.#state.keepAlive = 'last'",
+        from: "if (!writer.outlet.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'",
+        to: '',
         test: 'connection/early-answers',
+      },
+      {
+        keeps: 'the fields that a subscriber adds to one request are not those of others that are equal',
+        file: 'exchange/request',
+        from: 'const request = this.#shared ? new Request({ method, path }, this.#defaults) : this',
+        to: 'const request: Request = this',
+        test: 'diagnostics/subscribers',
       },
       {
         keeps: 'a write that fails does not hide the answer',
