@@ -60,8 +60,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a response hurts none that has no byte out',
         file: 'connection/connection',
-        from: "this.#end(error, this.#responses.headSent ? 'head' : 'network')",
-        to: "this.#end(error, 'head')",
+        from: "this.#responses.headSent ? 'head' : 'network'",
+        to: "'head'",
         test: 'connection/neighbours',
       },
     ],
@@ -817,7 +817,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'what stands in Object.prototype is no option',
         file: 'base/own-options',
-        from: 'return isPolluted() ? ownOptions(options) : options',
+        from: 'return isDerived(options) || isPolluted() ? ownOptions(options) : options',
         to: 'return options',
         test: 'attacks/pollution',
       },
