@@ -805,7 +805,7 @@ export const traps: readonly Trap[] = [
         file: 'wire/parser',
         from: 'record.limit = this.#limits.maxHeaderCount',
         to: 'record.limit = 100_000',
-        test: 'attacks/endless',
+        test: 'wire/parser-state',
       },
       {
         keeps: 'names of fields reach no prototype',
