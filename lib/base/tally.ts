@@ -69,6 +69,21 @@ export class Tally {
     parent.#keep(this)
   }
 
+  /** Takes {@link attach} back. */
+  detach(parent: Tally): void {
+    const known = this.#levels()
+    const own = new Map<Tally, Counts>()
+    this.#countOwn(own)
+    const parents = [this.#parent, ...(this.#others ?? [])].filter((one) => one !== parent)
+    const [first = null, ...others] = parents as Tally[]
+    this.#parent = first
+    this.#others = others.length === 0 ? null : others
+    parent.#children = parent.#children.filter((one) => one.deref() !== this)
+    for (const level of known) {
+      for (const [tally, counts] of own) if (!tally.addsTo(level)) level.#addAll(counts, -1)
+    }
+  }
+
   #keep(child: Tally): void {
     if (this.#children.length >= this.#mostChildren) {
       this.#children = this.#children.filter((one) => one.deref() !== undefined)
@@ -91,8 +106,8 @@ export class Tally {
     return below.add(this)
   }
 
-  #addAll(counts: Partial<Counts>): void {
-    for (const count of COUNTS) this.#change(count, counts[count] ?? 0)
+  #addAll(counts: Partial<Counts>, times = 1): void {
+    for (const count of COUNTS) this.#change(count, times * (counts[count] ?? 0))
   }
 
   /** A tally that adds to this one and to `other`, for `counts`, which this one has already. */

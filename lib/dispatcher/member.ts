@@ -153,6 +153,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   /** Hears no more of its dispatcher. */
   disown(): void {
     this.#disown()
+    this.#outstanding?.disowned()
   }
 
   destroy(error: Error): Promise<void> {

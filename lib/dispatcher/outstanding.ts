@@ -7,6 +7,7 @@ import { markCallerOwned, UNSENT } from '../errors.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import { coreOf, endQuietly } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import { ForeignCount } from './foreign-count.js'
 
 export interface OutstandingListener {
   /** The last request has ended. */
@@ -23,11 +24,8 @@ export class Outstanding implements ForeignHolder {
   readonly #dispatcher: Dispatcher
   readonly #listener: OutstandingListener
   /** Null for a dispatcher that counts by itself. */
-  readonly #tally: Tally | null
+  readonly #count: ForeignCount | null
   readonly #requests = new Queue<ForeignRequest>()
-  #started = 0
-  #connected = 0
-  #free = 0
   /** The {@link close} that has not closed the dispatcher yet. */
   #closing: object | null = null
   /** Ends its wait. */
@@ -37,7 +35,8 @@ export class Outstanding implements ForeignHolder {
   constructor(dispatcher: Dispatcher, listener: OutstandingListener, tally: Tally | null) {
     this.#dispatcher = dispatcher
     this.#listener = listener
-    this.#tally = tally
+    this.#count = tally === null ? null : ForeignCount.of(dispatcher)
+    this.#count?.join(this, tally as Tally)
   }
 
   get size(): number {
@@ -53,8 +52,8 @@ export class Outstanding implements ForeignHolder {
     if (request.done) return true
     request.holder = this
     this.#requests.push(request)
-    this.#tally?.add('pending', 1)
-    request.deadlines?.connecting(this.#tally !== null && this.#connected === 0)
+    this.#count?.add('pending', 1)
+    request.deadlines?.connecting(this.#count?.connected === 0)
     try {
       const answer = request.dispatchTo(this.#dispatcher, coreOf(this.#dispatcher) !== null)
       if (isThenable(answer)) answer.then(undefined, (error) => this.#refuse(request, error))
@@ -68,11 +67,14 @@ export class Outstanding implements ForeignHolder {
 
   /** Of a dispatcher that does not count by itself. */
   countConnection(difference: 1 | -1): void {
-    if (this.#tally === null || this.#connected + difference < 0) return
-    this.#connected += difference
-    this.#tally.add('connected', difference)
-    this.#countFree()
-    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.connecting(this.#connected === 0)
+    if (this.#count === null) return
+    this.#count.countConnection(this, difference)
+    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.connecting(this.#count.connected === 0)
+  }
+
+  /** Its owner receives no more events. */
+  disowned(): void {
+    this.#count?.leave(this)
   }
 
   /** Closes the dispatcher once nothing is outstanding. Never rejects. */
@@ -88,7 +90,7 @@ export class Outstanding implements ForeignHolder {
     this.#closing = null
     await endQuietly(() => this.#dispatcher.close?.())
     this.#closed = true
-    this.#disconnect()
+    this.disowned()
   }
 
   /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
@@ -111,24 +113,20 @@ export class Outstanding implements ForeignHolder {
     setImmediate(fail)
     await endQuietly(() => (destroy === undefined ? close?.call(this.#dispatcher) : this.#dispatcher.destroy(error)))
     fail()
-    this.#disconnect()
+    this.disowned()
   }
 
   // What its requests report
 
   onForeignStarted(): void {
-    this.#started++
-    this.#tally?.add('pending', -1)
-    this.#tally?.add('running', 1)
-    this.#countFree()
+    this.#count?.add('pending', -1)
+    this.#count?.add('running', 1)
     this.#listener.onStarted?.()
   }
 
   onForeignEnding(request: ForeignRequest): void {
     this.#requests.remove(request)
-    if (request.sent) this.#started--
-    this.#tally?.add(request.sent ? 'running' : 'pending', -1)
-    this.#countFree()
+    this.#count?.add(request.sent ? 'running' : 'pending', -1)
   }
 
   onForeignEnded(): void {
@@ -147,15 +145,5 @@ export class Outstanding implements ForeignHolder {
     blameCaller(error)
     if (request.done) reportUncaught(error)
     else request.fail(markCallerOwned(error) as Error, UNSENT)
-  }
-
-  #disconnect(): void {
-    while (this.#connected > 0) this.countConnection(-1)
-  }
-
-  #countFree(): void {
-    const free = Math.max(0, this.#connected - this.#started)
-    if (free !== this.#free) this.#tally?.add('free', free - this.#free)
-    this.#free = free
   }
 }

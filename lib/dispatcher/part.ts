@@ -43,6 +43,7 @@ export class Part implements OutstandingListener {
   /** Notifies its owner no more. */
   disown(): void {
     this.#disown()
+    this.#outstanding?.disowned()
   }
 
   get idle(): boolean {

@@ -1,0 +1,46 @@
+import { type Count, Tally } from '../base/tally.js'
+import type { Dispatcher } from './dispatcher.js'
+
+const counts = new WeakMap<Dispatcher, ForeignCount>()
+
+/** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
+export class ForeignCount {
+  readonly #tally = new Tally()
+  /** Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections. */
+  readonly #holders = new Map<object, Tally>()
+
+  static of(dispatcher: Dispatcher): ForeignCount {
+    const count = counts.get(dispatcher) ?? new ForeignCount()
+    counts.set(dispatcher, count)
+    return count
+  }
+
+  get connected(): number {
+    return this.#tally.connected
+  }
+
+  /** `holder` reports each connection from now on. Everything is counted in `tally` too. */
+  join(holder: object, tally: Tally): void {
+    this.#holders.set(holder, tally)
+    this.#tally.attach(tally)
+  }
+
+  leave(holder: object): void {
+    const tally = this.#holders.get(holder)
+    this.#holders.delete(holder)
+    // Nobody would notice that they are closed.
+    if (this.#holders.size === 0) this.add('connected', -this.connected)
+    if (tally !== undefined && ![...this.#holders.values()].includes(tally)) this.#tally.detach(tally)
+  }
+
+  countConnection(holder: object, difference: 1 | -1): void {
+    const [first] = this.#holders.keys()
+    if (first === holder && this.connected + difference >= 0) this.add('connected', difference)
+  }
+
+  add(count: Count, difference: number): void {
+    this.#tally.add(count, difference)
+    const { connected, running, free } = this.#tally
+    this.#tally.add('free', Math.max(0, connected - running) - free)
+  }
+}
