@@ -45,7 +45,7 @@ export interface Engine {
   release(handle: number): void
   /** The next byte is the first of a message. */
   reset(handle: number): void
-  /** The next byte is the first of a chunked body. */
+  /** Reads a chunked body from the next byte on, whatever the engine took the message for. */
   resume(handle: number): void
   /** Parses `window[start..end)`. Calls nobody: what was met stands in {@link record} and {@link data} after. */
   execute(handle: number, start: number, end: number): number
@@ -54,8 +54,6 @@ export interface Engine {
   status(handle: number): number
   major(handle: number): number
   minor(handle: number): number
-  /** Whether the engine itself took the message for chunked. */
-  chunked(handle: number): boolean
   /** Why the last {@link execute} refused, in words. */
   reason(handle: number): string
   /** Name of what {@link execute} answered. */

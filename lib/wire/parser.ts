@@ -245,7 +245,7 @@ export class Parser {
   #checkFraming({ transferEncoding, chunked }: ResponseHead): void {
     if (transferEncoding === null || !chunked) return
     const codings = listOf(transferEncoding)
-    if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#handle)) {
+    if (codings.indexOf('chunked') !== codings.length - 1) {
       throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)
     }
   }

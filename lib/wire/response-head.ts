@@ -85,7 +85,7 @@ export function listOf(value: string): string[] {
   if (!lower.includes(',')) return [lower]
   const elements: string[] = []
   for (const element of lower.split(',')) {
-    const trimmed = element.trim()
+    const trimmed = withoutWhiteSpace(element, 0, element.length)
     if (trimmed !== '') elements.push(trimmed)
   }
   return elements
@@ -96,11 +96,8 @@ export function cutFields(section: string, record: FieldRecord): string[] {
   const { offsets, count } = record
   const fields: string[] = new Array(2 * count)
   for (let i = 0; i < count; i++) {
-    const start = offsets[4 * i + 2] as number
-    let end = offsets[4 * i + 3] as number
-    while (end > start && isWhiteSpace(section.charCodeAt(end - 1))) end--
     fields[2 * i] = section.substring(offsets[4 * i] as number, offsets[4 * i + 1] as number)
-    fields[2 * i + 1] = section.substring(start, end)
+    fields[2 * i + 1] = withoutWhiteSpace(section, offsets[4 * i + 2] as number, offsets[4 * i + 3] as number)
   }
   return fields
 }
@@ -124,6 +121,15 @@ export function checkStatusLine(section: string, record: FieldRecord): string {
 
 export function refusal(code: string, message: string, data?: string): HTTPParserError {
   return new HTTPParserError(`Response refused: ${message}`, code, data?.slice(0, 256))
+}
+
+/** Optional white space is spaces and tabs (RFC 9110 §5.6.3); `trim()` would take a no-break space too. */
+function withoutWhiteSpace(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--
+  while (start < end && isWhiteSpace(text.charCodeAt(start))) start++
+  return text.substring(start, end)
 }
 
 function isWhiteSpace(code: number): boolean {

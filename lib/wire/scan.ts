@@ -55,7 +55,6 @@ export class Scan {
   major = 0
   minor = 0
   status = 0
-  chunked = false
   hasLength = false
   hasCoding = false
   trailing = false
@@ -77,7 +76,6 @@ export class Scan {
     this.cursor = 0
     this.major = 0
     this.status = 0
-    this.chunked = false
     this.hasLength = false
     this.hasCoding = false
     this.trailing = false

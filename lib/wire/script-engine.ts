@@ -72,10 +72,6 @@ export class ScriptEngine implements Engine {
     return this.#at(handle).minor
   }
 
-  chunked(handle: number): boolean {
-    return this.#at(handle).chunked
-  }
-
   reason(handle: number): string {
     return this.#at(handle).reason
   }

@@ -6,8 +6,6 @@ const COLON = 58
 const DELETE = 127
 const KNOWN = /^(?:connection|content-length|proxy-connection|transfer-encoding|upgrade)$/i
 const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
-/** The last coding, as llhttp finds it; what it makes of other lists is for the Parser to refuse. */
-const LAST_CHUNKED = /(?:^|,[ \t]*)chunked *$/i
 const MAX_LENGTH = '18446744073709551615'
 
 /** Reads `window[at..end)` in one phase of a head or of trailers; returns where the next begins. */
@@ -137,7 +135,6 @@ function skipSpace(scan: Scan, from: number, end: number): number {
     scan.phase = PHASE.length
   } else if (scan.field === FIELD.coding) {
     scan.hasCoding = true
-    scan.chunked = false
   }
   return scan.phase === PHASE.value ? readValue(scan, at, end) : at
 }
@@ -151,12 +148,7 @@ function readValue(scan: Scan, from: number, end: number): number {
   }
   if (at < end && window[at] !== CR) return refuseValue(scan, at)
   scan.record.value(from, at - from)
-  if (scan.field === FIELD.coding) scan.text += window.latin1Slice(from, at)
   if (at === end) return end
-  if (scan.field === FIELD.coding) {
-    scan.chunked = LAST_CHUNKED.test(scan.text)
-    scan.text = ''
-  }
   // The next field is at hand nearly always.
   if (at + 2 < end && window[at + 1] === LF && ((BYTES[window[at + 2] as number] as number) & TOKEN) !== 0) {
     scan.phase = PHASE.name
@@ -196,7 +188,7 @@ function readLength(scan: Scan, from: number, end: number): number {
 function skipLengthSpace(scan: Scan, from: number, end: number): number {
   const { window } = scan
   let at = from
-  while (at < end && window[at] === SPACE) at++
+  while (at < end && (window[at] === SPACE || window[at] === TAB)) at++
   if (at < end && window[at] !== CR) return refuseLength(scan, at)
   scan.record.value(from, at - from)
   if (at === end) return end

@@ -15,13 +15,21 @@ const CALLBACKS = 10496
 /** Offsets in `llhttp_t`, measured on this very binary; pinned by a test. */
 const TYPE = 40
 const SETTINGS = 56
+const SPAN_START = 4
+const ERROR = 12
 const REASON = 16
 const ERROR_POSITION = 20
+const STATE = 28
 const FLAGS = 50
 const STATUS = 52
 const MAJOR = 42
 const MINOR = 43
 const CHUNKED = 8
+/** What `llhttp_execute` returns for a bad character in a Content-Length. */
+const INVALID_CONTENT_LENGTH = 11
+/** State of this binary in the white space that follows the digits of a Content-Length. */
+const AFTER_LENGTH = 63
+const TAB = 9
 
 /** Neither the language's nor Node's types declare it, and the DOM's bring too much along. */
 declare const WebAssembly: {
@@ -97,12 +105,28 @@ export class WasmEngine implements Engine {
   }
 
   resume(pointer: number): void {
+    // llhttp misses the coding in `chunked,` and in `chunked` with a tab after it.
+    this.#view.setUint16(pointer + FLAGS, this.#view.getUint16(pointer + FLAGS, true) | CHUNKED, true)
     this.#exports.llhttp_resume(pointer)
   }
 
   execute(pointer: number, start: number, end: number): number {
     this.data.length = 0
     this.messageComplete = false
+    let code = this.#exports.llhttp_execute(pointer, this.origin + start, end - start)
+    while (code === INVALID_CONTENT_LENGTH && this.window[this.position(pointer)] === TAB) {
+      code = this.#continueAfterTab(pointer, end)
+    }
+    return code
+  }
+
+  /** llhttp rejects a tab after a Content-Length, which is optional white space like the space (RFC 9110 §5.6.3). */
+  #continueAfterTab(pointer: number, end: number): number {
+    const start = this.position(pointer) + 1
+    this.#view.setUint32(pointer + ERROR, OK, true)
+    this.#view.setUint32(pointer + STATE, AFTER_LENGTH, true)
+    // Any number but 0 says that a field value has begun.
+    this.#view.setUint32(pointer + SPAN_START, this.origin + start, true)
     return this.#exports.llhttp_execute(pointer, this.origin + start, end - start)
   }
 
@@ -120,10 +144,6 @@ export class WasmEngine implements Engine {
 
   minor(pointer: number): number {
     return this.#bytes[pointer + MINOR] as number
-  }
-
-  chunked(pointer: number): boolean {
-    return (this.#view.getUint16(pointer + FLAGS, true) & CHUNKED) !== 0
   }
 
   /** llhttp's own words for why it refused. */

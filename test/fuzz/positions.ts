@@ -1,6 +1,8 @@
 import { type Engine, PAUSED } from '../../lib/wire/engine.js'
 import { must } from './finding.js'
 
+const CHUNKED = /^transfer-encoding:.*chunked[ \t,]*\r$/im
+
 /** Where an engine alone stops in what is in its window, and why: limits count by it. */
 function stops(engine: Engine, length: number, limit: number): string {
   const handle = engine.allocate()
@@ -21,8 +23,9 @@ function stops(engine: Engine, length: number, limit: number): string {
       if (code !== 0) places.push(engine.errorName(code))
       break
     }
+    const section = engine.window.latin1Slice(at, engine.position(handle))
     at = engine.position(handle)
-    between = engine.messageComplete || !engine.chunked(handle) || bodiless(engine.status(handle))
+    between = engine.messageComplete || !CHUNKED.test(section) || bodiless(engine.status(handle))
     if (between) engine.reset(handle)
     else engine.resume(handle)
   }

@@ -257,7 +257,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a coding that is not chunked, or not last, or not once is refused',
         file: 'wire/parser',
-        from: "if (codings.indexOf('chunked') !== codings.length - 1 || !this.engine.chunked(this.#handle)) {",
+        from: "if (codings.indexOf('chunked') !== codings.length - 1) {",
         to: 'if (false) {',
         test: 'wire/parser',
       },

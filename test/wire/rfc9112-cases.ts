@@ -131,6 +131,28 @@ const framing: ResponseCase[] = [
     body: 'hello',
   }),
   taken(['§6.2', 'no body'], `${OK}content-length:0\r\n\r\n`, { headers: [['content-length', '0']] }),
+  ...['5\t', '5 \t ', '5\t\t', '5\t \t'].map((value) =>
+    taken(
+      ['§5', `white space after a length: ${JSON.stringify(value)}`],
+      `${OK}Content-Length: ${value}\r\n\r\nhello`,
+      {
+        headers: SIZED,
+        body: 'hello',
+      },
+    ),
+  ),
+  taken(['§5', 'a tab after a length that is not the last field'], `${OK}Content-Length: 5\t\r\nA: b\t\r\n\r\nhello`, {
+    headers: [...SIZED, ['A', 'b']],
+    body: 'hello',
+  }),
+  ...['chunked\t', 'chunked \t ', 'chunked,', 'chunked ,\t,', ', chunked, ', 'gzip, chunked\t', 'gzip,,chunked,'].map(
+    (value) =>
+      taken(
+        ['§6.1', `white space and empty elements after chunked: ${JSON.stringify(value)}`],
+        `${OK}Transfer-Encoding: ${value}\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+        { headers: [['Transfer-Encoding', value.trimEnd()]], body: 'hello' },
+      ),
+  ),
   taken(['§6.1', 'gzip, chunked'], `${OK}Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, {
     headers: [['Transfer-Encoding', 'gzip, chunked']],
     body: 'hello',
