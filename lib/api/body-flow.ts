@@ -13,10 +13,10 @@ export class BodyFlow {
   /** No more will come. */
   complete = false
 
-  /** `limit`: bytes that may wait. */
+  /** `limit`: bytes that may wait; with 0 each piece waits until it is asked for. */
   constructor(source: BodySource, limit: number) {
     this.#source = source
-    this.#limit = limit
+    this.#limit = Math.max(1, limit)
   }
 
   get empty(): boolean {

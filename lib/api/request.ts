@@ -1,5 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
-import { requireFunction, requireObject } from '../errors/options.js'
+import { requireFunction, requireObject, whole } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { closeUnsent } from '../exchange/body-owner.js'
@@ -40,13 +40,7 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
   if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
     throw invalidOption('onInfo', 'a function', onInfo)
   }
-  if (
-    highWaterMark !== undefined &&
-    highWaterMark !== null &&
-    (typeof highWaterMark !== 'number' || !(highWaterMark >= 0))
-  ) {
-    throw invalidOption('highWaterMark', 'a number of bytes, 0 or more', highWaterMark)
-  }
+  whole('highWaterMark', highWaterMark, 0)
   if (responseHeaders !== undefined && responseHeaders !== null && responseHeaders !== 'raw') {
     throw invalidOption('responseHeaders', '"raw"', responseHeaders)
   }

@@ -1,7 +1,7 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { requireFunction, requireObject, whole } from '../errors/options.js'
+import { count, requireFunction, requireObject } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -303,9 +303,7 @@ function withSharedConnector(options: PoolOptions): PoolOptions {
 
 function most(option: Record<string, unknown>): number {
   const [name, value] = Object.entries(option)[0] as [string, unknown]
-  const number = whole(name, value, Number.POSITIVE_INFINITY)
-  if (number === 0) throw invalidOption(name, 'a whole number above 0', value)
-  return number
+  return count(name, value, Number.POSITIVE_INFINITY)
 }
 
 /** A string for a string and a URL for a URL, without what is behind the host. */

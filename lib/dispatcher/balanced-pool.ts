@@ -2,7 +2,7 @@ import { Roster } from '../balance/roster.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
-import { positive, requireFunction, requireObject } from '../errors/options.js'
+import { numeric, positive, requireFunction, requireObject } from '../errors/options.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -109,8 +109,8 @@ export class BalancedPool extends LifecycleDispatcher {
     const origins = () =>
       [...this.#upstreams.values()].flatMap(({ pool, origin }) => siteOver(pool).origins ?? [origin])
     this.#site = sharedSite(rest, origins)
-    this.#maxWeight = positive('maxWeightPerServer', maxWeightPerServer, [100])
-    this.#penalty = positive('errorPenalty', errorPenalty, [15])
+    this.#maxWeight = positive('maxWeightPerServer', numeric(maxWeightPerServer), [100])
+    this.#penalty = positive('errorPenalty', numeric(errorPenalty), [15])
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
     this.#roster = new Roster(this.#picker, Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)))

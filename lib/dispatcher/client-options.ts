@@ -1,11 +1,11 @@
 import type { SessionOptions } from 'node:http2'
 import { ownOptions } from '../base/own-options.js'
 import type { ParserChoice } from '../connection/engines.js'
-import { flag, milliseconds, positive, requireObject, whole } from '../errors/options.js'
+import { count, flag, milliseconds, numeric, positive, requireObject, whole } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
-import type { BuildOptions, buildConnector, Connector } from '../transport/connect.js'
+import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
 import { checkHost } from '../wire/head.js'
 import type { SharedSite } from './core.js'
 import { connectorFor } from './shared-connectors.js'
@@ -191,7 +191,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, [4_000]),
     keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, [600_000]),
     keepAliveTimeoutThreshold: threshold(options.keepAliveTimeoutThreshold),
-    maxHeaderSize: positive('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), [16_384]),
+    maxHeaderSize: count('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
     maxResponseSize: responseSize(options.maxResponseSize),
     maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: pipeliningOf(options.pipelining),
@@ -238,6 +238,8 @@ function nodeHeaderSize(): number | undefined {
 
 function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector {
   const { connect, tls, allowH2 } = options
+  checkFamilySelection(options)
+  const timeout = milliseconds('connectTimeout', options.connectTimeout, connectTimeout)
   if (typeof connect === 'function') return connect
   if (connect !== undefined && connect !== null && typeof connect !== 'object') {
     throw invalidOption('connect', 'a function or an object', connect)
@@ -247,7 +249,7 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
   const given: Record<string, unknown> = {
     maxCachedSessions: options.maxCachedSessions,
     socketPath: options.socketPath,
-    timeout: milliseconds('connectTimeout', options.connectTimeout, connectTimeout),
+    timeout,
     autoSelectFamily: options.autoSelectFamily,
     autoSelectFamilyAttemptTimeout: options.autoSelectFamilyAttemptTimeout,
   }
@@ -257,7 +259,8 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
 
 /** @throws {InvalidArgumentError} no whole number, nor Infinity for no limit */
 export function pipeliningOf(value: unknown): number {
-  return value === Number.POSITIVE_INFINITY ? value : whole('pipelining', value, 1)
+  const given = numeric(value)
+  return given === Number.POSITIVE_INFINITY ? given : whole('pipelining', given, 1)
 }
 
 function threshold(value: unknown): number {

@@ -1,5 +1,5 @@
 import { ownOptions } from '../base/own-options.js'
-import { requireFunction, requireObject, whole } from '../errors/options.js'
+import { numeric, requireFunction, requireObject, whole } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -57,14 +57,15 @@ export interface ResolvedPoolOptions {
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   requireObject('options', options)
-  const { factory = null, connections = null, clientTtl = null, maxQueued, ...others } = ownOptions(options)
+  const { factory = null, connections = null, clientTtl: ttl = null, maxQueued, ...others } = ownOptions(options)
   const { minConnections, maxIdleConnections, reuse, ...client } = others
   if (factory !== null) requireFunction('factory', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
   }
+  const clientTtl = numeric(ttl)
   if (clientTtl !== null && (typeof clientTtl !== 'number' || !(clientTtl >= 0))) {
-    throw invalidOption('clientTtl', 'a number of ms, 0 or more, or null', clientTtl)
+    throw invalidOption('clientTtl', 'a number of ms, 0 or more, or null', ttl)
   }
   const most = connections || Number.POSITIVE_INFINITY
   const least = whole('minConnections', minConnections, 0)

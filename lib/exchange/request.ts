@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { isIterable } from '../base/own-options.js'
-import { flag, milliseconds, requireObject } from '../errors/options.js'
+import { flag, milliseconds, requireObject, typeOfService } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/head.js'
@@ -167,7 +167,7 @@ export class Request {
     this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
     const timings = options.timings ?? defaults.timings ?? false
     this.watch = timings === false ? null : new Watch(timings)
-    this.typeOfService = checkTypeOfService(options.typeOfService)
+    this.typeOfService = typeOfService(options.typeOfService)
     refuseOthers(options as object)
     this.#defaults = defaults
     this.#given = body
@@ -345,14 +345,6 @@ function checkConnectBody(body: unknown): null {
   const content = toRequestBody(body)
   if (content === null || content.length === 0) return null
   throw new InvalidArgumentError('body must not be given with CONNECT: write to the socket of the tunnel')
-}
-
-function checkTypeOfService(value: unknown): number | null {
-  if (value === undefined || value === null) return null
-  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255) {
-    throw invalidOption('typeOfService', 'an integer from 0 to 255', value)
-  }
-  return value as number
 }
 
 /** Refuses what a caller would take for effective. */

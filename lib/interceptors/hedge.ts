@@ -1,7 +1,7 @@
 import { LatencyHistogram } from '../base/histogram.js'
 import { ownOptions, ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { positive } from '../errors/options.js'
+import { count, positive } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -41,8 +41,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
   const { maxHedges, budget, ...pace } = ownOptions(options)
-  const tries = maxHedges ?? 1
-  if (!Number.isInteger(tries) || tries < 1) throw invalidOption('maxHedges', 'a whole number above 0', maxHedges)
+  const tries = count('maxHedges', maxHedges, 1)
   const bound = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
   const plan: HedgePlan = { pace: new Pace(pace), maxHedges: tries, budget: bound }
   return (dispatch) => (request, handler) => {

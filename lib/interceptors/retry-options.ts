@@ -1,3 +1,4 @@
+import { numeric } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import type { RetryBudgetOptions } from './retry-budget.js'
@@ -105,8 +106,7 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   const settings = withDefaults(options)
   for (const name of ['maxRetries', 'maxTimeout', 'minTimeout', 'timeoutFactor'] as const) {
     const value: unknown = settings[name]
-    // As undici, which calculates with it.
-    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+    const number = numeric(value)
     if (typeof number !== 'number' || !(number >= 0)) throw invalidOption(name, 'a number, 0 or more', value)
     settings[name] = number
   }

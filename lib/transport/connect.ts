@@ -4,7 +4,7 @@ import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { milliseconds, requireObject, whole } from '../errors/options.js'
+import { count, finite, flag, milliseconds, numeric, requireObject, typeOfService, whole } from '../errors/options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { Attempt, type AttemptPart } from './attempt.js'
 import {
@@ -88,17 +88,20 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     timeout,
     allowH2: _h2,
     preferH2: _prefer,
-    typeOfService,
+    typeOfService: service,
     socketPath,
+    keepAlive,
+    keepAliveInitialDelay,
     ...rest
   } = ownOptions(options)
   const { onread } = rest as { onread?: unknown }
   if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
+  checkFamilySelection(rest)
   const settings: Settings = {
-    timeout: timeout === null ? 0 : milliseconds('timeout', timeout, 10_000),
-    keepAlive: rest.keepAlive ?? true,
-    keepAliveInitialDelay: numberOf('keepAliveInitialDelay', rest.keepAliveInitialDelay, 60_000),
-    typeOfService: numberOf('typeOfService', typeOfService, -1),
+    timeout: timeout === null ? 0 : milliseconds('timeout', numeric(timeout), 10_000),
+    keepAlive: flag('keepAlive', keepAlive, true),
+    keepAliveInitialDelay: finite('keepAliveInitialDelay', keepAliveInitialDelay, 60_000),
+    typeOfService: typeOfService(service),
     socketPath: socketPath ?? null,
     sessions: new SessionCache(whole('maxCachedSessions', maxCachedSessions, 100)),
     rest: rest as Record<string, unknown>,
@@ -114,18 +117,19 @@ interface Settings {
   timeout: number
   keepAlive: boolean
   keepAliveInitialDelay: number
-  typeOfService: number
+  typeOfService: number | null
   socketPath: string | null
   sessions: SessionCache
   rest: Record<string, unknown>
 }
 
-function numberOf(name: string, value: unknown, fallback: number): number {
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw invalidOption(name, 'a number, 0 or more', value)
-  }
-  return value
+/** @throws {InvalidArgumentError} an option of RFC 8305 is not what is documented */
+export function checkFamilySelection(options: {
+  autoSelectFamily?: unknown
+  autoSelectFamilyAttemptTimeout?: unknown
+}): void {
+  flag('autoSelectFamily', options.autoSelectFamily, true)
+  count('autoSelectFamilyAttemptTimeout', options.autoSelectFamilyAttemptTimeout, 250)
 }
 
 /** Where a connection leads to: a host and a port, or a path. */
@@ -169,7 +173,7 @@ function configure<Made extends Socket>(socket: Made, { settings, target }: Open
   const { keepAlive, keepAliveInitialDelay, typeOfService } = settings
   if (keepAlive && target.httpSocket === undefined) socket.setKeepAlive(true, keepAliveInitialDelay)
   // Before there is a descriptor Node answers EBADF.
-  if (typeOfService >= 0) socket.once('connect', () => setTypeOfService(socket, typeOfService))
+  if (typeOfService !== null) socket.once('connect', () => setTypeOfService(socket, typeOfService))
   socket.setNoDelay(true)
   return socket
 }
