@@ -10,6 +10,7 @@ import type { DispatchInput } from '../exchange/request.js'
 import { sharedSite } from './client-options.js'
 import { closeIdle, type DispatcherCore, isClosed, siteOver } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import { gated } from './gated.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { Pool } from './pool.js'
@@ -114,7 +115,10 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
     this.#roster = new Roster(this.#picker, Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)))
-    this.#watches = watchers.map((watcher) => watcher.watch((upstream, out) => this.#leaveOut(upstream, out)))
+    this.#watches = watchers.map((watcher) => {
+      const watch = watcher.watch((upstream, out) => this.#leaveOut(upstream, out))
+      return gated(watch, ['joined', 'left', 'ended', 'stop'])
+    })
     this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
     this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
     try {
@@ -239,16 +243,19 @@ export class BalancedPool extends LifecycleDispatcher {
   #next(tried: DispatchInput['tried']): Upstream {
     this.#roster.grow()
     if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
+    let stranger: Upstream | null = null
     // As often as there are upstreams: a picker of the caller's may return one that was removed again and again.
     for (let left = this.#upstreams.size; left >= 0; left--) {
       const upstream = this.#pick(tried)
-      if (isClosed(upstream.pool)) this.#part(upstream)
+      if (this.#upstreams.get(upstream.origin) !== upstream) stranger = upstream
+      else if (isClosed(upstream.pool)) this.#part(upstream)
       else {
         tried?.push(upstream.origin)
         return upstream
       }
     }
-    throw new BalancedPoolMissingUpstreamError()
+    if (stranger === null || this.#upstreams.size === 0) throw new BalancedPoolMissingUpstreamError()
+    throw invalidOption('what strategy picks', 'an upstream of this pool', stranger)
   }
 
   #pick(tried: DispatchInput['tried']): Upstream {
@@ -336,6 +343,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #stop(): void {
+    if (this.#stopped.length > 0) return
     for (const one of [...this.#watches, ...this.#companions]) this.#stopped.push(one.stop())
   }
 

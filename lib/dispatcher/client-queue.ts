@@ -135,7 +135,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     exchange.deadlines.connecting(exchange.queue !== null && this.#connection?.open === false)
   }
 
-  /** Some limit how long a connection may take to open. */
+  /** Some limit how long a connection may take to open. Called first: a connector may call back at once. */
   #tellConnecting(begun: boolean): void {
     if (this.#hurried) for (const exchange of this.#waiting) exchange.deadlines?.connecting(begun)
   }
@@ -242,8 +242,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       return queueMicrotask(() => this.#listener.onProgress())
     }
     this.#host = host
-    this.#connection.connect(host)
     this.#tellConnecting(true)
+    this.#connection.connect(host)
   }
 
   #load(): void {

@@ -6,6 +6,7 @@ import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import { positive, requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
+import { gated } from './gated.js'
 import type { Upstream } from './upstream.js'
 
 /** Options of {@link leastRequests}. Ours. */
@@ -59,7 +60,10 @@ export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
   if (strategy === 'peak-ewma') return peakEwma() as UpstreamPicker<Upstream>
   const picker = strategy as UpstreamPicker<Upstream>
   const { pick, add, remove } = picker
-  if ([pick, add, remove].every((method) => typeof method === 'function')) return picker
+  if ([pick, add, remove].every((method) => typeof method === 'function')) {
+    const methods = gated(picker, ['add', 'remove', 'reweighed', 'started', 'ended'])
+    return { ...methods, pick: (exclude) => picker.pick(exclude) }
+  }
   throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
 }
 

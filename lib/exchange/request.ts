@@ -100,9 +100,11 @@ const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
  */
 export function requestOf(options: DispatchInput, defaults: RequestDefaults): Request {
   if (!isPlain(options)) return new Request(options, defaults)
+  const { method, path } = options
   const { shared } = defaults
-  if (shared !== undefined && shared.method === options.method && shared.path === options.path) return shared
-  const request = new Request(options, defaults)
+  if (shared !== undefined && shared.method === method && shared.path === path) return shared
+  // A getter of `options` may return something else the second time, which all others would be sent with.
+  const request = new Request({ method, path }, defaults)
   return request.watch === null ? request.share() : request
 }
 

@@ -1,5 +1,16 @@
+import net, { type Socket } from 'node:net'
 import t from 'tap'
-import { Agent, BalancedPool, Client, errors, interceptors, Pool, RetryAgent, RoundRobinPool } from '../../lib/index.js'
+import {
+  Agent,
+  BalancedPool,
+  type buildConnector,
+  Client,
+  errors,
+  interceptors,
+  Pool,
+  RetryAgent,
+  RoundRobinPool,
+} from '../../lib/index.js'
 import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -254,6 +265,37 @@ t.test('a limit on connecting ends with the connection, not with the answer', as
   origin.answer()
   t.equal(await (await second).body.text(), 'ok')
   await client.close()
+  await origin.close()
+})
+
+t.test('a connection that a connector opens at once ends the limit on connecting of all that wait', async (t) => {
+  const alive = setInterval(() => {}, 1000)
+  const held: (() => void)[] = []
+  const origin = await rawOrigin((socket, index) =>
+    onRequests(socket, () => {
+      if (index === 0) socket.end(response('ok', { connection: 'close' }))
+      else held.push(() => socket.write(response('ok')))
+    }),
+  )
+  const sockets: Socket[] = []
+  for (let i = 0; i < 2; i++) {
+    const socket = net.connect(origin.port)
+    await event(socket, 'connect')
+    sockets.push(socket)
+  }
+  const connect: buildConnector.connector = (_options, callback) => callback(null, sockets.shift() as Socket)
+  const client = new Client(origin.url, { connect })
+  const limited = { ...get, timeouts: { connect: 20 } }
+  const answers = [1, 2, 3].map(() => client.request(limited).then(({ body }) => body.text()))
+  while (held.length === 0) await new Promise(setImmediate)
+  const lost = new Client('http://nowhere.test', { connect: { lookup: () => {} } })
+  await t.rejects(lost.request({ ...get, timeouts: { connect: 40 } }), { code: 'UND_ERR_CONNECT_TIMEOUT' })
+  held.pop()?.()
+  while (held.length === 0) await new Promise(setImmediate)
+  held.pop()?.()
+  t.strictSame(await Promise.all(answers), ['ok', 'ok', 'ok'])
+  clearInterval(alive)
+  await Promise.all([client.close(), lost.destroy()])
   await origin.close()
 })
 

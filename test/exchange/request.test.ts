@@ -148,3 +148,18 @@ t.test('requests of no more than method and path share one, which no change of o
     requestOf({ path: '/', method: 'GET' }, measured).watch,
   )
 })
+
+t.test('options whose getters return something else each time are shared with no other request', async (t) => {
+  for (const [name, value] of Object.entries({ headers: { authorization: 'secret' }, reset: true, body: 'secret' })) {
+    for (const reads of [1, 2, 3]) {
+      const shared = { ...defaults }
+      let left = reads
+      const options = { path: '/', method: 'GET' }
+      Object.defineProperty(options, name, { get: () => (left-- > 0 ? undefined : value) })
+      requestOf(options, shared)
+      const next = requestOf({ path: '/', method: 'GET' }, shared)
+      t.match(next, { body: null, reset: false })
+      t.notMatch(next.head.kept, /secret/, `${name} after ${reads}`)
+    }
+  }
+})
