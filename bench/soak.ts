@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { cycle, Lasting } from './soak/cycle.js'
 import { kinds } from './soak/dispatchers.js'
 import type { Places } from './soak/origin.js'
+import { seeded } from './soak/random.js'
 import { type Memory, memory, type State, settled } from './soak/state.js'
 import { slope, Tally } from './soak/tally.js'
 
@@ -14,10 +15,12 @@ const { values } = parseArgs({
     cycle: { type: 'string', default: '10' },
     /** Leave a listener behind in each cycle, to see that it is found out. */
     spoil: { type: 'boolean', default: false },
+    /** Of all that is drawn: the same seed asks for the same things in the same order. */
     seed: { type: 'string', default: String(Date.now() % 1e9) },
   },
 })
 const MINUTES = Number(values.minutes)
+const SEED = Number(values.seed)
 const CYCLE = Number(values.cycle) * 1000
 /** Bytes that the heap may differ by: what V8 keeps of warm code and maps. */
 const HEAP = 4_000_000
@@ -33,17 +36,6 @@ interface Mark {
   readonly sent: number
   readonly answered: number
   readonly memory: Memory
-}
-
-/** xorshift: a run can be had again, as far as servers and timers allow. */
-function seeded(seed: number): () => number {
-  let state = seed | 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
 }
 
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
@@ -81,6 +73,7 @@ function report(tally: Tally, marks: readonly Mark[]): boolean {
   const perMillion = (of: keyof Memory) => slope(warm.map(({ sent, memory }) => [sent / 1e6, memory[of]] as const))
   const failed = [...tally.failed].sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`)
   console.log(`requests ${tally.sent}, answered ${tally.answered}, failed ${tally.failures}: ${failed.join(', ')}`)
+  console.log(`dispatchers that served on every connection: ${tally.probes}`)
   for (const of of ['heap', 'own', 'buffers'] as const) {
     console.log(`${of}: ${mb(before[of])} -> ${mb(after[of])}, ${mb(perMillion(of))} per million requests`)
   }
@@ -94,7 +87,8 @@ function report(tally: Tally, marks: readonly Mark[]): boolean {
 
 async function soak(places: Places, tally: Tally): Promise<Mark[]> {
   const lasting = new Lasting(places.plain[0] as string)
-  const part = { kinds: kinds(places), tally, lasting, random: seeded(Number(values.seed)) }
+  const random = seeded(SEED)
+  const part = { kinds: kinds(places, random), tally, lasting, random }
   // Code and shapes become warm, and what is made once is made.
   await cycle({ ...part, ms: Math.max(3000, CYCLE / 2) })
   const start = await settled(lasting, null)
@@ -102,8 +96,9 @@ async function soak(places: Places, tally: Tally): Promise<Mark[]> {
   const started = performance.now()
   const seconds = () => (performance.now() - started) / 1000
   let told = -Infinity
-  while (seconds() < MINUTES * 60) {
-    await cycle({ ...part, ms: CYCLE })
+  let ends = true
+  while (ends && seconds() < MINUTES * 60) {
+    ends = await cycle({ ...part, ms: CYCLE })
     if (values.spoil) lasting.emitter.on('abort', () => {})
     const now = { state: await settled(lasting, start), memory: memory() }
     marks.push({ sent: tally.sent, answered: tally.answered, memory: now.memory })
@@ -123,17 +118,20 @@ async function main(): Promise<number> {
   process.on('unhandledRejection', (error) => tally.complain(`unhandled: ${(error as Error).stack}`))
   process.on('uncaughtException', (error) => tally.uncaught(error))
   process.on('warning', (warning) => tally.complain(`warning: ${warning.message}`))
-  const origin = fork(fileURLToPath(new URL('soak/origin.js', import.meta.url)), { execArgv: [] })
+  const origin = fork(fileURLToPath(new URL('soak/origin.js', import.meta.url)), [String(SEED)], { execArgv: [] })
   origin.once('exit', (code) => tally.complain(`the origin ended with ${code}`))
   const places = await new Promise<Places>((resolve) => origin.once('message', (message) => resolve(message as Places)))
-  console.log(`node ${process.version}, ${MINUTES} minutes in cycles of ${CYCLE / 1000} s, seed ${values.seed}`)
+  console.log(`node ${process.version}, ${MINUTES} minutes in cycles of ${CYCLE / 1000} s, seed ${SEED}`)
   const marks = await soak(places, tally).finally(() => origin.removeAllListeners('exit').disconnect())
   const good = report(tally, marks)
   console.log(good ? 'all as at the start' : 'not all is as it should be')
   return good ? 0 : 1
 }
 
-process.exitCode = await main().catch((error) => {
-  console.log(error)
-  return 1
-})
+// What did not end must not keep the process.
+process.exit(
+  await main().catch((error) => {
+    console.log(error)
+    return 1
+  }),
+)

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { gather } from './gather.js'
+import { type Random, seeded } from './random.js'
 
 type Answer = (request: IncomingMessage, reply: ServerResponse, count: number) => void
 
@@ -11,6 +13,13 @@ const all = Buffer.from(Uint8Array.from({ length: 500_000 }, (_, index) => index
 /** Bytes that tell their place, so that a piece that is missing or doubled is seen; 500 000 at most. */
 export function pattern(length: number): Buffer {
   return all.subarray(0, length)
+}
+
+let random: Random = seeded(1)
+
+/** Answers that differ by chance differ as `seed` says. */
+export function seedAnswers(seed: number): void {
+  random = seeded(seed)
 }
 
 const gzipped = new Map<number, Buffer>()
@@ -41,8 +50,9 @@ const answers: Record<string, Answer> = {
     reply.writeHead(302, { location: `/hop/${count - 1}` }).end('on the way')
   },
   flaky(_request, reply, count) {
-    reply.writeHead(Math.random() < 0.5 ? 503 : 200).end(String(count))
+    reply.writeHead(random() < 0.5 ? 503 : 200).end(String(count))
   },
+  gather: (request, reply) => gather(request.url as string, reply),
   slow: (_request, reply, count) => void setTimeout(() => reply.end(String(count)), count),
   drip(_request, reply, count) {
     reply.write('x')

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { authority, serverIdentity } from '../../test/servers/certificates.js'
 import { tunnel } from '../../test/servers/proxy.js'
-import { answer } from './answers.js'
+import { answer, seedAnswers } from './answers.js'
 
 /** Where everything listens. */
 export interface Places {
@@ -67,6 +67,7 @@ function proxy(): http.Server {
 }
 
 async function main(): Promise<void> {
+  seedAnswers(Number(process.argv[2]))
   const folder = mkdtempSync(join(tmpdir(), 'sluice-soak-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   process.on('disconnect', () => process.exit())

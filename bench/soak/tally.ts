@@ -4,6 +4,8 @@ import type { Dispatcher } from '../../lib/index.js'
 export class Tally {
   sent = 0
   answered = 0
+  /** Dispatchers that were seen to serve on all of their connections. */
+  probes = 0
   readonly failed = new Map<string, number>()
   /** Failures that should not have come, each once, and dispatchers that did not come to rest. */
   readonly unexpected = new Map<string, number>()

@@ -1,6 +1,12 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { answer } from '../../bench/soak/answers.js'
+import type { Scene } from '../../bench/soak/operations.js'
+import { probe } from '../../bench/soak/probe.js'
 import { slope, Tally } from '../../bench/soak/tally.js'
+import { Pool } from '../../lib/index.js'
 import { run } from '../runtimes/runtimes.js'
 
 const script = fileURLToPath(new URL('../../bench/soak.js', import.meta.url))
@@ -17,6 +23,22 @@ t.test('what is left behind is found out', async (t) => {
   const { code, stdout } = await soak('--minutes', '0.01', '--cycle', '0.2', '--spoil')
   t.equal(code, 1)
   t.match(stdout, /^not expected, \d+ times: left behind: /m)
+})
+
+t.test('a probe reports a dispatcher that serves on fewer connections than it may have', async (t) => {
+  const server = http.createServer(answer).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const dispatcher = new Pool(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { connections: 2 })
+  const tally = new Tally()
+  const scene = { dispatcher, name: 'a Pool', tally } as Partial<Scene> as Scene
+  await probe(scene, { total: 2, passes: () => false })
+  t.strictSame([tally.probes, [...tally.unexpected.keys()]], [1, []])
+  await probe(scene, { total: 3, passes: () => false, patience: 100 })
+  t.equal(tally.probes, 1)
+  t.match([...tally.unexpected.keys()], [/^a Pool does not serve 3 requests at once: UND_ERR_HEADERS_TIMEOUT/])
+  await dispatcher.destroy()
+  server.close()
+  server.closeAllConnections()
 })
 
 t.test('counting', async (t) => {
