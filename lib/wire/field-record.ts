@@ -22,6 +22,11 @@ export class FieldRecord {
   base = 0
   #last = NONE
 
+  /** Whether the last call had a part of a value. */
+  get valueBegun(): boolean {
+    return this.#last === VALUE
+  }
+
   reset(): void {
     this.count = 0
     this.reasonStart = 0

@@ -344,7 +344,7 @@ export class Parser {
 
   /** Chunk sizes, extensions and trailers have no limit in llhttp. */
   #countOverhead(start: number, stop: number): void {
-    const { data } = this.engine
+    const { data, record } = this.engine
     let from = start
     for (let i = 0; i < data.length; i += 2) {
       this.#overhead += (data[i] as number) - from
@@ -352,12 +352,12 @@ export class Parser {
       this.#overhead = 0
       from = data[i + 1] as number
     }
-    this.#overhead += stop - from
     // Names are recorded of trailers only.
-    this.#inTrailers = this.#inTrailers || this.engine.record.count > 0
-    if (this.#inTrailers) {
-      if (this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-    } else if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+    const framing = (record.count > 0 ? start + (record.offsets[0] as number) : stop) - from
+    if (!this.#inTrailers && this.#overhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+    this.#overhead += stop - from
+    this.#inTrailers ||= record.count > 0
+    if (this.#inTrailers && this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
   }
 
   /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */

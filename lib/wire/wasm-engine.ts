@@ -114,13 +114,18 @@ export class WasmEngine implements Engine {
     this.data.length = 0
     this.messageComplete = false
     let code = this.#exports.llhttp_execute(pointer, this.origin + start, end - start)
-    while (code === INVALID_CONTENT_LENGTH && this.window[this.position(pointer)] === TAB) {
-      code = this.#continueAfterTab(pointer, end)
-    }
+    while (code === INVALID_CONTENT_LENGTH && this.#stoppedAtTab(pointer)) code = this.#continueAfterTab(pointer, end)
     return code
   }
 
-  /** llhttp rejects a tab after a Content-Length, which is optional white space like the space (RFC 9110 §5.6.3). */
+  /**
+   * llhttp rejects a tab after a Content-Length, which is optional white space like the space (RFC 9110 §5.6.3). It also
+   * stops in front of the value where the field is not allowed beside Transfer-Encoding.
+   */
+  #stoppedAtTab(pointer: number): boolean {
+    return this.record.valueBegun && this.window[this.position(pointer)] === TAB
+  }
+
   #continueAfterTab(pointer: number, end: number): number {
     const start = this.position(pointer) + 1
     this.#view.setUint32(pointer + ERROR, OK, true)

@@ -31,4 +31,14 @@ export const regressions: readonly Regression[] = [
     },
     plan: 2,
   },
+  {
+    note: 'a chunk extension above its limit, with trailers in the same read: it was accepted',
+    input: {
+      raw: `${CHUNKED}000;a=b;c="d"\r\nx-y:\r\nz: a\r\n\r\n`,
+      requests: [GET],
+      eof: true,
+      limits: { ...WIDE, maxChunkOverhead: 3 },
+    },
+    plan: 999754395,
+  },
 ]

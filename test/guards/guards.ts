@@ -768,16 +768,30 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'trailers have a limit',
         file: 'wire/parser',
-        from: 'if (this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()',
+        from: 'if (this.#inTrailers && this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()',
         to: '',
         test: 'attacks/endless',
       },
       {
         keeps: 'chunk framing has a limit behind data',
         file: 'wire/parser',
-        from: 'else if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()',
+        from: 'if (!this.#inTrailers && this.#overhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()',
         to: '',
         test: 'attacks/endless',
+      },
+      {
+        keeps: 'the framing in front of trailers has the limit of chunk framing',
+        file: 'wire/parser',
+        from: '(record.count > 0 ? start + (record.offsets[0] as number) : stop) - from',
+        to: 'record.count > 0 ? 0 : stop - from',
+        test: 'wire/parser',
+      },
+      {
+        keeps: 'a length in front of a value beside a transfer coding is refused, a tab or not',
+        file: 'wire/wasm-engine',
+        from: 'return this.record.valueBegun && this.window',
+        to: 'return this.window',
+        test: 'wire/parser',
       },
       {
         keeps: 'the rest of a head that reads like the head that is known is the rest of a head',
