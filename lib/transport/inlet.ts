@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
+import { propertyOf } from '../errors/foreign.js'
 import { adoptError, type SocketInfo } from '../errors.js'
 import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
@@ -35,6 +36,18 @@ export interface SharedWindow {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** What errors tell of a socket. That of a connector may have getters that throw. */
+const INFO = [
+  'localAddress',
+  'localPort',
+  'remoteAddress',
+  'remotePort',
+  'remoteFamily',
+  'timeout',
+  'bytesWritten',
+  'bytesRead',
+] as const
 
 /** ms in which a peer closes its side of a connection that is ended in peace. */
 const FAREWELL = 500
@@ -148,12 +161,10 @@ export class Inlet {
 
   /** Facts about the socket, for errors. */
   get info(): SocketInfo | null {
-    const socket = this.#socket as Socket | null
+    const socket = this.#socket
     if (socket === null) return null
-    const { localAddress, localPort, remoteAddress, remotePort, remoteFamily, timeout } = socket
-    const { bytesWritten, bytesRead } = socket
-    const known = { localAddress, localPort, remoteAddress, remotePort, remoteFamily, timeout, bytesWritten, bytesRead }
-    return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as SocketInfo
+    const values = INFO.map((name) => [name, propertyOf(socket, name)] as const)
+    return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as SocketInfo
   }
 
   pause(): void {
@@ -169,11 +180,19 @@ export class Inlet {
 
   /** An idle connection must not keep the process alive. */
   unref(): void {
-    ;(this.#socket as Socket | null)?.unref?.()
+    try {
+      ;(this.#socket as Socket | null)?.unref?.()
+    } catch (error) {
+      reportUncaught(error)
+    }
   }
 
   ref(): void {
-    ;(this.#socket as Socket | null)?.ref?.()
+    try {
+      ;(this.#socket as Socket | null)?.ref?.()
+    } catch (error) {
+      reportUncaught(error)
+    }
   }
 
   /**

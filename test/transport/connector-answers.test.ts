@@ -4,6 +4,7 @@ import { Duplex, Readable, Writable } from 'node:stream'
 import t from 'tap'
 import { Client, Pool } from '../../lib/index.js'
 import { event, httpOrigin } from '../servers/origin.js'
+import { uncaughtDuring } from '../servers/uncaught.js'
 
 type Connect = (options: { port: string }, callback: (...result: never[]) => void) => unknown
 type Back = (error?: unknown, socket?: unknown) => void
@@ -332,6 +333,31 @@ t.test('ends over a stream whose destroy throws, and reports that once', async (
     const uncaught = new Promise<Error>((resolve) => process.once('uncaughtException', resolve))
     await client[end]()
     t.match(await uncaught, { message: 'thrown by the stream' })
+  }
+})
+
+t.test('fails the request when the stream ends, though properties of it can not be read', async (t) => {
+  for (const name of ['remoteAddress', 'localPort', 'timeout', 'bytesRead']) {
+    for (const end of ['destroy', 'push'] as const) {
+      const stream = misbehaving({ write: () => setImmediate(() => stream[end](null as never)) }, {})
+      Object.defineProperty(stream, name, { get: throwing })
+      const client = new Client('http://stream.example', { connect: calling(null, stream) as never })
+      await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'UND_ERR_SOCKET' }, `${name} ${end}`)
+      t.match(client.stats, { connected: false, size: 0 })
+      await client.destroy()
+    }
+  }
+})
+
+t.test('answers over a stream whose ref or unref throws, and reports it', async (t) => {
+  for (const name of ['ref', 'unref']) {
+    const connect = calling(null, misbehaving({}, { [name]: throwing }))
+    const client = new Client('http://stream.example', { connect: connect as never })
+    const uncaught = await uncaughtDuring(async () => {
+      for (let i = 0; i < 2; i++) t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), 'x')
+    })
+    t.strictSame(new Set(uncaught), new Set(['thrown by the stream']))
+    await client.close()
   }
 })
 
