@@ -295,8 +295,8 @@ export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 export const UNSENT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
 
 /** Returns `error`, or an error in place of the null or undefined that a caller's code threw or rejected with. */
-export function presentError(error: Error | null | undefined): Error {
-  return error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)
+export function presentError(error: unknown): Error {
+  return (error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)) as Error
 }
 
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */

@@ -1,5 +1,3 @@
-import { hasReadableStack } from '../errors/foreign.js'
-import { RequestAbortedError } from '../errors.js'
 import type { DispatchController } from '../exchange/handler.js'
 import type { BodyReadable } from './body.js'
 
@@ -26,13 +24,4 @@ export function sourceOf(controller: DispatchController): BodySource {
     onUsed() {},
     onOver() {},
   }
-}
-
-/**
- * A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed, and one whose
- * stack can not be read makes `destroy` throw.
- */
-export function streamError(reason: unknown): Error {
-  if (reason && hasReadableStack(reason)) return reason as Error
-  return new RequestAbortedError(undefined, { cause: reason })
 }

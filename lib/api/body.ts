@@ -7,13 +7,14 @@ import { asBuffer, ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-me
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
 import { RequestAbortedError } from '../errors.js'
+import { streamError } from '../exchange/ending.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { canBypass, collectStream } from './body-collect.js'
 import { type Dumped, type DumpOptions, dump } from './body-dump.js'
 import { BodyFlow } from './body-flow.js'
 import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
 import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
-import { type BodySource, streamError } from './body-source.js'
+import type { BodySource } from './body-source.js'
 import { defineState } from './body-state.js'
 
 /** What sets up the body of a response. */

@@ -7,9 +7,10 @@ import { LaterDuplex } from '../base/streams.js'
 import { requireFunction } from '../errors/options.js'
 import { InvalidReturnValueError, RequestAbortedError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
+import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { type BodyReadable, bodyFor } from './body.js'
-import { type BodySource, sourceOf, streamError } from './body-source.js'
+import { type BodySource, sourceOf } from './body-source.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
@@ -54,7 +55,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     this.#link = AbortLink.to(options.signal)
     this.#link?.bind(this)
     this.request.on('error', (error) => {
-      if (!this.#bodyReleased) this.destroy(error)
+      if (!this.#bodyReleased) this.destroy(streamError(error))
     })
     this.request.on('drain', () => this.#writeOn())
     // A server that has answered wants no more of the body: the rest is dropped.
@@ -124,7 +125,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   }
 
   #follow(result: Result): void {
-    result.on('error', (error: Error) => void this.destroy(error))
+    result.on('error', (error: Error) => void this.destroy(streamError(error)))
     result.on('end', () => this.#endResult())
     result.on('close', () => {
       if (!this.#resultEnded) this.destroy(new RequestAbortedError('The stream of the handler closed before its end'))
@@ -134,7 +135,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     })
     // One that is over emits nothing more.
     if (result.readableEnded === true) this.#endResult()
-    else if (result.errored) this.destroy(result.errored)
+    else if (result.errored) this.destroy(streamError(result.errored))
     else if (result.destroyed === true) this.destroy(new RequestAbortedError('The handler returned a destroyed stream'))
   }
 
@@ -205,6 +206,6 @@ export function pipeline<Opaque = null>(
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
     return duplex
   } catch (error) {
-    return (duplex ?? new (builtin('node:stream').PassThrough)()).destroy(error as Error)
+    return (duplex ?? new (builtin('node:stream').PassThrough)()).destroy(streamError(error))
   }
 }

@@ -5,6 +5,7 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { requireObject } from '../errors/options.js'
 import { locate } from '../errors.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
+import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { BodyReadable } from './body.js'
@@ -140,7 +141,7 @@ function socketOver(body: BodyReadable): Duplex {
   // As of a body: what Node joins is of its pool.
   const read = socket.read
   socket.read = (size?: number) => ownedPiece(read.call(socket, size))
-  body.on('error', (error) => socket.destroy(error))
+  body.on('error', (error) => socket.destroy(streamError(error)))
   return socket
 }
 

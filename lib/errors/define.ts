@@ -1,3 +1,4 @@
+import { readSafely } from './foreign.js'
 import type { Timings } from './timings.js'
 
 /** Whose doing an error is, and so who can make it go away. */
@@ -83,20 +84,18 @@ export function ownCodeOf(Class: unknown): string | null {
  * errors of undici by `error.code`.
  */
 export function isInstance(Class: object, value: unknown): boolean {
-  if (Function.prototype[Symbol.hasInstance].call(Class, value)) return true
-  const code = ownCodeOf(Class)
-  if (code === null || !(value instanceof Error)) return false
-  try {
+  // A class of the caller's may have accessors that throw, and the value may be a Proxy that was revoked.
+  return readSafely(() => {
+    if (Function.prototype[Symbol.hasInstance].call(Class, value)) return true
+    const code = ownCodeOf(Class)
+    if (code === null || !(value instanceof Error)) return false
     for (let level = Object.getPrototypeOf(value); level !== null; level = Object.getPrototypeOf(level)) {
       if (ownCodeOf(level.constructor) === code) return true
     }
-  } catch {
-    // A class of the caller's may have accessors that throw.
-    return false
-  }
-  const given = (value as { code?: unknown }).code
-  // Codes of one family share a prefix, such as UND_ERR_SOCKS5_TIMEOUT, or UND_ERR of them all.
-  return typeof given === 'string' && (given === code || given.startsWith(`${code}_`))
+    const given = (value as { code?: unknown }).code
+    // Codes of one family share a prefix, such as UND_ERR_SOCKS5_TIMEOUT, or UND_ERR of them all.
+    return typeof given === 'string' && (given === code || given.startsWith(`${code}_`))
+  }, false)
 }
 
 // One for all classes: a statement for each would keep it in the bundle of a program that never names it.

@@ -17,6 +17,17 @@ export function propertyOf(value: unknown, name: PropertyKey): unknown {
   return readSafely(() => (value as Record<PropertyKey, unknown> | null | undefined)?.[name], undefined)
 }
 
+/** Returns what an error says, for the message of another one. What was thrown may be no Error, or not be readable. */
+export function messageOf(error: unknown): string {
+  const message = propertyOf(error, 'message')
+  if (typeof message === 'string') return message
+  return isObject(error) ? 'an error without a message' : String(error)
+}
+
+function isObject(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
 /** Whether `value` is an Error, or looks like one, as a DOMException of another realm does. */
 export function isErrorLike(value: unknown): value is Error {
   return readSafely(

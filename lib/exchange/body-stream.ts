@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
+import { callUser } from '../base/gate.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
 import { blameCaller } from '../errors/faults.js'
 import { InvalidArgumentError } from '../errors.js'
 import { copyOf, toBytes } from './body-pieces.js'
+import { streamError } from './ending.js'
 
 /** Receives what comes out of a {@link BodyStream}. */
 export interface BodyStreamListener {
@@ -197,7 +199,7 @@ export class BodyStream extends LaterStream {
     const listener: BodyStreamListener = {
       onPiece: (piece) => readable.push(Buffer.from(toBytes(copyOf(piece)))),
       onSourceEnd: () => void readable.push(null),
-      onSourceError: (error) => void readable.destroy(error),
+      onSourceError: (error) => void readable.destroy(streamError(error)),
     }
     const readable = new (builtin('node:stream').Readable)({
       read: () => (this.#listener === null ? this.start(listener) : this.resume()),
@@ -266,7 +268,7 @@ export class BodyStream extends LaterStream {
     stream.unpipe?.(this as unknown as NodeJS.WritableStream)
     if (this.#ended) return
     if (isIncomingRequest(stream)) stream.resume()
-    else stream.destroy?.(error ?? undefined)
+    else callUser(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))
   }
 
   /** As of a Writable: called by the pipe. */

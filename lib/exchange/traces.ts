@@ -12,6 +12,7 @@ import {
   requestTrailers,
 } from '../diagnostics/channels.js'
 import type { Request } from '../diagnostics/messages.js'
+import { messageOf } from '../errors/foreign.js'
 import { flattenHeaders } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import type { Exchange } from './exchange.js'
@@ -66,8 +67,7 @@ export class Trace implements Request {
     try {
       this.#exchange.request = request.withHeaders(headers)
     } catch (error) {
-      const { message } = error as Error
-      process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${message}`)
+      process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${messageOf(error)}`)
     }
     this.headers = [...this.#exchange.request.headers]
   }

@@ -2,18 +2,21 @@ import type { Duplex } from 'node:stream'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
-import { InformationalError, invalidOption, NotSupportedError, RequestAbortedError } from '../errors.js'
+import { InformationalError, invalidOption, NotSupportedError, presentError } from '../errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
+import { abortReasonOf } from '../exchange/ending.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
 import { Drain } from './drain.js'
 import { merge, withoutNull } from './settings.js'
+import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
 export interface DecompressOptions {
@@ -55,19 +58,20 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   return (dispatch) => (request, handler) => {
     // RFC 9110 §9.3.2: the fields speak of a body that is not there.
     if (request.method === 'HEAD') return dispatch(request, handler)
-    return dispatch(request, new DecompressHandler(handler, { skips, maxSize }))
+    return dispatch(request, new DecompressHandler(handler, { skips, maxSize, request }))
   }
 }
 
 interface Settings {
   skips(statusCode: number): boolean
   maxSize: number
+  request: DispatchOptions
 }
 
 /** Stands between the connection, whose body is encoded, and the handler, which has a controller of the decoded one. */
-class DecompressHandler extends DecoratorHandler implements DecoderListener {
+class DecompressHandler extends DecoratorHandler implements DecoderListener, DecodingListener {
   readonly #settings: Settings
-  readonly #controller = new DecodingController((reason) => this.#fail(reason))
+  readonly #controller = new DecodingController(this)
   #decoder: ContentDecoder | null = null
   #trailers: IncomingHeaders = {}
   #decoded = false
@@ -166,6 +170,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   #finish(): void {
     if (this.#over) return
     this.#over = true
+    this.#controller.ended = true
     this.#tail?.end()
     try {
       super.onResponseEnd(this.#controller, this.#trailers)
@@ -179,6 +184,16 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
     this.#controller.abort(error)
   }
 
+  // What its controller calls when the request has ended but for its decoding
+
+  abortErrorOf(reason: Error | undefined): Error {
+    return locateRequest(abortReasonOf(reason) as Error, this.#settings.request, { phase: 'body' })
+  }
+
+  onAborted(error: Error): void {
+    this.#fail(error)
+  }
+
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
@@ -189,7 +204,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener {
   }
 
   #tell(error: Error): void {
-    callUser(() => super.onResponseError(this.#controller, error))
+    callUser(() => super.onResponseError(this.#controller, presentError(error)))
   }
 }
 
@@ -203,13 +218,22 @@ function codingsOf(headers: IncomingHeaders): string[] {
   return codings.every(canDecode) ? codings : []
 }
 
+/** Ends a request that has ended but for its decoding. */
+interface DecodingListener {
+  /** Returns what the request fails with that is aborted with `reason`. */
+  abortErrorOf(reason: Error | undefined): Error
+  onAborted(error: Error): void
+}
+
 /** Steers the request and what becomes of its body: one may be over long before the other. */
 class DecodingController implements DispatchController {
-  readonly #onAbort: (reason: Error) => void
+  readonly #listener: DecodingListener
   /** The controller of the request. */
   source: DispatchController | null = null
   /** The encoded body has ended: the request itself can not be steered any more. */
   exhausted = false
+  /** The handler was called for the last time, but for what it throws. */
+  ended = false
   /** Null as long as the body is handed out as it comes. */
   #decoder: ContentDecoder | null = null
   #paused = false
@@ -217,9 +241,8 @@ class DecodingController implements DispatchController {
   #reason: Error | null = null
   #raw: string[] | null = null
 
-  /** @param onAbort called for a request that is over but for its decoding */
-  constructor(onAbort: (reason: Error) => void) {
-    this.#onAbort = onAbort
+  constructor(listener: DecodingListener) {
+    this.#listener = listener
   }
 
   decode(decoder: ContentDecoder): void {
@@ -263,10 +286,10 @@ class DecodingController implements DispatchController {
   }
 
   abort(reason?: Error): void {
-    if (this.aborted) return
+    if (this.ended || this.aborted) return
     if (!this.exhausted) return this.source?.abort(reason)
-    this.#reason = reason ?? new RequestAbortedError()
-    this.#onAbort(this.#reason)
+    this.#reason = this.#listener.abortErrorOf(reason)
+    this.#listener.onAborted(this.#reason)
   }
 
   /** Ends a request of which the handler knows already that it has ended. */

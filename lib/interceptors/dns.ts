@@ -4,7 +4,8 @@ import { callUser, reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { adoptError, type ErrorContext, InformationalError, invalidOption, UNSENT } from '../errors.js'
+import { propertyOf } from '../errors/foreign.js'
+import { adoptError, InformationalError, invalidOption, UNSENT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -34,7 +35,7 @@ import {
 } from './dns-records.js'
 import { RelayController } from './relay-controller.js'
 import { type Given, merge, withoutNull } from './settings.js'
-import { locateRequest, startWait } from './wait.js'
+import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
 type Affinity = 4 | 6 | null
 type Pick = (
@@ -62,7 +63,7 @@ export interface DNSOptions {
 }
 
 /** Failures of a connection that was never there: the request is still whole, and another address may do. */
-const UNREACHED = new Set([
+const UNREACHED = new Set<unknown>([
   'ECONNREFUSED',
   'ECONNRESET',
   'ETIMEDOUT',
@@ -143,7 +144,7 @@ interface Part {
 /** One request on its way from address to address; its handler sees one controller. */
 class DNSHandler extends DecoratorHandler {
   readonly #part: Part
-  readonly #controller = new RelayController((reason) => this.#fail(reason))
+  readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.#part.request)))
   readonly #headers: RequestHeaders
   readonly #tried = new Set<string>()
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
@@ -214,6 +215,7 @@ class DNSHandler extends DecoratorHandler {
     socket: Duplex,
   ): void {
     this.#controller.attach(controller)
+    this.#controller.end()
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
     // Not before: what it throws comes back as an error.
     this.#over = true
@@ -236,6 +238,7 @@ class DNSHandler extends DecoratorHandler {
 
   override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#over) return
+    this.#controller.end()
     super.onResponseEnd(this.#controller, trailers)
     // Not before: what it throws comes back as an error.
     this.#over = true
@@ -316,16 +319,18 @@ class DNSHandler extends DecoratorHandler {
     if (this.#over) return
     this.#over = true
     this.#stopWaiting?.()
+    this.#controller.end(error)
     callUser(() => super.onResponseError(this.#controller, error))
   }
 }
 
 /** Whether `origin` could not be connected to: an interceptor beneath may have sent the request elsewhere. */
 function neverReached(error: Error, origin: string): boolean {
-  const { code, syscall, phase, origin: tried } = error as NodeJS.ErrnoException & ErrorContext
+  const tried = propertyOf(error, 'origin')
   if (tried !== undefined && tried !== origin) return false
+  const code = propertyOf(error, 'code')
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return true
-  return code !== undefined && UNREACHED.has(code) && (phase === 'connect' || syscall === 'connect')
+  return UNREACHED.has(code) && (propertyOf(error, 'phase') === 'connect' || propertyOf(error, 'syscall') === 'connect')
 }
 
 /** Not a stream that went down with the connection. */

@@ -4,7 +4,7 @@ import { callUser, reportUncaught } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
-import { RequestAbortedError } from '../errors.js'
+import { presentError, RequestAbortedError } from '../errors.js'
 import { deadlineOf } from '../exchange/deadlines.js'
 import type {
   DispatchController,
@@ -18,7 +18,8 @@ import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { Drain } from './drain.js'
 import { KeptBody } from './kept-body.js'
 import { keepBytes } from './repeatable.js'
-import { RetryController, toError } from './retry-controller.js'
+import { RetryController } from './retry-controller.js'
+import { abortErrorOf } from './wait.js'
 
 /** What all requests through one interceptor share. */
 export interface HedgePlan {
@@ -198,16 +199,15 @@ export class Hedge implements AlarmListener {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#tellError(toError(error))
+      this.#tellError(presentError(error))
     }
   }
 
   failed(from: Try, error: Error): void {
     if (from === this.#kept) this.#dropKept()
     if (!this.#tries.delete(from) || this.#over) return
-    if (this.#controller.aborted) return this.#fail(error, from)
     // Of those that wait for an answer another one may get it.
-    if (this.#tries.size === 0 && !this.#giveKept()) this.#fail(error, from)
+    if (this.#controller.aborted || (this.#tries.size === 0 && !this.#giveKept())) this.#fail(error, from)
   }
 
   #win(winner: Try): void {
@@ -247,27 +247,27 @@ export class Hedge implements AlarmListener {
       call()
     } catch (error) {
       if (this.#controller.aborted) reportUncaught(error)
-      else this.#controller.abort(toError(error))
+      else this.#controller.abort(error as Error)
     }
   }
 
-  #abort(reason: Error): void {
+  #abort(reason: Error | undefined): void {
     for (const one of [...this.#tries]) one.cancel(reason)
     this.#dropKept()?.cancel(reason)
-    this.#fail(reason)
+    if (!this.#over) this.#fail(abortErrorOf(reason, this.#request))
   }
 
   #fail(error: Error, from?: Try): void {
     if (this.#over) return
-    this.#finish(from)
+    this.#finish(from, error)
     this.#tellError(error)
   }
 
-  #finish(from?: Try): void {
+  #finish(from?: Try, error: Error | null = null): void {
     this.#over = true
     this.#alarm.drop()
     if (from !== undefined) this.#noteTimings(from)
-    this.#controller.end()
+    this.#controller.end(error)
   }
 
   #tellError(error: Error): void {
@@ -282,7 +282,7 @@ class Try extends WrappingHandler implements DispatchHandler {
   controller: DispatchController | null = null
   readonly #hedge: Hedge
   readonly #offset: number
-  #reason: Error | null = null
+  #canceled: { readonly reason: Error | undefined } | null = null
   #drain: Drain | null = null
   #kept: KeptBody | null = null
   #giveHead = () => {}
@@ -304,8 +304,8 @@ class Try extends WrappingHandler implements DispatchHandler {
   }
 
   /** Gives it up, now or as soon as it can be. */
-  cancel(reason: Error): void {
-    this.#reason = reason
+  cancel(reason: Error | undefined): void {
+    this.#canceled = { reason }
     this.controller?.abort(reason)
   }
 
@@ -392,8 +392,8 @@ class Try extends WrappingHandler implements DispatchHandler {
   #begin(controller: DispatchController): boolean {
     this.controller = controller
     this.#hedge.begun(controller)
-    if (this.#reason === null) return true
-    controller.abort(this.#reason)
+    if (this.#canceled === null) return true
+    controller.abort(this.#canceled.reason)
     return false
   }
 }

@@ -1,4 +1,5 @@
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
+import { propertyOf } from '../errors/foreign.js'
 import { InformationalError, invalidOption } from '../errors.js'
 import { checked, type DNSInterceptorRecord, UNTOLD_TTL } from './dns-records.js'
 
@@ -150,7 +151,7 @@ export class Lookups {
       const error = hosts.size > 0 ? undefined : new InformationalError(`No DNS entries found for ${name}`)
       return { key, hosts: [...hosts], ttl, error, none: error !== undefined }
     } catch (error) {
-      const none = NONE.has((error as NodeJS.ErrnoException)?.code as string)
+      const none = NONE.has(propertyOf(error, 'code') as string)
       return { key, hosts: [], ttl: Number.POSITIVE_INFINITY, error, none }
     }
   }

@@ -21,6 +21,7 @@ import { Drain } from './drain.js'
 import { type FollowPlan, follow, keyOf, locationOf, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'
 import { keepBytes, withLastingHeaders } from './repeatable.js'
+import { abortErrorOf } from './wait.js'
 
 /** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
 export interface RedirectOptions {
@@ -78,7 +79,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   readonly #throws: boolean
   readonly #plan: FollowPlan
   readonly #handler: DispatchHandler
-  readonly #controller = new RelayController((reason) => this.#fail(reason))
+  readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.opts)))
   readonly #sent = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
@@ -154,6 +155,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.#controller.attach(controller)
+    this.#controller.end()
     this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     // Not before: what it throws comes back as an error.
     this.#over = true
@@ -195,6 +197,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#over) return
     if (this.#drain !== null) return this.#follow()
+    this.#controller.end()
     this.#handler.onResponseEnd?.(this.#controller, trailers)
     // Not before: what it throws comes back as an error.
     this.#over = true
@@ -255,6 +258,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     if (this.#over) return
     this.#over = true
     this.#drain?.end()
+    this.#controller.end(error)
     callUser(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }

@@ -8,13 +8,15 @@ import type { DispatchController } from '../exchange/handler.js'
  * what was asked of it while there is none.
  */
 export class RelayController implements DispatchController {
-  readonly #onAbortedBetween: (reason: Error) => void
+  readonly #onAbortedBetween: (reason: Error | undefined) => void
   #current: DispatchController | null = null
   #paused = false
+  #aborted = false
+  #ended = false
   #reason: Error | null = null
 
   /** @param onAbortedBetween called when it is aborted while nothing is under way that could tell of it */
-  constructor(onAbortedBetween: (reason: Error) => void) {
+  constructor(onAbortedBetween: (reason: Error | undefined) => void) {
     this.#onAbortedBetween = onAbortedBetween
   }
 
@@ -22,7 +24,7 @@ export class RelayController implements DispatchController {
   attach(controller: DispatchController): void {
     if (controller === this.#current) return
     this.#current = controller
-    if (this.#reason !== null) controller.abort(this.#reason)
+    if (this.#aborted) controller.abort(this.#reason ?? undefined)
     else if (this.#paused) controller.pause()
   }
 
@@ -32,12 +34,12 @@ export class RelayController implements DispatchController {
   }
 
   get aborted(): boolean {
-    return this.#reason !== null || this.#current?.aborted === true
+    return this.#aborted || this.#current?.aborted === true
   }
 
   /** Its user aborted it. */
   get abortedAbove(): boolean {
-    return this.#reason !== null
+    return this.#aborted
   }
 
   get paused(): boolean {
@@ -45,7 +47,10 @@ export class RelayController implements DispatchController {
   }
 
   get reason(): Error | null {
-    return this.#reason ?? this.#current?.reason ?? null
+    const reason = this.#reason ?? this.#current?.reason ?? null
+    // A dispatcher of another library may show none.
+    if (reason === null && this.#aborted) this.#reason = new RequestAbortedError()
+    return reason ?? this.#reason
   }
 
   get rawHeaders(): string[] | null {
@@ -69,10 +74,18 @@ export class RelayController implements DispatchController {
   }
 
   abort(reason?: Error): void {
-    if (this.aborted) return
-    this.#reason = reason ?? new RequestAbortedError()
-    if (this.#current === null) this.#onAbortedBetween(this.#reason)
-    else this.#current.abort(this.#reason)
+    if (this.#ended || this.aborted) return
+    this.#aborted = true
+    this.#reason = reason ?? null
+    // Without a reason, what is under way makes an error that says how far it came.
+    if (this.#current === null) this.#onAbortedBetween(reason ?? undefined)
+    else this.#current.abort(reason ?? undefined)
+  }
+
+  /** The handler is called for the last time, with `error` if the request failed. */
+  end(error: Error | null = null): void {
+    this.#ended = true
+    if (this.#aborted) this.#reason ??= error
   }
 
   pause(): void {

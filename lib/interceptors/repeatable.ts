@@ -1,3 +1,4 @@
+import { messageOf } from '../errors/foreign.js'
 import { RequestRetryError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
@@ -40,7 +41,7 @@ function copyOfBody(body: object & BodyInput): object | null {
 /** Another try would make sense, but for a body that can be read once. */
 export function notRepeatable(error: Error): Error {
   if (error instanceof RequestRetryError) return error
-  const failure = new RequestRetryError(`${error.message}; the request body can not be sent again`, 0)
+  const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
   failure.cause = error
   return failure
 }

@@ -1,4 +1,3 @@
-import { isErrorLike } from '../errors/foreign.js'
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
@@ -12,19 +11,21 @@ export class RetryController implements DispatchController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
   timeouts: SharedTimeouts | null = null
-  readonly #onAbort: (reason: Error) => void
+  readonly #onAbort: (reason: Error | undefined) => void
+  #aborted = false
   #reason: Error | null = null
   #paused = false
   #ended = false
   /** The try whose body the handler gets. */
   #source: BodySource | null = null
 
-  constructor(onAbort: (reason: Error) => void) {
+  /** @param onAbort receives the reason that the caller gave */
+  constructor(onAbort: (reason: Error | undefined) => void) {
     this.#onAbort = onAbort
   }
 
   get aborted(): boolean {
-    return this.#reason !== null
+    return this.#aborted
   }
 
   get paused(): boolean {
@@ -32,6 +33,7 @@ export class RetryController implements DispatchController {
   }
 
   get reason(): Error | null {
+    if (this.#aborted) this.#reason ??= new RequestAbortedError()
     return this.#reason
   }
 
@@ -44,10 +46,11 @@ export class RetryController implements DispatchController {
   }
 
   abort(reason?: Error): void {
-    if (this.#ended || this.#reason !== null) return
-    // As RelayController: a caller gets its own reason, of whatever type.
-    this.#reason = reason ?? new RequestAbortedError()
-    this.#onAbort(this.#reason)
+    if (this.#ended || this.#aborted) return
+    this.#aborted = true
+    this.#reason = reason ?? null
+    // Without a reason, the attempt makes an error that says how far it came.
+    this.#onAbort(reason ?? undefined)
   }
 
   pause(): void {
@@ -74,17 +77,10 @@ export class RetryController implements DispatchController {
     if (this.#paused) source?.pause()
   }
 
-  /** The handler hears its last. */
-  end(): void {
+  /** The handler is called for the last time, with `error` if it failed. */
+  end(error: Error | null = null): void {
     this.#ended = true
     this.#source = null
+    if (this.#aborted) this.#reason ??= error
   }
-}
-
-/** Whatever was thrown or given as a reason. One of another realm, such as a DOMException, is handed on as it is. */
-export function toError(value: unknown): Error {
-  if (isErrorLike(value)) return value
-  return value === undefined || value === null
-    ? new RequestAbortedError()
-    : new RequestAbortedError(undefined, { cause: value })
 }

@@ -20,10 +20,10 @@ import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { isRepeatable, keepBytes, notRepeatable } from './repeatable.js'
 import { type ResponseHead, Resumption } from './resumption.js'
-import { RetryController, toError } from './retry-controller.js'
+import { RetryController } from './retry-controller.js'
 import { retryDelay } from './retry-delay.js'
 import * as options from './retry-options.js'
-import { startWait } from './wait.js'
+import { abortErrorOf, startWait } from './wait.js'
 
 /** What a {@link RetryHandler} works with. */
 export interface RetryHandlers {
@@ -126,7 +126,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     } catch (error) {
       socket.destroy()
-      this.#tellError(toError(error))
+      this.#tellError(presentError(error))
     }
   }
 
@@ -207,7 +207,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     } catch (error) {
       if (!this.#live) return
       this.#live = false
-      this.#failTry(toError(error))
+      this.#failTry(presentError(error))
     }
   }
 
@@ -268,7 +268,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const answer = (result?: unknown) => {
       if (!open || this.#over) return
       open = false
-      if (result !== undefined && result !== null) return this.#giveUp(toError(result))
+      if (result !== undefined && result !== null) return this.#giveUp(result as Error)
       this.#letGo()
       // Answers within the call would follow one another without end where each try fails at once.
       if (asking) this.#wait(0)
@@ -278,9 +278,9 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#wait()
     try {
       const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
-      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(toError(thrown)))
+      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(presentError(thrown)))
     } catch (thrown) {
-      answer(toError(thrown))
+      answer(presentError(thrown))
     }
     asking = false
   }
@@ -352,7 +352,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       call()
     } catch (error) {
       if (this.#over) reportUncaught(error)
-      else this.#controller.abort(toError(error))
+      else this.#controller.abort(error as Error)
     }
   }
 
@@ -363,14 +363,14 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#tellError(toError(error))
+      this.#tellError(presentError(error))
     }
   }
 
-  #abort(reason: Error): void {
+  #abort(reason: Error | undefined): void {
     if (this.#over) return
     if (this.#live && this.#current !== null) this.#current.abort(reason)
-    else this.#fail(reason)
+    else this.#fail(abortErrorOf(reason, this.#context.opts))
   }
 
   #fail(error: Error): void {
@@ -379,7 +379,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#due = false
     this.#held = null
     this.#stopWaiting?.()
-    this.#controller.end()
+    this.#controller.end(error)
     this.#tellError(error)
   }
 

@@ -1,8 +1,10 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
 import type { DispatcherCore } from '../dispatcher/core.js'
 import { addWaiter, removeWaiter } from '../dispatcher/waiters.js'
+import { messageOf } from '../errors/foreign.js'
 import { ClientClosedError, ClientDestroyedError, type ErrorContext, locate, markCallerOwned } from '../errors.js'
 import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
+import { abortReasonOf } from '../exchange/ending.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 
 export interface WaitListener {
@@ -33,8 +35,8 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
     listener.fail(locateRequest(error, request, { phase: 'queued' }))
   }
   const onDestroyed = (error: Error) => {
-    if (error instanceof ClientDestroyedError) expire(new ClientDestroyedError(error.message))
-    else if (error instanceof ClientClosedError) expire(new ClientClosedError(error.message))
+    if (error instanceof ClientDestroyedError) expire(new ClientDestroyedError(messageOf(error)))
+    else if (error instanceof ClientClosedError) expire(new ClientClosedError(messageOf(error)))
     else expire(markCallerOwned(error))
   }
   const left = deadline - now()
@@ -44,6 +46,11 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
   const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, Math.ceil(left)))
   if (core !== null) addWaiter(core, onDestroyed)
   return end
+}
+
+/** Returns what a request fails with that was aborted with `reason` while nothing was sent for it. */
+export function abortErrorOf(reason: Error | undefined, request: DispatchOptions): Error {
+  return locateRequest(abortReasonOf(reason) as Error, request, { phase: 'queued' })
 }
 
 /** Adds to an error of sluice which request failed. */

@@ -1,3 +1,4 @@
+import { isErrorLike, messageOf, propertyOf } from '../errors/foreign.js'
 import {
   ConnectTimeoutError,
   InvalidArgumentError,
@@ -36,7 +37,7 @@ export function authenticationRequired(route: Route, answer: Answer): Error {
 
 /** The connection to the proxy ended before CONNECT was answered. */
 export function tunnelLost(route: Route, cause: Error): Error {
-  const text = `Proxy connection failed: ${route.proxy} gave no tunnel to ${route.origin}: ${cause.message}`
+  const text = `Proxy connection failed: ${route.proxy} gave no tunnel to ${route.origin}: ${messageOf(cause)}`
   return Object.assign(new ProxyConnectionError(cause, text), route)
 }
 
@@ -48,14 +49,13 @@ export function tunnelTimedOut(route: Route, limit: number): Error {
 /** A proxy that can not be reached is told of as it is; one whose TLS is at fault by an error of its own. */
 export function proxyUnreachable(proxy: URL, error: Error): Error {
   if (proxy.protocol !== 'https:' || !isTlsFailure(error)) return error
-  const text = `Secure Proxy Connection failed: ${proxy.origin}: ${error.message}`
+  const text = `Secure Proxy Connection failed: ${proxy.origin}: ${messageOf(error)}`
   return Object.assign(new SecureProxyConnectionError(error, text), { proxy: proxy.origin })
 }
 
 /** What the system says names its call, or is a bundle of such; what OpenSSL says, and what Node says of it, is not. */
 function isTlsFailure(error: Error): boolean {
-  const { code, syscall } = error as NodeJS.ErrnoException
-  if (code === 'EPROTO') return true
-  const given = error.name === 'AbortError' || error instanceof ConnectTimeoutError
-  return syscall === undefined && !given && !('errors' in error)
+  if (propertyOf(error, 'code') === 'EPROTO') return true
+  const given = propertyOf(error, 'name') === 'AbortError' || error instanceof ConnectTimeoutError
+  return !given && isErrorLike(error) && ['syscall', 'errors'].every((name) => propertyOf(error, name) === undefined)
 }

@@ -87,7 +87,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
       const fields = ['host', authority, ...headers]
       client.dispatch({ origin: proxy, method: 'CONNECT', path: authority, headers: fields }, this)
     } catch (error) {
-      queueMicrotask(() => this.#fail(adoptReported(presentError(error as Error), proxy)))
+      queueMicrotask(() => this.#fail(adoptReported(presentError(error), proxy)))
     }
   }
 
@@ -132,12 +132,11 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onResponseEnd(): void {}
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    const known = adoptReported(presentError(error), this.#route.proxy)
-    this.#fail(
-      this.#asked
-        ? tunnelLost(this.#route, error)
-        : relocate(known, this.#route.proxy, { ...this.#route, method: undefined, path: undefined }),
-    )
+    const known = presentError(error)
+    if (this.#asked) return this.#fail(tunnelLost(this.#route, known))
+    const { proxy } = this.#route
+    const own = adoptReported(known, proxy)
+    this.#fail(relocate(own, proxy, { ...this.#route, method: undefined, path: undefined }))
   }
 
   #secure(httpSocket: Duplex): void {
@@ -158,7 +157,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
         else this.#succeed(socket)
       })
     } catch (error) {
-      this.#fail(adoptError(presentError(error as Error)))
+      this.#fail(adoptError(presentError(error)))
     }
   }
 

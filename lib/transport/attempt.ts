@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
+import { messageOf, propertyOf } from '../errors/foreign.js'
 import { ConnectTimeoutError } from '../errors.js'
 import type { ConnectorCallback } from './connector.js'
 
@@ -91,9 +92,10 @@ export class Attempt implements AlarmListener {
 
   /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
   #explain(error: Error): Error {
-    const all = 'errors' in error ? (error.errors as NodeJS.ErrnoException[]) : []
-    if (all.length === 0 || !all.every((one) => one.code === 'ETIMEDOUT')) return error
-    const tried = all.map((one) => one.message).join('; ')
+    const errors = propertyOf(error, 'errors')
+    const all: unknown[] = Array.isArray(errors) ? errors : []
+    if (all.length === 0 || !all.every((one) => propertyOf(one, 'code') === 'ETIMEDOUT')) return error
+    const tried = all.map(messageOf).join('; ')
     return new ConnectTimeoutError(`No connection to ${this.#part.place}: ${tried}`, { cause: error })
   }
 }

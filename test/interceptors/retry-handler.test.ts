@@ -146,7 +146,7 @@ t.test('what ends a retry callback badly ends the request', async (t) => {
     t.equal(handed.recorder.error, null)
   }
   const odd = (_error: Error, _context: Context, callback: (result: never) => void) => callback('no' as never)
-  t.match((await run([busy], { options: { retry: odd } })).recorder.error, { code: 'UND_ERR_ABORTED', cause: 'no' })
+  t.equal((await run([busy], { options: { retry: odd } })).recorder.error, 'no', 'a value that is no Error')
 })
 
 t.test('a response that may be handed out waits for the decision', async (t) => {

@@ -58,6 +58,13 @@ export interface Situation {
 
 const post = (body: () => unknown) => () => ({ method: 'POST', body: body() })
 
+/** An object that throws whatever is done with it. */
+function unreadable(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
 export const situations: Record<string, Situation> = {
   'a length': { path: 'length' },
   'a chunked body of nothing': { path: 'empty' },
@@ -87,6 +94,17 @@ export const situations: Record<string, Situation> = {
   'a throw in the head': { path: 'length', conduct: { throwsIn: 'head' } },
   'a throw in the data': { path: 'long', conduct: { throwsIn: 'data' } },
   'a throw at the end': { path: 'length', conduct: { throwsIn: 'end' } },
+  'a text thrown at the start': { path: 'length', conduct: { throwsIn: 'start', reason: () => 'text' } },
+  'an object thrown in the head': { path: 'length', conduct: { throwsIn: 'head', reason: unreadable } },
+  'undefined thrown in the data': { path: 'long', conduct: { throwsIn: 'data', reason: () => undefined } },
+  'a text thrown in the data of a decoded body': { path: 'gzip', conduct: { throwsIn: 'data', reason: () => 'text' } },
+  'null thrown at the end': { path: 'length', conduct: { throwsIn: 'end', reason: () => null } },
+  'an abort without a reason at the start': { path: 'length', conduct: { abortsIn: 'start', reason: () => undefined } },
+  'an abort without a reason behind the head': {
+    path: 'unfinished',
+    conduct: { abortsAfter: 'head', reason: () => undefined },
+  },
+  'an abort for a text in the data': { path: 'unfinished', conduct: { abortsIn: 'data', reason: () => 'text' } },
   upgrade: { path: 'upgrade', options: () => ({ upgrade: 'echo' }) },
   'a refused upgrade': { path: 'length', options: () => ({ upgrade: 'echo' }) },
   'a body of text': { path: 'length', options: post(() => 'text') },

@@ -12,6 +12,8 @@ export interface Conduct {
   readonly abortsAfter?: string
   /** Throws in the first callback of this name. */
   readonly throwsIn?: string
+  /** Makes what it throws or aborts with. Default: an Error. */
+  readonly reason?: () => unknown
 }
 
 /** Without the number of the case, as in a location. */
@@ -22,8 +24,18 @@ const plain = (fields: object) => same(JSON.stringify(fields))
 
 /** What an error says of a request. */
 export function failure(error: Error & { code?: string; phase?: string; path?: string }): string {
+  if (!isReadable(error)) return 'error that can not be read'
+  if (!(error instanceof Error)) return `error ${String(error)}`
   const { name, code, message, phase, path = '' } = error
   return `error ${name} ${code} ${message} ${phase} ${same(path)}`
+}
+
+function isReadable(value: unknown): boolean {
+  try {
+    return value instanceof Error || String(value) !== ''
+  } catch {
+    return false
+  }
 }
 
 /** Writes down what a handler is called with, in order. Consecutive pieces of a body count as one. */
@@ -60,11 +72,11 @@ export class Witness {
   }
 
   #act(name: string): void {
-    const { abortsIn, abortsAfter, throwsIn } = this.#conduct
+    const { abortsIn, abortsAfter, throwsIn, reason } = this.#conduct
     if (this.#acted || ![abortsIn, abortsAfter, throwsIn].includes(name)) return
     this.#acted = true
-    if (throwsIn === name) throw new Error('thrown')
-    const abort = () => this.#abort(new Error('given up'))
+    if (throwsIn === name) throw reason === undefined ? new Error('thrown') : reason()
+    const abort = () => this.#abort((reason === undefined ? new Error('given up') : reason()) as Error)
     if (abortsIn === name) abort()
     else setImmediate(abort)
   }
@@ -95,9 +107,9 @@ export class Witness {
     return rests
   }
 
-  #failed(error: Error): void {
+  #failed(error: Error, how = ''): void {
     this.#flush()
-    this.events.push(failure(error))
+    this.events.push(failure(error) + how)
     this.#end()
   }
 
@@ -133,7 +145,7 @@ export class Witness {
     // When one that paused at the start goes on depends on the time.
     const paused = (controller: DispatchController) => !this.#conduct.pausesFirst && controller.paused
     const state = (controller: DispatchController) =>
-      `${controller.aborted} ${paused(controller)} ${controller.reason?.message ?? ''}`
+      `${controller.aborted} ${paused(controller)} ${controller.reason === null ? '' : failure(controller.reason)}`
     return {
       ...this.#sends,
       onRequestStart: (controller) => {
@@ -158,7 +170,12 @@ export class Witness {
       },
       onResponseEnd: (controller, trailers) =>
         this.#whole(plain(trailers), text(controller.rawTrailers), controller.aborted),
-      onResponseError: (_controller, error) => this.#failed(error),
+      onResponseError: ({ aborted, reason }, error) => {
+        this.#failed(
+          error,
+          aborted && this.#acted ? ` is ${reason === error ? '' : 'not '}the reason of the abort` : '',
+        )
+      },
     }
   }
 
