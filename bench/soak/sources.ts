@@ -11,13 +11,15 @@ const FILE = fileURLToPath(new URL('../../../package-lock.json', import.meta.url
 /** ms within which a source is closed when its request has ended. */
 const PATIENCE = 5000
 
-/** How a body goes on behind its first half. */
-type Fate = 'ends' | 'fails' | 'stalls'
+/** How a body goes on behind its first half; `destroyed`: by its caller, at any time. */
+type Fate = 'ends' | 'fails' | 'stalls' | 'destroyed'
 
 /** A request body of some kind, and whether it was closed or read to its end. */
 interface Source {
   readonly body: unknown
   closed(): boolean
+  /** Its caller ends it; absent: it can not be. */
+  destroy?(error: Error | undefined): void
 }
 
 const failure = () => Object.assign(new Error('the source failed'), { code: FAILED })
@@ -53,7 +55,7 @@ function readable(given: Buffer, fate: Fate): Source {
       })
     },
   })
-  return { body, closed: () => body.destroyed }
+  return { body, closed: () => body.destroyed, destroy: (error) => body.destroy(error) }
 }
 
 function piped(given: Buffer, fate: Fate): Source {
@@ -62,7 +64,7 @@ function piped(given: Buffer, fate: Fate): Source {
   body.write(first)
   if (fate === 'ends') body.end(second)
   if (fate === 'fails') setImmediate(() => body.destroy(failure()))
-  return { body, closed: () => body.destroyed }
+  return { body, closed: () => body.destroyed, destroy: (error) => body.destroy(error) }
 }
 
 function web(given: Buffer, fate: Fate): Source {
@@ -116,19 +118,55 @@ function oldStyle(given: Buffer, fate: Fate): Source {
 
 function file(given: Buffer): Source {
   const body = createReadStream(FILE, { end: given.length - 1 })
-  return { body, closed: () => body.closed }
+  return { body, closed: () => body.closed, destroy: (error) => body.destroy(error) }
 }
 
-const makers = { generator, readable, piped, web, 'old-style': oldStyle } as const
-const fates: readonly Fate[] = ['ends', 'fails', 'stalls']
+/** An iterator without a generator behind it. */
+function iterator(given: Buffer, fate: Fate): Source {
+  const pieces = [...halves(given)]
+  let open = false
+  const next = async () => {
+    if (pieces.length > (fate === 'ends' ? 0 : 1)) return { done: false, value: pieces.shift() }
+    if (fate === 'stalls') await new Promise(() => {})
+    open = false
+    if (fate === 'fails') throw failure()
+    return { done: true, value: undefined }
+  }
+  const end = async () => {
+    open = false
+    return { done: true, value: undefined }
+  }
+  const begin = () => {
+    open = true
+    return { next, return: end }
+  }
+  return { body: { [Symbol.asyncIterator]: begin }, closed: () => !open }
+}
+
+/** Whole in memory: it can neither fail nor stall. */
+function whole(given: Buffer): Source {
+  return { body: new Blob([given]), closed: () => true }
+}
+
+const streams = { readable, piped, file } as const
+const makers = { generator, iterator, web, 'old-style': oldStyle, blob: whole, ...streams } as const
+type Kind = keyof typeof makers
+
+/** What may become of a body of some kind. */
+function fatesOf(kind: Kind): readonly Fate[] {
+  if (kind === 'blob') return ['ends']
+  if (kind === 'file') return ['ends', 'destroyed']
+  return kind in streams ? ['ends', 'fails', 'stalls', 'destroyed'] : ['ends', 'fails', 'stalls']
+}
 
 /** Uploads a body of some kind, which may fail or stall, to a server that may fail too. */
 async function send(scene: Scene, path: string): Promise<void> {
   const any = <T>(list: readonly T[]): T => list[Math.floor(scene.random() * list.length)] as T
   const given = pattern(2 + scene.random() * 30_000)
-  const kind = any(['file', ...Object.keys(makers)])
-  const fate = kind === 'file' ? 'ends' : any(fates)
-  const source = kind === 'file' ? file(given) : makers[kind as keyof typeof makers](given, fate)
+  const kind = any(Object.keys(makers) as Kind[])
+  const fate = any(fatesOf(kind))
+  const source = makers[kind](given, fate)
+  if (fate === 'destroyed') soon(scene, () => source.destroy?.(scene.random() < 0.5 ? failure() : undefined))
   const abort = new AbortController()
   if (fate === 'stalls') setTimeout(() => abort.abort(), scene.random() * 20)
   else if (scene.random() < 0.3) soon(scene, () => abort.abort())
