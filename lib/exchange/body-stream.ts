@@ -49,7 +49,11 @@ export function checkStream(stream: Readable): void {
   if (known?.used) throw new InvalidArgumentError('body is a stream that another request has used')
   const error = known?.error ?? stream.errored
   blameCaller(error)
-  if (error) throw error
+  if (error) {
+    // Destroyed in this event-loop turn: its `error` event is still to come, and is reported by this request.
+    if (known === undefined) stream.once('error', ignore)
+    throw error
+  }
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
     throw new InvalidArgumentError('body is a stream that has ended or was destroyed')

@@ -1,6 +1,6 @@
-import { PassThrough, Writable } from 'node:stream'
+import { PassThrough, Readable, Writable } from 'node:stream'
 import t from 'tap'
-import { Client, type Dispatcher, interceptors } from '../../lib/index.js'
+import { BalancedPool, Client, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
 type Options = Parameters<Dispatcher['request']>[0]
@@ -106,6 +106,30 @@ for (const [kind, make] of Object.entries(kinds)) {
     }
   })
 }
+
+t.test(
+  'a stream that was destroyed with an error in the same tick fails its request, and is no uncaught exception',
+  async (t) => {
+    const uncaught: unknown[] = []
+    const listener = (error: unknown) => void uncaught.push(error)
+    process.on('uncaughtException', listener)
+    t.teardown(() => process.off('uncaughtException', listener))
+    const dispatchers = {
+      Client: new Client('http://localhost', refusing),
+      Pool: new Pool('http://localhost', refusing),
+      BalancedPool: new BalancedPool(['http://localhost'], refusing),
+      'a composed Pool': new Pool('http://localhost', refusing).compose((dispatch) => dispatch),
+    }
+    const destroyed = () => new Readable({ read() {} }).destroy(new Error('the source failed'))
+    for (const [kind, dispatcher] of Object.entries(dispatchers)) {
+      await t.rejects(dispatcher.request(post(destroyed())), { message: 'the source failed' }, kind)
+    }
+    for (const [way, fail] of Object.entries(ways)) await t.rejects(fail(destroyed()), way)
+    // Each 'error' event has been emitted.
+    await new Promise(setImmediate)
+    t.strictSame(uncaught, [])
+  },
+)
 
 t.test('a body that an interceptor does not send, because it answers itself, is closed', async (t) => {
   const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
