@@ -159,6 +159,9 @@ function fatesOf(kind: Kind): readonly Fate[] {
   return kind in streams ? ['ends', 'fails', 'stalls', 'destroyed'] : ['ends', 'fails', 'stalls']
 }
 
+/** Codes of requests whose body was destroyed without an error: before they were dispatched, and afterwards. */
+const DESTROYED = ['UND_ERR_INVALID_ARG', 'ERR_STREAM_PREMATURE_CLOSE']
+
 /** Uploads a body of some kind, which may fail or stall, to a server that may fail too. */
 async function send(scene: Scene, path: string): Promise<void> {
   const any = <T>(list: readonly T[]): T => list[Math.floor(scene.random() * list.length)] as T
@@ -176,7 +179,8 @@ async function send(scene: Scene, path: string): Promise<void> {
     const echoed = Buffer.from(await body.arrayBuffer())
     if (path === '/echo' && kind !== 'file') same(echoed, given, kind)
   } catch (error) {
-    if (error !== abort.signal.reason) throw error
+    const ownEnd = fate === 'destroyed' && DESTROYED.includes((error as { code?: string }).code ?? '')
+    if (error !== abort.signal.reason && !ownEnd) throw error
   } finally {
     const until = performance.now() + PATIENCE
     while (!source.closed() && performance.now() < until) await sleep(5)

@@ -4,7 +4,7 @@ import { RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { beginIterator, piecesOfWebStream } from '../exchange/held-iterator.js'
+import { beginIterator, closablePieces } from '../exchange/held-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
 import { reportMismatch } from '../wire/framing.js'
@@ -45,7 +45,8 @@ export class BodySender implements Lender, BodyStreamListener {
   #resting = false
   #stopped = false
   #wake: (() => void) | null = null
-  #webStream: AsyncIterableIterator<unknown> | null = null
+  /** What is closed when nothing more is to be sent. */
+  #pieces: AsyncIterableIterator<unknown> | null = null
 
   constructor(part: {
     exchange: Exchange
@@ -95,7 +96,7 @@ export class BodySender implements Lender, BodyStreamListener {
     if (this.#stopped) return
     this.#stopped = true
     this.#stream?.stop(error)
-    this.#webStream?.return?.().catch(() => {})
+    this.#pieces?.return?.().catch(() => {})
     this.#wakeUp()
   }
 
@@ -131,8 +132,8 @@ export class BodySender implements Lender, BodyStreamListener {
     const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
     beginIterator(pieces)
     try {
-      this.#webStream = piecesOfWebStream(pieces)
-      for await (const piece of this.#webStream ?? pieces) {
+      this.#pieces = closablePieces(pieces)
+      for await (const piece of this.#pieces ?? pieces) {
         if (this.#stopped) return
         if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
         // Aborted behind another request it lives on without its caller.
@@ -141,8 +142,10 @@ export class BodySender implements Lender, BodyStreamListener {
         while (this.#waits && !this.#stopped) await this.#woken()
         if (this.#stopped) return
       }
+      this.#pieces = null
       if (!this.#stopped) this.#finish()
     } catch (error) {
+      this.#pieces = null
       this.onSourceError(error as Error)
     }
   }

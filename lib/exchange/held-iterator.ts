@@ -23,19 +23,47 @@ export function beginIterator(body: object): void {
 }
 
 /**
- * The pieces of a web stream, whose `return` cancels it at once: that of its own iterator waits for the piece that was
- * asked for, which a stream that stalls never gives. Of anything else, null.
+ * The pieces of an asynchronous source, whose `return` closes it at once, though it owes a piece: `for await` would wait
+ * for that, which a source that stalls never gives. Of anything else, null.
  */
-export function piecesOfWebStream(body: object): AsyncIterableIterator<unknown> | null {
+export function closablePieces(body: object): AsyncIterableIterator<unknown> | null {
   const { getReader, [Symbol.toStringTag]: tag } = body as ReadableStream & { [Symbol.toStringTag]?: unknown }
-  if (tag !== 'ReadableStream' || typeof getReader !== 'function') return null
-  const reader = getReader.call(body) as ReadableStreamDefaultReader<unknown>
-  const pieces: AsyncIterableIterator<unknown> = {
-    next: () => reader.read() as Promise<IteratorResult<unknown>>,
-    return: async () => ({ done: true, value: await reader.cancel() }),
-    [Symbol.asyncIterator]: () => pieces,
+  if (tag === 'ReadableStream' && typeof getReader === 'function') {
+    const reader = getReader.call(body) as ReadableStreamDefaultReader<unknown>
+    return pieces(
+      () => reader.read() as Promise<IteratorResult<unknown>>,
+      () => reader.cancel(),
+    )
   }
-  return pieces
+  const { [Symbol.asyncIterator]: iterate } = body as Partial<AsyncIterable<unknown>>
+  if (typeof iterate !== 'function') return null
+  const iterator = iterate.call(body)
+  const { next } = iterator
+  return pieces(
+    () => next.call(iterator),
+    () => iterator.return?.(),
+  )
+}
+
+/** `end` is called once, and never within `return`: it runs code of the caller. */
+function pieces(
+  next: () => Promise<IteratorResult<unknown>>,
+  end: () => Promise<unknown> | undefined,
+): AsyncIterableIterator<unknown> {
+  let ended = false
+  const all: AsyncIterableIterator<unknown> = {
+    next,
+    async return() {
+      if (!ended) {
+        ended = true
+        await null
+        await end()
+      }
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]: () => all,
+  }
+  return all
 }
 
 /** An iterator or web stream that is a request body. It is closed when its request ends before it is read. */

@@ -12,8 +12,16 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
   'composed Pool': (url) => new Pool(url).compose(interceptors.retry()),
 }
 
+interface Stalling {
+  readonly body: unknown
+  /** Its second piece was asked for. */
+  readonly stalled: Promise<void>
+  /** It was closed. */
+  readonly ended: Promise<unknown>
+}
+
 /** A web stream that gives one piece and then nothing. */
-function stalling() {
+function webStream(): Stalling {
   let asked = () => {}
   const stalled = new Promise<void>((resolve) => {
     asked = resolve
@@ -39,8 +47,37 @@ function stalling() {
   return { body, stalled, ended }
 }
 
-for (const [name, make] of Object.entries(dispatchers)) {
-  t.test(`a web stream that stalls is cancelled when its request fails: ${name}`, async (t) => {
+/** An asynchronous iterator that gives one piece and then nothing. */
+function iterator(): Stalling {
+  let asked = () => {}
+  const stalled = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  let close = (_value: unknown) => {}
+  const ended = new Promise((resolve) => {
+    close = resolve
+  })
+  let first = true
+  const next = () => {
+    if (!first) asked()
+    const given = first
+    first = false
+    return given ? Promise.resolve({ done: false, value: 'some' }) : new Promise(() => {})
+  }
+  const end = async () => {
+    close('closed')
+    return { done: true, value: undefined }
+  }
+  return { body: { [Symbol.asyncIterator]: () => ({ next, return: end }) }, stalled, ended }
+}
+
+const kinds = { 'web stream': webStream, 'asynchronous iterator': iterator }
+const cases = Object.entries(dispatchers).flatMap(([name, make]) =>
+  Object.entries(kinds).map(([kind, stalling]) => ({ name, make, kind, stalling })),
+)
+
+for (const { name, make, kind, stalling } of cases) {
+  t.test(`a ${kind} that stalls is closed when its request fails: ${name}`, async (t) => {
     let arrived = (_socket: Socket) => {}
     const origin = await rawOrigin((socket) => void socket.once('data', () => arrived(socket)))
     const ways: Record<string, (request: { dispatcher: Dispatcher; abort: AbortController; socket: Socket }) => void> =
@@ -63,25 +100,66 @@ for (const [name, make] of Object.entries(dispatchers)) {
       end({ dispatcher, abort, socket: await read })
       await t.rejects(answer, way)
       await ended
-      t.pass(`${way}: it is cancelled`)
+      t.pass(`${way}: it is closed`)
       await dispatcher.destroy()
     }
     await origin.close()
   })
 }
 
-t.test('a web stream that stalls is cancelled when its request is answered before it ends', async (t) => {
-  const origin = await rawOrigin((socket) => {
-    socket.once('data', () => socket.end('HTTP/1.1 413 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
+for (const [kind, stalling] of Object.entries(kinds)) {
+  t.test(`a ${kind} that stalls is closed when its request is answered before it ends`, async (t) => {
+    const origin = await rawOrigin((socket) => {
+      socket.once('data', () => socket.end('HTTP/1.1 413 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
+    })
+    const client = new Client(origin.url)
+    const { body, ended } = stalling()
+    const { statusCode } = await client.request({ path: '/', method: 'PUT', body } as never)
+    t.equal(statusCode, 413)
+    await ended
+    await client.close()
+    await origin.close()
   })
-  const client = new Client(origin.url)
-  const { body, ended } = stalling()
-  const { statusCode } = await client.request({ path: '/', method: 'PUT', body } as never)
-  t.equal(statusCode, 413)
-  await ended
-  await client.close()
-  await origin.close()
-})
+}
+
+t.test(
+  'an asynchronous iterator is closed once, with what it throws ignored, and not at all when it ended',
+  async (t) => {
+    const origin = await httpOrigin((request, reply) => void request.resume().on('end', () => reply.end()))
+    const client = new Client(origin.url)
+    let ends = 0
+    const source = (last: () => Promise<unknown>) => {
+      const pieces = ['a', 'b']
+      const next = async () => {
+        const value = pieces.shift()
+        return value === undefined ? last() : { done: false, value }
+      }
+      const end = () => {
+        ends++
+        throw new Error('it can not be closed')
+      }
+      return { [Symbol.asyncIterator]: () => ({ next, return: end }) }
+    }
+    const put = async (source: unknown, signal?: AbortSignal) => {
+      const { body } = await client.request({ path: '/', method: 'PUT', body: source, signal } as never)
+      await body.dump()
+    }
+    await put(source(async () => ({ done: true, value: undefined })))
+    t.equal(ends, 0, 'ended')
+    await t.rejects(put(source(() => Promise.reject(new Error('lost')))), { message: 'lost' })
+    t.equal(ends, 0, 'failed')
+    const abort = new AbortController()
+    const stalls = () => {
+      abort.abort()
+      return new Promise(() => {})
+    }
+    await t.rejects(put(source(stalls), abort.signal), { name: 'AbortError' })
+    await new Promise(setImmediate)
+    t.equal(ends, 1, 'stalled')
+    await client.destroy()
+    await origin.close()
+  },
+)
 
 t.test('a web stream that ends is not cancelled, and one that fails gives its error', async (t) => {
   const bodies: string[] = []

@@ -360,15 +360,15 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a web stream that stalls is cancelled',
         file: 'connection/send-body',
-        from: 'this.#webStream?.return?.().catch(() => {})',
+        from: 'this.#pieces?.return?.().catch(() => {})',
         to: '',
         test: 'connection/stalled-source',
       },
       {
         keeps: 'a source that is given up is told',
         file: 'connection/send-body',
-        from: '    this.#stream?.stop(error)\n    this.#webStream',
-        to: '    this.#webStream',
+        from: '    this.#stream?.stop(error)\n    this.#pieces',
+        to: '    this.#pieces',
         test: 'dispatcher/client',
       },
     ],
