@@ -15,7 +15,7 @@ import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
-import type { DispatchTarget } from './target.js'
+import { type DispatchTarget, refuseOtherDispatcher } from './target.js'
 
 export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
   /** What the handler returns is a stream of objects. Default: false. */
@@ -201,6 +201,7 @@ export function pipeline<Opaque = null>(
   try {
     const options = ownRequestOptions(given)
     checkRequestOptions(options)
+    refuseOtherDispatcher(target, options)
     requireFunction('handler', handler)
     duplex = new PipelineDuplex(options, handler)
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)

@@ -10,7 +10,7 @@ import { type BodyReadable, bodyFor } from './body.js'
 import type { BodySource } from './body-source.js'
 import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
-import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 export interface InformationalResponse {
   statusCode: number
@@ -248,6 +248,7 @@ function send<Opaque>(
     // Made here and not beneath: tries by interceptors share it.
     const options = own?.timings === true ? { ...own, timings: {} } : own
     handler = new RequestHandler(options, outcome)
+    refuseOtherDispatcher(target, options)
     if (handler.abortReason !== null) throw handler.abortReason
     target.dispatch(options, handler)
   } catch (error) {

@@ -10,7 +10,7 @@ import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
-import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 export interface StreamCall<Opaque> {
   options: RequestOptions<Opaque>
@@ -127,6 +127,7 @@ function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome:
   try {
     own = ownRequestOptions(call.options)
     handler = new StreamHandler(own, call.factory, outcome)
+    refuseOtherDispatcher(target, own)
     if (handler.abortReason !== null) throw handler.abortReason
     target.dispatch(own, handler)
   } catch (error) {

@@ -2,6 +2,7 @@ import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { readSafely } from '../errors/foreign.js'
+import { InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { inScope } from './scope.js'
@@ -9,6 +10,18 @@ import { inScope } from './scope.js'
 /** Whatever sends requests: the functions here need no more of a dispatcher. */
 export interface DispatchTarget {
   dispatch(options: DispatchInput, handler: DispatchHandler): boolean
+}
+
+/**
+ * An interceptor finds the dispatcher among the options of the functions by URL, as with undici 7.
+ * @throws {InvalidArgumentError} the options of a dispatcher's own method name another dispatcher
+ */
+export function refuseOtherDispatcher(target: DispatchTarget, options: object): void {
+  const { dispatcher } = options as { dispatcher?: unknown }
+  if (dispatcher === undefined || dispatcher === null || dispatcher === target) return
+  throw new InvalidArgumentError(
+    'dispatcher is an option of functions such as request(url, options): call the method of that dispatcher instead',
+  )
 }
 
 export type Callback<Data> = (error: Error | null, data: Data) => void

@@ -12,7 +12,7 @@ import { BodyReadable } from './body.js'
 import { sourceOf } from './body-source.js'
 import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
-import { type DispatchTarget, Outcome } from './target.js'
+import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 export interface TunnelOptions<Opaque = null> {
   /** Handed through to the result. */
@@ -169,6 +169,7 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   try {
     requireObject('options', request.given)
     const options = ownRequestOptions(request.given)
+    refuseOtherDispatcher(target, options)
     const dispatched = request.dispatch(options)
     const { origin, method, path } = dispatched
     const place = { ...(origin ? { origin: String(origin) } : {}), method, path, phase: 'body' } as const

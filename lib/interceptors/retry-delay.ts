@@ -9,8 +9,9 @@ export function retryDelay(error: Error, counter: number, request: { method: str
   if (!isWorthIt(error, settings)) return null
   const headers = propertyOf(error, 'headers')
   const asked = settings.retryAfter && isFields(headers) ? retryAfterOf(headers['retry-after']) : null
-  // A date that has passed says nothing of when to ask again.
-  return Math.min(settings.maxTimeout, asked || backOff(counter, settings))
+  // Obeyed once: a server that keeps asking for an immediate retry would be asked without any pause.
+  const atOnce = asked === 0 && counter === 1
+  return Math.min(settings.maxTimeout, atOnce ? 0 : asked || backOff(counter, settings))
 }
 
 /** The error may be the caller's, of any shape. */
@@ -38,11 +39,12 @@ const HTTP_DATE = [
   /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
 ]
 
-/** `retry-after` in ms: seconds or a date (RFC 9110 §10.2.3); null when it is neither. */
+/** `retry-after` in ms: seconds or a date in the future (RFC 9110 §10.2.3); null when it is neither. */
 export function retryAfterOf(value: unknown): number | null {
   if (typeof value !== 'string') return null
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000
   if (!HTTP_DATE.some((form) => form.test(value))) return null
   const date = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`)
-  return Number.isNaN(date) ? null : Math.max(0, date - Date.now())
+  const delay = date - Date.now()
+  return delay > 0 ? delay : null
 }

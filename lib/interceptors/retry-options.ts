@@ -37,7 +37,7 @@ export interface RetryOptions {
   minTimeout?: number
   /** By what number of times each wait is longer than the last. Default: 2. */
   timeoutFactor?: number
-  /** Wait as long as `retry-after` says. Default: true. */
+  /** Whether to wait as long as `retry-after` says. A delay of 0 counts for the first retry only. Default: true. */
   retryAfter?: boolean
   /** Methods that are tried again. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
   methods?: HttpMethod[]

@@ -371,6 +371,37 @@ t.test('stream() waits for a Writable that is full already', async (t) => {
   await origin.close()
 })
 
+t.test('another dispatcher among the options of a method is refused', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  const refused = { code: 'UND_ERR_INVALID_ARG', message: /dispatcher is an option of functions/ }
+  const other = new Agent()
+  const composed = new Pool(origin.url).compose((dispatch) => (options, handler) => dispatch(options, handler))
+  for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent(), composed]) {
+    for (const foreign of [other, {}, 0]) {
+      const get = { origin: origin.url, path: '/', method: 'GET', dispatcher: foreign } as never
+      await t.rejects(dispatcher.request(get), refused)
+      await t.rejects(
+        dispatcher.stream(get, () => new PassThrough()),
+        refused,
+      )
+      await t.rejects(dispatcher.connect(get), refused)
+      await t.rejects(dispatcher.upgrade(get), refused)
+      const [error] = await once(
+        dispatcher.pipeline(get, ({ body }: { body: Readable }) => body),
+        'error',
+      )
+      t.match(error, refused)
+    }
+    for (const own of [dispatcher, null, undefined]) {
+      const get = { origin: origin.url, path: '/', method: 'GET', dispatcher: own } as never
+      t.equal(await (await dispatcher.request(get)).body.text(), 'ok')
+    }
+    await dispatcher.close()
+  }
+  await other.close()
+  await origin.close()
+})
+
 t.test('maxRedirections is refused where no interceptor takes it', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent()]) {

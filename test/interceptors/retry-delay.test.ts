@@ -40,9 +40,13 @@ t.test('what is worth it', async (t) => {
 })
 
 t.test('retry-after', async (t) => {
-  const after = (value: string | string[], options = {}) => delays(options, failed(503, { 'retry-after': value }))[0]
+  const all = (value: string | string[], options = {}) => delays(options, failed(503, { 'retry-after': value }))
+  const after = (value: string | string[], options = {}) => all(value, options)[0]
   t.equal(after('2'), 2000)
-  t.equal(after('0'), 500, 'no more time than the server asks for is no reason to retry at once')
+  const atOnce = [0, 1000, 2000, 4000, 8000, null, null]
+  t.strictSame(all('0'), atOnce, 'retries at once the first time, then backs off')
+  t.strictSame(all('0.0', { minTimeout: 8000, maxRetries: 2 }).slice(0, 3), [0, 16_000, null])
+  t.equal(after('0', { retryAfter: false }), 500)
   t.equal(after('0.25'), 250)
   t.equal(after('31'), 30_000, 'never longer than maxTimeout')
   t.equal(after('9'.repeat(400)), 30_000)
@@ -62,5 +66,5 @@ t.test('the three forms of a date say the same', async (t) => {
   const far = ['Sun, 06 Nov 2095 08:49:37 GMT', 'Sun Nov  6 08:49:37 2095']
   const [fixed, asctime] = far.map((value) => retryAfterOf(value)) as [number, number]
   t.ok(Math.abs(fixed - asctime) < 1000)
-  t.equal(retryAfterOf('Sunday, 06-Nov-94 08:49:37 GMT'), 0)
+  t.equal(retryAfterOf('Sunday, 06-Nov-94 08:49:37 GMT'), null)
 })
