@@ -2,7 +2,8 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cycle, Lasting } from './soak/cycle.js'
-import { kinds } from './soak/dispatchers.js'
+import { fetching, kinds } from './soak/dispatchers.js'
+import { otherNodes } from './soak/nodes.js'
 import type { Places } from './soak/origin.js'
 import { seeded } from './soak/random.js'
 import { type Memory, memory, type State, settled } from './soak/state.js'
@@ -13,6 +14,10 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     /** Seconds between two looks at what is left. */
     cycle: { type: 'string', default: '10' },
+    /** Other Nodes whose `fetch` is driven, each for a fifth of the time: major versions, or `none`. */
+    nodes: { type: 'string', default: '20,22,24,26' },
+    /** Drive nothing but `fetch`. */
+    'only-fetch': { type: 'boolean', default: false },
     /** Leave a listener behind in each cycle, to see that it is found out. */
     spoil: { type: 'boolean', default: false },
     /** Of all that is drawn: the same seed asks for the same things in the same order. */
@@ -88,7 +93,9 @@ function report(tally: Tally, marks: readonly Mark[]): boolean {
 async function soak(places: Places, tally: Tally): Promise<Mark[]> {
   const lasting = new Lasting(places.plain[0] as string)
   const random = seeded(SEED)
-  const part = { kinds: kinds(places, random), tally, lasting, random }
+  const onlyFetch = values['only-fetch']
+  const all = kinds(places, random)
+  const part = { kinds: onlyFetch ? fetching(all) : all, tally, lasting, random, onlyFetch }
   // Code and shapes become warm, and what is made once is made.
   await cycle({ ...part, ms: Math.max(3000, CYCLE / 2) })
   const start = await settled(lasting, null)
@@ -125,7 +132,11 @@ async function main(): Promise<number> {
   const marks = await soak(places, tally).finally(() => origin.removeAllListeners('exit').disconnect())
   const good = report(tally, marks)
   console.log(good ? 'all as at the start' : 'not all is as it should be')
-  return good ? 0 : 1
+  const minutes = Math.max(MINUTES / 5, CYCLE / 60_000)
+  const others = values['only-fetch']
+    ? true
+    : await otherNodes({ nodes: values.nodes, minutes, cycle: values.cycle, seed: SEED })
+  return good && others ? 0 : 1
 }
 
 // What did not end must not keep the process.

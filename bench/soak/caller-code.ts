@@ -1,5 +1,5 @@
 import type { DispatchController, Dispatcher, DispatchHandler, LegacyDispatchHandler } from '../../lib/index.js'
-import { type Operation, options, type Scene, same } from './operations.js'
+import { COLLATERAL, type Operation, options, type Scene, same } from './operations.js'
 
 /** What code of callers throws; it comes back as the error of the request. */
 export const THROWN = 'SOAK_THROWN'
@@ -77,6 +77,13 @@ async function fetchAbort(scene: Scene): Promise<void> {
   } catch (error) {
     if (!signal.aborted || (error !== signal.reason && (error as Error).name !== 'AbortError')) throw error
   }
+}
+
+const FAULTS = ['reset', 'cut', 'garbage', 'reset-body', 'cut-body', 'bad-chunk', 'long-head', 'late-garbage']
+
+/** The server breaks the connection. */
+async function fetchFault(scene: Scene): Promise<void> {
+  await bytesOf(await fetched(scene, `/${FAULTS[Math.floor(scene.random() * FAULTS.length)]}`))
 }
 
 // Handlers, of both generations
@@ -265,3 +272,11 @@ export const callers: readonly Operation[] = [
   operation('ending within', endingWithin),
   operation('throwing listeners', throwingListeners),
 ]
+
+/** What they do at servers that break connections. */
+export const unlucky: readonly Operation[] = [operation('fetch fault', fetchFault, COLLATERAL)]
+
+/** The operations by `fetch`, which other Nodes are driven with. */
+export function byFetch(operations: readonly Operation[]): Operation[] {
+  return operations.filter(({ name }) => name.startsWith('fetch'))
+}

@@ -1,7 +1,7 @@
 import { EventEmitter, setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Dispatcher, Pool } from '../../lib/index.js'
-import { callers, THROWN } from './caller-code.js'
+import { byFetch, callers, THROWN } from './caller-code.js'
 import type { Kind } from './dispatchers.js'
 import { COLLATERAL, good, type Operation, type Scene } from './operations.js'
 import { probe } from './probe.js'
@@ -149,11 +149,13 @@ export async function cycle(part: {
   tally: Tally
   lasting: Lasting
   random: Random
+  /** Nothing but `fetch`. */
+  onlyFetch: boolean
 }): Promise<boolean> {
-  const { kinds, ms, tally, lasting, random } = part
+  const { kinds, ms, tally, lasting, random, onlyFetch } = part
   const until = performance.now() + ms
   const loads = kinds.map((kind) => new Seat(kind, { tally, lasting, random }).work(until))
-  const asked = [...good, ...callers, ...uploads]
+  const asked = onlyFetch ? byFetch(callers) : [...good, ...callers, ...uploads]
   const lastingWork = async () => {
     while (performance.now() < until) {
       const operation = asked[Math.floor(random() * asked.length)] as Operation

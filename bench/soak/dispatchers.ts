@@ -10,9 +10,9 @@ import {
   RetryAgent,
   RoundRobinPool,
 } from '../../lib/index.js'
-import { callers } from './caller-code.js'
+import { byFetch, callers, unlucky } from './caller-code.js'
 import { careless } from './careless.js'
-import { bad, good, intercepted, type Operation, upgrades } from './operations.js'
+import { bad, DUMPED, dumped, good, intercepted, type Operation, upgrades } from './operations.js'
 import type { Places } from './origin.js'
 import type { Random } from './random.js'
 import { lostUploads, uploads } from './sources.js'
@@ -36,7 +36,7 @@ export interface Kind {
   parts?(dispatcher: Dispatcher): readonly Dispatcher[]
 }
 
-const { retry, redirect, decompress, dns, hedge, latency, responseError } = interceptors
+const { retry, redirect, decompress, dns, dump, hedge, latency, responseError } = interceptors
 const QUICK = { minTimeout: 1, maxTimeout: 5 }
 
 const any = [...good, ...callers, ...uploads]
@@ -48,7 +48,7 @@ const calm = { origins: [], operations: any, faulty: false, width: 6, connection
 const piped = { ...calm, operations: any.filter(({ name }) => name !== 'last') } as const
 const rough = {
   origins: [],
-  operations: [...any, ...bad, ...lostUploads],
+  operations: [...any, ...bad, ...unlucky, ...lostUploads],
   faulty: true,
   width: 6,
   connections: 4,
@@ -113,6 +113,12 @@ function pools({ plain, secure, ca }: Places, random: Random): Told[] {
     { ...calm, name: 'Pool, TLS', base: secure, open: () => new Pool(secure, { connections: 4, connect: { ca } }) },
     {
       ...calm,
+      name: 'Pool, dump',
+      operations: dumped,
+      open: () => new Pool(origin, { connections: 4 }).compose(dump({ maxSize: DUMPED })),
+    },
+    {
+      ...calm,
       name: 'Pool, careless interceptor',
       open: () => new Pool(origin, { connections: 4 }).compose(careless(random)),
     },
@@ -160,4 +166,10 @@ function agents({ plain, secure, ca, proxy }: Places, random: Random): Told[] {
 export function kinds(places: Places, random: Random): Kind[] {
   const [base] = places.plain as [string]
   return [...clients(places), ...pools(places, random), ...agents(places, random)].map((kind) => ({ base, ...kind }))
+}
+
+/** Those that `fetch` is asked of, and nothing else. */
+export function fetching(all: readonly Kind[]): Kind[] {
+  const only = all.map((kind) => ({ ...kind, operations: byFetch(kind.operations) }))
+  return only.filter(({ operations }) => operations.length > 0)
 }

@@ -149,6 +149,23 @@ async function leave(scene: Scene): Promise<void> {
   else body.destroy()
 }
 
+/** Its caller wants nothing of the body. */
+async function dump(scene: Scene): Promise<void> {
+  const { body } = await scene.dispatcher.request(options(scene, `/bytes/${numberOf(scene, 200_000)}`))
+  await body.dump({ limit: numberOf(scene, 400_000), signal: scene.signals[0] })
+}
+
+/** A callback throws, with the response in its hands or not. */
+function throwingCallback(scene: Scene): Promise<void> {
+  return new Promise((resolve, reject) => {
+    scene.dispatcher.request(options(scene, '/bytes/1000'), (error, data) => {
+      if (error !== null) return reject(error)
+      data.body.dump().then(resolve, reject)
+      throw scene.tally.toBeUncaught()
+    })
+  })
+}
+
 /** Is aborted after 0 to 5 ms, wherever it may be by then. */
 async function abort(scene: Scene): Promise<void> {
   const controller = new AbortController()
@@ -213,6 +230,8 @@ export const good: readonly Operation[] = [
   right('interim', (scene) => plainText(scene, '/interim/7', '7')),
   right('last', (scene) => plainText(scene, '/last/8', '8')),
   right('leave', leave, ABORTED),
+  right('dump', dump, ABORTED),
+  right('throwing callback', throwingCallback),
   right('abort', abort, ABORTED),
   right('broken body', brokenBody, ['BROKEN_BODY']),
 ]
@@ -222,6 +241,20 @@ export const intercepted: readonly Operation[] = [
   right('gzip', gunzipped),
   right('redirect', (scene) => plainText(scene, '/hop/3', 'landed')),
   right('retry', (scene) => plainText(scene, '/flaky/9', '9'), ['UND_ERR_REQ_RETRY']),
+]
+
+/** Bytes that the interceptor `dump` reads at most. */
+export const DUMPED = 200_000
+
+/** For dispatchers whose interceptor hands no bodies out. */
+export const dumped: readonly Operation[] = [
+  right('dumped', (scene) => plainText(scene, `/bytes/${DUMPED}`, '')),
+  right('dumped chunks', (scene) => plainText(scene, '/chunks/9', '')),
+  right('dumped drip', (scene) => plainText(scene, '/drip/2', '')),
+  right('dumped, too large', (scene) => plainText(scene, `/bytes/${DUMPED + 1}`, ''), ABORTED),
+  right('head', head),
+  right('leave', leave, ABORTED),
+  right('abort', abort, ABORTED),
 ]
 
 export const upgrades: readonly Operation[] = [right('upgrade', upgrade)]

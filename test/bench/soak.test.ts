@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { answer } from '../../bench/soak/answers.js'
+import { otherNodes } from '../../bench/soak/nodes.js'
 import type { Scene } from '../../bench/soak/operations.js'
 import { probe } from '../../bench/soak/probe.js'
 import { slope, Tally } from '../../bench/soak/tally.js'
@@ -13,14 +14,31 @@ const script = fileURLToPath(new URL('../../bench/soak.js', import.meta.url))
 const soak = (...args: string[]) => run(process.execPath, ['--expose-gc', script, ...args])
 
 t.test('a short soak leaves nothing behind', async (t) => {
-  const { code, stdout } = await soak('--minutes', '0.1', '--cycle', '1.5')
+  const { code, stdout } = await soak('--minutes', '0.1', '--cycle', '1.5', '--nodes', 'none')
   t.equal(code, 0, stdout)
   t.match(stdout, /^requests \d+, answered [1-9]\d*, failed \d+: /m)
   t.match(stdout, /^all as at the start$/m)
 })
 
+t.test('the fetch of another Node leaves nothing behind', async (t) => {
+  const { code, stdout } = await soak('--only-fetch', '--minutes', '0.02', '--cycle', '1')
+  t.equal(code, 0, stdout)
+  t.match(stdout, /^all as at the start$/m)
+})
+
+t.test('a Node that is not in the cache is skipped, and reported', async (t) => {
+  const lines: unknown[] = []
+  const { log } = console
+  console.log = (line: unknown) => void lines.push(line)
+  t.teardown(() => {
+    console.log = log
+  })
+  t.equal(await otherNodes({ nodes: '19', minutes: 1, cycle: '1', seed: 1 }), true)
+  t.match(lines, [/^fetch of Node 19 is skipped: /])
+})
+
 t.test('what is left behind is found out', async (t) => {
-  const { code, stdout } = await soak('--minutes', '0.01', '--cycle', '0.2', '--spoil')
+  const { code, stdout } = await soak('--minutes', '0.01', '--cycle', '0.2', '--spoil', '--nodes', 'none')
   t.equal(code, 1)
   t.match(stdout, /^not expected, \d+ times: left behind: /m)
 })

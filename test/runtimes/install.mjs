@@ -1,4 +1,5 @@
 // Puts runtimes, and what they need, into a cache folder, out of npm: `node test/runtimes/install.mjs [name …]`, all by default.
+// `--cached NAME` installs nothing, and prints nothing when it is not there.
 // Prints a line for each: its name, exact version and path, by tabs. Run it as often as you like, also at the same time.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -146,8 +147,26 @@ function versionOf(path) {
   return status === 0 ? (stdout.trim().split('\n')[0] ?? '') : null
 }
 
+/**
+ * The runtime as it is in the cache, or null.
+ * @param {string} name
+ * @returns {{ version: string, path: string } | null}
+ */
+function cached(name) {
+  const runtime = runtimes[name]
+  if (runtime === undefined) return null
+  const path = join(cache, 'runtimes', name, 'node_modules', runtime.package, runtime.binary)
+  const version = versionOf(path)
+  return version === null ? null : { version, path }
+}
+
 /** @param {string[]} names */
 function main(names) {
+  if (names[0] === '--cached') {
+    const found = cached(names[1] ?? '')
+    if (found !== null) console.log(`${names[1]}\t${found.version}\t${found.path}`)
+    return
+  }
   for (const name of names) {
     try {
       const { version, path } = install(name)

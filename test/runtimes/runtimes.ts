@@ -31,6 +31,13 @@ export async function runtime(name: string): Promise<Runtime | string> {
   return reason
 }
 
+/** A runtime that is in the cache already, or null. */
+export async function cachedRuntime(name: string): Promise<Runtime | null> {
+  if (name === running.name) return running
+  const [, version, path] = (await run(process.execPath, [installer, '--cached', name])).stdout.trim().split('\t')
+  return version === undefined || path === undefined ? null : { name, version, path }
+}
+
 /** Runs a program to its end. */
 export function run(
   path: string,
