@@ -1,6 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import { blameCaller, faultOf } from '../errors/faults.js'
-import { InformationalError, markCallerOwned, SocketError } from '../errors.js'
+import { InformationalError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { Inlet, type InletListener } from '../transport/inlet.js'
@@ -323,11 +322,6 @@ export class Connection implements Listener {
   }
 
   onBodyError(error: Error): void {
-    // What the source of a body fails with is the caller's, whatever code it has.
-    if (faultOf(error) !== 'user') {
-      markCallerOwned(error)
-      blameCaller(error)
-    }
     const exchange = this.#writer?.sending
     if (exchange == null || exchange === this.#pipeline.head) return this.#end(error, 'caller')
     exchange.fail(error, { phase: exchange.phase })

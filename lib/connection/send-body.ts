@@ -1,6 +1,6 @@
 import { setImmediate } from '../base/clock.js'
-import { blameCaller } from '../errors/faults.js'
-import { RequestContentLengthMismatchError } from '../errors.js'
+import { blameCaller, faultOf } from '../errors/faults.js'
+import { markCallerOwned, RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -105,7 +105,7 @@ export class BodySender implements Lender, BodyStreamListener {
     try {
       this.#send(piece, false)
     } catch (error) {
-      this.onSourceError(error as Error)
+      this.#threw(error)
     }
     if (this.#share <= 0) this.#rest()
     return !this.#waits
@@ -115,13 +115,24 @@ export class BodySender implements Lender, BodyStreamListener {
     try {
       if (!this.#stopped) this.#finish()
     } catch (error) {
-      this.onSourceError(error as Error)
+      this.#threw(error)
     }
   }
 
+  /** The error is the caller's, of whatever class: other requests may fail with it too. */
   onSourceError(error: Error): void {
-    if (this.#stopped) return
     blameCaller(error)
+    this.#fail(markCallerOwned(error))
+  }
+
+  /** Sending threw: an error of its own for this request, or what a piece of the caller's threw when it was read. */
+  #threw(error: unknown): void {
+    if (faultOf(error) === 'user') this.#fail(error as Error)
+    else this.onSourceError(error as Error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopped) return
     this.#stopped = true
     this.#stream?.stop(error)
     this.#listener.onBodyError(error)
@@ -135,18 +146,29 @@ export class BodySender implements Lender, BodyStreamListener {
       this.#pieces = closablePieces(pieces)
       for await (const piece of this.#pieces ?? pieces) {
         if (this.#stopped) return
-        if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
-        // Aborted behind another request it lives on without its caller.
-        this.#send(piece, this.exchange.previous === null)
+        if (!this.#take(piece)) return
         if (this.#share <= 0) this.#rest()
         while (this.#waits && !this.#stopped) await this.#woken()
         if (this.#stopped) return
       }
       this.#pieces = null
-      if (!this.#stopped) this.#finish()
+      this.onSourceEnd()
     } catch (error) {
       this.#pieces = null
       this.onSourceError(error as Error)
+    }
+  }
+
+  /** Returns false if the piece can not be sent. */
+  #take(piece: unknown): boolean {
+    try {
+      if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
+      // Aborted behind another request it lives on without its caller.
+      this.#send(piece, this.exchange.previous === null)
+      return true
+    } catch (error) {
+      this.#threw(error)
+      return false
     }
   }
 

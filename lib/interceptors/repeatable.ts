@@ -1,3 +1,4 @@
+import { faultOf } from '../errors/faults.js'
 import { messageOf } from '../errors/foreign.js'
 import { RequestRetryError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
@@ -38,9 +39,9 @@ function copyOfBody(body: object & BodyInput): object | null {
   return known?.kind === 'bytes' && known.shared ? known.bytes.slice() : null
 }
 
-/** Another try would make sense, but for a body that can be read once. */
+/** Another try would make sense, but for a body that can be read once: unless it is the body that failed. */
 export function notRepeatable(error: Error): Error {
-  if (error instanceof RequestRetryError) return error
+  if (error instanceof RequestRetryError || faultOf(error) === 'user') return error
   const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
   failure.cause = error
   return failure

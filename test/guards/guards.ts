@@ -325,8 +325,8 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'what a source gives after its body was stopped is not sent',
         file: 'connection/send-body',
-        from: 'if (this.#stopped) return\n        if (!this.exchange.request.intact)',
-        to: 'if (!this.exchange.request.intact)',
+        from: 'if (this.#stopped) return\n        if (!this.#take(piece)) return',
+        to: 'if (!this.#take(piece)) return',
         test: 'connection/send-body',
       },
       {
@@ -363,6 +363,13 @@ export const traps: readonly Trap[] = [
         from: 'this.#pieces?.return?.().catch(() => {})',
         to: '',
         test: 'connection/stalled-source',
+      },
+      {
+        keeps: 'nothing is written on the error of a request body',
+        file: 'connection/send-body',
+        from: 'this.#fail(markCallerOwned(error))',
+        to: 'this.#fail(error)',
+        test: 'connection/body-errors',
       },
       {
         keeps: 'a source that is given up is told',
