@@ -34,8 +34,9 @@ export function chain(
     requireFunction('what an interceptor returns', intercepted)
     // One that makes interceptors, given instead of what it makes.
     if (intercepted.length === 1) {
-      const named = interceptor.name === '' ? 'an interceptor' : interceptor.name
-      throw new InvalidArgumentError(`what ${named} returns takes no handler: was it to be called, as in ${named}()?`)
+      throw new InvalidArgumentError(
+        `interceptor ${index + 1} of compose returns a function that takes no handler: call it, as in interceptors.retry()`,
+      )
     }
     const outermost = index === interceptors.length - 1
     dispatch = (options, handler) => {
