@@ -2,7 +2,7 @@ import type { SessionOptions } from 'node:http2'
 import { ownOptions } from '../base/own-options.js'
 import type { ParserChoice } from '../connection/engines.js'
 import { count, flag, milliseconds, numeric, positive, requireObject, whole } from '../errors/options.js'
-import { invalidOption } from '../errors.js'
+import { invalidOption, NotSupportedError } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
@@ -78,7 +78,7 @@ export interface ClientOptions {
   autoSelectFamilyAttemptTimeout?: number | null
   /** Accepted and ignored: HTTP/1.1 only. */
   allowH2?: boolean | null
-  /** Accepted and ignored, as all that is about HTTP/2. */
+  /** Accepted and ignored, as all that is about HTTP/2; but `useH2c: true` is refused. */
   h2Options?: H2Options | null
   /** Accepted and ignored: about HTTP/2. */
   maxConcurrentStreams?: number | null
@@ -175,7 +175,7 @@ const withdrawn: Record<string, string> = {
   maxKeepAliveTimeout: 'keepAliveMaxTimeout',
 }
 
-/** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
+/** @throws {InvalidArgumentError | NotSupportedError} naming the option, what it must be and what it is */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
   requireObject('options', given)
   const options = ownOptions(given)
@@ -184,6 +184,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
       throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])
     }
   }
+  refuseH2c(options)
   const timeouts = checkTimeouts(options.timeouts)
   return {
     bodyTimeout: milliseconds('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),
@@ -205,6 +206,13 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     localAddress: text('localAddress', options.localAddress),
     socketPath: text('socketPath', options.socketPath),
     connector: connectorOf(options, timeouts.connect),
+  }
+}
+
+/** A server that speaks HTTP/2 alone would not understand HTTP/1.1, which other options of HTTP/2 fall back to. */
+function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }): void {
+  if (options.useH2c || options.h2Options?.useH2c) {
+    throw new NotSupportedError('useH2c is not supported: HTTP/1.1 is spoken alone')
   }
 }
 
