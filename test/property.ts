@@ -7,6 +7,8 @@ export default fc
 const seed = process.env.SLUICE_PROPERTY_SEED
 
 fc.configureGlobal({
+  // Without it a list of up to 200 steps has 10 at most.
+  defaultSizeToMaxWhenMaxSpecified: true,
   ...(seed === undefined ? {} : { seed: Number(seed) }),
   reporter: (details: RunDetails<unknown>) => {
     if (!details.failed) return

@@ -109,3 +109,36 @@ t.test('takes back what it added to a level, and to those above that no other wa
   for (const tally of [middles[0], one]) t.match(tally, { running: 5 })
   t.match(top, { running: 5, pending: 4 })
 })
+
+t.test('a level that no longer counts a tally adds the rest alone to the levels it joins later', async (t) => {
+  const middle = new Tally()
+  const one = new Tally()
+  one.attach(middle)
+  one.add('queued', 2)
+  middle.add('queued', 3)
+  one.detach(middle)
+  t.match(middle, { queued: 3 })
+  const top = new Tally()
+  one.attach(top)
+  middle.attach(top)
+  t.match(top, { queued: 5 })
+  one.add('queued', -2)
+  t.match([middle, top], [{ queued: 3 }, { queued: 3 }])
+})
+
+t.test('counts each of many tallies once in a level that they are attached to before their own level is', async (t) => {
+  const middle = new Tally()
+  const top = new Tally()
+  const children = Array.from({ length: 100 }, () => new Tally())
+  for (const child of children) {
+    child.add('running', 1)
+    child.attach(middle)
+    child.attach(top)
+  }
+  middle.attach(top)
+  t.match([middle, top], [{ running: 100 }, { running: 100 }])
+  for (const child of children) child.detach(top)
+  t.match([middle, top], [{ running: 100 }, { running: 100 }])
+  for (const child of children) child.detach(middle)
+  t.match([middle, top], [{ running: 0 }, { running: 0 }])
+})
