@@ -3,11 +3,21 @@
  * program which matches on `error.code` keeps working. `instanceof` holds across copies of the package.
  */
 
-export { adoptError, adoptReported, locate, markCallerOwned, relocate, replicate } from './errors/ownership.js'
+export {
+  adoptError,
+  adoptReported,
+  isLocatable,
+  locatable,
+  locate,
+  markCallerOwned,
+  relocate,
+  replicate,
+} from './errors/ownership.js'
 
 import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
 import { HTTPParserError } from './errors/detailed.js'
 import { readSafely } from './errors/foreign.js'
+import { locatable } from './errors/ownership.js'
 
 export {
   ProxyConnectionError,
@@ -302,13 +312,13 @@ export function presentError(error: unknown): Error {
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
   const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : kind(got)
-  return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
+  return locatable(new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`))
 }
 
 /** The same for an option whose value may be a secret, such as a header: shows the type alone. */
 export function invalidType(name: string, expected: string, got: unknown): Error {
   const shown = typeof got === 'object' || typeof got === 'function' ? kind(got) : `a ${typeof got}`
-  return new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`)
+  return locatable(new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`))
 }
 
 /** What stands before an `@` may be a password. */

@@ -5,7 +5,7 @@ import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterDuplex } from '../base/streams.js'
 import { requireFunction } from '../errors/options.js'
-import { InvalidReturnValueError, RequestAbortedError } from '../errors.js'
+import { InvalidReturnValueError, locatable, RequestAbortedError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -75,7 +75,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    if (this.destroyed) controller.abort(this.errored ?? new RequestAbortedError())
+    if (this.destroyed) controller.abort(this.errored ?? locatable(new RequestAbortedError()))
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -90,7 +90,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     const opaque = (options.opaque ?? null) as Opaque
     const data = { statusCode, headers: shown, opaque, body, context: this.#context }
     const result = this.#handler(data) as unknown as Result
-    if (typeof result?.on !== 'function') throw new InvalidReturnValueError('handler must return a Readable')
+    if (typeof result?.on !== 'function') throw locatable(new InvalidReturnValueError('handler must return a Readable'))
     this.#result = result
     this.#follow(result)
   }
@@ -128,7 +128,8 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     result.on('error', (error: Error) => void this.destroy(streamError(error)))
     result.on('end', () => this.#endResult())
     result.on('close', () => {
-      if (!this.#resultEnded) this.destroy(new RequestAbortedError('The stream of the handler closed before its end'))
+      if (!this.#resultEnded)
+        this.destroy(locatable(new RequestAbortedError('The stream of the handler closed before its end')))
     })
     result.on('data', (chunk: unknown) => {
       if (!this.#resultEnded && !this.push(chunk)) result.pause?.()
@@ -136,7 +137,8 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     // One that is over emits nothing more.
     if (result.readableEnded === true) this.#endResult()
     else if (result.errored) this.destroy(streamError(result.errored))
-    else if (result.destroyed === true) this.destroy(new RequestAbortedError('The handler returned a destroyed stream'))
+    else if (result.destroyed === true)
+      this.destroy(locatable(new RequestAbortedError('The handler returned a destroyed stream')))
   }
 
   #endResult(): void {
@@ -176,7 +178,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   /** The one teardown, whichever side ended first. */
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#link?.unbind()
-    const reason = error ?? (this.readableEnded ? null : new RequestAbortedError())
+    const reason = error ?? (this.readableEnded ? null : locatable(new RequestAbortedError()))
     if (reason === null) this.#body?.release()
     else {
       this.#controller?.abort(reason)

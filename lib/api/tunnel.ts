@@ -3,7 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireObject } from '../errors/options.js'
-import { locate } from '../errors.js'
+import { locatable } from '../errors.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -89,7 +89,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     if (error !== null) {
       this.#link?.unbind()
       // First: the controller may be an interceptor's own, which reports nothing.
-      this.#outcome.fail(error)
+      this.#outcome.fail(locatable(error))
       return controller.abort(error)
     }
     const refused = new BodyReadable({ source: sourceOf(controller) })
@@ -171,13 +171,7 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
     const options = ownRequestOptions(request.given)
     refuseOtherDispatcher(target, options)
     const dispatched = request.dispatch(options)
-    const { origin, method, path } = dispatched
-    const place = { ...(origin ? { origin: String(origin) } : {}), method, path, phase: 'body' } as const
-    const refuse = (statusCode: number) => {
-      const error = request.refuse(statusCode)
-      return error === null ? null : locate(error, place)
-    }
-    handler = new TunnelHandler<Opaque>(options, outcome, refuse)
+    handler = new TunnelHandler<Opaque>(options, outcome, request.refuse)
     if (handler.abortReason !== null) outcome.fail(handler.abortReason)
     else target.dispatch(dispatched, handler)
   } catch (error) {

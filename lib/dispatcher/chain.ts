@@ -1,12 +1,12 @@
 import { requireFunction } from '../errors/options.js'
-import { InvalidArgumentError } from '../errors.js'
+import { InvalidArgumentError, isLocatable } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchOptions } from '../exchange/documented.js'
 import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
-import { refuse } from '../exchange/refuse.js'
+import { locateUnsent, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { coreOf, type DispatcherCore, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
@@ -46,6 +46,7 @@ export function chain(
         return intercepted(options, ofBothGenerations(handler, options))
       } catch (error) {
         if (arrived) throw error
+        if (isLocatable(error)) locateUnsent(error, options, core?.origin)
         return refuse(error as Error, handler)
       } finally {
         // Through the outermost comes another request, which an interceptor sends from within.

@@ -5,10 +5,10 @@ import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction, requireObject } from '../errors/options.js'
-import { ClientClosedError, ClientDestroyedError, locate, UNSENT } from '../errors.js'
+import { ClientClosedError, ClientDestroyedError, isLocatable } from '../errors.js'
 import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { refuse } from '../exchange/refuse.js'
+import { locateUnsent, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { type DispatcherCore, type DispatcherOwner, setCore } from './core.js'
 import {
@@ -102,6 +102,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
       const given = ownRequestOptions(options)
       return isSource(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
+      if (isLocatable(error)) locateUnsent(error, options, this.#core?.origin)
       return this.#refuse(error as Error, handler)
     }
   }
@@ -117,7 +118,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    if (this.#closed) throw unsent(this.closedError as Error, options)
+    if (this.#closed) throw locateUnsent(this.closedError as Error, options, this.#core?.origin)
     const core = this.#core as DispatcherCore
     WaitingHandler.note(handler, core)
     return core.send(options, handler)
@@ -216,14 +217,6 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     this.#waiting ??= []
     this.#waiting.push(done)
   }
-}
-
-/** With what is known of a request that nothing was done for. */
-function unsent(error: Error, { path, method }: DispatchInput): Error {
-  locate(error, UNSENT)
-  if (typeof path === 'string') locate(error, { path })
-  if (typeof method === 'string') locate(error, { method })
-  return error
 }
 
 /** A dispatcher with a {@link Lifecycle}: its public methods, with promise and with callback. */

@@ -13,6 +13,10 @@ const CODES: readonly (readonly [Fault, string])[] = [
 
 const ROOT = 'UND_ERR_'
 
+/** Codes of the system that come without the name of a call, and those of TLS and of certificates. */
+const ofNetwork =
+  /^(E(?!RR)[A-Z\d]+|ERR_SSL_\w+|ERR_TLS_CERT_ALTNAME_INVALID|\w*CERT_\w+|\w+_CERT|UNABLE_TO_\w+|HOSTNAME_MISMATCH)$/
+
 /** Errors of request bodies and abort reasons, whose class or code may be that of a network failure. */
 const callerErrors = new WeakSet<object>()
 
@@ -33,7 +37,7 @@ function classify(error: unknown): Fault | undefined {
   if (CODES.some(([known]) => known === fault) || fault === 'peer') return fault
   if (typeof code !== 'string') return undefined
   if (code.startsWith('HPE_')) return 'peer'
-  if (!code.startsWith(ROOT)) return typeof syscall === 'string' ? 'network' : undefined
+  if (!code.startsWith(ROOT)) return typeof syscall === 'string' || ofNetwork.test(code) ? 'network' : undefined
   const name = code.slice(ROOT.length)
   return CODES.find(([, codes]) => codes.split(' ').includes(name))?.[0] ?? 'peer'
 }

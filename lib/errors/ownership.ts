@@ -3,16 +3,34 @@
  * from outside (a signal's reason, a body stream, `destroy(error)`, a connector) may be shared by many requests, frozen
  * or of any class, so they are never written on: they are passed on as they are, or copied.
  */
-import { type ErrorContext, ownCodeOf } from './define.js'
+import { type ErrorContext, type Fault, ownCodeOf } from './define.js'
+import { faultOf } from './faults.js'
 import { propertyOf, readSafely } from './foreign.js'
 
 /** Errors that belong to the caller. */
 const callerOwned = new WeakSet<object>()
 
+/** Errors made by {@link locatable} that no request has failed with yet. */
+const unlocated = new WeakSet<object>()
+
 /** Marks an error as the caller's: it is passed on as it is, and nothing is written on it. Returns the error. */
 export function markCallerOwned<E>(error: E): E {
-  if (typeof error === 'object' && error !== null) callerOwned.add(error)
+  if (typeof error === 'object' && error !== null && !unlocated.has(error)) callerOwned.add(error)
   return error
+}
+
+/**
+ * Marks an error of sluice with which one of its own handlers ends one request, by an abort or by throwing it: the
+ * request adds where it failed. Without the mark it would be taken for the caller's. Returns the error.
+ */
+export function locatable<E extends Error>(error: E): E {
+  unlocated.add(error)
+  return error
+}
+
+/** Whether `error` was marked by {@link locatable}, and no request has failed with it yet. */
+export function isLocatable(error: unknown): error is Error {
+  return unlocated.has(error as object)
 }
 
 /**
@@ -43,14 +61,21 @@ const CONTEXT = ['origin', 'method', 'path', 'phase', 'reusedSocket', 'bytesWrit
  * Adds what is known about the failed request to an error that sluice owns. A field that is already there stays: the
  * innermost knowledge wins. An error that the caller owns is returned unchanged.
  */
-export function locate<E extends Error>(error: E, context: ErrorContext): E {
-  if (callerOwned.has(error) || !Object.isExtensible(error)) return error
-  for (const [name, value] of Object.entries(context)) {
+export function locate<E extends Error>(error: E, context: ErrorContext & { fault?: Fault }): E {
+  if (callerOwned.has(error) || !isExtensible(error)) return error
+  unlocated.delete(error)
+  const known = 'fault' in error ? context : { fault: faultOf(error), ...context }
+  for (const [name, value] of Object.entries(known)) {
     if (value === undefined || (Object.hasOwn(error, name) && error[name as keyof E] !== undefined)) continue
     // By definition and not by assignment: the class may have an accessor of that name.
     Object.defineProperty(error, name, { value, writable: true, enumerable: true, configurable: true })
   }
   return error
+}
+
+/** A Proxy that was revoked can not even be asked. */
+function isExtensible(error: unknown): boolean {
+  return readSafely(() => Object.isExtensible(error), false)
 }
 
 /**

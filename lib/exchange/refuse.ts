@@ -1,5 +1,6 @@
 import { reportUncaught } from '../base/gate.js'
-import { presentError } from '../errors.js'
+import { propertyOf } from '../errors/foreign.js'
+import { locate, presentError, UNSENT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 
@@ -21,6 +22,15 @@ export function refuse(
     report(thrown)
   }
   return true
+}
+
+/** Adds to an error of sluice which request it is that nothing was done for. `origin`: the only one of its dispatcher. */
+export function locateUnsent(error: Error, options: unknown, origin: string | null | undefined): Error {
+  const given = propertyOf(options, 'origin')
+  const [method, path] = ['method', 'path'].map((name) => propertyOf(options, name))
+  const known = { origin: origin ?? (typeof given === 'string' ? given : propertyOf(given, 'origin')), method, path }
+  const texts = Object.entries(known).filter(([, value]) => typeof value === 'string')
+  return locate(error, { ...UNSENT, ...Object.fromEntries(texts) })
 }
 
 /** For a handler whose request was never accepted. */

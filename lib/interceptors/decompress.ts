@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
-import { InformationalError, invalidOption, NotSupportedError, presentError } from '../errors.js'
+import { InformationalError, invalidOption, locatable, NotSupportedError, presentError } from '../errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import { abortReasonOf } from '../exchange/ending.js'
@@ -114,7 +114,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : codingsOf(headers)
     if (codings.length > MAX_CODINGS) {
       const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
-      return controller.abort(new NotSupportedError(message))
+      return controller.abort(locatable(new NotSupportedError(message)))
     }
     if (codings.length === 0) return super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
     const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers
@@ -180,7 +180,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   onDecodeError(error: Error): void {
-    this.#fail(error)
+    this.#fail(locateRequest(error, this.#settings.request, { phase: 'body' }))
     this.#controller.abort(error)
   }
 

@@ -1,6 +1,6 @@
 import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { invalidOption, RequestAbortedError } from '../errors.js'
+import { invalidOption, locatable, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -68,6 +68,6 @@ class DumpHandler extends DecoratorHandler {
   }
 
   #tooLarge(size: number): Error {
-    return new RequestAbortedError(`Response body of ${size} bytes is larger than maxSize (${this.#limit})`)
+    return locatable(new RequestAbortedError(`Response body of ${size} bytes is larger than maxSize (${this.#limit})`))
   }
 }

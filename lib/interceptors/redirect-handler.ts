@@ -5,7 +5,7 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { completed } from '../dispatcher/chain.js'
 import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
-import { InformationalError, InvalidArgumentError, invalidOption, MaxRedirectsError } from '../errors.js'
+import { InformationalError, InvalidArgumentError, invalidOption, locatable, MaxRedirectsError } from '../errors.js'
 import { withDeadline, withTimeoutsOf } from '../exchange/deadlines.js'
 import type {
   DispatchController,
@@ -230,12 +230,12 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     const next = follow(this.opts, { statusCode, location }, this.#plan)
     if (next === null) return
     if (this.#followed >= this.maxRedirections) {
-      if (this.#throws) throw new MaxRedirectsError()
+      if (this.#throws) throw locatable(new MaxRedirectsError())
       return
     }
     this.#sent.add(keyOf(this.opts))
     if (this.#sent.has(keyOf(next))) {
-      throw new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`)
+      throw locatable(new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`))
     }
     this.location = location
     this.opts = next

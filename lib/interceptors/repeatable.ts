@@ -1,12 +1,13 @@
 import { faultOf } from '../errors/faults.js'
-import { messageOf } from '../errors/foreign.js'
-import { RequestRetryError } from '../errors.js'
+import { messageOf, propertyOf } from '../errors/foreign.js'
+import { type Phase, RequestRetryError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { lastingHeaders } from '../exchange/header-form.js'
 import type { BodyInput } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
+import { locateRequest } from './wait.js'
 
 /** It can be read a second time. What can not even be read now was read, or taken by somebody else. */
 export function isRepeatable(body: BodyInput | undefined): boolean {
@@ -40,11 +41,12 @@ function copyOfBody(body: object & BodyInput): object | null {
 }
 
 /** Another try would make sense, but for a body that can be read once: unless it is the body that failed. */
-export function notRepeatable(error: Error): Error {
+export function notRepeatable(error: Error, request: DispatchOptions): Error {
   if (error instanceof RequestRetryError || faultOf(error) === 'user') return error
   const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
   failure.cause = error
-  return failure
+  const phase = propertyOf(error, 'phase')
+  return locateRequest(failure, request, typeof phase === 'string' ? { phase: phase as Phase } : {})
 }
 
 /** Headers out of an iterator can be read once, and are needed for each attempt. */

@@ -8,8 +8,10 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
+import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
 import { merge } from './settings.js'
+import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
 export interface ResponseErrorOptions {
@@ -31,10 +33,11 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
   }
-  return (dispatch) => (request, handler) => dispatch(request, new ResponseErrorHandler(handler, maxSize))
+  return (dispatch) => (request, handler) => dispatch(request, new ResponseErrorHandler(handler, request, maxSize))
 }
 
 class ResponseErrorHandler extends DecoratorHandler {
+  readonly #request: DispatchOptions
   readonly #maxSize: number
   /** Reads what the error does not carry. */
   #drain: Drain | null = null
@@ -42,8 +45,9 @@ class ResponseErrorHandler extends DecoratorHandler {
   readonly #kept: Buffer[] = []
   #size = 0
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, maxSize: number) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, request: DispatchOptions, maxSize: number) {
     super(handler)
+    this.#request = request
     this.#maxSize = maxSize === 0 ? Number.POSITIVE_INFINITY : maxSize
   }
 
@@ -85,7 +89,8 @@ class ResponseErrorHandler extends DecoratorHandler {
 
   #error({ statusCode, headers }: { statusCode: number; headers: IncomingHeaders }): ResponseError {
     const bodyTruncated = this.#size > this.#maxSize
-    return new ResponseError('Response Error', statusCode, { headers, body: this.#body(headers), bodyTruncated })
+    const error = new ResponseError('Response Error', statusCode, { headers, body: this.#body(headers), bodyTruncated })
+    return locateRequest(error, this.#request, { phase: 'body' })
   }
 
   #body(headers: IncomingHeaders): unknown {

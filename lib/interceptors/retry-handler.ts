@@ -23,7 +23,7 @@ import { type ResponseHead, Resumption } from './resumption.js'
 import { RetryController } from './retry-controller.js'
 import { retryDelay } from './retry-delay.js'
 import * as options from './retry-options.js'
-import { abortErrorOf, startWait } from './wait.js'
+import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
 /** What a {@link RetryHandler} works with. */
 export interface RetryHandlers {
@@ -242,7 +242,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   }
 
   #error(message: string, { statusCode, headers }: Pick<ResponseHead, 'statusCode' | 'headers'>): RequestRetryError {
-    return new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
+    const error = new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
+    return locateRequest(error, this.#context.opts, { phase: 'body' })
   }
 
   // Decisions
@@ -251,12 +252,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const { state, opts } = this.#context
     const settings = this.#settings
     state.counter++
-    const { method, body } = opts
-    const repeatable = isRepeatable(body)
+    const repeatable = isRepeatable(opts.body)
     if (repeatable && settings.retry !== undefined) return this.#ask(settings.retry, error)
-    const delay = retryDelay(error, state.counter, { method, settings })
+    const delay = retryDelay(error, state.counter, { method: opts.method, settings })
     if (delay === null) return this.#giveUp(error)
-    if (!repeatable) return this.#giveUp(notRepeatable(error))
+    if (!repeatable) return this.#giveUp(notRepeatable(error, opts))
     if (now() + delay >= deadlineOf(opts) || this.#budget?.take() === false) return this.#giveUp(error)
     this.#letGo()
     this.#wait(delay)

@@ -72,7 +72,7 @@ class Runner {
       events = joined(plain, last, again)
     }
     if (chain.includes('decompress') && situation.path === 'gzip') events = events.map(decoded)
-    if (chain.includes('responseError')) events = thrown(events)
+    if (chain.includes('responseError')) events = thrown(events, situation.path)
     return chain.includes('dump') ? events.filter((event) => !event.startsWith('data ')) : events
   }
 }
@@ -93,11 +93,11 @@ function decoded(event: string): string {
   return event.replace(/"content-(encoding|length)":"\w+",?/g, '').replace(/Content-(Encoding|Length)\|\w+\|/g, '')
 }
 
-function thrown(events: string[]): string[] {
+function thrown(events: string[], path: string): string[] {
   const head = events.findIndex((event) => /^head [45]/.test(event))
   if (head < 0) return events
   const end = events.findIndex((event) => event.startsWith('end '))
-  return events.toSpliced(head, end - head + 1, 'error ResponseError UND_ERR_RESPONSE Response Error undefined ')
+  return events.toSpliced(head, end - head + 1, `error ResponseError UND_ERR_RESPONSE Response Error body /${path}/#`)
 }
 
 t.setTimeout(180_000)

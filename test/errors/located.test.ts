@@ -1,0 +1,228 @@
+import { EventEmitter } from 'node:events'
+import { PassThrough, Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import {
+  Agent,
+  BalancedPool,
+  Client,
+  type Dispatcher,
+  type DispatchInterceptor,
+  errors,
+  interceptors,
+  Pool,
+} from '../../lib/index.js'
+import { httpOrigin, rawOrigin } from '../servers/origin.js'
+
+const answers: Record<string, [number, Record<string, string>, string | Buffer]> = {
+  '/long': [200, {}, Buffer.alloc(300_000)],
+  '/codings': [200, { 'content-encoding': Array(6).fill('gzip').join() }, ''],
+  '/no-gzip': [200, { 'content-encoding': 'gzip' }, 'no gzip'],
+  '/zeros': [200, { 'content-encoding': 'gzip' }, gzipSync(Buffer.alloc(300_000))],
+  '/loop': [302, { location: '/loop' }, ''],
+  '/elsewhere': [302, { location: 'http://other.example/' }, ''],
+  '/mail': [302, { location: 'mailto:other' }, ''],
+  '/broken': [500, { 'content-type': 'text/plain' }, 'broken'],
+  '/fine': [200, {}, 'fine'],
+}
+
+const server = () =>
+  httpOrigin((request, response) => {
+    const [status, headers, body] = answers[request.url as string] ?? [200, {}, null]
+    response.writeHead(status, headers)
+    // What is not listed begins and never ends.
+    if (body === null) response.write('begun')
+    else response.end(body)
+  })
+
+type Use = (dispatcher: Dispatcher, options: Dispatcher.RequestOptions) => Promise<unknown>
+
+const request: Use = async (dispatcher, options) => (await dispatcher.request(options)).body.text()
+const put: Use = (dispatcher, options) =>
+  dispatcher.request({ ...options, method: 'PUT', body: Readable.from(['piece']) })
+const piped =
+  (handler: (body: Readable) => unknown): Use =>
+  (dispatcher, options) => {
+    const duplex = dispatcher.pipeline(options, ({ body }) => handler(body) as Readable)
+    return finished(duplex.end().resume())
+  }
+
+const closing = (end: (stream: PassThrough) => void) => () => {
+  const stream = new PassThrough()
+  setImmediate(end, stream.resume())
+  return stream
+}
+
+interface Case {
+  readonly path: string
+  readonly code: string
+  readonly interceptor?: DispatchInterceptor
+  readonly use?: Use
+  readonly phase?: string
+}
+
+const cases: Record<string, Case> = {
+  'dump of a long body': { path: '/long', code: 'UND_ERR_ABORTED', interceptor: interceptors.dump({ maxSize: 9 }) },
+  'decompress of many codings': {
+    path: '/codings',
+    code: 'UND_ERR_NOT_SUPPORTED',
+    interceptor: interceptors.decompress(),
+  },
+  'decompress of other data': { path: '/no-gzip', code: 'Z_DATA_ERROR', interceptor: interceptors.decompress() },
+  'decompress above maxSize': {
+    path: '/zeros',
+    code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+    interceptor: interceptors.decompress({ maxSize: 9 }),
+  },
+  'a redirect loop': {
+    path: '/loop',
+    code: 'UND_ERR_INVALID_ARG',
+    interceptor: interceptors.redirect({ maxRedirections: 3 }),
+  },
+  'a redirect to elsewhere': {
+    path: '/elsewhere',
+    code: 'UND_ERR_INVALID_ARG',
+    interceptor: interceptors.redirect({ maxRedirections: 3 }),
+  },
+  'a redirect to another protocol': {
+    path: '/mail',
+    code: 'UND_ERR_INVALID_ARG',
+    interceptor: interceptors.redirect({ maxRedirections: 3 }),
+  },
+  responseError: { path: '/broken', code: 'UND_ERR_RESPONSE', interceptor: interceptors.responseError() },
+  'retry of an error status': {
+    path: '/broken',
+    code: 'UND_ERR_REQ_RETRY',
+    interceptor: interceptors.retry({ maxRetries: 0 }),
+  },
+  'retry of a body that is gone': {
+    path: '/broken',
+    code: 'UND_ERR_REQ_RETRY',
+    interceptor: interceptors.retry({ methods: ['PUT'] }),
+    use: put,
+  },
+  'stream() with a wrong factory': {
+    path: '/fine',
+    code: 'UND_ERR_INVALID_RETURN_VALUE',
+    use: (dispatcher, options) => dispatcher.stream(options, () => 5 as never),
+  },
+  'stream() into what ends first': {
+    path: '/begun',
+    code: 'UND_ERR_ABORTED',
+    use: (dispatcher, options) =>
+      dispatcher.stream(
+        options,
+        closing((stream) => stream.end()),
+      ),
+  },
+  'pipeline() with a wrong handler': { path: '/fine', code: 'UND_ERR_INVALID_RETURN_VALUE', use: piped(() => 5) },
+  'pipeline() with a stream that is destroyed': {
+    path: '/begun',
+    code: 'UND_ERR_ABORTED',
+    use: piped(closing((stream) => stream.destroy())),
+  },
+  'a body that is destroyed': {
+    path: '/begun',
+    code: 'UND_ERR_ABORTED',
+    use: async (dispatcher, options) => {
+      const { body } = await dispatcher.request(options)
+      setImmediate(() => body.destroy())
+      return body.text()
+    },
+  },
+  'an emitter for a signal': {
+    path: '/begun',
+    code: 'UND_ERR_ABORTED',
+    use: async (dispatcher, options) => {
+      const signal = new EventEmitter()
+      const { body } = await dispatcher.request({ ...options, signal })
+      setImmediate(() => signal.emit('abort'))
+      return body.text()
+    },
+  },
+  'a refused upgrade': {
+    path: '/fine',
+    code: 'UND_ERR_SOCKET',
+    use: (dispatcher, { origin, path }) => dispatcher.upgrade({ ...(origin && { origin }), path }),
+  },
+  'a wrong option': {
+    path: '/fine',
+    code: 'UND_ERR_INVALID_ARG',
+    use: (dispatcher, options) => dispatcher.request({ ...options, headersTimeout: -1 }),
+    phase: 'queued',
+  },
+  'a wrong option of an interceptor': {
+    path: '/fine',
+    code: 'UND_ERR_INVALID_ARG',
+    interceptor: interceptors.dump(),
+    use: (dispatcher, options) => dispatcher.request({ ...options, dumpMaxSize: -1 } as never),
+    phase: 'queued',
+  },
+  'a closed dispatcher': {
+    path: '/fine',
+    code: 'UND_ERR_DESTROYED',
+    use: async (dispatcher, options) => {
+      await dispatcher.destroy()
+      return dispatcher.request(options)
+    },
+    phase: 'queued',
+  },
+}
+
+const dispatchers: Record<string, (url: string) => Dispatcher> = {
+  Client: (url) => new Client(url),
+  Pool: (url) => new Pool(url),
+  BalancedPool: (url) => new BalancedPool(url),
+  Agent: () => new Agent(),
+}
+
+for (const [kind, make] of Object.entries(dispatchers)) {
+  t.test(`${kind}: an error that sluice ends a request with says which request failed`, async (t) => {
+    const origin = await server()
+    for (const [name, { path, code, interceptor, use = request, phase = 'body' }] of Object.entries(cases)) {
+      // An Agent goes to another origin.
+      if (kind === 'Agent' && path === '/elsewhere') continue
+      const dispatcher = make(origin.url)
+      const sending = interceptor === undefined ? dispatcher : dispatcher.compose(interceptor)
+      const options = { path, method: 'GET', ...(kind === 'Agent' && { origin: origin.url }) }
+      const method = use === put ? 'PUT' : 'GET'
+      // An interceptor over a balancer does not know which upstream was chosen.
+      const known = kind === 'BalancedPool' ? {} : { origin: origin.url }
+      await t.rejects(use(sending, options as never), { code, method, path, phase, ...known }, name)
+      await dispatcher.destroy()
+    }
+    await origin.close()
+  })
+
+  t.test(`${kind}: an error of the system has the fault of the network`, async (t) => {
+    const origin = await rawOrigin((socket) => void socket.on('data', () => socket.resetAndDestroy()))
+    for (const [url, code, phase] of [
+      ['http://127.0.0.1:1', 'ECONNREFUSED', 'connect'],
+      [origin.url, 'ECONNRESET', 'send'],
+    ] as const) {
+      const dispatcher = make(url)
+      const sent = request(dispatcher, { origin: url, path: '/', method: 'GET' } as never)
+      await t.rejects(sent, { code, phase, origin: url, path: '/', fault: 'network' })
+      await dispatcher.destroy()
+    }
+    await origin.close()
+  })
+}
+
+t.test('an error that ended one request is the reason of another one as it is', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  const dumping = client.compose(interceptors.dump({ maxSize: 9 }))
+  const first: errors.UndiciError = await request(dumping, { path: '/long', method: 'GET' }).then(
+    () => new errors.UndiciError('it did not fail'),
+    (error) => error,
+  )
+  t.match(first, { code: 'UND_ERR_ABORTED', path: '/long' })
+  delete first.path
+  const signal = AbortSignal.abort(first)
+  await t.rejects(client.request({ path: '/fine', method: 'GET', signal }), first)
+  t.equal(first.path, undefined)
+  await client.destroy()
+  await origin.close()
+})
