@@ -119,7 +119,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     const waiting = this.#take(options, handler)
     const limited = this.#maxQueued < Number.POSITIVE_INFINITY
     if (limited && this.#overfull) return this.#turnAway(waiting)
-    if (this.#waiting.size > 0 || !this.#members.offer(waiting, 0)) {
+    if (this.#waiting.size > 0 || !this.#offer(waiting, 0)) {
       if (limited && this.#overfull) return this.#turnAway(waiting)
       if (waiting instanceof Exchange) waiting.carrier = this
       else waiting.holder = this
@@ -153,10 +153,10 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     return false
   }
 
-  /** Of those who wait: no caller is left to catch what a factory throws. */
-  #offer(waiting: Waiting): boolean {
+  /** Fails the request with what a factory throws: it may have waited, and has time limits. Returns true then. */
+  #offer(waiting: Waiting, queued: number): boolean {
     try {
-      return this.#members.offer(waiting, this.#waiting.size + 1)
+      return this.#members.offer(waiting, queued)
     } catch (error) {
       waiting.fail(markCallerOwned(error) as Error, UNSENT)
       return true
@@ -167,7 +167,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     while (this.#waiting.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
       const next = this.#waiting.shift() as Waiting
       // Its handler hears of its end just now, and made room.
-      if (next.done || this.#offer(next)) continue
+      if (next.done || this.#offer(next, this.#waiting.size + 1)) continue
       this.#waiting.unshift(next)
       break
     }

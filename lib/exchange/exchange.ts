@@ -100,11 +100,12 @@ export class Exchange implements QueueNode<Exchange> {
     this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
     this.#hearsQueued = this.#handler.onRequestQueued !== undefined
-    this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     this.watch = request.watch
     if (request.body?.kind === 'stream') {
       BodyStream.of(request.body.stream).claim(this)
     }
+    // Behind all that may throw: a request that is refused has no alarm left.
+    this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     traceCreate(this)
   }
 

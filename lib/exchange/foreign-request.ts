@@ -77,8 +77,9 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     this.handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     const own = timeouts == null ? limits : limitsOf(checkTimeouts(timeouts), limits)
     this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotal(options, origin, own)
-    this.deadlines = own === null ? null : new Deadlines(this, own)
     if (isStream(body)) this.#holdSource(body)
+    // Nothing throws from here on: a request that is refused has no alarm left.
+    this.deadlines = own === null ? null : new Deadlines(this, own)
     this.#hearsQueued = this.handler.onRequestQueued !== undefined
     this.#controller = new ForeignController(this)
     const mayEnd = this.#hearsQueued || own !== null || isStream(body)

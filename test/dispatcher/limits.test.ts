@@ -1,5 +1,7 @@
 import net, { type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import t from 'tap'
+import { processClock } from '../../lib/base/clock.js'
 import {
   Agent,
   BalancedPool,
@@ -326,4 +328,47 @@ t.test('what is no number of ms is refused by name', async (t) => {
   await t.rejects(client.request({ ...get, timeouts: 5 as never }), { message: /timeouts/ })
   t.ok(new errors.QueueFullError() instanceof errors.UndiciError)
   await client.close()
+})
+
+for (const Kind of [Pool, RoundRobinPool]) {
+  t.test(`a request of a ${Kind.name} whose factory throws fails once, whatever limits of time it has`, async (t) => {
+    const factory = () => {
+      throw new Error('thrown by the factory')
+    }
+    const pool = new Kind('http://localhost', { factory })
+    for (const timeouts of [null, { total: 20 }, { queue: 20 }]) {
+      const before = processClock.size
+      const failures: unknown[] = []
+      const failed = (_controller: unknown, error: Error) => void failures.push(error.message)
+      pool.dispatch({ ...get, timeouts } as never, { onResponseError: failed })
+      t.equal(processClock.size, before, 'no alarm is left')
+      t.strictSame(failures, ['thrown by the factory'])
+    }
+    await pool.close()
+  })
+}
+
+t.test('a request that is refused for its body leaves no alarm, and fails once', async (t) => {
+  const factory = (origin: URL, options: object) => new Client(origin, options)
+  const dispatchers = {
+    Client: new Client('http://localhost'),
+    Pool: new Pool('http://localhost'),
+    'Pool with a factory': new Pool('http://localhost', { factory }),
+    BalancedPool: new BalancedPool(['http://localhost']),
+    Agent: new Agent(),
+    'composed Pool': new Pool('http://localhost').compose((dispatch) => dispatch),
+    RetryAgent: new RetryAgent(new Agent()),
+  }
+  for (const [kind, dispatcher] of Object.entries(dispatchers)) {
+    for (const timeouts of [{ total: 20 }, { queue: 20 }]) {
+      const before = processClock.size
+      let failures = 0
+      const body = new Readable({ read() {} }).destroy()
+      const options = { origin: 'http://localhost', path: '/', method: 'PUT', body, timeouts }
+      dispatcher.dispatch(options as never, { onResponseError: () => void failures++ })
+      t.equal(processClock.size, before, `${kind}: no alarm is left`)
+      t.equal(failures, 1, kind)
+    }
+    await dispatcher.close()
+  }
 })
