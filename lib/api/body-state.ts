@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /**
  * Has properties of a stream's state answer for a body that was taken past the stream, and as Node's do otherwise. Node
  * declares them as properties, so that a class can not override them.
@@ -13,4 +15,9 @@ export function defineState<Body extends object>(
     }
     Object.defineProperty(prototype, name, { get, configurable: true })
   }
+}
+
+/** Whether a listener or a pipe receives what comes; a stream that was only resumed drops it. */
+export function flowsToReader(stream: Readable): boolean {
+  return stream.readableFlowing === true && stream.listenerCount('data') > 0
 }

@@ -15,7 +15,7 @@ import { BodyFlow } from './body-flow.js'
 import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
 import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
 import type { BodySource } from './body-source.js'
-import { defineState } from './body-state.js'
+import { defineState, flowsToReader } from './body-state.js'
 
 /** What sets up the body of a response. */
 export interface BodyOptions {
@@ -188,7 +188,7 @@ export class BodyReadable extends LaterReadable {
 
   /** @internal Destroys a body that nothing reads, so that its connection is not kept for it. */
   release(): void {
-    if (!this.#over && this.#consumer === null && this.readableFlowing !== true) this.destroy()
+    if (!this.#over && this.#consumer === null && !flowsToReader(this)) this.destroy()
   }
 
   /** @internal Somebody reads it, or has. */

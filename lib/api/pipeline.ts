@@ -177,7 +177,6 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
 
   /** The one teardown, whichever side ended first. */
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#link?.unbind()
     const reason = error ?? (this.readableEnded ? null : locatable(new RequestAbortedError()))
     if (reason === null) this.#body?.release()
     else {
@@ -186,6 +185,8 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
       this.#body?.destroy(reason)
       this.request.destroy()
     }
+    // Of a body that the handler goes on reading, the signal is the only way to end it.
+    if (reason !== null || this.#body?.destroyed !== false) this.#link?.unbind()
     callback(reason)
   }
 }

@@ -158,3 +158,44 @@ t.test('a signal that fires while an interceptor waits ends the call at once, an
   await client.close()
   await origin.close()
 })
+
+t.test(
+  'pipeline() closes the connection of a body that flows to no reader when its own result has ended',
+  async (t) => {
+    const origin = await server()
+    const client = new Client(origin.url)
+    const duplex = client.pipeline(endless, ({ body }) => {
+      body.resume()
+      return Readable.from(['own'])
+    })
+    t.equal(await textOf(duplex.end()), 'own')
+    const { body } = await client.request({ path: '/typed', method: 'GET' })
+    t.equal(await body.text(), 'a=1')
+    await client.close()
+    await origin.close()
+  },
+)
+
+const readers: Record<string, (body: Readable & { text(): Promise<string> }) => unknown> = {
+  'a listener': (body) => body.on('data', () => {}),
+  'a pipe': (body) => body.pipe(new PassThrough().resume()),
+  'text()': (body) => body.text().catch(() => {}),
+}
+
+for (const [name, read] of Object.entries(readers)) {
+  t.test(`a signal ends a pipeline whose body is read by ${name} after its own result has ended`, async (t) => {
+    const origin = await server()
+    const client = new Client(origin.url)
+    const abort = new AbortController()
+    const duplex = client.pipeline({ ...endless, signal: abort.signal }, ({ body }) => {
+      read(body as never)
+      return Readable.from(['own'])
+    })
+    t.equal(await textOf(duplex.end()), 'own')
+    t.equal(client.stats.running, 1, 'it is read on')
+    abort.abort()
+    await client.close()
+    t.equal(client.stats.running, 0)
+    await origin.close()
+  })
+}
