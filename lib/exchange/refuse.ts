@@ -24,13 +24,20 @@ export function refuse(
   return true
 }
 
-/** Adds to an error of sluice which request it is that nothing was done for. `origin`: the only one of its dispatcher. */
+/**
+ * Adds to an error of sluice which request it is that nothing was done for. Getters of the options are not called: what
+ * they throw would be lost here. `origin`: the only one of its dispatcher.
+ */
 export function locateUnsent(error: Error, options: unknown, origin: string | null | undefined): Error {
-  const given = propertyOf(options, 'origin')
-  const [method, path] = ['method', 'path'].map((name) => propertyOf(options, name))
+  const [given, method, path] = ['origin', 'method', 'path'].map((name) => dataOf(options, name))
   const known = { origin: origin ?? (typeof given === 'string' ? given : propertyOf(given, 'origin')), method, path }
   const texts = Object.entries(known).filter(([, value]) => typeof value === 'string')
   return locate(error, { ...UNSENT, ...Object.fromEntries(texts) })
+}
+
+/** Of an own property that is no getter. */
+function dataOf(options: unknown, name: string): unknown {
+  return typeof options === 'object' ? Object.getOwnPropertyDescriptor(options ?? {}, name)?.value : undefined
 }
 
 /** For a handler whose request was never accepted. */

@@ -501,3 +501,22 @@ for (const nothing of [undefined, null]) {
     await origin.close()
   })
 }
+
+t.test('the error of a dispatcher that is closed or destroyed calls no getter of the options', async (t) => {
+  for (const end of ['close', 'destroy'] as const) {
+    const client = new Client('http://localhost')
+    await client[end]()
+    let reads = 0
+    const options = {
+      method: 'GET',
+      get path(): string {
+        reads++
+        throw new Error('thrown by a getter')
+      },
+    }
+    const failures: unknown[] = []
+    client.dispatch(options, { onResponseError: (_controller, error) => void failures.push(error) })
+    t.match(failures, [{ code: /^UND_ERR_/, method: 'GET' }])
+    t.equal(reads, 0)
+  }
+})
