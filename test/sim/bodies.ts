@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { Readable, Stream } from 'node:stream'
 import type { BodyInput } from '../../lib/exchange/request.js'
 import type { RequestMemory } from './memory.js'
 import type { Random } from './random.js'
@@ -12,6 +12,8 @@ export interface SourceParts {
   readonly userCode: UserCode
   /** Sources may fail. */
   readonly wild: boolean
+  /** It gives some of its pieces, and then nothing. */
+  readonly stalls: boolean
   arrive(delay: number, run: () => void): void
 }
 
@@ -24,7 +26,19 @@ export interface MadeBody {
 }
 
 const PLAIN = ['string', 'bytes', 'bytes', 'stream', 'stream', 'iterable', 'generator'] as const
-const MORE = ['string', 'bytes', 'buffer', 'stream', 'iterable', 'generator', 'iterator', 'web', 'bytes'] as const
+const MORE = [
+  'string',
+  'bytes',
+  'buffer',
+  'blob',
+  'stream',
+  'old stream',
+  'iterable',
+  'generator',
+  'iterator',
+  'web',
+  'bytes',
+] as const
 
 /** A body that holds `upload`, of any kind; `more`: of every kind that is documented. */
 export function makeBody(parts: SourceParts, more: boolean): MadeBody {
@@ -40,8 +54,12 @@ export function makeBody(parts: SourceParts, more: boolean): MadeBody {
       const own = byteLength === buffer.byteLength ? buffer : upload.toString('latin1')
       return { body: own as ArrayBuffer | string, streams: false, ...always }
     }
+    case 'blob':
+      return { body: new Blob([upload]), streams: false, ...always }
     case 'stream':
       return streamBody(parts)
+    case 'old stream':
+      return oldStreamBody(parts)
     case 'iterable':
       return { body: new Pieces(parts), streams: true, ...always }
     case 'web':
@@ -70,12 +88,14 @@ function streamBody(parts: SourceParts): MadeBody {
   const { random } = parts
   const pieces = piecesOf(parts)
   const failsAt = parts.wild && random.chance(0.1) ? random.between(0, pieces.length) : -1
+  const stallsAt = parts.stalls ? random.between(0, pieces.length) : -1
   let given = 0
   const source = new Readable({
     highWaterMark: random.pick([1, 16, 16384]),
     read() {
       const give = (): void => {
         if (source.destroyed) return
+        if (given === stallsAt) return
         if (given === failsAt) return void source.destroy(new Error('the source broke'))
         const piece = pieces[given++]
         source.push(piece === undefined ? null : parts.memory.lendToStream(piece))
@@ -84,7 +104,60 @@ function streamBody(parts: SourceParts): MadeBody {
       else parts.arrive(random.spread(0, 100), give)
     },
   })
+  // Its caller may destroy it at any time.
+  if (parts.wild && random.chance(0.05)) {
+    parts.arrive(random.spread(0, 3000), () =>
+      source.destroy(random.chance(0.5) && !parts.userCode.active ? new Error('not wanted') : undefined),
+    )
+  }
   return { body: source, streams: true, closed: () => source.destroyed }
+}
+
+/** A stream of the first kind, which knows `pause` and `resume` alone. */
+function oldStreamBody(parts: SourceParts): MadeBody {
+  const { random, wild, stalls } = parts
+  const pieces = piecesOf(parts)
+  const failsAt = wild && random.chance(0.1) ? random.between(0, pieces.length) : -1
+  const stallsAt = stalls ? random.between(0, pieces.length) : -1
+  let given = 0
+  let open = true
+  let flows = true
+  const end = (): void => {
+    open = false
+    body.readable = false
+  }
+  const body = Object.assign(new Stream(), {
+    readable: true,
+    pause: () => {
+      flows = false
+    },
+    resume: () => {
+      if (flows) return
+      flows = true
+      later()
+    },
+    destroy: end,
+  })
+  const give = (): void => {
+    if (!flows || !open || given === stallsAt) return
+    if (given === failsAt) {
+      end()
+      // A getter may have thrown before anything could listen.
+      if (body.listenerCount('error') > 0) body.emit('error', new Error('the source broke'))
+      return
+    }
+    const piece = pieces[given++]
+    if (piece === undefined) {
+      end()
+      body.emit('end')
+    } else {
+      body.emit('data', parts.memory.lend(piece))
+      later()
+    }
+  }
+  const later = (): void => parts.arrive(random.spread(0, 50), give)
+  later()
+  return { body: body as unknown as BodyInput, streams: true, closed: () => !open }
 }
 
 function generatorBody(parts: SourceParts): MadeBody {
@@ -160,11 +233,14 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
 class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   readonly #parts: SourceParts
   readonly #inner: Pieces
+  #asked = 0
+  readonly #stallsAt: number
   closed = false
 
   constructor(parts: SourceParts) {
     this.#parts = parts
     this.#inner = new Pieces(parts)
+    this.#stallsAt = parts.stalls ? parts.random.between(0, 4) : -1
   }
 
   [Symbol.asyncIterator](): this {
@@ -178,6 +254,7 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 
   async next(): Promise<IteratorResult<Buffer>> {
     const { random } = this.#parts
+    if (this.#asked++ === this.#stallsAt) await new Promise<void>(() => {})
     if (random.chance(0.3)) await new Promise<void>((resolve) => this.#parts.arrive(random.spread(0, 50), resolve))
     try {
       const result = this.#inner.next()
@@ -199,12 +276,15 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 function webBody(parts: SourceParts): MadeBody {
   const pieces = piecesOf(parts)
   const { memory, random } = parts
+  const stallsAt = parts.stalls ? random.between(0, pieces.length) : -1
+  let asked = 0
   let last: Buffer | null = null
   let closed = false
   const source = new ReadableStream<Buffer>(
     {
       async pull(controller) {
         memory.recycle(last)
+        if (asked++ === stallsAt) await new Promise<void>(() => {})
         if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
         if (closed) return
         try {

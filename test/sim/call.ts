@@ -48,6 +48,8 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   }
 
   onRequestStart(controller: DispatchController): void {
+    // An interceptor sends it again, by another controller.
+    if (this.paused && this.controller !== controller) controller.pause()
     this.controller = controller
     this.#called('start')
     if (this.attempt > 0) this.wrong('is sent again after its response began')
@@ -86,6 +88,8 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     this.around.userCode.report(error, `request ${this.id}`)
     this.checkBody(false)
     this.error = error
+    // Its response may still come behind others.
+    if (this.state === 'started' && this.deadline < Infinity) this.lingering = true
     this.#settle('failed')
     this.#act('error')
   }
@@ -155,6 +159,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (around.features.userCode) this.#actMore(step)
     if (!around.wild) return
     if (random.chance(0.02)) this.abort()
+    if (random.chance(0.02)) this.#abortSoon()
     if (random.chance(0.015)) this.#throw(step)
   }
 
@@ -165,6 +170,22 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (!around.wild) return
     if (random.chance(0.01)) this.memory.transfer()
     if (random.chance(0.02)) this.#throw(step)
+  }
+
+  /** After some microtasks, ticks or event-loop turns. */
+  #abortSoon(): void {
+    const { random, around } = this
+    const steps = [
+      (next: () => void) => queueMicrotask(next),
+      (next: () => void) => process.nextTick(next),
+      (next: () => void) => around.arrive(0, next),
+    ]
+    let left = random.between(1, 4)
+    const next = (): void => {
+      if (left-- === 0) this.abort()
+      else random.pick(steps)(next)
+    }
+    next()
   }
 
   #throw(step: Step): void {
@@ -188,7 +209,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
       if (!this.paused) return
       this.around.trace(() => `${this.id} resumes`)
       this.paused = false
-      controller.resume()
+      this.controller?.resume()
     }
     const when = this.random.pick(['now', 'job', 'tick', 'later', 'later', 'later'] as const)
     if (when === 'now') resume()

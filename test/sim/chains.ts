@@ -1,7 +1,13 @@
 import { callUser } from '../../lib/base/gate.js'
-import { DecoratorHandler, type DispatchController, type Dispatcher, interceptors } from '../../lib/index.js'
+import {
+  DecoratorHandler,
+  type DispatchController,
+  type Dispatcher,
+  type DispatchHandler,
+  interceptors,
+} from '../../lib/index.js'
 import type { Random } from './random.js'
-import type { UserCode } from './user-code.js'
+import { type UserCode, userErrorIn } from './user-code.js'
 
 type Dispatch = Dispatcher['dispatch']
 type Interceptor = (dispatch: Dispatch) => Dispatch
@@ -12,6 +18,8 @@ export interface ChainParts {
   readonly wild: boolean
   arrive(delay: number, run: () => void): void
   trace(text: () => string): void
+  /** A copy of a request is sent, or has ended. */
+  mirrored(change: 1 | -1): void
 }
 
 export interface Chain {
@@ -20,19 +28,23 @@ export interface Chain {
   readonly repeats: readonly string[]
 }
 
-/** Interceptors as users write them, and ours. */
+const OWN = ['wait', 'throw', 'decorate', 'fail', 'mirror', 'again'] as const
+
+/** Interceptors as users write them, and the library's. */
 export function drawChain(parts: ChainParts): Chain {
   const { random } = parts
   const chosen: Interceptor[] = []
   const repeats = new Set<string>()
   const kinds: string[] = []
   for (let count = random.between(1, 3); count > 0; count--) {
-    const kind = random.pick(['wait', 'throw', 'decorate', 'fail', 'retry', 'redirect', 'decompress', 'error'] as const)
+    const kind = random.pick([...OWN, 'retry', 'redirect', 'decompress', 'error'] as const)
     kinds.push(kind)
     if (kind === 'wait') chosen.push(wait(parts))
     else if (kind === 'throw') chosen.push(meddle(parts))
     else if (kind === 'decorate') chosen.push(decorate(parts))
     else if (kind === 'fail') chosen.push(fail(parts))
+    else if (kind === 'mirror') chosen.push(mirror(parts))
+    else if (kind === 'again') chosen.push(again)
     else if (kind === 'redirect') chosen.push(interceptors.redirect({ maxRedirections: 2 }) as Interceptor)
     else if (kind === 'decompress') chosen.push(interceptors.decompress() as Interceptor)
     else if (kind === 'error') chosen.push(interceptors.responseError() as Interceptor)
@@ -83,5 +95,64 @@ function fail({ random, userCode, wild }: ChainParts): Interceptor {
     const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
     callUser(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
     return true
+  }
+}
+
+/** Whether a request may be sent twice. */
+function repeatable({ method, body, upgrade }: Dispatcher.DispatchOptions): boolean {
+  return (method === 'GET' || method === 'HEAD') && body == null && upgrade == null
+}
+
+/** Sends a copy of some requests, whose response nobody reads. */
+function mirror({ random, userCode, mirrored }: ChainParts): Interceptor {
+  return (dispatch) => (options, handler) => {
+    if (repeatable(options) && random.chance(0.3)) {
+      // A getter of the user's may throw.
+      const copy = { ...options }
+      mirrored(1)
+      const failed = (_controller: DispatchController, error: Error): void => {
+        userCode.report(error, 'a copy')
+        mirrored(-1)
+      }
+      dispatch(copy, { onResponseEnd: () => mirrored(-1), onResponseError: failed })
+    }
+    return dispatch(options, handler)
+  }
+}
+
+/** Sends requests once more that failed before their response began. */
+const again: Interceptor = (dispatch) => (options, handler) => {
+  if (!repeatable(options)) return dispatch(options, handler)
+  return dispatch(options, new Again(handler, (twice) => void dispatch(options, twice)))
+}
+
+class Again extends DecoratorHandler {
+  readonly #send: (handler: DispatchHandler) => void
+  #queued = false
+  #begun = false
+  #sent = false
+
+  constructor(handler: DispatchHandler, send: (handler: DispatchHandler) => void) {
+    super(handler)
+    this.#send = send
+  }
+
+  override onRequestQueued(controller: DispatchController): void {
+    if (this.#queued) return
+    this.#queued = true
+    super.onRequestQueued(controller)
+  }
+
+  override onResponseStart(...given: Parameters<DecoratorHandler['onResponseStart']>): void {
+    this.#begun = true
+    super.onResponseStart(...given)
+  }
+
+  override onResponseError(controller: DispatchController, error: Error): void {
+    // What code of the user threw is reported once, and so it is not dropped here.
+    const final = this.#begun || this.#sent || controller.aborted || userErrorIn(error, 0) !== null
+    if (final) return super.onResponseError(controller, error)
+    this.#sent = true
+    this.#send(this)
   }
 }

@@ -23,6 +23,8 @@ export interface Known {
   /** Requests may be counted by members that the dispatcher did not make, or held back by them. */
   readonly foreign: boolean
   now(): number
+  /** Copies of requests that interceptors have sent, and that have not ended. */
+  readonly mirrors: () => number
   /** When the statistics began to count fewer requests than there are; absent while they count all. */
   lostAt?: number | undefined
 }
@@ -44,7 +46,7 @@ export function checkStats(known: Known): string | null {
   const { pending, running, queued = 0, size } = stats
   if (size !== pending + running + queued) return `stats do not add up: ${say()}`
   let counted = 0
-  let possible = 0
+  let possible = known.mirrors()
   for (const call of live) {
     // A response that ended while its handler had it paused is counted no more.
     if (!call.over && call.counted && !call.detached && !(call.paused && call.state === 'started')) counted++
@@ -64,10 +66,10 @@ export function checkStats(known: Known): string | null {
  * Whether a user callback that reports an end finds the request counted still; without pipelining none lingers, unless
  * an interceptor reads what is left of its response.
  */
-export function countsFinished({ dispatcher, live, lingering }: Known): string | null {
+export function countsFinished({ dispatcher, live, lingering, mirrors }: Known): string | null {
   const stats = statsOf(dispatcher)
   if (stats === null) return null
-  let possible = 0
+  let possible = mirrors()
   for (const call of live) if (!call.over || (call.intercepted && call.lingering)) possible += call.counted ? 1 : 2
   for (const call of lingering) if (call.intercepted) possible += 2
   return stats.size > possible ? `stats count a finished request: ${JSON.stringify(stats)}, ${possible} live` : null
@@ -99,7 +101,8 @@ export function checkEvents({ dispatcher, connected }: Known): string | null {
 
 /** Whether all counts are zero, as a fresh dispatcher's. */
 export function checkZero(dispatcher: AnyDispatcher): string | null {
-  const stats = statsOf(dispatcher)
-  if (stats === null || Object.values(stats).every((value) => Number(value) === 0)) return null
-  return `stats after the end: ${JSON.stringify(stats)}`
+  const { stats } = dispatcher
+  const zero = (one: object): boolean =>
+    Object.values(one).every((value) => (typeof value === 'object' ? zero(value) : Number(value) === 0))
+  return zero(stats) ? null : `not all stats are at zero: ${JSON.stringify(stats)}`
 }

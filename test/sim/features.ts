@@ -12,6 +12,7 @@ import type { Random } from './random.js'
  * - `interceptors`: requests through composed dispatchers.
  * - `sources`: each body that was given is closed or read to its end.
  * - `methods`: requests by `request`, `stream` and `pipeline`.
+ * - `timeouts`: requests with a `timeouts.total`, which all end in time; some of their sources stall.
  */
 export const FEATURES = [
   'memory',
@@ -23,6 +24,7 @@ export const FEATURES = [
   'interceptors',
   'sources',
   'methods',
+  'timeouts',
 ] as const
 
 export type Feature = (typeof FEATURES)[number]

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { type Duplex, Writable } from 'node:stream'
 import type { ResponseData } from '../../lib/api/documented.js'
 import type { Dispatcher } from '../../lib/index.js'
@@ -35,6 +36,11 @@ export class MethodCall extends SimulatedRequest {
     if (this.over || !this.#hasSignal) return
     this.around.trace(() => `${this.id} is aborted by its signal`)
     this.#abort.abort()
+  }
+
+  override checkSettled(): string | null {
+    const listeners = getEventListeners(this.#abort.signal, 'abort').length
+    return listeners > 0 ? `left ${listeners} listeners on its signal` : super.checkSettled()
   }
 
   #request(dispatcher: Dispatcher, { options, way }: { options: object; way: string }): void {

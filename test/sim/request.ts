@@ -28,6 +28,8 @@ export interface Surroundings {
 
 export type State = 'new' | 'queued' | 'started' | 'ended' | 'failed' | 'upgraded'
 
+/** ms by which a time-out may be late: those of a process that is busy when it should wake up. */
+const LATE = 2500
 const NEVER_TWICE = ['POST', 'PATCH', 'DELETE']
 /** Methods whose body a server may leave unread, so that nothing may follow it on its connection. */
 const BODY_UNEXPECTED = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT', 'CONNECT']
@@ -57,6 +59,9 @@ export class SimulatedRequest implements Expected {
   /** Aborted when it may have been on a connection: its response may still come. */
   lingering = false
   paused = false
+  /** When it must have ended, in ms. */
+  deadline = Infinity
+  readonly #total: number | null
   /** A refused CONNECT, whose connection its client has let go of. */
   detached = false
   /** Whether stats must count it; not known of a request that an interceptor holds, or whose body waits for its reader. */
@@ -94,6 +99,8 @@ export class SimulatedRequest implements Expected {
     this.repeatable = this.idempotent
     const blocking = random.chance(0.1)
     const hasBody = !calm && this.#drawBody()
+    this.#total =
+      features.timeouts && !calm && around.manners.faulty && random.chance(0.3) ? random.spread(1, 8000) : null
     const length = around.manners.long && random.chance(0.2) ? random.spread(1, 300_000) : random.spread(0, 3000)
     this.upload = hasBody ? bytesOf(`request ${id}`, length) : Buffer.alloc(0)
     this.#made = hasBody ? this.#makeBody() : null
@@ -112,6 +119,7 @@ export class SimulatedRequest implements Expected {
       ...(random.chance(0.03) ? { reset: true } : {}),
       expectContinue: hasBody && random.chance(0.15),
       ...(given === undefined ? {} : { idempotent: given }),
+      ...(this.#total === null ? {} : { timeouts: { total: this.#total } }),
       ...(this.upgrade && this.method !== 'CONNECT' ? { upgrade: 'sim' } : {}),
       ...(streams && random.chance(0.5) ? { headers: { 'content-length': String(length) } } : {}),
     }
@@ -121,6 +129,11 @@ export class SimulatedRequest implements Expected {
 
   get over(): boolean {
     return this.state === 'ended' || this.state === 'failed' || this.state === 'upgraded'
+  }
+
+  /** It is dispatched at `now`. */
+  began(now: number): void {
+    if (this.#total !== null) this.deadline = now + this.#total + LATE
   }
 
   plan(attempt: number): Plan {
@@ -228,7 +241,7 @@ export class SimulatedRequest implements Expected {
     const { userCode, wild, features } = around
     const arrive = (delay: number, run: () => void) => around.arrive(delay, run)
     return makeBody(
-      { upload, memory, random, userCode, wild, arrive },
+      { upload, memory, random, userCode, wild, arrive, stalls: this.#total !== null && random.chance(0.2) },
       features.memory || features.userCode || features.sources,
     )
   }

@@ -110,7 +110,8 @@ interface Aborted {
   signal?: AbortSignal
 }
 
-function userErrorIn(error: unknown, depth: number): UserError | null {
+/** The exception of the user's code that `error` is or was caused by, or null. */
+export function userErrorIn(error: unknown, depth: number): UserError | null {
   if (error instanceof UserError) return error
   if (!(error instanceof Error) || depth > 8) return null
   for (const inner of (error as { errors?: unknown[] }).errors ?? []) {

@@ -44,6 +44,7 @@ export class World implements Surroundings, Watch {
   readonly #drains: Drains
   #ends = 0
   #warming = 0
+  #mirrors = 0
   /** Connections that there may be at once. */
   readonly #most: number
   #settled = 0
@@ -77,6 +78,7 @@ export class World implements Surroundings, Watch {
       foreign: this.features.foreign,
       connected: () => (this.features.foreign ? null : this.#connected),
       now: () => this.#loop.now,
+      mirrors: () => this.#mirrors,
     }
     this.#composed = this.features.interceptors ? this.#compose() : null
     this.#listen()
@@ -218,6 +220,7 @@ export class World implements Surroundings, Watch {
     const origin = random.pick(ORIGINS)
     this.#calls.push(call)
     this.#live.add(call)
+    call.began(this.#loop.now)
     this.trace(() => `dispatch ${call.method} ${call.id}${call.upload.length > 0 ? ` (${call.upload.length})` : ''}`)
     const more = this.#kind === 'Agent' ? { origin } : {}
     const target = (composed?.dispatcher ?? this.#dispatcher) as Dispatcher
@@ -284,7 +287,11 @@ export class World implements Surroundings, Watch {
 
   #compose() {
     const { userCode, wild, arrive, trace } = this
-    const { interceptors, repeats } = drawChain({ random: this.random.fork(5), userCode, wild, arrive, trace })
+    const mirrored = (change: number) => {
+      this.#mirrors += change
+    }
+    const parts = { random: this.random.fork(5), userCode, wild, arrive, trace, mirrored }
+    const { interceptors, repeats } = drawChain(parts)
     return { dispatcher: this.#dispatcher.compose(interceptors) as Dispatcher, repeats }
   }
 
@@ -326,6 +333,8 @@ export class World implements Surroundings, Watch {
     if (this.#failure !== null) throw this.#failure
     if (this.#loop.steps > 50_000) this.violation('it goes on for ever')
     for (const call of this.#live) {
+      if (!call.over && this.#loop.now > call.deadline)
+        this.violation(`${call.method} ${call.id} outlives its time-out`)
       if (!call.over) continue
       this.#live.delete(call)
       if (call.lingering) this.#lingering.add(call)
@@ -359,6 +368,9 @@ export class World implements Surroundings, Watch {
     if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
     const unreported = this.userCode.check()
     if (this.features.userCode && unreported !== null) this.violation(unreported)
+    if (this.#mirrors !== 0) this.violation(`${this.#mirrors} copies of requests never end`)
+    const wrong = checkZero(this.#dispatcher)
+    if (wrong !== null) this.violation(wrong)
     const missing = checkEvents(this.#known)
     if (missing !== null) this.violation(missing)
     this.#checkNothing()
@@ -378,7 +390,12 @@ export class World implements Surroundings, Watch {
 
   #checkNothing(): void {
     const { size } = processClock
-    if (size !== 0) this.#fail(`${size} alarms are left`)
+    // A request that an interceptor holds back, or whose handler pauses at its end, has a time-out, though its dispatcher
+    // does not know of it any more.
+    const held = [...this.#live].some(
+      ({ counted, paused, over, deadline }) => (!counted || paused) && !over && deadline < Infinity,
+    )
+    if (size !== 0 && !held) this.#fail(`${size} alarms are left`)
     const slots = this.#engine.used - this.#slots
     if (slots !== 0) this.#fail(`${slots} parser slots are left`)
   }
