@@ -34,7 +34,7 @@ export function share(site: Site, options: ClientOptions): void {
 /** @throws {InvalidArgumentError} the url or an option is not what is documented */
 export function siteOf(url: URL | string, options: ClientOptions): Site {
   const known = typeof options === 'object' && options !== null ? shared.get(options) : undefined
-  return known?.url === url ? known : makeSite(parseOrigin(url), resolveClientOptions(options))
+  return known !== undefined && known.url === url ? known : makeSite(parseOrigin(url), resolveClientOptions(options))
 }
 
 export function makeSite(url: URL, options: ResolvedClientOptions): Site {

@@ -17,7 +17,7 @@ export function encodeMultipart(form: FormDataLike): Multipart {
   const boundary = `----sluice${randomDigits()}`
   const parts: (Uint8Array | Blob)[] = []
   for (const [name, value] of form) {
-    const start = `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(normalised(String(name)))}"`
+    const start = `--${boundary}\r\nContent-Disposition: form-data; name="${escaped(normalised(String(name)))}"`
     if (typeof value === 'string') {
       parts.push(Buffer.from(`${start}\r\n\r\n${normalised(value)}\r\n`))
       continue
@@ -27,7 +27,7 @@ export function encodeMultipart(form: FormDataLike): Multipart {
     const type = given === '' || !isFieldValue(given) ? 'application/octet-stream' : given
     const filename = escaped(String(value.name ?? 'blob'))
     parts.push(
-      Buffer.from(`${start}; filename="${filename}"\r\ncontent-type: ${type}\r\n\r\n`),
+      Buffer.from(`${start}; filename="${filename}"\r\nContent-Type: ${type}\r\n\r\n`),
       value,
       Buffer.from('\r\n'),
     )

@@ -9,6 +9,7 @@ import {
   errors,
   Pool,
   PoolStats,
+  ProxyAgent,
   RoundRobinPool,
 } from '../../lib/index.js'
 import fc from '../property.js'
@@ -272,6 +273,14 @@ t.test('a request that waits in the pool can be aborted', async (t) => {
   t.equal(await (await first).body.text(), 'ok')
   await pool.close()
   await origin.close()
+})
+
+t.test('no dispatcher of an origin can be made without its URL', async (t) => {
+  for (const Kind of [Client, Pool, RoundRobinPool, ProxyAgent]) {
+    for (const url of [undefined, null, 5, '', {}]) {
+      t.throws(() => new Kind(url as never), { code: 'UND_ERR_INVALID_ARG' }, `${Kind.name} of ${String(url)}`)
+    }
+  }
 })
 
 t.test('options', async (t) => {

@@ -30,6 +30,7 @@ const expected: Record<string, [string, string]> = {
   'A tab after `content-length`': ['200 x', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'],
   'A `100 Continue` that no request waits for': ['200 x', 'UND_ERR_SOCKET'],
   'The last byte that `content-length` announces': ['2 bytes', '3 bytes'],
+  '`pipeline()` sends its body in chunks': ['transfer-encoding', 'content-length'],
   'A GET, HEAD or other request without expected content': ['200 close', '200 keep-alive'],
   'Names for one connection in the `connection` header': [
     '200 keep-alive, x-a, host null: UND_ERR_INVALID_ARG',

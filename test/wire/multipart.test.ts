@@ -24,8 +24,8 @@ t.test('a part of foreign make can not write lines of its own', async (t) => {
   const { parts } = encodeMultipart([['name\r\nx: y"', file]] as never)
   const head = Buffer.from(parts[0] as Uint8Array).toString()
   t.strictSame(head.split('\r\n').slice(1), [
-    'content-disposition: form-data; name="name%0D%0Ax: y%22"; filename="a%0D%0Ax: y%22"',
-    'content-type: application/octet-stream',
+    'Content-Disposition: form-data; name="name%0D%0Ax: y%22"; filename="a%0D%0Ax: y%22"',
+    'Content-Type: application/octet-stream',
     '',
     '',
   ])

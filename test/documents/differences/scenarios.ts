@@ -220,6 +220,17 @@ export const scenarios: Record<string, Play> = {
         return `${seen.text.split('\r\n\r\n')[1]?.length} bytes`
       },
     ),
+  '`pipeline()` sends its body in chunks': ({ Client }) =>
+    against(
+      (head, { socket }) => void socket.write(ok(/^(content-length|transfer-encoding)(?=:)/im.exec(head)?.[0])),
+      async (url) => {
+        const duplex = new Client(url).pipeline({ path: '/', method: 'PUT' }, ({ body }: { body: object }) => body)
+        duplex.end('abc')
+        let text = ''
+        for await (const chunk of duplex) text += chunk
+        return text
+      },
+    ),
   'A GET, HEAD or other request without expected content': ({ Client }) =>
     against(
       (head, { socket }) => void socket.write(ok(/^connection: (.*)\r/im.exec(head)?.[1])),
