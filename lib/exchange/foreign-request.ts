@@ -129,7 +129,10 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 
   /** Fails it because its dispatcher was destroyed. */
   endWith(error: Error, context: ErrorContext): void {
-    this.fail(destroyedErrorOf(error), context)
+    const reason = destroyedErrorOf(error)
+    this.fail(reason, context)
+    // A member keeps the end of a response for a handler that pauses, and its time limit.
+    callUser(() => this.#inner?.abort(reason))
   }
 
   /** See {@link BodyStreamOwner}. */

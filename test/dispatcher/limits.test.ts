@@ -372,3 +372,26 @@ t.test('a request that is refused for its body leaves no alarm, and fails once',
     await dispatcher.close()
   }
 })
+
+t.test('destroying a pool with a factory leaves no alarm of a request whose handler pauses', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end())
+  const factory = (url: URL, options: object) => new Client(url, options).compose((dispatch) => dispatch)
+  const pool = new Pool(origin.url, { factory })
+  const before = processClock.size
+  const failure = new Promise<Error>((resolve) => {
+    const paused = pool.dispatch(
+      { ...get, timeouts: { total: 60_000 } },
+      {
+        onResponseStart(controller) {
+          controller.pause()
+          setImmediate(() => pool.destroy())
+        },
+        onResponseError: (_controller, error) => resolve(error),
+      },
+    )
+    t.ok(paused)
+  })
+  t.match(await failure, { code: 'UND_ERR_DESTROYED' })
+  t.equal(processClock.size, before)
+  await origin.close()
+})

@@ -22,7 +22,7 @@ export class MethodCall extends SimulatedRequest {
   start(dispatcher: Dispatcher, more: object): void {
     const { random } = this
     this.state = 'started'
-    if (this.#hasSignal) this.#soon(() => this.#abort.abort())
+    if (this.#hasSignal && random.chance(0.7)) this.#soon(() => this.#abort.abort())
     const signal = this.#hasSignal ? { signal: this.#abort.signal } : {}
     const body = this.options.body ?? null
     const way = random.pick(['request', 'request', 'callback', 'stream', 'pipeline'] as const)
