@@ -28,7 +28,12 @@ export function chain(
     return base.dispatch(options, handler)
   }
   setCore(dispatch, core)
-  for (const [index, interceptor] of (interceptors as readonly DispatchInterceptor[]).entries()) {
+  // As in undici, null stands for none.
+  const given = [...interceptors.entries()].filter(
+    ([, interceptor]) => interceptor !== null && interceptor !== undefined,
+  )
+  const outermost = given.at(-1)?.[0]
+  for (const [index, interceptor] of given as [number, DispatchInterceptor][]) {
     requireFunction('interceptor', interceptor)
     const intercepted = interceptor(dispatch)
     requireFunction('what an interceptor returns', intercepted)
@@ -38,7 +43,6 @@ export function chain(
         `interceptor ${index + 1} of compose returns a function that takes no handler: call it, as in interceptors.retry()`,
       )
     }
-    const outermost = index === interceptors.length - 1
     dispatch = (options, handler) => {
       const before = arrived
       arrived = false
@@ -50,7 +54,7 @@ export function chain(
         return refuse(error as Error, handler)
       } finally {
         // Through the outermost comes another request, which an interceptor sends from within.
-        arrived = before || (arrived && !outermost)
+        arrived = before || (arrived && index !== outermost)
       }
     }
     setCore(dispatch, core)

@@ -128,7 +128,8 @@ export class Dispatcher extends EventEmitter {
 
   /**
    * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else: its class, its
-   * events, its methods and properties. What a method of a subclass sends goes through them too.
+   * events, its methods and properties. What a method of a subclass sends goes through them too. One that is null or
+   * undefined is left out.
    * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {

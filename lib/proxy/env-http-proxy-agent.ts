@@ -18,9 +18,9 @@ import { relayAgent } from './relay.js'
  */
 export interface EnvHttpProxyAgentOptions extends Omit<ProxyAgentOptions, 'uri'> {
   /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
-  httpProxy?: string
+  httpProxy?: string | URL
   /** Proxy for `https:` origins. Default: `https_proxy` or `HTTPS_PROXY` of the environment, then the one for `http:`. */
-  httpsProxy?: string
+  httpsProxy?: string | URL
   /** Hosts to be reached directly. Default: `no_proxy` or `NO_PROXY` of the environment, read again when it changed. */
   noProxy?: string
 }
@@ -148,10 +148,11 @@ function variable(name: string): string | undefined {
 }
 
 function proxyOf(option: string, given: unknown, fallback: string | undefined): string | null {
-  if (given !== undefined && given !== null && typeof given !== 'string') {
-    throw invalidOption(option, 'a string', given)
+  const named = given instanceof URL ? given.href : given
+  if (named !== undefined && named !== null && typeof named !== 'string') {
+    throw invalidOption(option, 'a string or a URL', given)
   }
-  const text = (given ?? fallback ?? '').trim()
+  const text = (named ?? fallback ?? '').trim()
   if (text === '') return null
   return /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
 }

@@ -162,6 +162,33 @@ t.test('an interceptor may answer a handler with older callbacks without the hea
   }
 })
 
+t.test('leaves out interceptors that are null or undefined', async (t) => {
+  const order: string[] = []
+  const named =
+    (name: string): Dispatcher.DispatchInterceptor =>
+    (dispatch) =>
+    (options, handler) => {
+      order.push(name)
+      return dispatch(options, handler)
+    }
+  const client = new Client('http://localhost:1')
+  const none = null as never
+  for (const composed of [
+    client.compose(none, named('inner'), undefined as never, named('outer'), none),
+    client.compose([none, named('inner'), named('outer')]),
+    client
+      .compose(none)
+      .compose([named('inner'), none])
+      .compose(named('outer')),
+  ]) {
+    await t.rejects(composed.request({ path: '/', method: 'GET' }), { code: 'ECONNREFUSED' })
+    t.strictSame(order.splice(0), ['outer', 'inner'])
+  }
+  t.throws(() => client.compose(none, false as never), { code: 'UND_ERR_INVALID_ARG' })
+  t.throws(() => client.compose(none, interceptors.dump as never), { message: /interceptor 2 of compose/ })
+  await client.close()
+})
+
 t.test('what makes an interceptor is refused where an interceptor is expected', async (t) => {
   const client = new Client('http://localhost')
   for (const [name, made] of Object.entries(interceptors)) {

@@ -65,6 +65,8 @@ t.test('which variable counts', async (t) => {
     [{ http_proxy: '', HTTP_PROXY: two }, {}, 'direct direct'],
     [{ http_proxy: one, https_proxy: '', HTTPS_PROXY: two }, {}, 'one one'],
     [{ http_proxy: one }, { httpProxy: two }, 'two two'],
+    [{ http_proxy: one }, { httpProxy: new URL(two) }, 'two two'],
+    [{}, { httpProxy: new URL(one), httpsProxy: new URL(two) }, 'one two'],
     [{ http_proxy: one }, { httpProxy: '' }, 'direct direct'],
     [{ http_proxy: one, https_proxy: one }, { httpsProxy: two }, 'one two'],
     [{}, { httpsProxy: two }, 'direct two'],
