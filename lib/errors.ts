@@ -6,6 +6,7 @@
 export {
   adoptError,
   adoptReported,
+  denyReplay,
   isLocatable,
   locatable,
   locate,
@@ -309,16 +310,21 @@ export function presentError(error: unknown): Error {
   return (error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)) as Error
 }
 
+/** An error for what is wrong with a request, which says on it which request it was. */
+export function invalidArgument(message: string, options?: ErrorOptions): Error {
+  return locatable(new InvalidArgumentError(message, options))
+}
+
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
   const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : kind(got)
-  return locatable(new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`))
+  return invalidArgument(`${name} must be ${expected}, got ${shown}`)
 }
 
 /** The same for an option whose value may be a secret, such as a header: shows the type alone. */
 export function invalidType(name: string, expected: string, got: unknown): Error {
   const shown = typeof got === 'object' || typeof got === 'function' ? kind(got) : `a ${typeof got}`
-  return locatable(new InvalidArgumentError(`${name} must be ${expected}, got ${shown}`))
+  return invalidArgument(`${name} must be ${expected}, got ${shown}`)
 }
 
 /** What stands before an `@` may be a password. */

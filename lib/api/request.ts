@@ -1,7 +1,7 @@
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction, requireObject, whole } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
 import { closeUnsent } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -36,7 +36,7 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
   requireObject('options', options)
   const { method, onInfo, highWaterMark, responseHeaders } = options
   const { throwOnError } = options as { throwOnError?: unknown }
-  if (method === 'CONNECT') throw new InvalidArgumentError('method must not be CONNECT: use connect()')
+  if (method === 'CONNECT') throw invalidArgument('method must not be CONNECT: use connect()')
   if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
     throw invalidOption('onInfo', 'a function', onInfo)
   }
@@ -45,7 +45,7 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
     throw invalidOption('responseHeaders', '"raw"', responseHeaders)
   }
   if (throwOnError !== undefined && throwOnError !== null && throwOnError !== false) {
-    throw new InvalidArgumentError('throwOnError is no option of a request: compose interceptors.responseError()')
+    throw invalidArgument('throwOnError is no option of a request: compose interceptors.responseError()')
   }
 }
 

@@ -91,6 +91,12 @@ export function relocate<E extends Error>(
   return error
 }
 
+/** Has an error of sluice no longer say that its request can be sent again: an earlier attempt may have been executed. */
+export function denyReplay(error: Error): void {
+  if (callerOwned.has(error) || !isExtensible(error) || !Object.hasOwn(error, 'replaySafe')) return
+  Object.assign(error, { replaySafe: false })
+}
+
 /**
  * Returns an error that may be written on in place of one that a dispatcher for the origin `from` reported or threw: the
  * same where it is sluice's or the caller's, else a copy. A dispatcher of another library may share it.

@@ -5,7 +5,7 @@ import { callUser } from '../base/gate.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
 import { blameCaller } from '../errors/faults.js'
-import { InvalidArgumentError } from '../errors.js'
+import { InvalidArgumentError, invalidArgument } from '../errors.js'
 import { copyOf, toBytes } from './body-pieces.js'
 import { streamError } from './ending.js'
 
@@ -46,7 +46,7 @@ export function isStream(body: unknown): body is Readable {
  */
 export function checkStream(stream: Readable): void {
   const known = held.get(stream)
-  if (known?.used) throw new InvalidArgumentError('body is a stream that another request has used')
+  if (known?.used) throw invalidArgument('body is a stream that another request has used')
   const error = known?.error ?? stream.errored
   blameCaller(error)
   if (error) {
@@ -56,7 +56,7 @@ export function checkStream(stream: Readable): void {
   }
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
-    throw new InvalidArgumentError('body is a stream that has ended or was destroyed')
+    throw invalidArgument('body is a stream that has ended or was destroyed')
   }
 }
 

@@ -12,6 +12,7 @@ import { abortReasonOf, destroyedErrorOf } from './ending.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
+import { shown } from './refuse.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
@@ -322,8 +323,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   }
 
   #locate(error: Error, context: ErrorContext): Error {
-    const { method, path, origin } = this.#options
-    return locate(error, { ...context, ...strings({ origin, method, path }) })
+    return locate(error, { ...context, ...shown(this.#options) })
   }
 
   #finish(): void {
@@ -352,10 +352,6 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 function withTotal(options: DispatchInput, origin: string, { total, named }: Limits): DispatchInput {
   const { timeouts } = options
   return { ...options, origin, timeouts: { ...timeouts, total: named, deadline: timeouts?.deadline ?? now() + total } }
-}
-
-function strings(values: Record<string, unknown>): ErrorContext {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === 'string'))
 }
 
 function ignore(): void {}

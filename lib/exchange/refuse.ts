@@ -1,6 +1,6 @@
 import { reportUncaught } from '../base/gate.js'
-import { propertyOf } from '../errors/foreign.js'
-import { locate, presentError, UNSENT } from '../errors.js'
+import { readSafely } from '../errors/foreign.js'
+import { type ErrorContext, locate, presentError, UNSENT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 
@@ -30,14 +30,26 @@ export function refuse(
  */
 export function locateUnsent(error: Error, options: unknown, origin: string | null | undefined): Error {
   const [given, method, path] = ['origin', 'method', 'path'].map((name) => dataOf(options, name))
-  const known = { origin: origin ?? (typeof given === 'string' ? given : propertyOf(given, 'origin')), method, path }
-  const texts = Object.entries(known).filter(([, value]) => typeof value === 'string')
-  return locate(error, { ...UNSENT, ...Object.fromEntries(texts) })
+  return locate(error, { ...UNSENT, ...shown({ origin: origin ?? given, method, path }) })
 }
 
 /** Of an own property that is no getter. */
 function dataOf(options: unknown, name: string): unknown {
-  return typeof options === 'object' ? Object.getOwnPropertyDescriptor(options ?? {}, name)?.value : undefined
+  return readSafely(() => Object.getOwnPropertyDescriptor(options, name)?.value, undefined)
+}
+
+/**
+ * What errors show of a request that may not have been checked: an origin without credentials, a path that is one. What
+ * stands in their place may hold a password.
+ */
+export function shown(request: { origin?: unknown; method?: unknown; path?: unknown }): ErrorContext {
+  const { method, path } = request
+  const origin = readSafely(() => new URL(request.origin as string | URL).origin, 'null')
+  return {
+    ...(origin !== 'null' && { origin }),
+    ...(typeof method === 'string' && { method }),
+    ...(typeof path === 'string' && /^[/*]/.test(path) && { path }),
+  }
 }
 
 /** For a handler whose request was never accepted. */

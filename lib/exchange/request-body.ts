@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { isIterable } from '../base/own-options.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { invalidArgument, invalidOption } from '../errors.js'
 import { isFieldValue } from '../wire/headers.js'
 import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'
 import { checkStream, isStream } from './body-stream.js'
@@ -51,7 +51,7 @@ export function toRequestBody(body: unknown): RequestBody | null {
   }
   if (isIterable(body, Symbol.asyncIterator) || isIterable(body)) {
     if (Array.isArray(body) && body.length === 0) return bytesOf(new Uint8Array(0), false)
-    if (isLocked(body)) throw new InvalidArgumentError('body is a stream that somebody else reads')
+    if (isLocked(body)) throw invalidArgument('body is a stream that somebody else reads')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
   }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { isIterable } from '../base/own-options.js'
 import { flag, milliseconds, requireObject, typeOfService } from '../errors/options.js'
 import type { Timings } from '../errors/timings.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { invalidArgument, invalidOption } from '../errors.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from './deadlines.js'
@@ -299,7 +299,7 @@ function inPieces(body: RequestBody): RequestBody {
 export function withQuery(path: string, query: unknown): string {
   requireObject('query', query)
   if (path.includes('?') || path.includes('#')) {
-    throw new InvalidArgumentError('query can not be combined with a path that holds "?" or "#"')
+    throw invalidArgument('query can not be combined with a path that holds "?" or "#"')
   }
   const pairs: string[] = []
   for (const [key, value] of entriesOf(query)) {
@@ -325,7 +325,7 @@ function component(value: unknown): string {
   try {
     return encodeURIComponent(String(value))
   } catch (cause) {
-    throw new InvalidArgumentError('query holds what can not be encoded in UTF-8', { cause })
+    throw invalidArgument('query holds what can not be encoded in UTF-8', { cause })
   }
 }
 
@@ -346,10 +346,10 @@ function upgradeOf(upgrade: unknown, method: string): string | null {
 function checkConnectBody(body: unknown): null {
   const content = toRequestBody(body)
   if (content === null || content.length === 0) return null
-  throw new InvalidArgumentError('body must not be given with CONNECT: write to the socket of the tunnel')
+  throw invalidArgument('body must not be given with CONNECT: write to the socket of the tunnel')
 }
 
 /** Refuses what a caller would take for effective. */
 function refuseOthers({ maxRedirections }: { maxRedirections?: unknown }): void {
-  if (maxRedirections) throw new InvalidArgumentError('maxRedirections is an option of interceptors.redirect')
+  if (maxRedirections) throw invalidArgument('maxRedirections is an option of interceptors.redirect')
 }

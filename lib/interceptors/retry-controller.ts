@@ -1,5 +1,6 @@
+import { propertyOf } from '../errors/foreign.js'
 import type { Timings } from '../errors/timings.js'
-import { RequestAbortedError } from '../errors.js'
+import { denyReplay, RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
@@ -16,6 +17,8 @@ export class RetryController implements DispatchController {
   #reason: Error | null = null
   #paused = false
   #ended = false
+  /** An attempt that failed may have been executed. */
+  #executed = false
   /** The try whose body the handler gets. */
   #source: BodySource | null = null
 
@@ -77,10 +80,17 @@ export class RetryController implements DispatchController {
     if (this.#paused) source?.pause()
   }
 
+  /** An attempt failed: no body comes from it. */
+  failed(error: Error): void {
+    this.follow(null)
+    this.#executed ||= propertyOf(error, 'replaySafe') !== true
+  }
+
   /** The handler is called for the last time, with `error` if it failed. */
   end(error: Error | null = null): void {
     this.#ended = true
     this.#source = null
     if (this.#aborted) this.#reason ??= error
+    if (this.#executed && error !== null) denyReplay(error)
   }
 }

@@ -220,7 +220,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   }
 
   #failTry(error: Error): void {
-    this.#controller.follow(null)
+    this.#controller.failed(error)
     if (this.#headGiven && this.#resumption?.possible !== true) this.#fail(error)
     else this.#decide(error)
   }

@@ -5,6 +5,7 @@ import { messageOf } from '../errors/foreign.js'
 import { ClientClosedError, ClientDestroyedError, type ErrorContext, locate, markCallerOwned } from '../errors.js'
 import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
 import { abortReasonOf } from '../exchange/ending.js'
+import { shown } from '../exchange/refuse.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 
 export interface WaitListener {
@@ -55,7 +56,5 @@ export function abortErrorOf(reason: Error | undefined, request: DispatchOptions
 
 /** Adds to an error of sluice which request failed. */
 export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
-  const { origin, method, path } = request
-  const url = origin instanceof URL ? origin.origin : origin
-  return locate(error, { ...context, ...(typeof url === 'string' && { origin: url }), method, path })
+  return locate(error, { ...context, ...shown(request) })
 }

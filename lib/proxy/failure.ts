@@ -2,6 +2,7 @@ import { isErrorLike, messageOf, propertyOf } from '../errors/foreign.js'
 import {
   ConnectTimeoutError,
   InvalidArgumentError,
+  locatable,
   ProxyConnectionError,
   RequestAbortedError,
   SecureProxyConnectionError,
@@ -26,13 +27,16 @@ export interface Answer {
 export function tunnelRefused(route: Route, answer: Answer): Error {
   const { proxy, origin } = route
   const text = `Proxy response (${answer.statusCode}) !== 200 when HTTP Tunneling: ${proxy} opens no tunnel to ${origin}`
-  return Object.assign(new RequestAbortedError(text), { ...answer, ...route })
+  const error = Object.assign(new RequestAbortedError(text), { ...answer, ...route })
+  // The class is the documented one; a proxy that can not reach the origin is no fault of the caller.
+  const fault = answer.statusCode >= 400 && answer.statusCode < 500 ? 'user' : 'peer'
+  return Object.defineProperty(error, 'fault', { value: fault, configurable: true })
 }
 
 /** The proxy wants credentials, or others (RFC 9110 §15.5.8). */
 export function authenticationRequired(route: Route, answer: Answer): Error {
   const text = `Proxy Authentication Required (407): ${route.proxy} does not forward to ${route.origin}`
-  return Object.assign(new InvalidArgumentError(text), { ...answer, ...route })
+  return Object.assign(locatable(new InvalidArgumentError(text)), { ...answer, ...route })
 }
 
 /** The connection to the proxy ended before CONNECT was answered. */

@@ -1,7 +1,7 @@
 import { closeIdle, coreOf, type DispatcherCore, setCore } from '../dispatcher/core.js'
 import { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Inspectable } from '../dispatcher/inspect.js'
-import { InvalidArgumentError, relocate } from '../errors.js'
+import { invalidArgument, relocate } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -13,7 +13,7 @@ import type {
 import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { authenticationRequired, type Route } from './failure.js'
+import { type Answer, authenticationRequired, type Route } from './failure.js'
 import { without } from './proxy-options.js'
 import { relayAs } from './relay.js'
 
@@ -72,13 +72,13 @@ export class Forwarder extends Dispatcher {
     const { origin } = this.#origin
     if (typeof path !== 'string') return path
     if (method === 'CONNECT') {
-      throw new InvalidArgumentError(`CONNECT to ${origin} can not be forwarded: set proxyTunnel to true`)
+      throw invalidArgument(`CONNECT to ${origin} can not be forwarded: set proxyTunnel to true`)
     }
     // RFC 9112 §3.2.4: the last proxy makes an asterisk of it again.
     if (path === '*' && method === 'OPTIONS') return origin
     if (path.startsWith('/')) return origin + path
     if (!isWithin(origin, path)) {
-      throw new InvalidArgumentError(`path must start with a slash, or be a URL of ${origin} without credentials`)
+      throw invalidArgument(`path must start with a slash, or be a URL of ${origin} without credentials`)
     }
     return path
   }
@@ -132,8 +132,12 @@ class ForwardHandler extends DecoratorHandler {
     headers: IncomingHeaders,
     text?: string,
   ): void {
-    if (statusCode === 407) controller.abort(authenticationRequired(this.#route, { statusCode, headers }))
+    if (statusCode === 407) controller.abort(this.#refusal({ statusCode, headers }))
     else super.onResponseStart(controller, statusCode, headers, text)
+  }
+
+  #refusal(answer: Answer): Error {
+    return Object.assign(authenticationRequired(this.#route, answer), { path: this.#path })
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {

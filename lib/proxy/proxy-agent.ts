@@ -7,7 +7,7 @@ import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
-import { adoptError, ClientClosedError, InvalidArgumentError } from '../errors.js'
+import { adoptError, ClientClosedError, InvalidArgumentError, invalidArgument } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { hasHeader, lastingHeaders } from '../exchange/header-form.js'
@@ -90,7 +90,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const headers = lastingHeaders(options.headers)
     if (hasHeader(headers, 'proxy-authorization')) {
-      throw new InvalidArgumentError('proxy-authorization must not stand in headers: give the ProxyAgent a token')
+      throw invalidArgument('proxy-authorization must not stand in headers: give the ProxyAgent a token')
     }
     const request = headers === options.headers ? options : { ...options, headers: headers as RequestHeaders }
     return this.#agent.dispatch(request, handler)

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, RequestContentLengthMismatchError } from '../errors.js'
+import { invalidArgument, RequestContentLengthMismatchError } from '../errors.js'
 
 /** How a request's body is told from what follows (RFC 9112 §6). */
 export type Framing = 'none' | 'length' | 'chunked'
@@ -38,9 +38,9 @@ export function requestFraming(input: FramingInput): BodyFraming {
   const { method, hasBody, bodyLength, strict, transferEncodings } = input
   const stated = statedLength(input.contentLengths)
   if (transferEncodings.length > 0) {
-    if (stated !== null) throw new InvalidArgumentError('content-length and transfer-encoding exclude each other')
+    if (stated !== null) throw invalidArgument('content-length and transfer-encoding exclude each other')
     if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
-      throw new InvalidArgumentError('invalid transfer-encoding header: only chunked is sent')
+      throw invalidArgument('invalid transfer-encoding header: only chunked is sent')
     }
   }
   if (hasBody) {
@@ -73,9 +73,9 @@ function statedLength(fields: readonly string[]): number | null {
   const first = fields[0]
   if (first === undefined) return null
   const length = Number(first)
-  if (fields.length > 1) throw new InvalidArgumentError('content-length was given more than once')
+  if (fields.length > 1) throw invalidArgument('content-length was given more than once')
   if (!/^\d+$/.test(first) || !Number.isSafeInteger(length)) {
-    throw new InvalidArgumentError(`invalid content-length header: ${JSON.stringify(first.slice(0, 40))}`)
+    throw invalidArgument(`invalid content-length header: ${JSON.stringify(first.slice(0, 40))}`)
   }
   return length
 }

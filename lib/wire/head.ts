@@ -1,4 +1,4 @@
-import { InvalidArgumentError, invalidOption, NotSupportedError } from '../errors.js'
+import { invalidArgument, invalidOption, NotSupportedError } from '../errors.js'
 import { type Framing, requestFraming } from './framing.js'
 import { isFieldValue, isToken } from './headers.js'
 
@@ -87,7 +87,7 @@ class SpecialFields {
   }
 
   #host(value: string): true {
-    if (this.host !== null) throw new InvalidArgumentError('host was given more than once')
+    if (this.host !== null) throw invalidArgument('host was given more than once')
     this.host = checkHost('host header', value)
     return true
   }
@@ -99,12 +99,12 @@ class SpecialFields {
   }
 
   #upgrade(upgrade: string | null): true {
-    if (upgrade === null) throw new InvalidArgumentError('invalid upgrade header: use the upgrade option')
+    if (upgrade === null) throw invalidArgument('invalid upgrade header: use the upgrade option')
     return true
   }
 
   #ten(name: string, value: string, upgrade: string | null): boolean {
-    if (name === 'keep-alive') throw new InvalidArgumentError('invalid keep-alive header: the connection decides on it')
+    if (name === 'keep-alive') throw invalidArgument('invalid keep-alive header: the connection decides on it')
     if (name !== 'connection') return false
     for (const element of value.split(',')) {
       const option = element.trim()
@@ -185,6 +185,6 @@ function checkTarget(method: string, path: string): void {
     path.charCodeAt(0) === 0x2f || method === 'CONNECT' || ABSOLUTE.test(path) || (path === '*' && method === 'OPTIONS')
   if (!form) throw invalidOption('path', 'an absolute URL or start with a slash', path)
   if (path === '' || BAD_TARGET.test(path)) {
-    throw new InvalidArgumentError('path holds a character that a request target can not carry: encode it')
+    throw invalidArgument('path holds a character that a request target can not carry: encode it')
   }
 }

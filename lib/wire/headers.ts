@@ -1,5 +1,5 @@
 import { isIterable } from '../base/own-options.js'
-import { InvalidArgumentError, invalidOption, invalidType } from '../errors.js'
+import { invalidArgument, invalidOption, invalidType } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined
 /** What a request's fields may be given as. */
@@ -32,14 +32,13 @@ export function flattenHeaders(input: HeadersInput): string[] {
   if (input === null || input === undefined) return flat
   if (typeof input !== 'object') throw invalidType('headers', 'an object, an array or an iterable', input)
   if (Array.isArray(input) && typeof input[0] === 'string') {
-    if (input.length % 2 !== 0) throw new InvalidArgumentError('headers array must have an even number of elements')
+    if (input.length % 2 !== 0) throw invalidArgument('headers array must have an even number of elements')
     for (let i = 0; i < input.length; i += 2) append(flat, input[i], input[i + 1])
     return flat
   }
   if (isIterable(input)) {
     for (const pair of input as Iterable<unknown>) {
-      if (!Array.isArray(pair) || pair.length !== 2)
-        throw new InvalidArgumentError('headers must be in pairs of name and value')
+      if (!Array.isArray(pair) || pair.length !== 2) throw invalidArgument('headers must be in pairs of name and value')
       append(flat, pair[0], pair[1])
     }
     return flat
@@ -64,7 +63,7 @@ function append(flat: string[], name: unknown, value: unknown): void {
   }
   const text = typeof value === 'string' ? value : String(value ?? '')
   if (!FIELD_VALUE.test(text)) {
-    throw new InvalidArgumentError(`header ${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
+    throw invalidArgument(`header ${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
   }
   flat.push(name, text)
 }

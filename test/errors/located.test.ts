@@ -12,6 +12,8 @@ import {
   errors,
   interceptors,
   Pool,
+  ProxyAgent,
+  type RetryHandler,
 } from '../../lib/index.js'
 import { httpOrigin, rawOrigin } from '../servers/origin.js'
 
@@ -152,6 +154,18 @@ const cases: Record<string, Case> = {
     use: (dispatcher, options) => dispatcher.request({ ...options, headersTimeout: -1 }),
     phase: 'queued',
   },
+  'a wrong header': {
+    path: '/fine',
+    code: 'UND_ERR_INVALID_ARG',
+    use: (dispatcher, options) => dispatcher.request({ ...options, headers: ['x-odd'] }),
+    phase: 'queued',
+  },
+  'a wrong body': {
+    path: '/fine',
+    code: 'UND_ERR_INVALID_ARG',
+    use: (dispatcher, options) => dispatcher.request({ ...options, body: Readable.from([]).destroy() }),
+    phase: 'queued',
+  },
   'a wrong option of an interceptor': {
     path: '/fine',
     code: 'UND_ERR_INVALID_ARG',
@@ -226,3 +240,55 @@ t.test('an error that ended one request is the reason of another one as it is', 
   await client.destroy()
   await origin.close()
 })
+
+const refusing = (status: number) =>
+  rawOrigin((socket) => {
+    socket.on('data', () => socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`))
+  })
+
+for (const [status, fault] of [
+  [403, 'user'],
+  [502, 'peer'],
+] as const) {
+  t.test(`a tunnel that a proxy refuses with ${status} is the fault of the ${fault}`, async (t) => {
+    const proxy = await refusing(status)
+    const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: true })
+    const place = { origin: 'http://localhost:1', method: 'GET', path: '/place', phase: 'connect', proxy: proxy.url }
+    const sent = agent.request({ origin: 'http://localhost:1', path: '/place', method: 'GET' })
+    await t.rejects(sent, { code: 'UND_ERR_ABORTED', statusCode: status, fault, ...place })
+    await agent.destroy()
+    await proxy.close()
+  })
+}
+
+t.test('a proxy that demands credentials for a forwarded request is reported with the request', async (t) => {
+  const proxy = await refusing(407)
+  const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: false })
+  const place = { origin: 'http://localhost:1', method: 'GET', path: '/place', phase: 'body', proxy: proxy.url }
+  const sent = agent.request({ origin: 'http://localhost:1', path: '/place', method: 'GET' })
+  await t.rejects(sent, { code: 'UND_ERR_INVALID_ARG', statusCode: 407, ...place })
+  await agent.destroy()
+  await proxy.close()
+})
+
+t.test(
+  'a request that one attempt may have executed is not replay-safe because a later one was not sent',
+  async (t) => {
+    for (const answer of ['HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', null]) {
+      const origin = await rawOrigin((socket) => {
+        socket.on('data', () => (answer === null ? socket.resetAndDestroy() : socket.end(answer)))
+      })
+      const client = new Client(origin.url)
+      let failed = false
+      const retry: RetryHandler.RetryCallback = (error, _context, callback) => {
+        if (failed) return callback(error)
+        failed = true
+        void origin.close().then(() => callback())
+      }
+      const retrying = client.compose(interceptors.retry({ retry }))
+      const sent = retrying.request({ path: '/place', method: 'POST', body: 'order' })
+      await t.rejects(sent, { code: 'ECONNREFUSED', phase: 'connect', replaySafe: false }, answer ?? 'reset')
+      await client.destroy()
+    }
+  },
+)

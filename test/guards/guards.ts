@@ -487,7 +487,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'there is one host',
         file: 'wire/head',
-        from: "if (this.host !== null) throw new InvalidArgumentError('host was given more than once')",
+        from: "if (this.host !== null) throw invalidArgument('host was given more than once')",
         to: '',
         test: 'attacks/requests',
       },
@@ -501,7 +501,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'there is one length',
         file: 'wire/framing',
-        from: "if (fields.length > 1) throw new InvalidArgumentError('content-length was given more than once')",
+        from: "if (fields.length > 1) throw invalidArgument('content-length was given more than once')",
         to: '',
         test: 'attacks/requests',
       },
@@ -515,7 +515,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'a length and a coding exclude each other',
         file: 'wire/framing',
-        from: "if (stated !== null) throw new InvalidArgumentError('content-length and transfer-encoding exclude each other')",
+        from: "if (stated !== null) throw invalidArgument('content-length and transfer-encoding exclude each other')",
         to: '',
         test: 'attacks/requests',
       },
