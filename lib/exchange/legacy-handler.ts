@@ -20,7 +20,9 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
       typeof modern.onResponseStart === 'function' ||
       typeof modern.onRequestUpgrade === 'function' ||
       typeof modern.onResponseError === 'function')
-  requireFunction(isModern ? modern.onResponseError : legacy.onError, isModern ? 'onResponseError' : 'onError')
+  const onError: unknown = isModern ? modern.onResponseError : legacy.onError
+  if (typeof onError !== 'function')
+    requireFunction(onError, isModern || !hasOlder(handler) ? 'onResponseError' : 'onError')
   if (upgrade) {
     const name = isModern ? 'onRequestUpgrade' : 'onUpgrade'
     requireFunction(isModern ? modern.onRequestUpgrade : legacy.onUpgrade, name)
@@ -52,6 +54,11 @@ export function isUpgrade({ method, upgrade }: Pick<DispatchInput, 'method' | 'u
 
 const ELDER = ['onConnect', 'onHeaders', 'onData', 'onComplete']
 const NEWER = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError']
+
+/** Whether a handler has any of the older callbacks. */
+function hasOlder(handler: object): boolean {
+  return ELDER.some((name) => typeof (handler as Record<string, unknown>)[name] === 'function')
+}
 
 /** Whether a handler has the older callbacks. Node 24's built-in fetch has one that has onRequestUpgrade too. */
 export function isLegacy(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {

@@ -45,3 +45,13 @@ t.test(
     t.strictSame(heads[3], [Buffer.from('x-other'), Buffer.from('1')])
   },
 )
+
+t.test('the error for a handler without its error callback names that of its generation', async (t) => {
+  const missing = (handler: object) => () => adaptHandler(handler as never, false)
+  for (const handler of [{}, { onResponseData: nothing }, { onResponseEnd: nothing }, { onResponseStart: nothing }]) {
+    t.throws(missing(handler), { code: 'UND_ERR_INVALID_ARG', message: 'handler.onResponseError must be a function' })
+  }
+  for (const handler of [{ onConnect: nothing }, { onHeaders: nothing }, { onData: nothing }]) {
+    t.throws(missing(handler), { code: 'UND_ERR_INVALID_ARG', message: 'handler.onError must be a function' })
+  }
+})
