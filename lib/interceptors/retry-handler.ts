@@ -178,11 +178,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     else this.#failTry(presentError(error))
   }
 
-  /** A try shows its controller. False when nobody waits for it. */
+  /** An attempt shows its controller. Returns false when its handler has its end, or has aborted it meanwhile. */
   #begin(controller: DispatchController): boolean {
     this.#current = controller
     this.#context.opts = this.#controller.limit(this.#context.opts, controller)
-    if (!this.#over) return true
+    if (!this.#over && !this.#controller.aborted) return true
     controller.abort(this.#controller.reason ?? undefined)
     return false
   }

@@ -179,3 +179,32 @@ for (const [name, make] of dispatchers) {
     }
   })
 }
+
+t.test('an abort holds for what an interceptor beneath sends later, with another controller', async (t) => {
+  let requests = 0
+  const origin = await httpOrigin((_request, reply) => {
+    requests++
+    reply.end('late')
+  })
+  const ended = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
+  const later: Dispatcher.DispatchInterceptor = (dispatch) => (options, handler) => {
+    handler.onRequestStart?.(ended as never, null)
+    setImmediate(() => dispatch(options, handler))
+    return true
+  }
+  const client = new Client(origin.url)
+  const failure = await new Promise((resolve) => {
+    client.compose(later, interceptors.retry()).dispatch(
+      { path: '/', method: 'GET' },
+      {
+        onRequestStart: (controller) => controller.abort(new Error('enough')),
+        onResponseEnd: () => resolve('ended'),
+        onResponseError: (_controller, error) => resolve(error),
+      },
+    )
+  })
+  t.match(failure, { message: 'enough' })
+  t.equal(requests, 0)
+  await client.close()
+  await origin.close()
+})
