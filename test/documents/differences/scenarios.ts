@@ -115,7 +115,7 @@ export const scenarios: Record<string, Play> = {
         })
         const second = await Promise.race([
           answer(client),
-          new Promise((resolve) => setTimeout(resolve, 200, 'nothing')),
+          new Promise((resolve) => setTimeout(resolve, 1_000, 'nothing')),
         ])
         return `${seen}, then ${second}`
       },
@@ -188,7 +188,7 @@ export const scenarios: Record<string, Play> = {
         const pool = new Pool(url, { clientTtl: 20 })
         const gone = new Promise((resolve) => pool.on('disconnect', () => resolve('closed')))
         await answer(pool)
-        return String(await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 300, 'open'))]))
+        return String(await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 1_000, 'open'))]))
       },
     ),
   'In `PoolStats`, `queued` are': ({ Pool }) =>
@@ -283,7 +283,7 @@ export const scenarios: Record<string, Play> = {
 export async function outcomes(library: Library): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const [entry, play] of Object.entries(scenarios)) {
-    const limit = new Promise<string>((resolve) => setTimeout(resolve, 2_000, 'nothing').unref())
+    const limit = new Promise<string>((resolve) => setTimeout(resolve, 20_000, 'nothing').unref())
     found[entry] = await Promise.race([play(library), limit])
   }
   return found

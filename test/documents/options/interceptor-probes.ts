@@ -41,13 +41,13 @@ const attempts =
     return String(count)
   }
 
-/** Whether retries take more than 250 ms. */
+/** Whether retries take more than 600 ms. */
 const pace =
   (base: Options, listener: Listener = failing) =>
   async (options: Options) => {
     const begun = performance.now()
     await through(interceptors.retry, listener, { base })(options)
-    return performance.now() - begun > 250 ? 'slow' : 'fast'
+    return performance.now() - begun > 600 ? 'slow' : 'fast'
   }
 
 /** Redirects `/` to `/next` of the same server by another name, and shows there what came. */
@@ -119,16 +119,16 @@ export const interceptorProbes: Record<string, Probe> = {
     given: 1,
     without: 'slow',
     with: 'fast',
-    observe: pace({ maxRetries: 1, minTimeout: 400 }),
+    observe: pace({ maxRetries: 1, minTimeout: 800 }),
   },
   'RetryHandler.RetryOptions.minTimeout': {
-    given: 400,
+    given: 800,
     without: 'fast',
     with: 'slow',
-    observe: pace({ maxRetries: 1, maxTimeout: 400, minTimeout: 1 }),
+    observe: pace({ maxRetries: 1, maxTimeout: 800, minTimeout: 1 }),
   },
   'RetryHandler.RetryOptions.timeoutFactor': {
-    given: 20,
+    given: 40,
     without: 'fast',
     with: 'slow',
     observe: pace({ maxRetries: 2, minTimeout: 20 }),
