@@ -5,6 +5,7 @@ import {
   type Dispatcher,
   type DispatchHandler,
   interceptors,
+  type LegacyDispatchHandler,
 } from '../../lib/index.js'
 import type { Random } from './random.js'
 import { type UserCode, userErrorIn } from './user-code.js'
@@ -28,7 +29,7 @@ export interface Chain {
   readonly repeats: readonly string[]
 }
 
-const OWN = ['wait', 'throw', 'decorate', 'fail', 'mirror', 'again'] as const
+const OWN = ['wait', 'throw', 'decorate', 'fail', 'mirror', 'again', 'legacy'] as const
 
 /** Interceptors as users write them, and the library's. */
 export function drawChain(parts: ChainParts): Chain {
@@ -45,6 +46,7 @@ export function drawChain(parts: ChainParts): Chain {
     else if (kind === 'fail') chosen.push(fail(parts))
     else if (kind === 'mirror') chosen.push(mirror(parts))
     else if (kind === 'again') chosen.push(again)
+    else if (kind === 'legacy') chosen.push(legacy)
     else if (kind === 'redirect') chosen.push(interceptors.redirect({ maxRedirections: 2 }) as Interceptor)
     else if (kind === 'decompress') chosen.push(interceptors.decompress() as Interceptor)
     else if (kind === 'error') chosen.push(interceptors.responseError() as Interceptor)
@@ -124,6 +126,23 @@ function mirror({ random, userCode, mirrored }: ChainParts): Interceptor {
 const again: Interceptor = (dispatch) => (options, handler) => {
   if (!repeatable(options)) return dispatch(options, handler)
   return dispatch(options, new Again(handler, (twice) => void dispatch(options, twice)))
+}
+
+/** Wraps the older callbacks of handlers that have them, as interceptors for undici 6 do. */
+const legacy: Interceptor = (dispatch) => (options, handler) => {
+  const inner = handler as LegacyDispatchHandler
+  if (typeof inner.onHeaders !== 'function') return dispatch(options, handler)
+  const outer: LegacyDispatchHandler = {
+    onConnect: (...given) => inner.onConnect?.(...given),
+    onHeaders: (...given) => inner.onHeaders?.(...given),
+    onData: (...given) => inner.onData?.(...given),
+    onComplete: (...given) => inner.onComplete?.(...given),
+    onError: (...given) => inner.onError?.(...given),
+    onUpgrade: (...given) => inner.onUpgrade?.(...given),
+    onBodySent: (...given) => inner.onBodySent?.(...given),
+    onRequestSent: () => inner.onRequestSent?.(),
+  }
+  return dispatch(options, outer as DispatchHandler)
 }
 
 class Again extends DecoratorHandler {

@@ -172,6 +172,8 @@ export class MethodCall extends SimulatedRequest {
 
   #headers(status: number, headers: Headers): void {
     if (this.over) return
+    // From now on it takes as long as the reader of the body, which may be there whole.
+    this.deadline = Infinity
     this.responseBegins(status, headers)
   }
 

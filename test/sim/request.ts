@@ -131,6 +131,11 @@ export class SimulatedRequest implements Expected {
     return this.state === 'ended' || this.state === 'failed' || this.state === 'upgraded'
   }
 
+  /** It has a time-out for all of it. */
+  get limited(): boolean {
+    return this.#total !== null
+  }
+
   /** It is dispatched at `now`. */
   began(now: number): void {
     if (this.#total !== null) this.deadline = now + this.#total + LATE

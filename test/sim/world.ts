@@ -392,9 +392,7 @@ export class World implements Surroundings, Watch {
     const { size } = processClock
     // A request that an interceptor holds back, or whose handler pauses at its end, has a time-out, though its dispatcher
     // does not know of it any more.
-    const held = [...this.#live].some(
-      ({ counted, paused, over, deadline }) => (!counted || paused) && !over && deadline < Infinity,
-    )
+    const held = [...this.#live].some(({ counted, paused, over, limited }) => (!counted || paused) && !over && limited)
     if (size !== 0 && !held) this.#fail(`${size} alarms are left`)
     const slots = this.#engine.used - this.#slots
     if (slots !== 0) this.#fail(`${slots} parser slots are left`)
