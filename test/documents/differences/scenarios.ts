@@ -50,6 +50,16 @@ async function answer(dispatcher: Library, options: object = {}): Promise<string
   }
 }
 
+/** What a server saw of one request: target, field and framing. */
+const answerTo = ({ Client }: Library, options: object) =>
+  against(
+    (head, { socket }) => {
+      const seen = /^[A-Z]+ (\S+)|^x-a: .*(?=\r)|^content-length: .*(?=\r)/gm
+      socket.write(ok([...head.matchAll(seen)].map(([text, target]) => target ?? text).join(' ')))
+    },
+    (url) => answer(new Client(url), options),
+  )
+
 /** One request by a Client to a server that sends `reply`. */
 const one =
   (reply: string, options: object = {}): Play =>
@@ -236,6 +246,29 @@ export const scenarios: Record<string, Play> = {
       (head, { socket }) => void socket.write(ok(/^connection: (.*)\r/im.exec(head)?.[1])),
       (url) => answer(new Client(url), { body: 'abc' }),
     ),
+  '`transfer-encoding: chunked` in the headers of a request': ({ Client }) =>
+    against(
+      (head, { socket }) => void socket.write(ok(/^(content-length|transfer-encoding)(?=:)/im.exec(head)?.[0])),
+      (url) => answer(new Client(url), { method: 'POST', body: 'a', headers: { 'transfer-encoding': 'chunked' } }),
+    ),
+  'More forms of arguments are taken': async (library) => {
+    const query = await answerTo(library, { query: new URLSearchParams('a=1') })
+    const pairs = await answerTo(library, { headers: [['x-a', '1']] })
+    const body = await answerTo(library, { method: 'POST', body: new URLSearchParams('a=1') })
+    const shared = await answerTo(library, { method: 'POST', body: new SharedArrayBuffer(1) })
+    const reply = 'HTTP/1.1 200 OK\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\na=1'
+    const form = await against(
+      (_head, { socket }) => void socket.write(reply),
+      async (url) => {
+        const { body } = await new library.Client(url).request(get)
+        return body.formData().then(
+          (form: FormData) => String(form.get('a')),
+          ({ code }: { code: string }) => code,
+        )
+      },
+    )
+    return [query, pairs, body, shared, form].join(', ')
+  },
   'Names for one connection in the `connection` header': ({ Client }) =>
     against(
       (head, { socket }) => void socket.write(ok(/^connection: (.*)\r/im.exec(head)?.[1])),
