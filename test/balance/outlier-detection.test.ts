@@ -41,8 +41,8 @@ function manualTime() {
 
 class Upstream implements Listed {
   readonly weight = 1
-  readonly starting = false
-  readonly slowStart = 0
+  starting = false
+  slowStart = 0
   blocks = 0
   listed = false
   slow = 0
@@ -100,6 +100,56 @@ t.test('ejected after failures in a row, for longer each time, and sooner forgiv
   watch.stop()
   time.pass(1e6)
   t.equal(names(), '0', 'stopped')
+})
+
+t.test('an upstream that is back is ejected after as many failures as before', async (t) => {
+  const { time, all, tell, names } = scene(2, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
+  const [one] = all as [Upstream]
+  tell(one, bad, 5)
+  time.pass(100)
+  t.equal(names(), '')
+  tell(one, bad, 2)
+  t.equal(names(), '')
+  tell(one, bad)
+  t.equal(names(), '0')
+})
+
+t.test('the first ejection is no shorter for one that was good while others were ejected', async (t) => {
+  const { time, all, tell, names } = scene(4, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
+  tell(all[0] as Upstream, bad)
+  time.pass(50)
+  tell(all[1] as Upstream, bad)
+  time.pass(99)
+  t.equal(names(), '1')
+  time.pass(10)
+  t.equal(names(), '')
+})
+
+t.test('when one leaves, those ejected first are back until no more than their share is ejected', async (t) => {
+  const { time, all, tell, names, watch } = scene(6, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
+  const [one, two, three, four, five, six] = all as [Upstream, Upstream, Upstream, Upstream, Upstream, Upstream]
+  for (const upstream of [three, one, two]) {
+    tell(upstream, bad)
+    time.pass(1)
+  }
+  tell(four, bad)
+  t.equal(names(), '201', 'half of them')
+  watch.left(six)
+  t.equal(names(), '01', 'two of five')
+  watch.left(one)
+  watch.joined(one)
+  t.equal(names(), '01', 'one of five, as one that joins is not ejected')
+  tell(five, bad)
+  t.equal(names(), '014')
+  tell(four, bad)
+  t.equal(names(), '014')
+})
+
+t.test('an upstream that left counts for nothing', async (t) => {
+  const { all, tell, names, watch } = scene(3, { consecutiveFailures: 1 })
+  watch.left(all[0] as Upstream)
+  tell(all[0] as Upstream, bad, 9)
+  t.equal(names(), '')
 })
 
 t.test('no longer than maxEjectionTime', async (t) => {
@@ -172,7 +222,69 @@ t.test('a roster lists those that are good, or all when too few are', async () =
   )
 })
 
+function rosterOf(panicThreshold: number) {
+  const listed = new Set<Upstream>()
+  const reweighed: string[] = []
+  const picker = {
+    add: (one: Upstream) => void listed.add(one),
+    remove: (one: Upstream) => void listed.delete(one),
+    reweighed: (one: Upstream) => void reweighed.push(one.origin),
+    pick: () => null,
+  }
+  return { roster: new Roster<Upstream>(picker, panicThreshold), listed, reweighed }
+}
+
+t.test('an upstream is listed again when all that left it out are done, and then starts slowly', async (t) => {
+  const { roster, listed } = rosterOf(0)
+  const [one, two] = [new Upstream('1'), new Upstream('2')]
+  roster.add(one)
+  roster.add(two)
+  roster.block(one, true)
+  roster.block(one, true)
+  roster.block(one, false)
+  t.strictSame([...listed], [two])
+  t.equal(one.slow, 0)
+  roster.block(one, false)
+  t.strictSame([...listed], [two, one])
+  t.equal(one.slow, 1)
+  const stranger = new Upstream('3')
+  roster.block(stranger, true)
+  t.equal(stranger.blocks, 0)
+  t.strictSame([...listed], [two, one])
+})
+
+t.test('a picker is notified of weights that grow, in steps, until they are whole', async (t) => {
+  const { roster, reweighed } = rosterOf(0)
+  const one = new Upstream('1')
+  Object.assign(one, { starting: true, slowStart: 1e9 })
+  roster.add(one)
+  roster.grow()
+  roster.grow()
+  t.strictSame(reweighed.splice(0), ['1'], 'the next step is long after')
+  const { roster: other, reweighed: again } = rosterOf(0)
+  const two = new Upstream('2')
+  other.add(two)
+  other.grow()
+  t.strictSame(again, [], 'one that does not start slowly')
+  other.block(two, true)
+  two.starting = true
+  other.block(two, false)
+  other.grow()
+  other.grow()
+  t.strictSame(again.splice(0), ['2', '2'])
+  two.starting = false
+  other.grow()
+  other.grow()
+  t.strictSame(again.splice(0), ['2'], 'once more with its whole weight')
+  two.starting = true
+  other.block(two, true)
+  other.remove(two)
+  other.grow()
+  t.strictSame(again, [])
+})
+
 t.test('options', async (t) => {
+  t.equal(new OutlierDetection({ panicThreshold: 30 }).panicThreshold, 30)
   for (const options of [{ interval: 0 }, { maxEjectionPercent: 101 }, { panicThreshold: 'x' }]) {
     t.throws(() => new OutlierDetection(options as never), { code: 'UND_ERR_INVALID_ARG' })
   }

@@ -229,6 +229,74 @@ t.test('members come and go', async () => {
   )
 })
 
+/** Which member is next by the documented rule, of those that are there. `late`: those that are not waited for. */
+function expectedOf(there: ReadonlySet<Member>, late: ReadonlySet<Member>, queued: number): Member | null {
+  const before = (a: Member, b: Member) => Number(b.idle) - Number(a.idle) || a.served - b.served || a.order - b.order
+  const [first = null] = [...there].filter((member) => !member.busy).sort(before)
+  const awaited = [...there].filter((member) => !late.has(member))
+  if (first === null || queued === 0 || !awaited.some((member) => member.busy)) return first
+  const share = (awaited.reduce((sum, { served }) => sum + served, 0) + queued) / awaited.length
+  return first.served < share ? first : null
+}
+
+t.test('queued requests are shared evenly among members that are not late, whatever comes and goes', async () => {
+  const step = fc.record({
+    what: fc.constantFrom('give', 'queue', 'queue', 'end', 'end', 'join', 'leave', 'wait', 'row'),
+    whom: fc.nat(5),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
+      const { give, end, time, turns } = scene(0)
+      const all = Array.from({ length: 6 }, () => new Member(capacity))
+      const there = new Set<Member>()
+      const late = new Set<Member>()
+      const busySince = new Map<Member, number>()
+      let turn = 0
+      const leave = (one: Member) => {
+        for (const kept of [there, late, busySince]) kept.delete(one)
+        turns.leave(one)
+      }
+      for (const { what, whom } of steps) {
+        const one = all[whom] as Member
+        if (what === 'join' && !there.has(one)) {
+          turns.join(one)
+          there.add(one)
+          if (one.served !== turn) return false
+        } else if (what === 'leave' && there.has(one)) {
+          leave(one)
+          all[whom] = new Member(capacity)
+        } else if (what === 'end' && there.has(one) && one.running > 0) {
+          const { served } = one
+          if (one.busy) for (const kept of [late, busySince]) kept.delete(one)
+          const wasBusy = one.busy
+          end(one)
+          if (one.served !== (wasBusy ? Math.max(served, turn - 32) : served)) return false
+        } else if (what === 'wait') {
+          time.now += 60
+          turns.hurry()
+          for (const [member, since] of busySince) if (since <= time.now - 100) late.add(member)
+        } else if (what === 'row') {
+          for (let i = 0; i < 40; i++) {
+            const member = give()
+            if (member === null) break
+            turn = Math.max(turn, member.served - 1)
+            end(member)
+          }
+        } else if (what === 'give' || what === 'queue') {
+          const queued = what === 'queue' ? 1 + whom : 0
+          const expected = expectedOf(there, late, queued)
+          const before = expected?.served ?? 0
+          if (give(queued) !== expected) return false
+          if (expected === null) continue
+          turn = Math.max(turn, before)
+          if (expected.busy) busySince.set(expected, time.now)
+        }
+      }
+      return true
+    }),
+  )
+})
+
 t.test('a heap returns its elements in order, whatever is placed, moved and removed', async () => {
   const step = fc.record({ what: fc.constantFrom('place', 'remove', 'move'), whom: fc.nat(20), key: fc.nat(50) })
   fc.assert(

@@ -166,6 +166,125 @@ t.test('peak ewma: slow, failed, aborted, forgotten', async (t) => {
   t.ok(picks(one), 'by one request')
 })
 
+/** Numbers for which two upstreams of these weights are drawn in their order, each once. */
+function drawnInOrder(weights: readonly number[]): number[] {
+  const heaviest = Math.max(...weights)
+  // One more for each that is not the heaviest: whether it is kept.
+  return weights.flatMap((weight, index) => [index === 0 ? 0 : 0.9, ...(weight < heaviest ? [0] : [])])
+}
+
+t.test(
+  'least requests: the second is preferred with fewer requests for its weight, before and with this one',
+  async (t) => {
+    for (const [weights, active, preferred] of [
+      [[1, 1], [1, 1], 0],
+      [[1, 1], [1, 0], 1],
+      [[1, 1], [0, 1], 0],
+      [[2, 2], [2, 1], 1],
+      [[2, 1], [2, 0], 1],
+      [[2, 1], [1, 0], 0],
+      [[3, 1], [4, 0], 1],
+      [[4, 1], [2, 0], 0],
+      [[1, 4], [1, 3], 1],
+      [[1, 4], [1, 4], 0],
+      [[1, 4], [0, 1], 0],
+      [[1, 4], [1, 2], 1],
+    ] as const) {
+      const draws = drawnInOrder(weights)
+      const picker = new LeastRequests(() => draws.shift() ?? 0)
+      const all = upstreams(weights)
+      for (const [index, one] of all.entries()) {
+        picker.add(one)
+        for (let i = 0; i < (active[index] as number); i++) picker.started(one)
+      }
+      t.equal(picker.pick(), all[preferred], `${weights} with ${active}`)
+      t.strictSame(draws, [])
+    }
+  },
+)
+
+t.test('least requests: a weight that has grown, or is gone, changes the shares at once', async (t) => {
+  const picker = new LeastRequests(seeded(13))
+  const all = upstreams([1, 1, 200])
+  for (const one of all) picker.add(one)
+  const shares = () => {
+    for (const one of all) one.picked = 0
+    for (let i = 0; i < 4000; i++) (picker.pick() as Upstream).picked++
+    return all.map(({ picked }) => Math.round(picked / 40))
+  }
+  t.ok((shares()[2] as number) > 45, 'nearly all first draws')
+  picker.remove(all[2] as Upstream)
+  t.match(shares()[0], /^(4[5-9]|5[0-5])$/)
+  ;(all[0] as Upstream).weight = 3
+  picker.reweighed()
+  t.match(shares()[0], /^7[1-9]$/)
+  ;(all[0] as Upstream).weight = 1
+  picker.reweighed()
+  t.match(shares()[0], /^(4[5-9]|5[0-5])$/)
+})
+
+t.test('peak ewma: a cost is a mean latency that forgets with time, times requests, for the weight', async (t) => {
+  let time = 0
+  let draws: number[] = []
+  const settings = { random: () => draws.shift() ?? 0, now: () => time, decayTime: 1000, failureLatency: 100 }
+  const picker = new PeakEwma(settings)
+  const one = new Upstream('http://one')
+  picker.add(one)
+  const tell = (whom: Upstream, outcome: Partial<typeof quick>) => {
+    picker.started(whom)
+    picker.ended(whom, { ...quick, ...outcome })
+  }
+  const isPickedBefore = (rival: Upstream) => {
+    picker.add(rival)
+    draws = drawnInOrder([one.weight, rival.weight])
+    const picked = picker.pick()
+    picker.remove(rival)
+    return picked === one
+  }
+  /** An upstream without requests whose latency is a little lower is picked first, and one with a higher one is not. */
+  const costs = (cost: number, what: string) => {
+    for (const part of [0.99, 1.01]) {
+      const rival = new Upstream('http://rival')
+      tell(rival, { latency: cost * part })
+      t.equal(isPickedBefore(rival), part > 1, `${what}: ${cost * part}`)
+    }
+  }
+  tell(one, { latency: 100 })
+  costs(100, 'the first latency')
+  time += 1000
+  tell(one, { latency: 20 })
+  costs(100 / Math.E + 20 * (1 - 1 / Math.E), 'a mean')
+  time += 1000
+  costs((100 / Math.E + 20 * (1 - 1 / Math.E)) / Math.E, 'it is forgotten')
+  tell(one, { latency: 500 })
+  costs(500, 'a peak at once')
+  tell(one, { latency: 300, aborted: true })
+  costs(500, 'given up early')
+  time += 10
+  tell(one, { latency: 0, failed: true, aborted: true })
+  costs(500 * Math.exp(-0.01), 'given up early, and failed')
+  tell(one, { latency: 900, aborted: true })
+  costs(900, 'given up late')
+  picker.started(one)
+  costs(1800, 'a request')
+  one.weight = 4
+  picker.reweighed()
+  costs(450, 'for its weight')
+  time += 1e6
+  tell(one, { failed: true })
+  costs(50, 'a failure')
+  const [busy, busier] = [new Upstream('http://busy'), new Upstream('http://busier')]
+  picker.remove(one)
+  picker.add(busy)
+  for (const whom of [busy, busier, busier]) picker.started(whom)
+  picker.add(busier)
+  draws = drawnInOrder([1, 1])
+  t.equal(picker.pick(), busy, 'of two that are not known, the one with fewer requests')
+  picker.ended(busier, { ...quick, latency: 1e6 })
+  draws = drawnInOrder([1, 1])
+  t.equal(picker.pick(), busier, 'one that is known, however slow')
+})
+
 t.test('round robin with exclusion keeps the turns of the others', async (t) => {
   const turns = new WeightedTurns<Upstream>()
   const all = upstreams([1, 1, 1])
