@@ -298,3 +298,43 @@ t.test('round robin with exclusion keeps the turns of the others', async (t) => 
     'all have 12 of the 36 in the end',
   )
 })
+
+t.test('round robin: smooth turns by weight, and strict turns where weights are equal', async (t) => {
+  const orderOf = (weights: readonly number[], count: number) => {
+    const turns = new WeightedTurns<Upstream>()
+    for (const one of upstreams(weights)) turns.add(one)
+    return Array.from({ length: count }, () => turns.pick()?.origin.at(-1)).join('')
+  }
+  t.equal(orderOf([1, 1, 1], 9), '012012012')
+  t.equal(orderOf([100, 100, 100], 9), '012012012')
+  t.equal(orderOf([3, 1], 12), '001000100010')
+  t.equal(orderOf([1, 2, 1], 8), '10211021')
+})
+
+t.test(
+  'round robin: one that joins is due from now on, and one whose weight grows need not wait as long',
+  async (t) => {
+    const turns = new WeightedTurns<Upstream>()
+    const [one, two, three] = upstreams([1, 1, 1]) as [Upstream, Upstream, Upstream]
+    turns.add(one)
+    turns.add(two)
+    for (let i = 0; i < 100; i++) turns.pick()
+    turns.add(three)
+    const next = (count: number) => Array.from({ length: count }, () => turns.pick()?.origin.at(-1)).join('')
+    t.equal(next(6), '012012')
+    turns.remove(three)
+    three.weight = 0.01
+    turns.add(three)
+    t.equal(next(20), '01'.repeat(10))
+    three.weight = 1
+    turns.reweighed(three)
+    t.equal(next(6), '201201')
+    three.weight = 0.001
+    turns.reweighed(three)
+    t.equal(next(6), '201010', 'a turn that it has already it keeps')
+    turns.remove(three)
+    three.weight = 1000
+    turns.reweighed(three)
+    t.notMatch(next(10), /2/, 'one that has left')
+  },
+)
