@@ -107,7 +107,7 @@ function streamBody(parts: SourceParts): MadeBody {
   // Its caller may destroy it at any time.
   if (parts.wild && random.chance(0.05)) {
     parts.arrive(random.spread(0, 3000), () =>
-      source.destroy(random.chance(0.5) && !parts.userCode.active ? new Error('not wanted') : undefined),
+      source.destroy(random.chance(0.5) && source.listenerCount('error') > 0 ? new Error('not wanted') : undefined),
     )
   }
   return { body: source, streams: true, closed: () => source.destroyed }
