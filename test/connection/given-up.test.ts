@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import { type Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
 import { Agent, Client, type Dispatcher, Pool } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
@@ -169,6 +169,30 @@ t.test('closes the socket or body when the callback that received it throws', as
     t.strictSame(uncaught, [thrown], method)
     await client.close()
   }
+  await origin.close()
+})
+
+t.test('a callback of stream() that throws costs neither the connection nor the next request', async (t) => {
+  const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('ok'))))
+  const client = new Client(origin.url)
+  const thrown = new Error('mine')
+  const uncaught = await uncaughtDuring(
+    () =>
+      new Promise((resolve) => {
+        client.stream(
+          { path: '/', method: 'GET' },
+          () => new PassThrough().resume(),
+          () => {
+            resolve()
+            throw thrown
+          },
+        )
+      }),
+  )
+  t.strictSame(uncaught, [thrown])
+  t.equal(await ask(client, {}), 'ok')
+  t.equal(origin.connections, 1)
+  await client.close()
   await origin.close()
 })
 

@@ -124,6 +124,18 @@ for (const end of ends) {
     })
   }
 
+  for (const start of ['HTTP/1.0 200 OK', 'HTTP/1.1 200 OK\r\nconnection: close']) {
+    t.test(`a body cut off by ${end.name} behind ${JSON.stringify(start)} fails the same`, async (t) => {
+      const origin = await cutOrigin(end, [`${start}\r\ncontent-length: 10\r\n\r\n0123`])
+      const client = new Client(origin.url)
+      const recorder = new Recorder((name) => void (name === 'data' && origin.goOn()))
+      client.dispatch(get, recorder)
+      t.match((await recorder.ended).error, shortBody(end.code))
+      await client.close()
+      await origin.close()
+    })
+  }
+
   t.test(`a chunked body cut off by ${end.name} fails with the socket error`, async (t) => {
     const origin = await cutOrigin(end, ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n0123\r\n'])
     const client = new Client(origin.url)
