@@ -104,8 +104,13 @@ export function requestOf(options: DispatchInput, defaults: RequestDefaults): Re
   const { shared } = defaults
   if (shared !== undefined && shared.method === method && shared.path === path) return shared
   // A getter of `options` may return something else the second time, which all others would be sent with.
-  const request = new Request({ method, path }, defaults)
+  const request = new Request(plainOptions(method, path), defaults)
   return request.watch === null ? request.share() : request
+}
+
+/** Without a prototype: nothing that was put into `Object.prototype` is an option. */
+function plainOptions(method: string, path: string): DispatchInput {
+  return { __proto__: null, method, path } as DispatchInput
 }
 
 /** Whether a {@link Request} finds nothing in `options` but method and path. */
@@ -199,7 +204,7 @@ export class Request {
    */
   withHeaders(headers: HeadersInput): Request {
     const { method, path } = this
-    const request = this.#shared ? new Request({ method, path }, this.#defaults) : this
+    const request = this.#shared ? new Request(plainOptions(method, path), this.#defaults) : this
     request.#replaceHeaders(headers)
     return request
   }

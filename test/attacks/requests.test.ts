@@ -259,7 +259,7 @@ const bodies: Injection[] = [
       return { method: 'POST', body }
     },
     sluice:
-      /; name="n%22%0D%0Ax%0D%0Aevil: 1"; filename="f%22%0D%0Ax%0D%0Aevil: 1"\r\ncontent-type: a\/b\r\n\r\nv\r\n--/,
+      /; name="n%22%0D%0Ax%0D%0Aevil: 1"; filename="f%22%0D%0Ax%0D%0Aevil: 1"\r\nContent-Type: a\/b\r\n\r\nv\r\n--/,
   },
   {
     what: 'a file whose type is bad only later',
@@ -267,7 +267,7 @@ const bodies: Injection[] = [
     options: () => {
       return { method: 'POST', body: form(['a', blob(changing('type', 'a/b', REST))]) }
     },
-    sluice: /\r\ncontent-type: a\/b\r\n\r\nab\r\n--/,
+    sluice: /\r\nContent-Type: a\/b\r\n\r\nab\r\n--/,
   },
   {
     what: 'a name of a part that is an object of its own making',

@@ -163,3 +163,20 @@ t.test('options whose getters return something else each time are shared with no
     }
   }
 })
+
+t.test(
+  'a shared request, and one that a subscriber adds a header to, takes nothing from Object.prototype',
+  async (t) => {
+    const shared = { ...defaults }
+    // As options are read: what is in the prototype is shadowed.
+    const ask = () => requestOf({ path: '/', method: 'GET', body: undefined, reset: undefined }, shared)
+    Object.assign(Object.prototype, { body: 'evil', reset: true })
+    t.teardown(() => {
+      for (const name of ['body', 'reset']) Reflect.deleteProperty(Object.prototype, name)
+    })
+    for (const request of [ask(), ask().withHeaders(['a', 'b'])]) {
+      t.equal(request.body, null)
+      t.equal(request.reset, false)
+    }
+  },
+)

@@ -290,7 +290,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'the fields that a subscriber adds to one request are not those of others that are equal',
         file: 'exchange/request',
-        from: 'const request = this.#shared ? new Request({ method, path }, this.#defaults) : this',
+        from: 'const request = this.#shared ? new Request(plainOptions(method, path), this.#defaults) : this',
         to: 'const request: Request = this',
         test: 'diagnostics/subscribers',
       },
@@ -1154,7 +1154,7 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'what getters of one request return later is sent with no other',
         file: 'exchange/request',
-        from: 'const request = new Request({ method, path }, defaults)\n  return',
+        from: 'const request = new Request(plainOptions(method, path), defaults)\n  return',
         to: 'const request = new Request(options, defaults)\n  return',
         test: 'exchange/request',
       },
