@@ -91,7 +91,8 @@ export type QueueFullError = InstanceType<typeof QueueFullError>
 
 /**
  * Response headers, or trailers, above `maxHeaderSize` bytes or 2000 in number.
- * Cure: Raise `maxHeaderSize` where such heads are meant; otherwise ask what the server adds to them.
+ * Cure: Raise `maxHeaderSize` where headers of that size are meant; no option raises the number. Otherwise ask what the
+ * server adds to them.
  */
 export const HeadersOverflowError = /* @__PURE__ */ define({
   name: 'HeadersOverflowError',

@@ -32,10 +32,12 @@ const expected: Record<string, [string, string]> = {
   'The last byte that `content-length` announces': ['2 bytes', '3 bytes'],
   '`pipeline()` sends its body in chunks': ['transfer-encoding', 'content-length'],
   'A GET, HEAD or other request without expected content': ['200 close', '200 keep-alive'],
+  'A stream that pushes its content only when it is read': ['200 /', '200 / content-length: 3'],
+  'A response with more than 2000 headers': ['UND_ERR_HEADERS_OVERFLOW', '200 x'],
   '`transfer-encoding: chunked` in the headers of a request': ['200 transfer-encoding', 'UND_ERR_INVALID_ARG'],
   'More forms of arguments are taken': [
-    '200 /?a=1, 200 / x-a: 1, 200 / content-length: 3, 200 / content-length: 1, 1',
-    '200 /, UND_ERR_INVALID_ARG, ERR_INVALID_ARG_TYPE, UND_ERR_INVALID_ARG, UND_ERR_NOT_SUPPORTED',
+    '200 /?a=1, 200 / x-a: 1, 200 / content-length: 3, 200 / content-length: 1, 1, 200',
+    '200 /, UND_ERR_INVALID_ARG, ERR_INVALID_ARG_TYPE, UND_ERR_INVALID_ARG, UND_ERR_NOT_SUPPORTED, UND_ERR_INVALID_ARG',
   ],
   'Names for one connection in the `connection` header': [
     '200 keep-alive, x-a, host null: UND_ERR_INVALID_ARG',

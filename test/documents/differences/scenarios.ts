@@ -5,6 +5,7 @@
 
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 
 // biome-ignore lint/suspicious/noExplicitAny: of two libraries
@@ -251,6 +252,16 @@ export const scenarios: Record<string, Play> = {
       (head, { socket }) => void socket.write(ok(/^(content-length|transfer-encoding)(?=:)/im.exec(head)?.[0])),
       (url) => answer(new Client(url), { method: 'POST', body: 'a', headers: { 'transfer-encoding': 'chunked' } }),
     ),
+  'A stream that pushes its content only when it is read': (library) => {
+    const body = new Readable({
+      read() {
+        this.push('abc')
+        this.push(null)
+      },
+    })
+    return answerTo(library, { method: 'POST', body })
+  },
+  'A response with more than 2000 headers': one(ok('x', 'a: b\r\n'.repeat(2000))),
   'More forms of arguments are taken': async (library) => {
     const query = await answerTo(library, { query: new URLSearchParams('a=1') })
     const pairs = await answerTo(library, { headers: [['x-a', '1']] })
@@ -267,7 +278,17 @@ export const scenarios: Record<string, Play> = {
         )
       },
     )
-    return [query, pairs, body, shared, form].join(', ')
+    const path = await against(
+      (head, { socket }) => void socket.write(head.startsWith('GET /b ') ? ok() : 'HTTP/1.1 404 No\r\n\r\n'),
+      async (url) => {
+        try {
+          return String((await library.request(`${url}/a`, { path: '/b' })).statusCode)
+        } catch (error) {
+          return (error as { code: string }).code
+        }
+      },
+    )
+    return [query, pairs, body, shared, form, path].join(', ')
   },
   'Names for one connection in the `connection` header': ({ Client }) =>
     against(
