@@ -18,6 +18,15 @@ t.test('classifies the documented codes of other libraries as the classes with t
   t.equal(faultOf(coded('ECONNRESET', { syscall: 'read' })), 'network')
 })
 
+t.test('classifies codes of the system, of TLS and of certificates as the network, and no others', async (t) => {
+  const network = ['ECONNRESET', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_TLS_CERT_ALTNAME_INVALID']
+  const certificates = ['CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']
+  for (const code of [...network, ...certificates]) t.equal(faultOf(coded(code)), 'network', code)
+  for (const code of ['ERR_TLS_INVALID_PROTOCOL_VERSION', 'ERR_INVALID_ARG_TYPE', 'ERR', 'Z_DATA_ERROR', 'E']) {
+    t.equal(faultOf(coded(code)), undefined, code)
+  }
+})
+
 t.test('knows nothing of other errors', async (t) => {
   for (const one of [new Error('x'), coded(20), coded('ERR_X'), coded('X', { fault: 'Server' }), null, 'text', 1]) {
     t.equal(faultOf(one), undefined)

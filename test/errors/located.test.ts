@@ -234,8 +234,10 @@ t.test('an error that ended one request is the reason of another one as it is', 
   )
   t.match(first, { code: 'UND_ERR_ABORTED', path: '/long' })
   delete first.path
-  const signal = AbortSignal.abort(first)
-  await t.rejects(client.request({ path: '/fine', method: 'GET', signal }), first)
+  const abort = new AbortController()
+  const { body } = await client.request({ path: '/begun', method: 'GET', signal: abort.signal })
+  setImmediate(() => abort.abort(first))
+  await t.rejects(body.text(), first)
   t.equal(first.path, undefined)
   await client.destroy()
   await origin.close()
@@ -292,3 +294,37 @@ t.test(
     }
   },
 )
+
+t.test('an abort in the last callback of a handler is none, behind each interceptor as without', async (t) => {
+  const origin = await server()
+  const chains: Record<string, DispatchInterceptor[]> = {
+    none: [],
+    redirect: [interceptors.redirect({ maxRedirections: 1 })],
+    dns: [
+      interceptors.dns({
+        lookup: (_url, _options, found) => found(null, [{ address: '127.0.0.1', family: 4, ttl: 9 }]),
+      }),
+    ],
+    decompress: [interceptors.decompress()],
+    retry: [interceptors.retry()],
+    hedge: [interceptors.hedge({ delay: 60_000 })],
+  }
+  for (const [name, chain] of Object.entries(chains)) {
+    const agent = new Agent()
+    const seen = await new Promise((resolve) => {
+      agent.compose(...chain).dispatch(
+        { origin: origin.url.replace('127.0.0.1', 'localhost'), path: '/fine', method: 'GET' },
+        {
+          onResponseEnd(controller) {
+            controller.abort(new Error('too late'))
+            throw new Error('thrown')
+          },
+          onResponseError: ({ aborted, reason }, { message }) => resolve({ aborted, reason, message }),
+        },
+      )
+    })
+    t.strictSame(seen, { aborted: false, reason: null, message: 'thrown' }, name)
+    await agent.close()
+  }
+  await origin.close()
+})
