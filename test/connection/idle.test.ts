@@ -37,7 +37,8 @@ t.test('an idle connection holds little', async (t) => {
   const [held, free] = said.split(' ').map(Number)
   t.equal(free, 100 + CONNECTIONS)
   t.ok(
-    (held as number) < 4000,
+    // It is 3920 to 3980, and garbage that is left on a busy machine comes on top.
+    (held as number) < 4200,
     `${held} bytes: of a bare socket it would be 1000, and with listeners and closures of its own 5500`,
   )
   await origin.close()

@@ -35,7 +35,7 @@ const factories: Record<string, { factory?: (origin: URL, options: object) => Di
 }
 
 for (const [name, factory] of Object.entries(factories)) {
-  for (const limit of [{ headersTimeout: 30 }, { timeouts: { total: 30 } }, { bodyTimeout: 30 }]) {
+  for (const limit of [{ headersTimeout: 200 }, { timeouts: { total: 200 } }, { bodyTimeout: 200 }]) {
     t.test(`a time-out counts against the upstream: ${JSON.stringify(limit)}, ${name}`, async (t) => {
       const { urls } = await backends(t, 1)
       const head = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n'
