@@ -85,13 +85,11 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   override onRequestQueued(controller: DispatchController): void {
-    this.#controller.source = controller
-    super.onRequestQueued(this.#controller)
+    if (this.#controller.attach(controller)) super.onRequestQueued(this.#controller)
   }
 
   override onRequestStart(controller: DispatchController, context: unknown): void {
-    this.#controller.source = controller
-    super.onRequestStart(this.#controller, context)
+    if (this.#controller.attach(controller)) super.onRequestStart(this.#controller, context)
   }
 
   override onRequestUpgrade(
@@ -100,7 +98,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     headers: IncomingHeaders,
     socket: Duplex,
   ): void {
-    this.#controller.source = controller
+    this.#controller.attach(controller)
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
   }
 
@@ -110,7 +108,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    this.#controller.source = controller
+    this.#controller.attach(controller)
+    if (this.#over) return
     const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : codingsOf(headers)
     if (codings.length > MAX_CODINGS) {
       const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
@@ -228,8 +227,7 @@ interface DecodingListener {
 /** Steers the request and what becomes of its body: one may be over long before the other. */
 class DecodingController implements DispatchController {
   readonly #listener: DecodingListener
-  /** The controller of the request. */
-  source: DispatchController | null = null
+  #source: DispatchController | null = null
   /** The encoded body has ended: the request itself can not be steered any more. */
   exhausted = false
   /** The handler was called for the last time, but for what it throws. */
@@ -239,10 +237,25 @@ class DecodingController implements DispatchController {
   #paused = false
   #held = false
   #reason: Error | null = null
+  /** What its handler aborted it with, while its request could be aborted. */
+  #asked: { readonly reason: Error | undefined } | null = null
   #raw: string[] | null = null
 
   constructor(listener: DecodingListener) {
     this.#listener = listener
+  }
+
+  /**
+   * Steers `source` from here on: an interceptor beneath may send the request again, with another controller. Returns false
+   * when the handler has aborted.
+   */
+  attach(source: DispatchController): boolean {
+    if (source !== this.#source) {
+      this.#source = source
+      if (this.#asked !== null) source.abort(this.#asked.reason)
+      else if (this.#paused) source.pause()
+    }
+    return this.#asked === null
   }
 
   decode(decoder: ContentDecoder): void {
@@ -251,7 +264,7 @@ class DecodingController implements DispatchController {
   }
 
   get aborted(): boolean {
-    return this.#reason !== null || this.source?.aborted === true
+    return this.#reason !== null || this.#asked !== null || this.#source?.aborted === true
   }
 
   get paused(): boolean {
@@ -259,35 +272,38 @@ class DecodingController implements DispatchController {
   }
 
   get reason(): Error | null {
-    return this.#reason ?? this.source?.reason ?? null
+    return this.#reason ?? this.#source?.reason ?? this.#asked?.reason ?? null
   }
 
   get rawHeaders(): string[] | null {
-    const raw = this.source?.rawHeaders ?? null
+    const raw = this.#source?.rawHeaders ?? null
     if (this.#decoder === null || !Array.isArray(raw)) return raw
     this.#raw ??= raw.filter((_, i) => !/^content-(encoding|length)$/i.test(String(raw[i - (i % 2)])))
     return this.#raw
   }
 
   get rawTrailers(): string[] | null {
-    return this.source?.rawTrailers ?? null
+    return this.#source?.rawTrailers ?? null
   }
 
   get timings(): Timings | null {
-    return this.source?.timings ?? null
+    return this.#source?.timings ?? null
   }
 
   get timeouts(): SharedTimeouts | null {
-    return this.source?.timeouts ?? null
+    return this.#source?.timeouts ?? null
   }
 
   get bodyDecoded(): boolean {
-    return this.#decoder !== null || this.source?.bodyDecoded === true
+    return this.#decoder !== null || this.#source?.bodyDecoded === true
   }
 
   abort(reason?: Error): void {
     if (this.ended || this.aborted) return
-    if (!this.exhausted) return this.source?.abort(reason)
+    if (!this.exhausted) {
+      this.#asked = { reason }
+      return this.#source?.abort(reason)
+    }
     this.#reason = this.#listener.abortErrorOf(reason)
     this.#listener.onAborted(this.#reason)
   }
@@ -295,32 +311,32 @@ class DecodingController implements DispatchController {
   /** Ends a request of which the handler knows already that it has ended. */
   drop(): void {
     this.exhausted = true
-    this.source?.abort(new InformationalError('The body goes on behind its encoded data'))
+    this.#source?.abort(new InformationalError('The body goes on behind its encoded data'))
   }
 
   pause(): void {
     if (this.#paused) return
     this.#paused = true
     this.#decoder?.pause()
-    if (!this.exhausted && !this.#held) this.source?.pause()
+    if (!this.exhausted && !this.#held) this.#source?.pause()
   }
 
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
     this.#decoder?.resume()
-    if (!this.exhausted && !this.#held) this.source?.resume()
+    if (!this.exhausted && !this.#held) this.#source?.resume()
   }
 
   /** The decoder has more than enough. */
   hold(): void {
     this.#held = true
-    if (!this.#paused) this.source?.pause()
+    if (!this.#paused) this.#source?.pause()
   }
 
   release(): void {
     if (!this.#held) return
     this.#held = false
-    if (!this.exhausted && !this.#paused) this.source?.resume()
+    if (!this.exhausted && !this.#paused) this.#source?.resume()
   }
 }

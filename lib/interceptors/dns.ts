@@ -205,7 +205,7 @@ class DNSHandler extends DecoratorHandler {
 
   override onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller.attach(controller)
-    if (!this.#over) super.onRequestStart(this.#controller, context)
+    if (!this.#over && !this.#controller.abortedAbove) super.onRequestStart(this.#controller, context)
   }
 
   override onRequestUpgrade(

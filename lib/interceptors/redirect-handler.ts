@@ -148,7 +148,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller.attach(controller)
-    if (this.#over) return
+    if (this.#over || this.#controller.abortedAbove) return
     const known = typeof context === 'object' ? context : null
     this.#handler.onRequestStart?.(this.#controller, { ...known, history: this.history })
   }
