@@ -87,7 +87,7 @@ export function relocate<E extends Error>(
   from: string,
   context: { [name in keyof ErrorContext]: unknown },
 ): E {
-  if (isLocated(error, from) && !callerOwned.has(error)) Object.assign(error, context)
+  if (isLocated(error, from) && !callerOwned.has(error) && isExtensible(error)) Object.assign(error, context)
   return error
 }
 

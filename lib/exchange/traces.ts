@@ -56,21 +56,27 @@ export class Trace implements Request {
   /** Some agents put fields straight into {@link headers}: those are sent too, but not unchecked. */
   adopt(): void {
     const { request } = this.#exchange
-    const { headers } = this
-    const known = request.headers
-    // The property is writable: what is no list of headers changes none.
-    if (!Array.isArray(headers)) {
-      this.headers = [...known]
-      return
-    }
-    if (headers.length === known.length && known.every((text, index) => text === headers[index])) return
     try {
+      const { headers } = this
+      // The property is writable: what is no list of headers changes none.
+      if (!Array.isArray(headers) || isSame(headers, request.headers)) return
       this.#exchange.request = request.withHeaders(headers)
     } catch (error) {
       process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${messageOf(error)}`)
     }
-    this.headers = [...this.#exchange.request.headers]
+    this.note({ headers: [...this.#exchange.request.headers] })
   }
+
+  /** A subscriber may have frozen the object, or put accessors into it: that is no concern of the request. */
+  note(facts: { headers: string[] } | { completed: boolean } | { aborted: boolean }): void {
+    try {
+      Object.assign(this, facts)
+    } catch {}
+  }
+}
+
+function isSame(headers: readonly string[], known: readonly string[]): boolean {
+  return headers.length === known.length && known.every((text, index) => text === headers[index])
 }
 
 function traceOf(exchange: Exchange): Trace {
@@ -119,17 +125,15 @@ export function traceBodyChunkReceived(exchange: Exchange, chunk: Buffer): void 
 }
 
 export function traceEnd(exchange: Exchange, trailers: string[]): void {
-  if (exchange.trace !== null) exchange.trace.completed = true
-  if (!requestTrailers.hasSubscribers) return
+  if (exchange.trace === null && !requestTrailers.hasSubscribers) return
   const trace = traceOf(exchange)
-  trace.completed = true
-  requestTrailers.publish({ request: trace, trailers: toBuffers(trailers) })
+  trace.note({ completed: true })
+  if (requestTrailers.hasSubscribers) requestTrailers.publish({ request: trace, trailers: toBuffers(trailers) })
 }
 
 export function traceError(exchange: Exchange, error: Error): void {
-  if (exchange.trace !== null) exchange.trace.aborted = exchange.aborted
-  if (!requestError.hasSubscribers) return
+  if (exchange.trace === null && !requestError.hasSubscribers) return
   const trace = traceOf(exchange)
-  trace.aborted = exchange.aborted
-  requestError.publish({ request: trace, error })
+  trace.note({ aborted: exchange.aborted })
+  if (requestError.hasSubscribers) requestError.publish({ request: trace, error })
 }

@@ -13,6 +13,14 @@ function mirror(): Promise<Origin> {
   )
 }
 
+const channels = [
+  'client:sendHeaders',
+  'request:bodyChunkSent',
+  'request:bodySent',
+  'request:headers',
+  'request:bodyChunkReceived',
+]
+
 interface Created {
   headers: string[]
   addHeader(name: unknown, value: unknown): unknown
@@ -180,6 +188,41 @@ t.test('agents may write into the list of fields, which is checked', async (t) =
   await origin.close()
 })
 
+t.test('a request completes whatever a subscriber does to the object of it', async (t) => {
+  const origin = await mirror()
+  const client = new Client(origin.url)
+  const fail = () => {
+    throw new Error('not readable')
+  }
+  const changes: { [what: string]: (request: Created) => void } = {
+    'frozen object': Object.freeze,
+    'frozen list': (request) => Object.freeze(request.headers),
+    'list that can not be read': (request) => {
+      const { proxy, revoke } = Proxy.revocable([] as string[], {})
+      request.headers = proxy
+      revoke()
+    },
+    'list with accessors': (request) => void Object.defineProperty(request.headers, 0, { get: fail }),
+    'accessors that throw': (request) => {
+      for (const name of ['headers', 'completed', 'aborted']) Object.defineProperty(request, name, { get: fail })
+    },
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    for (const channel of ['request:create', ...channels, 'request:trailers']) {
+      t.strictSame(await subscribed(channel, change, () => fields(client)), ['own', 'yes'], `${what} at ${channel}`)
+    }
+    const abort = new AbortController()
+    const aborted = subscribed('request:create', change, () => {
+      const sent = fields(client, { signal: abort.signal })
+      abort.abort(new Error('aborted'))
+      return sent
+    })
+    await t.rejects(aborted, { message: 'aborted' }, what)
+  }
+  await client.close()
+  await origin.close()
+})
+
 t.test('whoever subscribes late sees the same request', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
@@ -199,14 +242,6 @@ t.test('whoever subscribes late sees the same request', async (t) => {
   await client.close()
   await origin.close()
 })
-
-const channels = [
-  'client:sendHeaders',
-  'request:bodyChunkSent',
-  'request:bodySent',
-  'request:headers',
-  'request:bodyChunkReceived',
-]
 
 const answering = ['request:headers', 'request:bodyChunkReceived', 'request:trailers']
 
