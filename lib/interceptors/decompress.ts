@@ -15,7 +15,7 @@ import type {
 import type { DispatchOptions } from '../exchange/request.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
 import { Drain } from './drain.js'
-import { merge, withoutNull } from './settings.js'
+import { merge, readOnce, withoutNull } from './settings.js'
 import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
@@ -55,7 +55,8 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   }
   const skipped = new Set([204, 304, ...skipStatusCodes])
   const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)
-  return (dispatch) => (request, handler) => {
+  return (dispatch) => (given, handler) => {
+    const request = readOnce(given)
     // RFC 9110 §9.3.2: the fields speak of a body that is not there.
     if (request.method === 'HEAD') return dispatch(request, handler)
     return dispatch(request, new DecompressHandler(handler, { skips, maxSize, request }))

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { callUser, reportUncaught } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
 import { coreOf } from '../dispatcher/core.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { propertyOf } from '../errors/foreign.js'
@@ -34,7 +33,7 @@ import {
   systemLookup,
 } from './dns-records.js'
 import { RelayController } from './relay-controller.js'
-import { type Given, merge, withoutNull } from './settings.js'
+import { type Given, merge, readOnce, withoutNull } from './settings.js'
 import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
 type Affinity = 4 | 6 | null
@@ -89,10 +88,11 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
   const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
   const cache = new RecordCache({ maxTTL, family: dualStack ? null : (affinity ?? 4), lookup, storage })
-  return (dispatch) => (request, handler) => {
+  return (dispatch) => (given, handler) => {
+    const request = readOnce(given)
     const url = urlOf(request?.origin)
     if (url === null) return dispatch(request, handler)
-    const limited = withDeadline(ownRequestOptions(request))
+    const limited = withDeadline(request)
     return new DNSHandler(handler, { dispatch, request: limited, url, cache, pick, affinity }).start()
   }
 }

@@ -10,7 +10,7 @@ import type {
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { Drain } from './drain.js'
-import { merge } from './settings.js'
+import { merge, readOnce } from './settings.js'
 import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
@@ -33,7 +33,10 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
   }
-  return (dispatch) => (request, handler) => dispatch(request, new ResponseErrorHandler(handler, request, maxSize))
+  return (dispatch) => (given, handler) => {
+    const request = readOnce(given)
+    return dispatch(request, new ResponseErrorHandler(handler, request, maxSize))
+  }
 }
 
 class ResponseErrorHandler extends DecoratorHandler {

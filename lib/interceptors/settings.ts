@@ -1,3 +1,4 @@
+import { ownRequestOptions } from '../base/own-options.js'
 /**
  * Options of an interceptor, over them those of one request. Only own properties count, and `undefined` means "not
  * given" at every level. `null` is a value: what it means is up to each option.
@@ -31,4 +32,9 @@ export function withoutNull<Options extends object>(options: Options): Given<Opt
   const given: Record<string, unknown> = Object.create(null)
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value
   return given as Given<Options>
+}
+
+/** Returns the options of a request with each property read once: a getter of the caller may throw when it is read again. */
+export function readOnce<Options>(options: Options): Options {
+  return typeof options === 'object' && options !== null ? { ...ownRequestOptions(options) } : options
 }
