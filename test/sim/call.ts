@@ -111,7 +111,8 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     const outermost = !this.#aborting
     this.#aborting = true
     this.controller.abort(this.random.chance(0.5) ? new Error('enough') : undefined)
-    if (outermost && !this.over && this.counted) this.wrong('lives on after its abort')
+    // The same goes for the end by its time-out, which it has in time in any case.
+    if (outermost && !this.over && this.counted && !this.limited) this.wrong('lives on after its abort')
   }
 
   #settle(state: 'ended' | 'failed' | 'upgraded'): void {
@@ -190,6 +191,8 @@ export class Call extends SimulatedRequest implements DispatchHandler {
 
   #throw(step: Step): void {
     this.around.trace(() => `${this.id} throws in ${step}`)
+    // Which ends it as an abort does.
+    this.#aborting = true
     // Called from within its own abort, or from an end: nothing is left that could fail.
     const place = step === 'error' ? 'last callback' : 'handler'
     if (step === 'end' || step === 'upgrade') {

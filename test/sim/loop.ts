@@ -75,14 +75,15 @@ export class Loop {
   }
 
   /**
-   * Runs until nothing is left to happen. `look` is called after each callback and all that follows from it at once;
+   * Runs until nothing is left to happen, or `until` returns true. `look` is called after each callback and all that follows from it at once;
    * `onUncaught` with what a callback throws, as Node's `uncaughtException` would be emitted.
    */
-  run(look: () => void, onUncaught: (error: unknown) => void): Promise<void> {
+  run(look: () => void, onUncaught: (error: unknown) => void, until = () => false): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {
         try {
           look()
+          if (until()) return resolve()
           const next = this.#next()
           if (next === null) return resolve()
           this.steps++

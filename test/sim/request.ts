@@ -97,7 +97,7 @@ export class SimulatedRequest implements Expected {
     const given = NEVER_TWICE.includes(this.method) || this.upgrade ? undefined : random.pick([undefined, true])
     this.idempotent = given ?? (this.method === 'GET' || this.method === 'HEAD')
     this.repeatable = this.idempotent
-    const blocking = random.chance(0.1)
+    const blocking = random.chance(0.1) && !calm
     const hasBody = !calm && this.#drawBody()
     this.#total =
       features.timeouts && !calm && around.manners.faulty && random.chance(0.3) ? random.spread(1, 8000) : null

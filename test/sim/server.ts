@@ -32,6 +32,10 @@ export interface Watch {
   trace(text: () => string): void
   violation(text: string): never
   find(id: number): Expected
+  /** A request came on `connection`. */
+  came(id: number, connection: string): void
+  /** Calls `answer` when request `id` is to be answered. */
+  hold(id: number, answer: () => void): void
 }
 
 interface Served {
@@ -188,6 +192,7 @@ export class Server implements Peer {
     this.#served++
     this.#current = served
     this.#queue.push(served)
+    this.#watch.came(request.id, this.#socket.name)
     this.#frame(served, fields)
   }
 
@@ -259,7 +264,7 @@ export class Server implements Peer {
     if (first === undefined || first.started || this.#closed || this.#stalled) return
     if (!first.complete && first.received < first.plan.after) return
     first.started = true
-    this.#watch.arrive(first.plan.delay, () => this.#answer(first))
+    this.#watch.hold(first.request.id, () => this.#watch.arrive(first.plan.delay, () => this.#answer(first)))
   }
 
   #answer(served: Served): void {

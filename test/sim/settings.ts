@@ -32,6 +32,8 @@ export interface Made {
   readonly clients: ReadonlySet<Client> | null
   /** Most connections at once. */
   readonly most: number
+  /** Most connections to one origin; Infinity for no limit. */
+  readonly limit: number
 }
 
 /** The dispatcher of a run, with settings drawn from its seed. */
@@ -41,7 +43,7 @@ export function makeDispatcher(parts: DispatcherParts): Made {
   const [first] = ORIGINS as [string]
   if (kind === 'Client') {
     const client = new Client(first, options)
-    return { dispatcher: client, clients: new Set([client]), most: Infinity }
+    return { dispatcher: client, clients: new Set([client]), most: Infinity, limit: 1 }
   }
   const walks = !features.foreign && random.chance(0.5)
   const clients = new Set<Client>()
@@ -63,20 +65,22 @@ export function makeDispatcher(parts: DispatcherParts): Made {
     reuse: random.pick(['lifo', 'fifo'] as const),
   }
   const counted = walks ? clients : null
+  const limit = many.connections ?? Infinity
+  const unlimited = { clients: counted, most: Infinity, limit }
   const pooled = custom ? { ...many, factory } : many
-  if (kind === 'Pool') return { dispatcher: new Pool(first, pooled), clients: counted, most: Infinity }
+  if (kind === 'Pool') return { dispatcher: new Pool(first, pooled), ...unlimited }
   if (kind === 'RoundRobinPool') {
-    return { dispatcher: new RoundRobinPool(first, pooled), clients: counted, most: Infinity }
+    return { dispatcher: new RoundRobinPool(first, pooled), ...unlimited }
   }
   const pools = (origin: URL | string, given: object) => new Pool(origin, { ...given, factory })
   const outer = custom ? { ...many, factory: pools } : many
   if (kind === 'BalancedPool') {
     const upstreams = ORIGINS.slice(0, random.between(1, 3))
-    return { dispatcher: new BalancedPool(upstreams, outer), clients: counted, most: Infinity }
+    return { dispatcher: new BalancedPool(upstreams, outer), ...unlimited }
   }
   const most = random.pick([Infinity, Infinity, 1, 2, 4])
   const dispatcher = new Agent({ ...outer, maxTotalConnections: most === Infinity ? null : most })
-  return { dispatcher, clients: counted, most }
+  return { dispatcher, ...unlimited, most }
 }
 
 function clientOptions(parts: DispatcherParts) {

@@ -11,15 +11,17 @@ import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
 import type { Manners } from './plan.js'
+import { checkRest, Probe, type Probed } from './probe.js'
 import { Random } from './random.js'
 import type { SimulatedRequest, Surroundings } from './request.js'
 import type { Figures, Run } from './run.js'
 import type { Watch } from './server.js'
-import { type AnyDispatcher, KINDS, type Kind, makeDispatcher, ORIGINS } from './settings.js'
+import { type AnyDispatcher, KINDS, type Kind, type Made, makeDispatcher, ORIGINS } from './settings.js'
+import type { SimulatedSocket } from './socket.js'
 import { UserCode } from './user-code.js'
 
 /** One run of one seed: a dispatcher, what is done with it, and what must always be true. */
-export class World implements Surroundings, Watch {
+export class World implements Surroundings, Watch, Probed {
   readonly random: Random
   readonly manners: Manners
   readonly features: Features
@@ -35,7 +37,7 @@ export class World implements Surroundings, Watch {
   /** The dispatcher with interceptors, and the methods that they may send again. */
   readonly #composed: { dispatcher: Dispatcher; repeats: readonly string[] } | null
   readonly #known: Known
-  readonly #calls: SimulatedRequest[] = []
+  readonly calls: SimulatedRequest[] = []
   readonly #live = new Set<SimulatedRequest>()
   /** Those whose response may still come though they are over. */
   readonly #lingering = new Set<SimulatedRequest>()
@@ -45,10 +47,10 @@ export class World implements Surroundings, Watch {
   #ends = 0
   #warming = 0
   #mirrors = 0
-  /** Connections that there may be at once. */
-  readonly #most: number
+  readonly made: Made
   #settled = 0
   #failure: Error | null = null
+  readonly #probe = new Probe(this)
   readonly #engine = wasmEngine() as WasmEngine
   readonly #slots = this.#engine.used
 
@@ -67,9 +69,9 @@ export class World implements Surroundings, Watch {
     this.#kind = random.pick(KINDS)
     this.#drains = new Drains(this.#kind === 'Agent')
     this.pipelining = random.pick([0, 1, 1, 2, 3, 10])
-    const { dispatcher, clients, most } = this.#make()
+    this.made = this.#make()
+    const { dispatcher, clients } = this.made
     this.#dispatcher = dispatcher
-    this.#most = most
     this.#known = {
       dispatcher,
       clients,
@@ -101,9 +103,9 @@ export class World implements Surroundings, Watch {
       this.#loop.uninstall()
       process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught).off('warning', warned)
     }
-    const count = (state: string) => this.#calls.filter((call) => call.state === state).length
+    const count = (state: string) => this.calls.filter((call) => call.state === state).length
     return {
-      calls: this.#calls.length,
+      calls: this.calls.length,
       ended: count('ended'),
       failed: count('failed'),
       upgraded: count('upgraded'),
@@ -127,8 +129,38 @@ export class World implements Surroundings, Watch {
     throw this.#failure
   }
 
+  came(id: number, connection: string): void {
+    this.#probe.gathering.came(id, connection)
+  }
+
+  hold(id: number, answer: () => void): void {
+    this.#probe.gathering.hold(id, answer)
+  }
+
+  advance(until?: () => boolean): Promise<void> {
+    return this.#loop.run(this.#look, this.#onUncaught, until)
+  }
+
+  /** All requests have ended, and connections may still be open. */
+  rests(): boolean {
+    const requests = this.#live.size + this.#lingering.size + this.#mirrors
+    return requests === 0 && checkRest(this.#dispatcher) === null
+  }
+
+  calmDown(): void {
+    if (this.calm) return
+    this.trace(() => 'from now on all is calm')
+    this.calm = true
+    this.#network.calm = true
+    this.userCode.active = false
+  }
+
+  get sockets(): readonly SimulatedSocket[] {
+    return this.#network.sockets
+  }
+
   find(id: number): SimulatedRequest {
-    return this.#calls[id] ?? this.violation(`nobody made a request ${id}`)
+    return this.calls[id] ?? this.violation(`nobody made a request ${id}`)
   }
 
   meddle(): void {
@@ -136,7 +168,7 @@ export class World implements Surroundings, Watch {
     const what = random.next()
     if (what < 0.05) this.#dispatcher.closeIdle()
     else if (what < 0.7 || !this.wild) {
-      if (this.#calls.length < 60) this.#dispatch()
+      if (this.calls.length < 60) this.dispatch()
     } else if (what < 0.97) this.#abortOne()
     else if (what < 0.985) this.#close()
     else this.#destroy()
@@ -154,32 +186,27 @@ export class World implements Surroundings, Watch {
     const { random } = this
     const steps = Math.min(random.between(1, 16), this.#run.steps ?? Infinity)
     const span = random.spread(1, 20_000)
-    for (let step = 0; step < steps; step++) this.arrive(random.between(0, span), () => this.#act())
+    let left = steps
+    const act = () => {
+      left--
+      this.#act()
+    }
+    for (let step = 0; step < steps; step++) this.arrive(random.between(0, span), act)
     const ending = random.pick(['idle', 'idle', 'close', 'destroy', 'both'] as const)
     const last = ending === 'idle' ? null : () => this.#finish(ending)
     if (last !== null) this.arrive(span + random.spread(0, 2000), last)
-    await this.#loop.run(this.#look, this.#onUncaught)
+    else await this.advance(() => left === 0 && this.rests())
+    if (this.#ends === 0 && last === null) await this.#probe.run()
+    await this.advance()
     this.#checkIdle()
-    if (this.#ends === 0 && this.userCode.active) await this.#probe()
+    if (this.#ends === 0) {
+      await this.#probe.runAnew()
+      this.#checkIdle()
+    }
     this.#finish(ending === 'idle' ? random.pick(['close', 'destroy'] as const) : ending)
-    await this.#loop.run(this.#look, this.#onUncaught)
+    await this.advance()
     this.#checkIdle()
     this.#checkEnd()
-  }
-
-  /** When nothing goes wrong any more, every connection serves: more requests at once than there are connections. */
-  async #probe(): Promise<void> {
-    this.trace(() => 'from now on all is calm')
-    this.calm = true
-    this.#network.calm = true
-    this.userCode.active = false
-    const first = this.#calls.length
-    for (let count = 8; count > 0; count--) this.#dispatch()
-    await this.#loop.run(this.#look, this.#onUncaught)
-    for (const { id, state, error } of this.#calls.slice(first)) {
-      if (state !== 'ended') this.violation(`GET ${id} ${state} when all was calm: ${error?.stack}`)
-    }
-    this.#checkIdle()
   }
 
   #finish(how: 'close' | 'destroy' | 'both'): void {
@@ -204,21 +231,21 @@ export class World implements Surroundings, Watch {
       if (!this.#dispatcher.upstreams.includes(upstream)) this.#dispatcher.addUpstream(upstream)
       else if (this.#dispatcher.upstreams.length > 1) this.#dispatcher.removeUpstream(upstream)
     } else if (what < 0.185 && this.wild) random.chance(0.5) ? this.#close() : this.#destroy()
-    else for (let count = random.chance(0.3) ? random.between(2, 6) : 1; count > 0; count--) this.#dispatch()
+    else for (let count = random.chance(0.3) ? random.between(2, 6) : 1; count > 0; count--) this.dispatch()
   }
 
-  #dispatch(): void {
+  dispatch(to?: string): void {
     const { random } = this
     const byMethod = this.features.methods && !this.calm && random.chance(0.4)
-    const call = byMethod ? new MethodCall(this.#calls.length, this) : new Call(this.#calls.length, this)
+    const call = byMethod ? new MethodCall(this.calls.length, this) : new Call(this.calls.length, this)
     const composed = this.calm || random.chance(0.3) ? null : this.#composed
     if (composed !== null) {
       call.counted = false
       call.intercepted = true
       call.repeatable = call.idempotent || composed.repeats.includes(call.method)
     }
-    const origin = random.pick(ORIGINS)
-    this.#calls.push(call)
+    const origin = to ?? random.pick(ORIGINS)
+    this.calls.push(call)
     this.#live.add(call)
     call.began(this.#loop.now)
     this.trace(() => `dispatch ${call.method} ${call.id}${call.upload.length > 0 ? ` (${call.upload.length})` : ''}`)
@@ -340,14 +367,15 @@ export class World implements Surroundings, Watch {
       if (call.lingering) this.#lingering.add(call)
     }
     const alive = this.#network.sockets.filter((one) => one.open && !one.destroyed && !one.refusesTunnel).length
-    if (alive > this.#most) this.violation(`${alive} connections, of ${this.#most} that may be`)
+    const { most } = this.made
+    if (alive > most) this.violation(`${alive} connections, of ${most} that may be`)
     const wrong = checkStats(this.#known)
     if (wrong !== null) this.violation(wrong)
   }
 
   /** Nothing is left to happen. */
   #checkIdle(): void {
-    for (const call of this.#calls) {
+    for (const call of this.calls) {
       const wrong = call.checkSettled()
       if (wrong !== null) this.violation(`${call.method} ${call.id} ${wrong}`)
       if (!this.manners.faulty && call.state === 'failed' && this.#ends === 0 && !call.refused && call.counted) {
@@ -378,7 +406,7 @@ export class World implements Surroundings, Watch {
 
   /** Once a close or a destroy is done. */
   #checkEnd(): void {
-    for (const call of this.#calls) {
+    for (const call of this.calls) {
       if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} lives on after the end`)
     }
     const open = this.#network.sockets.filter((socket) => socket.open)

@@ -1,0 +1,165 @@
+import { Agent, BalancedPool, RoundRobinPool } from '../../lib/index.js'
+import type { Features } from './features.js'
+import type { Manners } from './plan.js'
+import type { SimulatedRequest } from './request.js'
+import type { AnyDispatcher, Made } from './settings.js'
+import type { SimulatedSocket } from './socket.js'
+
+/** Probes of connections, which a server that was faulty before may close. */
+const ATTEMPTS = 10
+
+/** What a probe needs of the world. */
+export interface Probed {
+  readonly made: Made
+  readonly manners: Manners
+  readonly features: Features
+  readonly pipelining: number
+  readonly sockets: readonly SimulatedSocket[]
+  readonly calls: readonly SimulatedRequest[]
+  trace(text: () => string): void
+  violation(text: string): never
+  dispatch(origin?: string): void
+  /** Runs until nothing is left to happen, or `until` returns true. */
+  advance(until: () => boolean): Promise<void>
+  /** Whether no request is in progress. */
+  rests(): boolean
+  /** From now on nothing goes wrong. */
+  calmDown(): void
+}
+
+/** Checks that a dispatcher at rest serves at once on each connection that it counts, and counts nothing else. */
+export class Probe {
+  gathering = new Gathering()
+  readonly #world: Probed
+
+  constructor(world: Probed) {
+    this.#world = world
+  }
+
+  /** Over new connections: more requests than there may be connections are served before. */
+  async runAnew(): Promise<void> {
+    const world = this.#world
+    world.calmDown()
+    const first = world.calls.length
+    for (let count = 8; count > 0; count--) world.dispatch()
+    await world.advance(() => world.rests())
+    const failed = failureIn(world.calls.slice(first))
+    if (failed !== null) world.violation(failed)
+    await this.run()
+    await world.advance(() => false)
+  }
+
+  /** Over the connections that are open. */
+  async run(): Promise<void> {
+    const world = this.#world
+    world.calmDown()
+    for (let attempt = 1; ; attempt++) {
+      const failed = await this.#gather()
+      if (failed === null) break
+      if (attempt === ATTEMPTS || !world.manners.faulty) world.violation(failed)
+    }
+    const wrong = checkRest(world.made.dispatcher)
+    if (wrong !== null) world.violation(wrong)
+  }
+
+  /** Sends as many requests as all connections take, which their servers answer together. Returns what failed, or null. */
+  async #gather(): Promise<string | null> {
+    const world = this.#world
+    const { sockets, made } = world
+    // With pipelining, two may share a connection that takes only one of them at a time.
+    const unknown = world.features.foreign || world.pipelining > 1
+    const requests = unknown ? new Map<string, number>() : requestsFor(made, sockets.length)
+    const open = sockets.filter((one) => one.open && !one.connecting && !one.destroyed)
+    const first = world.calls.length
+    const gathering = new Gathering()
+    this.gathering = gathering
+    world.trace(() => `${open.length} connections are open: ${JSON.stringify(made.dispatcher.stats)}`)
+    for (const [origin, count] of requests) {
+      for (let left = count; left > 0; left--) {
+        gathering.add(world.calls.length)
+        world.dispatch(origin === '' ? undefined : origin)
+      }
+    }
+    const calls = world.calls.slice(first)
+    await world.advance(() => calls.every(({ over }) => over) && world.rests())
+    const { missing } = gathering
+    if (missing !== '') world.violation(`of ${calls.length} requests at once, these do not come: ${missing}`)
+    const failed = failureIn(calls)
+    if (failed !== null || calls.length === 0 || !usesAll(made)) return failed
+    // One that may not be used again is ended, and closed when its server ends it too.
+    const unused = open.filter((one) => one.open && !one.destroyed && !one.writableEnded && !gathering.used(one.name))
+    return unused.length > 0 ? `connections are not used: ${unused.map(({ name }) => name)}` : null
+  }
+}
+
+function failureIn(calls: readonly SimulatedRequest[]): string | null {
+  const failed = calls.find(({ state }) => state !== 'ended')
+  return failed === undefined ? null : `GET ${failed.id} ${failed.state} when all was calm: ${failed.error?.stack}`
+}
+
+/** Requests that servers answer when all of them have come, and the connections on which they came. */
+class Gathering {
+  readonly #all = new Set<number>()
+  readonly #missing = new Set<number>()
+  readonly #used = new Set<string>()
+  #answers: (() => void)[] = []
+
+  add(id: number): void {
+    this.#all.add(id)
+    this.#missing.add(id)
+  }
+
+  /** Request `id` came to the server of `connection`. */
+  came(id: number, connection: string): void {
+    if (!this.#all.has(id)) return
+    this.#missing.delete(id)
+    this.#used.add(connection)
+    if (this.#missing.size > 0) return
+    const answers = this.#answers
+    this.#answers = []
+    for (const answer of answers) answer()
+  }
+
+  /** Answers request `id`: at once, or when all have come. */
+  hold(id: number, answer: () => void): void {
+    if (this.#all.has(id) && this.#missing.size > 0) this.#answers.push(answer)
+    else answer()
+  }
+
+  /** Requests that have not come. */
+  get missing(): string {
+    return [...this.#missing].join(', ')
+  }
+
+  used(connection: string): boolean {
+    return this.#used.has(connection)
+  }
+}
+
+/**
+ * Requests to send to each origin ('' where there is one): as many as it may have connections; without a limit as many as were
+ * `opened`, since a member of a pool that has lost its connection may be given one first. Empty where that can not be said: a
+ * BalancedPool chooses by weights.
+ */
+function requestsFor(made: Made, opened: number): Map<string, number> {
+  const { dispatcher, limit } = made
+  if (dispatcher instanceof BalancedPool) return new Map()
+  const stats = dispatcher instanceof Agent ? Object.entries(dispatcher.stats) : [['', dispatcher.stats] as const]
+  const most = limit === Infinity ? opened : limit
+  return new Map(stats.map(([origin, { connected }]) => [origin, usesAll(made) ? most : Number(connected)]))
+}
+
+/** Whether so many requests use every connection: not where new ones are preferred, or few are shared among origins. */
+function usesAll({ dispatcher, limit, most }: Made): boolean {
+  return most === Infinity && (!(dispatcher instanceof RoundRobinPool) || limit < Infinity)
+}
+
+/** What is wrong with the stats of a dispatcher at rest, which equal those of one that was not used but for connections. */
+export function checkRest(dispatcher: AnyDispatcher): string | null {
+  const all = dispatcher instanceof Agent ? Object.values(dispatcher.stats) : [dispatcher.stats]
+  const fresh = all.every((one) => {
+    const { connected, free, ...counts } = one as { connected: number | boolean; free?: number }
+    return Object.values(counts).every((count) => count === 0) && (free === undefined || free === connected)
+  })
+  return fresh ? null : `stats at rest: ${JSON.stringify(dispatcher.stats)}`
+}
