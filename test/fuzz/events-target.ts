@@ -1,9 +1,8 @@
 import type { EventEmitter } from 'node:events'
-import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
+import type { DispatchController } from '../../lib/exchange/handler.js'
 import {
   BalancedPool,
   Client,
-  type DispatchInterceptor,
   interceptors,
   Pool,
   type PoolStats,
@@ -11,102 +10,63 @@ import {
   RoundRobinPool,
 } from '../../lib/index.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
+import { Gathering } from '../sim/gathering.js'
 import { type FakeSocket, fakeConnector, turns } from './fake-socket.js'
 import { must } from './finding.js'
 import { LegacyPlayer } from './legacy-player.js'
-import { LentBody, POISON } from './lent-body.js'
+import { LentBody } from './lent-body.js'
+import { repeating, waiting } from './play-interceptors.js'
+import { EXPECT_BODY, PlayServer } from './play-server.js'
 import { Player, type Surroundings } from './player.js'
 import { Random } from './random.js'
-import { readRequest } from './strict-request.js'
 import type { Fuzz } from './targets.js'
 import { UserErrors } from './user-errors.js'
 
 const wasm = wasmEngine() as WasmEngine
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT']
-/** Methods whose bodies every server reads. */
-const EXPECT_BODY = ['POST', 'PUT']
 const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'retried', 'factory'] as const
 const ORIGIN = 'http://fuzz.test'
-const POISONED = String.fromCharCode(POISON)
-const STALLS = 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
-/** `hello` stands for what the request is answered with. */
-const ANSWERS = [
-  'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello',
-  'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n',
-  'HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n',
-  'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello',
-  STALLS,
-  'HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\nsurplus',
-  'HTTP/1.1 2x0\r\n\r\n',
-]
-
-/** An interceptor answers a request, as long as nobody aborts it. */
-function answered(handler: DispatchHandler, { answer }: Player): boolean {
-  let over = false
-  const controller = {
-    ...{ aborted: false, paused: false, reason: null as Error | null, rawHeaders: [], rawTrailers: [] },
-    abort(reason = new Error('aborted')) {
-      if (over) return
-      over = true
-      Object.assign(controller, { aborted: true, reason })
-      // What that throws is not the request's.
-      queueMicrotask(() => handler.onResponseError?.(controller, reason))
-    },
-    pause() {},
-    resume() {},
-  }
-  const chunk = Buffer.from(new Uint8Array(Buffer.from(answer)).buffer)
-  try {
-    handler.onRequestStart?.(controller, null)
-    if (!over) handler.onResponseStart?.(controller, 200, {}, 'OK')
-    if (!over) handler.onResponseData?.(controller, chunk)
-    if (over) return true
-    over = true
-    handler.onResponseEnd?.(controller, {})
-  } finally {
-    over = true
-  }
-  return true
-}
-
 /** One sequence of calls, of answers, and of calls from within callbacks. */
 class Play implements Surroundings {
   readonly #random: Random
   readonly #dispatcher: Client | Pool | RoundRobinPool | BalancedPool
   readonly #sockets = new Set<FakeSocket>()
-  /** What the server of a socket is still to do, in order. */
-  readonly #answers = new WeakMap<FakeSocket, Promise<void>>()
-  /** Nothing may follow on these. */
-  readonly #last = new WeakSet<FakeSocket>()
-  readonly #continued = new WeakSet<FakeSocket>()
-  /** Their server sends no more of the response that it began. */
-  readonly #stalled = new WeakSet<FakeSocket>()
+  readonly #server: PlayServer
   readonly #players: Player[] = []
   readonly #paused = new Set<DispatchController>()
   readonly #ending: Promise<unknown>[] = []
   readonly #errors = new UserErrors()
   readonly told: string[] = []
+  probes = 0
+  #late = false
+  readonly #copies = new Set<DispatchController>()
+  /** It is neither closed nor destroyed before the end. */
+  readonly #stays: boolean
+  #limit = 1
+  #shape: { kind: string; pipelining: number } = { kind: 'Client', pipelining: 1 }
   #room = 40
-  #retries = false
   #wrong = ''
   /** Code of the caller does nothing unusual any more. */
   #calm = false
 
   constructor(random: Random) {
     this.#random = random
+    this.#stays = random.once(2)
+    this.#server = new PlayServer(random, this)
     const connect = fakeConnector({
       onSocket: (socket) => {
         this.#sockets.add(socket)
         socket.on('close', () => this.#sockets.delete(socket))
       },
-      onSent: (socket) => this.#serve(socket),
-      fails: () => random.once(12),
-      answersTwice: () => random.once(12),
+      onSent: (socket) => this.#server.serve(socket),
+      fails: () => !this.#calm && random.once(12),
+      answersTwice: () => !this.#calm && random.once(12),
       late: random.once(3),
     })
     const kind = random.pick(KINDS)
     this.told.push(kind)
     const options = { connect, pipelining: random.pick([1, 1, 2, 10]), parser: random.pick(['js', 'wasm'] as const) }
+    this.#shape = { kind, pipelining: options.pipelining }
     this.#dispatcher = this.#open(kind, options)
     for (const event of ['drain', 'connect', 'disconnect', 'connectionError']) {
       ;(this.#dispatcher as EventEmitter).on(event, () => {
@@ -120,6 +80,14 @@ class Play implements Surroundings {
   #open(kind: (typeof KINDS)[number], options: object) {
     const random = this.#random
     const connections = random.pick([1, 2, 5])
+    const find = (id: number) => this.find(id)
+    const copied = (controller: DispatchController) => {
+      if (this.#calm) controller.abort()
+      else this.#copies.add(controller)
+    }
+    const parts = { random, errors: this.#errors, reports: kind !== 'retried', calm: () => this.#calm, find, copied }
+    this.#late = kind === 'composed' || kind === 'retried'
+    this.#limit = kind === 'Client' ? 1 : connections
     switch (kind) {
       case 'Client':
         return new Client(ORIGIN, options)
@@ -130,15 +98,19 @@ class Play implements Surroundings {
       case 'BalancedPool':
         return new BalancedPool([ORIGIN, 'http://other.test'], { ...options, connections })
       case 'composed':
-        return new Pool(ORIGIN, { ...options, connections }).compose(this.#waiting) as unknown as Pool
-      case 'retried':
-        this.#retries = true
         return new Pool(ORIGIN, { ...options, connections }).compose(
-          this.#waiting,
+          repeating(parts),
+          waiting(parts),
+        ) as unknown as Pool
+      case 'retried':
+        return new Pool(ORIGIN, { ...options, connections }).compose(
+          repeating(parts),
+          waiting(parts),
           interceptors.retry({ retry: this.#retry }),
         ) as unknown as Pool
       default: {
-        const factory = (origin: URL, given: object) => new Client(origin, given).compose(this.#waiting)
+        const factory = (origin: URL, given: object) =>
+          new Client(origin, given).compose(repeating(parts), waiting(parts))
         return new Pool(ORIGIN, { ...options, connections, factory })
       }
     }
@@ -151,15 +123,8 @@ class Play implements Surroundings {
     else setImmediate(answer)
   }
 
-  /** Holds some requests back, answers some, and throws now and then. */
-  readonly #waiting: DispatchInterceptor = (dispatch) => (options, handler) => {
-    const random = this.#random
-    if (random.once(24) && !this.#calm) throw this.#errors.make('an interceptor', !this.#retries)
-    const player = this.#players[Number(/^\/(\d+)$/.exec(String(options.path))?.[1])]
-    if (random.once(12) && player !== undefined) return answered(handler, player)
-    if (random.once(2)) return dispatch(options, handler)
-    setImmediate(() => dispatch(options, handler))
-    return true
+  find(id: number): Player | undefined {
+    return this.#players[id]
   }
 
   // What players ask for
@@ -184,7 +149,7 @@ class Play implements Surroundings {
     const act = random.below(6)
     if (act === 0 && controller !== null) {
       this.told.push('abort')
-      controller.abort(new Error('enough'))
+      this.#soon(() => controller.abort(new Error('enough')))
     } else if (act === 1 && controller !== null) {
       this.told.push('pause')
       this.#paused.add(controller)
@@ -195,62 +160,22 @@ class Play implements Surroundings {
     } else this.#step()
   }
 
+  /** At once, or after some microtasks, ticks and event-loop turns. */
+  #soon(act: () => void): void {
+    let left = this.#random.below(4)
+    const next = (): void => {
+      if (left-- === 0) act()
+      else this.#random.pick([queueMicrotask, process.nextTick, setImmediate])(next)
+    }
+    next()
+  }
+
   after(controller: DispatchController): void {
     const random = this.#random
     if (this.#calm) return
     if (random.once(8)) controller.abort()
     if (random.once(4)) this.#step()
     if (random.once(16)) throw this.#errors.make('onResponseError', true)
-  }
-
-  // The server
-
-  #serve(socket: FakeSocket): void {
-    this.expect(!socket.sent.includes(POISONED), 'memory that its caller has again is not sent')
-    if (socket.sent === '') return
-    this.expect(!this.#last.has(socket), `nothing is sent behind a request that a server may not read: ${socket.sent}`)
-    const reading = readRequest(socket.sent)
-    this.expect(reading.state !== 'wrong', `${JSON.stringify(reading)} of ${JSON.stringify(socket.sent)}`)
-    if (reading.state === 'more' && reading.expects && !this.#continued.has(socket)) {
-      this.#continued.add(socket)
-      this.#later(socket, async () => socket.receive('HTTP/1.1 100 Continue\r\n\r\n'))
-    }
-    if (reading.state !== 'complete') return
-    this.#continued.delete(socket)
-    socket.sent = socket.sent.slice(reading.next)
-    const { method, target, body } = reading.request
-    const player = this.#players[Number(/\d+$/.exec(target)?.[0])] as Player
-    const wanted = player.body?.content ?? ''
-    this.expect(
-      body === wanted,
-      `request ${player.id} arrives with ${body.length} bytes of ${wanted.length}, or others`,
-    )
-    if (method === 'HEAD' || (body !== '' && !EXPECT_BODY.includes(method))) this.#last.add(socket)
-    this.#later(socket, () => this.#answer(socket, player))
-    this.#serve(socket)
-  }
-
-  /** Responses come in order. */
-  #later(socket: FakeSocket, action: () => Promise<void>): void {
-    const before = this.#answers.get(socket) ?? Promise.resolve()
-    this.#answers.set(
-      socket,
-      before.then(() => (this.#stalled.has(socket) ? undefined : action())),
-    )
-  }
-
-  async #answer(socket: FakeSocket, player: Player): Promise<void> {
-    const random = this.#random
-    const kind = random.once(3) ? random.pick(ANSWERS) : (ANSWERS[0] as string)
-    const answer = kind.replace('hello', player.answer)
-    const cut = random.below(answer.length)
-    await turns(random.below(3))
-    if (kind === STALLS) this.#stalled.add(socket)
-    if (random.once(16)) return void socket.receive(null)
-    if (random.once(16)) return void socket.destroy(new Error('reset'))
-    socket.receive(answer.slice(0, cut))
-    if (random.once(3)) await turns(1)
-    socket.receive(answer.slice(cut))
   }
 
   // What callers do
@@ -260,11 +185,12 @@ class Play implements Surroundings {
     if (--this.#room < 0) return
     switch (random.below(14)) {
       case 0:
+        if (this.#stays) return
         this.told.push('close')
         this.#ending.push(this.#dispatcher.close().catch(() => {}))
         return
       case 1:
-        if (!random.once(3)) return
+        if (this.#stays || !random.once(3)) return
         this.told.push('destroy')
         this.#ending.push(this.#dispatcher.destroy(random.once(2) ? new Error('destroyed') : null))
         return
@@ -289,11 +215,14 @@ class Play implements Surroundings {
   }
 
   #dispatch(): void {
+    this.#send(this.#random.pick(METHODS))
+  }
+
+  #send(method: string): void {
     const random = this.#random
-    const method = random.pick(METHODS)
     const id = this.#players.length
     const connect = method === 'CONNECT'
-    const sends = !connect && (EXPECT_BODY.includes(method) || random.once(4))
+    const sends = !connect && !this.#calm && (EXPECT_BODY.includes(method) || random.once(4))
     const body = sends ? new LentBody(random, `${id}.`, () => this.within('a source', null)) : null
     const player = new Player(id, body, this)
     this.told.push(method)
@@ -302,16 +231,21 @@ class Play implements Surroundings {
       path: connect ? `a.test:${id}` : `/${id}`,
       method,
       body: body?.body ?? null,
-      blocking: random.once(8),
+      blocking: !this.#calm && random.once(8),
       expectContinue: sends && random.once(8),
       idempotent: random.once(8) ? true : null,
+      timeouts:
+        !this.#calm && random.once(6)
+          ? { [random.pick(['total', 'queue', 'connect'])]: random.pick([1, 3, 1000]) }
+          : null,
     }
     try {
       player.given = !random.once(4)
       const handler = random.once(3) ? new LegacyPlayer(player) : player
       this.#dispatcher.dispatch((player.given ? options : this.#withGetters(options)) as never, handler as Player)
     } catch (error) {
-      this.expect(false, `dispatch throws ${error}`)
+      // An interceptor may throw when it has dispatched, and its request has ended.
+      this.expect(this.#late && this.report(error), `dispatch throws ${error}`)
     }
   }
 
@@ -351,6 +285,7 @@ class Play implements Surroundings {
       await turns(2)
     }
     this.#calm = true
+    if (this.#ending.length === 0) await this.#probe()
     const destroyed = this.#dispatcher.destroy()
     this.#ending.push(destroyed)
     const ended = { all: false }
@@ -360,6 +295,43 @@ class Play implements Surroundings {
     await turns(200, () => ended.all)
     await turns(8)
     this.#check(ended.all)
+  }
+
+  /** When all is calm, the dispatcher serves as many requests at once as it may have connections. */
+  async #probe(): Promise<void> {
+    this.#server.calm = true
+    for (const copy of this.#copies) copy.abort()
+    for (const { controller, ends } of this.#players) if (ends === 0) controller?.abort()
+    const settled = () => this.#players.every(({ ends }) => ends > 0)
+    await turns(500, settled)
+    const { kind, pipelining } = this.#shape
+    // With pipelining, two may share a connection; a BalancedPool chooses by weights.
+    if (pipelining > 1 || kind === 'BalancedPool' || !settled()) return
+    // A server may have closed connections, or sent too much, before all was calm.
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const gathering = new Gathering()
+      this.#server.gathering = gathering
+      const first = this.#players.length
+      for (let left = this.#limit; left > 0; left--) {
+        gathering.add(this.#players.length)
+        this.#send('GET')
+      }
+      const asked = this.#players.slice(first)
+      await turns(2000, () => {
+        for (const { id, ends } of asked) if (ends > 0) gathering.drop(id)
+        return settled()
+      })
+      if (asked.every(({ answered }) => answered)) break
+      must(
+        settled() && attempt < 4,
+        () => `of ${this.#limit} requests at once, these do not come: ${gathering.missing}`,
+      )
+    }
+    this.probes++
+    const { connected, ...counts } = this.#dispatcher.stats as PoolStats
+    const { free = connected, ...rest } = counts
+    const atRest = Object.values(rest).every((count) => count === 0) && free === connected
+    must(atRest, () => `statistics at rest: ${JSON.stringify(this.#dispatcher.stats)}`)
   }
 
   #check(ended: boolean): void {
@@ -384,6 +356,7 @@ class Play implements Surroundings {
 export const fuzz: Fuzz = async ({ runs, seed, note }) => {
   const random = new Random(seed)
   let calls = 0
+  let probes = 0
   for (let run = 0; run < runs; run++) {
     const own = random.seed()
     note(`play ${own}`)
@@ -394,6 +367,7 @@ export const fuzz: Fuzz = async ({ runs, seed, note }) => {
       throw Object.assign(error as Error, { message: `${(error as Error).message}: ${own}: ${play.told.join(', ')}` })
     }
     calls += play.told.length
+    probes += play.probes
   }
-  return `${calls} calls`
+  return `${calls} calls, ${probes} probes`
 }

@@ -31,7 +31,24 @@ export class LentBody {
       () => this.#generateLater(),
       () => this.#readable(),
       () => this.#web(),
+      () => new Blob([this.content]),
+      () => this.#form(),
     ])()
+  }
+
+  /** A form with one text; its boundary is drawn when it is sent. */
+  #form(): FormData {
+    const form = new FormData()
+    form.append('mark', this.content)
+    return form
+  }
+
+  /** Whether `received` is what was given, one character a byte. */
+  arrives(received: string): boolean {
+    if (!(this.body instanceof FormData)) return received === this.content
+    const boundary = received.slice(0, received.indexOf('\r\n'))
+    const head = `${boundary}\r\nContent-Disposition: form-data; name="mark"\r\n\r\n`
+    return boundary.startsWith('--') && received === `${head}${this.content}\r\n${boundary}--\r\n`
   }
 
   /** A source that was given is closed or read to its end. */

@@ -19,6 +19,8 @@ export class Player implements DispatchHandler {
   readonly id: number
   readonly body: LentBody | null
   ends = 0
+  /** It ended with its response. */
+  answered = false
   /** The library has the body for certain: no getter threw before it was read. */
   given = false
   controller: DispatchController | null = null
@@ -95,6 +97,7 @@ export class Player implements DispatchHandler {
   onResponseEnd(controller: DispatchController): void {
     // What it throws in there fails the request after all.
     this.#called('onResponseEnd', controller)
+    this.answered = true
     this.#end()
   }
 

@@ -1,0 +1,100 @@
+import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
+import { DecoratorHandler, type DispatchInterceptor } from '../../lib/index.js'
+import type { Player } from './player.js'
+import type { Random } from './random.js'
+import type { UserErrors } from './user-errors.js'
+
+/** What interceptors need of the play around them. */
+export interface Intercepted {
+  readonly random: Random
+  readonly errors: UserErrors
+  /** What is thrown must be reported. */
+  readonly reports: boolean
+  readonly calm: () => boolean
+  find(id: number): Player | undefined
+  /** A copy of a request is sent. */
+  copied(controller: DispatchController): void
+}
+
+/** An interceptor answers a request, as long as nobody aborts it. */
+function answered(handler: DispatchHandler, { answer }: Player): boolean {
+  let over = false
+  const controller = {
+    ...{ aborted: false, paused: false, reason: null as Error | null, rawHeaders: [], rawTrailers: [] },
+    abort(reason = new Error('aborted')) {
+      if (over) return
+      over = true
+      Object.assign(controller, { aborted: true, reason })
+      // What that throws is not the request's.
+      queueMicrotask(() => handler.onResponseError?.(controller, reason))
+    },
+    pause() {},
+    resume() {},
+  }
+  const chunk = Buffer.from(new Uint8Array(Buffer.from(answer)).buffer)
+  try {
+    handler.onRequestStart?.(controller, null)
+    if (!over) handler.onResponseStart?.(controller, 200, {}, 'OK')
+    if (!over) handler.onResponseData?.(controller, chunk)
+    if (over) return true
+    over = true
+    handler.onResponseEnd?.(controller, {})
+  } finally {
+    over = true
+  }
+  return true
+}
+
+/** Holds some requests back, answers some, throws now and then, also when it has dispatched. */
+export function waiting({ random, errors, reports, calm, find }: Intercepted): DispatchInterceptor {
+  return (dispatch) => (options, handler) => {
+    if (calm()) return dispatch(options, handler)
+    if (random.once(24)) throw errors.make('an interceptor', reports)
+    const player = find(Number(/^\/(\d+)$/.exec(String(options.path))?.[1]))
+    if (random.once(12) && player !== undefined) return answered(handler, player)
+    if (reports && options.body == null && random.once(24)) {
+      dispatch(options, handler)
+      // The request may have ended within the call.
+      throw errors.make('an interceptor that has dispatched', false)
+    }
+    if (random.once(2)) return dispatch(options, handler)
+    setImmediate(() => dispatch(options, handler))
+    return true
+  }
+}
+
+/** Sends a copy of some requests, whose response is not used, and some again that failed before their response. */
+export function repeating({ random, errors, calm, copied }: Intercepted): DispatchInterceptor {
+  return (dispatch) => (options, handler) => {
+    const repeatable = options.method === 'GET' && options.body == null
+    if (!repeatable || calm()) return dispatch(options, handler)
+    const copy = {
+      onRequestStart: copied,
+      onResponseError: (_controller: unknown, error: Error) => void errors.report(error),
+    }
+    if (random.once(6)) dispatch({ ...options }, copy)
+    if (!random.once(3)) return dispatch(options, handler)
+    return dispatch(options, new Again(handler as DispatchHandler, (again) => void dispatch({ ...options }, again)))
+  }
+}
+
+class Again extends DecoratorHandler {
+  readonly #send: (handler: DispatchHandler) => void
+  #final = false
+
+  constructor(handler: DispatchHandler, send: (handler: DispatchHandler) => void) {
+    super(handler)
+    this.#send = send
+  }
+
+  override onResponseStart(...given: Parameters<DecoratorHandler['onResponseStart']>): void {
+    this.#final = true
+    super.onResponseStart(...given)
+  }
+
+  override onResponseError(controller: DispatchController, error: Error): void {
+    if (this.#final || controller.aborted) return super.onResponseError(controller, error)
+    this.#final = true
+    this.#send(this)
+  }
+}

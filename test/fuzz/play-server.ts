@@ -1,0 +1,99 @@
+import { Gathering } from '../sim/gathering.js'
+import { type FakeSocket, turns } from './fake-socket.js'
+import { POISON } from './lent-body.js'
+import type { Player } from './player.js'
+import type { Random } from './random.js'
+import { readRequest } from './strict-request.js'
+
+/** Methods whose bodies every server reads. */
+export const EXPECT_BODY = ['POST', 'PUT']
+const POISONED = String.fromCharCode(POISON)
+const STALLS = 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
+/** `hello` stands for what the request is answered with. */
+const ANSWERS = [
+  'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello',
+  'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n',
+  'HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello',
+  STALLS,
+  'HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\nsurplus',
+  'HTTP/1.1 2x0\r\n\r\n',
+]
+
+/** What a server needs of the play around it. */
+export interface Served {
+  expect(holds: boolean, what: string): void
+  find(id: number): Player | undefined
+}
+
+/** The server of all sockets of a play: strict about requests, and answering them in order, or not. */
+export class PlayServer {
+  gathering = new Gathering()
+  /** It answers all requests whole. */
+  calm = false
+  readonly #random: Random
+  readonly #play: Served
+  /** What the server of a socket is still to do, in order. */
+  readonly #answers = new WeakMap<FakeSocket, Promise<void>>()
+  /** Nothing may follow on these. */
+  readonly #last = new WeakSet<FakeSocket>()
+  readonly #continued = new WeakSet<FakeSocket>()
+  /** Their server sends no more of the response that it began. */
+  readonly #stalled = new WeakSet<FakeSocket>()
+
+  constructor(random: Random, play: Served) {
+    this.#random = random
+    this.#play = play
+  }
+
+  serve(socket: FakeSocket): void {
+    this.#play.expect(!socket.sent.includes(POISONED), 'memory that its caller has again is not sent')
+    if (socket.sent === '') return
+    this.#play.expect(
+      !this.#last.has(socket),
+      `nothing is sent behind a request that a server may not read: ${socket.sent}`,
+    )
+    const reading = readRequest(socket.sent)
+    this.#play.expect(reading.state !== 'wrong', `${JSON.stringify(reading)} of ${JSON.stringify(socket.sent)}`)
+    if (reading.state === 'more' && reading.expects && !this.#continued.has(socket)) {
+      this.#continued.add(socket)
+      this.#later(socket, async () => socket.receive('HTTP/1.1 100 Continue\r\n\r\n'))
+    }
+    if (reading.state !== 'complete') return
+    this.#continued.delete(socket)
+    socket.sent = socket.sent.slice(reading.next)
+    const { method, target, body } = reading.request
+    const player = this.#play.find(Number(/\d+$/.exec(target)?.[0])) as Player
+    const whole = player.body === null ? body === '' : player.body.arrives(body)
+    this.#play.expect(whole, `request ${player.id} arrives with ${body.length} bytes that are not its own`)
+    this.gathering.came(player.id, '')
+    if (method === 'HEAD' || (body !== '' && !EXPECT_BODY.includes(method))) this.#last.add(socket)
+    this.#later(socket, () => this.#answer(socket, player))
+    this.serve(socket)
+  }
+
+  /** Responses come in order. */
+  #later(socket: FakeSocket, action: () => Promise<void>): void {
+    const before = this.#answers.get(socket) ?? Promise.resolve()
+    this.#answers.set(
+      socket,
+      before.then(() => (this.#stalled.has(socket) ? undefined : action())),
+    )
+  }
+
+  async #answer(socket: FakeSocket, player: Player): Promise<void> {
+    const random = this.#random
+    const kind = random.once(3) ? random.pick(ANSWERS) : (ANSWERS[0] as string)
+    const answer = kind.replace('hello', player.answer)
+    const cut = random.below(answer.length)
+    await turns(random.below(3))
+    await new Promise<void>((resolve) => this.gathering.hold(player.id, resolve))
+    if (this.calm) return socket.receive((ANSWERS[0] as string).replace('hello', player.answer))
+    if (kind === STALLS) this.#stalled.add(socket)
+    if (random.once(16)) return void socket.receive(null)
+    if (random.once(16)) return void socket.destroy(new Error('reset'))
+    socket.receive(answer.slice(0, cut))
+    if (random.once(3)) await turns(1)
+    socket.receive(answer.slice(cut))
+  }
+}
