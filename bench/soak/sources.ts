@@ -148,13 +148,21 @@ function whole(given: Buffer): Source {
   return { body: new Blob([given]), closed: () => true }
 }
 
+/** Its bytes come back between boundaries. */
+function form(given: Buffer): Source {
+  const body = new FormData()
+  body.append('mark', 'soak')
+  body.append('file', new Blob([given]))
+  return { body, closed: () => true }
+}
+
 const streams = { readable, piped, file } as const
-const makers = { generator, iterator, web, 'old-style': oldStyle, blob: whole, ...streams } as const
+const makers = { generator, iterator, web, 'old-style': oldStyle, blob: whole, form, ...streams } as const
 type Kind = keyof typeof makers
 
 /** What may become of a body of some kind. */
 function fatesOf(kind: Kind): readonly Fate[] {
-  if (kind === 'blob') return ['ends']
+  if (kind === 'blob' || kind === 'form') return ['ends']
   if (kind === 'file') return ['ends', 'destroyed']
   return kind in streams ? ['ends', 'fails', 'stalls', 'destroyed'] : ['ends', 'fails', 'stalls']
 }
@@ -177,7 +185,9 @@ async function send(scene: Scene, path: string): Promise<void> {
   try {
     const { body } = await scene.dispatcher.request(options(scene, path, asked))
     const echoed = Buffer.from(await body.arrayBuffer())
-    if (path === '/echo' && kind !== 'file') same(echoed, given, kind)
+    if (path !== '/echo' || kind === 'file') return
+    if (kind !== 'form') same(echoed, given, kind)
+    else if (!echoed.includes(given)) throw new Error('the file of a form came back changed')
   } catch (error) {
     const ownEnd = fate === 'destroyed' && DESTROYED.includes((error as { code?: string }).code ?? '')
     if (error !== abort.signal.reason && !ownEnd) throw error
