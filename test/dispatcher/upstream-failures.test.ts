@@ -60,7 +60,7 @@ for (const [name, factory] of Object.entries(factories)) {
       },
     })
     let failed = 0
-    for (let i = 0; i < 12; i++) await ask(pool, { timeouts: { total: 30 } }).catch(() => failed++)
+    for (let i = 0; i < 12; i++) await ask(pool, { timeouts: { total: 200 } }).catch(() => failed++)
     t.equal(failed, 2)
     await pool.destroy()
   })
