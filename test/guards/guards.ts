@@ -709,7 +709,7 @@ export const traps: readonly Trap[] = [
         file: 'exchange/exchange',
         from: 'this.#handler.onResponseData?.(this.#controller, chunk)\n    } catch (error) {\n      this.#threw(error)',
         to: 'this.#handler.onResponseData?.(this.#controller, chunk)\n    } catch (error) {\n      throw error',
-        test: 'sim/sim',
+        test: 'interceptors/matrix',
       },
       {
         keeps: 'what it throws at its end ends nothing else',
