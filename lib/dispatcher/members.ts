@@ -115,6 +115,8 @@ export class Members {
       member.give(waiting)
     } finally {
       if (!member.busy && member.joined) this.#picker.freed(member)
+      // The request may have ended while the factory ran: then other origins may have the member's place.
+      if (this.#budget !== null && member.joined && member.idle) this.rested(member)
     }
     return true
   }

@@ -312,3 +312,37 @@ t.test('an idle dispatcher of another library gives its place to another origin'
   await agent.close()
   for (const origin of origins) await origin.close()
 })
+
+for (const [kind, wrap] of Object.entries({
+  'a Client': (client: Client): Dispatcher => client,
+  'a composed Client': (client: Client): Dispatcher =>
+    client.compose((dispatch) => (options, handler) => dispatch(options, handler)),
+})) {
+  t.test(`maxTotalConnections: a request aborted while ${kind} is made for it frees the place`, async (t) => {
+    const origins = [await heldOrigin(), await heldOrigin(false), await heldOrigin(false)] as const
+    const [a, b, c] = origins
+    const abort = new AbortController()
+    const agent = new Agent({
+      maxTotalConnections: 1,
+      factory: (origin, options) =>
+        new Pool(origin, {
+          ...(options as object),
+          factory(url, clientOptions) {
+            if (url.port === new URL(b.url).port) abort.abort()
+            return wrap(new Client(url, clientOptions))
+          },
+        }),
+    })
+    const first = ask(agent, a)
+    await until(() => a.held.length === 1)
+    const aborted = agent.request({ ...get, origin: b.url, signal: abort.signal })
+    const waiting = ask(agent, c)
+    a.held[0]?.()
+    t.equal(await first, 'ok')
+    await t.rejects(aborted, { name: 'AbortError' })
+    t.equal(await waiting, 'ok')
+    t.equal(b.connections, 0)
+    await agent.close()
+    for (const origin of origins) await origin.close()
+  })
+}
