@@ -125,7 +125,7 @@ export class Connection implements Listener {
       return !this.#timeouts.timer.expired && (mayRepeat(exchange) || this.#idleCheck.passed || this.#fresh)
     }
     if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
-    return this.#pipeline.mayFollow(exchange)
+    return !this.#timeouts.discarding && this.#pipeline.mayFollow(exchange)
   }
 
   /** It opened just now, and carried nothing yet. */
@@ -335,6 +335,7 @@ export class Connection implements Listener {
     if (exchange === this.#starting) return this.#withdraw(exchange)
     // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
     if (exchange === this.#pipeline.head) return this.#end(exchange.abortError, 'caller')
+    this.#timeouts.noteAborted()
     this.#writer?.stop(exchange)
     this.#owner.onReady(this)
   }

@@ -6,6 +6,9 @@ import type { Pipeline } from './pipeline.js'
 import type { Blame } from './replay.js'
 import type { RequestWriter } from './request-writer.js'
 
+/** Most ms to wait for the rest of responses that no caller waits for, to keep their connection. */
+const LONGEST_DISCARD = 1000
+
 export interface TimeoutListener {
   onTimeout(error: Error, blame: Blame): void
 }
@@ -22,6 +25,8 @@ export class ConnectionTimeouts implements InactivityListener {
   readonly #pipeline: Pipeline
   readonly #options: ConnectionOptions
   readonly #listener: TimeoutListener
+  /** The oldest request, aborted like all others in flight, for whose response {@link LONGEST_DISCARD} runs. */
+  #discarded: Exchange | null = null
   /** ms that the server keeps an idle connection, as it said last; null when it did not say. */
   keepAliveHint: number | null = null
 
@@ -34,7 +39,7 @@ export class ConnectionTimeouts implements InactivityListener {
   /** Starts the headers timeout of the oldest request, if its headers did not come yet. */
   awaitHeaders(writer: RequestWriter | null): void {
     const exchange = this.#pipeline.head
-    if (exchange?.headReceived) return
+    if (exchange?.headReceived || this.#discards(exchange)) return
     // While the source of a request body is waited for, it is not the server that is slow.
     const ours = exchange === null || writer?.awaitsSource(exchange) === true
     this.timer.set(ours ? 0 : exchange.request.headersTimeout)
@@ -42,7 +47,30 @@ export class ConnectionTimeouts implements InactivityListener {
 
   /** Starts the body timeout of `exchange`. */
   awaitBody(exchange: Exchange): void {
-    this.timer.set(exchange.request.bodyTimeout)
+    if (!this.#discards(exchange)) this.timer.set(exchange.request.bodyTimeout)
+  }
+
+  /** Whether all requests in flight are aborted ones whose responses are read to keep the connection. */
+  get discarding(): boolean {
+    return this.#discarded !== null && this.#discarded === this.#pipeline.head
+  }
+
+  /** A request in flight, not the oldest, was aborted: perhaps no caller waits for any of them any more. */
+  noteAborted(): void {
+    this.#discards(this.#pipeline.head)
+  }
+
+  /**
+   * Whether all requests in flight were aborted. Requests that are queued must not wait for a server that never answers
+   * those, so a limit runs then, which no byte extends.
+   */
+  #discards(oldest: Exchange | null): boolean {
+    if (oldest === null || !oldest.done) return false
+    if (oldest === this.#discarded) return true
+    if (this.#pipeline.awaited) return false
+    this.#discarded = oldest
+    this.timer.set(LONGEST_DISCARD)
+    return true
   }
 
   /** Stops the timeout that runs, while a handler has the response paused. */
@@ -63,7 +91,9 @@ export class ConnectionTimeouts implements InactivityListener {
   onInactive(): void {
     const exchange = this.#pipeline.head
     if (exchange === null) this.#listener.onTimeout(new InformationalError('socket idle timeout'), 'network')
-    else this.#listener.onTimeout(timeoutOf(exchange), 'head')
+    else if (exchange === this.#discarded) {
+      this.#listener.onTimeout(new InformationalError('the response of an aborted request does not end'), 'caller')
+    } else this.#listener.onTimeout(timeoutOf(exchange), 'head')
   }
 }
 

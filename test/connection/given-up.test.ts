@@ -196,6 +196,58 @@ t.test('a callback of stream() that throws costs neither the connection nor the 
   await origin.close()
 })
 
+for (const answered of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello']) {
+  for (const method of ['GET', 'POST']) {
+    for (const when of ['before', 'after'] as const) {
+      const so = `aborted ${when} the response before it, with ${answered.length} bytes of its own`
+      t.test(`a ${method} does not wait for a request that is ${so}`, async (t) => {
+        const origin = await rawOrigin((socket) => {
+          let stalls = false
+          onRequests(socket, (head) => {
+            if (!stalls) socket.write(head.startsWith('GET /never') ? answered : response('ok'))
+            stalls ||= head.startsWith('GET /never')
+          })
+        })
+        const client = new Client(origin.url, { pipelining: 10 })
+        await ask(client, {})
+        const aborts = [new AbortController(), new AbortController()]
+        const first = ask(client, { path: '/a' })
+        const given = aborts.map(({ signal }) => t.rejects(ask(client, { path: '/never', signal })))
+        if (when === 'before') for (const abort of aborts) abort.abort()
+        t.equal(await first, 'ok')
+        // The last one first: then the oldest request is still awaited.
+        for (const abort of aborts.reverse()) abort.abort()
+        await Promise.all(given)
+        t.equal(await ask(client, { method }), 'ok')
+        t.equal(origin.connections, 2)
+        await client.close()
+        await origin.close()
+      })
+    }
+  }
+}
+
+t.test('keeps a connection on which the response of an aborted request comes soon', async (t) => {
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      if (head.startsWith('GET /late')) setImmediate(() => setImmediate(() => socket.write(response('late'))))
+      else socket.write(response('ok'))
+    }),
+  )
+  const client = new Client(origin.url, { pipelining: 10 })
+  await ask(client, {})
+  const abort = new AbortController()
+  const first = ask(client, { path: '/a' })
+  const given = t.rejects(ask(client, { path: '/late', signal: abort.signal }))
+  abort.abort()
+  await given
+  t.equal(await first, 'ok')
+  t.equal(await ask(client, { method: 'POST' }), 'ok')
+  t.equal(origin.connections, 1)
+  await client.close()
+  await origin.close()
+})
+
 t.test('close() does not wait for requests that were aborted in the pipeline', async (t) => {
   for (const when of ['before', 'after'] as const) {
     const origin = await rawOrigin((socket) =>
