@@ -3,7 +3,7 @@ import { isThenable, reportUncaught } from '../base/gate.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { blameCaller } from '../errors/faults.js'
-import { markCallerOwned, UNSENT } from '../errors.js'
+import { markCallerOwned } from '../errors.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import { coreOf, endQuietly } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -144,6 +144,6 @@ export class Outstanding implements ForeignHolder {
     // What an interceptor or another library throws says nothing of the server.
     blameCaller(error)
     if (request.done) reportUncaught(error)
-    else request.fail(markCallerOwned(error) as Error, UNSENT)
+    else request.refuse(markCallerOwned(error) as Error)
   }
 }

@@ -35,11 +35,13 @@ export function dispatchSource(
 ): boolean {
   const held = hold(options.body)
   if (held === null) return dispatch(handler)
+  // What a handler of upgrades must have is checked on the handler itself.
+  const owner = options.upgrade ? null : new BodyOwner(handler, held)
   try {
-    // What a handler of upgrades must have is checked on the handler itself.
-    return dispatch(options.upgrade ? handler : new BodyOwner(handler, held))
+    return dispatch(owner ?? handler)
   } catch (error) {
-    held.stop(error as Error)
+    // An interceptor that throws after it has dispatched the request does not end it.
+    if (owner === null || !owner.accepted) held.stop(error as Error)
     throw error
   }
 }
@@ -77,6 +79,11 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     this.#handler = handler
     this.#body = body
     body.release(this)
+  }
+
+  /** Whether a dispatcher has queued or started the request, or reported its end. */
+  get accepted(): boolean {
+    return this.#controller !== null || this.done
   }
 
   /** The stream failed before a request claimed it: while an interceptor waits, or sends what it reads from it. */

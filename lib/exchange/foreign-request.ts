@@ -5,7 +5,7 @@ import { now, setImmediate } from '../base/clock.js'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { QueueNode } from '../base/queue.js'
 import { blameCaller } from '../errors/faults.js'
-import { type ErrorContext, locate, markCallerOwned, type Phase, presentError } from '../errors.js'
+import { type ErrorContext, locate, markCallerOwned, type Phase, presentError, UNSENT } from '../errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
 import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
 import { abortReasonOf, destroyedErrorOf } from './ending.js'
@@ -126,6 +126,12 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     if (this.done) return
     this.#finish()
     this.#tellError(this.#locate(error, context))
+  }
+
+  /** Fails it with what `dispatch` threw, perhaps after the dispatcher had accepted the request. */
+  refuse(error: Error): void {
+    this.fail(error, UNSENT)
+    callUser(() => this.#inner?.abort(error))
   }
 
   /** Fails it because its dispatcher was destroyed. */

@@ -205,9 +205,9 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     try {
       this.#sender.runInAsyncScope(() => this.#dispatch(this.#request(), this))
     } catch (error) {
-      if (!this.#live) return
-      this.#live = false
-      this.#failTry(presentError(error))
+      // An interceptor beneath may have dispatched the attempt before it threw.
+      if (this.#live) (this.#current as DispatchController | null)?.abort(error as Error)
+      if (this.#live && !this.#endTry()) this.#failTry(presentError(error))
     }
   }
 

@@ -52,7 +52,7 @@ export function waiting({ random, errors, reports, calm, find }: Intercepted): D
     if (random.once(24)) throw errors.make('an interceptor', reports)
     const player = find(Number(/^\/(\d+)$/.exec(String(options.path))?.[1]))
     if (random.once(12) && player !== undefined) return answered(handler, player)
-    if (reports && options.body == null && random.once(24)) {
+    if (random.once(24)) {
       dispatch(options, handler)
       // The request may have ended within the call.
       throw errors.make('an interceptor that has dispatched', false)

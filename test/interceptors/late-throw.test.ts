@@ -1,0 +1,93 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { Client, type Dispatcher, errors, interceptors, Pool } from '../../lib/index.js'
+import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
+import { Recorder } from '../servers/recorder.js'
+
+type Interceptor = Parameters<Dispatcher['compose']>[0]
+
+/** Dispatches, and throws `error` when it has done so for the call number `at`. */
+function throwing(error: unknown, at = 1): Interceptor {
+  let calls = 0
+  return (dispatch) => (options, handler) => {
+    const accepted = dispatch(options, handler)
+    if (++calls === at) throw error
+    return accepted
+  }
+}
+
+const bodies: Record<string, () => unknown> = {
+  'an asynchronous generator': async function* () {
+    yield 'abc'
+  },
+  'a generator': function* () {
+    yield 'abc'
+  },
+  'a Readable': () => Readable.from(['abc']),
+  'a web stream': () => new Blob(['abc']).stream(),
+  'a string': () => 'abc',
+}
+
+for (const [kind, body] of Object.entries(bodies)) {
+  for (const method of ['PUT', 'DELETE']) {
+    t.test(`${kind} of a ${method} arrives whole when an interceptor throws after it has dispatched`, async (t) => {
+      const origin = await httpOrigin(async (request, reply) => {
+        let text = ''
+        for await (const chunk of request) text += chunk
+        reply.end(text)
+      })
+      const dispatcher = new Client(origin.url).compose(throwing(new Error('late')))
+      const recorder = new Recorder()
+      const options = { path: '/', method, body: body() } as never
+      t.throws(() => dispatcher.dispatch(options, recorder), { message: 'late' })
+      await recorder.ended
+      t.strictSame([recorder.body, recorder.error], ['abc', null])
+      await dispatcher.close()
+      await origin.close()
+    })
+  }
+}
+
+t.test('a request that an interceptor of a member fails after it has dispatched is not sent later', async (t) => {
+  const heads: string[] = []
+  const origin = await rawOrigin((socket) =>
+    onRequests(socket, (head) => {
+      heads.push(head.split(' ')[1] as string)
+      socket.write(response('ok'))
+    }),
+  )
+  const late = throwing(new Error('late'), 2)
+  const pool = new Pool(origin.url, {
+    connections: 1,
+    pipelining: 2,
+    factory: (url, options) => new Client(url, options).compose(late),
+  })
+  const ask = (path: string) => pool.request({ path, method: 'POST', body: 'x' }).then(({ body }) => body.text())
+  const first = ask('/first')
+  await t.rejects(ask('/second'), { message: 'late' })
+  t.equal(await first, 'ok')
+  t.equal(await ask('/third'), 'ok')
+  t.strictSame(heads, ['/first', '/third'])
+  t.match(pool.stats, { queued: 0, pending: 0, running: 0, size: 0 })
+  await pool.close()
+  await origin.close()
+})
+
+t.test('an attempt whose interceptor throws after it has dispatched ends before the next one', async (t) => {
+  let requests = 0
+  const origin = await httpOrigin((_request, reply) => {
+    reply.statusCode = ++requests === 1 ? 503 : 200
+    setImmediate(() => reply.end(`answer ${requests}`))
+  })
+  const again = new errors.RequestRetryError('again', 503, {})
+  const retry = interceptors.retry({ minTimeout: 1, maxRetries: 3 })
+  const dispatcher = new Client(origin.url, { pipelining: 2 }).compose(throwing(again, 2), retry)
+  const recorder = new Recorder()
+  dispatcher.dispatch({ path: '/', method: 'GET' }, recorder)
+  await recorder.ended
+  t.equal(recorder.error, null)
+  t.match(recorder.body, /^answer \d$/)
+  t.equal(recorder.calls.filter((call) => call === 'head 200').length, 1)
+  await dispatcher.close()
+  await origin.close()
+})
