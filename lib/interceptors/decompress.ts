@@ -100,6 +100,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     socket: Duplex,
   ): void {
     this.#controller.attach(controller)
+    this.#controller.ended = true
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
   }
 
@@ -130,7 +131,10 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#decoder === null) return super.onResponseEnd(this.#controller, trailers)
+    if (this.#decoder === null) {
+      this.#controller.ended = true
+      return super.onResponseEnd(this.#controller, trailers)
+    }
     this.#trailers = trailers
     this.#controller.exhausted = true
     if (this.#decoded) this.#finish()

@@ -878,9 +878,23 @@ export const traps: readonly Trap[] = [
       {
         keeps: 'what is sent meanwhile gives a body that has begun no more time',
         file: 'connection/timeouts',
-        from: 'if (exchange?.headReceived) return\n    // While the source of a request body is waited for, it is not the server that is slow.\n',
-        to: '',
+        from: 'exchange?.headReceived || this.#discards(exchange)',
+        to: 'this.#discards(exchange)',
         test: 'connection/timeouts',
+      },
+      {
+        keeps: 'queued requests do not wait for responses that no caller waits for',
+        file: 'connection/timeouts',
+        from: 'this.timer.set(LONGEST_DISCARD)',
+        to: '',
+        test: 'connection/given-up',
+      },
+      {
+        keeps: 'the body of a request that was dispatched is not closed by what an interceptor throws',
+        file: 'exchange/body-owner',
+        from: 'if (owner === null || !owner.accepted) held.stop',
+        to: 'held.stop',
+        test: 'interceptors/late-throw',
       },
       {
         keeps: 'a connection stands in time though the event loop was busy',
