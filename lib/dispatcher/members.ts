@@ -135,8 +135,9 @@ export class Members {
       this.#most = this.#places
       return null
     }
-    const member = this.#make()
+    // Counted first: a factory may send requests, which must not have one more made for them.
     this.#places++
+    const member = this.#make()
     if (member.joined) {
       // The factory returned the same dispatcher once more, and means it to have this request too.
       member.places++
@@ -170,6 +171,7 @@ export class Members {
       }
       return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new Member(dispatcher, parts)
     } catch (error) {
+      this.#places--
       this.#budget?.giveBack()
       throw error
     }
@@ -192,7 +194,12 @@ export class Members {
   async warm(count: number): Promise<void> {
     const wanted = Math.min(whole('count', count, 0), this.#options.connections)
     const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
-    while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
+    try {
+      while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
+    } finally {
+      // For what the factory sent.
+      this.#owner.onPlaceFree()
+    }
     const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
     const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
     if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason

@@ -456,3 +456,35 @@ t.test('what a dispatcher throws or rejects with fails the request, once', async
     }
   }
 })
+
+for (const Class of [Pool, RoundRobinPool]) {
+  for (const failing of [false, true]) {
+    const how = failing ? 'sends requests and throws' : 'sends requests'
+    t.test(`a factory that ${how} makes a ${Class.name} have no more clients than connections`, async (t) => {
+      const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+      const asked: Promise<string>[] = []
+      const ask = () =>
+        pool.request({ path: '/', method: 'GET' }).then(
+          ({ body }) => body.text(),
+          (error: Error) => error.message,
+        )
+      let made = 0
+      const pool = new Class(origin.url, {
+        connections: 2,
+        factory(url, options) {
+          if (asked.length < 5) asked.push(ask())
+          if (failing && asked.length === 1) throw new Error('of the factory')
+          made++
+          return new Client(url, options)
+        },
+      })
+      const outcomes = await Promise.all([ask(), ask(), ask()])
+      const failed = [...outcomes, ...(await Promise.all(asked))].filter((outcome) => outcome !== 'ok')
+      t.strictSame(failed, failing ? ['of the factory'] : [])
+      t.ok(made <= 2, `${made} clients`)
+      t.match(pool.stats, { queued: 0, pending: 0, running: 0 })
+      await pool.close()
+      await origin.close()
+    })
+  }
+}
