@@ -45,7 +45,7 @@ function answer(handler: Handler, number: string): boolean {
   return true
 }
 
-/** Sends a copy of the request whose response nobody reads, as a mirror of traffic does. */
+/** Sends a copy of the request and ignores its response, as a traffic mirror does. */
 function mirror(dispatch: Dispatch, options: Dispatcher.DispatchOptions): void {
   dispatch({ ...options }, { onResponseError() {} })
 }

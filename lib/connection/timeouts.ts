@@ -81,6 +81,8 @@ export class ConnectionTimeouts implements InactivityListener {
 
   /** Starts the keep-alive timeout. Returns false if the server keeps no idle connection that long. */
   awaitReuse(): boolean {
+    // An idle connection holds no request, nor its handler.
+    this.#discarded = null
     const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveTimeoutThreshold } = this.#options
     const hint = this.keepAliveHint
     const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)

@@ -51,7 +51,7 @@ export function toRequestBody(body: unknown): RequestBody | null {
   }
   if (isIterable(body, Symbol.asyncIterator) || isIterable(body)) {
     if (Array.isArray(body) && body.length === 0) return bytesOf(new Uint8Array(0), false)
-    if (isLocked(body)) throw invalidArgument('body is a stream that somebody else reads')
+    if (isLocked(body)) throw invalidArgument('body is a stream that is locked to another reader')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
   }

@@ -16,7 +16,7 @@ export interface Intercepted {
   copied(controller: DispatchController): void
 }
 
-/** An interceptor answers a request, as long as nobody aborts it. */
+/** An interceptor answers a request, unless the handler aborts it. */
 function answered(handler: DispatchHandler, { answer }: Player): boolean {
   let over = false
   const controller = {

@@ -105,7 +105,7 @@ function repeatable({ method, body, upgrade }: Dispatcher.DispatchOptions): bool
   return (method === 'GET' || method === 'HEAD') && body == null && upgrade == null
 }
 
-/** Sends a copy of some requests, whose response nobody reads. */
+/** Sends a copy of some requests, whose response is ignored. */
 function mirror({ random, userCode, mirrored }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (repeatable(options) && random.chance(0.3)) {

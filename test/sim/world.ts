@@ -160,7 +160,7 @@ export class World implements Surroundings, Watch, Probed {
   }
 
   find(id: number): SimulatedRequest {
-    return this.calls[id] ?? this.violation(`nobody made a request ${id}`)
+    return this.calls[id] ?? this.violation(`no request ${id} was made`)
   }
 
   meddle(): void {
