@@ -8,7 +8,7 @@ ARGS ?=
 TABLES := --rounds 5 --seconds 0.5 --warm 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install wasm build lint test test-room test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers libraries sizes import-cost cold-start leak chaos faults fuzz soak overload guards race selection balance clean
+.PHONY: help install wasm build lint test test-folder test-runtimes docs sim demo bench bench-full bench-tables picture bench-wrk peers libraries sizes import-cost cold-start leak chaos faults fuzz soak overload mutations race selection balance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,9 +20,9 @@ test: lint ## build, check, run all tests, print the coverage
 	@rm -rf coverage
 	@node test/summary.mjs $(BIN)/c8 $(BIN)/tap --reporter=tap $$(find dist/test -name '*.test.js' | sort)
 
-test-room: build ## the tests of one room, in seconds: ROOM=wire, or of one file: ROOM=wire/parser
-	@test -n '$(ROOM)' || { echo 'ROOM= one of:' $$(cd test && ls -d */ | tr -d /); exit 1; }
-	@node test/summary.mjs $(BIN)/tap --reporter=tap $$(find dist/test -path 'dist/test/$(ROOM)*.test.js' | sort)
+test-folder: build ## run the tests of one folder: FOLDER=wire, or of one file: FOLDER=wire/parser
+	@test -n '$(FOLDER)' || { echo 'FOLDER must be a folder of test/, or a file below one. Folders:' $$(cd test && ls -d */ | tr -d /); exit 1; }
+	@node test/summary.mjs $(BIN)/tap --reporter=tap $$(find dist/test -path 'dist/test/$(FOLDER)*.test.js' | sort)
 
 test-runtimes: build ## the same program in Node 20 to 26, Bun, Deno and workerd, a table of what works; ARGS=--host Deno --only TLS
 	@node dist/test/runtimes/main.js $(ARGS)
@@ -82,8 +82,8 @@ fuzz: build ## responses, requests and sequences of calls at random: ARGS='--tar
 sim: build ## seeds of a simulated network and clock through every dispatcher: ARGS='--seeds 100000'; SEED=123 TRACE=1 tells one
 	@node dist/test/sim/main.js $(ARGS)
 
-guards: build ## take away what keeps the library out of each trap, line by line: a test must fail each time; ARGS=--only wire/parser
-	@node dist/test/guards/main.js $(ARGS)
+mutations: build ## mutation testing: change one line of lib/ at a time, a test must fail; ARGS='--only wire/parser'
+	@node dist/test/mutations/main.js $(ARGS)
 
 race: build ## 100 000 requests sent while nginx closes their connections, and 20 000 whose news of it come late
 	@node dist/test/peers/race/main.js $(ARGS)
