@@ -1,7 +1,7 @@
 import { FirstFree } from '../lib/balance/first-free.js'
-import type { Pickable, Picker } from '../lib/balance/picker.js'
+import type { MemberPicker, PickableMember } from '../lib/balance/member-picker.js'
 import { RoundRobin } from '../lib/balance/round-robin.js'
-import { type Weighted, WeightedTurns } from '../lib/balance/weighted.js'
+import { type WeightedEntry, WeightedRoundRobin } from '../lib/balance/weighted-round-robin.js'
 import { BalancedPool, Dispatcher, Pool, RoundRobinPool } from '../lib/index.js'
 
 const controller = { aborted: false, paused: false, reason: null, rawHeaders: null, rawTrailers: null }
@@ -24,7 +24,7 @@ class Nothing extends Dispatcher {
   }
 }
 
-class Member implements Pickable<Member>, Weighted {
+class Member implements PickableMember<Member>, WeightedEntry {
   previous: Member | null = null
   next: Member | null = null
   queue: unknown = null
@@ -58,7 +58,7 @@ function time(decide: () => void): number {
 }
 
 /** A pick, the member busy, the member free again: what a request costs. */
-function byPicker(picker: Picker<Member>, size: number): () => void {
+function byPicker(picker: MemberPicker<Member>, size: number): () => void {
   for (let i = 0; i < size; i++) picker.join(new Member())
   return () => {
     const member = picker.pick(true, 0) as Member
@@ -70,7 +70,7 @@ function byPicker(picker: Picker<Member>, size: number): () => void {
 }
 
 function byTurns(size: number): () => void {
-  const turns = new WeightedTurns<Member>()
+  const turns = new WeightedRoundRobin<Member>()
   for (let i = 0; i < size; i++) turns.add(new Member())
   return () => void turns.next()
 }

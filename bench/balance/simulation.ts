@@ -1,9 +1,9 @@
+import { type EligibilityEntry, EligibleUpstreams } from '../../lib/balance/eligible-upstreams.js'
 import { OutlierDetection } from '../../lib/balance/outlier-detection.js'
 import { PeakEwma } from '../../lib/balance/peak-ewma.js'
-import { type Listed, Roster } from '../../lib/balance/roster.js'
 import type { UpstreamPicker, UpstreamWatch } from '../../lib/balance/strategy.js'
 import { LeastRequests } from '../../lib/balance/two-choices.js'
-import { WeightedTurns } from '../../lib/balance/weighted.js'
+import { WeightedRoundRobin } from '../../lib/balance/weighted-round-robin.js'
 import { Clock } from '../../lib/base/clock.js'
 import { type Behaviour, exponential, field, seeded } from './behaviours.js'
 
@@ -63,7 +63,7 @@ function before(a: { at: number; order: number }, b: { at: number; order: number
   return a.at < b.at || (a.at === b.at && a.order < b.order)
 }
 
-class Backend implements Listed {
+class Backend implements EligibilityEntry {
   index = -1
   due = 0
   order = 0
@@ -93,7 +93,7 @@ export interface Contender {
 }
 
 function pickerFor(strategy: StrategyName, random: () => number, now: () => number): UpstreamPicker<Backend> {
-  if (strategy === 'round-robin') return new WeightedTurns<Backend>()
+  if (strategy === 'round-robin') return new WeightedRoundRobin<Backend>()
   if (strategy === 'least-requests') return new LeastRequests(random) as UpstreamPicker as UpstreamPicker<Backend>
   const ewma = new PeakEwma({ random, now, decayTime: 10_000, failureLatency: 1_000 })
   if (strategy === 'peak-ewma') return ewma as UpstreamPicker as UpstreamPicker<Backend>
@@ -124,7 +124,7 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
   const time = new VirtualTime()
   const random = seeded(seed)
   const picker = pickerFor(contender.strategy, seeded(seed + 1), () => time.now)
-  const roster = new Roster<Backend>(picker, contender.outliers ? 30 : 0)
+  const roster = new EligibleUpstreams<Backend>(picker, contender.outliers ? 30 : 0)
   const detection = new OutlierDetection(
     { consecutiveFailures: 5, interval: 1_000, baseEjectionTime: 2_000, maxEjectionPercent: 50 },
     time.clock,

@@ -1,11 +1,11 @@
 import { Queue } from '../base/queue.js'
-import type { Pickable, Picker } from './picker.js'
+import type { MemberPicker, PickableMember } from './member-picker.js'
 
 /**
  * One of those that are free: whoever became free `last`, so that work stays on few and the others can go idle, or
  * whoever has been free for the `longest`, so that all get their turn.
  */
-export class FirstFree<T extends Pickable<T>> implements Picker<T> {
+export class FirstFree<T extends PickableMember<T>> implements MemberPicker<T> {
   readonly #ready = new Queue<T>()
   readonly #order: 'last' | 'longest'
 

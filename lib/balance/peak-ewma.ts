@@ -5,7 +5,7 @@ import { type Place, type Random, TwoChoices } from './two-choices.js'
 const UNKNOWN = 1e12
 
 /** What {@link PeakEwma} goes by; times in ms. */
-export interface PeakEwmaSettings {
+export interface PeakEwmaConfig {
   random: Random
   now: () => number
   decayTime: number
@@ -17,9 +17,9 @@ export interface PeakEwmaSettings {
  * and follows a peak at once. Source: Finagle's "Peak EWMA".
  */
 export class PeakEwma extends TwoChoices {
-  readonly #settings: PeakEwmaSettings
+  readonly #settings: PeakEwmaConfig
 
-  constructor(settings: PeakEwmaSettings) {
+  constructor(settings: PeakEwmaConfig) {
     super(settings.random)
     this.#settings = settings
   }

@@ -1,10 +1,10 @@
 import { now } from '../base/clock.js'
 import { Heap, type HeapNode } from '../base/heap.js'
 import { Queue } from '../base/queue.js'
-import type { Pickable, Picker } from './picker.js'
+import type { MemberPicker, PickableMember } from './member-picker.js'
 
 /** What {@link RoundRobin} keeps of a member. */
-export interface TurnTaker extends HeapNode {
+export interface RoundRobinMember extends HeapNode {
   /** It had requests when it was put in its place. */
   loaded: boolean
   /** Requests it was given. */
@@ -28,7 +28,7 @@ const PATIENCE = 100
  * the fewest. Requests that are queued are shared evenly: a member that has had its share of them waits for the others,
  * except for those that have been busy for long. Each call takes logarithmic time, amortized.
  */
-export class RoundRobin<T extends Pickable<T> & TurnTaker> implements Picker<T> {
+export class RoundRobin<T extends PickableMember<T> & RoundRobinMember> implements MemberPicker<T> {
   /** Members with room. */
   readonly #ready = new Heap<T>(goesBefore)
   /** Members without, by `since`; those that are late are in neither. */
@@ -134,7 +134,7 @@ export class RoundRobin<T extends Pickable<T> & TurnTaker> implements Picker<T> 
   }
 }
 
-function goesBefore(a: TurnTaker, b: TurnTaker): boolean {
+function goesBefore(a: RoundRobinMember, b: RoundRobinMember): boolean {
   if (a.loaded !== b.loaded) return b.loaded
   return a.served === b.served ? a.order < b.order : a.served < b.served
 }

@@ -4,7 +4,7 @@ import type { Candidate, Outcome, UpstreamPicker } from './strategy.js'
 export type Random = () => number
 
 /** What is known of an upstream, as long as there is such an object: it may leave and come back with requests open. */
-class Place {
+class UpstreamLoad {
   readonly upstream: Candidate
   /** Where it stands; -1 when it is not to be chosen. */
   index = -1
@@ -19,7 +19,7 @@ class Place {
   }
 }
 
-export type { Place }
+export type { UpstreamLoad as Place }
 
 /** How often a place is drawn and refused before all are counted. */
 const DRAWS = 16
@@ -30,8 +30,8 @@ const DRAWS = 16
  */
 export abstract class TwoChoices implements UpstreamPicker {
   readonly #random: Random
-  readonly #places: Place[] = []
-  readonly #known = new WeakMap<Candidate, Place>()
+  readonly #places: UpstreamLoad[] = []
+  readonly #known = new WeakMap<Candidate, UpstreamLoad>()
   /** Of all weights; 0 when it has to be looked for. */
   #heaviest = 0
 
@@ -40,12 +40,12 @@ export abstract class TwoChoices implements UpstreamPicker {
   }
 
   /** True when the second should take a request rather than the first, who was drawn first. */
-  protected abstract prefers(second: Place, first: Place): boolean
+  protected abstract prefers(second: UpstreamLoad, first: UpstreamLoad): boolean
 
-  protected place(upstream: Candidate): Place {
+  protected place(upstream: Candidate): UpstreamLoad {
     let place = this.#known.get(upstream)
     if (place === undefined) {
-      place = new Place(upstream)
+      place = new UpstreamLoad(upstream)
       this.#known.set(upstream, place)
     }
     return place
@@ -61,7 +61,7 @@ export abstract class TwoChoices implements UpstreamPicker {
     const place = this.place(upstream)
     const { index } = place
     if (index < 0) return
-    const last = this.#places.pop() as Place
+    const last = this.#places.pop() as UpstreamLoad
     place.index = -1
     this.#heaviest = 0
     if (last === place) return
@@ -91,10 +91,10 @@ export abstract class TwoChoices implements UpstreamPicker {
   }
 
   /** By weight, anyone but `other`. */
-  #draw(places: readonly Place[], other: Place | null): Place {
+  #draw(places: readonly UpstreamLoad[], other: UpstreamLoad | null): UpstreamLoad {
     if (this.#heaviest === 0) for (const { upstream } of this.#places) this.#seen(upstream.weight)
     for (let draws = 0; draws < DRAWS; draws++) {
-      const place = places[Math.floor(this.#random() * places.length) % places.length] as Place
+      const place = places[Math.floor(this.#random() * places.length) % places.length] as UpstreamLoad
       const { weight } = place.upstream
       if (place === other) continue
       if (weight >= this.#heaviest || this.#random() * this.#heaviest < weight) return this.#seen(weight, place)
@@ -105,13 +105,13 @@ export abstract class TwoChoices implements UpstreamPicker {
       left -= place.upstream.weight
       if (left < 0) return place
     }
-    return others.at(-1) as Place
+    return others.at(-1) as UpstreamLoad
   }
 
   /** Weights rise without a word while upstreams start slowly. */
-  #seen(weight: number, place?: Place): Place {
+  #seen(weight: number, place?: UpstreamLoad): UpstreamLoad {
     if (weight > this.#heaviest) this.#heaviest = weight
-    return place as Place
+    return place as UpstreamLoad
   }
 }
 
@@ -121,7 +121,7 @@ export abstract class TwoChoices implements UpstreamPicker {
  */
 export class LeastRequests extends TwoChoices {
   /** Before and with this request: without load the draw decides, so that all get their share by weight. */
-  protected override prefers(second: Place, first: Place): boolean {
+  protected override prefers(second: UpstreamLoad, first: UpstreamLoad): boolean {
     const { active: mine, upstream: me } = second
     const { active: yours, upstream: you } = first
     return mine * you.weight < yours * me.weight && (mine + 1) * you.weight < (yours + 1) * me.weight

@@ -7,12 +7,19 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput } from '../exchange/request.js'
 import type { Connector } from '../transport/connect.js'
 import { Client } from './client.js'
-import { resolveClientOptions, sharedSite } from './client-options.js'
+import { resolveClientOptions, resolveSharedConfig } from './client-options.js'
 import { ConnectionBudget } from './connection-budget.js'
-import { closeIdle, coreOf, type DispatcherCore, type DispatcherOwner, isClosed, type SharedSite } from './core.js'
-import type { Dispatcher, Elsewhere } from './dispatcher.js'
-import { type Connected, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
-import { Part } from './part.js'
+import type { Dispatcher, UndiciCompatible } from './dispatcher.js'
+import {
+  closeIdle,
+  coreOf,
+  type DispatcherCore,
+  type DispatcherOwner,
+  isClosed,
+  type SharedConfig,
+} from './dispatcher-core.js'
+import { type ConnectCallback, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
+import { ManagedDispatcher } from './managed-dispatcher.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { shareable } from './shared-connectors.js'
@@ -38,7 +45,7 @@ export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
 }
 
 interface Entry {
-  part: Part
+  part: ManagedDispatcher
   /** The origins that it is for: more than one where the factory returns the same dispatcher again. */
   keys: Set<string>
   /** Connections it has now. */
@@ -49,8 +56,8 @@ interface Entry {
 
 /** Where to is told with each request. */
 export interface Agent {
-  connect(options: never, ...rest: Elsewhere[]): Elsewhere
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 
@@ -59,10 +66,10 @@ export class Agent extends LifecycleDispatcher {
   readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, Entry>()
   readonly #byDispatcher = new Map<Dispatcher, Entry>()
-  readonly #leaving = new Map<Part, Promise<void>>()
+  readonly #leaving = new Map<ManagedDispatcher, Promise<void>>()
   readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
-  readonly #site: SharedSite
+  readonly #site: SharedConfig
   readonly #maxOrigins: number
   #budget: ConnectionBudget | null
   #emptied = false
@@ -84,7 +91,7 @@ export class Agent extends LifecycleDispatcher {
     const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
     const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
     this.#options = each === Number.POSITIVE_INFINITY ? own : { ...own, connections: each }
-    this.#site = sharedSite(rest, () => null)
+    this.#site = resolveSharedConfig(rest, () => null)
     this.#maxOrigins = maxOrigins
     this.#budget = budgetOf(maxTotalConnections)
     this.#factory = factory
@@ -150,11 +157,11 @@ export class Agent extends LifecycleDispatcher {
   #enter(dispatcher: Dispatcher, url: URL): Entry {
     if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
     const lifecycle = this.#lifecycle
-    const part = new Part(
+    const part = new ManagedDispatcher(
       dispatcher,
       {
-        onPartFree: () => this.#drain(entry, url, [dispatcher]),
-        onPartIdle: () => this.#closeIfIdle(entry),
+        onDispatcherFree: () => this.#drain(entry, url, [dispatcher]),
+        onDispatcherIdle: () => this.#closeIfIdle(entry),
         onHandlerError: (error) => lifecycle.onHandlerError(error),
       },
       null,
@@ -225,7 +232,7 @@ export class Agent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
-      site: () => this.#site,
+      config: () => this.#site,
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),
@@ -240,7 +247,7 @@ export class Agent extends LifecycleDispatcher {
     }
   }
 
-  #parts(): Part[] {
+  #parts(): ManagedDispatcher[] {
     return [...[...this.#byDispatcher.values()].map(({ part }) => part), ...this.#leaving.keys()]
   }
 

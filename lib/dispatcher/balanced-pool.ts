@@ -1,4 +1,4 @@
-import { Roster } from '../balance/roster.js'
+import { EligibleUpstreams } from '../balance/eligible-upstreams.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
@@ -7,19 +7,19 @@ import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { sharedSite } from './client-options.js'
-import { closeIdle, type DispatcherCore, isClosed, siteOver } from './core.js'
+import { resolveSharedConfig } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
-import { gated } from './gated.js'
+import { closeIdle, type DispatcherCore, isClosed, sharedConfigOf } from './dispatcher-core.js'
+import { isolatedMethods } from './isolated-methods.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
+import { OutcomeHandler } from './outcome-handler.js'
 import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
 import { pickerOf, watcherOf } from './strategies.js'
 import { Upstream, type UpstreamInput, type UpstreamSettings, weightedUpstream } from './upstream.js'
-import { UpstreamParts } from './upstream-parts.js'
-import { Watched } from './watched.js'
+import { UpstreamDispatchers } from './upstream-dispatchers.js'
 
 type PoolFactory = Factory<URL, DocumentedPoolOptions>
 
@@ -63,7 +63,7 @@ export interface BalancedPoolCore extends DispatcherCore {
 export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #picker: UpstreamPicker<Upstream>
-  readonly #roster: Roster<Upstream>
+  readonly #roster: EligibleUpstreams<Upstream>
   readonly #watches: readonly UpstreamWatch<Upstream>[]
   /** What stops when this is closed or destroyed. */
   readonly #companions = new Set<Companion>()
@@ -77,10 +77,10 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #tally = new Tally()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
-  readonly #site: ReturnType<typeof sharedSite>
+  readonly #site: ReturnType<typeof resolveSharedConfig>
   readonly #maxWeight: number
   readonly #penalty: number
-  readonly #parts: UpstreamParts
+  readonly #parts: UpstreamDispatchers
   #busy = 0
   #needDrain = false
   #emptied = false
@@ -94,7 +94,7 @@ export class BalancedPool extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
-    this.#parts = new UpstreamParts(this.#tally, lifecycle, {
+    this.#parts = new UpstreamDispatchers(this.#tally, lifecycle, {
       onUpstreamConnect: (upstream) => this.#weigh(upstream, this.#penalty),
       onUpstreamFailure: (upstream) => this.#onFailure(upstream),
       onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
@@ -108,16 +108,19 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
     this.#options = rest
     const origins = () =>
-      [...this.#upstreams.values()].flatMap(({ pool, origin }) => siteOver(pool).origins ?? [origin])
-    this.#site = sharedSite(rest, origins)
+      [...this.#upstreams.values()].flatMap(({ pool, origin }) => sharedConfigOf(pool).origins ?? [origin])
+    this.#site = resolveSharedConfig(rest, origins)
     this.#maxWeight = positive('maxWeightPerServer', numeric(maxWeightPerServer), [100])
     this.#penalty = positive('errorPenalty', numeric(errorPenalty), [15])
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
-    this.#roster = new Roster(this.#picker, Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)))
+    this.#roster = new EligibleUpstreams(
+      this.#picker,
+      Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)),
+    )
     this.#watches = watchers.map((watcher) => {
       const watch = watcher.watch((upstream, out) => this.#leaveOut(upstream, out))
-      return gated(watch, ['joined', 'left', 'ended', 'stop'])
+      return isolatedMethods(watch, ['joined', 'left', 'ended', 'stop'])
     })
     this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
     this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
@@ -265,10 +268,10 @@ export class BalancedPool extends LifecycleDispatcher {
     throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
   }
 
-  #watch(upstream: Upstream, options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Watched {
+  #watch(upstream: Upstream, options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): OutcomeHandler {
     const { method, upgrade } = options
     const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
-    const watched = new Watched(adapted, (outcome) => this.#ended(upstream, outcome))
+    const watched = new OutcomeHandler(adapted, (outcome) => this.#ended(upstream, outcome))
     this.#picker.started?.(upstream)
     return watched
   }
@@ -328,7 +331,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #core(): BalancedPoolCore {
     return {
       origin: null,
-      site: () => this.#site,
+      config: () => this.#site,
       companions: this.#companions,
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),

@@ -6,34 +6,34 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { type DispatchInput, requestOf } from '../exchange/request.js'
 import type { Client } from './client.js'
 import { ClientQueue, type ClientQueueListener } from './client-queue.js'
-import type { DispatcherCore, DispatcherOwner } from './core.js'
+import type { DispatcherCore, DispatcherOwner } from './dispatcher-core.js'
 import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
-import type { Site } from './site.js'
+import type { OriginConfig } from './origin-config.js'
 
 /** The private side of a Client: its queue, its events, its place in a pool. */
 export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly client: Client
   readonly queue: ClientQueue
   readonly #lifecycle: Lifecycle
-  readonly #site: Site
+  readonly #site: OriginConfig
   #needDrain = false
   #closesWithServer = false
   #onTornDown: (() => void) | null = null
   #onRest: (() => void) | null = null
 
-  constructor(client: Client, lifecycle: Lifecycle, site: Site) {
+  constructor(client: Client, lifecycle: Lifecycle, config: OriginConfig) {
     this.client = client
     this.#lifecycle = lifecycle
-    this.#site = site
-    this.queue = new ClientQueue(site, this)
+    this.#site = config
+    this.queue = new ClientQueue(config, this)
   }
 
   get origin(): string {
     return this.#site.url.origin
   }
 
-  site(): Site {
+  config(): OriginConfig {
     return this.#site
   }
 

@@ -7,7 +7,7 @@ import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
 import { checkHost } from '../wire/head.js'
-import type { SharedSite } from './core.js'
+import type { SharedConfig } from './dispatcher-core.js'
 import { connectorFor } from './shared-connectors.js'
 
 /** Options of a Client. All times in ms. Source: undici's `Client.md`. */
@@ -220,7 +220,10 @@ function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }):
  * What all requests of a dispatcher of many origins have in common. `origins`: those that it sends to, if not any.
  * @throws {InvalidArgumentError} a limit is not a number of ms
  */
-export function sharedSite({ timeouts, timings }: ClientOptions, origins: () => readonly string[] | null): SharedSite {
+export function resolveSharedConfig(
+  { timeouts, timings }: ClientOptions,
+  origins: () => readonly string[] | null,
+): SharedConfig {
   const limits = limitsOf({ ...checkTimeouts(timeouts), connect: 0 }, null)
   return {
     defaults: { limits, timings: timings === true },

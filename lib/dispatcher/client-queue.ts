@@ -10,7 +10,7 @@ import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { differInName } from '../transport/connect.js'
 import { afterEvents } from './events.js'
-import type { Site } from './site.js'
+import type { OriginConfig } from './origin-config.js'
 
 /** What a client's queue reports. */
 export interface ClientQueueListener {
@@ -30,7 +30,7 @@ const JITTER = 0.1
 
 /** The requests that wait for one origin, and the one connection that serves them. */
 export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
-  readonly #site: Site
+  readonly #site: OriginConfig
   readonly #listener: ClientQueueListener
   #tally: Tally | null = null
   readonly #waiting = new Queue<Exchange>()
@@ -54,7 +54,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   /** Who wants to know when there is a connection, requests or not. */
   #expecting: Opened[] | null = null
 
-  constructor(site: Site, listener: ClientQueueListener) {
+  constructor(site: OriginConfig, listener: ClientQueueListener) {
     this.#site = site
     this.#listener = listener
     this.#pipelining = site.pipelining

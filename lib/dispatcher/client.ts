@@ -4,7 +4,7 @@ import { ClientCore } from './client-core.js'
 import type * as options from './client-options.js'
 import { type ClientOptions, type DocumentedClientOptions, pipeliningOf } from './client-options.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
-import { siteOf } from './site.js'
+import { originConfigOf } from './origin-config.js'
 import { ClientStats } from './stats.js'
 
 /**
@@ -26,7 +26,7 @@ export class Client extends LifecycleDispatcher {
     heedNodeDebug()
     // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
     ;(this as { _events?: unknown })._events = undefined
-    this.#core = new ClientCore(this, lifecycle, siteOf(url, options))
+    this.#core = new ClientCore(this, lifecycle, originConfigOf(url, options))
     lifecycle.begin(this, this.#core)
   }
 

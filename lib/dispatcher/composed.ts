@@ -4,13 +4,13 @@ import { invalidOption } from '../errors.js'
 import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, DispatchOptions } from '../exchange/documented.js'
 import { refuse } from '../exchange/refuse.js'
-import { chain, completed } from './chain.js'
-import { coreOf, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
-import { WaitingHandler } from './waiters.js'
+import { coreOf, setCore } from './dispatcher-core.js'
+import { chainInterceptors, completeOptions } from './interceptor-chain.js'
+import { WaitingHandler } from './waiting-handler.js'
 
 /** Methods that read private fields, which a proxy has none of, and send nothing. */
-const OF_BASE: ReadonlySet<unknown> = new Set([
+const BASE_METHODS: ReadonlySet<unknown> = new Set([
   'close',
   'destroy',
   'inspect',
@@ -24,7 +24,7 @@ const OF_BASE: ReadonlySet<unknown> = new Set([
 
 type Method = (...values: unknown[]) => unknown
 
-function isOfEmitter(key: PropertyKey): boolean {
+function isEmitterMethod(key: PropertyKey): boolean {
   return key !== 'constructor' && Object.hasOwn(EventEmitter.prototype, key)
 }
 
@@ -32,13 +32,13 @@ function isOfEmitter(key: PropertyKey): boolean {
  * `base` in all but the way it sends: it is an instance of the same class, with the same events, methods and properties.
  * Methods that a subclass adds run on the result, so that what they send is sent by `dispatch` too.
  */
-export function sendingBy<Base extends Dispatcher>(base: Base, dispatch: Dispatch): Base {
+export function withDispatch<Base extends Dispatcher>(base: Base, dispatch: Dispatch): Base {
   let send: unknown = dispatch
   const sending = new Proxy(base, {
     get(_target, key) {
       if (key === 'dispatch') return send
       const value: unknown = Reflect.get(base, key)
-      if (typeof value !== 'function' || !(OF_BASE.has(key) || isOfEmitter(key))) return value
+      if (typeof value !== 'function' || !(BASE_METHODS.has(key) || isEmitterMethod(key))) return value
       return (...values: unknown[]) => {
         const result = (value as Method).apply(base, values)
         return result === base ? sending : result
@@ -58,7 +58,7 @@ export function sendingBy<Base extends Dispatcher>(base: Base, dispatch: Dispatc
 export function forwardEvents<Kind extends Dispatcher>(prototype: Kind, baseOf: (one: Kind) => Dispatcher): void {
   for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
     const method: unknown = Reflect.get(EventEmitter.prototype, name)
-    if (typeof method !== 'function' || !isOfEmitter(name)) continue
+    if (typeof method !== 'function' || !isEmitterMethod(name)) continue
     const value = function (this: Kind, ...values: unknown[]): unknown {
       const base = baseOf(this)
       const result = (Reflect.get(base, name) as Method | undefined)?.apply(base, values)
@@ -72,11 +72,11 @@ export function forwardEvents<Kind extends Dispatcher>(prototype: Kind, baseOf: 
  * Sends through interceptors to `base`, the last one outermost.
  * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
  */
-export function throughInterceptors(
+export function dispatchThrough(
   base: Dispatcher,
   interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
 ): Dispatch {
-  const dispatch = chain(base, interceptors)
+  const dispatch = chainInterceptors(base, interceptors)
   return (options: DispatchOptions, handler: DispatchHandler) => {
     if (typeof options !== 'object' || options === null) {
       return refuse(invalidOption('options', 'an object', options), handler)
@@ -84,7 +84,7 @@ export function throughInterceptors(
     let given: DispatchOptions
     let source: boolean
     try {
-      given = completed(base, ownRequestOptions(options))
+      given = completeOptions(base, ownRequestOptions(options))
       source = isSource(given.body)
       WaitingHandler.note(handler, coreOf(base))
     } catch (error) {

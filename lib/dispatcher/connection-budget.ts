@@ -1,5 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
-import type { Member } from './member.js'
+import type { PoolMember } from './pool-member.js'
 
 /** A pool that asks before it opens a connection. */
 export interface Spender {
@@ -10,7 +10,7 @@ export interface Spender {
   /** It may ask again. */
   granted(): void
   /** Lets go of one that is idle. */
-  release(member: Member): void
+  release(member: PoolMember): void
 }
 
 /**
@@ -27,7 +27,7 @@ export class ConnectionBudget {
   #turn: Spender | null = null
   readonly #waiting = new Set<Spender>()
   /** Those that rested and may still, the longest first. */
-  readonly #idle = new Map<Member, Spender>()
+  readonly #idle = new Map<PoolMember, Spender>()
 
   constructor(most: number) {
     this.#most = most
@@ -57,7 +57,7 @@ export class ConnectionBudget {
   }
 
   /** A connection is about to end. */
-  ending(member: Member): void {
+  ending(member: PoolMember): void {
     this.#idle.delete(member)
     this.#ending++
   }
@@ -68,7 +68,7 @@ export class ConnectionBudget {
     this.giveBack()
   }
 
-  rests(member: Member, spender: Spender): void {
+  rests(member: PoolMember, spender: Spender): void {
     this.#idle.delete(member)
     this.#idle.set(member, spender)
     if (this.#waiting.size > 0) this.#makeRoom()

@@ -2,7 +2,7 @@ import { reportUncaught } from '../base/gate.js'
 import { requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
-import { coreOf } from './core.js'
+import { coreOf } from './dispatcher-core.js'
 import { type UpstreamInput, weightedUpstream } from './upstream.js'
 
 /** What became of the upstreams since the last change. */

@@ -9,14 +9,14 @@ import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { NotSupportedError, type UndiciError } from '../errors.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
-import { sendingBy, throughInterceptors } from './composed.js'
+import { dispatchThrough, withDispatch } from './composed.js'
 
 /**
  * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
  * dispatcher of ours is one to undici, and to Node's `fetch`, whose declarations differ in details.
  */
 // biome-ignore lint/suspicious/noExplicitAny: it is not ours to say
-export type Elsewhere = any
+export type UndiciCompatible = any
 type Callback<Data> = (error: Error | null, data: Data) => void
 /** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
 export type Dispatch = Dispatcher.Dispatch
@@ -60,7 +60,7 @@ export class Dispatcher extends EventEmitter {
     throw new NotSupportedError('not implemented')
   }
 
-  request(options: never, ...rest: Elsewhere[]): Elsewhere
+  request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /** {@link request}, told by a callback. */
   request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   /** Sends a request; the result has status, headers and the body as a stream. */
@@ -72,7 +72,7 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? request(this, options) : request(this, options, callback)
   }
 
-  stream(options: never, ...rest: Elsewhere[]): Elsewhere
+  stream(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /** {@link stream}, told by a callback. */
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
@@ -92,7 +92,7 @@ export class Dispatcher extends EventEmitter {
     return stream(this, { options, factory }, callback)
   }
 
-  pipeline(options: never, ...rest: Elsewhere[]): Elsewhere
+  pipeline(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /**
    * A duplex whose writable side is the request body and whose readable side is what `handler` returns.
    * @throws {InvalidArgumentError} an option or the handler is not what is documented
@@ -102,7 +102,7 @@ export class Dispatcher extends EventEmitter {
     return pipeline(this, options, handler)
   }
 
-  connect(options: never, ...rest: Elsewhere[]): Elsewhere
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /** {@link connect}, told by a callback. */
   connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
   /** Opens a tunnel by CONNECT. */
@@ -114,7 +114,7 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
-  upgrade(options: never, ...rest: Elsewhere[]): Elsewhere
+  upgrade(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /** {@link upgrade}, told by a callback. */
   upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
   /** Changes the protocol of a connection (RFC 9110 §7.8). */
@@ -133,7 +133,7 @@ export class Dispatcher extends EventEmitter {
    * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {
-    return sendingBy(this, throughInterceptors(this, interceptors.flat()))
+    return withDispatch(this, dispatchThrough(this, interceptors.flat()))
   }
 }
 

@@ -5,9 +5,9 @@ import { ownOptions } from '../base/own-options.js'
 import { positive } from '../errors/options.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
-import { isClosed } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { Part } from './part.js'
+import { isClosed } from './dispatcher-core.js'
+import { ManagedDispatcher } from './managed-dispatcher.js'
 import type { Upstream } from './upstream.js'
 
 /** How upstreams are asked whether they are well; times in ms. Source: Envoy's "Health checking". */
@@ -86,7 +86,7 @@ class Check implements AlarmListener {
   readonly #leaveOut: (upstream: Upstream, out: boolean) => void
   readonly #alarm = new Alarm(this)
   /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
-  #probe: Part | null = null
+  #probe: ManagedDispatcher | null = null
   /** Given when it is stopped. */
   #inUse: ((probe: Dispatcher) => boolean) | null = null
   #current: DispatchController | null = null
@@ -127,12 +127,16 @@ class Check implements AlarmListener {
     }
   }
 
-  #open(): Part {
+  #open(): ManagedDispatcher {
     const dispatcher = this.#upstream.openProbe()
-    return new Part(dispatcher, { onPartFree() {}, onPartIdle() {}, onHandlerError: reportUncaught }, null)
+    return new ManagedDispatcher(
+      dispatcher,
+      { onDispatcherFree() {}, onDispatcherIdle() {}, onHandlerError: reportUncaught },
+      null,
+    )
   }
 
-  #check(probe: Part): void {
+  #check(probe: ManagedDispatcher): void {
     const { path, timeout } = this.#settings
     const limits = { headersTimeout: timeout, bodyTimeout: timeout, timeouts: { total: timeout } }
     const start = (controller: DispatchController) => {

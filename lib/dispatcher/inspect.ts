@@ -1,5 +1,5 @@
-import { originOf } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import { originOf } from './dispatcher-core.js'
 
 /** What can tell of itself in words, and what can not. */
 export type Inspectable = object & { inspect?(): string }

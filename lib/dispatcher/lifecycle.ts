@@ -10,25 +10,25 @@ import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { locateUnsent, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { type DispatcherCore, type DispatcherOwner, setCore } from './core.js'
 import {
   type ConnectListener,
   Dispatcher,
   type DrainListener,
-  type Elsewhere,
   type ErrorListener,
+  type UndiciCompatible,
 } from './dispatcher.js'
+import { type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
 import { emit, emitInOrder, emitLater, emitPending, isHeard } from './events.js'
 import { type Inspectable, inspected } from './inspect.js'
-import { endWaiters, WaitingHandler } from './waiters.js'
+import { endWaiters, WaitingHandler } from './waiting-handler.js'
 
 type Done = () => void
-export type Connected<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
+export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
 /** All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call. */
 export interface LifecycleDispatcher {
-  connect(options: never, ...rest: Elsewhere[]): Elsewhere
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: Connected<Opaque>): void
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
   on(event: 'error', listener: (error: unknown) => void): this
   on(event: 'connect', listener: ConnectListener): this

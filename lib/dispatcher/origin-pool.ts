@@ -1,16 +1,16 @@
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
-import { PoolBase, type PoolParts } from './pool-base.js'
+import { PoolCore, type PoolCoreOptions } from './pool-core.js'
 import type { PoolStats } from './stats.js'
 
 /** The public methods of the pools of one origin. */
 export abstract class OriginPool extends LifecycleDispatcher {
-  readonly #base: PoolBase
+  readonly #base: PoolCore
 
   /** @internal */
-  constructor(parts: PoolParts) {
+  constructor(parts: PoolCoreOptions) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    this.#base = new PoolBase(lifecycle, parts)
+    this.#base = new PoolCore(lifecycle, parts)
     lifecycle.begin(this, this.#base)
   }
 

@@ -5,14 +5,14 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { ForeignRequest } from '../exchange/foreign-request.js'
 
 /** What may wait in a pool. */
-export type Waiting = Exchange | ForeignRequest
+export type QueuedRequest = Exchange | ForeignRequest
 
 /** Event-loop turns after a wait in which a member may still be freed: the process may have been held up. */
 const TURNS = 10
 
 /** The requests that wait in a pool, in the order of their arrival. */
 export class PoolQueue implements AlarmListener {
-  readonly #requests = new Queue<Waiting>()
+  readonly #requests = new Queue<QueuedRequest>()
   readonly #tally: Tally
   readonly #onWaitOver: () => void
   #alarm: Alarm | null = null
@@ -30,7 +30,7 @@ export class PoolQueue implements AlarmListener {
     return this.#requests.size
   }
 
-  push(request: Waiting): void {
+  push(request: QueuedRequest): void {
     this.#requests.push(request)
     this.#tally.add('queued', 1)
     if (request.deadlines !== null) {
@@ -47,20 +47,20 @@ export class PoolQueue implements AlarmListener {
     if (this.#limited) for (const { deadlines } of this.#requests) deadlines?.connecting(opening)
   }
 
-  shift(): Waiting | null {
+  shift(): QueuedRequest | null {
     const request = this.#requests.shift()
     if (request !== null) this.#tally.add('queued', -1)
     return request
   }
 
   /** Puts back what {@link shift} returned. */
-  unshift(request: Waiting): void {
+  unshift(request: QueuedRequest): void {
     this.#requests.unshift(request)
     this.#tally.add('queued', 1)
   }
 
   /** Returns false when the request does not wait here. */
-  remove(request: Waiting): boolean {
+  remove(request: QueuedRequest): boolean {
     if (!this.#requests.remove(request)) return false
     this.#tally.add('queued', -1)
     return true

@@ -1,12 +1,12 @@
 import { PeakEwma } from '../balance/peak-ewma.js'
 import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { LeastRequests, type Random } from '../balance/two-choices.js'
-import { WeightedTurns } from '../balance/weighted.js'
+import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import { positive, requireFunction } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
-import { gated } from './gated.js'
+import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
 
 /** Options of {@link leastRequests}. Ours. */
@@ -55,13 +55,14 @@ function randomOf({ random }: LeastRequestsOptions): Random {
 
 /** What the option `strategy` of a BalancedPool stands for. */
 export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
-  if (strategy === undefined || strategy === null || strategy === 'round-robin') return new WeightedTurns<Upstream>()
+  if (strategy === undefined || strategy === null || strategy === 'round-robin')
+    return new WeightedRoundRobin<Upstream>()
   if (strategy === 'least-requests') return leastRequests() as UpstreamPicker<Upstream>
   if (strategy === 'peak-ewma') return peakEwma() as UpstreamPicker<Upstream>
   const picker = strategy as UpstreamPicker<Upstream>
   const { pick, add, remove } = picker
   if ([pick, add, remove].every((method) => typeof method === 'function')) {
-    const methods = gated(picker, ['add', 'remove', 'reweighed', 'started', 'ended'])
+    const methods = isolatedMethods(picker, ['add', 'remove', 'reweighed', 'started', 'ended'])
     return { ...methods, pick: (exclude) => picker.pick(exclude) }
   }
   throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)

@@ -1,15 +1,15 @@
-import type { Listed } from '../balance/roster.js'
-import type { Weighted } from '../balance/weighted.js'
+import type { EligibilityEntry } from '../balance/eligible-upstreams.js'
+import type { WeightedEntry } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
 import type { Dispatcher } from './dispatcher.js'
-import type { Part } from './part.js'
+import type { ManagedDispatcher } from './managed-dispatcher.js'
 
 /** Less than this part of its weight nobody starts with. */
 const FIRST = 0.1
 
 interface UpstreamStart {
-  part: Part
+  part: ManagedDispatcher
   openProbe: () => Dispatcher
   isPool: (dispatcher: Dispatcher) => boolean
   health: number
@@ -18,7 +18,7 @@ interface UpstreamStart {
 }
 
 /** One of the origins of a BalancedPool, and where it stands there. */
-export class Upstream implements Weighted, Listed {
+export class Upstream implements WeightedEntry, EligibilityEntry {
   index = -1
   due = 0
   order = 0
@@ -38,7 +38,7 @@ export class Upstream implements Weighted, Listed {
   listed = false
   readonly url: URL
   readonly origin: string
-  readonly part: Part
+  readonly part: ManagedDispatcher
   /** Makes a dispatcher of one connection to the same origin, for health checks. */
   readonly openProbe: () => Dispatcher
   /** Whether a dispatcher is that of an upstream: a factory may return it for health checks too. */

@@ -1,7 +1,7 @@
-import { ofBothGenerations } from '../dispatcher/chain.js'
-import { sendingBy } from '../dispatcher/composed.js'
-import { coreOf } from '../dispatcher/core.js'
+import { withDispatch } from '../dispatcher/composed.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { coreOf } from '../dispatcher/dispatcher-core.js'
+import { adaptLegacyHandler } from '../dispatcher/interceptor-chain.js'
 
 /**
  * Where the undici inside Node looks for the dispatcher of its `fetch`; documented in undici's `index.md`. Up to
@@ -32,7 +32,9 @@ export function hooked(hook: symbol): unknown {
 export function hookIn(hook: symbol, dispatcher: Dispatcher): unknown {
   // Other libraries' dispatchers need not know the older handlers.
   const adapted = hook === HOOKS[0] && coreOf(dispatcher) === null
-  const value = adapted ? sendingBy(dispatcher, (o, h) => dispatcher.dispatch(o, ofBothGenerations(h, o))) : dispatcher
+  const value = adapted
+    ? withDispatch(dispatcher, (o, h) => dispatcher.dispatch(o, adaptLegacyHandler(h, o)))
+    : dispatcher
   superseded().delete(value)
   put(hook, value)
   return value

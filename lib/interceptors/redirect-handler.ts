@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { callUser } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { completed } from '../dispatcher/chain.js'
-import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
+import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
+import { completeOptions } from '../dispatcher/interceptor-chain.js'
 import { InformationalError, InvalidArgumentError, invalidOption, locatable, MaxRedirectsError } from '../errors.js'
 import { withDeadline, withTimeoutsOf } from '../exchange/deadlines.js'
 import type {
@@ -135,7 +135,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
     setCore(dispatch, coreOf(dispatcher))
     return (given, handler) => {
-      const options = completed(dispatcher, ownRequestOptions(given))
+      const options = completeOptions(dispatcher, ownRequestOptions(given))
       const redirecting = new RedirectHandler(dispatch, maxRedirections, options, handler)
       return dispatch({ ...redirecting.opts }, redirecting)
     }

@@ -1,4 +1,4 @@
-import type { DispatcherCore } from '../dispatcher/core.js'
+import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
 import { InvalidArgumentError, invalidOption, locatable } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
@@ -131,7 +131,7 @@ interface Route {
 /** How to get to `to` from where a request is now. @throws {InvalidArgumentError} the dispatcher can not get there */
 function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: DispatcherCore | null }): Route {
   const path = `${to.pathname}${to.search}`
-  const known = core?.site().origins ?? null
+  const known = core?.config().origins ?? null
   const own = (origin: string) => known !== null && (origin === UNKNOWN || known.includes(origin))
   const leaves = to.origin !== from.origin && !(own(from.origin) && own(to.origin))
   const fixed = known !== null || options.origin === undefined || options.origin === null

@@ -1,6 +1,6 @@
-import { forwardEvents, throughInterceptors } from '../dispatcher/composed.js'
-import { coreOf, setCore } from '../dispatcher/core.js'
+import { dispatchThrough, forwardEvents } from '../dispatcher/composed.js'
 import { type Dispatch, Dispatcher, type DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
 import { budgetOf, retrying } from './retry.js'
 import { mergeRetryOptions, type RetryAllInput, resolveRetryOptions } from './retry-options.js'
@@ -26,7 +26,7 @@ export class RetryAgent extends Dispatcher {
     const retry: DispatchInterceptor = (dispatch) =>
       retrying(dispatch, budgetOf(options), () => mergeRetryOptions(options, null))
     this.#base = dispatcher
-    this.#dispatch = throughInterceptors(dispatcher, [retry])
+    this.#dispatch = dispatchThrough(dispatcher, [retry])
     setCore(this, coreOf(dispatcher))
   }
 

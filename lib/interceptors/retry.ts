@@ -1,6 +1,6 @@
 import { ownRequestOptions } from '../base/own-options.js'
-import { coreOf, setCore } from '../dispatcher/core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
 import { withLastingHeaders } from './repeatable.js'
 import { RetryBudget } from './retry-budget.js'

@@ -1,6 +1,6 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
-import type { DispatcherCore } from '../dispatcher/core.js'
-import { addWaiter, removeWaiter } from '../dispatcher/waiters.js'
+import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
+import { addWaiter, removeWaiter } from '../dispatcher/waiting-handler.js'
 import { messageOf } from '../errors/foreign.js'
 import { ClientClosedError, ClientDestroyedError, type ErrorContext, locate, markCallerOwned } from '../errors.js'
 import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'

@@ -1,6 +1,6 @@
 import { ownOptions } from '../base/own-options.js'
 import { Agent, budgetOf } from '../dispatcher/agent.js'
-import { coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
+import { coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { requireObject } from '../errors/options.js'
@@ -102,7 +102,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
-      site: () => siteOver(this.#direct),
+      config: () => sharedConfigOf(this.#direct),
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),
       shutDown: () => this.#shutDown(),

@@ -1,5 +1,5 @@
-import { closeIdle, coreOf, type DispatcherCore, setCore } from '../dispatcher/core.js'
 import { Dispatcher } from '../dispatcher/dispatcher.js'
+import { closeIdle, coreOf, type DispatcherCore, setCore } from '../dispatcher/dispatcher-core.js'
 import type { Inspectable } from '../dispatcher/inspect.js'
 import { invalidArgument, relocate } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -40,7 +40,7 @@ export class Forwarder extends Dispatcher {
   #coreOver(inner: DispatcherCore): DispatcherCore {
     return {
       origin: this.#origin.origin,
-      site: () => ({ origins: [this.#origin.origin], defaults: inner.site().defaults }),
+      config: () => ({ origins: [this.#origin.origin], defaults: inner.config().defaults }),
       isSettled: () => inner.isSettled(),
       send: (options, handler) => this.dispatch(options as DispatchOptions, handler),
       shutDown: () => inner.shutDown(),

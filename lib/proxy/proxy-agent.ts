@@ -1,7 +1,7 @@
 import { Agent } from '../dispatcher/agent.js'
 import { resolveClientOptions } from '../dispatcher/client-options.js'
-import { closeIdle, coreOf, type DispatcherCore, siteOver } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { closeIdle, coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
@@ -113,7 +113,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   #core(): DispatcherCore {
     return {
       origin: null,
-      site: () => siteOver(this.#agent),
+      config: () => sharedConfigOf(this.#agent),
       isSettled: () => this.#emptied,
       send: (options, handler) => this.#send(options as DispatchOptions, handler),
       shutDown: () => this.#shutDown(),

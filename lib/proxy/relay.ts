@@ -1,6 +1,6 @@
 import { reportUncaught } from '../base/gate.js'
-import { own } from '../dispatcher/core.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { own } from '../dispatcher/dispatcher-core.js'
 import { emit } from '../dispatcher/events.js'
 import type { Lifecycle } from '../dispatcher/lifecycle.js'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { type EligibilityEntry, EligibleUpstreams } from '../../lib/balance/eligible-upstreams.js'
 import { OutlierDetection } from '../../lib/balance/outlier-detection.js'
-import { type Listed, Roster } from '../../lib/balance/roster.js'
 import type { Candidate } from '../../lib/balance/strategy.js'
 import { Clock } from '../../lib/base/clock.js'
 import fc from '../property.js'
@@ -39,7 +39,7 @@ function manualTime() {
   }
 }
 
-class Upstream implements Listed {
+class Upstream implements EligibilityEntry {
   readonly weight = 1
   starting = false
   slowStart = 0
@@ -197,7 +197,7 @@ t.test('a roster lists those that are good, or all when too few are', async () =
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 100 }), (steps, threshold) => {
       const listed = new Set<Upstream>()
-      const roster = new Roster<Upstream>(
+      const roster = new EligibleUpstreams<Upstream>(
         { add: (one) => void listed.add(one), remove: (one) => void listed.delete(one), pick: () => null },
         threshold,
       )
@@ -231,7 +231,7 @@ function rosterOf(panicThreshold: number) {
     reweighed: (one: Upstream) => void reweighed.push(one.origin),
     pick: () => null,
   }
-  return { roster: new Roster<Upstream>(picker, panicThreshold), listed, reweighed }
+  return { roster: new EligibleUpstreams<Upstream>(picker, panicThreshold), listed, reweighed }
 }
 
 t.test('an upstream is listed again when all that left it out are done, and then starts slowly', async (t) => {

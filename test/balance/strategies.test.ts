@@ -2,7 +2,7 @@ import t from 'tap'
 import { PeakEwma } from '../../lib/balance/peak-ewma.js'
 import type { Candidate } from '../../lib/balance/strategy.js'
 import { LeastRequests } from '../../lib/balance/two-choices.js'
-import { WeightedTurns } from '../../lib/balance/weighted.js'
+import { WeightedRoundRobin } from '../../lib/balance/weighted-round-robin.js'
 import fc from '../property.js'
 
 /** Park and Miller's generator: the same numbers in every run. */
@@ -36,7 +36,7 @@ function upstreams(weights: readonly number[]): Upstream[] {
 
 function pickers(random: () => number, now = () => 0) {
   return {
-    'round-robin': new WeightedTurns<Upstream>(),
+    'round-robin': new WeightedRoundRobin<Upstream>(),
     'least-requests': new LeastRequests(random),
     'peak-ewma': new PeakEwma({ random, now, decayTime: 1000, failureLatency: 100 }),
   }
@@ -64,7 +64,7 @@ for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
             picker.reweighed(one)
           } else if (what === 'end' && one.active > 0) {
             one.active--
-            if (!(picker instanceof WeightedTurns)) picker.ended(one, quick)
+            if (!(picker instanceof WeightedRoundRobin)) picker.ended(one, quick)
           } else if (what === 'pick') {
             const left = [...there].filter(({ origin }) => !excluded.includes(origin))
             const chosen = picker.pick(excluded) as Upstream | null
@@ -73,7 +73,7 @@ for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
             if (there.size === 0 ? any !== null : !there.has(any as Upstream)) return false
             if (any === null) continue
             any.active++
-            if (!(picker instanceof WeightedTurns)) picker.started(any)
+            if (!(picker instanceof WeightedRoundRobin)) picker.started(any)
           }
         }
         return true
@@ -286,7 +286,7 @@ t.test('peak ewma: a cost is a mean latency that forgets with time, times reques
 })
 
 t.test('round robin with exclusion keeps the turns of the others', async (t) => {
-  const turns = new WeightedTurns<Upstream>()
+  const turns = new WeightedRoundRobin<Upstream>()
   const all = upstreams([1, 1, 1])
   for (const one of all) turns.add(one)
   const order = Array.from({ length: 6 }, () => turns.pick(['http://0'])?.origin.at(-1)).join('')
@@ -301,7 +301,7 @@ t.test('round robin with exclusion keeps the turns of the others', async (t) => 
 
 t.test('round robin: smooth turns by weight, and strict turns where weights are equal', async (t) => {
   const orderOf = (weights: readonly number[], count: number) => {
-    const turns = new WeightedTurns<Upstream>()
+    const turns = new WeightedRoundRobin<Upstream>()
     for (const one of upstreams(weights)) turns.add(one)
     return Array.from({ length: count }, () => turns.pick()?.origin.at(-1)).join('')
   }
@@ -314,7 +314,7 @@ t.test('round robin: smooth turns by weight, and strict turns where weights are 
 t.test(
   'round robin: one that joins is due from now on, and one whose weight grows need not wait as long',
   async (t) => {
-    const turns = new WeightedTurns<Upstream>()
+    const turns = new WeightedRoundRobin<Upstream>()
     const [one, two, three] = upstreams([1, 1, 1]) as [Upstream, Upstream, Upstream]
     turns.add(one)
     turns.add(two)

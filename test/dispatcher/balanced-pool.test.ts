@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Weighted, WeightedTurns } from '../../lib/balance/weighted.js'
+import { type WeightedEntry, WeightedRoundRobin } from '../../lib/balance/weighted-round-robin.js'
 import { BalancedPool, Client, type Dispatcher, errors, HealthCheck, Pool } from '../../lib/index.js'
 import fc from '../property.js'
 import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
@@ -243,7 +243,7 @@ t.test('every figure is what a walk would count, whatever happens to upstreams',
 })
 
 t.test('turns by weight', async (t) => {
-  class Member implements Weighted {
+  class Member implements WeightedEntry {
     index = -1
     due = 0
     order = 0
@@ -257,7 +257,7 @@ t.test('turns by weight', async (t) => {
       fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 30 }),
       fc.nat(29),
       (weights, out) => {
-        const turns = new WeightedTurns<Member>()
+        const turns = new WeightedRoundRobin<Member>()
         const members = weights.map((weight) => new Member(weight))
         for (const member of members) turns.add(member)
         const gone = members[out % members.length] as Member
@@ -276,7 +276,7 @@ t.test('turns by weight', async (t) => {
       },
     ),
   )
-  const equal = new WeightedTurns<Member>()
+  const equal = new WeightedRoundRobin<Member>()
   t.equal(equal.next(), null)
   const three = [1, 2, 3].map(() => new Member(7))
   for (const member of three) equal.add(member)

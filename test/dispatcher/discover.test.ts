@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { BalancedPoolCore } from '../../lib/dispatcher/balanced-pool.js'
-import { coreOf } from '../../lib/dispatcher/core.js'
+import { coreOf } from '../../lib/dispatcher/dispatcher-core.js'
 import { BalancedPool, discover, type UpstreamChange } from '../../lib/index.js'
 import { event, httpOrigin } from '../servers/origin.js'
 

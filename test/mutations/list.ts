@@ -1055,14 +1055,14 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'an upstream that joins is due from now on, not for the past',
-        file: 'balance/weighted',
+        file: 'balance/weighted-round-robin',
         from: '    member.due = this.#now + 1 / member.weight\n',
         to: '    member.due = 1 / member.weight\n',
         test: 'balance/strategies',
       },
       {
         rule: 'an upstream whose weight grows need not wait as long as it had to',
-        file: 'balance/weighted',
+        file: 'balance/weighted-round-robin',
         from: '    member.due = Math.min(member.due, this.#now + 1 / member.weight)\n',
         to: '',
         test: 'balance/strategies',
@@ -1104,14 +1104,14 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'an upstream that two watchers leave out comes back when both are done',
-        file: 'balance/roster',
+        file: 'balance/eligible-upstreams',
         from: '    upstream.blocks += out ? 1 : -1\n',
         to: '    upstream.blocks = out ? 1 : 0\n',
         test: 'balance/outlier-detection',
       },
       {
         rule: 'all upstreams are used when too few are good',
-        file: 'balance/roster',
+        file: 'balance/eligible-upstreams',
         from: 'const panic = good * 100 < this.#panicThreshold * this.#all.size || good === 0',
         to: 'const panic = good === 0',
         test: 'balance/outlier-detection',
@@ -1139,7 +1139,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: "what a strategy or watcher of the caller's throws ends no request",
-        file: 'dispatcher/gated',
+        file: 'dispatcher/isolated-methods',
         from: '        reportUncaught(error)\n',
         to: '        throw error\n',
         test: 'dispatcher/user-strategies',
@@ -1153,10 +1153,10 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'a dispatcher of several pools counts its connections once',
-        file: 'dispatcher/foreign-count',
+        file: 'dispatcher/foreign-counters',
         from: 'first === holder && ',
         to: '',
-        test: 'dispatcher/foreign-count',
+        test: 'dispatcher/foreign-counters',
       },
       {
         rule: 'a pool that lets a dispatcher go counts it no longer',

@@ -1,4 +1,4 @@
-import type { Picker } from '../balance/picker.js'
+import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Tally } from '../base/tally.js'
 import { markCallerOwned, QueueFullError, UNSENT } from '../errors.js'
@@ -9,37 +9,37 @@ import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { type DispatchInput, type RequestDefaults, requestOf } from '../exchange/request.js'
 import { resolveClientOptions } from './client-options.js'
 import type { ConnectionBudget } from './connection-budget.js'
-import type { DispatcherCore, DispatcherOwner } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import type { DispatcherCore, DispatcherOwner } from './dispatcher-core.js'
 import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
-import type { Member } from './member.js'
-import { Members, type MembersOwner } from './members.js'
 import { parseOrigin } from './origin.js'
+import { buildOriginConfig, type OriginConfig, shareOriginConfig } from './origin-config.js'
+import type { PoolMember } from './pool-member.js'
+import { PoolMembers, type PoolMembersOwner } from './pool-members.js'
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from './pool-options.js'
-import { PoolQueue, type Waiting } from './pool-queue.js'
-import { makeSite, type Site, share } from './site.js'
+import { PoolQueue, type QueuedRequest } from './pool-queue.js'
 import { PoolStats } from './stats.js'
 
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
 /** What a pool is made of. */
-export interface PoolParts {
+export interface PoolCoreOptions {
   url: URL | string
   options: PoolOptions
-  picker(options: ResolvedPoolOptions): Picker<Member>
+  picker(options: ResolvedPoolOptions): MemberPicker<PoolMember>
 }
 
 /** The private side of the pools of one origin: their members, their queue, their events, their end. */
-export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignHolder {
+export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, ForeignHolder {
   readonly #lifecycle: Lifecycle
   readonly #url: URL
-  readonly site: () => Site
+  readonly config: () => OriginConfig
   readonly #hasFactory: boolean
   readonly #maxQueued: number
   readonly #defaults: RequestDefaults
   readonly #pipelining: number
-  readonly #members: Members
+  readonly #members: PoolMembers
   readonly #tally = new Tally()
   readonly #waiting = new PoolQueue(this.#tally, () => this.#hurry())
   #needDrain = false
@@ -47,7 +47,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   #emptied = false
 
   /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-  constructor(lifecycle: Lifecycle, parts: PoolParts) {
+  constructor(lifecycle: Lifecycle, parts: PoolCoreOptions) {
     this.#lifecycle = lifecycle
     this.#url = parseOrigin(parts.url)
     const resolved = resolvePoolOptions(parts.options)
@@ -56,14 +56,14 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
     const client = resolveClientOptions(resolved.client)
     const options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
-    const site = makeSite(this.#url, client)
-    this.#defaults = site.defaults
-    this.site = () => site
-    this.#pipelining = site.pipelining
-    if (!this.#hasFactory) share(site, options.client)
+    const config = buildOriginConfig(this.#url, client)
+    this.#defaults = config.defaults
+    this.config = () => config
+    this.#pipelining = config.pipelining
+    if (!this.#hasFactory) shareOriginConfig(config, options.client)
     const picker = parts.picker(resolved)
-    const { pipelining } = site
-    this.#members = new Members({ url: this.#url, options, pipelining, picker, tally: this.#tally, owner: this })
+    const { pipelining } = config
+    this.#members = new PoolMembers({ url: this.#url, options, pipelining, picker, tally: this.#tally, owner: this })
   }
 
   get origin(): string {
@@ -111,7 +111,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     this.#serve()
   }
 
-  release(member: Member): void {
+  release(member: PoolMember): void {
     this.#members.release(member)
   }
 
@@ -135,7 +135,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
   }
 
   /** Checked here, once, unless a factory makes the clients: it may give them other options. */
-  #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): Waiting {
+  #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): QueuedRequest {
     if (this.#hasFactory) return foreignRequest(options, handler, this.#defaults)
     return new Exchange(requestOf(options, this.#defaults), handler)
   }
@@ -147,14 +147,14 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     return queued + pending + running - places >= this.#maxQueued && this.#members.exhausted
   }
 
-  #turnAway(waiting: Waiting): boolean {
+  #turnAway(waiting: QueuedRequest): boolean {
     waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT)
     this.#needDrain = true
     return false
   }
 
   /** Fails the request with what a factory throws: it may have waited, and has time limits. Returns true then. */
-  #offer(waiting: Waiting, queued: number): boolean {
+  #offer(waiting: QueuedRequest, queued: number): boolean {
     try {
       return this.#members.offer(waiting, queued)
     } catch (error) {
@@ -165,7 +165,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
 
   #assign(): void {
     while (this.#waiting.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
-      const next = this.#waiting.shift() as Waiting
+      const next = this.#waiting.shift() as QueuedRequest
       // Its handler hears of its end just now, and made room.
       if (next.done || this.#offer(next, this.#waiting.size + 1)) continue
       this.#waiting.unshift(next)
@@ -249,37 +249,37 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     queueMicrotask(() => this.#serve())
   }
 
-  onMemberFree(member: Member, targets: readonly Dispatcher[]): void {
+  onMemberFree(member: PoolMember, targets: readonly Dispatcher[]): void {
     if (!member.joined) return
     this.#members.freed(member)
     this.#serve(targets)
   }
 
-  onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void {
+  onMemberConnect(member: PoolMember, origin: URL, targets: readonly Dispatcher[]): void {
     this.#members.opened(member)
     this.#checkOpening()
     this.#lifecycle.onConnect(origin, targets)
   }
 
-  onMemberDisconnect(_member: Member, origin: URL, { targets, error }: Targets): void {
+  onMemberDisconnect(_member: PoolMember, origin: URL, { targets, error }: Targets): void {
     this.#members.refill()
     this.#checkOpening()
     this.#lifecycle.onDisconnect(origin, targets, error)
   }
 
   /** A client that can not connect makes room for another. */
-  onMemberConnectionError(member: Member, origin: URL, { targets, error }: Targets): void {
+  onMemberConnectionError(member: PoolMember, origin: URL, { targets, error }: Targets): void {
     this.#members.part(member)
     this.#lifecycle.onConnectionError(origin, targets, error)
     this.onPlaceFree()
   }
 
-  onMemberExpired(member: Member): void {
+  onMemberExpired(member: PoolMember): void {
     this.#members.part(member)
     this.#serve()
   }
 
-  onMemberClosed(member: Member): void {
+  onMemberClosed(member: PoolMember): void {
     if (!member.joined) return
     this.#members.part(member)
     this.onPlaceFree()
@@ -289,7 +289,7 @@ export class PoolBase implements DispatcherCore, MembersOwner, Carrier, ForeignH
     this.#checkOpening()
   }
 
-  onMemberResting(member: Member): void {
+  onMemberResting(member: PoolMember): void {
     this.#members.rested(member)
   }
 

@@ -5,7 +5,7 @@ const SHORTEST = 100
 const LONGEST = 30_000
 
 /** When lost connections are replaced: later each time, while they do not last. */
-export class Refill implements AlarmListener {
+export class ReplacementBackoff implements AlarmListener {
   readonly #alarm = new Alarm(this)
   readonly #open: () => void
   #delay = 0

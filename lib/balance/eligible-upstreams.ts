@@ -4,8 +4,8 @@ import type { Candidate, UpstreamPicker } from './strategy.js'
 /** In how many steps a weight grows, for pickers that must be told. */
 const STEPS = 10
 
-/** One of a {@link Roster}. */
-export interface Listed extends Candidate {
+/** One of a {@link EligibleUpstreams}. */
+export interface EligibilityEntry extends Candidate {
   /** How many want it left out. */
   blocks: number
   /** The picker has it. */
@@ -18,7 +18,7 @@ export interface Listed extends Candidate {
 }
 
 /** Who of all upstreams is known to the picker: the good ones, or all when too few are good. */
-export class Roster<T extends Listed> {
+export class EligibleUpstreams<T extends EligibilityEntry> {
   readonly #picker: UpstreamPicker<T>
   readonly #all = new Set<T>()
   /** In percent. */

@@ -1,14 +1,14 @@
 import type { QueueNode } from '../base/queue.js'
 
 /** What a picker has to know of a member. */
-export interface Pickable<T> extends QueueNode<T> {
+export interface PickableMember<T> extends QueueNode<T> {
   readonly busy: boolean
   /** It has no request. */
   readonly idle: boolean
 }
 
 /** Chooses who takes the next request. Every call takes constant time, or logarithmic in the number of members. */
-export interface Picker<T extends Pickable<T>> {
+export interface MemberPicker<T extends PickableMember<T>> {
   /**
    * Who is next, or null: another one should join or, when the pool is `full`, the request should wait.
    * @param queued requests in the queue of the pool, this one included; 0 for one that is not queued

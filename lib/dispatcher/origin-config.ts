@@ -11,7 +11,7 @@ import {
 import { parseOrigin } from './origin.js'
 
 /** What a client knows of its origin, options checked: the same for all clients of a pool, who share it. */
-export interface Site {
+export interface OriginConfig {
   readonly url: URL
   /** By its URL, and by the authority it is known by. */
   readonly origins: readonly string[]
@@ -24,20 +24,22 @@ export interface Site {
   readonly parser: ResolvedClientOptions['parser']
 }
 
-const shared = new WeakMap<ClientOptions, Site>()
+const configsByOptions = new WeakMap<ClientOptions, OriginConfig>()
 
 /** Whoever makes a client of `site.url` with these very options gets this site. They must not change any more. */
-export function share(site: Site, options: ClientOptions): void {
-  shared.set(options, site)
+export function shareOriginConfig(site: OriginConfig, options: ClientOptions): void {
+  configsByOptions.set(options, site)
 }
 
 /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-export function siteOf(url: URL | string, options: ClientOptions): Site {
-  const known = typeof options === 'object' && options !== null ? shared.get(options) : undefined
-  return known !== undefined && known.url === url ? known : makeSite(parseOrigin(url), resolveClientOptions(options))
+export function originConfigOf(url: URL | string, options: ClientOptions): OriginConfig {
+  const known = typeof options === 'object' && options !== null ? configsByOptions.get(options) : undefined
+  return known !== undefined && known.url === url
+    ? known
+    : buildOriginConfig(parseOrigin(url), resolveClientOptions(options))
 }
 
-export function makeSite(url: URL, options: ResolvedClientOptions): Site {
+export function buildOriginConfig(url: URL, options: ResolvedClientOptions): OriginConfig {
   return {
     url,
     origins: originsOf(url, options.authority),

@@ -5,11 +5,11 @@ import type { Tally } from '../base/tally.js'
 import { blameCaller } from '../errors/faults.js'
 import { markCallerOwned } from '../errors.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
-import { coreOf, endQuietly } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { ForeignCount } from './foreign-count.js'
+import { coreOf, endQuietly } from './dispatcher-core.js'
+import { ForeignCounters } from './foreign-counters.js'
 
-export interface OutstandingListener {
+export interface OutstandingRequestsListener {
   /** The last request has ended. */
   onNoneOutstanding(): void
   onStarted?(): void
@@ -20,11 +20,11 @@ export interface OutstandingListener {
  * The requests that a dispatcher was given and that have not ended, whoever made it and whatever it waits for. It is
  * closed when there are none, and fails none when it is destroyed: that is seen to here.
  */
-export class Outstanding implements ForeignHolder {
+export class OutstandingRequests implements ForeignHolder {
   readonly #dispatcher: Dispatcher
-  readonly #listener: OutstandingListener
+  readonly #listener: OutstandingRequestsListener
   /** Null for a dispatcher that counts by itself. */
-  readonly #count: ForeignCount | null
+  readonly #count: ForeignCounters | null
   readonly #requests = new Queue<ForeignRequest>()
   /** The {@link close} that has not closed the dispatcher yet. */
   #closing: object | null = null
@@ -32,10 +32,10 @@ export class Outstanding implements ForeignHolder {
   #onNone: (() => void) | null = null
   #closed = false
 
-  constructor(dispatcher: Dispatcher, listener: OutstandingListener, tally: Tally | null) {
+  constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, tally: Tally | null) {
     this.#dispatcher = dispatcher
     this.#listener = listener
-    this.#count = tally === null ? null : ForeignCount.of(dispatcher)
+    this.#count = tally === null ? null : ForeignCounters.of(dispatcher)
     this.#count?.join(this, tally as Tally)
   }
 

@@ -1,14 +1,14 @@
 import { Heap, type HeapNode } from '../base/heap.js'
 
 /** One of those among whom requests are shared by weight. */
-export interface Weighted extends HeapNode {
+export interface WeightedEntry extends HeapNode {
   /** What it is excluded by. */
   readonly origin?: string
   /** Above 0: its share of the requests. */
   readonly weight: number
-  /** When it is due, in turns of a weight of 1. Kept by {@link WeightedTurns}. */
+  /** When it is due, in turns of a weight of 1. Kept by {@link WeightedRoundRobin}. */
   due: number
-  /** Breaks ties: who came first goes first. Kept by {@link WeightedTurns}. */
+  /** Breaks ties: who came first goes first. Kept by {@link WeightedRoundRobin}. */
   order: number
 }
 
@@ -16,7 +16,7 @@ export interface Weighted extends HeapNode {
  * Smooth weighted round robin as virtual time: whoever is due first goes, and is due again 1 / weight later. Equal
  * weights take strict turns; a weight of 1 among 100s is asked once in as many turns. Logarithmic in the number.
  */
-export class WeightedTurns<T extends Weighted> {
+export class WeightedRoundRobin<T extends WeightedEntry> {
   readonly #heap = new Heap<T>(isDueBefore)
   /** The time up to which turns were taken: who joins is due from now, not for the past. */
   #now = 0
@@ -70,7 +70,7 @@ export class WeightedTurns<T extends Weighted> {
   }
 }
 
-function isDueBefore(a: Weighted, b: Weighted): boolean {
+function isDueBefore(a: WeightedEntry, b: WeightedEntry): boolean {
   // Sums of fractions that should be equal differ in their last digits.
   const difference = a.due - b.due
   return Math.abs(difference) > 1e-9 ? difference < 0 : a.order < b.order

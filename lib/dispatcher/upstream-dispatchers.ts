@@ -1,14 +1,14 @@
 import { setImmediate } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import { faultOf } from '../errors/faults.js'
-import { coreOf, type DispatcherOwner } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import { coreOf, type DispatcherOwner } from './dispatcher-core.js'
 import type { Lifecycle } from './lifecycle.js'
-import { Part } from './part.js'
+import { ManagedDispatcher } from './managed-dispatcher.js'
 import type { Upstream } from './upstream.js'
 
 /** What the dispatchers of upstreams report, for each upstream that they are for. */
-export interface UpstreamPartsListener {
+export interface UpstreamDispatchersListener {
   onUpstreamConnect(upstream: Upstream): void
   /** A connection failed, or could not be opened. */
   onUpstreamFailure(upstream: Upstream): void
@@ -17,7 +17,7 @@ export interface UpstreamPartsListener {
 }
 
 interface Entry {
-  part: Part
+  part: ManagedDispatcher
   /** More than one where the factory returned the same dispatcher again. */
   upstreams: Set<Upstream>
 }
@@ -26,21 +26,21 @@ interface Entry {
  * The dispatchers of the upstreams of a BalancedPool. One that the factory returns for several upstreams, or again while
  * it ends its requests, is kept once: its events count once, and it is closed with the last upstream.
  */
-export class UpstreamParts {
+export class UpstreamDispatchers {
   readonly #tally: Tally
   readonly #lifecycle: Lifecycle
-  readonly #listener: UpstreamPartsListener
+  readonly #listener: UpstreamDispatchersListener
   readonly #entries = new Map<Dispatcher, Entry>()
   readonly #leaving = new Map<Entry, Promise<void>>()
 
-  constructor(tally: Tally, lifecycle: Lifecycle, listener: UpstreamPartsListener) {
+  constructor(tally: Tally, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
     this.#tally = tally
     this.#lifecycle = lifecycle
     this.#listener = listener
   }
 
   /** All parts, those that end their requests included. */
-  get all(): Part[] {
+  get all(): ManagedDispatcher[] {
     return [...this.#entries.values(), ...this.#leaving.keys()].map(({ part }) => part)
   }
 
@@ -49,7 +49,7 @@ export class UpstreamParts {
   }
 
   /** Adds the upstream that `make` makes of the part for `dispatcher`. */
-  join(dispatcher: Dispatcher, url: URL, make: (part: Part) => Upstream): Upstream {
+  join(dispatcher: Dispatcher, url: URL, make: (part: ManagedDispatcher) => Upstream): Upstream {
     const entry = this.#entries.get(dispatcher) ?? this.#rejoin(dispatcher) ?? this.#enter(dispatcher, url)
     this.#entries.set(dispatcher, entry)
     const upstream = make(entry.part)
@@ -104,13 +104,17 @@ export class UpstreamParts {
     const upstreams = new Set<Upstream>()
     const onPartFree = () => this.#each(upstreams, (one) => this.#listener.onUpstreamFree(one, [dispatcher]))
     const onHandlerError = (error: unknown) => this.#lifecycle.onHandlerError(error)
-    const part = new Part(dispatcher, { onPartFree, onPartIdle() {}, onHandlerError }, this.#tally)
+    const part = new ManagedDispatcher(
+      dispatcher,
+      { onDispatcherFree: onPartFree, onDispatcherIdle() {}, onHandlerError },
+      this.#tally,
+    )
     coreOf(dispatcher)?.countIn?.(this.#tally)
     part.own(this.#ownerOf(part, upstreams), url)
     return { part, upstreams }
   }
 
-  #ownerOf(part: Part, upstreams: Set<Upstream>): DispatcherOwner {
+  #ownerOf(part: ManagedDispatcher, upstreams: Set<Upstream>): DispatcherOwner {
     const lifecycle = this.#lifecycle
     const listener = this.#listener
     return {

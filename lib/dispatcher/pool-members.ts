@@ -1,4 +1,4 @@
-import type { Picker } from '../balance/picker.js'
+import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask, setImmediate } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import { whole } from '../errors/options.js'
@@ -6,43 +6,43 @@ import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
 import type { DocumentedClientOptions } from './client-options.js'
 import type { ConnectionBudget, Spender } from './connection-budget.js'
-import { closeIdle } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { type BusyCount, Member, type MemberListener } from './member.js'
+import { closeIdle } from './dispatcher-core.js'
+import { type BusyCount, PoolMember, type PoolMemberListener } from './pool-member.js'
 import type { ResolvedPoolOptions } from './pool-options.js'
-import type { Waiting } from './pool-queue.js'
-import { Refill } from './refill.js'
+import type { QueuedRequest } from './pool-queue.js'
+import { ReplacementBackoff } from './replacement-backoff.js'
 
-export interface MembersParts {
+export interface PoolMembersOptions {
   url: URL
   options: ResolvedPoolOptions
   /** Most requests that a client takes at once. */
   pipelining: number
-  picker: Picker<Member>
+  picker: MemberPicker<PoolMember>
   tally: Tally
   /** The pool. */
-  owner: MembersOwner
+  owner: PoolMembersOwner
 }
 
-export interface MembersOwner extends MemberListener, Spender {
+export interface PoolMembersOwner extends PoolMemberListener, Spender {
   /** Another member may join. */
   onPlaceFree(): void
 }
 
 /** The dispatchers of a pool: which there are, which is next, when one joins and leaves. */
-export class Members {
+export class PoolMembers {
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
   readonly #pipelining: number
-  readonly #picker: Picker<Member>
+  readonly #picker: MemberPicker<PoolMember>
   readonly #tally: Tally
-  readonly #owner: MembersOwner
-  readonly #all = new Map<Dispatcher, Member>()
+  readonly #owner: PoolMembersOwner
+  readonly #all = new Map<Dispatcher, PoolMember>()
   /** Members that left and have requests to end. */
-  readonly #leaving = new Map<Member, Promise<void>>()
+  readonly #leaving = new Map<PoolMember, Promise<void>>()
   /** Those that rested and may still, the longest first; null when nobody asks. */
-  readonly #idle: Set<Member> | null
-  readonly #refill: Refill | null
+  readonly #idle: Set<PoolMember> | null
+  readonly #refill: ReplacementBackoff | null
   #budget: ConnectionBudget | null = null
   /** `connections`, or the places there are while the budget has no more. */
   #most: number
@@ -51,7 +51,7 @@ export class Members {
   readonly #count: BusyCount = { busy: 0 }
   #stopped = false
 
-  constructor({ url, options, pipelining, picker, tally, owner }: MembersParts) {
+  constructor({ url, options, pipelining, picker, tally, owner }: PoolMembersOptions) {
     this.#url = url
     this.#options = options
     this.#pipelining = pipelining
@@ -60,7 +60,7 @@ export class Members {
     this.#owner = owner
     this.#most = options.connections
     this.#idle = options.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
-    this.#refill = options.minConnections === 0 ? null : new Refill(() => this.#fill())
+    this.#refill = options.minConnections === 0 ? null : new ReplacementBackoff(() => this.#fill())
   }
 
   /** Those that joined and did not leave. */
@@ -106,7 +106,7 @@ export class Members {
    * Gives a request to whoever is next; false when it has to wait.
    * @param queued requests in the queue, this one included; 0 for one that is not queued
    */
-  offer(waiting: Waiting, queued: number): boolean {
+  offer(waiting: QueuedRequest, queued: number): boolean {
     const member = this.#pick(queued) ?? (this.#full ? null : this.#join()) ?? this.#pick(queued)
     if (member === null) return false
     member.reserve()
@@ -121,7 +121,7 @@ export class Members {
     return true
   }
 
-  #pick(queued: number): Member | null {
+  #pick(queued: number): PoolMember | null {
     for (;;) {
       const member = this.#picker.pick(this.#full, queued)
       if (member === null || !member.closed) return member
@@ -130,7 +130,7 @@ export class Members {
   }
 
   /** Null when the budget has no more. */
-  #join(): Member | null {
+  #join(): PoolMember | null {
     if (this.#budget !== null && !this.#budget.take(this.#owner)) {
       this.#most = this.#places
       return null
@@ -154,7 +154,7 @@ export class Members {
     return member
   }
 
-  #make(): Member {
+  #make(): PoolMember {
     const { factory, client, clientTtl } = this.#options
     try {
       const direct = factory === null
@@ -169,7 +169,7 @@ export class Members {
         url: this.#url,
         direct,
       }
-      return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new Member(dispatcher, parts)
+      return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new PoolMember(dispatcher, parts)
     } catch (error) {
       this.#places--
       this.#budget?.giveBack()
@@ -178,7 +178,7 @@ export class Members {
   }
 
   /** A second member of one dispatcher would report its events twice, and close it under the requests of the first. */
-  #rejoin(dispatcher: Dispatcher): Member | undefined {
+  #rejoin(dispatcher: Dispatcher): PoolMember | undefined {
     for (const member of this.#leaving.keys()) {
       if (member.dispatcher !== dispatcher) continue
       if (member.rejoin()) {
@@ -195,7 +195,7 @@ export class Members {
     const wanted = Math.min(whole('count', count, 0), this.#options.connections)
     const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
     try {
-      while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as Member)
+      while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as PoolMember)
     } finally {
       // For what the factory sent.
       this.#owner.onPlaceFree()
@@ -221,7 +221,7 @@ export class Members {
   }
 
   /** Has one leave if its connection is idle. One that has just answered may be so before its next request. */
-  release(member: Member): void {
+  release(member: PoolMember): void {
     if (!member.hasIdleConnection) return
     this.part(member)
     closeIdle(member.dispatcher)
@@ -232,7 +232,7 @@ export class Members {
     for (const member of [...this.#all.values()]) this.release(member)
   }
 
-  part(member: Member): void {
+  part(member: PoolMember): void {
     if (!member.joined) return
     this.#all.delete(member.dispatcher)
     member.joined = false
@@ -252,7 +252,7 @@ export class Members {
     })
   }
 
-  #forget(member: Member): void {
+  #forget(member: PoolMember): void {
     this.#leaving.delete(member)
     member.disown()
   }
@@ -269,17 +269,17 @@ export class Members {
     await Promise.all([...this.#all.values(), ...this.#leaving.keys()].map((member) => member.destroy(error)))
   }
 
-  freed(member: Member): void {
+  freed(member: PoolMember): void {
     this.#picker.freed(member)
     if (this.#budget?.claims(this.#owner)) this.part(member)
   }
 
-  opened(member: Member): void {
+  opened(member: PoolMember): void {
     this.#picker.opened?.(member)
   }
 
   /** It has nothing to do. Of more than may be idle, those that have been for longest are released. */
-  rested(member: Member): void {
+  rested(member: PoolMember): void {
     if (!member.joined) return
     this.#picker.rested?.(member)
     if (this.#budget !== null && !member.opened) {

@@ -8,15 +8,15 @@ import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
 import { locateUnsent, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { coreOf, type DispatcherCore, setCore } from './core.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
+import { coreOf, type DispatcherCore, setCore } from './dispatcher-core.js'
 
 /**
  * The way of a request through interceptors to `base`, the last one outermost. What one throws before it has handed the
  * request on fails that request: an interceptor above that dispatches later could not catch it.
  * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
  */
-export function chain(
+export function chainInterceptors(
   base: Dispatcher,
   interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
 ) {
@@ -47,7 +47,7 @@ export function chain(
       const before = arrived
       arrived = false
       try {
-        return intercepted(options, ofBothGenerations(handler, options))
+        return intercepted(options, adaptLegacyHandler(handler, options))
       } catch (error) {
         if (arrived) throw error
         if (isLocatable(error)) locateUnsent(error, options, core?.origin)
@@ -59,15 +59,15 @@ export function chain(
     }
     setCore(dispatch, core)
   }
-  return limited(dispatch, core)
+  return withWaitingLimits(dispatch, core)
 }
 
 /** A way to dispatch whose limits hold while an interceptor waits, before `core` knows of the request. */
-function limited(dispatch: Dispatch, core: DispatcherCore | null): Dispatch {
+function withWaitingLimits(dispatch: Dispatch, core: DispatcherCore | null): Dispatch {
   const target = { dispatch }
   return (options: DispatchInput, handler) => {
     const { timeouts, origin } = options
-    const limits = core?.site().defaults.limits ?? null
+    const limits = core?.config().defaults.limits ?? null
     if (!(timeouts?.deadline || timeouts?.queue || limits?.queue) || handler instanceof ForeignRequest) {
       return dispatch(options as DispatchOptions, handler)
     }
@@ -90,19 +90,19 @@ function limited(dispatch: Dispatch, core: DispatcherCore | null): Dispatch {
  * Options of a request with what interceptors need and its caller need not give, because `dispatcher` knows it: the
  * origin, the point in time by which all attempts must be done, and one object for the timings of all attempts.
  */
-export function completed(dispatcher: Dispatcher, options: DispatchOptions): DispatchOptions {
+export function completeOptions(dispatcher: Dispatcher, options: DispatchOptions): DispatchOptions {
   const core = coreOf(dispatcher)
   const { origin, timings } = options as { origin?: unknown; timings?: unknown }
-  const known = withDeadline(options, core?.site().defaults.limits?.total)
+  const known = withDeadline(options, core?.config().defaults.limits?.total)
   if (core === null) return known
   const added: { origin?: string; timings?: object } = {}
   if (core.origin !== null && (origin === undefined || origin === null)) added.origin = core.origin
-  if (core.site().defaults.timings && (timings === undefined || timings === null)) added.timings = {}
+  if (core.config().defaults.timings && (timings === undefined || timings === null)) added.timings = {}
   return added.origin === undefined && added.timings === undefined ? known : { ...known, ...added }
 }
 
 /** Interceptors call the callbacks of either generation. */
-export function ofBothGenerations(handler: DispatchHandler, request: DispatchOptions): DispatchHandler {
+export function adaptLegacyHandler(handler: DispatchHandler, request: DispatchOptions): DispatchHandler {
   if (!isLegacy(handler)) return handler
   return adaptHandler(handler, isUpgrade(request))
 }

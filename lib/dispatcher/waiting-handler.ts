@@ -1,8 +1,8 @@
 import { queueMicrotask } from '../base/clock.js'
 import { callUser } from '../base/gate.js'
 import { innerOf, WrappingHandler } from '../exchange/wrapping-handler.js'
-import { coreOf, type DispatcherCore } from './core.js'
 import type { Dispatch } from './dispatcher.js'
+import { coreOf, type DispatcherCore } from './dispatcher-core.js'
 
 /** Ends something that waits outside a dispatcher for a request to it, such as an interceptor before a retry. */
 export type Waiter = (error: Error) => void

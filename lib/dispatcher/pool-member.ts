@@ -1,26 +1,30 @@
-import type { Pickable } from '../balance/picker.js'
-import type { TurnTaker } from '../balance/round-robin.js'
+import type { PickableMember } from '../balance/member-picker.js'
+import type { RoundRobinMember } from '../balance/round-robin.js'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import { Exchange } from '../exchange/exchange.js'
 import { ClientCore } from './client-core.js'
-import { coreOf, type DispatcherOwner, endQuietly, isClosed, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { Outstanding, type OutstandingListener } from './outstanding.js'
-import type { Waiting } from './pool-queue.js'
+import { coreOf, type DispatcherOwner, endQuietly, isClosed, own } from './dispatcher-core.js'
+import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
+import type { QueuedRequest } from './pool-queue.js'
 
 /** Whom a member of a pool tells what happened. */
-export interface MemberListener {
-  onMemberFree(member: Member, targets: readonly Dispatcher[]): void
-  onMemberConnect(member: Member, origin: URL, targets: readonly Dispatcher[]): void
-  onMemberDisconnect(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
-  onMemberConnectionError(member: Member, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
+export interface PoolMemberListener {
+  onMemberFree(member: PoolMember, targets: readonly Dispatcher[]): void
+  onMemberConnect(member: PoolMember, origin: URL, targets: readonly Dispatcher[]): void
+  onMemberDisconnect(member: PoolMember, origin: URL, event: { targets: readonly Dispatcher[]; error: Error }): void
+  onMemberConnectionError(
+    member: PoolMember,
+    origin: URL,
+    event: { targets: readonly Dispatcher[]; error: Error },
+  ): void
   /** A dispatcher of another library handed a request to a connection. */
   onMemberStarted(): void
-  onMemberExpired(member: Member): void
-  onMemberResting(member: Member): void
+  onMemberExpired(member: PoolMember): void
+  onMemberResting(member: PoolMember): void
   /** Its dispatcher was closed or destroyed, by whomever. */
-  onMemberClosed(member: Member): void
+  onMemberClosed(member: PoolMember): void
   onHandlerError(error: unknown): void
 }
 
@@ -29,8 +33,8 @@ export interface BusyCount {
   busy: number
 }
 
-interface MemberParts {
-  listener: MemberListener
+interface PoolMemberOptions {
+  listener: PoolMemberListener
   count: BusyCount
   tally: Tally
   ttl: number | null
@@ -40,9 +44,11 @@ interface MemberParts {
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
-export class Member implements Pickable<Member>, TurnTaker, AlarmListener, DispatcherOwner, OutstandingListener {
-  previous: Member | null = null
-  next: Member | null = null
+export class PoolMember
+  implements PickableMember<PoolMember>, RoundRobinMember, AlarmListener, DispatcherOwner, OutstandingRequestsListener
+{
+  previous: PoolMember | null = null
+  next: PoolMember | null = null
   queue: unknown = null
   index = -1
   loaded = false
@@ -55,20 +61,20 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   /** It is in the pool and has not left. */
   joined = false
   readonly dispatcher: Dispatcher
-  readonly #listener: MemberListener
+  readonly #listener: PoolMemberListener
   readonly #count: BusyCount
   readonly #url: URL
   /** The Client under however many interceptors; null when it is another kind of dispatcher. */
   readonly client: ClientCore | null
   /** Null for a client that the pool made, which has no requests but those it was given. */
-  readonly #outstanding: Outstanding | null
+  readonly #outstanding: OutstandingRequests | null
   readonly #ttl: number | null
   readonly #expiry: Alarm | null
   readonly #disown: () => void
   #busy = false
   #left = false
 
-  constructor(dispatcher: Dispatcher, { listener, count, tally, ttl, url, direct }: MemberParts) {
+  constructor(dispatcher: Dispatcher, { listener, count, tally, ttl, url, direct }: PoolMemberOptions) {
     this.dispatcher = dispatcher
     this.#listener = listener
     this.#count = count
@@ -77,7 +83,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
     this.client = core instanceof ClientCore ? core : null
     core?.countIn?.(tally)
     const counts = core?.countIn !== undefined
-    this.#outstanding = direct ? null : new Outstanding(dispatcher, this, counts ? null : tally)
+    this.#outstanding = direct ? null : new OutstandingRequests(dispatcher, this, counts ? null : tally)
     this.#disown = own(dispatcher, this, url)
     this.#ttl = ttl
     this.#expiry = ttl === null ? null : new Alarm(this)
@@ -121,7 +127,7 @@ export class Member implements Pickable<Member>, TurnTaker, AlarmListener, Dispa
   }
 
   /** Hands a request over. Afterwards the member is busy if it can take no more. */
-  give(waiting: Waiting): void {
+  give(waiting: QueuedRequest): void {
     let room = true
     try {
       if (waiting instanceof Exchange) room = (this.client as ClientCore).admit(waiting)

@@ -6,7 +6,7 @@ import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 
 /** Tells what becomes of a request, once. */
-export class Watched extends DecoratorHandler {
+export class OutcomeHandler extends DecoratorHandler {
   readonly #started = now()
   #latency = 0
   #failed = false

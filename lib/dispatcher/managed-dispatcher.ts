@@ -4,36 +4,36 @@ import type { ForeignDefaults } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
-import { coreOf, type DispatcherOwner, endQuietly, own } from './core.js'
 import type { Dispatcher } from './dispatcher.js'
+import { coreOf, type DispatcherOwner, endQuietly, own } from './dispatcher-core.js'
 import { LifecycleDispatcher } from './lifecycle.js'
-import { Outstanding, type OutstandingListener } from './outstanding.js'
+import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
 
-export interface PartListener {
+export interface ManagedDispatcherListener {
   /** It takes requests again, and emitted no `drain`. */
-  onPartFree(): void
+  onDispatcherFree(): void
   /** It has no request. Not called for plain pools and clients. */
-  onPartIdle(): void
+  onDispatcherIdle(): void
   onHandlerError(error: unknown): void
 }
 
 /** A dispatcher of an Agent or of a BalancedPool, whoever made it. */
-export class Part implements OutstandingListener {
+export class ManagedDispatcher implements OutstandingRequestsListener {
   readonly dispatcher: Dispatcher
-  readonly #listener: PartListener
+  readonly #listener: ManagedDispatcherListener
   /** Null for a plain pool or client, which has no requests but those it knows of. */
-  readonly #outstanding: Outstanding | null
+  readonly #outstanding: OutstandingRequests | null
   #owesDrain = false
   #disown = () => {}
 
   /** @param tally counts what dispatchers of other libraries do not count themselves */
-  constructor(dispatcher: Dispatcher, listener: PartListener, tally: Tally | null) {
+  constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: Tally | null) {
     this.dispatcher = dispatcher
     this.#listener = listener
     const core = coreOf(dispatcher)
     const plain = core?.isIdle !== undefined && dispatcher.dispatch === LifecycleDispatcher.prototype.dispatch
     const counted = core?.countIn === undefined ? tally : null
-    this.#outstanding = plain ? null : new Outstanding(dispatcher, this, counted)
+    this.#outstanding = plain ? null : new OutstandingRequests(dispatcher, this, counted)
   }
 
   own(owner: DispatcherOwner, url: URL): void {
@@ -91,7 +91,7 @@ export class Part implements OutstandingListener {
 
   onNoneOutstanding(): void {
     if (this.#owesDrain) this.#checkFree()
-    this.#listener.onPartIdle()
+    this.#listener.onDispatcherIdle()
   }
 
   onHandlerError(error: unknown): void {
@@ -101,7 +101,7 @@ export class Part implements OutstandingListener {
   /** First it may say so itself, by `drain`. It is not waited for: not all do. */
   #checkFree(): void {
     setImmediate(() => {
-      if (this.#owesDrain && this.#outstanding?.size === 0 && this.drained()) this.#listener.onPartFree()
+      if (this.#owesDrain && this.#outstanding?.size === 0 && this.drained()) this.#listener.onDispatcherFree()
     })
   }
 }

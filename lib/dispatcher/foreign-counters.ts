@@ -1,16 +1,16 @@
 import { type Count, Tally } from '../base/tally.js'
 import type { Dispatcher } from './dispatcher.js'
 
-const counts = new WeakMap<Dispatcher, ForeignCount>()
+const counts = new WeakMap<Dispatcher, ForeignCounters>()
 
 /** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
-export class ForeignCount {
+export class ForeignCounters {
   readonly #tally = new Tally()
   /** Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections. */
   readonly #holders = new Map<object, Tally>()
 
-  static of(dispatcher: Dispatcher): ForeignCount {
-    const count = counts.get(dispatcher) ?? new ForeignCount()
+  static of(dispatcher: Dispatcher): ForeignCounters {
+    const count = counts.get(dispatcher) ?? new ForeignCounters()
     counts.set(dispatcher, count)
     return count
   }

@@ -10,7 +10,7 @@ import type { Inspectable } from './inspect.js'
 export type SharedDefaults = Pick<RequestDefaults, 'limits' | 'timings'>
 
 /** What all requests of a dispatcher have in common. */
-export interface SharedSite {
+export interface SharedConfig {
   /** All origins that they are sent to, whatever they name; null when each names its own. */
   readonly origins: readonly string[] | null
   readonly defaults: SharedDefaults
@@ -24,7 +24,7 @@ export interface DispatcherCore {
   /** The only origin it sends to; null when each request names its own. */
   readonly origin: string | null
   /** What is known about all its requests before one is made. */
-  site(): SharedSite
+  config(): SharedConfig
   /** Whether nothing is queued and nothing is in flight. */
   isSettled(): boolean
   /** Accepts a request while the dispatcher is open. */
@@ -74,8 +74,8 @@ export function coreOf(dispatcher: Dispatcher | Dispatch): DispatcherCore | null
 }
 
 /** What `dispatcher` knows about all its requests; of one that another library made, nothing. */
-export function siteOver(dispatcher: Dispatcher): SharedSite {
-  return coreOf(dispatcher)?.site() ?? { origins: null, defaults: { limits: null } }
+export function sharedConfigOf(dispatcher: Dispatcher): SharedConfig {
+  return coreOf(dispatcher)?.config() ?? { origins: null, defaults: { limits: null } }
 }
 
 /** The only origin that `dispatcher` sends to; null when it has none or another library made it. */
