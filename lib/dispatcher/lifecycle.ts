@@ -8,6 +8,7 @@ import { requireFunction, requireObject } from '../errors/options.js'
 import { ClientClosedError, ClientDestroyedError, isLocatable } from '../errors.js'
 import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
+import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import { locateUnsent, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import {
@@ -110,7 +111,11 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   // Closures of methods of their own: those of `dispatch` would cost every request an object.
 
   #dispatchSource(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    return dispatchSource(options, handler, (outer) => this.#dispatch(options, outer))
+    return dispatchSource(options, handler, (outer) => {
+      // The outer handler has all callbacks: those that this request needs are checked on its own.
+      adaptHandler(handler, isUpgrade(options))
+      return this.#dispatch(options, outer)
+    })
   }
 
   #refuse(error: Error, handler: DispatchHandler | LegacyDispatchHandler): boolean {

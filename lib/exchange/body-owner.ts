@@ -2,6 +2,7 @@ import { type BodyStreamOwner, checkStream, holdStream, isStream } from './body-
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { HeldIterator, isIterator } from './held-iterator.js'
+import { adaptHandler } from './legacy-handler.js'
 import { refuse } from './refuse.js'
 import type { DispatchInput } from './request.js'
 
@@ -35,13 +36,15 @@ export function dispatchSource(
 ): boolean {
   const held = hold(options.body)
   if (held === null) return dispatch(handler)
-  // What a handler of upgrades must have is checked on the handler itself.
-  const owner = options.upgrade ? null : new BodyOwner(handler, held)
+  let owner: BodyOwner | null = null
   try {
-    return dispatch(owner ?? handler)
+    // A BodyOwner has all callbacks, the handler of an upgrade perhaps not the one that it needs.
+    if (options.upgrade) adaptHandler(handler, true)
+    owner = new BodyOwner(handler, held)
+    return dispatch(owner)
   } catch (error) {
     // An interceptor that throws after it has dispatched the request does not end it.
-    if (owner === null || !owner.accepted) held.stop(error as Error)
+    if (!owner?.accepted) held.stop(error as Error)
     throw error
   }
 }
@@ -102,6 +105,12 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   override onRequestStart(controller: DispatchController, context: unknown): void {
     this.#body.started(this)
     if (this.#attach(controller)) super.onRequestStart(controller, context)
+  }
+
+  override onRequestUpgrade(...upgrade: Parameters<DecoratorHandler['onRequestUpgrade']>): void {
+    this.done = true
+    this.#body.concluded()
+    super.onRequestUpgrade(...upgrade)
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {

@@ -4,6 +4,7 @@ import { BalancedPool, Client, type Dispatcher, interceptors, Pool } from '../..
 import { httpOrigin } from '../servers/origin.js'
 
 type Options = Parameters<Dispatcher['request']>[0]
+type DispatchOptions = Parameters<Dispatcher['dispatch']>[0]
 
 interface Kept {
   readonly body: unknown
@@ -87,6 +88,31 @@ const ways: Record<string, (body: unknown) => Promise<unknown>> = {
         throw new Error('thrown')
       })
       .request(post(body)),
+  'an upgrade is aborted while it is queued': (body) =>
+    new Promise((_resolve, reject) => {
+      new Client('http://localhost', silent).dispatch({ ...post(body), upgrade: 'websocket' } as DispatchOptions, {
+        onRequestQueued: (controller) => controller.abort(),
+        onRequestUpgrade() {},
+        onResponseError: (_controller, error) => reject(error),
+      })
+    }),
+  'the handler of an upgrade has no callback for it': (body) =>
+    new Promise((_resolve, reject) => {
+      new Client('http://localhost', silent).dispatch({ ...post(body), upgrade: 'websocket' } as DispatchOptions, {
+        onResponseError: (_controller, error) => reject(error),
+      })
+    }),
+  'the handler has no callback for errors': async (body) =>
+    new Client('http://localhost', refusing).dispatch(post(body) as DispatchOptions, {}),
+  'a callback of the handler is no function': (body) =>
+    new Promise((_resolve, reject) => {
+      new Client('http://localhost')
+        .compose((dispatch) => dispatch)
+        .dispatch(post(body) as DispatchOptions, {
+          onResponseData: 5 as never,
+          onResponseError: (_controller, error) => reject(error),
+        })
+    }),
   'retries fail too': (body) =>
     new Client('http://localhost', refusing)
       .compose(interceptors.retry({ maxRetries: 1, minTimeout: 1 }))
