@@ -31,9 +31,9 @@ const engines = { wasm: wasmEngine(), js: new ScriptEngine() }
 /** ns of one response. */
 function time(name: keyof typeof engines, pair: [string, string]): number {
   const parser = new Parser(engines[name], sink)
-  const { window } = engines[name]
+  const { input } = engines[name]
   const [first, second] = pair.map((text) => text.length) as [number, number]
-  window.write(pair.join(''), 'latin1')
+  input.write(pair.join(''), 'latin1')
   const start = process.hrtime.bigint()
   for (let i = 0; i < PAIRS; i++) {
     parser.feed(0, first)

@@ -2,8 +2,8 @@ import { setImmediate } from '../base/clock.js'
 import { InformationalError, SocketError } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
-import { Inlet, type InletListener } from '../transport/inlet.js'
-import { Outlet } from '../transport/outlet.js'
+import { SocketReader, type SocketReaderListener } from '../transport/socket-reader.js'
+import { SocketWriter } from '../transport/socket-writer.js'
 import type { Engine } from '../wire/engine.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { IdleCheck, type IdleCheckListener, type RestPeriod } from './idle-check.js'
@@ -23,7 +23,12 @@ const FRESH = 1
 
 let opened = 0
 
-type Listener = InletListener & DeliveryListener & BodySenderListener & IdleCheckListener & TimeoutListener & Carrier
+type Listener = SocketReaderListener &
+  DeliveryListener &
+  BodySenderListener &
+  IdleCheckListener &
+  TimeoutListener &
+  Carrier
 
 interface Part {
   engine: Engine
@@ -46,7 +51,7 @@ export class Connection implements Listener {
   readonly #state = new ConnectionState()
   readonly #pipeline = new Pipeline()
   readonly #timeouts: ConnectionTimeouts
-  readonly #inlet: Inlet
+  readonly #socketReader: SocketReader
   readonly #responses: ResponseDelivery
   readonly #rest: RestPeriod
   readonly #idleCheck = new IdleCheck(this)
@@ -62,11 +67,11 @@ export class Connection implements Listener {
     this.#rest = rest
     this.#owner = owner
     this.#options = options
-    this.#inlet = new Inlet(engine)
+    this.#socketReader = new SocketReader(engine)
     this.#timeouts = new ConnectionTimeouts({ pipeline, options, listener: this })
     this.#responses = new ResponseDelivery({
       engine,
-      inlet: this.#inlet,
+      socketReader: this.#socketReader,
       options,
       state: this.#state,
       pipeline,
@@ -99,18 +104,18 @@ export class Connection implements Listener {
 
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
-    const to = { ...this.#options, host, reader: this.#inlet, marks: this.marks }
+    const to = { ...this.#options, host, reader: this.#socketReader, marks: this.marks }
     this.#opening = new ConnectorCall(to, (...[error, socket]) => {
       this.#opening = null
-      const failure = error ?? this.#inlet.attach(socket, this)
+      const failure = error ?? this.#socketReader.attach(socket, this)
       if (error !== null || failure !== null) {
         this.#closed = true
         this.#responses.reader.close()
         return this.#owner.onConnectFailed(this, failure as Error)
       }
       const { strictContentLength } = this.#options
-      const outlet = new Outlet(socket)
-      this.#writer = new RequestWriter({ outlet, state: this.#state, listener: this, strictContentLength })
+      const socketWriter = new SocketWriter(socket)
+      this.#writer = new RequestWriter({ socketWriter, state: this.#state, listener: this, strictContentLength })
       this.#responses.writer = this.#writer
       this.#owner.onConnected(this)
       if (!this.#closed && this.#pipeline.size === 0) this.onIdle()
@@ -124,7 +129,7 @@ export class Connection implements Listener {
     if (this.#pipeline.size === 0) {
       return !this.#timeouts.timer.expired && (mayRepeat(exchange) || this.#idleCheck.passed || this.#fresh)
     }
-    if (this.#pipeline.size >= pipelining || this.#writer.outlet.congested) return false
+    if (this.#pipeline.size >= pipelining || this.#writer.socketWriter.congested) return false
     return !this.#timeouts.discarding && this.#pipeline.mayFollow(exchange)
   }
 
@@ -159,9 +164,9 @@ export class Connection implements Listener {
   /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
   send(exchange: Exchange, last: boolean): void {
     const writer = this.#writer as RequestWriter
-    if (this.#pipeline.size === 0) this.#inlet.ref()
+    if (this.#pipeline.size === 0) this.#socketReader.ref()
     exchange.carrier = this
-    this.#pipeline.add(exchange, writer.outlet.appended)
+    this.#pipeline.add(exchange, writer.socketWriter.appended)
     this.#owner.onRunningChanged(this)
     this.#starting = exchange
     exchange.start()
@@ -188,7 +193,7 @@ export class Connection implements Listener {
 
   /** Ends the connection, which is idle, as soon as the server has ended it too. */
   hangUp(error: Error): void {
-    this.#inlet.hangUp()
+    this.#socketReader.close()
     this.#end(error, 'owner')
   }
 
@@ -208,8 +213,8 @@ export class Connection implements Listener {
     return more
   }
 
-  get unparsed(): number {
-    return this.#responses.unparsed
+  get unparsedBytes(): number {
+    return this.#responses.unparsedBytes
   }
 
   onBodyBytes(chunk: Buffer): boolean {
@@ -228,7 +233,7 @@ export class Connection implements Listener {
 
   /** What came before the server's end is read nonetheless, once a paused handler lets it. */
   onSocketError(error: Error): void {
-    if (this.#inlet.ended) return
+    if (this.#socketReader.ended) return
     this.#noteClose()
     this.#end(error, 'network', this.#responses.reader.shortBodyError(error))
   }
@@ -241,7 +246,7 @@ export class Connection implements Listener {
   }
 
   onSocketClose(): void {
-    this.onSocketError(new SocketError('closed', this.#inlet.info))
+    this.onSocketError(new SocketError('closed', this.#socketReader.info))
     this.#owner.onClosed(this)
   }
 
@@ -262,7 +267,10 @@ export class Connection implements Listener {
   onReadFinished(): void {
     const idle = new InformationalError('the server closed the idle connection')
     // With nothing in flight that is a server's right, and no failure of it.
-    this.#end(this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#inlet.info), 'network')
+    this.#end(
+      this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
+      'network',
+    )
   }
 
   /** The socket leaves HTTP and becomes the caller's. */
@@ -273,7 +281,7 @@ export class Connection implements Listener {
     this.#timeouts.timer.drop()
     this.#writer?.stop(exchange)
     this.#responses.reader.close()
-    const socket = this.#inlet.release(rest)
+    const socket = this.#socketReader.release(rest)
     this.#owner.onEnd(this, new InformationalError('upgrade'), [])
     this.#owner.onClosed(this)
     if (exchange.done) socket.destroy()
@@ -296,7 +304,7 @@ export class Connection implements Listener {
   }
 
   onIdle(): void {
-    if (this.#timeouts.awaitReuse()) return this.#inlet.unref()
+    if (this.#timeouts.awaitReuse()) return this.#socketReader.unref()
     this.#end(new InformationalError('the server keeps no connection that long'), 'network')
   }
 
@@ -362,11 +370,11 @@ export class Connection implements Listener {
     this.#state.read(READ.close)
     this.#timeouts.timer.drop()
     const writer = this.#writer
-    const written = writer?.outlet.bytesHandedOver ?? 0
+    const written = writer?.socketWriter.bytesHandedOver ?? 0
     const ending = { error, shortBody, blame, written, answered: this.#pipeline.answered }
     this.#responses.reader.close()
     writer?.destroy(error)
-    this.#inlet.destroy()
+    this.#socketReader.destroy()
     if (writer === null) this.#opening?.cancel()
     const { again, failed } = this.#pipeline.empty(ending)
     this.#owner.onEnd(this, error, again)

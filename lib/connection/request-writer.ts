@@ -2,7 +2,7 @@ import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { traceSend } from '../exchange/traces.js'
-import type { Lender, Outlet } from '../transport/outlet.js'
+import type { Lender, SocketWriter } from '../transport/socket-writer.js'
 import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.js'
 import { BodySender, type BodySenderListener } from './send-body.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
@@ -12,12 +12,12 @@ const CONTINUE_WAIT = 1000
 
 /** Turns exchanges into output: head, then body as the socket and the server allow. */
 export class RequestWriter implements AlarmListener, Lender {
-  readonly outlet: Outlet
+  readonly socketWriter: SocketWriter
   readonly #state: ConnectionState
   readonly #listener: BodySenderListener
   readonly #strictContentLength: boolean
   #sender: BodySender | null = null
-  /** The one whose body the outlet reads where it is. */
+  /** The one whose body the socket writer reads where it is. */
   #lending: Exchange | null = null
   #continueAlarm: Alarm | null = null
   /** What the last request set; null: nothing. */
@@ -26,12 +26,12 @@ export class RequestWriter implements AlarmListener, Lender {
   #usualTypeOfService = 0
 
   constructor(part: {
-    outlet: Outlet
+    socketWriter: SocketWriter
     state: ConnectionState
     listener: BodySenderListener
     strictContentLength: boolean
   }) {
-    this.outlet = part.outlet
+    this.socketWriter = part.socketWriter
     this.#state = part.state
     this.#listener = part.listener
     this.#strictContentLength = part.strictContentLength
@@ -44,7 +44,7 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** Publishes what {@link write} is about to write. */
   announce(exchange: Exchange, close: boolean): void {
-    traceSend(exchange, close, this.outlet.socket)
+    traceSend(exchange, close, this.socketWriter.socket)
     exchange.checkBody()
   }
 
@@ -57,7 +57,7 @@ export class RequestWriter implements AlarmListener, Lender {
     const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
     // Where no content is expected, the head of an empty body has no framing.
     const late = whole || (head.unexpectedBody && head.framing === 'chunked' && !head.expectContinue)
-    if (!late) this.outlet.appendHead(text)
+    if (!late) this.socketWriter.appendHead(text)
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.requestSent()
     if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
@@ -70,7 +70,7 @@ export class RequestWriter implements AlarmListener, Lender {
   }
 
   #setTypeOfService(value: number | null): void {
-    const { socket } = this.outlet
+    const { socket } = this.socketWriter
     if (this.#typeOfService === null) this.#usualTypeOfService = typeOfServiceOf(socket)
     this.#typeOfService = value
     setTypeOfService(socket, value ?? this.#usualTypeOfService)
@@ -78,12 +78,12 @@ export class RequestWriter implements AlarmListener, Lender {
 
   #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {
     // Aborted behind another request it lives on without its caller, who may then write to the memory.
-    if (shared && exchange.previous === null && this.outlet.mayBorrow(bytes)) {
+    if (shared && exchange.previous === null && this.socketWriter.mayBorrow(bytes)) {
       this.#lending = exchange
-      return this.outlet.appendLent(bytes, this)
+      return this.socketWriter.appendLent(bytes, this)
     }
-    if (shared) this.outlet.appendCopy(bytes)
-    else this.outlet.appendOwn(bytes)
+    if (shared) this.socketWriter.appendCopy(bytes)
+    else this.socketWriter.appendOwn(bytes)
     exchange.bodySent(bytes)
     exchange.requestSent()
   }
@@ -113,13 +113,13 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** The socket takes more. */
   resume(): void {
-    this.outlet.flush()
-    if (!this.outlet.congested) this.#sender?.resume()
+    this.socketWriter.flush()
+    if (!this.socketWriter.congested) this.#sender?.resume()
   }
 
   /** The body of `exchange` is under way, and neither the socket nor the server holds it up. */
   awaitsSource(exchange: Exchange): boolean {
-    return this.sending === exchange && this.#state.writing === WRITING.body && !this.outlet.congested
+    return this.sending === exchange && this.#state.writing === WRITING.body && !this.socketWriter.congested
   }
 
   /** The body was handed over whole. */
@@ -142,7 +142,7 @@ export class RequestWriter implements AlarmListener, Lender {
 
   destroy(error: Error): void {
     this.#drop(error)
-    this.outlet.destroy()
+    this.socketWriter.destroy()
   }
 
   #drop(error?: Error): void {
@@ -154,8 +154,8 @@ export class RequestWriter implements AlarmListener, Lender {
   }
 
   #newSender(exchange: Exchange, head = ''): BodySender {
-    const { outlet } = this
-    return new BodySender({ exchange, outlet, listener: this.#listener, strict: this.#strictContentLength, head })
+    const { socketWriter } = this
+    return new BodySender({ exchange, socketWriter, listener: this.#listener, strict: this.#strictContentLength, head })
   }
 
   #awaitContinue(exchange: Exchange): void {

@@ -1,7 +1,7 @@
 import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Request } from '../exchange/request.js'
-import type { Inlet } from '../transport/inlet.js'
+import type { SocketReader } from '../transport/socket-reader.js'
 import type { Engine } from '../wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
@@ -32,7 +32,7 @@ export interface DeliveryListener extends ResponseReaderListener {
 
 interface Part {
   engine: Engine
-  inlet: Inlet
+  socketReader: SocketReader
   options: ConnectionOptions
   state: ConnectionState
   pipeline: Pipeline
@@ -58,9 +58,9 @@ export class ResponseDelivery implements ResponseSink {
   /** The read that is under way brought a head. */
   headJustCame = false
 
-  constructor({ engine, inlet, options, state, pipeline, timeouts, listener }: Part) {
+  constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: Part) {
     this.#parser = new Parser(engine, this, options.parser)
-    this.reader = new ResponseReader(this.#parser, inlet, listener)
+    this.reader = new ResponseReader(this.#parser, socketReader, listener)
     this.#maxResponseSize = options.maxResponseSize
     this.#state = state
     this.#pipeline = pipeline
@@ -76,12 +76,12 @@ export class ResponseDelivery implements ResponseSink {
   /** Whether a byte of the oldest request was handed to the socket: before that, nothing that comes is about it. */
   get headSent(): boolean {
     const exchange = this.#pipeline.head
-    return exchange !== null && (this.writer?.outlet.bytesHandedOver ?? 0) > exchange.outputStart
+    return exchange !== null && (this.writer?.socketWriter.bytesHandedOver ?? 0) > exchange.outputStart
   }
 
   /** How many of the bytes to come are best read into memory that is handed on. */
-  get unparsed(): number {
-    return this.#pipeline.head?.keepsChunks(this.#parser.chunks) ? this.reader.unparsed : 0
+  get unparsedBytes(): number {
+    return this.#pipeline.head?.keepsChunks(this.#parser.chunks) ? this.reader.unparsedBytes : 0
   }
 
   /** The handler of `exchange` paused it. */
@@ -159,9 +159,9 @@ export class ResponseDelivery implements ResponseSink {
     const { writer } = this
     if (writer !== null) {
       writer.stop(exchange)
-      lent = writer.outlet.lent
+      lent = writer.socketWriter.lent
       // RFC 9112 §9.5: a server that answers early may not read the rest.
-      if (!writer.outlet.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'
+      if (!writer.socketWriter.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'
     }
     if (!reusable) state.keepAlive = 'last'
     this.reader.resume()

@@ -2,7 +2,7 @@ import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { propertyOf } from '../errors/foreign.js'
 import { ResponseContentLengthMismatchError, SocketError, type SocketInfo } from '../errors.js'
-import type { Inlet } from '../transport/inlet.js'
+import type { SocketReader } from '../transport/socket-reader.js'
 import type { Parser } from '../wire/parser.js'
 
 export interface ResponseReaderListener {
@@ -13,21 +13,21 @@ export interface ResponseReaderListener {
   onReadFinished(): void
 }
 
-/** Moves bytes from the shared window through the parser, and keeps them safe while the reader is paused. */
+/** Moves bytes from the shared input buffer through the parser, and keeps them safe while the reader is paused. */
 export class ResponseReader {
   readonly #parser: Parser
-  readonly #inlet: Inlet
+  readonly #socketReader: SocketReader
   readonly #listener: ResponseReaderListener
   #paused = false
   #feeding = false
   #closed = false
   #ended = false
-  /** Bytes that came and wait for a paused reader: the next socket overwrites the window. */
+  /** Bytes that came and wait for a paused reader: the next socket overwrites the input buffer. */
   #tail: Buffer | null = null
 
-  constructor(parser: Parser, inlet: Inlet, listener: ResponseReaderListener) {
+  constructor(parser: Parser, socketReader: SocketReader, listener: ResponseReaderListener) {
     this.#parser = parser
-    this.#inlet = inlet
+    this.#socketReader = socketReader
     this.#listener = listener
   }
 
@@ -35,12 +35,12 @@ export class ResponseReader {
     return this.#paused
   }
 
-  /** `window[0..length)` was filled. Returns false to stop reading. */
+  /** `input[0..length)` was filled. Returns false to stop reading. */
   read(length: number): boolean {
     if (this.#closed) return false
     const { engine } = this.#parser
     // What TLS had decoded still comes when reading has stopped, a record at a time.
-    if (this.#paused || this.#tail !== null) return this.#keep(Buffer.from(engine.window.subarray(0, length)))
+    if (this.#paused || this.#tail !== null) return this.#keep(Buffer.from(engine.input.subarray(0, length)))
     engine.busy = true
     this.#feeding = true
     let stop = length
@@ -51,7 +51,7 @@ export class ResponseReader {
       failure = error
     }
     this.#feeding = false
-    const rest = stop < length && !this.#closed ? Buffer.from(engine.window.subarray(stop, length)) : null
+    const rest = stop < length && !this.#closed ? Buffer.from(engine.input.subarray(stop, length)) : null
     engine.busy = false
     if (failure === null && !this.#parser.tunnelled) this.#tail = rest
     else this.#stop(failure as Error | null, rest)
@@ -59,11 +59,11 @@ export class ResponseReader {
   }
 
   /** How many of the bytes to come are body and nothing else. */
-  get unparsed(): number {
-    return this.#closed || this.#paused || this.#tail !== null ? 0 : this.#parser.unparsed
+  get unparsedBytes(): number {
+    return this.#closed || this.#paused || this.#tail !== null ? 0 : this.#parser.unparsedBytes
   }
 
-  /** Bytes of a body came in memory of their own, {@link unparsed} at most. Returns false to stop reading. */
+  /** Bytes of a body came in memory of their own, {@link unparsedBytes} at most. Returns false to stop reading. */
   take(chunk: Buffer): boolean {
     if (this.#closed) return false
     if (this.#paused || this.#tail !== null) return this.#keep(chunk)
@@ -95,7 +95,7 @@ export class ResponseReader {
     try {
       this.#parser.finish()
     } catch (cause) {
-      return this.#listener.onReadFailed(closedBecause(cause as Error, this.#inlet.info))
+      return this.#listener.onReadFailed(closedBecause(cause as Error, this.#socketReader.info))
     }
     this.#listener.onReadFinished()
   }
@@ -105,7 +105,7 @@ export class ResponseReader {
    * no such response was being read, and where something else than the server ended the connection.
    */
   shortBodyError(cause: Error): ResponseContentLengthMismatchError | null {
-    const missing = this.#parser.unparsed - (this.#tail?.length ?? 0)
+    const missing = this.#parser.unparsedBytes - (this.#tail?.length ?? 0)
     if (missing <= 0 || missing === Number.POSITIVE_INFINITY || !isClosedByPeer(cause)) return null
     return new ResponseContentLengthMismatchError(
       `The connection ended ${missing} bytes before the end of the response body`,
@@ -117,14 +117,14 @@ export class ResponseReader {
     if (this.#paused) return
     this.#paused = true
     this.#parser.stop()
-    if (!this.#feeding) this.#inlet.pause()
+    if (!this.#feeding) this.#socketReader.pause()
   }
 
   resume(): void {
     if (!this.#paused || this.#closed) return
     this.#paused = false
     this.#parser.proceed()
-    // The window may be in use by whoever called; what waits is read when it is free.
+    // The input buffer may be in use by whoever called; what waits is read when it is free.
     if (!this.#feeding) queueMicrotask(() => this.#readOn())
   }
 
@@ -143,9 +143,9 @@ export class ResponseReader {
 
   #readOn(): void {
     if (this.#paused || this.#closed) return
-    const { window } = this.#parser.engine
+    const { input } = this.#parser.engine
     for (let tail = this.#tail; tail !== null && !this.#paused && !this.#closed; tail = this.#tail) {
-      const length = tail.copy(window)
+      const length = tail.copy(input)
       const rest = tail.subarray(length)
       this.#tail = null
       this.read(length)
@@ -153,7 +153,7 @@ export class ResponseReader {
     }
     if (this.#paused || this.#closed) return
     if (this.#ended) this.end()
-    else this.#inlet.resume()
+    else this.#socketReader.resume()
   }
 }
 

@@ -6,7 +6,7 @@ import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { beginIterator, closablePieces } from '../exchange/held-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import { type Lender, type Outlet, TAKEN } from '../transport/outlet.js'
+import { type Lender, type SocketWriter, TAKEN } from '../transport/socket-writer.js'
 import { reportMismatch } from '../wire/framing.js'
 
 export interface BodySenderListener {
@@ -29,7 +29,7 @@ const LEAST_COST = 4096
  */
 export class BodySender implements Lender, BodyStreamListener {
   readonly exchange: Exchange
-  readonly #outlet: Outlet
+  readonly #socketWriter: SocketWriter
   readonly #listener: BodySenderListener
   readonly #strict: boolean
   /** null for an iterable. */
@@ -50,13 +50,13 @@ export class BodySender implements Lender, BodyStreamListener {
 
   constructor(part: {
     exchange: Exchange
-    outlet: Outlet
+    socketWriter: SocketWriter
     listener: BodySenderListener
     strict: boolean
     head: string
   }) {
     this.exchange = part.exchange
-    this.#outlet = part.outlet
+    this.#socketWriter = part.socketWriter
     this.#listener = part.listener
     this.#strict = part.strict
     this.#head = part.head
@@ -79,7 +79,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   /** The socket takes more. */
   resume(): void {
-    if (this.#outlet.congested || this.#resting) return
+    if (this.#socketWriter.congested || this.#resting) return
     this.#stream?.resume()
     this.#wakeUp()
   }
@@ -174,7 +174,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   /** Whether the source must not be asked for another piece now. */
   get #waits(): boolean {
-    return this.#stopped || this.#resting || this.#outlet.lent || this.#outlet.congested
+    return this.#stopped || this.#resting || this.#socketWriter.lent || this.#socketWriter.congested
   }
 
   /** For one turn of the event loop. */
@@ -215,22 +215,22 @@ export class BodySender implements Lender, BodyStreamListener {
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
       this.#sendHead()
-      if (framing === 'chunked') this.#outlet.appendHead(`${bytes.length.toString(16)}\r\n`)
+      if (framing === 'chunked') this.#socketWriter.appendHead(`${bytes.length.toString(16)}\r\n`)
       const part = this.#strict && framing === 'length' && bytes.length === left ? this.#holdLast(bytes) : bytes
-      if (typeof piece === 'string') this.#outlet.appendOwn(part)
-      else if (mayLend && this.#outlet.mayBorrow(part)) this.#lend(bytes, part)
-      else this.#outlet.appendCopy(part)
-      if (framing === 'chunked') this.#outlet.appendHead('\r\n')
+      if (typeof piece === 'string') this.#socketWriter.appendOwn(part)
+      else if (mayLend && this.#socketWriter.mayBorrow(part)) this.#lend(bytes, part)
+      else this.#socketWriter.appendCopy(part)
+      if (framing === 'chunked') this.#socketWriter.appendHead('\r\n')
       if (this.#lent === null) this.exchange.bodySent(bytes)
     }
     // A socket that takes more than that at once does not tell when it drained.
-    if (this.#outlet.congested) this.#outlet.flush()
+    if (this.#socketWriter.congested) this.#socketWriter.flush()
     this.#listener.onBodyProgress()
   }
 
   #lend(bytes: Uint8Array, part: Uint8Array): void {
     this.#lent = bytes
-    this.#outlet.appendLent(part, this)
+    this.#socketWriter.appendLent(part, this)
   }
 
   /** All but the last byte: a server would execute the whole request although its source then has more, or fails. */
@@ -240,7 +240,7 @@ export class BodySender implements Lender, BodyStreamListener {
   }
 
   #sendHead(): void {
-    if (this.#head !== '') this.#outlet.appendHead(this.#head)
+    if (this.#head !== '') this.#socketWriter.appendHead(this.#head)
     this.#head = ''
   }
 
@@ -248,9 +248,9 @@ export class BodySender implements Lender, BodyStreamListener {
     if (!this.asAnnounced) this.#reportMismatch()
     const chunked = this.exchange.request.head.framing === 'chunked'
     if (chunked && this.#head !== '') this.#head = this.#head.replace(CHUNKED_FIELD, '\r\n')
-    else if (chunked) this.#outlet.appendHead(LAST_CHUNK)
+    else if (chunked) this.#socketWriter.appendHead(LAST_CHUNK)
     this.#sendHead()
-    if (this.#last !== null) this.#outlet.appendOwn(this.#last)
+    if (this.#last !== null) this.#socketWriter.appendOwn(this.#last)
     this.#stopped = true
     this.#listener.onBodyEnd()
   }

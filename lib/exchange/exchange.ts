@@ -12,7 +12,7 @@ import {
   RequestAbortedError,
   RequestContentLengthMismatchError,
 } from '../errors.js'
-import { TAKEN } from '../transport/outlet.js'
+import { TAKEN } from '../transport/socket-writer.js'
 import { CHUNKS, type Chunks } from '../wire/chunks.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'

@@ -1,7 +1,7 @@
 import type { DispatchController, DispatchHandler } from './handler.js'
 
 /**
- * Base class of the library's own handlers. They copy chunks that are views of the window, and those in Node's pool before
+ * Base class of the library's own handlers. They copy chunks that are views of the input buffer, and those in Node's pool before
  * a caller sees them.
  */
 export abstract class ZeroCopyHandler implements DispatchHandler {

@@ -1,17 +1,17 @@
 /** Bytes that a read takes at most into memory of its own, and that must still come for it to be worth it. */
-const LENGTH = 65536
+const BUFFER_LENGTH = 65536
 
-let spare: ArrayBufferLike | null = null
+let spareMemory: ArrayBufferLike | null = null
 
 /**
- * Returns a buffer for one read of a body that has `left` bytes to come, or null: then the window is read into, and
+ * Returns a buffer for one read of a body that has `left` bytes to come, or null: then the input buffer is read into, and
  * chunks are copied out of it.
  */
-export function readBuffer(left: number): Buffer | null {
-  if (left < LENGTH) return null
+export function bodyReadBuffer(left: number): Buffer | null {
+  if (left < BUFFER_LENGTH) return null
   try {
-    const buffer = spare === null ? Buffer.allocUnsafeSlow(LENGTH) : Buffer.from(spare)
-    spare = null
+    const buffer = spareMemory === null ? Buffer.allocUnsafeSlow(BUFFER_LENGTH) : Buffer.from(spareMemory)
+    spareMemory = null
     return buffer
   } catch {
     // There is no memory for it now.
@@ -20,12 +20,12 @@ export function readBuffer(left: number): Buffer | null {
 }
 
 /** Takes back the memory of a buffer that no caller has seen. */
-export function reuse(memory: ArrayBufferLike): void {
-  spare = memory
+export function recycleBuffer(memory: ArrayBufferLike): void {
+  spareMemory = memory
 }
 
 /** Node asks for a buffer before each read; other runtimes that know `onread` take but one. */
-export function asksForBuffers(): boolean {
+export function takesBufferFunction(): boolean {
   const { versions } = process as { versions: Record<string, string | undefined> }
   return versions.bun === undefined && versions.deno === undefined && versions.v8 !== undefined
 }

@@ -1,16 +1,16 @@
 /**
- * What a chunk that was read into the window is handed out as: a copy in memory of its own; a view of the window; or what
+ * What a chunk that was read into the input buffer is handed out as: a copy in memory of its own; a view of the input buffer; or what
  * costs least for a sink that shows it to no caller, which is a view, or for few bytes a copy in Node's pool.
  */
 export const CHUNKS = { own: 0, views: 1, unseen: 2 } as const
 export type Chunks = (typeof CHUNKS)[keyof typeof CHUNKS]
 
-/** Joins parts of the window, given as pairs of start and end, in memory of their own. */
-export function joined(window: Buffer, pieces: readonly number[]): Buffer {
+/** Joins parts of the input buffer, given as pairs of start and end, in memory of their own. */
+export function joined(input: Buffer, pieces: readonly number[]): Buffer {
   let total = 0
   for (let i = 0; i < pieces.length; i += 2) total += (pieces[i + 1] as number) - (pieces[i] as number)
   const whole = Buffer.allocUnsafeSlow(total)
   let at = 0
-  for (let i = 0; i < pieces.length; i += 2) at += window.copy(whole, at, pieces[i], pieces[i + 1])
+  for (let i = 0; i < pieces.length; i += 2) at += input.copy(whole, at, pieces[i], pieces[i + 1])
   return whole
 }

@@ -15,14 +15,14 @@ export class HeadMemory {
   /** Bytes of the head that is known. */
   length = 0
 
-  /** The head that the bytes from `start` to `end` of the window begin with, if it is known. */
-  find(window: DataView, start: number, end: number): ResponseHead | null {
+  /** The head that the bytes from `start` to `end` of the input buffer begin with, if it is known. */
+  find(input: DataView, start: number, end: number): ResponseHead | null {
     const words = this.#words
     if (words === null || start + this.length > end) return null
     const last = words.length - 1
-    if (window.getInt32(start + this.length - 4, true) !== words[last]) return null
+    if (input.getInt32(start + this.length - 4, true) !== words[last]) return null
     // A loop of our own takes half the time of Buffer.compare: that one leaves JavaScript.
-    for (let i = 0; i < last; i++) if (window.getInt32(start + 4 * i, true) !== words[i]) return null
+    for (let i = 0; i < last; i++) if (input.getInt32(start + 4 * i, true) !== words[i]) return null
     return this.#head
   }
 

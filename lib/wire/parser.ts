@@ -67,8 +67,8 @@ export class Parser {
     return this.#stage === TUNNEL
   }
 
-  /** Bytes of the current body that are to come and need no parsing: {@link take} has them without a way through the window. */
-  get unparsed(): number {
+  /** Bytes of the current body that are to come and need no parsing: {@link take} has them without a way through the input buffer. */
+  get unparsedBytes(): number {
     if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
@@ -91,7 +91,7 @@ export class Parser {
   }
 
   /**
-   * Reads `window[start..end)` and returns where it stopped: at `end`, or before it when the sink stopped it or the
+   * Reads `input[start..end)` and returns where it stopped: at `end`, or before it when the sink stopped it or the
    * connection became a tunnel.
    * @throws {HTTPParserError | HeadersOverflowError} what came is not a response we accept
    */
@@ -141,7 +141,7 @@ export class Parser {
     }
   }
 
-  /** Takes bytes of a body, at most {@link unparsed}, in memory that is the sink's from now on. */
+  /** Takes bytes of a body, at most {@link unparsedBytes}, in memory that is the sink's from now on. */
   take(chunk: Buffer): void {
     if (this.#stage === LENGTH) this.#remaining -= chunk.length
     this.#sink.onBody(chunk, false)
@@ -149,8 +149,8 @@ export class Parser {
   }
 
   #begin(): void {
-    const { window } = this.engine
-    if (window[this.#position] !== H) {
+    const { input } = this.engine
+    if (input[this.#position] !== H) {
       this.#skipLineEnds()
       if (this.#position === this.#end) return
     }
@@ -160,7 +160,7 @@ export class Parser {
       throw refusal('UNSOLICITED', 'bytes came that no request asked for', this.#sample())
     }
     // llhttp skips any line ends here and takes other protocols' names.
-    if (window[this.#position] !== H || this.#blank % 2 !== 0)
+    if (input[this.#position] !== H || this.#blank % 2 !== 0)
       throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
     this.#blank = 0
     this.#stage = HEAD
@@ -168,9 +168,9 @@ export class Parser {
 
   /** Some servers send an empty line behind a response, which is no part of the next one (RFC 9112 §2.2, §9.2). */
   #skipLineEnds(): void {
-    const { window } = this.engine
+    const { input } = this.engine
     while (this.#position < this.#end && this.#blank < MAX_BLANK) {
-      if (window[this.#position] !== (this.#blank % 2 === 0 ? CR : LF)) return
+      if (input[this.#position] !== (this.#blank % 2 === 0 ? CR : LF)) return
       this.#position++
       this.#blank++
     }
@@ -202,11 +202,11 @@ export class Parser {
     if (code === PAUSED) {
       this.#position = this.engine.position(this.#handle)
       if (this.#carry.length + this.#position - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-      return this.#finishHead(this.#carry + this.engine.window.latin1Slice(start, this.#position))
+      return this.#finishHead(this.#carry + this.engine.input.latin1Slice(start, this.#position))
     }
     if (code !== OK) throw this.#failure(code)
     if (this.#carry.length + end - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-    this.#carry += this.engine.window.latin1Slice(start, end)
+    this.#carry += this.engine.input.latin1Slice(start, end)
     this.#saved = this.engine.record.save()
     this.#position = end
   }
@@ -303,16 +303,16 @@ export class Parser {
     this.#deliver(start, end)
   }
 
-  /** A window that can be transferred is shown to nobody. */
+  /** An input buffer that can be transferred is shown to nobody. */
   get #copies(): boolean {
     return this.chunks === CHUNKS.own || (this.chunks === CHUNKS.views && this.engine.detachable)
   }
 
   #deliver(start: number, end: number): void {
-    const { window, views } = this.engine
-    if (this.#copies) this.#sink.onBody(ownCopy(window, start, end), false)
+    const { input, views } = this.engine
+    if (this.#copies) this.#sink.onBody(ownCopy(input, start, end), false)
     else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(views.of(start, end), true)
-    else this.#sink.onBody(pooledCopy(window, start, end), false)
+    else this.#sink.onBody(pooledCopy(input, start, end), false)
   }
 
   #readChunks(end: number): void {
@@ -336,7 +336,7 @@ export class Parser {
 
   /** Trailer offsets count from the start of the section, which is where the first read that had one began. */
   #trailerSection(start: number, stop: number): string {
-    const section = this.#carry + this.engine.window.latin1Slice(start, stop)
+    const section = this.#carry + this.engine.input.latin1Slice(start, stop)
     this.#carry = section
     this.#saved = this.engine.record.save()
     return section
@@ -362,12 +362,12 @@ export class Parser {
 
   /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */
   #deliverChunks(): void {
-    const { data, window } = this.engine
+    const { data, input } = this.engine
     const start = data[0] as number
-    if (data.length > 2 && this.#copies) return this.#sink.onBody(joined(window, data), false)
+    if (data.length > 2 && this.#copies) return this.#sink.onBody(joined(input, data), false)
     // Over the framing between them, which has been read.
     let end = data[1] as number
-    for (let i = 2; i < data.length; i += 2) end += window.copy(window, end, data[i], data[i + 1])
+    for (let i = 2; i < data.length; i += 2) end += input.copy(input, end, data[i], data[i + 1])
     this.#deliver(start, end)
   }
 
@@ -393,6 +393,6 @@ export class Parser {
 
   /** What is behind the end came for other connections. */
   #sample(): string {
-    return this.engine.window.latin1Slice(this.#position, Math.min(this.#position + 64, this.#end))
+    return this.engine.input.latin1Slice(this.#position, Math.min(this.#position + 64, this.#end))
   }
 }

@@ -8,7 +8,7 @@ const KEEP_ALIVE = 'keep-alive'
 const CONTENT_LENGTH = 'content-length'
 const TRANSFER_ENCODING = 'transfer-encoding'
 
-/** The head of one response, strings cut from one slice of the window. */
+/** The head of one response, strings cut from one slice of the input buffer. */
 export class ResponseHead {
   readonly statusCode: number
   readonly statusText: string

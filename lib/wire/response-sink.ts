@@ -11,7 +11,7 @@ export interface ResponseSink {
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void
-  /** A chunk of the body. `view`: a part of the window, valid until this returns; otherwise it is the receiver's. */
+  /** A chunk of the body. `view`: a part of the input buffer, valid until this returns; otherwise it is the receiver's. */
   onBody(chunk: Buffer, view: boolean): void
   /** The message is complete; `reusable` tells whether the connection may carry another request. */
   onMessageEnd(trailers: string[], reusable: boolean): void

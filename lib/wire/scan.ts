@@ -1,4 +1,4 @@
-import { OK, PAUSED, type Window } from './engine.js'
+import { type InputBuffer, OK, PAUSED } from './engine.js'
 import type { FieldRecord } from './field-record.js'
 
 /** Where a {@link Scan} stands: what the next byte belongs to. */
@@ -42,7 +42,7 @@ export const FAILED = 1
 
 /** How far one connection has read, and what it found. */
 export class Scan {
-  readonly window: Window
+  readonly input: InputBuffer
   readonly record: FieldRecord
   readonly data: number[]
   phase: Phase = PHASE.line
@@ -65,8 +65,8 @@ export class Scan {
   size = 0
   digits = 0
 
-  constructor(part: { window: Window; record: FieldRecord; data: number[] }) {
-    this.window = part.window
+  constructor(part: { input: InputBuffer; record: FieldRecord; data: number[] }) {
+    this.input = part.input
     this.record = part.record
     this.data = part.data
   }

@@ -7,9 +7,9 @@ const BACKSLASH = 92
 /** Hexadecimal digits of what llhttp counts in. Past 2^53 a size is not exact, and no connection lasts that long. */
 const MAX_DIGITS = 16
 
-/** Reads `window[at..end)` in one phase of a chunked body (RFC 9112 §7.1); returns where the next begins. */
+/** Reads `input[at..end)` in one phase of a chunked body (RFC 9112 §7.1); returns where the next begins. */
 export function readChunk(scan: Scan, at: number, end: number): number {
-  const byte = scan.window[at] as number
+  const byte = scan.input[at] as number
   switch (scan.phase) {
     case PHASE.sizeStart:
     case PHASE.size:
@@ -34,15 +34,15 @@ export function readChunk(scan: Scan, at: number, end: number): number {
 }
 
 function readSize(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   if (scan.phase === PHASE.sizeStart) {
-    if (hexadecimal(window[from] as number) < 0) return scan.refuse(from, 'INVALID_CHUNK_SIZE', 'Not a chunk size')
+    if (hexadecimal(input[from] as number) < 0) return scan.refuse(from, 'INVALID_CHUNK_SIZE', 'Not a chunk size')
     scan.size = 0
     scan.digits = 0
     scan.phase = PHASE.size
   }
   for (let at = from; at < end; at++) {
-    const byte = window[at] as number
+    const byte = input[at] as number
     const digit = hexadecimal(byte)
     if (digit < 0) return leaveSize(scan, byte, at)
     if (scan.size > 0 || digit > 0) scan.digits++
@@ -79,7 +79,7 @@ function readData(scan: Scan, from: number, end: number): number {
 
 /** RFC 9112 §7.1.1, one byte; like llhttp, empty names and values pass, and white space does not. */
 function readExtension(scan: Scan, at: number): number {
-  const byte = scan.window[at] as number
+  const byte = scan.input[at] as number
   const kind = BYTES[byte] as number
   switch (scan.phase) {
     case PHASE.extension:
@@ -111,7 +111,7 @@ function readExtension(scan: Scan, at: number): number {
 
 /** `taken`: bytes that llhttp takes before it refuses; they count for the limit of what is not data. */
 function leaveExtension(scan: Scan, at: number, taken: 0 | 1): number {
-  const byte = scan.window[at]
+  const byte = scan.input[at]
   if (byte === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a chunk extension')
   if (byte === SEMICOLON) scan.phase = PHASE.extension
   else if (byte === CR) scan.phase = PHASE.sizeEnd

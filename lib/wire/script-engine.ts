@@ -1,19 +1,19 @@
-import { type Engine, OK, PAUSED, REFUSED, WINDOW_BYTES, type Window } from './engine.js'
+import { type Engine, INPUT_BYTES, type InputBuffer, OK, PAUSED, REFUSED } from './engine.js'
 import { FieldRecord } from './field-record.js'
+import { InputViews } from './input-views.js'
 import { PHASE, Scan } from './scan.js'
 import { readChunk } from './script-chunks.js'
 import { readSection } from './script-head.js'
-import { WindowViews } from './window-views.js'
 
 /**
  * For runtimes without WebAssembly: does what llhttp's binary does, with the same words for the same faults, so that
  * one Parser with one set of rules stands over both. It has room for any number of connections.
  */
 export class ScriptEngine implements Engine {
-  readonly window = Buffer.alloc(WINDOW_BYTES) as Window
+  readonly input = Buffer.alloc(INPUT_BYTES) as InputBuffer
   readonly detachable = true
-  readonly view = new DataView(this.window.buffer, this.window.byteOffset, WINDOW_BYTES)
-  readonly views = new WindowViews(this.window)
+  readonly view = new DataView(this.input.buffer, this.input.byteOffset, INPUT_BYTES)
+  readonly views = new InputViews(this.input)
   readonly record = new FieldRecord()
   readonly data: number[] = []
   messageComplete = false

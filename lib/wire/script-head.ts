@@ -8,7 +8,7 @@ const KNOWN = /^(?:connection|content-length|proxy-connection|transfer-encoding|
 const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
 const MAX_LENGTH = '18446744073709551615'
 
-/** Reads `window[at..end)` in one phase of a head or of trailers; returns where the next begins. */
+/** Reads `input[at..end)` in one phase of a head or of trailers; returns where the next begins. */
 export function readSection(scan: Scan, at: number, end: number): number {
   switch (scan.phase) {
     case PHASE.line:
@@ -33,7 +33,7 @@ export function readSection(scan: Scan, at: number, end: number): number {
 /** Up to the status code, and the byte behind it. */
 function readLine(scan: Scan, from: number, end: number): number {
   for (let at = from; at < end; at++) {
-    const byte = scan.window[at] as number
+    const byte = scan.input[at] as number
     const digit = byte >= 48 && byte <= 57 ? byte - 48 : -1
     const cursor = scan.cursor++
     if (cursor < 5) {
@@ -68,10 +68,10 @@ function readVersion(scan: Scan, byte: number, digit: number): boolean {
 
 /** Its characters are checked by the Parser. */
 function readReason(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   let at = from
-  while (at < end && window[at] !== CR && window[at] !== LF) at++
-  if (window[at] === LF && at < end) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind the status line')
+  while (at < end && input[at] !== CR && input[at] !== LF) at++
+  if (input[at] === LF && at < end) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind the status line')
   scan.record.reason(from, at - from)
   if (at === end) return end
   scan.phase = PHASE.lineEnd
@@ -79,29 +79,29 @@ function readReason(scan: Scan, from: number, end: number): number {
 }
 
 function readName(scan: Scan, from: number, end: number): number {
-  const { window, record } = scan
+  const { input, record } = scan
   let at = from
-  while (at < end && ((BYTES[window[at] as number] as number) & TOKEN) !== 0) at++
-  if (at < end && window[at] !== COLON) return refuseName(scan, from, at)
+  while (at < end && ((BYTES[input[at] as number] as number) & TOKEN) !== 0) at++
+  if (at < end && input[at] !== COLON) return refuseName(scan, from, at)
   scan.code = record.name(from, at - from)
   // llhttp has taken the colon by then, and what is taken counts for the limit of trailers.
   if (scan.code !== OK) return Math.min(at + 1, end)
   if (at === end) {
-    scan.text += window.latin1Slice(from, at)
+    scan.text += input.latin1Slice(from, at)
     return end
   }
   const length = scan.text.length + at - from
   scan.field = FIELD.other
   scan.phase = PHASE.beforeValue
-  if (length === 14 || length === 17) nameField(scan, scan.text + window.latin1Slice(from, at), at + 1)
+  if (length === 14 || length === 17) nameField(scan, scan.text + input.latin1Slice(from, at), at + 1)
   scan.text = ''
   return scan.code === OK ? skipSpace(scan, at + 1, end) : at + 1
 }
 
 /** A name that llhttp knows is a field before it is looked at what follows, and may be one too many. */
 function refuseName(scan: Scan, from: number, at: number): number {
-  const { window, record } = scan
-  if (window[at] === SPACE && KNOWN.test(scan.text + window.latin1Slice(from, at))) {
+  const { input, record } = scan
+  if (input[at] === SPACE && KNOWN.test(scan.text + input.latin1Slice(from, at))) {
     scan.code = record.name(from, at - from)
     return scan.code === OK ? scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'Not a field name') : at + 1
   }
@@ -120,15 +120,15 @@ function nameField(scan: Scan, name: string, at: number): void {
 }
 
 function skipSpace(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   let at = from
-  while (at < end && (window[at] === SPACE || window[at] === TAB)) at++
+  while (at < end && (input[at] === SPACE || input[at] === TAB)) at++
   if (at === end) return end
-  if (window[at] === CR) {
+  if (input[at] === CR) {
     scan.phase = PHASE.noValue
     return at + 1
   }
-  if (window[at] === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind a field')
+  if (input[at] === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind a field')
   scan.phase = PHASE.value
   if (scan.field === FIELD.length) {
     if (scan.hasLength) return scan.refuse(at, 'UNEXPECTED_CONTENT_LENGTH', 'Content-Length twice')
@@ -140,17 +140,17 @@ function skipSpace(scan: Scan, from: number, end: number): number {
 }
 
 function readValue(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   let at = from
   for (; at < end; at++) {
-    const byte = window[at] as number
+    const byte = input[at] as number
     if (byte < SPACE ? byte !== TAB : byte === DELETE) break
   }
-  if (at < end && window[at] !== CR) return refuseValue(scan, at)
+  if (at < end && input[at] !== CR) return refuseValue(scan, at)
   scan.record.value(from, at - from)
   if (at === end) return end
   // The next field is at hand nearly always.
-  if (at + 2 < end && window[at + 1] === LF && ((BYTES[window[at + 2] as number] as number) & TOKEN) !== 0) {
+  if (at + 2 < end && input[at + 1] === LF && ((BYTES[input[at + 2] as number] as number) & TOKEN) !== 0) {
     scan.phase = PHASE.name
     return at + 2
   }
@@ -159,16 +159,16 @@ function readValue(scan: Scan, from: number, end: number): number {
 }
 
 function refuseValue(scan: Scan, at: number): number {
-  if (scan.window[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a field')
+  if (scan.input[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a field')
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Control character in a field value')
 }
 
 /** The Parser bounds it by what a number holds exactly; this, by what llhttp takes. */
 function readLength(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   let at = from
   for (; at < end; at++) {
-    const byte = window[at] as number
+    const byte = input[at] as number
     if (byte < 48 || byte > 57) break
     scan.text = (scan.text === '0' ? '' : scan.text) + String.fromCharCode(byte)
     const excess = scan.text.length - MAX_LENGTH.length
@@ -186,10 +186,10 @@ function readLength(scan: Scan, from: number, end: number): number {
 }
 
 function skipLengthSpace(scan: Scan, from: number, end: number): number {
-  const { window } = scan
+  const { input } = scan
   let at = from
-  while (at < end && (window[at] === SPACE || window[at] === TAB)) at++
-  if (at < end && window[at] !== CR) return refuseLength(scan, at)
+  while (at < end && (input[at] === SPACE || input[at] === TAB)) at++
+  if (at < end && input[at] !== CR) return refuseLength(scan, at)
   scan.record.value(from, at - from)
   if (at === end) return end
   scan.phase = PHASE.valueEnd
@@ -197,13 +197,13 @@ function skipLengthSpace(scan: Scan, from: number, end: number): number {
 }
 
 function refuseLength(scan: Scan, at: number): number {
-  if (scan.window[at] === LF) return refuseValue(scan, at)
+  if (scan.input[at] === LF) return refuseValue(scan, at)
   return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length is not a number')
 }
 
 /** What is between names and values: ends of lines. */
 function readByte(scan: Scan, at: number): number {
-  const byte = scan.window[at]
+  const byte = scan.input[at]
   switch (scan.phase) {
     case PHASE.lineEnd:
       // The Parser refuses the CR, as it does with llhttp.
@@ -235,7 +235,7 @@ function readByte(scan: Scan, at: number): number {
 }
 
 function endEmptyField(scan: Scan, at: number): number {
-  const byte = scan.window[at]
+  const byte = scan.input[at]
   if (byte === SPACE || byte === TAB) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'A folded line')
   if (scan.field === FIELD.length) return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length without a value')
   scan.record.value(at, 0)
@@ -244,7 +244,7 @@ function endEmptyField(scan: Scan, at: number): number {
 
 /** The first byte of a field, or of the empty line behind the last. */
 function readField(scan: Scan, at: number): number {
-  const byte = scan.window[at]
+  const byte = scan.input[at]
   if (byte === CR) {
     scan.phase = PHASE.sectionEnd
     return at + 1

@@ -1,8 +1,8 @@
 import { WebAssemblyNotSupportedError } from '../errors/platform.js'
-import { type Engine, OK, PAUSED, WINDOW_BYTES, type Window } from './engine.js'
+import { type Engine, INPUT_BYTES, type InputBuffer, OK, PAUSED } from './engine.js'
 import { FieldRecord } from './field-record.js'
+import { InputViews } from './input-views.js'
 import { compileParser } from './module.js'
-import { WindowViews } from './window-views.js'
 
 /** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
 const SLOTS = 2048
@@ -44,18 +44,18 @@ interface Exports {
   llhttp_errno_name(code: number): number
 }
 
-/** One instance of llhttp with its window and its parser states. */
+/** One instance of llhttp with its input buffer and its parser states. */
 export class WasmEngine implements Engine {
-  readonly window: Window
+  readonly input: InputBuffer
   /** `structuredClone` and `ArrayBuffer.prototype.transfer` throw for WebAssembly memory. */
   readonly detachable = false
   readonly view: DataView
-  readonly views: WindowViews
+  readonly views: InputViews
   readonly record = new FieldRecord()
   readonly data: number[] = []
   messageComplete = false
   busy = false
-  /** Pointer of the window. */
+  /** Pointer of the input buffer. */
   readonly origin: number
   #used = 0
   /** Pointers of parser states that were used and no longer are. */
@@ -70,12 +70,12 @@ export class WasmEngine implements Engine {
     this.#exports = exports
     const { memory } = exports
     // Behind the constants and the stack. It throws where there is no memory for it.
-    this.origin = memory.grow(Math.ceil((WINDOW_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES)) * PAGE_BYTES
+    this.origin = memory.grow(Math.ceil((INPUT_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES)) * PAGE_BYTES
     this.#bytes = new Uint8Array(memory.buffer)
     this.#view = new DataView(memory.buffer)
-    this.window = Buffer.from(memory.buffer, this.origin, WINDOW_BYTES) as Window
-    this.view = new DataView(memory.buffer, this.origin, WINDOW_BYTES)
-    this.views = new WindowViews(this.window)
+    this.input = Buffer.from(memory.buffer, this.origin, INPUT_BYTES) as InputBuffer
+    this.view = new DataView(memory.buffer, this.origin, INPUT_BYTES)
+    this.views = new InputViews(this.input)
   }
 
   get full(): boolean {
@@ -87,7 +87,7 @@ export class WasmEngine implements Engine {
   }
 
   allocate(): number {
-    const pointer = this.#free.pop() ?? this.origin + WINDOW_BYTES + this.#used * SLOT_BYTES
+    const pointer = this.#free.pop() ?? this.origin + INPUT_BYTES + this.#used * SLOT_BYTES
     this.#used++
     this.#bytes[pointer + TYPE] = RESPONSE
     this.#view.setUint32(pointer + SETTINGS, CALLBACKS, true)
@@ -123,7 +123,7 @@ export class WasmEngine implements Engine {
    * stops in front of the value where the field is not allowed beside Transfer-Encoding.
    */
   #stoppedAtTab(pointer: number): boolean {
-    return this.record.valueBegun && this.window[this.position(pointer)] === TAB
+    return this.record.valueBegun && this.input[this.position(pointer)] === TAB
   }
 
   #continueAfterTab(pointer: number, end: number): number {

@@ -98,7 +98,7 @@ const poisons: Poison[] = [
   },
 ]
 
-/** A socket that the kernel does not fill our window from, as in tunnels. */
+/** A socket that the kernel does not fill our input buffer from, as in tunnels. */
 function overDuplex(options: { hostname: string; port: string }, callback: (error: null, socket: never) => void): void {
   import('node:net').then(({ connect }) => {
     const socket = connect(Number(options.port), options.hostname, () => {

@@ -86,8 +86,8 @@ t.test('chunks that are lent come in the memory that was there', async (t) => {
       }
       const memory = (chunks: Buffer[]) =>
         new Set(chunks.filter(({ length }) => length > 5000).map(({ buffer }) => buffer))
-      // The window of the parser without WebAssembly could be transferred by who gets a part of it.
-      if (parser === 'wasm') t.equal(memory(borrower.lent).size, 1, 'one window for all')
+      // The input buffer of the parser without WebAssembly could be transferred by who gets a part of it.
+      if (parser === 'wasm') t.equal(memory(borrower.lent).size, 1, 'one input buffer for all')
       // Who does not know of it may keep chunks: what stands behind it is not asked.
       t.ok(Buffer.concat(decorated.lent).equals(bytes(600_000, 5)), 'through an interceptor they are its own')
     }

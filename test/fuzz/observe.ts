@@ -1,4 +1,4 @@
-import { type Engine, WINDOW_BYTES } from '../../lib/wire/engine.js'
+import { type Engine, INPUT_BYTES } from '../../lib/wire/engine.js'
 import { HeadMemory } from '../../lib/wire/head-memory.js'
 import { defaultLimits } from '../../lib/wire/limits.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
@@ -156,10 +156,10 @@ export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outco
   return { messages: observer.messages, open: observer.open, partial: observer.partial(), code, left: observer.ended }
 }
 
-/** Piece by piece, as a reader does it; of what was read nothing stays in the window. */
+/** Piece by piece, as a reader does it; of what was read nothing stays in the input buffer. */
 function feed(parser: Parser, observer: Observer, given: { raw: string; random: Random | null }): void {
   const { raw, random } = given
-  const { window } = parser.engine
+  const { input } = parser.engine
   let steps = 0
   for (let at = 0; at < raw.length && !observer.ended; ) {
     must(++steps <= 2 * raw.length + 8, 'reading goes on')
@@ -168,10 +168,10 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
       parser.proceed()
     }
     if (observer.tunnelled) return
-    const size = Math.min(raw.length - at, sizeOf(random), window.length)
-    window.latin1Write(raw.slice(at, at + size), 0)
+    const size = Math.min(raw.length - at, sizeOf(random), input.length)
+    input.latin1Write(raw.slice(at, at + size), 0)
     const used = parser.feed(0, size)
-    window.fill(0x58, 0, size)
+    input.fill(0x58, 0, size)
     must(used >= 0 && used <= size, () => `stopped at ${used} of ${size}`)
     at += used
     if (used < size && !observer.stopped && !observer.tunnelled && !observer.ended) {
@@ -181,7 +181,7 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
 }
 
 function sizeOf(random: Random | null): number {
-  if (random === null) return WINDOW_BYTES
+  if (random === null) return INPUT_BYTES
   switch (random.below(4)) {
     case 0:
       return 1
@@ -195,7 +195,7 @@ function sizeOf(random: Random | null): number {
 }
 
 declare module '../../lib/wire/engine.js' {
-  interface Window {
+  interface InputBuffer {
     latin1Write(text: string, offset: number): number
   }
 }

@@ -3,14 +3,14 @@ import { must } from './finding.js'
 
 const CHUNKED = /^transfer-encoding:.*chunked[ \t,]*\r$/im
 
-/** Where an engine alone stops in what is in its window, and why: limits count by it. */
+/** Where an engine alone stops in what is in its input buffer, and why: limits count by it. */
 function stops(engine: Engine, length: number, limit: number): string {
   const handle = engine.allocate()
   const places: string[] = []
   let between = true
   for (let at = 0; at < length; ) {
     // The Parser lets nothing else begin a message.
-    if (between && engine.window[at] !== 0x48) break
+    if (between && engine.input[at] !== 0x48) break
     engine.record.reset()
     engine.record.limit = limit
     engine.record.base = engine.origin + at
@@ -23,7 +23,7 @@ function stops(engine: Engine, length: number, limit: number): string {
       if (code !== 0) places.push(engine.errorName(code))
       break
     }
-    const section = engine.window.latin1Slice(at, engine.position(handle))
+    const section = engine.input.latin1Slice(at, engine.position(handle))
     at = engine.position(handle)
     between = engine.messageComplete || !CHUNKED.test(section) || bodiless(engine.status(handle))
     if (between) engine.reset(handle)
@@ -45,7 +45,7 @@ function bodiless(status: number): boolean {
 export function tryPositions(raw: string, engines: readonly [Engine, Engine], limit: number): void {
   const length = Math.min(raw.length, 65536)
   const [one, other] = engines.map((engine) => {
-    engine.window.latin1Write(raw.slice(0, length), 0)
+    engine.input.latin1Write(raw.slice(0, length), 0)
     return stops(engine, length, limit)
   })
   must(one === other, () => `with ${limit} fields the engines stop at ${one} and ${other}`)

@@ -15,7 +15,7 @@ import { type ResponseInput, WIDE } from './response-input.js'
 const MAX_CORPUS = 20_000
 const wasm = wasmEngine() as WasmEngine
 const js = new ScriptEngine()
-const windows = [wasm.window.length, js.window.length]
+const inputs = [wasm.input.length, js.input.length]
 
 /** RFC 9112 §4 and §5; the space before no reason may be left out. */
 const HEAD =
@@ -75,8 +75,8 @@ function checkLeaks(): void {
   const handle = js.allocate()
   js.release(handle)
   must(handle === 1, () => `${handle} scans are taken`)
-  must(wasm.window.length === windows[0] && js.window.length === windows[1], 'the window is attached')
-  must(!wasm.busy && !js.busy, 'the window is free')
+  must(wasm.input.length === inputs[0] && js.input.length === inputs[1], 'the input buffer is attached')
+  must(!wasm.busy && !js.busy, 'the input buffer is free')
 }
 
 const REQUESTS: readonly ResponseInput['requests'][number][] = [

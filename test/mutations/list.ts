@@ -32,7 +32,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a response that comes before its request was written answers nobody',
         file: 'connection/response-delivery',
-        from: 'exchange !== null && (this.writer?.outlet.bytesHandedOver ?? 0) > exchange.outputStart',
+        from: 'exchange !== null && (this.writer?.socketWriter.bytesHandedOver ?? 0) > exchange.outputStart',
         to: 'exchange !== null',
         test: 'connection/neighbours',
       },
@@ -53,7 +53,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a message begins with H: llhttp skips line ends, and takes names of other protocols',
         file: 'wire/parser',
-        from: 'if (window[this.#position] !== H || this.#blank % 2 !== 0)\n',
+        from: 'if (input[this.#position] !== H || this.#blank % 2 !== 0)\n',
         to: 'if (this.#blank % 2 !== 0)\n',
         test: 'wire/parser',
       },
@@ -243,7 +243,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'an error of the socket takes nothing from a handler that pauses',
         file: 'connection/connection',
-        from: 'if (this.#inlet.ended) return\n    this.#noteClose()',
+        from: 'if (this.#socketReader.ended) return\n    this.#noteClose()',
         to: 'this.#noteClose()',
         test: 'connection/endings',
       },
@@ -283,7 +283,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a connection with a request that was not sent to its end is not used again',
         file: 'connection/response-delivery',
-        from: "if (!writer.outlet.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'",
+        from: "if (!writer.socketWriter.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'",
         to: '',
         test: 'connection/early-answers',
       },
@@ -346,7 +346,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a source waits while the socket is full',
         file: 'connection/send-body',
-        from: 'return this.#stopped || this.#resting || this.#outlet.lent || this.#outlet.congested',
+        from: 'return this.#stopped || this.#resting || this.#socketWriter.lent || this.#socketWriter.congested',
         to: 'return this.#stopped || this.#resting',
         test: 'connection/request-bytes',
       },
@@ -563,7 +563,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'nor is it when that happens while it waits for the socket',
-        file: 'transport/outlet',
+        file: 'transport/socket-writer',
         from: 'if (length !== this.#appended - this.#handedOver) return this.#fail(new RequestContentLengthMismatchError(TAKEN))',
         to: '',
         test: 'attacks/requests',
@@ -660,8 +660,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'bytes of a handler that pauses are not overwritten by the next socket',
         file: 'connection/response-reader',
-        from: 'const rest = stop < length && !this.#closed ? Buffer.from(engine.window.subarray(stop, length)) : null',
-        to: 'const rest = stop < length && !this.#closed ? engine.window.subarray(stop, length) as Buffer : null',
+        from: 'const rest = stop < length && !this.#closed ? Buffer.from(engine.input.subarray(stop, length)) : null',
+        to: 'const rest = stop < length && !this.#closed ? engine.input.subarray(stop, length) as Buffer : null',
         test: 'sim/sim',
       },
       {
@@ -796,8 +796,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a length in front of a value beside a transfer coding is refused, a tab or not',
         file: 'wire/wasm-engine',
-        from: 'return this.record.valueBegun && this.window',
-        to: 'return this.window',
+        from: 'return this.record.valueBegun && this.input',
+        to: 'return this.input',
         test: 'wire/parser',
       },
       {

@@ -45,7 +45,7 @@ export interface Plan {
 /** How a seed's servers are. */
 export interface Manners {
   readonly faulty: boolean
-  /** Bodies may be longer than the window. */
+  /** Bodies may be longer than the input buffer. */
   readonly long: boolean
   /** Servers close behind responses without announcing it. */
   readonly silentClose: boolean

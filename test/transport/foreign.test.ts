@@ -42,7 +42,7 @@ t.test('any Duplex will do', async (t) => {
   await client.close()
 })
 
-t.test('more than a window at once, paused and resumed', async (t) => {
+t.test('more than an input buffer at once, paused and resumed', async (t) => {
   const big = 'x'.repeat(500_000)
   const client = clientOver(() => response(big))
   const recorder = new Recorder((name, controller) => {
@@ -110,7 +110,7 @@ t.test('an upgrade over a Duplex', async (t) => {
   await client.close()
 })
 
-t.test('an upgrade with more than a window behind its head', async (t) => {
+t.test('an upgrade with more than an input buffer behind its head', async (t) => {
   const rest = Array.from({ length: 40_000 }, (_, index) => `${index},`).join('')
   const client = clientOver(() => `HTTP/1.1 101 S\r\nupgrade: x\r\n\r\n${rest}`)
   const { socket } = await client.upgrade({ path: '/' })

@@ -96,15 +96,15 @@ export function drive(engine: Engine, given: Stream, pieces: string[]): Recorder
   return recorder
 }
 
-/** Both parts of a stream stand in the window as they would in one read, and are read one after the other. */
+/** Both parts of a stream stand in the input buffer as they would in one read, and are read one after the other. */
 function feedInPlace(parser: Parser, recorder: Recorder, pieces: string[]): void {
   const whole = pieces.join('')
-  if (whole.length > parser.engine.window.length) {
+  if (whole.length > parser.engine.input.length) {
     for (const piece of pieces) feed(parser, recorder, piece)
     return
   }
-  const window = parser.engine.window
-  if (window.latin1Slice(0, whole.length) !== whole) window.write(whole, 'latin1')
+  const input = parser.engine.input
+  if (input.latin1Slice(0, whole.length) !== whole) input.write(whole, 'latin1')
   let start = 0
   for (const piece of pieces) {
     const end = start + piece.length
@@ -116,9 +116,9 @@ function feedInPlace(parser: Parser, recorder: Recorder, pieces: string[]): void
 }
 
 function feed(parser: Parser, recorder: Recorder, piece: string): void {
-  for (let at = 0; at < piece.length; at += parser.engine.window.length) {
-    const part = piece.slice(at, at + parser.engine.window.length)
-    parser.engine.window.write(part, 'latin1')
+  for (let at = 0; at < piece.length; at += parser.engine.input.length) {
+    const part = piece.slice(at, at + parser.engine.input.length)
+    parser.engine.input.write(part, 'latin1')
     const used = parser.feed(0, part.length)
     if (used === part.length) continue
     if (!recorder.tunnelled) throw new Error('surplus bytes')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { WINDOW_BYTES } from '../../lib/wire/engine.js'
+import { INPUT_BYTES } from '../../lib/wire/engine.js'
 import { Parser, type ResponseSink } from '../../lib/wire/parser.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 
@@ -20,21 +20,21 @@ t.test('slots run out into a second engine, and memory never grows', async (t) =
   t.equal(first?.full, true)
   t.equal(second?.used, 52)
   for (const parser of parsers) {
-    parser.engine.window.write('HTTP/1.1 200 OK\r\nX-Some: field', 'latin1')
+    parser.engine.input.write('HTTP/1.1 200 OK\r\nX-Some: field', 'latin1')
     parser.feed(0, 30)
   }
-  for (const engine of engines) t.equal(engine.window.length, WINDOW_BYTES, 'the window is still attached')
+  for (const engine of engines) t.equal(engine.input.length, INPUT_BYTES, 'the input buffer is still attached')
   for (const parser of parsers) parser.release()
   t.equal(first?.used, 0)
   t.equal(second?.used, 0)
   for (let i = 0; i < 10_000; i++) new Parser(wasmEngine(), sink).release()
-  t.equal(first?.window.length, WINDOW_BYTES)
+  t.equal(first?.input.length, INPUT_BYTES)
 })
 
 t.test('reports a body that ends early, and is released twice without harm', async (t) => {
   const parser = new Parser(wasmEngine(), sink)
   const text = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'
-  parser.engine.window.write(text, 'latin1')
+  parser.engine.input.write(text, 'latin1')
   parser.feed(0, text.length)
   t.throws(() => parser.finish(), { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' })
   parser.release()

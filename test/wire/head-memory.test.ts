@@ -75,7 +75,7 @@ function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
   try {
     let from = 0
     for (const to of [...cuts, text.length]) {
-      parser.engine.window.write(text.slice(from, to), 'latin1')
+      parser.engine.input.write(text.slice(from, to), 'latin1')
       parser.feed(0, to - from)
       from = to
     }

@@ -50,7 +50,7 @@ class Log implements ResponseSink {
 }
 
 function feed(parser: Parser, text: string): void {
-  parser.engine.window.latin1Write(text, 0)
+  parser.engine.input.latin1Write(text, 0)
   parser.feed(0, text.length)
 }
 
@@ -126,7 +126,7 @@ for (const [name, engine] of engines) {
     t.match(failure('e'.repeat(150)), /chunk extensions above 100 bytes/)
     parser.release()
     const another = make(new Log(), { maxHeaderBytes: 100 })
-    another.engine.window.latin1Write(`${CHUNKED}0\r\nx: `, 0)
+    another.engine.input.latin1Write(`${CHUNKED}0\r\nx: `, 0)
     another.feed(0, CHUNKED.length + 6)
     t.throws(() => feed(another, 'y'.repeat(200)), {
       code: 'UND_ERR_HEADERS_OVERFLOW',

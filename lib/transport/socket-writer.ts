@@ -17,7 +17,7 @@ const NO_TIME = 20
 /** What a body that shrank fails with. */
 export const TAKEN = 'The request body was detached or resized before it was sent'
 
-/** Learns that bytes that were lent to an outlet are not needed any more. */
+/** Learns that bytes that were lent to a socket writer are not needed any more. */
 export interface Lender {
   onTaken(): void
 }
@@ -26,7 +26,7 @@ export interface Lender {
  * Gathers what is written in one turn and hands it to the socket at once. Memory of callers is read until the call
  * returns, and no longer; only what {@link appendLent} is given is read until `onTaken`.
  */
-export class Outlet {
+export class SocketWriter {
   readonly socket: Duplex
   /** The socket has copied, or the kernel has, whatever it calls back for. Foreign streams may keep what they are given. */
   readonly #copies: boolean
@@ -263,8 +263,8 @@ export class Outlet {
   }
 }
 
-function flushLater(outlet: Outlet): void {
-  queueMicrotask(() => outlet.flush())
+function flushLater(socketWriter: SocketWriter): void {
+  queueMicrotask(() => socketWriter.flush())
 }
 
 /**

@@ -9,16 +9,16 @@ import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
 import { isMocked } from './mocked-socket.js'
-import { asksForBuffers, readBuffer, reuse } from './read-buffers.js'
+import { bodyReadBuffer, recycleBuffer, takesBufferFunction } from './read-buffers.js'
 import { stopKeepingSessions } from './session-cache.js'
 
 /** Tells of what a socket does. */
-export interface InletListener {
-  /** `length` bytes stand at the start of the window. Return false to stop reading. */
+export interface SocketReaderListener {
+  /** `length` bytes stand at the start of the input buffer. Return false to stop reading. */
   onBytes(length: number): boolean
-  /** How many of the bytes to come may be read past the window, into memory that is handed on. */
-  readonly unparsed: number
-  /** As {@link onBytes}, for bytes that came past the window. */
+  /** How many of the bytes to come may be read past the input buffer, into memory that is handed on. */
+  readonly unparsedBytes: number
+  /** As {@link onBytes}, for bytes that came past the input buffer. */
   onBodyBytes(chunk: Buffer): boolean
   /** The peer ended its side. */
   onReadEnd(): void
@@ -29,16 +29,16 @@ export interface InletListener {
 }
 
 /** What all sockets of an engine read into, one at a time. */
-export interface SharedWindow {
-  readonly window: Buffer
+export interface SharedInputBuffer {
+  readonly input: Buffer
   /** It holds bytes that are being read: nobody else may write there. */
   readonly busy: boolean
 }
 
-const NOTHING = new Uint8Array(0)
+const EMPTY = new Uint8Array(0)
 
 /** What errors tell of a socket. That of a connector may have getters that throw. */
-const INFO = [
+const INFO_PROPERTIES = [
   'localAddress',
   'localPort',
   'remoteAddress',
@@ -50,79 +50,79 @@ const INFO = [
 ] as const
 
 /** ms in which a peer closes its side of a connection that is ended in peace. */
-const FAREWELL = 500
+const CLOSE_TIMEOUT = 500
 
-const inlets = new WeakMap<object, Inlet>()
+const readers = new WeakMap<object, SocketReader>()
 
 /** The same functions for all sockets: five closures of each connection would be a tenth of what it holds while idle. */
-const hears = {
+const LISTENERS = {
   error(this: Duplex, error: Error): void {
-    inlets.get(this)?.onError(error)
+    readers.get(this)?.onError(error)
   },
   close(this: Duplex): void {
-    inlets.get(this)?.onClose()
+    readers.get(this)?.onClose()
   },
   drain(this: Duplex): void {
-    inlets.get(this)?.listener?.onWritable()
+    readers.get(this)?.listener?.onWritable()
   },
   end(this: Duplex): void {
-    inlets.get(this)?.onEnd()
+    readers.get(this)?.onEnd()
   },
   data(this: Duplex, chunk: unknown): void {
-    inlets.get(this)?.onData(chunk)
+    readers.get(this)?.onData(chunk)
   },
   readable(this: Duplex): void {
-    inlets.get(this)?.pull()
+    readers.get(this)?.readAvailable()
   },
 }
 
 /** For sockets that are proxied, by a mock or by the caller: `this` is not always the object that was attached. */
-function boundTo(socket: Duplex): typeof hears {
-  const bound = Object.entries(hears).map(([event, listener]) => [event, listener.bind(socket)])
+function listenersBoundTo(socket: Duplex): typeof LISTENERS {
+  const bound = Object.entries(LISTENERS).map(([event, listener]) => [event, listener.bind(socket)])
   return Object.fromEntries(bound)
 }
 
-/** The reading side of one socket: bytes arrive in a window that all sockets share. */
-export class Inlet {
+/** The reading side of one socket: bytes arrive in an input buffer that all sockets share. */
+export class SocketReader {
   /** null before {@link attach} and after {@link release}. */
-  listener: InletListener | null = null
-  readonly #shared: SharedWindow
+  listener: SocketReaderListener | null = null
+  readonly #input: SharedInputBuffer
   #socket: Duplex | null = null
   /** The socket was opened to be read by {@link onread}. */
-  #direct = false
-  #listeners = hears
+  #usesOnread = false
+  #socketListeners = LISTENERS
   #paused = false
   /** A connector left a `readable` listener behind, which keeps the stream from flowing. */
-  #pulls = false
-  /** The last read filled its buffer: more has come already. */
-  #filled = false
-  /** What the next read fills, if not the window. */
-  #next: Buffer | null = null
-  /** Bytes of a socket that came while the window was in use, or while paused. */
-  #aside: Uint8Array[] | null = null
-  /** What is left of the chunk in delivery, behind the part that stands in the window. */
-  #undelivered: Uint8Array = NOTHING
+  #readsOnReadable = false
+  /** The last read filled its buffer: continueReading has come already. */
+  #lastReadFilledBuffer = false
+  /** What the next read fills, if not the input buffer. */
+  #bodyBuffer: Buffer | null = null
+  /** Bytes of a socket that came while the input buffer was in use, or while paused. */
+  #queuedChunks: Uint8Array[] | null = null
+  /** What is left of the chunk in delivery, behind the part that stands in the input buffer. */
+  #undelivered: Uint8Array = EMPTY
   /** The peer ended its side, and what it had sent before came whole. */
   ended = false
   /** The socket is closed. */
-  #gone = false
-  /** Ends the socket of a peer that does not answer {@link hangUp}. */
-  #farewell: Alarm | null = null
-  #draining = false
+  #closeReported = false
+  /** Ends the socket of a peer that does not answer {@link close}. */
+  #closeTimer: Alarm | null = null
+  #deliveryScheduled = false
 
-  constructor(shared: SharedWindow) {
-    this.#shared = shared
+  constructor(shared: SharedInputBuffer) {
+    this.#input = shared
   }
 
-  /** For a connector that opens sockets for this connection alone: the kernel then writes into the window. */
+  /** For a connector that opens sockets for this connection alone: the kernel then writes into the input buffer. */
   get onread(): Onread {
-    this.#direct = true
-    const buffer = asksForBuffers() ? this.#nextBuffer.bind(this) : this.#shared.window
+    this.#usesOnread = true
+    const buffer = takesBufferFunction() ? this.#nextBuffer.bind(this) : this.#input.input
     return { buffer, callback: this.#onread.bind(this) }
   }
 
   /** Begins to read. Returns what a method of the caller's stream threw, null otherwise: then it is not attached. */
-  attach(socket: Duplex, listener: InletListener): Error | null {
+  attach(socket: Duplex, listener: SocketReaderListener): Error | null {
     try {
       this.#attach(socket, listener)
       return null
@@ -135,14 +135,14 @@ export class Inlet {
     }
   }
 
-  #attach(socket: Duplex, listener: InletListener): void {
+  #attach(socket: Duplex, listener: SocketReaderListener): void {
     this.#socket = socket
     this.listener = listener
     claim(socket)
     hearLastWords(socket)
-    inlets.set(socket, this)
-    const listeners = this.#direct && !isMocked(socket) ? hears : boundTo(socket)
-    this.#listeners = listeners
+    readers.set(socket, this)
+    const listeners = this.#usesOnread && !isMocked(socket) ? LISTENERS : listenersBoundTo(socket)
+    this.#socketListeners = listeners
     socket.on('error', listeners.error)
     socket.on('close', listeners.close)
     socket.on('drain', listeners.drain)
@@ -151,19 +151,19 @@ export class Inlet {
     socket.on('data', listeners.data)
     // A connector that did a handshake of its own may have paused it.
     socket.resume()
-    this.#pulls = socket.listenerCount('readable') > 0
-    if (this.#pulls) {
+    this.#readsOnReadable = socket.listenerCount('readable') > 0
+    if (this.#readsOnReadable) {
       socket.on('readable', listeners.readable)
-      this.#pullLater()
+      this.#readAvailableLater()
     }
-    if (this.#aside !== null) this.#drainLater()
+    if (this.#queuedChunks !== null) this.#deliverQueuedLater()
   }
 
   /** Facts about the socket, for errors. */
   get info(): SocketInfo | null {
     const socket = this.#socket
     if (socket === null) return null
-    const values = INFO.map((name) => [name, propertyOf(socket, name)] as const)
+    const values = INFO_PROPERTIES.map((name) => [name, propertyOf(socket, name)] as const)
     return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as SocketInfo
   }
 
@@ -174,7 +174,7 @@ export class Inlet {
 
   resume(): void {
     this.#paused = false
-    if (this.#aside !== null) this.#drainLater()
+    if (this.#queuedChunks !== null) this.#deliverQueuedLater()
     else this.#restart()
   }
 
@@ -199,18 +199,18 @@ export class Inlet {
    * Ends our side, and the socket once the peer has ended its own: nothing is counted as closed that the peer still
    * counts as open. What comes meanwhile is dropped. `onSocketClose` still follows.
    */
-  hangUp(): void {
+  close(): void {
     const socket = this.#socket
     if (socket === null || socket.destroyed) return this.destroy()
-    this.#farewell = new Alarm({ onAlarm: () => this.destroy() })
-    this.#farewell.set(FAREWELL)
+    this.#closeTimer = new Alarm({ onAlarm: () => this.destroy() })
+    this.#closeTimer.set(CLOSE_TIMEOUT)
     this.ref()
-    this.#aside = null
+    this.#queuedChunks = null
     try {
       socket.end()
       this.resume()
     } catch (error) {
-      this.#farewell.clear()
+      this.#closeTimer.clear()
       reportUncaught(error)
       this.destroy()
     }
@@ -218,9 +218,9 @@ export class Inlet {
 
   /** Ends the socket. `onSocketClose` still follows. */
   destroy(): void {
-    this.#aside = null
+    this.#queuedChunks = null
     const socket = this.#socket
-    if (socket === null || this.#farewell?.pending) return
+    if (socket === null || this.#closeTimer?.pending) return
     try {
       socket.destroy()
     } catch (error) {
@@ -228,131 +228,132 @@ export class Inlet {
       return queueMicrotask(() => this.onClose())
     }
     // A stream of the caller's need not emit the event.
-    if (!this.#direct) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
+    if (!this.#usesOnread) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
   }
 
   /** Hands the socket to a user, `rest` first. */
   release(rest: Uint8Array): Duplex {
     const socket = this.#socket as Duplex
     this.listener = null
-    inlets.delete(socket)
+    readers.delete(socket)
     unclaim(socket)
     forgetLastWords(socket)
     stopKeepingSessions(socket)
-    for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener)
-    // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is held
+    for (const [event, listener] of Object.entries(this.#socketListeners)) socket.off(event, listener)
+    // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is unread
     // until somebody reads. Paused, neither would be. Resumed and rid of a `readable` listener in one turn, it would flow
     // in the next one, and lose what comes.
-    if (this.#pulls) socket.read(0)
+    if (this.#readsOnReadable) socket.read(0)
     else socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const held = ownConcat([rest, this.#undelivered, ...(this.#aside ?? [])])
-    this.#undelivered = NOTHING
-    this.#aside = null
-    if (held.length > 0) socket.unshift(held)
+    const unread = ownConcat([rest, this.#undelivered, ...(this.#queuedChunks ?? [])])
+    this.#undelivered = EMPTY
+    this.#queuedChunks = null
+    if (unread.length > 0) socket.unshift(unread)
     return socket
   }
 
   /**
    * While a long body comes faster than it is read, it is read into memory that is handed on. All else goes through the
-   * window, so that a connection that waits has no memory of its own. Never undefined: it is asked for each address that
+   * input buffer, so that a connection that waits has no memory of its own. Never undefined: it is asked for each address that
    * is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
    */
   #nextBuffer(): Uint8Array {
-    const { window } = this.#shared
-    const left = this.#filled && !this.#paused ? (this.listener?.unparsed ?? 0) : 0
-    this.#next = readBuffer(left)
-    return this.#next ?? window
+    const { input } = this.#input
+    const left = this.#lastReadFilledBuffer && !this.#paused ? (this.listener?.unparsedBytes ?? 0) : 0
+    this.#bodyBuffer = bodyReadBuffer(left)
+    return this.#bodyBuffer ?? input
   }
 
   /** Never throws: Node would not ask for the next buffer, and read on in one that was handed over. */
   #onread(length: number): boolean {
     const { listener } = this
-    const direct = this.#next
-    const buffer = direct ?? this.#shared.window
-    this.#next = null
-    this.#filled = length === buffer.length
-    if (this.#farewell !== null) return true
+    const direct = this.#bodyBuffer
+    const buffer = direct ?? this.#input.input
+    this.#bodyBuffer = null
+    this.#lastReadFilledBuffer = length === buffer.length
+    if (this.#closeTimer !== null) return true
     if (listener === null) {
       const bytes = ownCopy(buffer, 0, length)
       if (this.#socket !== null) return this.#socket.push(bytes)
-      this.#aside ??= []
-      this.#aside.push(bytes)
+      this.#queuedChunks ??= []
+      this.#queuedChunks.push(bytes)
       return true
     }
-    let more = true
+    let continueReading = true
     try {
-      more = direct === null ? listener.onBytes(length) : this.#onDirect(listener, direct.subarray(0, length))
+      continueReading =
+        direct === null ? listener.onBytes(length) : this.#onBodyBuffer(listener, direct.subarray(0, length))
     } catch (error) {
       reportUncaught(error)
     }
     // After hangUp() from within it reads on, to the end of the peer.
-    if (this.listener === null || this.#farewell !== null) return true
-    if (!more) this.#paused = true
-    return more
+    if (this.listener === null || this.#closeTimer !== null) return true
+    if (!continueReading) this.#paused = true
+    return continueReading
   }
 
   /** A buffer that was filled is handed over; one that was not has not been seen by a caller, and is read into again. */
-  #onDirect(listener: InletListener, bytes: Buffer): boolean {
+  #onBodyBuffer(listener: SocketReaderListener, bytes: Buffer): boolean {
     const chunk = owned(bytes)
-    if (chunk !== bytes) reuse(bytes.buffer)
-    if (bytes.length <= listener.unparsed) return listener.onBodyBytes(chunk)
+    if (chunk !== bytes) recycleBuffer(bytes.buffer)
+    if (bytes.length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
     // A part of the body came another way since: mocks push what they have into sockets.
     this.onData(chunk)
     return !this.#paused
   }
 
   onData(given: unknown): void {
-    if (this.#farewell !== null) return
+    if (this.#closeTimer !== null) return
     if (!ArrayBuffer.isView(given))
       return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
     const chunk = given as Buffer
-    if (this.#aside === null && this.#undelivered.length === 0 && !this.#paused && !this.#shared.busy) {
+    if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#input.busy) {
       return this.#deliver(chunk)
     }
-    this.#aside ??= []
+    this.#queuedChunks ??= []
     // A connector's stream may fill the same memory again.
-    this.#aside.push(ownConcat([chunk]))
-    if (!this.#paused) this.#drainLater()
+    this.#queuedChunks.push(ownConcat([chunk]))
+    if (!this.#paused) this.#deliverQueuedLater()
   }
 
-  /** A chunk may be longer than the window. */
+  /** A chunk may be longer than the input buffer. */
   #deliver(chunk: Uint8Array): void {
-    const { window } = this.#shared
-    for (let at = 0; at < chunk.length; at += window.length) {
+    const { input } = this.#input
+    for (let at = 0; at < chunk.length; at += input.length) {
       const { listener } = this
       if (listener === null) return
-      const part = chunk.subarray(at, at + window.length)
-      window.set(part)
+      const part = chunk.subarray(at, at + input.length)
+      input.set(part)
       // Whoever takes the socket over in there takes the rest of this chunk along.
       this.#undelivered = chunk.subarray(at + part.length)
-      const more = listener.onBytes(part.length)
+      const continueReading = listener.onBytes(part.length)
       const rest = this.#undelivered
-      this.#undelivered = NOTHING
-      if (this.listener === null || this.#farewell !== null) return
-      if (more) continue
+      this.#undelivered = EMPTY
+      if (this.listener === null || this.#closeTimer !== null) return
+      if (continueReading) continue
       if (rest.length > 0) {
-        this.#aside ??= []
-        this.#aside.unshift(ownConcat([rest]))
+        this.#queuedChunks ??= []
+        this.#queuedChunks.unshift(ownConcat([rest]))
       }
       this.pause()
       return
     }
   }
 
-  #drainLater(): void {
-    if (this.#draining) return
-    this.#draining = true
+  #deliverQueuedLater(): void {
+    if (this.#deliveryScheduled) return
+    this.#deliveryScheduled = true
     queueMicrotask(() => {
-      this.#draining = false
-      this.#drainAside()
+      this.#deliveryScheduled = false
+      this.#deliverQueued()
     })
   }
 
-  #drainAside(): void {
-    while (this.#aside !== null && !this.#paused && this.listener !== null) {
-      const first = this.#aside.shift() as Uint8Array
-      if (this.#aside.length === 0) this.#aside = null
+  #deliverQueued(): void {
+    while (this.#queuedChunks !== null && !this.#paused && this.listener !== null) {
+      const first = this.#queuedChunks.shift() as Uint8Array
+      if (this.#queuedChunks.length === 0) this.#queuedChunks = null
       this.#deliver(first)
     }
     if (this.#paused || this.listener === null) return
@@ -366,32 +367,32 @@ export class Inlet {
     socket.resume()
     // A socket whose `onread` callback said stop is still flowing to itself: only a read starts the handle again.
     socket.read(0)
-    if (this.#pulls) this.#pullLater()
+    if (this.#readsOnReadable) this.#readAvailableLater()
   }
 
-  #pullLater(): void {
-    queueMicrotask(() => this.pull())
+  #readAvailableLater(): void {
+    queueMicrotask(() => this.readAvailable())
   }
 
   /** Reads a socket that does not flow by itself: what is read is emitted as data. */
-  pull(): void {
+  readAvailable(): void {
     while (!this.#paused && this.listener !== null && this.#socket?.read() != null);
   }
 
   /** A socket of the caller's may be destroyed with an error that is used for others too. */
   onError(error: Error): void {
-    this.listener?.onSocketError(this.#listeners === hears ? error : adoptError(error))
+    this.listener?.onSocketError(this.#socketListeners === LISTENERS ? error : adoptError(error))
   }
 
   onClose(): void {
-    if (this.#gone) return
-    this.#gone = true
-    this.#farewell?.drop()
+    if (this.#closeReported) return
+    this.#closeReported = true
+    this.#closeTimer?.drop()
     this.listener?.onSocketClose()
   }
 
   onEnd(): void {
     this.ended = true
-    if (this.#aside === null && this.#farewell === null) this.listener?.onReadEnd()
+    if (this.#queuedChunks === null && this.#closeTimer === null) this.listener?.onReadEnd()
   }
 }
