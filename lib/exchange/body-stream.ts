@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
-import { queueMicrotask } from '../base/clock.js'
+import { nextTick, queueMicrotask } from '../base/clock.js'
 import { callUser } from '../base/gate.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
@@ -100,6 +100,8 @@ export class BodyStream extends LaterStream {
   /** Some of it flowed before another body was made of it. */
   #missed = false
   #piping = false
+  /** It has a `readable` listener of its own. */
+  #readsAll = false
   #listener: BodyStreamListener | null = null
   #kept: unknown[] = []
   #ended = false
@@ -271,7 +273,8 @@ export class BodyStream extends LaterStream {
     stream.on('error', ignore)
     stream.unpipe?.(this as unknown as NodeJS.WritableStream)
     if (this.#ended) return
-    if (isIncomingRequest(stream)) stream.resume()
+    // A tick later: the removal of a `readable` listener takes effect in a tick.
+    if (isIncomingRequest(stream)) nextTick(() => stream.resume())
     else callUser(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))
   }
 
@@ -307,7 +310,8 @@ export class BodyStream extends LaterStream {
   #readAll(): void {
     const stream = this.#stream
     if (typeof stream.read !== 'function' || !(stream.listenerCount?.('readable') > 0)) return
-    if (!stream.listeners('readable').includes(this.#onReadable)) stream.on('readable', this.#onReadable)
+    if (!this.#readsAll) stream.on('readable', this.#onReadable)
+    this.#readsAll = true
     this.#onReadable()
   }
 
@@ -330,7 +334,8 @@ export class BodyStream extends LaterStream {
     stream.removeListener('error', this.#fail)
     stream.removeListener('close', this.#close)
     stream.removeListener('newListener', this.#onListener)
-    stream.removeListener('readable', this.#onReadable)
+    // Node pauses a stream that loses a `readable` listener, even one that was never added, unless it has others.
+    if (this.#readsAll) stream.removeListener('readable', this.#onReadable)
   }
 }
 

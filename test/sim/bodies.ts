@@ -1,8 +1,10 @@
 import { Readable, Stream } from 'node:stream'
 import type { BodyInput } from '../../lib/exchange/request.js'
+import { incomingBody } from './incoming-body.js'
 import type { RequestMemory } from './memory.js'
 import type { Random } from './random.js'
 import type { UserCode } from './user-code.js'
+import { WHOLE, type WholeKind, wholeBody } from './whole-bodies.js'
 
 /** What a source of a request body needs. */
 export interface SourceParts {
@@ -23,53 +25,40 @@ export interface MadeBody {
   readonly streams: boolean
   /** Whether the library closed it or read it to its end; called when nothing is left to happen. */
   closed(): boolean
+  /**
+   * The bytes that a server receives, where they are not those of `upload`: of a body with this `content-type`; null when that
+   * is wrong.
+   */
+  encoded?(type: string | undefined): Buffer | null
 }
 
 const PLAIN = ['string', 'bytes', 'bytes', 'stream', 'stream', 'iterable', 'generator'] as const
-const MORE = [
-  'string',
-  'bytes',
-  'buffer',
-  'blob',
-  'stream',
-  'old stream',
-  'iterable',
-  'generator',
-  'iterator',
-  'web',
-  'bytes',
-] as const
+const MORE = [...WHOLE, 'stream', 'old stream', 'iterable', 'generator', 'iterator', 'web', 'incoming'] as const
 
 /** A body that holds `upload`, of any kind; `more`: of every kind that is documented. */
 export function makeBody(parts: SourceParts, more: boolean): MadeBody {
-  const { upload, memory } = parts
-  const always = { closed: () => true }
-  switch (parts.random.pick<(typeof PLAIN)[number] | (typeof MORE)[number]>(more ? MORE : PLAIN)) {
-    case 'string':
-      return { body: upload.toString('latin1'), streams: false, ...always }
-    case 'bytes':
-      return { body: memory.lend(upload), streams: false, ...always }
-    case 'buffer': {
-      const { buffer, byteLength } = memory.lend(upload)
-      const own = byteLength === buffer.byteLength ? buffer : upload.toString('latin1')
-      return { body: own as ArrayBuffer | string, streams: false, ...always }
-    }
-    case 'blob':
-      return { body: new Blob([upload]), streams: false, ...always }
+  const kind = parts.random.pick<(typeof PLAIN)[number] | (typeof MORE)[number]>(more ? MORE : PLAIN)
+  switch (kind) {
     case 'stream':
       return streamBody(parts)
     case 'old stream':
       return oldStreamBody(parts)
-    case 'iterable':
-      return { body: new Pieces(parts), streams: true, ...always }
+    case 'incoming':
+      return incomingBody(parts)
+    case 'iterable': {
+      const body = new Pieces(parts)
+      return { body, streams: true, closed: () => body.closed }
+    }
     case 'web':
       return webBody(parts)
     case 'iterator': {
       const body = new AsyncPieces(parts)
       return { body, streams: true, closed: () => body.closed }
     }
-    default:
+    case 'generator':
       return generatorBody(parts)
+    default:
+      return wholeBody(kind satisfies WholeKind, parts)
   }
 }
 
@@ -203,6 +192,7 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
   readonly #parts: SourceParts
   readonly #pieces: Buffer[]
   #last: Buffer | null = null
+  closed = false
 
   constructor(parts: SourceParts) {
     this.#parts = parts
@@ -216,14 +206,19 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
   next(): IteratorResult<Buffer> {
     const { memory, userCode } = this.#parts
     memory.recycle(this.#last)
+    const { closed } = this
+    // One that throws has ended.
+    this.closed = true
     userCode.run('source')
     const piece = this.#pieces.shift()
     if (piece === undefined) return { done: true, value: undefined }
+    this.closed = closed
     this.#last = memory.lend(piece)
     return { done: false, value: this.#last }
   }
 
   return(): IteratorResult<Buffer> {
+    this.closed = true
     this.#parts.memory.recycle(this.#last)
     this.#pieces.length = 0
     return { done: true, value: undefined }

@@ -10,7 +10,8 @@ import type { Random } from './random.js'
  * - `connectors`: connectors that read first, wrap, pause, answer twice, or return sockets that can not be used.
  * - `silentClose`: servers that close behind an answer without announcing it, and do nothing else wrong.
  * - `interceptors`: requests through composed dispatchers.
- * - `sources`: each body that was given is closed or read to its end.
+ * - `sources`: bodies of every kind that is documented, a FormData and a server's incoming message included; each that was
+ *   given is closed or read to its end.
  * - `methods`: requests by `request`, `stream` and `pipeline`.
  * - `timeouts`: requests with a `timeouts.total`, which all end in time; some of their sources stall.
  */

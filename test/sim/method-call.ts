@@ -89,6 +89,7 @@ export class MethodCall extends SimulatedRequest {
   #pipeline(dispatcher: Dispatcher, more: object): void {
     const { random, around, memory } = this
     this.pipelined = false
+    this.plain = true
     const { body: _, ...options } = this.options
     const duplex = dispatcher.pipeline(
       { ...options, ...more } as never,

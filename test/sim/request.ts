@@ -66,6 +66,8 @@ export class SimulatedRequest implements Expected {
   detached = false
   /** Whether stats must count it; not known of a request that an interceptor holds, or whose body waits for its reader. */
   counted = true
+  /** Its bytes are sent as they are, whatever body was made of them. */
+  protected plain = false
   /** Interceptors may report its end before its response has come whole. */
   intercepted = false
   protected readonly around: Surroundings
@@ -105,9 +107,10 @@ export class SimulatedRequest implements Expected {
     this.upload = hasBody ? bytesOf(`request ${id}`, length) : Buffer.alloc(0)
     this.#made = hasBody ? this.#makeBody() : null
     const streams = this.#made?.streams === true
+    const sends = this.upload.length > 0 || this.#made?.encoded !== undefined
     // Of an empty body that is known to be empty nothing would be sent.
-    this.refused = this.method === 'CONNECT' && hasBody && (streams || this.upload.length > 0)
-    this.lastOfConnection = features.framing && this.upload.length > 0 && BODY_UNEXPECTED.includes(this.method)
+    this.refused = this.method === 'CONNECT' && hasBody && (streams || sends)
+    this.lastOfConnection = features.framing && sends && BODY_UNEXPECTED.includes(this.method)
     this.barrier = !this.idempotent || blocking || this.upgrade
     this.pipelined = this.idempotent && !this.upgrade && !streams
     this.options = {
@@ -151,6 +154,10 @@ export class SimulatedRequest implements Expected {
       this.#plans.push({ ...plan, tunnel })
     }
     return this.#plans[attempt - 1] as Plan
+  }
+
+  uploadAs(type: string | undefined): Buffer | null {
+    return this.#made?.encoded === undefined || this.plain ? this.upload : this.#made.encoded(type)
   }
 
   get bodyKind(): string {

@@ -17,8 +17,8 @@ export interface Expected {
   readonly refused: boolean
   /** Nothing may follow it on its connection. */
   readonly lastOfConnection: boolean
-  /** The body, whole. */
-  readonly upload: Buffer
+  /** The bytes of its body, whole, as it is sent with this `content-type`; null when that is wrong. */
+  uploadAs(type: string | undefined): Buffer | null
   /** Heads of it that came to servers. */
   executions: number
   /** What is done with the next execution. */
@@ -42,6 +42,7 @@ interface Served {
   readonly request: Expected
   readonly attempt: number
   readonly plan: Plan
+  readonly upload: Buffer
   received: number
   complete: boolean
   started: boolean
@@ -181,10 +182,12 @@ export class Server implements Peer {
       if (!request.pipelined) this.#wrong(`${method} ${request.id} comes behind ${last.request.id}`)
     }
     if (this.#queue.length >= Math.max(1, this.#watch.pipelining)) this.#wrong(`${this.#queue.length + 1} at once`)
+    const type = fields.get('content-type')
     const served: Served = {
       request,
       attempt,
       plan: request.plan(attempt),
+      upload: request.uploadAs(type) ?? this.#wrong(`a body of ${request.id} as ${type}`),
       received: 0,
       complete: false,
       started: false,
@@ -216,7 +219,8 @@ export class Server implements Peer {
     const served = this.#current as Served
     const piece = this.#input.subarray(0, reading.left)
     if (piece.length === 0) return false
-    const { upload, id } = served.request
+    const { id } = served.request
+    const { upload } = served
     if (!upload.subarray(served.received, served.received + piece.length).equals(piece)) {
       this.#wrong(`the body of ${id} is not its own: ${JSON.stringify(piece.toString('latin1', 0, 60))}`)
     }
@@ -250,7 +254,8 @@ export class Server implements Peer {
 
   #finishUpload(): void {
     const served = this.#current as Served
-    const { upload, id } = served.request
+    const { id } = served.request
+    const { upload } = served
     if (served.received !== upload.length) this.#wrong(`${served.received} of ${upload.length} bytes of ${id}`)
     served.complete = true
     this.#current = null
