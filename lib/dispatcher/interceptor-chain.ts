@@ -6,7 +6,7 @@ import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
-import { locateUnsent, refuse } from '../exchange/refuse.js'
+import { locateUnsent, refuse, refuseThrown } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, type DispatcherCore, setCore } from './dispatcher-core.js'
@@ -50,8 +50,8 @@ export function chainInterceptors(
         return intercepted(options, adaptLegacyHandler(handler, options))
       } catch (error) {
         if (arrived) throw error
-        if (isLocatable(error)) locateUnsent(error, options, core?.origin)
-        return refuse(error as Error, handler)
+        if (!isLocatable(error)) return refuseThrown(error, handler)
+        return refuse(locateUnsent(error, options, core?.origin), handler)
       } finally {
         // Through the outermost comes another request, which an interceptor sends from within.
         arrived = before || (arrived && index !== outermost)

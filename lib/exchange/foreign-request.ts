@@ -12,7 +12,7 @@ import { abortReasonOf, destroyedErrorOf } from './ending.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
-import { shown } from './refuse.js'
+import { shown, takeInterceptorError } from './refuse.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
@@ -63,6 +63,8 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   #hearsQueued: boolean
   #paused = false
   #reason: unknown
+  /** The caller aborted it, or its handler threw: its failure needs no further report. */
+  #cancelled = false
   #reached: Phase = 'queued'
   /** The async context in which it was sent. */
   #scope: AsyncResource | null = null
@@ -173,6 +175,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   }
 
   abort(reason: unknown): void {
+    this.#cancelled ||= !this.done
     this.#stop(abortReasonOf(reason))
   }
 
@@ -291,7 +294,12 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   }
 
   protected finishWith(error: Error): void {
-    if (this.done) return
+    const thrown = takeInterceptorError(error)
+    if (this.done) {
+      // No caller is left to receive it, unless it is the caller that ended the request.
+      if (thrown && !this.#cancelled) reportUncaught(error)
+      return
+    }
     this.#finish()
     // The dispatcher knows what to do with what the handler throws.
     if (this.holder === null) this.handler.onResponseError?.(this.#controller, error)

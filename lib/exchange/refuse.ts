@@ -24,6 +24,21 @@ export function refuse(
   return true
 }
 
+/** Exceptions of interceptors that {@link refuseThrown} has passed to a handler. */
+const interceptorErrors = new WeakSet<object>()
+
+/** Fails a request with the exception of an interceptor that has not dispatched it. Returns true: no `drain` follows. */
+export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
+  const error = presentError(thrown as Error)
+  if (Object(error) === error) interceptorErrors.add(error)
+  return refuse(error, handler)
+}
+
+/** Whether `error` was passed to a handler by {@link refuseThrown}. True once for each exception. */
+export function takeInterceptorError(error: Error): boolean {
+  return interceptorErrors.delete(error)
+}
+
 /**
  * Adds to an error of sluice which request it is that nothing was done for. Getters of the options are not called: what
  * they throw would be lost here. `origin`: the only one of its dispatcher.

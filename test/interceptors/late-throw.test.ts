@@ -3,6 +3,7 @@ import t from 'tap'
 import { Client, type Dispatcher, errors, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
+import { uncaughtDuring } from '../servers/uncaught.js'
 
 type Interceptor = Parameters<Dispatcher['compose']>[0]
 
@@ -91,3 +92,57 @@ t.test('an attempt whose interceptor throws after it has dispatched ends before 
   await dispatcher.close()
   await origin.close()
 })
+
+/** Dispatches when `released` resolves. */
+function waiting(released: Promise<void>): Interceptor {
+  return (dispatch) => (options, handler) => {
+    void released.then(() => dispatch(options, handler))
+    return true
+  }
+}
+
+const failing: Interceptor = () => () => {
+  throw new Error('late')
+}
+
+const aboves: Record<string, Interceptor[]> = {
+  'no other interceptor': [],
+  retry: [interceptors.retry()],
+  redirect: [interceptors.redirect()],
+  responseError: [interceptors.responseError()],
+}
+
+for (const [kind, above] of Object.entries(aboves)) {
+  for (const ended of ['timeouts.total', 'abort'] as const) {
+    const outcome = ended === 'abort' ? 'is dropped' : 'is an uncaught exception'
+    const title = `what an interceptor throws after ${ended} ended its request ${outcome}, under ${kind}`
+    t.test(title, async (t) => {
+      let release = () => {}
+      const released = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      const dispatcher = new Client('http://127.0.0.1:9').compose(failing, waiting(released), ...above)
+      const recorder = new Recorder()
+      const signal = new AbortController()
+      const timeouts = { total: ended === 'abort' ? 60_000 : 10 }
+      // A request that no connection has does not keep the process alive.
+      const alive = setInterval(() => {}, 60_000)
+      const uncaught = await uncaughtDuring(async () => {
+        if (ended === 'abort') {
+          const answer = dispatcher.request({ path: '/', method: 'GET', timeouts, signal: signal.signal })
+          signal.abort()
+          await t.rejects(answer, { name: 'AbortError' })
+        } else {
+          dispatcher.dispatch({ path: '/', method: 'GET', timeouts }, recorder)
+          await recorder.ended
+          t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT' })
+        }
+        release()
+        await released
+      })
+      clearInterval(alive)
+      t.strictSame(uncaught, ended === 'abort' ? [] : ['late'])
+      await dispatcher.close()
+    })
+  }
+}

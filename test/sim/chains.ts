@@ -93,7 +93,7 @@ function decorate({ userCode, random }: ChainParts): Interceptor {
 function fail({ random, userCode, wild }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
-    const error = userCode.error('interceptor', options)
+    const error = userCode.error('answer', options)
     const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
     callUser(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
     return true

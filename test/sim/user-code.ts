@@ -13,6 +13,8 @@ const PLACES = {
   getter: 'once',
   factory: 'shared',
   interceptor: 'once',
+  // An error with which an interceptor answers a request itself.
+  answer: 'dropped',
   callback: 'once',
   connector: 'shared',
   source: 'dropped',
