@@ -3,6 +3,7 @@ import type { DispatchController } from '../../lib/exchange/handler.js'
 import {
   BalancedPool,
   Client,
+  type Dispatcher,
   interceptors,
   Pool,
   type PoolStats,
@@ -26,6 +27,11 @@ const wasm = wasmEngine() as WasmEngine
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT']
 const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'retried', 'factory'] as const
 const ORIGIN = 'http://fuzz.test'
+/** ms within which requests end that are aborted or answered: a connection that has to be closed first waits for a second. */
+const PATIENCE = 10_000
+/** Probes of connections that may be broken. */
+const ATTEMPTS = 5
+
 /** One sequence of calls, of answers, and of calls from within callbacks. */
 class Play implements Surroundings {
   readonly #random: Random
@@ -42,8 +48,8 @@ class Play implements Surroundings {
   readonly #copies = new Set<DispatchController>()
   /** It is neither closed nor destroyed before the end. */
   readonly #stays: boolean
-  #limit = 1
-  #shape: { kind: string; pipelining: number } = { kind: 'Client', pipelining: 1 }
+  /** Connections that it may have, or each upstream of it, and requests on each at once. */
+  readonly #shape = { limit: 1, pipelining: 1 }
   #room = 40
   #wrong = ''
   /** Code of the caller does nothing unusual any more. */
@@ -66,7 +72,7 @@ class Play implements Surroundings {
     const kind = random.pick(KINDS)
     this.told.push(kind)
     const options = { connect, pipelining: random.pick([1, 1, 2, 10]), parser: random.pick(['js', 'wasm'] as const) }
-    this.#shape = { kind, pipelining: options.pipelining }
+    this.#shape.pipelining = options.pipelining
     this.#dispatcher = this.#open(kind, options)
     for (const event of ['drain', 'connect', 'disconnect', 'connectionError']) {
       ;(this.#dispatcher as EventEmitter).on(event, () => {
@@ -87,7 +93,7 @@ class Play implements Surroundings {
     }
     const parts = { random, errors: this.#errors, reports: kind !== 'retried', calm: () => this.#calm, find, copied }
     this.#late = kind === 'composed' || kind === 'retried'
-    this.#limit = kind === 'Client' ? 1 : connections
+    this.#shape.limit = kind === 'Client' ? 1 : connections
     switch (kind) {
       case 'Client':
         return new Client(ORIGIN, options)
@@ -218,7 +224,7 @@ class Play implements Surroundings {
     this.#send(this.#random.pick(METHODS))
   }
 
-  #send(method: string): void {
+  #send(method: string, to: Dispatcher = this.#dispatcher as Dispatcher): void {
     const random = this.#random
     const id = this.#players.length
     const connect = method === 'CONNECT'
@@ -242,7 +248,7 @@ class Play implements Surroundings {
     try {
       player.given = !random.once(4)
       const handler = random.once(3) ? new LegacyPlayer(player) : player
-      this.#dispatcher.dispatch((player.given ? options : this.#withGetters(options)) as never, handler as Player)
+      to.dispatch((player.given ? options : this.#withGetters(options)) as never, handler as Player)
     } catch (error) {
       // An interceptor may throw when it has dispatched, and its request has ended.
       this.expect(this.#late && this.report(error), `dispatch throws ${error}`)
@@ -302,36 +308,48 @@ class Play implements Surroundings {
     this.#server.calm = true
     for (const copy of this.#copies) copy.abort()
     for (const { controller, ends } of this.#players) if (ends === 0) controller?.abort()
-    const settled = () => this.#players.every(({ ends }) => ends > 0)
-    await turns(500, settled)
-    const { kind, pipelining } = this.#shape
-    // With pipelining, two may share a connection; a BalancedPool chooses by weights.
-    if (pipelining > 1 || kind === 'BalancedPool' || !settled()) return
-    // A server may have closed connections, or sent too much, before all was calm.
-    for (let attempt = 0; attempt < 5; attempt++) {
-      const gathering = new Gathering()
-      this.#server.gathering = gathering
-      const first = this.#players.length
-      for (let left = this.#limit; left > 0; left--) {
-        gathering.add(this.#players.length)
-        this.#send('GET')
-      }
-      const asked = this.#players.slice(first)
-      await turns(2000, () => {
-        for (const { id, ends } of asked) if (ends > 0) gathering.drop(id)
-        return settled()
-      })
-      if (asked.every(({ answered }) => answered)) break
-      must(
-        settled() && attempt < 4,
-        () => `of ${this.#limit} requests at once, these do not come: ${gathering.missing}`,
-      )
-    }
+    must(await this.#settled(), 'requests that are aborted end')
+    for (const part of this.#parts()) await this.#gather(part)
     this.probes++
     const { connected, ...counts } = this.#dispatcher.stats as PoolStats
     const { free = connected, ...rest } = counts
     const atRest = Object.values(rest).every((count) => count === 0) && free === connected
     must(atRest, () => `statistics at rest: ${JSON.stringify(this.#dispatcher.stats)}`)
+  }
+
+  /** Dispatchers that have connections of their own. */
+  #parts(): readonly Dispatcher[] {
+    const whole = this.#dispatcher
+    return whole instanceof BalancedPool ? whole.upstreams.map((one) => whole.getUpstream(one) as Pool) : [whole]
+  }
+
+  /** Sends as many requests at once as all connections of `part` take. Their server answers when it has all. */
+  async #gather(part: Dispatcher): Promise<void> {
+    const { limit, pipelining } = this.#shape
+    const count = limit * pipelining
+    // A server may have closed connections, or sent too much, before all was calm.
+    for (let attempt = 1; ; attempt++) {
+      const gathering = new Gathering()
+      this.#server.gathering = gathering
+      const first = this.#players.length
+      for (let left = count; left > 0; left--) gathering.add(first + count - left)
+      for (let left = count; left > 0; left--) this.#send('GET', part)
+      const asked = this.#players.slice(first)
+      for (const { id, ended } of asked) void ended.then(() => gathering.drop(id))
+      const settled = await this.#settled()
+      if (asked.every(({ answered }) => answered)) return
+      must(settled && attempt < ATTEMPTS, () => `of ${count} requests at once, these do not come: ${gathering.missing}`)
+    }
+  }
+
+  /** Waits until all requests have ended. Returns false when one has not after {@link PATIENCE}. */
+  async #settled(): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE, false)
+    })
+    const all = Promise.all(this.#players.map(({ ended }) => ended)).then(() => true)
+    return Promise.race([all, late]).finally(() => clearTimeout(timer))
   }
 
   #check(ended: boolean): void {

@@ -1,4 +1,6 @@
-import { Readable } from 'node:stream'
+import { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { Duplex, Readable, Stream } from 'node:stream'
 import type { Random } from './random.js'
 
 /** What callers write over memory that is theirs again; no request has it. */
@@ -31,6 +33,11 @@ export class LentBody {
       () => this.#generateLater(),
       () => this.#readable(),
       () => this.#web(),
+      () => this.#view(),
+      () => this.#iterator(),
+      () => this.#oldStream(),
+      () => this.#incoming(),
+      () => new URLSearchParams({ mark: this.content }),
       () => new Blob([this.content]),
       () => this.#form(),
     ])()
@@ -45,6 +52,7 @@ export class LentBody {
 
   /** Whether `received` is what was given, one character a byte. */
   arrives(received: string): boolean {
+    if (this.body instanceof URLSearchParams) return received === String(this.body)
     if (!(this.body instanceof FormData)) return received === this.content
     const boundary = received.slice(0, received.indexOf('\r\n'))
     const head = `${boundary}\r\nContent-Disposition: form-data; name="mark"\r\n\r\n`
@@ -53,6 +61,7 @@ export class LentBody {
 
   /** A source that was given is closed or read to its end. */
   get closed(): boolean {
+    if (this.body instanceof IncomingMessage) return this.body.readableEnded && !this.body.socket.destroyed
     return this.body instanceof Readable ? this.body.destroyed : !this.#open
   }
 
@@ -121,6 +130,88 @@ export class LentBody {
       },
     })
     return stream
+  }
+
+  #view(): ArrayBufferView {
+    const { buffer, byteLength } = this.#whole()
+    return byteLength % 2 === 0 ? new Uint16Array(buffer) : new DataView(buffer)
+  }
+
+  /** Asynchronous, without a generator behind it. */
+  #iterator(): AsyncIterable<Buffer> {
+    let next = 0
+    const end = async () => {
+      this.#open = false
+      return { done: true as const, value: undefined }
+    }
+    const give = async () => {
+      this.#pieces[next - 1]?.fill(POISON)
+      if (this.#random.once(2)) await new Promise(setImmediate)
+      const open = this.#open
+      // One that throws has ended.
+      this.#open = false
+      this.#code()
+      const piece = this.#pieces[next++]
+      if (piece === undefined) return { done: true as const, value: undefined }
+      this.#open = open
+      return { done: false as const, value: piece }
+    }
+    const begin = () => {
+      this.#open = true
+      return { next: give, return: end }
+    }
+    return { [Symbol.asyncIterator]: begin }
+  }
+
+  /** A stream of the first kind, which has `pause` and `resume` alone. */
+  #oldStream(): Stream {
+    this.#open = true
+    let next = 0
+    let flows = true
+    const body = Object.assign(new Stream(), {
+      readable: true,
+      pause: () => {
+        flows = false
+      },
+      resume: () => {
+        if (flows) return
+        flows = true
+        setImmediate(give)
+      },
+      destroy: () => {
+        this.#open = false
+      },
+    })
+    const give = () => {
+      if (!flows || !this.#open) return
+      const piece = this.#pieces[next++]
+      if (piece !== undefined) {
+        body.emit('data', piece)
+        setImmediate(give)
+        return
+      }
+      this.#open = false
+      body.readable = false
+      body.emit('end')
+    }
+    setImmediate(give)
+    return body
+  }
+
+  /** A request that a server received. Destroyed, it would take the connection of its answer along. */
+  #incoming(): IncomingMessage {
+    const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    const message = new IncomingMessage(socket as Socket)
+    Object.assign(message, { method: 'PUT', httpVersion: '1.1' })
+    let next = 0
+    const give = () => {
+      const piece = this.#pieces[next++]
+      message.complete = piece === undefined
+      message.push(piece ?? null)
+      if (piece !== undefined) setImmediate(give)
+    }
+    setImmediate(give)
+    return message
   }
 
   /** Without a queue of its own: it is asked for a piece when its reader waits for one. */

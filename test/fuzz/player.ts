@@ -24,6 +24,9 @@ export class Player implements DispatchHandler {
   /** The library has the body for certain: no getter threw before it was read. */
   given = false
   controller: DispatchController | null = null
+  /** Resolves at its end. */
+  readonly ended: Promise<void>
+  #resolveEnded: () => void = () => {}
   readonly #play: Surroundings
   readonly #kept: { chunk: Buffer; copy: Buffer }[] = []
   readonly #fate: string
@@ -34,6 +37,9 @@ export class Player implements DispatchHandler {
     this.id = id
     this.body = body
     this.#play = play
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
     this.#fate = play.pick(['keep', 'overwrite', 'transfer'])
   }
 
@@ -56,6 +62,7 @@ export class Player implements DispatchHandler {
   #end(): void {
     this.#play.expect(this.ends++ === 0, 'a request ends once')
     this.body?.release()
+    this.#resolveEnded()
   }
 
   onRequestStart(controller: DispatchController): void {
