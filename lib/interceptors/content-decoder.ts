@@ -11,7 +11,7 @@ interface Zstd {
   constants: { ZSTD_d_windowLogMax?: number }
 }
 
-type Open = (first: Buffer) => Transform
+type OpenDecoder = (first: Buffer) => Transform
 
 /** RFC 9659: a window above 8 MB is refused. */
 const ZSTD_WINDOW_LOG = 23
@@ -19,22 +19,22 @@ const ZSTD_WINDOW_LOG = 23
 /** Found out by the first body in zstd. */
 let decodesAllFrames: boolean | undefined
 
-const gunzip: Open = () => builtin('node:zlib').createGunzip()
+const gunzip: OpenDecoder = () => builtin('node:zlib').createGunzip()
 // RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
-const inflate: Open = (first) => {
+const inflate: OpenDecoder = (first) => {
   const zlib = builtin('node:zlib')
   return ((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()
 }
 
-const openers: Record<string, Open> = {
+const decoderFactories: Record<string, OpenDecoder> = {
   gzip: gunzip,
   'x-gzip': gunzip,
   deflate: inflate,
   br: () => builtin('node:zlib').createBrotliDecompress(),
 }
 
-function openerOf(coding: string): Open | undefined {
-  if (coding !== 'zstd') return Object.hasOwn(openers, coding) ? openers[coding] : undefined
+function decoderFactoryOf(coding: string): OpenDecoder | undefined {
+  if (coding !== 'zstd') return Object.hasOwn(decoderFactories, coding) ? decoderFactories[coding] : undefined
   const runtime = zstdRuntime()
   return runtime === null ? undefined : () => new ZstdDecoder(runtime)
 }
@@ -59,7 +59,7 @@ function zstdRuntime(): ZstdRuntime | null {
 
 /** Whether the runtime can undo it. */
 export function canDecode(coding: string): boolean {
-  return openerOf(coding) !== undefined
+  return decoderFactoryOf(coding) !== undefined
 }
 
 /** Whom a decoder tells what comes out of it. */
@@ -73,7 +73,7 @@ export interface DecoderListener {
 }
 
 /** What one stage hands its pieces to; false: not so fast. */
-interface Outlet {
+interface DecodedSink {
   write(chunk: Buffer): boolean
   end(): void
 }
@@ -81,11 +81,11 @@ interface Outlet {
 /** Undoes content codings of a body, in a stage for each. */
 export class ContentDecoder {
   readonly #listener: DecoderListener
-  readonly #stages: Stage[] = []
-  readonly #last: Stage
+  readonly #stages: DecoderStage[] = []
+  readonly #last: DecoderStage
   /** Nothing comes out any more. */
   #ended = false
-  #over = false
+  #destroyed = false
 
   /**
    * @param codings in the order in which they were applied; all can be decoded
@@ -94,26 +94,26 @@ export class ContentDecoder {
   constructor(codings: readonly string[], maxSize: number, listener: DecoderListener) {
     this.#listener = listener
     const limit = maxSize === 0 ? Number.POSITIVE_INFINITY : maxSize
-    let outlet: Outlet = { write: (chunk) => this.#out(chunk), end: () => this.#end() }
+    let outlet: DecodedSink = { write: (chunk) => this.#emit(chunk), end: () => this.#end() }
     for (const coding of codings) {
       const index = this.#stages.length
-      const onDrain = () => this.#drained(index)
+      const onDrain = () => this.#onStageDrain(index)
       const onError = (error: Error) => this.#fail(error)
-      const stage = new Stage({ open: openerOf(coding) as Open, limit, outlet, onDrain, onError })
+      const stage = new DecoderStage({ open: decoderFactoryOf(coding) as OpenDecoder, limit, outlet, onDrain, onError })
       this.#stages.push(stage)
       outlet = stage
     }
     // The coding applied first is undone last.
-    this.#last = this.#stages[0] as Stage
+    this.#last = this.#stages[0] as DecoderStage
   }
 
   /** False when it has more than enough: then `onDrain` follows. */
   write(chunk: Buffer): boolean {
-    return this.#over || (this.#stages.at(-1) as Stage).write(chunk)
+    return this.#destroyed || (this.#stages.at(-1) as DecoderStage).write(chunk)
   }
 
   end(): void {
-    if (!this.#over) this.#stages.at(-1)?.end()
+    if (!this.#destroyed) this.#stages.at(-1)?.end()
   }
 
   /** Nothing comes out until {@link resume}. */
@@ -127,54 +127,54 @@ export class ContentDecoder {
 
   /** Nothing is told any more. */
   destroy(): void {
-    this.#over = true
+    this.#destroyed = true
     for (const stage of this.#stages) stage.destroy()
   }
 
-  #out(chunk: Buffer): boolean {
+  #emit(chunk: Buffer): boolean {
     // zlib cuts chunks out of a buffer that it goes on writing into.
-    if (!this.#over) this.#listener.onDecoded(owned(chunk))
+    if (!this.#destroyed) this.#listener.onDecoded(owned(chunk))
     return true
   }
 
   #end(): void {
-    if (this.#over || this.#ended) return
+    if (this.#destroyed || this.#ended) return
     this.#ended = true
     this.#listener.onDecodedEnd()
   }
 
-  #drained(index: number): void {
-    if (this.#over) return
+  #onStageDrain(index: number): void {
+    if (this.#destroyed) return
     const source = this.#stages[index + 1]
     if (source === undefined) this.#listener.onDrain()
     else source.resume()
   }
 
   #fail(error: Error): void {
-    if (this.#over) return
+    if (this.#destroyed) return
     this.destroy()
     this.#listener.onDecodeError(error)
   }
 }
 
-interface StageParts {
-  open: Open
+interface DecoderStageOptions {
+  open: OpenDecoder
   limit: number
-  outlet: Outlet
+  outlet: DecodedSink
   onDrain(): void
   onError(error: Error): void
 }
 
 /** One coding undone. Opened by the first byte, which tells one kind of deflate from the other. */
-class Stage implements Outlet {
-  readonly #parts: StageParts
+class DecoderStage implements DecodedSink {
+  readonly #options: DecoderStageOptions
   #stream: Transform | null = null
   #paused = false
   #ended = false
   #size = 0
 
-  constructor(parts: StageParts) {
-    this.#parts = parts
+  constructor(parts: DecoderStageOptions) {
+    this.#options = parts
   }
 
   write(chunk: Buffer): boolean {
@@ -186,7 +186,7 @@ class Stage implements Outlet {
 
   end(): void {
     // An empty body is whole, whatever coding it is said to have.
-    if (this.#stream === null) this.#parts.outlet.end()
+    if (this.#stream === null) this.#options.outlet.end()
     else this.#stream.end()
   }
 
@@ -205,7 +205,7 @@ class Stage implements Outlet {
   }
 
   #open(first: Buffer): Transform {
-    const { open, outlet, onDrain, onError } = this.#parts
+    const { open, outlet, onDrain, onError } = this.#options
     const stream = open(first)
     stream.on('data', (chunk: Buffer) => this.#data(chunk))
     stream.on('end', () => {
@@ -219,7 +219,7 @@ class Stage implements Outlet {
   }
 
   #data(chunk: Buffer): void {
-    const { limit, outlet, onError } = this.#parts
+    const { limit, outlet, onError } = this.#options
     this.#size += chunk.length
     if (this.#size > limit) {
       onError(

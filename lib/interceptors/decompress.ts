@@ -13,9 +13,9 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { BodyDiscarder } from './body-discarder.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
-import { Drain } from './drain.js'
-import { merge, readOnce, withoutNull } from './settings.js'
+import { mergeOptions, omitNull, readOptionsOnce } from './option-layers.js'
 import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
@@ -41,10 +41,10 @@ const MAX_CODINGS = 5
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function decompress(options: DecompressOptions = {}): DispatchInterceptor {
-  const given = merge(options)
+  const given = mergeOptions(options)
   // As undici takes them: null decodes error responses too, and is the default of the others.
   const skipErrorResponses = given.skipErrorResponses === null ? false : (given.skipErrorResponses ?? true)
-  const { skipStatusCodes = [204, 304], maxSize = 0 } = withoutNull(given)
+  const { skipStatusCodes = [204, 304], maxSize = 0 } = omitNull(given)
   if (typeof skipErrorResponses !== 'boolean')
     throw invalidOption('skipErrorResponses', 'a boolean', skipErrorResponses)
   if (!Array.isArray(skipStatusCodes) || !skipStatusCodes.every(Number.isInteger)) {
@@ -56,14 +56,14 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   const skipped = new Set([204, 304, ...skipStatusCodes])
   const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)
   return (dispatch) => (given, handler) => {
-    const request = readOnce(given)
+    const request = readOptionsOnce(given)
     // RFC 9110 §9.3.2: the fields speak of a body that is not there.
     if (request.method === 'HEAD') return dispatch(request, handler)
     return dispatch(request, new DecompressHandler(handler, { skips, maxSize, request }))
   }
 }
 
-interface Settings {
+interface DecompressSettings {
   skips(statusCode: number): boolean
   maxSize: number
   request: DispatchOptions
@@ -71,16 +71,16 @@ interface Settings {
 
 /** Stands between the connection, whose body is encoded, and the handler, which has a controller of the decoded one. */
 class DecompressHandler extends DecoratorHandler implements DecoderListener, DecodingListener {
-  readonly #settings: Settings
+  readonly #settings: DecompressSettings
   readonly #controller = new DecodingController(this)
   #decoder: ContentDecoder | null = null
   #trailers: IncomingHeaders = {}
   #decoded = false
   /** Reads what follows the encoded data. */
-  #tail: Drain | null = null
-  #over = false
+  #trailingDiscarder: BodyDiscarder | null = null
+  #completed = false
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: Settings) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: DecompressSettings) {
     super(handler)
     this.#settings = settings
   }
@@ -111,8 +111,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     statusMessage?: string,
   ): void {
     this.#controller.attach(controller)
-    if (this.#over) return
-    const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : codingsOf(headers)
+    if (this.#completed) return
+    const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : decodableCodingsOf(headers)
     if (codings.length > MAX_CODINGS) {
       const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
       return controller.abort(locatable(new NotSupportedError(message)))
@@ -126,8 +126,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
 
   override onResponseData(_controller: DispatchController, chunk: Buffer): void {
     if (this.#decoder === null) super.onResponseData(this.#controller, chunk)
-    else if (this.#decoded) this.#tail?.take(chunk)
-    else if (!this.#decoder.write(chunk)) this.#controller.hold()
+    else if (this.#decoded) this.#trailingDiscarder?.onData(chunk)
+    else if (!this.#decoder.write(chunk)) this.#controller.pauseForDecoder()
   }
 
   override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
@@ -136,7 +136,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
       return super.onResponseEnd(this.#controller, trailers)
     }
     this.#trailers = trailers
-    this.#controller.exhausted = true
+    this.#controller.sourceEnded = true
     if (this.#decoded) this.#finish()
     else this.#decoder.end()
   }
@@ -157,29 +157,29 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   onDrain(): void {
-    this.#controller.release()
+    this.#controller.resumeForDecoder()
   }
 
   /** What follows the encoded data is read, but not to an end that may never come. */
   onDecodedEnd(): void {
     this.#decoded = true
-    if (this.#controller.exhausted) return this.#finish()
+    if (this.#controller.sourceEnded) return this.#finish()
     const abort = () => {
       this.#finish()
-      this.#controller.drop()
+      this.#controller.abortSource()
     }
-    this.#tail = new Drain({ abort })
+    this.#trailingDiscarder = new BodyDiscarder({ abort })
   }
 
   #finish(): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#completed) return
+    this.#completed = true
     this.#controller.ended = true
-    this.#tail?.end()
+    this.#trailingDiscarder?.onEnd()
     try {
       super.onResponseEnd(this.#controller, this.#trailers)
     } catch (error) {
-      this.#tell(error as Error)
+      this.#notifyError(error as Error)
     }
   }
 
@@ -199,21 +199,21 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   #fail(error: Error): void {
-    if (this.#over) return
-    this.#over = true
-    this.#tail?.end()
+    if (this.#completed) return
+    this.#completed = true
+    this.#trailingDiscarder?.onEnd()
     this.#decoder?.destroy()
     if (this.#decoder === null) super.onResponseError(this.#controller, error)
-    else this.#tell(error)
+    else this.#notifyError(error)
   }
 
-  #tell(error: Error): void {
+  #notifyError(error: Error): void {
     callUser(() => super.onResponseError(this.#controller, presentError(error)))
   }
 }
 
 /** The codings to undo, in the order in which they were applied; none when there is one among them that we can not. */
-function codingsOf(headers: IncomingHeaders): string[] {
+function decodableCodingsOf(headers: IncomingHeaders): string[] {
   const field = headers['content-encoding'] ?? ''
   const codings = String(field)
     .split(',')
@@ -234,16 +234,16 @@ class DecodingController implements DispatchController {
   readonly #listener: DecodingListener
   #source: DispatchController | null = null
   /** The encoded body has ended: the request itself can not be steered any more. */
-  exhausted = false
+  sourceEnded = false
   /** The handler was called for the last time, but for what it throws. */
   ended = false
   /** Null as long as the body is handed out as it comes. */
   #decoder: ContentDecoder | null = null
   #paused = false
-  #held = false
+  #decoderFull = false
   #reason: Error | null = null
   /** What its handler aborted it with, while its request could be aborted. */
-  #asked: { readonly reason: Error | undefined } | null = null
+  #abortRequest: { readonly reason: Error | undefined } | null = null
   #raw: string[] | null = null
 
   constructor(listener: DecodingListener) {
@@ -257,10 +257,10 @@ class DecodingController implements DispatchController {
   attach(source: DispatchController): boolean {
     if (source !== this.#source) {
       this.#source = source
-      if (this.#asked !== null) source.abort(this.#asked.reason)
+      if (this.#abortRequest !== null) source.abort(this.#abortRequest.reason)
       else if (this.#paused) source.pause()
     }
-    return this.#asked === null
+    return this.#abortRequest === null
   }
 
   decode(decoder: ContentDecoder): void {
@@ -269,7 +269,7 @@ class DecodingController implements DispatchController {
   }
 
   get aborted(): boolean {
-    return this.#reason !== null || this.#asked !== null || this.#source?.aborted === true
+    return this.#reason !== null || this.#abortRequest !== null || this.#source?.aborted === true
   }
 
   get paused(): boolean {
@@ -277,7 +277,7 @@ class DecodingController implements DispatchController {
   }
 
   get reason(): Error | null {
-    return this.#reason ?? this.#source?.reason ?? this.#asked?.reason ?? null
+    return this.#reason ?? this.#source?.reason ?? this.#abortRequest?.reason ?? null
   }
 
   get rawHeaders(): string[] | null {
@@ -305,8 +305,8 @@ class DecodingController implements DispatchController {
 
   abort(reason?: Error): void {
     if (this.ended || this.aborted) return
-    if (!this.exhausted) {
-      this.#asked = { reason }
+    if (!this.sourceEnded) {
+      this.#abortRequest = { reason }
       return this.#source?.abort(reason)
     }
     this.#reason = this.#listener.abortErrorOf(reason)
@@ -314,8 +314,8 @@ class DecodingController implements DispatchController {
   }
 
   /** Ends a request of which the handler knows already that it has ended. */
-  drop(): void {
-    this.exhausted = true
+  abortSource(): void {
+    this.sourceEnded = true
     this.#source?.abort(new InformationalError('The body goes on behind its encoded data'))
   }
 
@@ -323,25 +323,25 @@ class DecodingController implements DispatchController {
     if (this.#paused) return
     this.#paused = true
     this.#decoder?.pause()
-    if (!this.exhausted && !this.#held) this.#source?.pause()
+    if (!this.sourceEnded && !this.#decoderFull) this.#source?.pause()
   }
 
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
     this.#decoder?.resume()
-    if (!this.exhausted && !this.#held) this.#source?.resume()
+    if (!this.sourceEnded && !this.#decoderFull) this.#source?.resume()
   }
 
   /** The decoder has more than enough. */
-  hold(): void {
-    this.#held = true
+  pauseForDecoder(): void {
+    this.#decoderFull = true
     if (!this.#paused) this.#source?.pause()
   }
 
-  release(): void {
-    if (!this.#held) return
-    this.#held = false
-    if (!this.exhausted && !this.#paused) this.#source?.resume()
+  resumeForDecoder(): void {
+    if (!this.#decoderFull) return
+    this.#decoderFull = false
+    if (!this.sourceEnded && !this.#paused) this.#source?.resume()
   }
 }

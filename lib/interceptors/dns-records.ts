@@ -18,14 +18,14 @@ export interface DNSInterceptorRecord {
 }
 
 /** The addresses of one family, and whose turn it is. */
-interface Family {
+interface FamilyRecords {
   ips: DNSInterceptorRecord[]
   offset?: number
 }
 
 /** All addresses of a host, and which family's turn it is. */
 export interface DNSInterceptorOriginRecords {
-  records: { 4: Family | null; 6: Family | null }
+  records: { 4: FamilyRecords | null; 6: FamilyRecords | null }
   turn?: number
 }
 
@@ -47,16 +47,16 @@ export type Lookup = (
 ) => void
 
 /** What is known when nothing else is said: a lookup of the system tells no time to live. */
-export const UNTOLD_TTL = 10_000
+export const DEFAULT_TTL = 10_000
 
 /** Hosts in memory before it is looked for what does not hold any more. */
-const FEW = 128
+const MIN_SWEEP_SIZE = 128
 
 /** Records in memory; a host too many drives out the one that has been in there longest. */
 export class MemoryStorage implements DNSStorage {
   readonly #hosts = new Map<string, { records: DNSInterceptorOriginRecords; until: number }>()
   readonly #maxItems: number
-  #many = FEW
+  #sweepSize = MIN_SWEEP_SIZE
 
   constructor(maxItems: number) {
     this.#maxItems = maxItems
@@ -73,7 +73,7 @@ export class MemoryStorage implements DNSStorage {
   set(origin: string, records: DNSInterceptorOriginRecords | null, { ttl }: { ttl: number }): void {
     this.#hosts.delete(origin)
     if (records === null) return
-    if (this.#hosts.size >= this.#many) this.#sweep()
+    if (this.#hosts.size >= this.#sweepSize) this.#removeExpired()
     for (const oldest of this.#hosts.keys()) {
       if (this.#hosts.size < this.#maxItems) break
       this.#hosts.delete(oldest)
@@ -91,10 +91,10 @@ export class MemoryStorage implements DNSStorage {
   }
 
   /** A crawler meets hosts without end, and most of them once. */
-  #sweep(): void {
+  #removeExpired(): void {
     const now = Date.now()
     for (const [host, { until }] of this.#hosts) if (until <= now) this.#hosts.delete(host)
-    this.#many = Math.max(FEW, 2 * this.#hosts.size)
+    this.#sweepSize = Math.max(MIN_SWEEP_SIZE, 2 * this.#hosts.size)
   }
 }
 
@@ -107,28 +107,28 @@ export interface RecordSettings {
   storage: DNSStorage
 }
 
-type Found = (error: Error | null, records: DNSInterceptorOriginRecords | null) => void
+type LookupCallback = (error: Error | null, records: DNSInterceptorOriginRecords | null) => void
 
 /** The requests that wait for one lookup. */
-type Waiting = Set<Found>
+type WaitingCallbacks = Set<LookupCallback>
 
 /** Finds addresses of hosts and remembers them as long as they hold. */
 export class RecordCache {
   readonly #settings: RecordSettings
   /** By host: the lookup that other requests may join. */
-  readonly #lookups = new Map<string, Waiting>()
+  readonly #lookups = new Map<string, WaitingCallbacks>()
 
   constructor(settings: RecordSettings) {
     this.#settings = settings
   }
 
   /** What holds still; null when there is nothing. */
-  known(host: string): DNSInterceptorOriginRecords | null {
+  get(host: string): DNSInterceptorOriginRecords | null {
     const { storage } = this.#settings
     const kept = storage.get(host) ?? null
     if (kept === null) return null
     const now = Date.now()
-    const { records } = only(kept, ({ timestamp = now, ttl }) => timestamp + ttl > now)
+    const { records } = filterRecords(kept, ({ timestamp = now, ttl }) => timestamp + ttl > now)
     kept.records = records
     if (records[4] !== null || records[6] !== null) return kept
     storage.delete(host)
@@ -139,37 +139,37 @@ export class RecordCache {
    * Looks the host up, or joins the lookup of another request.
    * @returns leaves the lookup: nothing is known of how long it may take, so later requests look the host up again
    */
-  find(origin: URL, found: Found): () => void {
+  lookup(origin: URL, found: LookupCallback): () => void {
     const host = origin.hostname
     const joined = this.#lookups.get(host)
     const waiting = joined ?? new Set()
     waiting.add(found)
     if (joined === undefined) {
       this.#lookups.set(host, waiting)
-      this.#look(origin, waiting)
+      this.#startLookup(origin, waiting)
     }
     return () => {
-      if (waiting.delete(found)) this.#forget(host, waiting)
+      if (waiting.delete(found)) this.#closeLookup(host, waiting)
     }
   }
 
   /** The place does not answer: nobody is sent there until it is looked up anew. */
-  drop(host: string, place: string): void {
+  removeAddress(host: string, place: string): void {
     const { storage } = this.#settings
-    const kept = this.known(host)
+    const kept = this.get(host)
     if (kept === null) return
-    const left = only(kept, (record) => placeOf(record) !== place)
+    const left = filterRecords(kept, (record) => addressInUrl(record) !== place)
     if (left.records[4] === null && left.records[6] === null) storage.delete(host)
-    else storage.set(host, left, { ttl: longest(left.records) })
+    else storage.set(host, left, { ttl: longestTTL(left.records) })
   }
 
-  #look(origin: URL, waiting: Waiting): void {
+  #startLookup(origin: URL, waiting: WaitingCallbacks): void {
     const { lookup, family } = this.#settings
     let open = true
     const end = (error: unknown, addresses?: unknown) => {
       if (!open) return
       open = false
-      this.#tell(origin.hostname, waiting, { error, addresses })
+      this.#notifyWaiting(origin.hostname, waiting, { error, addresses })
     }
     const fail = (error: unknown) => end(error ?? new InformationalError('The lookup failed without an error'))
     let answer: [error: unknown, addresses: unknown] | null = null
@@ -191,58 +191,62 @@ export class RecordCache {
   }
 
   /** Each request gets an error of its own. */
-  #tell(host: string, waiting: Waiting, { error, addresses }: { error: unknown; addresses: unknown }): void {
-    this.#forget(host, waiting)
+  #notifyWaiting(
+    host: string,
+    waiting: WaitingCallbacks,
+    { error, addresses }: { error: unknown; addresses: unknown },
+  ): void {
+    this.#closeLookup(host, waiting)
     const all = [...waiting]
     waiting.clear()
     let failure = error
     let records: DNSInterceptorOriginRecords | null = null
     try {
-      if (!failure) records = this.#keep(host, addresses)
+      if (!failure) records = this.#store(host, addresses)
     } catch (problem) {
       failure = problem
     }
     for (const found of all) found(records === null ? adoptError(failure) : null, records)
   }
 
-  #forget(host: string, waiting: Waiting): void {
+  #closeLookup(host: string, waiting: WaitingCallbacks): void {
     if (this.#lookups.get(host) === waiting) this.#lookups.delete(host)
   }
 
-  #keep(host: string, addresses: unknown): DNSInterceptorOriginRecords {
+  #store(host: string, addresses: unknown): DNSInterceptorOriginRecords {
     const { storage, maxTTL } = this.#settings
     if (!Array.isArray(addresses)) throw invalidOption('what lookup found', 'an array of records', addresses)
     const records: DNSInterceptorOriginRecords['records'] = { 4: null, 6: null }
     const timestamp = Date.now()
     for (const found of addresses as DNSInterceptorRecord[]) {
-      const { address, family, port } = checked(found)
+      const { address, family, port } = checkRecord(found)
       // A zone has no place in a URL (RFC 6874 notwithstanding).
       if (address.includes('%')) continue
       if (this.#settings.family !== null && family !== this.#settings.family) continue
-      const told = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || UNTOLD_TTL
+      const told = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || DEFAULT_TTL
       const ttl = maxTTL > 0 ? Math.min(told, maxTTL) : told
       records[family] ??= { ips: [] }
       records[family].ips.push({ address, family, ttl, timestamp, ...(port == null ? {} : { port }) })
     }
     if (records[4] === null && records[6] === null) throw new InformationalError(`No DNS entries found for ${host}`)
     const room = storage.get(host) != null || !storage.full()
-    const ttl = longest(records)
+    const ttl = longestTTL(records)
     const found = { records, turn: 0 }
     if (room) storage.set(host, found, { ttl })
     return found
   }
 }
 
-function longest(records: DNSInterceptorOriginRecords['records']): number {
+function longestTTL(records: DNSInterceptorOriginRecords['records']): number {
   return Math.max(...[...(records[4]?.ips ?? []), ...(records[6]?.ips ?? [])].map(({ ttl }) => ttl))
 }
 
 /** Those addresses that are wanted; whose turn it is stays. */
-export function only(
+export function filterRecords(
   { records, turn }: DNSInterceptorOriginRecords,
   wanted: (record: DNSInterceptorRecord) => boolean,
 ): DNSInterceptorOriginRecords {
-  const sift = (group: Family | null | undefined): Family | null => {
+  const sift = (group: FamilyRecords | null | undefined): FamilyRecords | null => {
     if (!group) return null
     const ips = group.ips.filter(wanted)
     if (ips.length === group.ips.length) return group
@@ -255,7 +259,7 @@ export function only(
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 
 /** It becomes part of a URL: nothing but an address may. */
-export function checked(record: DNSInterceptorRecord, source = 'what lookup found'): DNSInterceptorRecord {
+export function checkRecord(record: DNSInterceptorRecord, source = 'what lookup found'): DNSInterceptorRecord {
   const { address, family, port } = record ?? {}
   if (port != null && !(Number(port) > 0 && Number.isInteger(Number(port)) && Number(port) < 65_536))
     throw invalidOption(`the port of ${source}`, 'a port number', port)
@@ -266,12 +270,12 @@ export function checked(record: DNSInterceptorRecord, source = 'what lookup foun
 }
 
 /** Address and, where it has one of its own, port: as they stand in a URL. */
-export function placeOf({ address, family, port }: DNSInterceptorRecord): string {
+export function addressInUrl({ address, family, port }: DNSInterceptorRecord): string {
   return `${family === 6 ? `[${address}]` : address}${port == null ? '' : `:${Number(port)}`}`
 }
 
 /** The name of the host as it is to be looked up; null for an address. */
-export function hostOf(url: URL): string | null {
+export function hostnameToResolve(url: URL): string | null {
   const { hostname } = url
   return hostname === '' || hostname.startsWith('[') || IPV4.test(hostname) ? null : hostname
 }

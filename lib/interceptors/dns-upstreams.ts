@@ -6,8 +6,8 @@ import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
 import { positive } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
-import { hostOf } from './dns-records.js'
-import { Lookups, type Service, type UpstreamResolver } from './lookups.js'
+import { hostnameToResolve } from './dns-records.js'
+import { type Service, UpstreamLookups, type UpstreamResolver } from './upstream-lookups.js'
 
 /** Options of {@link dnsUpstreams}. Ours. */
 export interface DNSUpstreamsOptions {
@@ -22,7 +22,7 @@ export interface DNSUpstreamsOptions {
 }
 
 /** SRV records have names such as `_http._tcp.example.com` (RFC 2782); names of hosts have no underscore. */
-const SERVICE = /^_[^.]+\._[^.]+\./
+const SRV_NAME = /^_[^.]+\._[^.]+\./
 
 /**
  * The addresses of a name as upstreams, for `discover`: asked for again whenever they cease to hold. Requests keep the
@@ -33,9 +33,9 @@ const SERVICE = /^_[^.]+\._[^.]+\./
  */
 export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {}): AsyncIterable<UpstreamChange> {
   const origin = parseOrigin(url)
-  const host = hostOf(origin)
+  const host = hostnameToResolve(origin)
   if (host === null) throw invalidOption('url', 'an origin with a name, not an address', origin.origin)
-  const srv = SERVICE.test(host)
+  const srv = SRV_NAME.test(host)
   if (srv && origin.port !== '') throw invalidOption('url', 'without a port, which SRV records have', origin.origin)
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
   const options = ownOptions(given)
@@ -50,9 +50,9 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
     }
   }
   // With the dot that ends a complete name no certificate has it.
-  const authority = origin.host.replace(SERVICE, '').replace(/\.(?=:|$)/, '')
+  const authority = origin.host.replace(SRV_NAME, '').replace(/\.(?=:|$)/, '')
   const service: Service = { host, srv, authority, protocol: origin.protocol, port: origin.port }
-  return { [Symbol.asyncIterator]: () => new Refresh(service, { minTTL, maxTTL, family, resolver }) }
+  return { [Symbol.asyncIterator]: () => new UpstreamIterator(service, { minTTL, maxTTL, family, resolver }) }
 }
 
 interface Settings {
@@ -62,9 +62,9 @@ interface Settings {
   resolver: UpstreamResolver | null
 }
 
-class Refresh implements AsyncIterator<UpstreamChange>, AlarmListener {
+class UpstreamIterator implements AsyncIterator<UpstreamChange>, AlarmListener {
   readonly #settings: Settings
-  readonly #lookups: Lookups
+  readonly #lookups: UpstreamLookups
   /** Ends questions under way, where they are nobody else's. */
   readonly #cancel: () => void
   readonly #alarm = new Alarm(this)
@@ -79,15 +79,15 @@ class Refresh implements AsyncIterator<UpstreamChange>, AlarmListener {
     this.#settings = settings
     const own = settings.resolver === null ? new (builtin('node:dns').promises.Resolver)() : null
     this.#cancel = () => own?.cancel()
-    this.#lookups = new Lookups(service, settings.family, own ?? (settings.resolver as UpstreamResolver))
+    this.#lookups = new UpstreamLookups(service, settings.family, own ?? (settings.resolver as UpstreamResolver))
   }
 
   async next(): Promise<IteratorResult<UpstreamChange, undefined>> {
     while (!this.#stopped) {
       const value = this.#changes.shift()
       if (value !== undefined) return { done: false, value }
-      if (this.#alarm.pending) await this.#pause()
-      else await this.#look()
+      if (this.#alarm.pending) await this.#waitForAlarm()
+      else await this.#refresh()
     }
     return { done: true, value: undefined }
   }
@@ -101,7 +101,7 @@ class Refresh implements AsyncIterator<UpstreamChange>, AlarmListener {
     return { done: true, value: undefined }
   }
 
-  #pause(): Promise<void> {
+  #waitForAlarm(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve
     })
@@ -111,18 +111,18 @@ class Refresh implements AsyncIterator<UpstreamChange>, AlarmListener {
     this.#wake?.()
   }
 
-  async #look(): Promise<void> {
-    const { upstreams, ttl, errors } = await this.#lookups.ask()
+  async #refresh(): Promise<void> {
+    const { upstreams, ttl, errors } = await this.#lookups.lookUp()
     if (this.#stopped) return
     const { minTTL, maxTTL } = this.#settings
     this.#failures = errors.length === 0 ? 0 : this.#failures + 1
     const wait = this.#failures === 0 ? ttl : minTTL * 2 ** (this.#failures - 1)
     this.#alarm.set(Math.min(maxTTL, Math.max(minTTL, wait)))
-    if (upstreams !== null) this.#compare(upstreams)
+    if (upstreams !== null) this.#queueChange(upstreams)
     for (const error of errors) this.#changes.push({ error })
   }
 
-  #compare(upstreams: ReadonlyMap<string, WeightedUpstream>): void {
+  #queueChange(upstreams: ReadonlyMap<string, WeightedUpstream>): void {
     const before = this.#upstreams
     const add = [...upstreams].filter(([origin, { weight }]) => before.get(origin)?.weight !== weight)
     const remove = [...before.keys()].filter((origin) => !upstreams.has(origin))

@@ -19,21 +19,21 @@ import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import {
-  checked,
+  addressInUrl,
+  checkRecord,
   type DNSInterceptorOriginRecords,
   type DNSInterceptorRecord,
   type DNSStorage,
-  hostOf,
+  filterRecords,
+  hostnameToResolve,
   type Lookup,
   MemoryStorage,
-  only,
   pickRecord,
-  placeOf,
   RecordCache,
   systemLookup,
 } from './dns-records.js'
+import { mergeOptions, type NonNullOptions, omitNull, readOptionsOnce } from './option-layers.js'
 import { RelayController } from './relay-controller.js'
-import { type Given, merge, readOnce, withoutNull } from './settings.js'
 import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
 type Affinity = 4 | 6 | null
@@ -62,7 +62,7 @@ export interface DNSOptions {
 }
 
 /** Failures of a connection that was never there: the request is still whole, and another address may do. */
-const UNREACHED = new Set<unknown>([
+const CONNECT_ERRORS = new Set<unknown>([
   'ECONNREFUSED',
   'ECONNRESET',
   'ETIMEDOUT',
@@ -83,21 +83,21 @@ const UNREACHED = new Set<unknown>([
  */
 export function dns(options: DNSOptions = {}): DispatchInterceptor {
   // Null is what is not given, as in undici.
-  const given = withoutNull(merge(options))
-  check(given)
+  const given = omitNull(mergeOptions(options))
+  checkOptions(given)
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
   const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
   const cache = new RecordCache({ maxTTL, family: dualStack ? null : (affinity ?? 4), lookup, storage })
   return (dispatch) => (given, handler) => {
-    const request = readOnce(given)
-    const url = urlOf(request?.origin)
+    const request = readOptionsOnce(given)
+    const url = urlToResolve(request?.origin)
     if (url === null) return dispatch(request, handler)
     const limited = withDeadline(request)
     return new DNSHandler(handler, { dispatch, request: limited, url, cache, pick, affinity }).start()
   }
 }
 
-function check(options: Given<DNSOptions>): void {
+function checkOptions(options: NonNullOptions<DNSOptions>): void {
   const { maxTTL, maxItems, dualStack, affinity, lookup, pick, storage } = options
   if (maxTTL !== undefined && (typeof maxTTL !== 'number' || !(maxTTL >= 0))) {
     throw invalidOption('maxTTL', 'a number of ms, 0 or more', maxTTL)
@@ -121,7 +121,7 @@ function check(options: Given<DNSOptions>): void {
 }
 
 /** Null for what is not to be looked up. */
-function urlOf(origin: unknown): URL | null {
+function urlToResolve(origin: unknown): URL | null {
   if (origin === undefined || origin === null) return null
   let url: URL
   try {
@@ -129,10 +129,10 @@ function urlOf(origin: unknown): URL | null {
   } catch {
     return null
   }
-  return hostOf(url) === null ? null : url
+  return hostnameToResolve(url) === null ? null : url
 }
 
-interface Part {
+interface DNSRequest {
   dispatch: Dispatch
   request: DispatchOptions
   url: URL
@@ -143,69 +143,69 @@ interface Part {
 
 /** One request on its way from address to address; its handler sees one controller. */
 class DNSHandler extends DecoratorHandler {
-  readonly #part: Part
-  readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.#part.request)))
+  readonly #context: DNSRequest
+  readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.#context.request)))
   readonly #headers: RequestHeaders
   readonly #tried = new Set<string>()
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
-  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
+  readonly #asyncScope = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
-  #place = ''
+  #address = ''
   #origin = ''
-  #announced = false
-  #answered = false
-  #over = false
+  #queuedNotified = false
+  #responseStarted = false
+  #completed = false
   #stopWaiting: (() => void) | null = null
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, part: Part) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, part: DNSRequest) {
     super(decorated(handler, part.request.upgrade != null && part.request.upgrade !== false))
-    this.#part = part
+    this.#context = part
     const headers = lastingHeaders(part.request.headers)
     const named = hasHeader(headers, 'host')
     this.#headers = (named ? headers : withHeaders(headers, ['host', part.url.host])) as RequestHeaders
   }
 
   start(): boolean {
-    const { cache, url } = this.#part
+    const { cache, url } = this.#context
     let record: DNSInterceptorRecord
     try {
-      const known = cache.known(url.hostname)
+      const known = cache.get(url.hostname)
       if (known === null) return this.#lookUp()
       this.#records = known
-      record = this.#choose()
+      record = this.#pickAddress()
     } catch (error) {
-      this.#refuse(adoptError(error))
+      this.#failUnsent(adoptError(error))
       return true
     }
     return this.#send(record)
   }
 
   #lookUp(): boolean {
-    const { cache, url, request, dispatch } = this.#part
+    const { cache, url, request, dispatch } = this.#context
     // It can be aborted while it waits.
-    this.#announce()
-    if (this.#over) return true
+    this.#notifyQueued()
+    if (this.#completed) return true
     let leave = () => {}
-    const fail = (error: Error) => this.#refuse(error)
-    const end = startWait(request, coreOf(dispatch), { fail, release: () => leave() })
+    const fail = (error: Error) => this.#failUnsent(error)
+    const end = startWait(request, coreOf(dispatch), { fail: fail, release: () => leave() })
     this.#stopWaiting = end
-    leave = cache.find(url, (error, records) => {
+    leave = cache.lookup(url, (error, records) => {
       end()
-      if (records === null) return this.#refuse(error as Error)
+      if (records === null) return this.#failUnsent(error as Error)
       this.#records = records
-      this.#trySend(null)
+      this.#sendToNext(null)
     })
     return true
   }
 
   override onRequestQueued(controller: DispatchController): void {
     this.#controller.attach(controller)
-    this.#announce()
+    this.#notifyQueued()
   }
 
   override onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller.attach(controller)
-    if (!this.#over && !this.#controller.abortedAbove) super.onRequestStart(this.#controller, context)
+    if (!this.#completed && !this.#controller.abortedByHandler) super.onRequestStart(this.#controller, context)
   }
 
   override onRequestUpgrade(
@@ -218,7 +218,7 @@ class DNSHandler extends DecoratorHandler {
     this.#controller.end()
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
     // Not before: what it throws comes back as an error.
-    this.#over = true
+    this.#completed = true
   }
 
   override onResponseStart(
@@ -228,39 +228,39 @@ class DNSHandler extends DecoratorHandler {
     statusMessage?: string,
   ): void {
     this.#controller.attach(controller)
-    this.#answered = true
-    if (!this.#over) super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
+    this.#responseStarted = true
+    if (!this.#completed) super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
   }
 
   override onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    if (!this.#over) super.onResponseData(this.#controller, chunk)
+    if (!this.#completed) super.onResponseData(this.#controller, chunk)
   }
 
   override onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#over) return
+    if (this.#completed) return
     this.#controller.end()
     super.onResponseEnd(this.#controller, trailers)
     // Not before: what it throws comes back as an error.
-    this.#over = true
+    this.#completed = true
   }
 
   override onResponseError(_controller: DispatchController, error: Error): void {
-    if (this.#over) return
-    if (this.#answered || !neverReached(error, this.#origin)) return this.#fail(error)
-    const { cache, url, request } = this.#part
+    if (this.#completed) return
+    if (this.#responseStarted || !isConnectFailure(error, this.#origin)) return this.#fail(error)
+    const { cache, url, request } = this.#context
     try {
-      cache.drop(url.hostname, this.#place)
+      cache.removeAddress(url.hostname, this.#address)
     } catch (problem) {
-      return this.#refuse(adoptError(problem))
+      return this.#failUnsent(adoptError(problem))
     }
-    if (this.#controller.aborted || !isWhole(request.body)) return this.#fail(error)
+    if (this.#controller.aborted || !isUnread(request.body)) return this.#fail(error)
     this.#controller.detach()
-    this.#trySend(error)
+    this.#sendToNext(error)
   }
 
-  #announce(): void {
-    if (this.#announced || this.#over) return
-    this.#announced = true
+  #notifyQueued(): void {
+    if (this.#queuedNotified || this.#completed) return
+    this.#queuedNotified = true
     try {
       super.onRequestQueued(this.#controller)
     } catch (error) {
@@ -270,20 +270,23 @@ class DNSHandler extends DecoratorHandler {
   }
 
   /** @throws {InformationalError} there is no address that was not tried */
-  #choose(): DNSInterceptorRecord {
-    const { url, pick, affinity } = this.#part
-    const left = this.#tried.size === 0 ? this.#records : only(this.#records, (one) => !this.#tried.has(placeOf(one)))
+  #pickAddress(): DNSInterceptorRecord {
+    const { url, pick, affinity } = this.#context
+    const left =
+      this.#tried.size === 0
+        ? this.#records
+        : filterRecords(this.#records, (one) => !this.#tried.has(addressInUrl(one)))
     // Declared as in undici, though null when there is no preference.
     const record = pick(url, left, affinity as 4 | 6) ?? null
-    if (record !== null && !this.#tried.has(placeOf(record))) return checked(record, 'what pick chose')
+    if (record !== null && !this.#tried.has(addressInUrl(record))) return checkRecord(record, 'what pick chose')
     throw new InformationalError(`No DNS entries found for ${url.hostname}`)
   }
 
   #send(record: DNSInterceptorRecord): boolean {
-    const { dispatch, request, url } = this.#part
-    const place = placeOf(record)
+    const { dispatch, request, url } = this.#context
+    const place = addressInUrl(record)
     this.#tried.add(place)
-    this.#place = place
+    this.#address = place
     const port = record.port == null && url.port !== '' ? `:${url.port}` : ''
     const origin = `${url.protocol}//${place}${port}`
     this.#origin = new URL(origin).origin
@@ -292,32 +295,32 @@ class DNSHandler extends DecoratorHandler {
   }
 
   /** `failed`: why the address before did not do. */
-  #trySend(failed: Error | null): void {
+  #sendToNext(failed: Error | null): void {
     let record: DNSInterceptorRecord
     try {
-      record = this.#choose()
+      record = this.#pickAddress()
     } catch (error) {
       // That no address is left says less than why the last one did not do.
       if (failed !== null && error instanceof InformationalError) return this.#fail(failed)
-      return this.#refuse(adoptError(error))
+      return this.#failUnsent(adoptError(error))
     }
     try {
-      this.#sender.runInAsyncScope(() => this.#send(record))
+      this.#asyncScope.runInAsyncScope(() => this.#send(record))
     } catch (error) {
       this.#fail(error as Error)
     }
   }
 
   /** Nothing was sent. */
-  #refuse(error: Error): void {
-    const { request, url } = this.#part
+  #failUnsent(error: Error): void {
+    const { request, url } = this.#context
     locateRequest(error, { ...request, origin: url.origin }, { ...UNSENT, phase: 'connect' })
     this.#fail(error)
   }
 
   #fail(error: Error): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#completed) return
+    this.#completed = true
     this.#stopWaiting?.()
     this.#controller.end(error)
     callUser(() => super.onResponseError(this.#controller, error))
@@ -325,16 +328,18 @@ class DNSHandler extends DecoratorHandler {
 }
 
 /** Whether `origin` could not be connected to: an interceptor beneath may have sent the request elsewhere. */
-function neverReached(error: Error, origin: string): boolean {
+function isConnectFailure(error: Error, origin: string): boolean {
   const tried = propertyOf(error, 'origin')
   if (tried !== undefined && tried !== origin) return false
   const code = propertyOf(error, 'code')
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return true
-  return UNREACHED.has(code) && (propertyOf(error, 'phase') === 'connect' || propertyOf(error, 'syscall') === 'connect')
+  return (
+    CONNECT_ERRORS.has(code) && (propertyOf(error, 'phase') === 'connect' || propertyOf(error, 'syscall') === 'connect')
+  )
 }
 
 /** Not a stream that went down with the connection. */
-function isWhole(body: unknown): boolean {
+function isUnread(body: unknown): boolean {
   try {
     toRequestBody(body)
     return true

@@ -9,7 +9,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { merge, pick } from './settings.js'
+import { mergeOptions, pickOptions } from './option-layers.js'
 
 /** Options of `interceptors.dump`. Source: undici's `Interceptors.md`. */
 export interface DumpOptions {
@@ -24,10 +24,10 @@ export interface DumpOptions {
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function dump(options: DumpOptions = {}): DispatchInterceptor {
-  const maxSize = merge(options).maxSize ?? 1_048_576
+  const maxSize = mergeOptions(options).maxSize ?? 1_048_576
   check('maxSize', maxSize)
   return (dispatch) => (request: DispatchOptions & { dumpMaxSize?: number | null }, handler) => {
-    const limit = pick(ownRequestOptions(request), ['dumpMaxSize']).dumpMaxSize ?? maxSize
+    const limit = pickOptions(ownRequestOptions(request), ['dumpMaxSize']).dumpMaxSize ?? maxSize
     check('dumpMaxSize', limit)
     return dispatch(request, new DumpHandler(handler, { limit, bodiless: request.method === 'HEAD' }))
   }

@@ -15,16 +15,16 @@ import type {
 import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
-import { Drain } from './drain.js'
-import { KeptBody } from './kept-body.js'
-import { keepBytes } from './repeatable.js'
-import { RetryController } from './retry-controller.js'
+import { AttemptsController } from './attempts-controller.js'
+import { BodyDiscarder } from './body-discarder.js'
+import { BufferedBody } from './buffered-body.js'
+import { copyReplayedBytes } from './replayable-body.js'
 import { abortErrorOf } from './wait.js'
 
 /** What all requests through one interceptor share. */
 export interface HedgePlan {
   readonly maxHedges: number
-  readonly budget: { take(): boolean }
+  readonly budget: { takeRetry(): boolean }
   readonly pace: {
     /** ms until another try is due. */
     readonly delay: number
@@ -45,7 +45,7 @@ export class Hedge implements AlarmListener {
   #request: DispatchOptions & { timings?: unknown }
   /** Each try is sent in the async context of the first. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.hedge')
-  readonly #controller = new RetryController((reason) => this.#abort(reason))
+  readonly #controller = new AttemptsController((reason) => this.#abort(reason))
   readonly #alarm = new Alarm(this)
   readonly #begun = now()
   /** Under way and wanted. */
@@ -92,7 +92,7 @@ export class Hedge implements AlarmListener {
   }
 
   #hedge(): void {
-    if (!this.#open || now() >= deadlineOf(this.#request) || !this.#plan.budget.take()) return
+    if (!this.#open || now() >= deadlineOf(this.#request) || !this.#plan.budget.takeRetry()) return
     try {
       this.#sender.runInAsyncScope(() => this.#send())
     } catch {
@@ -120,7 +120,7 @@ export class Hedge implements AlarmListener {
   // What tries tell
 
   begun(controller: DispatchController): void {
-    this.#request = this.#controller.limit(this.#request, controller)
+    this.#request = this.#controller.withTimeouts(this.#request, controller)
   }
 
   #tells(from: Try, step: string): boolean {
@@ -138,12 +138,12 @@ export class Hedge implements AlarmListener {
   }
 
   bodySent(chunk: Buffer): void {
-    keepBytes(this.#request, this.#handler)
+    copyReplayedBytes(this.#request, this.#handler)
     if (this.#open) this.#tell(() => this.#handler.onBodySent?.(chunk))
   }
 
   requestSent(): void {
-    keepBytes(this.#request, this.#handler)
+    copyReplayedBytes(this.#request, this.#handler)
     if (this.#open) this.#tell(() => this.#handler.onRequestSent?.())
   }
 
@@ -221,7 +221,7 @@ export class Hedge implements AlarmListener {
     this.#tries.add(winner)
     for (const loser of losers) loser.cancel(new RequestAbortedError('Another try of the request was answered first'))
     this.#dropKept()?.discard()
-    this.#controller.follow(winner.source)
+    this.#controller.setSource(winner.source)
   }
 
   #dropKept(): Try | null {
@@ -283,8 +283,8 @@ class Try extends WrappingHandler implements DispatchHandler {
   readonly #hedge: Hedge
   readonly #offset: number
   #canceled: { readonly reason: Error | undefined } | null = null
-  #drain: Drain | null = null
-  #kept: KeptBody | null = null
+  #drain: BodyDiscarder | null = null
+  #kept: BufferedBody | null = null
   #giveHead = () => {}
 
   constructor(hedge: Hedge, { first, offset, inner }: { first: boolean; offset: number; inner: object }) {
@@ -310,7 +310,7 @@ class Try extends WrappingHandler implements DispatchHandler {
   }
 
   /** What the handler of its response steers. */
-  get source(): KeptBody | DispatchController | null {
+  get source(): BufferedBody | DispatchController | null {
     return this.#kept ?? this.controller
   }
 
@@ -321,7 +321,7 @@ class Try extends WrappingHandler implements DispatchHandler {
   /** Keeps what comes for {@link give} or {@link discard}. */
   keep(giveHead: () => void): void {
     this.#giveHead = giveHead
-    this.#kept = new KeptBody(this.controller as DispatchController, {
+    this.#kept = new BufferedBody(this.controller as DispatchController, {
       onData: (chunk) => this.#hedge.data(this, chunk),
       onEnd: (trailers) => this.#hedge.end(this, trailers),
     })
@@ -329,7 +329,7 @@ class Try extends WrappingHandler implements DispatchHandler {
 
   give(): void {
     this.#giveHead()
-    this.#kept?.give()
+    this.#kept?.deliver()
   }
 
   /** Nobody wants its response. */
@@ -338,8 +338,8 @@ class Try extends WrappingHandler implements DispatchHandler {
     if (kept?.ended) return
     this.#kept = null
     const reason = new RequestAbortedError('Another try of the request is under way')
-    this.#drain = new Drain(this.controller as DispatchController, reason)
-    kept?.release()
+    this.#drain = new BodyDiscarder(this.controller as DispatchController, reason)
+    kept?.resumeSource()
   }
 
   onRequestQueued(controller: DispatchController): void {
@@ -372,19 +372,19 @@ class Try extends WrappingHandler implements DispatchHandler {
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    if (this.#drain !== null) this.#drain.take(chunk)
-    else if (this.#kept !== null) this.#kept.take(chunk)
+    if (this.#drain !== null) this.#drain.onData(chunk)
+    else if (this.#kept !== null) this.#kept.onData(chunk)
     else this.#hedge.data(this, chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    this.#drain?.end()
-    if (this.#kept !== null) this.#kept.end(trailers)
+    this.#drain?.onEnd()
+    if (this.#kept !== null) this.#kept.onEnd(trailers)
     else this.#hedge.end(this, trailers)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.#drain?.end()
+    this.#drain?.onEnd()
     this.#hedge.failed(this, error)
   }
 

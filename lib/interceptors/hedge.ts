@@ -6,7 +6,7 @@ import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { Hedge, type HedgePlan } from './hedge-handler.js'
-import { isRepeatable, withLastingHeaders } from './repeatable.js'
+import { isReplayable, withReusableHeaders } from './replayable-body.js'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js'
 
 /** Options of `interceptors.hedge`. An addition to undici's set; by gRPC's and Envoy's names. */
@@ -46,9 +46,9 @@ export function hedge(options: HedgeOptions): DispatchInterceptor {
   const plan: HedgePlan = { pace: new Pace(pace), maxHedges: tries, budget: bound }
   return (dispatch) => (request, handler) => {
     if (!mayBeHedged(request)) return dispatch(request, handler)
-    bound.request()
+    bound.addRequest()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withLastingHeaders(withDeadline(ownRequestOptions(request))) } as typeof request & DispatchInput
+    const sent = { ...withReusableHeaders(withDeadline(ownRequestOptions(request))) } as typeof request & DispatchInput
     sent.tried ??= []
     return new Hedge(sent, { dispatch, handler, plan }).start()
   }
@@ -65,7 +65,7 @@ function mayBeHedged(request: DispatchInput): boolean {
   if (typeof request !== 'object' || request === null) return false
   const { method, idempotent, upgrade, body } = request
   if (method === 'CONNECT' || (upgrade != null && upgrade !== false)) return false
-  return (idempotent ?? IDEMPOTENT.includes(method)) === true && isRepeatable(body)
+  return (idempotent ?? IDEMPOTENT.includes(method)) === true && isReplayable(body)
 }
 
 /** When another try is due. */

@@ -45,11 +45,11 @@ export function latency(recorder: LatencyRecorder): DispatchInterceptor {
     const { timings: given } = request as { timings?: unknown }
     // What can not be filled in is refused beneath.
     const timings = given === undefined || given === null || typeof given === 'boolean' ? {} : given
-    return dispatch({ ...request, timings } as typeof request, new Recording(handler, recorder, timings))
+    return dispatch({ ...request, timings } as typeof request, new LatencyHandler(handler, recorder, timings))
   }
 }
 
-class Recording extends DecoratorHandler {
+class LatencyHandler extends DecoratorHandler {
   #recorder: LatencyRecorder | null
   readonly #timings: Partial<Timings>
 

@@ -17,10 +17,10 @@ import { decorated } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { isToken } from '../wire/headers.js'
-import { Drain } from './drain.js'
-import { type FollowPlan, follow, keyOf, locationOf, urlOf } from './redirect-target.js'
+import { BodyDiscarder } from './body-discarder.js'
+import { locationOf, type RedirectPolicy, redirectedRequest, redirectKeyOf, urlOf } from './redirect-target.js'
 import { RelayController } from './relay-controller.js'
-import { keepBytes, withLastingHeaders } from './repeatable.js'
+import { copyReplayedBytes, withReusableHeaders } from './replayable-body.js'
 import { abortErrorOf } from './wait.js'
 
 /** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
@@ -37,7 +37,7 @@ export interface RedirectOptions {
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
 export function checkRedirectOptions(options: RedirectOptions): void {
-  checkMaximum(options.maxRedirections)
+  checkMaxRedirections(options.maxRedirections)
   const { throwOnMaxRedirect } = options
   if (throwOnMaxRedirect != null && typeof throwOnMaxRedirect !== 'boolean') {
     throw invalidOption('throwOnMaxRedirect', 'a boolean', throwOnMaxRedirect)
@@ -50,12 +50,12 @@ export function checkRedirectOptions(options: RedirectOptions): void {
   }
 }
 
-function checkMaximum(value: unknown): void {
+function checkMaxRedirections(value: unknown): void {
   if (value == null || (Number.isInteger(value) && (value as number) >= 0)) return
   throw invalidOption('maxRedirections', 'a whole number, 0 or more, or null', value)
 }
 
-function lowerCased(names: readonly string[] | null | undefined): Set<string> {
+function lowerCaseSet(names: readonly string[] | null | undefined): Set<string> {
   return new Set(names?.map((name) => name.toLowerCase()))
 }
 
@@ -76,16 +76,16 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   location: string | null = null
   /** The request to be sent next, without the options that are about redirects. */
   opts: DispatchOptions
-  readonly #throws: boolean
-  readonly #plan: FollowPlan
+  readonly #throwOnMaxRedirect: boolean
+  readonly #policy: RedirectPolicy
   readonly #handler: DispatchHandler
   readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.opts)))
-  readonly #sent = new Set<string>()
+  readonly #requestedKeys = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
-  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
-  #drain: Drain | null = null
-  #followed = 0
-  #over = false
+  readonly #asyncScope = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
+  #discarder: BodyDiscarder | null = null
+  #redirections = 0
+  #completed = false
 
   /**
    * @param dispatch sends the requests that follow redirects; the first is the caller's to send
@@ -115,13 +115,13 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.dispatch = dispatch
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler
-    this.opts = withLastingHeaders(withDeadline(request))
+    this.opts = withReusableHeaders(withDeadline(request))
     this.#handler = decorated(handler)
-    this.#throws = throwOnMaxRedirect === true
-    this.#plan = {
+    this.#throwOnMaxRedirect = throwOnMaxRedirect === true
+    this.#policy = {
       core: coreOf(dispatch),
-      always: lowerCased(stripHeadersOnRedirect),
-      acrossOrigins: lowerCased(stripHeadersOnCrossOriginRedirect),
+      stripAlways: lowerCaseSet(stripHeadersOnRedirect),
+      stripCrossOrigin: lowerCaseSet(stripHeadersOnCrossOriginRedirect),
     }
   }
 
@@ -130,7 +130,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
    * @throws {InvalidArgumentError} `maxRedirections` is not a whole number, 0 or more, or null
    */
   static buildDispatch(dispatcher: Dispatcher, maxRedirections: number | null): Dispatch {
-    checkMaximum(maxRedirections)
+    checkMaxRedirections(maxRedirections)
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
     setCore(dispatch, coreOf(dispatcher))
@@ -143,12 +143,12 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
 
   onRequestQueued(controller: DispatchController): void {
     this.#controller.attach(controller)
-    if (!this.#over && this.#followed === 0) this.#handler.onRequestQueued?.(this.#controller)
+    if (!this.#completed && this.#redirections === 0) this.#handler.onRequestQueued?.(this.#controller)
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller.attach(controller)
-    if (this.#over || this.#controller.abortedAbove) return
+    if (this.#completed || this.#controller.abortedByHandler) return
     const known = typeof context === 'object' ? context : null
     this.#handler.onRequestStart?.(this.#controller, { ...known, history: this.history })
   }
@@ -158,7 +158,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.#controller.end()
     this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     // Not before: what it throws comes back as an error.
-    this.#over = true
+    this.#completed = true
   }
 
   /**
@@ -172,16 +172,16 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     statusMessage?: string,
   ): void {
     this.#controller.attach(controller)
-    if (this.#over) return
+    if (this.#completed) return
     this.location = null
     this.opts = withTimeoutsOf(this.opts, controller.timeouts)
     if (statusCode >= 200) {
       const url = urlOf(this.opts)
       if (url !== undefined) this.history.push(url)
-      this.#prepare(statusCode, headers)
+      this.#prepareRedirect(statusCode, headers)
       if (this.location !== null) {
         const leaving = new InformationalError('The redirect is followed before its body has ended')
-        this.#drain = new Drain(controller, leaving)
+        this.#discarder = new BodyDiscarder(controller, leaving)
         controller.resume()
       }
     }
@@ -189,75 +189,75 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    if (this.#over) return
-    if (this.#drain === null) this.#handler.onResponseData?.(this.#controller, chunk)
-    else this.#drain.take(chunk)
+    if (this.#completed) return
+    if (this.#discarder === null) this.#handler.onResponseData?.(this.#controller, chunk)
+    else this.#discarder.onData(chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#over) return
-    if (this.#drain !== null) return this.#follow()
+    if (this.#completed) return
+    if (this.#discarder !== null) return this.#sendRedirected()
     this.#controller.end()
     this.#handler.onResponseEnd?.(this.#controller, trailers)
     // Not before: what it throws comes back as an error.
-    this.#over = true
+    this.#completed = true
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
     // What becomes of a body that is not wanted does not matter.
-    if (this.#drain !== null && !this.#over && !this.#controller.abortedAbove) this.#follow()
+    if (this.#discarder !== null && !this.#completed && !this.#controller.abortedByHandler) this.#sendRedirected()
     else this.#fail(error)
   }
 
   onResponseStarted(): void {
-    if (!this.#over) this.#handler.onResponseStarted?.()
+    if (!this.#completed) this.#handler.onResponseStarted?.()
   }
 
   onBodySent(chunk: Buffer): void {
-    keepBytes(this.opts, this.#handler)
-    if (!this.#over) this.#handler.onBodySent?.(chunk)
+    copyReplayedBytes(this.opts, this.#handler)
+    if (!this.#completed) this.#handler.onBodySent?.(chunk)
   }
 
   onRequestSent(): void {
-    keepBytes(this.opts, this.#handler)
-    if (!this.#over) this.#handler.onRequestSent?.()
+    copyReplayedBytes(this.opts, this.#handler)
+    if (!this.#completed) this.#handler.onRequestSent?.()
   }
 
   /** Sets `location` and `opts` when the response is a redirect to be followed. */
-  #prepare(statusCode: number, headers: IncomingHeaders): void {
+  #prepareRedirect(statusCode: number, headers: IncomingHeaders): void {
     const location = locationOf(statusCode, headers)
     if (location === null || !this.maxRedirections) return
-    const next = follow(this.opts, { statusCode, location }, this.#plan)
+    const next = redirectedRequest(this.opts, { statusCode, location }, this.#policy)
     if (next === null) return
-    if (this.#followed >= this.maxRedirections) {
-      if (this.#throws) throw locatable(new MaxRedirectsError())
+    if (this.#redirections >= this.maxRedirections) {
+      if (this.#throwOnMaxRedirect) throw locatable(new MaxRedirectsError())
       return
     }
-    this.#sent.add(keyOf(this.opts))
-    if (this.#sent.has(keyOf(next))) {
+    this.#requestedKeys.add(redirectKeyOf(this.opts))
+    if (this.#requestedKeys.has(redirectKeyOf(next))) {
       throw locatable(new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`))
     }
     this.location = location
     this.opts = next
   }
 
-  #follow(): void {
-    this.#followed++
-    this.#drain?.end()
-    this.#drain = null
+  #sendRedirected(): void {
+    this.#redirections++
+    this.#discarder?.onEnd()
+    this.#discarder = null
     this.location = null
     this.#controller.detach()
     try {
-      this.#sender.runInAsyncScope(() => this.dispatch({ ...this.opts }, this))
+      this.#asyncScope.runInAsyncScope(() => this.dispatch({ ...this.opts }, this))
     } catch (error) {
       this.#fail(error as Error)
     }
   }
 
   #fail(error: Error): void {
-    if (this.#over) return
-    this.#over = true
-    this.#drain?.end()
+    if (this.#completed) return
+    this.#completed = true
+    this.#discarder?.onEnd()
     this.#controller.end(error)
     callUser(() => this.#handler.onResponseError?.(this.#controller, error))
   }

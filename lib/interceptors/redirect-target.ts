@@ -4,32 +4,32 @@ import type { RequestHeaders } from '../exchange/documented.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { hasHeader, withHeaders, withoutHeaders } from '../exchange/header-form.js'
 import { type DispatchOptions, withQuery } from '../exchange/request.js'
-import { hostOf } from './dns-records.js'
-import { isRepeatable } from './repeatable.js'
+import { hostnameToResolve } from './dns-records.js'
+import { isReplayable } from './replayable-body.js'
 
 /** Base of relative references where the origin is unknown: the request names none, and neither does the dispatcher. */
-const UNKNOWN = 'http://unknown.invalid'
-const REDIRECTS = new Set([300, 301, 302, 303, 307, 308])
+const UNKNOWN_ORIGIN = 'http://unknown.invalid'
+const REDIRECT_STATUSES = new Set([300, 301, 302, 303, 307, 308])
 /** What tells who is asking: for the origin that it was meant for, and no other (RFC 9110 §15.4). */
 const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization']
 /** What tells of a body that is not sent any more. */
-const BODY_FIELDS = /^(content-.*|transfer-encoding|trailer|expect)$/
+const BODY_HEADERS = /^(content-.*|transfer-encoding|trailer|expect)$/
 
 type Request = DispatchOptions & { servername?: unknown }
 
 /** URL of the resource that a request asks for; undefined when the origin is unknown, or when it names no resource. */
 export function urlOf(options: Request): URL | undefined {
-  const url = resourceOf(options)
-  return url?.origin === UNKNOWN ? undefined : url
+  const url = resourceUrlOf(options)
+  return url?.origin === UNKNOWN_ORIGIN ? undefined : url
 }
 
-function resourceOf(options: Request): URL | undefined {
+function resourceUrlOf(options: Request): URL | undefined {
   const { path, query, method } = options
   if (method === 'CONNECT' || typeof path !== 'string' || path === '*') return undefined
   const target = query === undefined || query === null ? path : withQuery(path, query)
   if (isAbsolute(target)) return new URL(target)
   // Put together as text: a path that starts with two slashes is no host.
-  return new URL(`${identityOf(options).origin}${target}`)
+  return new URL(`${logicalOriginOf(options).origin}${target}`)
 }
 
 function isAbsolute(path: string): boolean {
@@ -40,9 +40,9 @@ function isAbsolute(path: string): boolean {
  * The origin that a request is meant for. Behind `interceptors.dns` it is connected to by an address, but it is not that
  * of the address: `servername` has its name.
  */
-function identityOf({ origin, servername, headers }: Request): URL {
-  const connected = new URL(origin ?? UNKNOWN)
-  const named = typeof servername === 'string' && hostOf(connected) === null && hasHeader(headers, 'host')
+function logicalOriginOf({ origin, servername, headers }: Request): URL {
+  const connected = new URL(origin ?? UNKNOWN_ORIGIN)
+  const named = typeof servername === 'string' && hostnameToResolve(connected) === null && hasHeader(headers, 'host')
   if (!named) return connected
   const port = connected.port === '' ? '' : `:${connected.port}`
   const url = `${connected.protocol}//${servername}${port}`
@@ -50,57 +50,57 @@ function identityOf({ origin, servername, headers }: Request): URL {
 }
 
 /** Tells a request from others that came before it. */
-export function keyOf(options: Request): string {
-  return `${options.method} ${resourceOf(options)}`
+export function redirectKeyOf(options: Request): string {
+  return `${options.method} ${resourceUrlOf(options)}`
 }
 
 /** The `location` of a redirect, or null when the response is none. */
 export function locationOf(statusCode: number, headers: IncomingHeaders): string | null {
-  if (!REDIRECTS.has(statusCode)) return null
+  if (!REDIRECT_STATUSES.has(statusCode)) return null
   const field = Object.hasOwn(headers, 'location') ? headers.location : undefined
   const values = new Set(typeof field === 'string' ? [field] : field)
   const [value] = values
   // Which of several was meant is anybody's guess.
-  return value === undefined || value === '' || values.size > 1 ? null : decoded(value)
+  return value === undefined || value === '' || values.size > 1 ? null : asUtf8(value)
 }
 
 /** Fields come as latin1; servers mean UTF-8, if it is that. */
-function decoded(value: string): string {
+function asUtf8(value: string): string {
   const bytes = Buffer.from(value, 'latin1')
   const text = bytes.toString('utf8')
   return Buffer.from(text, 'utf8').equals(bytes) ? text : value
 }
 
 /** What a redirect is followed by. */
-export interface FollowPlan {
+export interface RedirectPolicy {
   /** The dispatcher beneath; null when another library made it. */
   readonly core: DispatcherCore | null
   /** Names of headers that the caller wants removed beside those that always are, in lower case. */
-  readonly always: ReadonlySet<string>
-  readonly acrossOrigins: ReadonlySet<string>
+  readonly stripAlways: ReadonlySet<string>
+  readonly stripCrossOrigin: ReadonlySet<string>
 }
 
 /**
  * The request that follows a redirect; null when its body can not be sent a second time.
  * @throws {InvalidArgumentError} `location` is no http(s) URL, or the dispatcher can not send to its origin
  */
-export function follow(
+export function redirectedRequest(
   options: Request,
   response: { statusCode: number; location: string },
-  plan: FollowPlan,
+  policy: RedirectPolicy,
 ): DispatchOptions | null {
-  const from = resourceOf(options)
+  const from = resourceUrlOf(options)
   if (from === undefined) return null
   const { statusCode, location } = response
-  const route = routeTo(parse(location, from), options, { from, core: plan.core })
+  const route = routeTo(parseLocation(location, from), options, { from, core: policy.core })
   const method = methodOf(options.method, statusCode)
   const bodiless = statusCode === 303 || method !== options.method
-  if (!bodiless && !isRepeatable(options.body)) return null
+  if (!bodiless && !isReplayable(options.body)) return null
   const dropped = (name: string): boolean =>
     name === 'host' ||
-    plan.always.has(name) ||
-    (bodiless && BODY_FIELDS.test(name)) ||
-    (route.leaves && (CREDENTIALS.includes(name) || plan.acrossOrigins.has(name))) ||
+    policy.stripAlways.has(name) ||
+    (bodiless && BODY_HEADERS.test(name)) ||
+    (route.crossOrigin && (CREDENTIALS.includes(name) || policy.stripCrossOrigin.has(name))) ||
     (route.origin !== undefined && name === 'proxy-authorization')
   const kept = withoutHeaders(options.headers, dropped)
   const headers = route.host === null ? kept : withHeaders(kept, ['host', route.host])
@@ -123,7 +123,7 @@ interface Route {
   /** Where to connect to; undefined: to where it is connected now. */
   origin: string | undefined
   /** The resource belongs to another origin. */
-  leaves: boolean
+  crossOrigin: boolean
   /** Value of the `host` header, where it is not that of the origin that is connected to. */
   host: string | null
 }
@@ -132,19 +132,19 @@ interface Route {
 function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: DispatcherCore | null }): Route {
   const path = `${to.pathname}${to.search}`
   const known = core?.config().origins ?? null
-  const own = (origin: string) => known !== null && (origin === UNKNOWN || known.includes(origin))
+  const own = (origin: string) => known !== null && (origin === UNKNOWN_ORIGIN || known.includes(origin))
   const leaves = to.origin !== from.origin && !(own(from.origin) && own(to.origin))
   const fixed = known !== null || options.origin === undefined || options.origin === null
-  const connected = new URL(options.origin ?? UNKNOWN).origin
+  const connected = new URL(options.origin ?? UNKNOWN_ORIGIN).origin
   const byProxy = isAbsolute(options.path) && from.origin !== connected && !own(from.origin)
   // A dispatcher of one origin, that of a proxy, gets everywhere in the same way.
-  if (byProxy && fixed) return { path: to.origin + path, origin: undefined, leaves, host: null }
+  if (byProxy && fixed) return { path: to.origin + path, origin: undefined, crossOrigin: leaves, host: null }
   if (!leaves && !byProxy) {
-    const host = identityOf(options).origin === connected ? null : to.host
-    return { path, origin: undefined, leaves, host }
+    const host = logicalOriginOf(options).origin === connected ? null : to.host
+    return { path, origin: undefined, crossOrigin: leaves, host }
   }
-  if (!fixed) return { path, origin: to.origin, leaves, host: null }
-  if (own(to.origin)) return { path, origin: undefined, leaves, host: null }
+  if (!fixed) return { path, origin: to.origin, crossOrigin: leaves, host: null }
+  if (own(to.origin)) return { path, origin: undefined, crossOrigin: leaves, host: null }
   throw locatable(
     new InvalidArgumentError(
       `The redirect leads to ${to.origin}, where the dispatcher does not send requests: use an Agent to follow it`,
@@ -152,7 +152,7 @@ function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: D
   )
 }
 
-function parse(location: string, base: URL): URL {
+function parseLocation(location: string, base: URL): URL {
   let url: URL
   try {
     url = new URL(location, base)

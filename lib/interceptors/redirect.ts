@@ -2,8 +2,8 @@ import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { mergeOptions, pickOptions } from './option-layers.js'
 import { checkRedirectOptions, RedirectHandler, type RedirectOptions } from './redirect-handler.js'
-import { merge, pick } from './settings.js'
 
 const NAMES = [
   'maxRedirections',
@@ -18,12 +18,12 @@ const NAMES = [
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
-  const all = merge(options)
+  const all = mergeOptions(options)
   checkRedirectOptions(all)
   return (dispatch) => (given: DispatchOptions & RedirectOptions, handler) => {
     if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
     const request = ownRequestOptions(given)
-    const settings = merge(all, pick(request, NAMES))
+    const settings = mergeOptions(all, pickOptions(request, NAMES))
     checkRedirectOptions(settings)
     if (!settings.maxRedirections) return dispatch(request, handler)
     const redirecting = new RedirectHandler(dispatch, settings.maxRedirections, { ...request, ...settings }, handler)

@@ -8,7 +8,7 @@ import type { DispatchController } from '../exchange/handler.js'
  * what was asked of it while there is none.
  */
 export class RelayController implements DispatchController {
-  readonly #onAbortedBetween: (reason: Error | undefined) => void
+  readonly #onAbortedWhileDetached: (reason: Error | undefined) => void
   #current: DispatchController | null = null
   #paused = false
   #aborted = false
@@ -17,7 +17,7 @@ export class RelayController implements DispatchController {
 
   /** @param onAbortedBetween called when it is aborted while nothing is under way that could tell of it */
   constructor(onAbortedBetween: (reason: Error | undefined) => void) {
-    this.#onAbortedBetween = onAbortedBetween
+    this.#onAbortedWhileDetached = onAbortedBetween
   }
 
   /** From here on it steers `controller`. */
@@ -38,7 +38,7 @@ export class RelayController implements DispatchController {
   }
 
   /** Its user aborted it. */
-  get abortedAbove(): boolean {
+  get abortedByHandler(): boolean {
     return this.#aborted
   }
 
@@ -78,7 +78,7 @@ export class RelayController implements DispatchController {
     this.#aborted = true
     this.#reason = reason ?? null
     // Without a reason, what is under way makes an error that says how far it came.
-    if (this.#current === null) this.#onAbortedBetween(reason ?? undefined)
+    if (this.#current === null) this.#onAbortedWhileDetached(reason ?? undefined)
     else this.#current.abort(reason ?? undefined)
   }
 

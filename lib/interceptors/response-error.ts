@@ -9,8 +9,8 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { Drain } from './drain.js'
-import { merge, readOnce } from './settings.js'
+import { BodyDiscarder } from './body-discarder.js'
+import { mergeOptions, readOptionsOnce } from './option-layers.js'
 import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
@@ -29,12 +29,12 @@ export interface ResponseErrorOptions {
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
-  const { maxSize = 1_048_576 } = merge(options)
+  const { maxSize = 1_048_576 } = mergeOptions(options)
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
   }
   return (dispatch) => (given, handler) => {
-    const request = readOnce(given)
+    const request = readOptionsOnce(given)
     return dispatch(request, new ResponseErrorHandler(handler, request, maxSize))
   }
 }
@@ -43,7 +43,7 @@ class ResponseErrorHandler extends DecoratorHandler {
   readonly #request: DispatchOptions
   readonly #maxSize: number
   /** Reads what the error does not carry. */
-  #drain: Drain | null = null
+  #drain: BodyDiscarder | null = null
   #failed: { statusCode: number; headers: IncomingHeaders } | null = null
   readonly #kept: Buffer[] = []
   #size = 0
@@ -64,7 +64,7 @@ class ResponseErrorHandler extends DecoratorHandler {
     this.#failed = { statusCode, headers }
     // The handler, which may have paused, is given nothing to go on for.
     controller.resume()
-    if (!isText(headers)) this.#drain = new Drain(controller, this.#error(this.#failed))
+    if (!isText(headers)) this.#drain = new BodyDiscarder(controller, this.#error(this.#failed))
   }
 
   override onResponseData(controller: DispatchController, chunk: Buffer): void {
@@ -73,20 +73,20 @@ class ResponseErrorHandler extends DecoratorHandler {
     this.#size += chunk.length
     if (room > 0) this.#kept.push(chunk.subarray(0, room))
     if (chunk.length <= room) return
-    this.#drain ??= new Drain(controller, this.#error(this.#failed))
-    this.#drain.take(chunk.subarray(room))
+    this.#drain ??= new BodyDiscarder(controller, this.#error(this.#failed))
+    this.#drain.onData(chunk.subarray(room))
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
     const failed = this.#failed
-    this.#drain?.end()
+    this.#drain?.onEnd()
     if (failed === null) super.onResponseEnd(controller, trailers)
     // The exchange would take what that throws for a failure of this callback.
     else callUser(() => this.onResponseError(controller, this.#error(failed)))
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
-    this.#drain?.end()
+    this.#drain?.onEnd()
     super.onResponseError(controller, error)
   }
 

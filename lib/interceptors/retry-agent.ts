@@ -2,8 +2,8 @@ import { dispatchThrough, forwardEvents } from '../dispatcher/composed.js'
 import { type Dispatch, Dispatcher, type DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
-import { budgetOf, retrying } from './retry.js'
-import { mergeRetryOptions, type RetryAllInput, resolveRetryOptions } from './retry-options.js'
+import { retryBudgetOf, retryDispatch } from './retry.js'
+import { mergeRetryOptions, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * A dispatcher that sends through another one, and again what failed and may be repeated; see {@link RetryHandler}.
@@ -16,7 +16,7 @@ export class RetryAgent extends Dispatcher {
   readonly #dispatch: Dispatch
 
   /** @throws {InvalidArgumentError} no dispatcher, or an option that is not what is documented */
-  constructor(dispatcher: Dispatcher, options: RetryAllInput | null = {}) {
+  constructor(dispatcher: Dispatcher, options: RetryInterceptorInput | null = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
     super()
@@ -24,7 +24,7 @@ export class RetryAgent extends Dispatcher {
     if (!RetryAgent.#forwardsEvents) forwardEvents(RetryAgent.prototype, (one) => one.#base)
     RetryAgent.#forwardsEvents = true
     const retry: DispatchInterceptor = (dispatch) =>
-      retrying(dispatch, budgetOf(options), () => mergeRetryOptions(options, null))
+      retryDispatch(dispatch, retryBudgetOf(options), () => mergeRetryOptions(options, null))
     this.#base = dispatcher
     this.#dispatch = dispatchThrough(dispatcher, [retry])
     setCore(this, coreOf(dispatcher))

@@ -21,7 +21,7 @@ export class RetryBudget {
   readonly #now: () => number
   /** Of each second: requests and tries. */
   readonly #requests = new Float64Array(SECONDS)
-  readonly #tries = new Float64Array(SECONDS)
+  readonly #retries = new Float64Array(SECONDS)
   #second = 0
 
   constructor(given: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
@@ -33,16 +33,16 @@ export class RetryBudget {
     this.#second = Math.floor(time() / 1000)
   }
 
-  request(): void {
-    this.#move()
+  addRequest(): void {
+    this.#advance()
     this.#count(this.#requests)
   }
 
   /** False when it is used up. */
-  take(): boolean {
-    this.#move()
-    if (sum(this.#tries) + 1 > this.#ratio * sum(this.#requests) + this.#reserve) return false
-    this.#count(this.#tries)
+  takeRetry(): boolean {
+    this.#advance()
+    if (sum(this.#retries) + 1 > this.#ratio * sum(this.#requests) + this.#reserve) return false
+    this.#count(this.#retries)
     return true
   }
 
@@ -51,12 +51,12 @@ export class RetryBudget {
     counts[index] = (counts[index] as number) + 1
   }
 
-  #move(): void {
+  #advance(): void {
     const second = Math.floor(this.#now() / 1000)
     const last = Math.max(this.#second, second - SECONDS)
     for (let passed = last + 1; passed <= second; passed++) {
       this.#requests[passed % SECONDS] = 0
-      this.#tries[passed % SECONDS] = 0
+      this.#retries[passed % SECONDS] = 0
     }
     this.#second = second
   }

@@ -6,16 +6,16 @@ import type { RetrySettings } from './retry-options.js'
 export function retryDelay(error: Error, counter: number, request: { method: string; settings: RetrySettings }) {
   const { method, settings } = request
   if (!(counter <= settings.maxRetries) || !settings.methods.includes(method)) return null
-  if (!isWorthIt(error, settings)) return null
+  if (!isRetryable(error, settings)) return null
   const headers = propertyOf(error, 'headers')
-  const asked = settings.retryAfter && isFields(headers) ? retryAfterOf(headers['retry-after']) : null
+  const asked = settings.retryAfter && isHeaders(headers) ? retryAfterOf(headers['retry-after']) : null
   // Obeyed once: a server that keeps asking for an immediate retry would be asked without any pause.
   const atOnce = asked === 0 && counter === 1
-  return Math.min(settings.maxTimeout, atOnce ? 0 : asked || backOff(counter, settings))
+  return Math.min(settings.maxTimeout, atOnce ? 0 : asked || backoffDelay(counter, settings))
 }
 
 /** The error may be the caller's, of any shape. */
-function isWorthIt(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
+function isRetryable(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
   const code = propertyOf(error, 'code')
   if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(propertyOf(error, 'statusCode') as number)
   const codes = [code]
@@ -24,11 +24,11 @@ function isWorthIt(error: Error, { errorCodes, statusCodes }: RetrySettings): bo
   return codes.some((code) => typeof code === 'string' && errorCodes.includes(code))
 }
 
-function backOff(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {
+function backoffDelay(counter: number, { minTimeout, timeoutFactor }: RetrySettings): number {
   return minTimeout === 0 ? 0 : minTimeout * timeoutFactor ** (counter - 1)
 }
 
-function isFields(headers: unknown): headers is IncomingHeaders {
+function isHeaders(headers: unknown): headers is IncomingHeaders {
   return typeof headers === 'object' && headers !== null && !Array.isArray(headers)
 }
 

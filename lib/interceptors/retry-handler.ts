@@ -17,10 +17,10 @@ import type {
 } from '../exchange/handler.js'
 import { decorated, isUpgrade } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { Drain } from './drain.js'
-import { isRepeatable, keepBytes, notRepeatable } from './repeatable.js'
-import { type ResponseHead, Resumption } from './resumption.js'
-import { RetryController } from './retry-controller.js'
+import { AttemptsController } from './attempts-controller.js'
+import { BodyDiscarder } from './body-discarder.js'
+import { BodyResumption, type ResponseStart } from './body-resumption.js'
+import { copyReplayedBytes, isReplayable, notReplayableError } from './replayable-body.js'
 import { retryDelay } from './retry-delay.js'
 import * as options from './retry-options.js'
 import { abortErrorOf, locateRequest, startWait } from './wait.js'
@@ -35,7 +35,7 @@ export interface RetryHandlers {
 
 /** A failing response that may yet be handed out: its head, and what came of it although it was told to wait. */
 interface HeldResponse {
-  readonly head: ResponseHead
+  readonly head: ResponseStart
   readonly controller: DispatchController
   readonly chunks: Buffer[]
   end: { trailers: IncomingHeaders; rawTrailers: string[] | null } | null
@@ -51,11 +51,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
   /** Asked before each retry. */
-  readonly #budget: { take(): boolean } | null
+  readonly #budget: { takeRetry(): boolean } | null
   readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
   /** Each try is sent, and each decision made, in the async context of the first. */
   readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.retry')
-  readonly #controller = new RetryController((reason) => this.#abort(reason))
+  readonly #controller = new AttemptsController((reason) => this.#abort(reason))
   /** Of the try under way; null until it told. */
   #current: DispatchController | null = null
   /** A try is under way. */
@@ -66,8 +66,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   #headGiven = false
   /** What the handler gets is the rest of a body. */
   #resumed = false
-  #resumption: Resumption | null = null
-  #drain: Drain | null = null
+  #resumption: BodyResumption | null = null
+  #drain: BodyDiscarder | null = null
   #held: HeldResponse | null = null
   /** The next try begins when the one under way has ended. */
   #due = false
@@ -76,7 +76,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
   constructor(
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
-    { dispatch, handler, budget = null }: RetryHandlers & { budget?: { take(): boolean } | null },
+    { dispatch, handler, budget = null }: RetryHandlers & { budget?: { takeRetry(): boolean } | null },
   ) {
     super(dispatch, handler)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
@@ -103,12 +103,12 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   }
 
   onBodySent(chunk: Buffer): void {
-    keepBytes(this.#context.opts, this.#handler)
+    copyReplayedBytes(this.#context.opts, this.#handler)
     if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
-    keepBytes(this.#context.opts, this.#handler)
+    copyReplayedBytes(this.#context.opts, this.#handler)
     if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onRequestSent?.())
   }
 
@@ -144,17 +144,17 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       return
     }
     const failing = this.#settings.statusCodes.includes(statusCode)
-    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.refuse(head) ?? null)
+    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.verify(head) ?? null)
     if (problem !== null) this.#refuse(controller, head, problem)
     else if (this.#headGiven) this.#goOn(controller)
     else this.#give(controller, head)
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
-    if (this.#drain !== null) return this.#drain.take(chunk)
+    if (this.#drain !== null) return this.#drain.onData(chunk)
     if (this.#held !== null) return void this.#held.chunks.push(chunk)
     if (this.#over) return
-    if (this.#resumption?.take(chunk.length) === false && this.#resumed) return this.#surplus(controller)
+    if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#surplus(controller)
     this.#tellData(chunk)
   }
 
@@ -169,7 +169,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     if (this.#controller.aborted) {
-      this.#drain?.end()
+      this.#drain?.onEnd()
       this.#live = false
       return this.#fail(error)
     }
@@ -181,7 +181,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   /** An attempt shows its controller. Returns false when its handler has its end, or has aborted it meanwhile. */
   #begin(controller: DispatchController): boolean {
     this.#current = controller
-    this.#context.opts = this.#controller.limit(this.#context.opts, controller)
+    this.#context.opts = this.#controller.withTimeouts(this.#context.opts, controller)
     if (!this.#over && !this.#controller.aborted) return true
     controller.abort(this.#controller.reason ?? undefined)
     return false
@@ -192,7 +192,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const drain = this.#drain
     this.#live = false
     this.#drain = null
-    drain?.end()
+    drain?.onEnd()
     if (this.#due) this.#send()
     return drain !== null || this.#over
   }
@@ -214,21 +214,21 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   #request(): DispatchOptions {
     const { retryOptions: _, ...request } = this.#context.opts
     if (this.#headGiven && this.#resumption !== null) {
-      request.headers = this.#resumption.fieldsFor(request.headers) as RequestHeaders
+      request.headers = this.#resumption.withRange(request.headers) as RequestHeaders
     }
     return request
   }
 
   #failTry(error: Error): void {
-    this.#controller.failed(error)
-    if (this.#headGiven && this.#resumption?.possible !== true) this.#fail(error)
+    this.#controller.attemptFailed(error)
+    if (this.#headGiven && this.#resumption?.canResume !== true) this.#fail(error)
     else this.#decide(error)
   }
 
   /** A final response is not the one to hand out. */
-  #refuse(controller: DispatchController, head: ResponseHead, problem: string): void {
+  #refuse(controller: DispatchController, head: ResponseStart, problem: string): void {
     const error = this.#error(problem, head)
-    if (this.#headGiven || this.#settings.throwOnError) this.#drain = new Drain(controller, error)
+    if (this.#headGiven || this.#settings.throwOnError) this.#drain = new BodyDiscarder(controller, error)
     else this.#held = { head, controller, chunks: [], end: null }
     this.#failTry(error)
   }
@@ -236,12 +236,12 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   /** The range that was promised is exceeded: not one byte of the piece that does can be trusted. */
   #surplus(controller: DispatchController): void {
     const error = this.#error('The rest of the body is longer than its range', { statusCode: 206, headers: {} })
-    this.#drain = new Drain(controller, error)
+    this.#drain = new BodyDiscarder(controller, error)
     this.#failTry(error)
-    this.#drain?.giveUp()
+    this.#drain?.abort()
   }
 
-  #error(message: string, { statusCode, headers }: Pick<ResponseHead, 'statusCode' | 'headers'>): RequestRetryError {
+  #error(message: string, { statusCode, headers }: Pick<ResponseStart, 'statusCode' | 'headers'>): RequestRetryError {
     const error = new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
     return locateRequest(error, this.#context.opts, { phase: 'body' })
   }
@@ -252,12 +252,12 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const { state, opts } = this.#context
     const settings = this.#settings
     state.counter++
-    const repeatable = isRepeatable(opts.body)
+    const repeatable = isReplayable(opts.body)
     if (repeatable && settings.retry !== undefined) return this.#ask(settings.retry, error)
     const delay = retryDelay(error, state.counter, { method: opts.method, settings })
     if (delay === null) return this.#giveUp(error)
-    if (!repeatable) return this.#giveUp(notRepeatable(error, opts))
-    if (now() + delay >= deadlineOf(opts) || this.#budget?.take() === false) return this.#giveUp(error)
+    if (!repeatable) return this.#giveUp(notReplayableError(error, opts))
+    if (now() + delay >= deadlineOf(opts) || this.#budget?.takeRetry() === false) return this.#giveUp(error)
     this.#letGo()
     this.#wait(delay)
   }
@@ -293,7 +293,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#fail(error)
       if (this.#live) this.#current?.abort(error)
     }
-    this.#stopWaiting = startWait(this.#context.opts, WaitingHandler.coreOf(this), { fail, release })
+    this.#stopWaiting = startWait(this.#context.opts, WaitingHandler.coreOf(this), { fail: fail, release })
   }
 
   #again(): void {
@@ -307,7 +307,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const held = this.#held
     this.#held = null
     if (held === null || !this.#live) return
-    this.#drain = new Drain(held.controller, this.#error('Tried again', held.head))
+    this.#drain = new BodyDiscarder(held.controller, this.#error('Tried again', held.head))
     held.controller.resume()
   }
 
@@ -325,19 +325,19 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   // What the handler hears
 
-  #give(controller: DispatchController, head: ResponseHead): void {
+  #give(controller: DispatchController, head: ResponseStart): void {
     this.#headGiven = true
-    this.#resumption = Resumption.of(this.#context.opts.method, head)
-    this.#controller.follow(controller)
+    this.#resumption = BodyResumption.of(this.#context.opts.method, head)
+    this.#controller.setSource(controller)
     this.#tellHead(head)
   }
 
   #goOn(controller: DispatchController): void {
     this.#resumed = true
-    this.#controller.follow(controller)
+    this.#controller.setSource(controller)
   }
 
-  #tellHead({ statusCode, headers, statusMessage, rawHeaders }: ResponseHead): void {
+  #tellHead({ statusCode, headers, statusMessage, rawHeaders }: ResponseStart): void {
     this.#controller.rawHeaders = rawHeaders
     this.#tell(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
   }

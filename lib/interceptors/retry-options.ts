@@ -1,8 +1,8 @@
 import { numeric } from '../errors/options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
+import { mergeOptions, omitNull } from './option-layers.js'
 import type { RetryBudgetOptions } from './retry-budget.js'
-import { merge, withoutNull } from './settings.js'
 
 /** How far the retrying of one request is. The same object at each call. */
 export interface RetryState {
@@ -60,7 +60,7 @@ export type RetryInput = {
 }
 
 /** Those of `interceptors.retry` and `RetryAgent`. */
-export type RetryAllInput = RetryInput & {
+export type RetryInterceptorInput = RetryInput & {
   /** Bounds the tries of all requests taken together: `{ ratio: 0.2, minPerSecond: 10 }`. Default: none. */
   retryBudget?: RetryBudgetOptions | null | undefined
 }
@@ -129,7 +129,7 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
 
 /** Null stands for the default, as in undici. */
 function withDefaults(options: RetryInput): RetrySettings {
-  return { ...defaults, retry: undefined, ...withoutNull(merge(options)) } as unknown as RetrySettings
+  return { ...defaults, retry: undefined, ...omitNull(mergeOptions(options)) } as unknown as RetrySettings
 }
 
 /** The options of `first`, over them those of `second` that are given. */
@@ -138,5 +138,5 @@ export function mergeRetryOptions(
   second: RetryInput | null | undefined,
 ): RetryInput {
   if (second !== undefined && typeof second !== 'object') throw invalidOption('retryOptions', 'an object', second)
-  return merge(first, second)
+  return mergeOptions(first, second)
 }

@@ -2,11 +2,11 @@ import { ownRequestOptions } from '../base/own-options.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
-import { withLastingHeaders } from './repeatable.js'
+import { mergeOptions } from './option-layers.js'
+import { withReusableHeaders } from './replayable-body.js'
 import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
-import { mergeRetryOptions, type RetryAllInput, type RetryInput, resolveRetryOptions } from './retry-options.js'
-import { merge } from './settings.js'
+import { mergeRetryOptions, type RetryInput, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
 
 /**
  * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
@@ -14,29 +14,29 @@ import { merge } from './settings.js'
  * Source: undici's `Interceptors.md`.
  * @throws {InvalidArgumentError} an option is not what is documented
  */
-export function retry(options: RetryAllInput | null = {}): DispatchInterceptor {
+export function retry(options: RetryInterceptorInput | null = {}): DispatchInterceptor {
   resolveRetryOptions(options)
-  const budget = budgetOf(options)
-  return (dispatch) => retrying(dispatch, budget, (own) => mergeRetryOptions(options, own))
+  const budget = retryBudgetOf(options)
+  return (dispatch) => retryDispatch(dispatch, budget, (own) => mergeRetryOptions(options, own))
 }
 
 /** @throws {InvalidArgumentError} an option is not what is documented */
-export function budgetOf(options: RetryAllInput | null | undefined): RetryBudget | null {
-  const { retryBudget } = merge(options)
+export function retryBudgetOf(options: RetryInterceptorInput | null | undefined): RetryBudget | null {
+  const { retryBudget } = mergeOptions(options)
   return retryBudget === undefined || retryBudget === null ? null : new RetryBudget(retryBudget)
 }
 
 /** A way to dispatch by RetryHandlers. `optionsFor` knows what a request's own `retryOptions` are worth. */
-export function retrying(
+export function retryDispatch(
   dispatch: Dispatch,
   budget: RetryBudget | null,
   optionsFor: (own: RetryInput | null | undefined) => RetryInput,
 ): Dispatch {
   return (request, handler) => {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
-    budget?.request()
+    budget?.addRequest()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withLastingHeaders(ownRequestOptions(request)) } as Dispatcher.DispatchOptions & {
+    const sent = { ...withReusableHeaders(ownRequestOptions(request)) } as Dispatcher.DispatchOptions & {
       tried?: string[]
     }
     sent.tried ??= []

@@ -3,7 +3,7 @@ import { setImmediate } from '../base/clock.js'
 import { LaterTransform } from '../base/streams.js'
 
 /** Bytes of a frame; `ends`: its last. */
-export interface Piece {
+export interface FramePart {
   bytes: Buffer
   ends: boolean
   /** Blocks of the frame so far, each of which decodes to 128 KB at most (RFC 8878 §3.1.1.2.4). */
@@ -21,7 +21,7 @@ const RESERVED_BLOCK = 3
 type Field = 'magic' | 'descriptor' | 'header' | 'block' | 'checksum' | 'size'
 
 /** Finds where the frames of a body begin and end, and reads no more of them than that takes. */
-export class ZstdFrames {
+export class ZstdFrameParser {
   #within: 'nothing' | 'frame' | 'skippable' = 'nothing'
   /** What is read next, behind {@link #rest}. */
   #next: Field = 'magic'
@@ -43,8 +43,8 @@ export class ZstdFrames {
    * The bytes of frames that are in `chunk`, cut where a frame ends; skippable frames are left out.
    * @throws {Error} something else than a frame
    */
-  take(chunk: Buffer): Piece[] {
-    const pieces: Piece[] = []
+  take(chunk: Buffer): FramePart[] {
+    const pieces: FramePart[] = []
     let from = 0
     for (let at = 0; at < chunk.length; ) {
       if (this.#rest > 0) {
@@ -101,7 +101,7 @@ export class ZstdFrames {
       this.#within = 'skippable'
       this.#expect('size', 4)
     } else {
-      throw failure('Unknown frame descriptor', 'ZSTD_error_prefix_unknown')
+      throw zlibError('Unknown frame descriptor', 'ZSTD_error_prefix_unknown')
     }
   }
 
@@ -117,7 +117,7 @@ export class ZstdFrames {
   /** RFC 8878 §3.1.1.2 */
   #block(header: number): void {
     const type = (header >> 1) & 3
-    if (type === RESERVED_BLOCK) throw failure('Data corruption detected', 'ZSTD_error_corruption_detected')
+    if (type === RESERVED_BLOCK) throw zlibError('Data corruption detected', 'ZSTD_error_corruption_detected')
     this.#blocks++
     this.#rest = type === RLE_BLOCK ? 1 : header >> 3
     if ((header & 1) === 0) this.#expect('block', 3)
@@ -132,7 +132,7 @@ export class ZstdFrames {
 }
 
 /** In the words of zlib, whose errors are those of the other codings. */
-function failure(message: string, code: string): Error {
+function zlibError(message: string, code: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
@@ -160,7 +160,7 @@ const FRAMES_AT_ONCE = 128
  */
 export class ZstdDecoder extends LaterTransform {
   readonly #runtime: ZstdRuntime
-  readonly #frames = new ZstdFrames()
+  readonly #frames = new ZstdFrameParser()
   #decoder: Transform | null = null
   #count = 0
 
@@ -181,7 +181,7 @@ export class ZstdDecoder extends LaterTransform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (!this.#frames.complete) return done(failure('unexpected end of file', 'Z_BUF_ERROR'))
+    if (!this.#frames.complete) return done(zlibError('unexpected end of file', 'Z_BUF_ERROR'))
     if (this.#decoder === null) return done()
     this.#decoder.once('end', done)
     this.#decoder.end()
@@ -205,7 +205,7 @@ export class ZstdDecoder extends LaterTransform {
   }
 
   /** Errors of a decoder end all, and `done` is not called. */
-  #decode(pieces: Piece[], from: { at: number; done: TransformCallback }): void {
+  #decode(pieces: FramePart[], from: { at: number; done: TransformCallback }): void {
     const { done } = from
     let { at } = from
     const next = () => this.#attempt(() => this.#decode(pieces, { at, done }))
@@ -215,7 +215,7 @@ export class ZstdDecoder extends LaterTransform {
       small.push(this.#runtime.decode(frame))
     }
     if (small.length > 0) {
-      this.push(joined(small))
+      this.push(concatOwned(small))
       return void setImmediate(next)
     }
     if (at >= pieces.length) return done()
@@ -229,8 +229,8 @@ export class ZstdDecoder extends LaterTransform {
     this.#decoder.end(piece.bytes)
   }
 
-  #at(pieces: Piece[], index: number): Piece {
-    return pieces[index] as Piece
+  #at(pieces: FramePart[], index: number): FramePart {
+    return pieces[index] as FramePart
   }
 
   /** Outside of a call of the stream, errors must not be thrown. */
@@ -244,14 +244,14 @@ export class ZstdDecoder extends LaterTransform {
   }
 
   /** Whether a frame begins at `index` that is there whole and can not become large. */
-  #isSmall(pieces: Piece[], index: number): boolean {
+  #isSmall(pieces: FramePart[], index: number): boolean {
     if (this.#decoder !== null) return false
     const rest = pieces[index + 1]
     return rest?.ends === true && rest.bytes.length <= SMALL_FRAME && rest.blocks <= FEW_BLOCKS
   }
 
   #countFrame(): void {
-    if (++this.#count > MAX_FRAMES) throw failure(`More than ${MAX_FRAMES} zstd frames`, 'ZSTD_error_frame_count')
+    if (++this.#count > MAX_FRAMES) throw zlibError(`More than ${MAX_FRAMES} zstd frames`, 'ZSTD_error_frame_count')
   }
 
   #begin(): Transform {
@@ -265,7 +265,7 @@ export class ZstdDecoder extends LaterTransform {
 }
 
 /** In memory of its own: short buffers of Node share theirs with the rest of the process. */
-function joined(parts: readonly Buffer[]): Buffer {
+function concatOwned(parts: readonly Buffer[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) at += part.copy(whole, at)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MemoryStorage, only } from '../../lib/interceptors/dns-records.js'
+import { filterRecords, MemoryStorage } from '../../lib/interceptors/dns-records.js'
 
 const found = (...addresses: string[]) => ({
   records: { 4: { ips: addresses.map((address) => ({ address, ttl: 1, family: 4 as const })), offset: 0 }, 6: null },
@@ -37,9 +37,9 @@ t.test('turns go on where they were when addresses are left out', async (t) => {
   ] as const) {
     const all = found('a', 'b', 'c')
     all.records[4].offset = offset
-    const left = only(all, ({ address }) => address !== gone).records[4]
+    const left = filterRecords(all, ({ address }) => address !== gone).records[4]
     t.equal(left?.ips[(left.offset ?? 0) % left.ips.length]?.address, next, `${offset} without ${gone}`)
     t.equal(all.records[4].ips.length, 3)
   }
-  t.strictSame(only(found('a'), () => false).records, { 4: null, 6: null })
+  t.strictSame(filterRecords(found('a'), () => false).records, { 4: null, 6: null })
 })

@@ -10,11 +10,11 @@ t.test('a share of the requests of ten seconds, and so many per second', async (
   const budget = new RetryBudget({ ratio: 0.5, minPerSecond: 1 }, () => time)
   const taken = () => {
     let count = 0
-    while (budget.take()) count++
+    while (budget.takeRetry()) count++
     return count
   }
   t.equal(taken(), 10, 'the reserve')
-  for (let i = 0; i < 8; i++) budget.request()
+  for (let i = 0; i < 8; i++) budget.addRequest()
   t.equal(taken(), 4)
   time += 9_000
   t.equal(taken(), 0)

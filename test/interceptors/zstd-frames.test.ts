@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { ZstdDecoder, ZstdFrames } from '../../lib/interceptors/zstd-frames.js'
+import { ZstdDecoder, ZstdFrameParser } from '../../lib/interceptors/zstd-frames.js'
 
 const from = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
@@ -19,7 +19,7 @@ const skippable = { empty: from('502a4d18 00000000'), long: from('5f2a4d18 05000
 
 /** What each frame consists of when the bytes come in the given pieces. */
 function framesIn(pieces: readonly Buffer[]): { found: string[]; complete: boolean } {
-  const reader = new ZstdFrames()
+  const reader = new ZstdFrameParser()
   const found: string[] = []
   let open = ''
   for (const piece of pieces) {

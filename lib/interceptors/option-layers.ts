@@ -3,7 +3,7 @@ import { ownRequestOptions } from '../base/own-options.js'
  * Options of an interceptor, over them those of one request. Only own properties count, and `undefined` means "not
  * given" at every level. `null` is a value: what it means is up to each option.
  */
-export function merge<Options extends object>(...layers: readonly (Options | null | undefined)[]): Options {
+export function mergeOptions<Options extends object>(...layers: readonly (Options | null | undefined)[]): Options {
   // Without a prototype: what is not there must not be found in `Object.prototype`.
   const merged: Record<string, unknown> = Object.create(null)
   for (const layer of layers) {
@@ -13,7 +13,7 @@ export function merge<Options extends object>(...layers: readonly (Options | nul
 }
 
 /** The options of these names that are given with a request. */
-export function pick<Options extends object, Name extends keyof Options>(
+export function pickOptions<Options extends object, Name extends keyof Options>(
   options: Options,
   names: readonly Name[],
 ): Pick<Options, Name> {
@@ -25,16 +25,16 @@ export function pick<Options extends object, Name extends keyof Options>(
 }
 
 /** Options where neither `undefined` nor `null` is left. */
-export type Given<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> }
+export type NonNullOptions<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> }
 
 /** For options whose `null` means "not given". */
-export function withoutNull<Options extends object>(options: Options): Given<Options> {
+export function omitNull<Options extends object>(options: Options): NonNullOptions<Options> {
   const given: Record<string, unknown> = Object.create(null)
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value
-  return given as Given<Options>
+  return given as NonNullOptions<Options>
 }
 
 /** Returns the options of a request with each property read once: a getter of the caller may throw when it is read again. */
-export function readOnce<Options>(options: Options): Options {
+export function readOptionsOnce<Options>(options: Options): Options {
   return typeof options === 'object' && options !== null ? { ...ownRequestOptions(options) } : options
 }

@@ -8,7 +8,7 @@ import type { DispatchController } from '../exchange/handler.js'
 type BodySource = Pick<DispatchController, 'timings' | 'bodyDecoded' | 'pause' | 'resume'>
 
 /** What a handler steers its request with through all the tries; each try has a controller of its own below. */
-export class RetryController implements DispatchController {
+export class AttemptsController implements DispatchController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
   timeouts: SharedTimeouts | null = null
@@ -18,7 +18,7 @@ export class RetryController implements DispatchController {
   #paused = false
   #ended = false
   /** An attempt that failed may have been executed. */
-  #executed = false
+  #maybeExecuted = false
   /** The try whose body the handler gets. */
   #source: BodySource | null = null
 
@@ -69,21 +69,21 @@ export class RetryController implements DispatchController {
   }
 
   /** Returns `options` with the time limit of `attempt`. A dispatcher of another library may give no controller. */
-  limit<Options extends object>(options: Options, attempt: DispatchController | undefined): Options {
+  withTimeouts<Options extends object>(options: Options, attempt: DispatchController | undefined): Options {
     this.timeouts = attempt?.timeouts ?? null
     return withTimeoutsOf(options, this.timeouts)
   }
 
   /** The body comes from `source` from here on, or from nowhere; a pause outlives the change. */
-  follow(source: BodySource | null): void {
+  setSource(source: BodySource | null): void {
     this.#source = source
     if (this.#paused) source?.pause()
   }
 
   /** An attempt failed: no body comes from it. */
-  failed(error: Error): void {
-    this.follow(null)
-    this.#executed ||= propertyOf(error, 'replaySafe') !== true
+  attemptFailed(error: Error): void {
+    this.setSource(null)
+    this.#maybeExecuted ||= propertyOf(error, 'replaySafe') !== true
   }
 
   /** The handler is called for the last time, with `error` if it failed. */
@@ -91,6 +91,6 @@ export class RetryController implements DispatchController {
     this.#ended = true
     this.#source = null
     if (this.#aborted) this.#reason ??= error
-    if (this.#executed && error !== null) denyReplay(error)
+    if (this.#maybeExecuted && error !== null) denyReplay(error)
   }
 }

@@ -1,7 +1,7 @@
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
 import { propertyOf } from '../errors/foreign.js'
 import { InformationalError, invalidOption } from '../errors.js'
-import { checked, type DNSInterceptorRecord, UNTOLD_TTL } from './dns-records.js'
+import { checkRecord, DEFAULT_TTL, type DNSInterceptorRecord } from './dns-records.js'
 
 /** Answers questions, as `node:dns/promises` and its `Resolver` do; `ttl` in seconds. */
 export interface UpstreamResolver {
@@ -20,7 +20,7 @@ export interface Service {
   port: string
 }
 
-interface Found {
+interface LookupResult {
   /** By origin; null when nothing was learned. */
   upstreams: Map<string, WeightedUpstream> | null
   /** ms */
@@ -37,11 +37,11 @@ interface Addresses {
 }
 
 /** Of one family, as it was answered now. */
-interface Part extends Addresses {
+interface FamilyAnswer extends Addresses {
   key: string
   error: unknown
   /** The answer is that there are none. */
-  none: boolean
+  noRecords: boolean
 }
 
 interface Target {
@@ -54,16 +54,16 @@ interface Target {
 const NO_WEIGHT = 0.1
 
 /** The question had an answer: none. */
-const NONE = new Set(['ENODATA', 'ENOTFOUND'])
+const NO_RECORDS = new Set(['ENODATA', 'ENOTFOUND'])
 
 /** Questions to name servers, and the last good answer to each, which holds as long as there is no other. */
-export class Lookups {
+export class UpstreamLookups {
   readonly #service: Service
   readonly #families: readonly (4 | 6)[]
   readonly #resolver: UpstreamResolver
   #answers = new Map<string, Addresses>()
   /** Of this time: names that have gone are not remembered. */
-  #next = new Map<string, Addresses>()
+  #newAnswers = new Map<string, Addresses>()
   #errors: unknown[] = []
 
   constructor(service: Service, family: 4 | 6 | null, resolver: UpstreamResolver) {
@@ -73,13 +73,13 @@ export class Lookups {
   }
 
   /** Never rejects. */
-  async ask(): Promise<Found> {
+  async lookUp(): Promise<LookupResult> {
     const { protocol, authority } = this.#service
     this.#errors = []
-    this.#next = new Map()
+    this.#newAnswers = new Map()
     try {
-      const targets = await this.#targets()
-      const found = await Promise.all(targets.map(({ name }) => this.#addresses(name)))
+      const targets = await this.#lookUpTargets()
+      const found = await Promise.all(targets.map(({ name }) => this.#lookUpAddresses(name)))
       const upstreams = new Map<string, WeightedUpstream>()
       for (const [index, { port, weight }] of targets.entries()) {
         const { hosts } = found[index] as Addresses
@@ -90,7 +90,7 @@ export class Lookups {
           upstreams.set(origin, { origin, weight: share, authority })
         }
       }
-      this.#answers = this.#next
+      this.#answers = this.#newAnswers
       const ttl = Math.min(...found.map((one) => one.ttl))
       return { upstreams: upstreams.size === 0 ? null : upstreams, ttl, errors: this.#errors }
     } catch (error) {
@@ -98,10 +98,10 @@ export class Lookups {
     }
   }
 
-  async #targets(): Promise<Target[]> {
+  async #lookUpTargets(): Promise<Target[]> {
     const { host, srv, port } = this.#service
     if (!srv) return [{ name: host, port: port && `:${port}`, weight: 1 }]
-    const good = array(await this.#resolver.resolveSrv(host)).filter((record) => this.#isTarget(record))
+    const good = checkArray(await this.#resolver.resolveSrv(host)).filter((record) => this.#isTarget(record))
     const first = Math.min(...good.map(({ priority }) => priority))
     const targets = good.filter(({ priority }) => priority === first)
     if (targets.length === 0) throw new InformationalError(`No DNS entries found for ${host}`)
@@ -119,45 +119,45 @@ export class Lookups {
   }
 
   /** Of one name, each family by itself: what could not be learned of one stays as it was. */
-  async #addresses(name: string): Promise<Addresses> {
-    const parts = await Promise.all(this.#families.map((family) => this.#records(name, family)))
+  async #lookUpAddresses(name: string): Promise<Addresses> {
+    const parts = await Promise.all(this.#families.map((family) => this.#lookUpFamily(name, family)))
     const some = parts.some(({ hosts }) => hosts.length > 0)
     // One family alone is as it should be. Of a name without any address the last ones stay.
-    const failed = parts.filter(({ error, none }) => error !== undefined && !(some && none))
-    const grave = failed.find(({ none }) => !none) ?? failed[0]
+    const failed = parts.filter(({ error, noRecords: none }) => error !== undefined && !(some && none))
+    const grave = failed.find(({ noRecords: none }) => !none) ?? failed[0]
     if (grave !== undefined) this.#errors.push(grave.error)
     const known = parts.map((part) => (failed.includes(part) ? this.#answers.get(part.key) : undefined) ?? part)
     known.forEach(({ hosts, ttl }, index) => {
-      this.#next.set((parts[index] as Part).key, { hosts, ttl })
+      this.#newAnswers.set((parts[index] as FamilyAnswer).key, { hosts, ttl })
     })
     return { hosts: known.flatMap(({ hosts }) => hosts), ttl: Math.min(...known.map(({ ttl }) => ttl)) }
   }
 
   /** Never rejects. */
-  async #records(name: string, family: 4 | 6): Promise<Part> {
+  async #lookUpFamily(name: string, family: 4 | 6): Promise<FamilyAnswer> {
     const key = `${family} ${name}`
     try {
       const options = { ttl: true } as const
       const method = family === 4 ? 'resolve4' : 'resolve6'
       const hosts = new Set<string>()
       let ttl = Number.POSITIVE_INFINITY
-      for (const { address, ttl: seconds } of array(await this.#resolver[method](name, options))) {
-        checked({ address, family } as DNSInterceptorRecord)
+      for (const { address, ttl: seconds } of checkArray(await this.#resolver[method](name, options))) {
+        checkRecord({ address, family } as DNSInterceptorRecord)
         // A zone has no place in a URL.
         if (address.includes('%')) continue
         hosts.add(family === 6 ? `[${address}]` : address)
-        ttl = Math.min(ttl, seconds >= 0 ? seconds * 1_000 : UNTOLD_TTL)
+        ttl = Math.min(ttl, seconds >= 0 ? seconds * 1_000 : DEFAULT_TTL)
       }
       const error = hosts.size > 0 ? undefined : new InformationalError(`No DNS entries found for ${name}`)
-      return { key, hosts: [...hosts], ttl, error, none: error !== undefined }
+      return { key, hosts: [...hosts], ttl, error, noRecords: error !== undefined }
     } catch (error) {
-      const none = NONE.has(propertyOf(error, 'code') as string)
-      return { key, hosts: [], ttl: Number.POSITIVE_INFINITY, error, none }
+      const none = NO_RECORDS.has(propertyOf(error, 'code') as string)
+      return { key, hosts: [], ttl: Number.POSITIVE_INFINITY, error, noRecords: none }
     }
   }
 }
 
-function array<Item>(records: readonly Item[]): readonly Item[] {
+function checkArray<Item>(records: readonly Item[]): readonly Item[] {
   if (Array.isArray(records)) return records
   throw invalidOption('what resolver found', 'an array of records', records)
 }

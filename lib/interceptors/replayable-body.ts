@@ -10,7 +10,7 @@ import { toRequestBody } from '../exchange/request-body.js'
 import { locateRequest } from './wait.js'
 
 /** It can be read a second time. What can not even be read now was read, or taken by somebody else. */
-export function isRepeatable(body: BodyInput | undefined): boolean {
+export function isReplayable(body: BodyInput | undefined): boolean {
   if (Array.isArray(body)) return true
   try {
     const known = toRequestBody(body)
@@ -23,25 +23,25 @@ export function isRepeatable(body: BodyInput | undefined): boolean {
 const copies = new WeakSet<object>()
 
 /** Copies the bytes that `request` may send again, before `handler` is notified that they were sent and reuses them. */
-export function keepBytes(request: DispatchOptions, handler: DispatchHandler): void {
+export function copyReplayedBytes(request: DispatchOptions, handler: DispatchHandler): void {
   if (handler.onBodySent === undefined && handler.onRequestSent === undefined) return
   const { body } = request
-  if (typeof body !== 'object' || body === null || copies.has(body) || !isRepeatable(body)) return
-  const copy = copyOfBody(body)
+  if (typeof body !== 'object' || body === null || copies.has(body) || !isReplayable(body)) return
+  const copy = copyBody(body)
   if (copy === null) return
   copies.add(copy)
   request.body = copy as Buffer
 }
 
 /** Null when none is needed. */
-function copyOfBody(body: object & BodyInput): object | null {
+function copyBody(body: object & BodyInput): object | null {
   if (Array.isArray(body)) return body.map(copyOf)
   const known = toRequestBody(body)
   return known?.kind === 'bytes' && known.shared ? known.bytes.slice() : null
 }
 
 /** Another try would make sense, but for a body that can be read once: unless it is the body that failed. */
-export function notRepeatable(error: Error, request: DispatchOptions): Error {
+export function notReplayableError(error: Error, request: DispatchOptions): Error {
   if (error instanceof RequestRetryError || faultOf(error) === 'user') return error
   const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
   failure.cause = error
@@ -50,7 +50,7 @@ export function notRepeatable(error: Error, request: DispatchOptions): Error {
 }
 
 /** Headers out of an iterator can be read once, and are needed for each attempt. */
-export function withLastingHeaders(request: DispatchOptions): DispatchOptions {
+export function withReusableHeaders(request: DispatchOptions): DispatchOptions {
   const headers = lastingHeaders(request.headers)
   return headers === request.headers ? request : { ...request, headers: headers as RequestHeaders }
 }

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { Agent, buildConnector, EnvHttpProxyAgent, interceptors, RetryAgent } from '../../lib/index.js'
-import { merge, pick, withoutNull } from '../../lib/interceptors/settings.js'
+import { mergeOptions, omitNull, pickOptions } from '../../lib/interceptors/option-layers.js'
 import { httpOrigin } from '../servers/origin.js'
 
 t.test('options are own properties that are not undefined, the last layer first', async (t) => {
-  t.strictSame({ ...merge({ a: 1, b: 2 }, null, { a: undefined, b: null }) }, { a: 1, b: null })
-  t.strictSame({ ...withoutNull({ a: null, b: 0 }) }, { b: 0 })
-  t.strictSame({ ...pick({ a: 1, b: undefined, c: 3 }, ['a', 'b']) }, { a: 1 })
-  t.equal((merge({}) as { toString?: unknown }).toString, undefined, 'nothing of Object.prototype')
+  t.strictSame({ ...mergeOptions({ a: 1, b: 2 }, null, { a: undefined, b: null }) }, { a: 1, b: null })
+  t.strictSame({ ...omitNull({ a: null, b: 0 }) }, { b: 0 })
+  t.strictSame({ ...pickOptions({ a: 1, b: undefined, c: 3 }, ['a', 'b']) }, { a: 1 })
+  t.equal((mergeOptions({}) as { toString?: unknown }).toString, undefined, 'nothing of Object.prototype')
 })
 
 t.test('null options are taken as undici takes them', async (t) => {

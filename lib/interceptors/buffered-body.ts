@@ -2,26 +2,26 @@ import type { Timings } from '../errors/timings.js'
 import type { DispatchController, IncomingHeaders } from '../exchange/handler.js'
 
 /** Bytes kept; then the connection waits. */
-const LIMIT = 65536
+const MAX_BUFFERED = 65536
 
-/** What a {@link KeptBody} hands out. */
-export interface KeptBodyListener {
+/** What a {@link BufferedBody} hands out. */
+export interface BufferedBodyListener {
   onData(chunk: Buffer): void
   onEnd(trailers: IncomingHeaders): void
 }
 
 /** A response body that is kept until it is decided whether it is wanted, then handed out at the pace of its reader. */
-export class KeptBody {
+export class BufferedBody {
   readonly #controller: DispatchController
-  readonly #listener: KeptBodyListener
+  readonly #listener: BufferedBodyListener
   readonly #chunks: Buffer[] = []
   #size = 0
   #trailers: IncomingHeaders | null = null
-  #given = false
+  #deliverable = false
   #paused = false
-  #delivering = false
+  #flushing = false
 
-  constructor(controller: DispatchController, listener: KeptBodyListener) {
+  constructor(controller: DispatchController, listener: BufferedBodyListener) {
     this.#controller = controller
     this.#listener = listener
   }
@@ -39,21 +39,21 @@ export class KeptBody {
     return this.#controller.bodyDecoded === true
   }
 
-  take(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     this.#chunks.push(chunk)
     this.#size += chunk.length
-    if (this.#given) this.#deliver()
-    else if (this.#size > LIMIT) this.#controller.pause()
+    if (this.#deliverable) this.#flush()
+    else if (this.#size > MAX_BUFFERED) this.#controller.pause()
   }
 
-  end(trailers: IncomingHeaders): void {
+  onEnd(trailers: IncomingHeaders): void {
     this.#trailers = trailers
-    if (this.#given) this.#deliver()
+    if (this.#deliverable) this.#flush()
   }
 
   /** Hands out what came, and what comes from now on. */
-  give(): void {
-    this.#given = true
+  deliver(): void {
+    this.#deliverable = true
     if (!this.#paused) this.resume()
   }
 
@@ -64,21 +64,21 @@ export class KeptBody {
 
   resume(): void {
     this.#paused = false
-    if (!this.#given) return
-    this.#deliver()
-    if (!this.#paused) this.release()
+    if (!this.#deliverable) return
+    this.#flush()
+    if (!this.#paused) this.resumeSource()
   }
 
   /** Lets the connection deliver the rest. */
-  release(): void {
+  resumeSource(): void {
     if (!this.ended) this.#controller.resume()
   }
 
-  #deliver(): void {
-    if (this.#delivering) return
-    this.#delivering = true
+  #flush(): void {
+    if (this.#flushing) return
+    this.#flushing = true
     while (!this.#paused && this.#chunks.length > 0) this.#listener.onData(this.#chunks.shift() as Buffer)
-    this.#delivering = false
+    this.#flushing = false
     if (!this.#paused && this.#trailers !== null) this.#listener.onEnd(this.#trailers)
   }
 }

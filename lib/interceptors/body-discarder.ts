@@ -2,40 +2,40 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { DispatchController } from '../exchange/handler.js'
 
 /** Bytes of an unwanted body that are read to keep its connection. */
-const LIMIT = 65536
+const MAX_BYTES = 65536
 /** ms in which they must come. */
-const PATIENCE = 1000
+const MAX_TIME = 1000
 
 /** Reads an unwanted body to its end so that its connection can be used again, unless that costs more than a new one. */
-export class Drain implements AlarmListener {
+export class BodyDiscarder implements AlarmListener {
   readonly #controller: Pick<DispatchController, 'abort'>
   readonly #reason: Error | undefined
   readonly #alarm: Alarm
-  #left = LIMIT
+  #remaining = MAX_BYTES
 
   constructor(controller: Pick<DispatchController, 'abort'>, reason?: Error) {
     this.#controller = controller
     this.#reason = reason
     this.#alarm = new Alarm(this)
-    this.#alarm.set(PATIENCE)
+    this.#alarm.set(MAX_TIME)
   }
 
-  take(chunk: Buffer): void {
-    this.#left -= chunk.length
-    if (this.#left < 0) this.giveUp()
+  onData(chunk: Buffer): void {
+    this.#remaining -= chunk.length
+    if (this.#remaining < 0) this.abort()
   }
 
-  giveUp(): void {
+  abort(): void {
     this.#alarm.drop()
     this.#controller.abort(this.#reason)
   }
 
   /** The response has ended. */
-  end(): void {
+  onEnd(): void {
     this.#alarm.drop()
   }
 
   onAlarm(): void {
-    this.giveUp()
+    this.abort()
   }
 }
