@@ -4,35 +4,42 @@
  */
 
 export {
-  adoptError,
-  adoptReported,
-  denyReplay,
-  isLocatable,
-  locatable,
-  locate,
+  addErrorContext,
+  clearReplaySafe,
+  copyForeignError,
+  copyForRequest,
+  copyIfForeign,
+  isSluiceOwned,
   markCallerOwned,
-  relocate,
-  replicate,
+  markSluiceOwned,
+  replaceErrorContext,
 } from './errors/ownership.js'
 
-import { define, type ErrorContext, type Fault, type Phase, type SocketInfo, UndiciError } from './errors/define.js'
-import { HTTPParserError } from './errors/detailed.js'
-import { readSafely } from './errors/foreign.js'
-import { locatable } from './errors/ownership.js'
+import {
+  defineErrorClass,
+  type ErrorContext,
+  type Fault,
+  type Phase,
+  type SocketInfo,
+  UndiciError,
+} from './errors/error-class.js'
+import { HTTPParserError } from './errors/errors-with-properties.js'
+import { markSluiceOwned } from './errors/ownership.js'
+import { readSafely } from './errors/safe-read.js'
 
 export {
   ProxyConnectionError,
   RequestRetryError,
   ResponseError,
   SecureProxyConnectionError,
-} from './errors/detailed.js'
+} from './errors/errors-with-properties.js'
 export { type ErrorContext, type Fault, HTTPParserError, type Phase, type SocketInfo, UndiciError }
 
 /**
  * No connection within `connectTimeout` ms.
  * Cure: See whether host and port are right and nothing on the way drops packets; or raise it.
  */
-export const ConnectTimeoutError = /* @__PURE__ */ define({
+export const ConnectTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'ConnectTimeoutError',
   code: 'UND_ERR_CONNECT_TIMEOUT',
   fault: 'timeout',
@@ -45,7 +52,7 @@ export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
  * Cure: The server is slow or overloaded: raise `headersTimeout`, or ask another. A retry may execute what is not
  * idempotent twice.
  */
-export const HeadersTimeoutError = /* @__PURE__ */ define({
+export const HeadersTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'HeadersTimeoutError',
   code: 'UND_ERR_HEADERS_TIMEOUT',
   fault: 'timeout',
@@ -57,7 +64,7 @@ export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
  * Not handed to a connection within `timeouts.queue` ms. Ours.
  * Cure: Nothing was sent, so it may be sent again: allow more `connections`, send less, or give it more time.
  */
-export const QueueTimeoutError = /* @__PURE__ */ define({
+export const QueueTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'QueueTimeoutError',
   code: 'SLUICE_ERR_QUEUE_TIMEOUT',
   fault: 'timeout',
@@ -69,7 +76,7 @@ export type QueueTimeoutError = InstanceType<typeof QueueTimeoutError>
  * Not done within `timeouts.total` ms, all tries included. Ours.
  * Cure: `phase` says where the time went. Raise it, or let fewer tries share it.
  */
-export const TotalTimeoutError = /* @__PURE__ */ define({
+export const TotalTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'TotalTimeoutError',
   code: 'SLUICE_ERR_TOTAL_TIMEOUT',
   fault: 'timeout',
@@ -81,7 +88,7 @@ export type TotalTimeoutError = InstanceType<typeof TotalTimeoutError>
  * As many requests as `maxQueued` wait already. Nothing was sent. Ours.
  * Cure: Send less, wait for `drain`, allow more `connections`, or a longer queue.
  */
-export const QueueFullError = /* @__PURE__ */ define({
+export const QueueFullError = /* @__PURE__ */ defineErrorClass({
   name: 'QueueFullError',
   code: 'SLUICE_ERR_QUEUE_FULL',
   fault: 'lifecycle',
@@ -94,7 +101,7 @@ export type QueueFullError = InstanceType<typeof QueueFullError>
  * Cure: Raise `maxHeaderSize` where headers of that size are meant; no option raises the number. Otherwise ask what the
  * server adds to them.
  */
-export const HeadersOverflowError = /* @__PURE__ */ define({
+export const HeadersOverflowError = /* @__PURE__ */ defineErrorClass({
   name: 'HeadersOverflowError',
   code: 'UND_ERR_HEADERS_OVERFLOW',
   fault: 'peer',
@@ -106,7 +113,7 @@ export type HeadersOverflowError = InstanceType<typeof HeadersOverflowError>
  * No body byte within `bodyTimeout` ms of the one before.
  * Cure: The server stalls: raise `bodyTimeout` where pauses are meant, such as in event streams, or ask again.
  */
-export const BodyTimeoutError = /* @__PURE__ */ define({
+export const BodyTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'BodyTimeoutError',
   code: 'UND_ERR_BODY_TIMEOUT',
   fault: 'timeout',
@@ -118,7 +125,7 @@ export type BodyTimeoutError = InstanceType<typeof BodyTimeoutError>
  * An argument or option that is not what is documented.
  * Cure: Mend the call: the message names the option, what it must be and what it is.
  */
-export const InvalidArgumentError = /* @__PURE__ */ define({
+export const InvalidArgumentError = /* @__PURE__ */ defineErrorClass({
   name: 'InvalidArgumentError',
   code: 'UND_ERR_INVALID_ARG',
   fault: 'user',
@@ -130,7 +137,7 @@ export type InvalidArgumentError = InstanceType<typeof InvalidArgumentError>
  * A callback of the user's returned something it must not.
  * Cure: Return a Writable from the factory of `stream`, and a Readable from the handler of `pipeline`.
  */
-export const InvalidReturnValueError = /* @__PURE__ */ define({
+export const InvalidReturnValueError = /* @__PURE__ */ defineErrorClass({
   name: 'InvalidReturnValueError',
   code: 'UND_ERR_INVALID_RETURN_VALUE',
   fault: 'user',
@@ -157,7 +164,7 @@ export class AbortError extends UndiciError {
  * The request was aborted by its caller.
  * Cure: None is needed: it was the caller's signal, `abort()`, or a body that was destroyed or too large to dump.
  */
-export const RequestAbortedError = /* @__PURE__ */ define(
+export const RequestAbortedError = /* @__PURE__ */ defineErrorClass(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
   AbortError,
 )
@@ -168,7 +175,7 @@ export type RequestAbortedError = InstanceType<typeof RequestAbortedError>
  * Cure: Mostly none: on `disconnect` it says why a connection was closed. On a request the message says what was
  * missing.
  */
-export const InformationalError = /* @__PURE__ */ define({
+export const InformationalError = /* @__PURE__ */ defineErrorClass({
   name: 'InformationalError',
   code: 'UND_ERR_INFO',
   fault: 'lifecycle',
@@ -180,7 +187,7 @@ export type InformationalError = InstanceType<typeof InformationalError>
  * The request body is longer or shorter than its `content-length`.
  * Cure: Leave `content-length` out, or make it the length of the body, in bytes.
  */
-export const RequestContentLengthMismatchError = /* @__PURE__ */ define({
+export const RequestContentLengthMismatchError = /* @__PURE__ */ defineErrorClass({
   name: 'RequestContentLengthMismatchError',
   code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   fault: 'user',
@@ -192,7 +199,7 @@ export type RequestContentLengthMismatchError = InstanceType<typeof RequestConte
  * The response body is shorter than its `content-length`; `cause` is the socket error.
  * Cure: What came is not all there was: ask again. If it stays, the server or a proxy counts wrong.
  */
-export const ResponseContentLengthMismatchError = /* @__PURE__ */ define({
+export const ResponseContentLengthMismatchError = /* @__PURE__ */ defineErrorClass({
   name: 'ResponseContentLengthMismatchError',
   code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   fault: 'peer',
@@ -204,7 +211,7 @@ export type ResponseContentLengthMismatchError = InstanceType<typeof ResponseCon
  * The dispatcher had been destroyed.
  * Cure: Send before `destroy()`, or through another dispatcher.
  */
-export const ClientDestroyedError = /* @__PURE__ */ define({
+export const ClientDestroyedError = /* @__PURE__ */ defineErrorClass({
   name: 'ClientDestroyedError',
   code: 'UND_ERR_DESTROYED',
   fault: 'lifecycle',
@@ -216,7 +223,7 @@ export type ClientDestroyedError = InstanceType<typeof ClientDestroyedError>
  * The dispatcher had been closed.
  * Cure: Send before `close()`, or through another dispatcher.
  */
-export const ClientClosedError = /* @__PURE__ */ define({
+export const ClientClosedError = /* @__PURE__ */ defineErrorClass({
   name: 'ClientClosedError',
   code: 'UND_ERR_CLOSED',
   fault: 'lifecycle',
@@ -247,7 +254,7 @@ export class SocketError extends UndiciError {
  * Something that is documented as not offered.
  * Cure: Do without it: the message says what it was.
  */
-export const NotSupportedError = /* @__PURE__ */ define({
+export const NotSupportedError = /* @__PURE__ */ defineErrorClass({
   name: 'NotSupportedError',
   code: 'UND_ERR_NOT_SUPPORTED',
   fault: 'user',
@@ -259,7 +266,7 @@ export type NotSupportedError = InstanceType<typeof NotSupportedError>
  * A BalancedPool without upstreams.
  * Cure: Add one by `addUpstream` before sending.
  */
-export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ define({
+export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ defineErrorClass({
   name: 'MissingUpstreamError',
   code: 'UND_ERR_BPL_MISSING_UPSTREAM',
   fault: 'user',
@@ -271,7 +278,7 @@ export type BalancedPoolMissingUpstreamError = InstanceType<typeof BalancedPoolM
  * The response body passed `maxResponseSize` bytes.
  * Cure: Raise `maxResponseSize`, or ask for less.
  */
-export const ResponseExceededMaxSizeError = /* @__PURE__ */ define({
+export const ResponseExceededMaxSizeError = /* @__PURE__ */ defineErrorClass({
   name: 'ResponseExceededMaxSizeError',
   code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
   fault: 'peer',
@@ -283,7 +290,7 @@ export type ResponseExceededMaxSizeError = InstanceType<typeof ResponseExceededM
  * An Agent reached `maxOrigins`.
  * Cure: Raise `maxOrigins`, or see who may name origins.
  */
-export const MaxOriginsReachedError = /* @__PURE__ */ define({
+export const MaxOriginsReachedError = /* @__PURE__ */ defineErrorClass({
   name: 'MaxOriginsReachedError',
   code: 'UND_ERR_MAX_ORIGINS_REACHED',
   fault: 'user',
@@ -295,7 +302,7 @@ export type MaxOriginsReachedError = InstanceType<typeof MaxOriginsReachedError>
  * More redirects than allowed.
  * Cure: Raise `maxRedirections`; if the same places come again, the server sends in circles.
  */
-export const MaxRedirectsError = /* @__PURE__ */ define({
+export const MaxRedirectsError = /* @__PURE__ */ defineErrorClass({
   name: 'MaxRedirectsError',
   code: 'UND_ERR_REDIRECT_MAX',
   fault: 'peer',
@@ -304,27 +311,27 @@ export const MaxRedirectsError = /* @__PURE__ */ define({
 export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 
 /** Where a request stands of which nothing was sent. */
-export const UNSENT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
+export const UNSENT_CONTEXT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
 
 /** Returns `error`, or an error in place of the null or undefined that a caller's code threw or rejected with. */
-export function presentError(error: unknown): Error {
+export function nonNullError(error: unknown): Error {
   return (error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)) as Error
 }
 
 /** An error for what is wrong with a request, which says on it which request it was. */
 export function invalidArgument(message: string, options?: ErrorOptions): Error {
-  return locatable(new InvalidArgumentError(message, options))
+  return markSluiceOwned(new InvalidArgumentError(message, options))
 }
 
 /** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
 export function invalidOption(name: string, expected: string, got: unknown): Error {
-  const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : kind(got)
+  const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : describeType(got)
   return invalidArgument(`${name} must be ${expected}, got ${shown}`)
 }
 
 /** The same for an option whose value may be a secret, such as a header: shows the type alone. */
 export function invalidType(name: string, expected: string, got: unknown): Error {
-  const shown = typeof got === 'object' || typeof got === 'function' ? kind(got) : `a ${typeof got}`
+  const shown = typeof got === 'object' || typeof got === 'function' ? describeType(got) : `a ${typeof got}`
   return invalidArgument(`${name} must be ${expected}, got ${shown}`)
 }
 
@@ -335,7 +342,7 @@ function withoutCredentials(text: string): string {
 }
 
 /** The source of a function or class is never shown: it may be long, and may hold secrets. */
-function kind(value: unknown): string {
+function describeType(value: unknown): string {
   if (typeof value === 'function') {
     return /^class\b/.test(Function.prototype.toString.call(value)) ? 'a class (did you forget `new`?)' : 'a function'
   }

@@ -1,4 +1,4 @@
-import * as errors from './errors/documented.js'
+import * as errors from './errors/public.js'
 import * as interceptors from './interceptors/index.js'
 
 export { BodyReadable } from './api/body.js'

@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import * as shown from '../lib/errors/documented.js'
+import * as shown from '../lib/errors/public.js'
 import * as errors from '../lib/errors.js'
 import { Client } from '../lib/index.js'
 
@@ -71,32 +71,36 @@ t.test('errors with more to tell', async (t) => {
 })
 
 t.test('what is known of the place is added, the innermost first', async (t) => {
-  const error = errors.locate(new errors.SocketError('x'), { path: '/a', phase: 'send' })
-  t.match(errors.locate(error, { path: '/b', origin: 'http://x' }), { path: '/a', phase: 'send', origin: 'http://x' })
-  t.notOk('path' in errors.locate(errors.markCallerOwned(new Error('of a caller')), { path: '/' }))
+  const error = errors.addErrorContext(new errors.SocketError('x'), { path: '/a', phase: 'send' })
+  t.match(errors.addErrorContext(error, { path: '/b', origin: 'http://x' }), {
+    path: '/a',
+    phase: 'send',
+    origin: 'http://x',
+  })
+  t.notOk('path' in errors.addErrorContext(errors.markCallerOwned(new Error('of a caller')), { path: '/' }))
   const frozen = Object.freeze(new errors.SocketError('x'))
-  t.equal(errors.locate(frozen, { path: '/' }), frozen)
+  t.equal(errors.addErrorContext(frozen, { path: '/' }), frozen)
   const system = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', port: 1 })
-  t.match(errors.replicate(system), { code: 'ECONNREFUSED', port: 1, cause: system })
+  t.match(errors.copyForRequest(system), { code: 'ECONNREFUSED', port: 1, cause: system })
 })
 
-t.test('replicate() keeps class and fields, and drops what is known of the first request', async (t) => {
-  const first = errors.locate(new errors.SocketError('x', { bytesRead: 1 }), { path: '/a', replaySafe: true })
-  const second = errors.replicate(first)
+t.test('copyForRequest() keeps class and fields, and drops what is known of the first request', async (t) => {
+  const first = errors.addErrorContext(new errors.SocketError('x', { bytesRead: 1 }), { path: '/a', replaySafe: true })
+  const second = errors.copyForRequest(first)
   t.type(second, errors.SocketError)
   t.match(second, { name: 'SocketError', code: 'UND_ERR_SOCKET', socket: { bytesRead: 1 }, fault: 'network' })
   t.notOk('path' in second || 'replaySafe' in second)
-  const parser = errors.replicate(new errors.HTTPParserError('bad', 'INVALID', 'data'))
+  const parser = errors.copyForRequest(new errors.HTTPParserError('bad', 'INVALID', 'data'))
   t.type(parser, errors.HTTPParserError)
   t.match(parser, { code: 'HPE_INVALID', data: 'data', fault: 'peer', name: 'HTTPParserError' })
-  const all = errors.replicate(new AggregateError([new Error('one')], 'all')) as AggregateError
+  const all = errors.copyForRequest(new AggregateError([new Error('one')], 'all')) as AggregateError
   t.type(all, AggregateError)
   t.equal(all.errors.length, 1)
 })
 
-t.test('adoptError() copies the errors of others and never writes on them', async (t) => {
+t.test('copyForeignError() copies the errors of others and never writes on them', async (t) => {
   const frozen = Object.freeze(Object.assign(new Error('lookup failed'), { code: 'ENOTFOUND' }))
-  const copy = errors.locate(errors.adoptError(frozen), { path: '/a' })
+  const copy = errors.addErrorContext(errors.copyForeignError(frozen), { path: '/a' })
   t.match(copy, { code: 'ENOTFOUND', message: 'lookup failed', cause: frozen, path: '/a' })
   t.notOk('path' in frozen)
   class Private extends Error {
@@ -106,24 +110,24 @@ t.test('adoptError() copies the errors of others and never writes on them', asyn
     }
   }
   const own = new Private('of a class that can not be copied')
-  t.equal(errors.locate(errors.adoptError(own), { path: '/a' }), own)
+  t.equal(errors.addErrorContext(errors.copyForeignError(own), { path: '/a' }), own)
   t.equal(own.path, 1)
-  t.equal(errors.replicate(own), own)
+  t.equal(errors.copyForRequest(own), own)
   const throwing = Object.defineProperty(new Error('x'), 'code', {
     enumerable: true,
     get() {
       throw new Error('a getter')
     },
   })
-  t.equal(errors.adoptError(throwing).message, 'x')
-  t.equal(errors.adoptError('no error at all'), 'no error at all')
+  t.equal(errors.copyForeignError(throwing).message, 'x')
+  t.equal(errors.copyForeignError('no error at all'), 'no error at all')
 })
 
 t.test('instanceof holds for the errors of another copy of the package, hierarchy included', async (t) => {
   const library = fileURLToPath(new URL('../lib', import.meta.url))
   const directory = t.testdir()
   for (const part of ['errors', 'errors.js']) cpSync(join(library, part), join(directory, part), { recursive: true })
-  const copy = (await import(join(directory, 'errors/documented.js'))) as typeof shown
+  const copy = (await import(join(directory, 'errors/public.js'))) as typeof shown
   type Class = new (...values: unknown[]) => Error
   for (const [name, Class] of Object.entries(shown) as [string, Class][]) {
     const Other = (copy as unknown as Record<string, Class>)[name] as Class
@@ -178,11 +182,11 @@ t.test('errors that can not be read are copied or handed on, and nothing is thro
     throw new Error('read')
   }
   const unreadable = Object.defineProperties(new Error(), { message: { get }, cause: { get }, code: { get } })
-  const copy = errors.adoptError(unreadable)
+  const copy = errors.copyForeignError(unreadable)
   t.equal(copy.cause, unreadable)
   t.equal(copy.message, '')
-  t.equal(errors.replicate(unreadable).message, '')
+  t.equal(errors.copyForRequest(unreadable).message, '')
   const { proxy, revoke } = Proxy.revocable(new Error(), {})
   revoke()
-  t.ok(errors.adoptError(proxy) === proxy)
+  t.ok(errors.copyForeignError(proxy) === proxy)
 })

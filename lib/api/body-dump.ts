@@ -1,5 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
-import { invalidOption, locatable, RequestAbortedError } from '../errors.js'
+import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
 const DUMP_LIMIT = 131072
 
@@ -32,7 +32,7 @@ export async function dump(body: Dumped, options: DumpOptions | null | undefined
     throw signal.reason
   }
   if (body.over) return
-  if (body.announced > limit) return body.cancel(locatable(new RequestAbortedError()))
+  if (body.announced > limit) return body.cancel(markSluiceOwned(new RequestAbortedError()))
   signal?.addEventListener('abort', onAbort, ownRequestOptions({ once: true }))
   await body.drop(limit)
   signal?.removeEventListener('abort', onAbort)

@@ -6,7 +6,7 @@ import { reportUncaught } from '../base/gate.js'
 import { asBuffer, ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
-import { locatable, RequestAbortedError } from '../errors.js'
+import { markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/ending.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { canBypass, collectStream } from './body-collect.js'
@@ -285,7 +285,7 @@ export class BodyReadable extends LaterReadable {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     let reason = error
     if (!this.#flow.complete) {
-      reason ??= locatable(new RequestAbortedError())
+      reason ??= markSluiceOwned(new RequestAbortedError())
       this.#flow.complete = true
       this.#source.abort(this.#failure === null ? reason : this.#failure.reason)
     }

@@ -1,4 +1,4 @@
-import { requireFunction } from '../errors/options.js'
+import { requireFunction } from '../errors/option-checks.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'

@@ -4,8 +4,8 @@ import { setImmediate } from '../base/clock.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterDuplex } from '../base/streams.js'
-import { requireFunction } from '../errors/options.js'
-import { InvalidReturnValueError, locatable, RequestAbortedError } from '../errors.js'
+import { requireFunction } from '../errors/option-checks.js'
+import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -75,7 +75,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller
     if (typeof context === 'object' && context !== null) this.#context = context
-    if (this.destroyed) controller.abort(this.errored ?? locatable(new RequestAbortedError()))
+    if (this.destroyed) controller.abort(this.errored ?? markSluiceOwned(new RequestAbortedError()))
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders): void {
@@ -90,7 +90,8 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     const opaque = (options.opaque ?? null) as Opaque
     const data = { statusCode, headers: shown, opaque, body, context: this.#context }
     const result = this.#handler(data) as unknown as Result
-    if (typeof result?.on !== 'function') throw locatable(new InvalidReturnValueError('handler must return a Readable'))
+    if (typeof result?.on !== 'function')
+      throw markSluiceOwned(new InvalidReturnValueError('handler must return a Readable'))
     this.#result = result
     this.#follow(result)
   }
@@ -129,7 +130,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     result.on('end', () => this.#endResult())
     result.on('close', () => {
       if (!this.#resultEnded)
-        this.destroy(locatable(new RequestAbortedError('The stream of the handler closed before its end')))
+        this.destroy(markSluiceOwned(new RequestAbortedError('The stream of the handler closed before its end')))
     })
     result.on('data', (chunk: unknown) => {
       if (!this.#resultEnded && !this.push(chunk)) result.pause?.()
@@ -138,7 +139,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     if (result.readableEnded === true) this.#endResult()
     else if (result.errored) this.destroy(streamError(result.errored))
     else if (result.destroyed === true)
-      this.destroy(locatable(new RequestAbortedError('The handler returned a destroyed stream')))
+      this.destroy(markSluiceOwned(new RequestAbortedError('The handler returned a destroyed stream')))
   }
 
   #endResult(): void {
@@ -177,7 +178,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
 
   /** The one teardown, whichever side ended first. */
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    const reason = error ?? (this.readableEnded ? null : locatable(new RequestAbortedError()))
+    const reason = error ?? (this.readableEnded ? null : markSluiceOwned(new RequestAbortedError()))
     if (reason === null) this.#body?.release()
     else {
       this.#controller?.abort(reason)

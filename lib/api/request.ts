@@ -1,5 +1,5 @@
 import { ownRequestOptions } from '../base/own-options.js'
-import { requireFunction, requireObject, whole } from '../errors/options.js'
+import { nonNegativeInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
 import { closeUnsent } from '../exchange/body-owner.js'
@@ -40,7 +40,7 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
   if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
     throw invalidOption('onInfo', 'a function', onInfo)
   }
-  whole('highWaterMark', highWaterMark, 0)
+  nonNegativeInteger('highWaterMark', highWaterMark, 0)
   if (responseHeaders !== undefined && responseHeaders !== null && responseHeaders !== 'raw') {
     throw invalidOption('responseHeaders', '"raw"', responseHeaders)
   }

@@ -1,6 +1,6 @@
 import { callUser } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { invalidOption, locatable, RequestAbortedError } from '../errors.js'
+import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
 /** What may abort a request: an AbortSignal, or anything that emits `abort`. */
 export type SignalInput = AbortSignal | EventEmitterLike | null | undefined
@@ -68,5 +68,5 @@ function isEventTarget(signal: AbortSignal | EventEmitterLike): signal is AbortS
 }
 
 function reasonOf(signal: AbortSignal | EventEmitterLike): unknown {
-  return (signal as AbortSignal).reason ?? locatable(new RequestAbortedError())
+  return (signal as AbortSignal).reason ?? markSluiceOwned(new RequestAbortedError())
 }

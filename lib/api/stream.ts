@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { requireFunction } from '../errors/options.js'
-import { InvalidReturnValueError, locatable, RequestAbortedError } from '../errors.js'
+import { requireFunction } from '../errors/option-checks.js'
+import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { closeUnsent } from '../exchange/body-owner.js'
 import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -73,7 +73,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     const opaque = (options.opaque ?? null) as Opaque
     const destination = this.#factory({ statusCode, headers: shown, opaque, context: this.#context })
     if ([destination?.write, destination?.end, destination?.on].some((method) => typeof method !== 'function')) {
-      throw locatable(new InvalidReturnValueError('factory must return a Writable'))
+      throw markSluiceOwned(new InvalidReturnValueError('factory must return a Writable'))
     }
     this.#destination = destination
     destination.on('drain', () => controller.resume())
@@ -101,7 +101,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
 
   #onFinished(controller: DispatchController, error: Error | null): void {
     if (this.#trailers === null) {
-      const reason = error ?? locatable(new RequestAbortedError('The stream ended before the response body did'))
+      const reason = error ?? markSluiceOwned(new RequestAbortedError('The stream ended before the response body did'))
       controller.abort(reason)
       // A controller of another library may report nothing.
       this.#outcome.fail(reason)

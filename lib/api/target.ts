@@ -1,7 +1,7 @@
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { readSafely } from '../errors/foreign.js'
+import { readSafely } from '../errors/safe-read.js'
 import { InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'

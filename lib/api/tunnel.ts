@@ -2,8 +2,8 @@ import type { Duplex, DuplexOptions } from 'node:stream'
 import { builtin } from '../base/builtin.js'
 import { ownedPiece } from '../base/own-memory.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { requireObject } from '../errors/options.js'
-import { locatable } from '../errors.js'
+import { requireObject } from '../errors/option-checks.js'
+import { markSluiceOwned } from '../errors.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import { streamError } from '../exchange/ending.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
@@ -89,7 +89,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     if (error !== null) {
       this.#link?.unbind()
       // First: the controller may be an interceptor's own, which reports nothing.
-      this.#outcome.fail(locatable(error))
+      this.#outcome.fail(markSluiceOwned(error))
       return controller.abort(error)
     }
     const refused = new BodyReadable({ source: sourceOf(controller) })

@@ -1,4 +1,4 @@
-import { requireFunction } from '../errors/options.js'
+import { requireFunction } from '../errors/option-checks.js'
 import { SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
 import { type Callback, type DispatchTarget, Outcome } from './target.js'

@@ -1,6 +1,6 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { positive } from '../errors/options.js'
+import { positiveNumber } from '../errors/option-checks.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
 /** When an upstream is left out, and for how long. Source: Envoy's "Outlier detection". */
@@ -29,14 +29,17 @@ export class OutlierDetection implements UpstreamWatcher {
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
     const options = ownOptions(given)
-    const baseEjectionTime = positive('baseEjectionTime', options.baseEjectionTime, [30_000])
+    const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
     this.#settings = {
-      consecutiveFailures: positive('consecutiveFailures', options.consecutiveFailures, [5]),
-      interval: positive('interval', options.interval, [10_000]),
+      consecutiveFailures: positiveNumber('consecutiveFailures', options.consecutiveFailures, [5]),
+      interval: positiveNumber('interval', options.interval, [10_000]),
       baseEjectionTime,
-      maxEjectionTime: Math.max(positive('maxEjectionTime', options.maxEjectionTime, [300_000]), baseEjectionTime),
-      maxEjectionPercent: positive('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
-      panicThreshold: positive('panicThreshold', options.panicThreshold, [50, 100]),
+      maxEjectionTime: Math.max(
+        positiveNumber('maxEjectionTime', options.maxEjectionTime, [300_000]),
+        baseEjectionTime,
+      ),
+      maxEjectionPercent: positiveNumber('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
+      panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
     }
     this.#clock = clock
   }

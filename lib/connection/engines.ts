@@ -1,4 +1,4 @@
-import { WebAssemblyNotSupportedError } from '../errors/platform.js'
+import { WebAssemblyNotSupportedError } from '../errors/webassembly-error.js'
 import type { Engine } from '../wire/engine.js'
 import { wasmEngine } from '../wire/wasm-engine.js'
 

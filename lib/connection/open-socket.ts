@@ -3,7 +3,7 @@ import { now, queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
-import { adoptError, SocketError } from '../errors.js'
+import { copyForeignError, SocketError } from '../errors.js'
 import type { Opening } from '../exchange/watch.js'
 import { discard, nameOf, unusable } from '../transport/check-socket.js'
 import { serverNamesOf } from '../transport/connect.js'
@@ -97,7 +97,7 @@ export class ConnectorCall {
     if (typeof given !== 'object') {
       return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
     }
-    return hasOwnErrors(this.#to.connector) ? (given as Error) : adoptError(given)
+    return hasOwnErrors(this.#to.connector) ? (given as Error) : copyForeignError(given)
   }
 
   #succeed(socket: Duplex): void {

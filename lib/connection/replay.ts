@@ -1,5 +1,5 @@
 import type { Queue } from '../base/queue.js'
-import { replicate } from '../errors.js'
+import { copyForRequest } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 
 /**
@@ -48,7 +48,7 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
     }
     if (blame === 'owner') exchange.endWith(error, context)
     else if (shortBody !== null && exchange.responseStarted) exchange.fail(shortBody, context)
-    else exchange.fail(index === 0 ? error : replicate(error), context)
+    else exchange.fail(index === 0 ? error : copyForRequest(error), context)
   }
 }
 

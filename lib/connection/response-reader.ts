@@ -1,6 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
-import { propertyOf } from '../errors/foreign.js'
+import { readProperty } from '../errors/safe-read.js'
 import { ResponseContentLengthMismatchError, SocketError, type SocketInfo } from '../errors.js'
 import type { SocketReader } from '../transport/socket-reader.js'
 import type { Parser } from '../wire/parser.js'
@@ -167,5 +167,5 @@ function closedBecause(cause: Error, info: SocketInfo | null): SocketError {
 const CLOSED_BY_PEER = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 function isClosedByPeer(error: Error): boolean {
-  return CLOSED_BY_PEER.has(propertyOf(error, 'code'))
+  return CLOSED_BY_PEER.has(readProperty(error, 'code'))
 }

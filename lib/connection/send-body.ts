@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import { blameCaller, faultOf } from '../errors/faults.js'
+import { faultOf, markCallerFault } from '../errors/faults.js'
 import { markCallerOwned, RequestContentLengthMismatchError } from '../errors.js'
 import { toBytes } from '../exchange/body-pieces.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
@@ -121,7 +121,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   /** The error is the caller's, of whatever class: other requests may fail with it too. */
   onSourceError(error: Error): void {
-    blameCaller(error)
+    markCallerFault(error)
     this.#fail(markCallerOwned(error))
   }
 

@@ -1,7 +1,7 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { count, requireFunction, requireObject } from '../errors/options.js'
+import { positiveInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -310,7 +310,7 @@ function withSharedConnector(options: PoolOptions): PoolOptions {
 
 function most(option: Record<string, unknown>): number {
   const [name, value] = Object.entries(option)[0] as [string, unknown]
-  return count(name, value, Number.POSITIVE_INFINITY)
+  return positiveInteger(name, value, Number.POSITIVE_INFINITY)
 }
 
 /** A string for a string and a URL for a URL, without what is behind the host. */

@@ -2,7 +2,7 @@ import { EligibleUpstreams } from '../balance/eligible-upstreams.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { ownOptions } from '../base/own-options.js'
 import { Tally } from '../base/tally.js'
-import { numeric, positive, requireFunction, requireObject } from '../errors/options.js'
+import { parseNumericString, positiveNumber, requireFunction, requireObject } from '../errors/option-checks.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -110,8 +110,8 @@ export class BalancedPool extends LifecycleDispatcher {
     const origins = () =>
       [...this.#upstreams.values()].flatMap(({ pool, origin }) => sharedConfigOf(pool).origins ?? [origin])
     this.#site = resolveSharedConfig(rest, origins)
-    this.#maxWeight = positive('maxWeightPerServer', numeric(maxWeightPerServer), [100])
-    this.#penalty = positive('errorPenalty', numeric(errorPenalty), [15])
+    this.#maxWeight = positiveNumber('maxWeightPerServer', parseNumericString(maxWeightPerServer), [100])
+    this.#penalty = positiveNumber('errorPenalty', parseNumericString(errorPenalty), [15])
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
     this.#roster = new EligibleUpstreams(
@@ -123,7 +123,7 @@ export class BalancedPool extends LifecycleDispatcher {
       return isolatedMethods(watch, ['joined', 'left', 'ended', 'stop'])
     })
     this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
-    this.#slowStart = slowStart === 0 ? 0 : positive('slowStart', slowStart, [0])
+    this.#slowStart = slowStart === 0 ? 0 : positiveNumber('slowStart', slowStart, [0])
     try {
       for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
         const { origin, ...settings } = weightedUpstream(upstream)
@@ -159,7 +159,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #add(upstream: URL | string, given: UpstreamSettings): void {
     const options = ownOptions(given)
     const url = parseOrigin(upstream, 'upstream')
-    const weight = positive('weight', options?.weight, [1])
+    const weight = positiveNumber('weight', options?.weight, [1])
     if (this.#lifecycle.closed) return
     const known = this.#open(url.origin)
     if (known === undefined) this.#join(url, weight, options?.authority)

@@ -1,6 +1,6 @@
 import type { Tally } from '../base/tally.js'
 import { debug } from '../diagnostics/debug.js'
-import { ClientClosedError, QueueFullError, UNSENT } from '../errors.js'
+import { ClientClosedError, QueueFullError, UNSENT_CONTEXT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { type DispatchInput, requestOf } from '../exchange/request.js'
@@ -102,7 +102,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     const exchange = new Exchange(requestOf(options, defaults), handler)
     const { size, pipelining } = this.queue
     if (size - Math.max(1, pipelining) < maxQueued) return this.admit(exchange)
-    exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT)
+    exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT_CONTEXT)
     return this.#room()
   }
 

@@ -1,7 +1,15 @@
 import type { SessionOptions } from 'node:http2'
 import { ownOptions } from '../base/own-options.js'
 import type { ParserChoice } from '../connection/engines.js'
-import { count, flag, milliseconds, numeric, positive, requireObject, whole } from '../errors/options.js'
+import {
+  booleanOption,
+  milliseconds,
+  nonNegativeInteger,
+  parseNumericString,
+  positiveInteger,
+  positiveNumber,
+  requireObject,
+} from '../errors/option-checks.js'
 import { invalidOption, NotSupportedError } from '../errors.js'
 import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
@@ -189,18 +197,18 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   return {
     bodyTimeout: milliseconds('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),
     headersTimeout: milliseconds('headersTimeout', options.headersTimeout, timeouts.headers ?? 300_000),
-    keepAliveTimeout: positive('keepAliveTimeout', options.keepAliveTimeout, [4_000]),
-    keepAliveMaxTimeout: positive('keepAliveMaxTimeout', options.keepAliveMaxTimeout, [600_000]),
+    keepAliveTimeout: positiveNumber('keepAliveTimeout', options.keepAliveTimeout, [4_000]),
+    keepAliveMaxTimeout: positiveNumber('keepAliveMaxTimeout', options.keepAliveMaxTimeout, [600_000]),
     keepAliveTimeoutThreshold: threshold(options.keepAliveTimeoutThreshold),
-    maxHeaderSize: count('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
+    maxHeaderSize: positiveInteger('maxHeaderSize', options.maxHeaderSize ?? nodeHeaderSize(), 16_384),
     maxResponseSize: responseSize(options.maxResponseSize),
-    maxRequestsPerClient: whole('maxRequestsPerClient', options.maxRequestsPerClient, 0),
+    maxRequestsPerClient: nonNegativeInteger('maxRequestsPerClient', options.maxRequestsPerClient, 0),
     pipelining: pipeliningOf(options.pipelining),
-    maxQueued: whole('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
-    maxConnectionAge: positive('maxConnectionAge', options.maxConnectionAge, [Number.POSITIVE_INFINITY]),
+    maxQueued: nonNegativeInteger('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
+    maxConnectionAge: positiveNumber('maxConnectionAge', options.maxConnectionAge, [Number.POSITIVE_INFINITY]),
     limits: limitsOf({ ...timeouts, connect: 0 }, null),
-    timings: flag('timings', options.timings, false),
-    strictContentLength: flag('strictContentLength', options.strictContentLength, true),
+    timings: booleanOption('timings', options.timings, false),
+    strictContentLength: booleanOption('strictContentLength', options.strictContentLength, true),
     parser: parserChoice(options.parser),
     authority: options.authority == null ? null : checkHost('authority', options.authority),
     localAddress: text('localAddress', options.localAddress),
@@ -256,7 +264,7 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
     throw invalidOption('connect', 'a function or an object', connect)
   }
   if (tls !== undefined && tls !== null && typeof tls !== 'object') throw invalidOption('tls', 'an object', tls)
-  flag('allowH2', allowH2, false)
+  booleanOption('allowH2', allowH2, false)
   const given: Record<string, unknown> = {
     maxCachedSessions: options.maxCachedSessions,
     socketPath: options.socketPath,
@@ -270,8 +278,8 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
 
 /** @throws {InvalidArgumentError} no whole number, nor Infinity for no limit */
 export function pipeliningOf(value: unknown): number {
-  const given = numeric(value)
-  return given === Number.POSITIVE_INFINITY ? given : whole('pipelining', given, 1)
+  const given = parseNumericString(value)
+  return given === Number.POSITIVE_INFINITY ? given : nonNegativeInteger('pipelining', given, 1)
 }
 
 function threshold(value: unknown): number {
@@ -281,7 +289,7 @@ function threshold(value: unknown): number {
 }
 
 function responseSize(value: unknown): number {
-  return value === -1 ? -1 : whole('maxResponseSize', value, -1)
+  return value === -1 ? -1 : nonNegativeInteger('maxResponseSize', value, -1)
 }
 
 function parserChoice(value: unknown): ParserChoice {

@@ -5,7 +5,7 @@ import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import { RestPeriod } from '../connection/idle-check.js'
 import type { ConnectionOwner } from '../connection/owner.js'
-import { InformationalError, replicate, UNSENT } from '../errors.js'
+import { copyForRequest, InformationalError, UNSENT_CONTEXT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
 import type { Opening } from '../exchange/watch.js'
 import { differInName } from '../transport/connect.js'
@@ -280,10 +280,10 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       // What failed for one server name says nothing of another.
       if ((connecting && this.#differsInName(next)) || !this.#waiting.remove(next)) continue
       this.#tally?.add('pending', -1)
-      const context = { ...UNSENT, phase: connecting ? 'connect' : 'queued' } as const
+      const context = { ...UNSENT_CONTEXT, phase: connecting ? 'connect' : 'queued' } as const
       if (this.#halted) next.endWith(error, context)
       else next.fail(own, context)
-      own = replicate(error)
+      own = copyForRequest(error)
     }
   }
 
@@ -396,5 +396,5 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 }
 
 function tellOpened(expecting: readonly Opened[], error: Error | null): void {
-  for (const opened of expecting) opened(error === null ? null : replicate(error))
+  for (const opened of expecting) opened(error === null ? null : copyForRequest(error))
 }

@@ -1,5 +1,5 @@
 import { reportUncaught } from '../base/gate.js'
-import { requireFunction } from '../errors/options.js'
+import { requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
 import { coreOf } from './dispatcher-core.js'

@@ -2,7 +2,7 @@ import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownOptions } from '../base/own-options.js'
-import { positive } from '../errors/options.js'
+import { positiveNumber } from '../errors/option-checks.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -43,11 +43,11 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
     if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
     this.#settings = {
       path,
-      interval: positive('interval', options.interval, [10_000]),
-      timeout: positive('timeout', options.timeout, [5_000]),
-      healthyThreshold: positive('healthyThreshold', options.healthyThreshold, [2]),
-      unhealthyThreshold: positive('unhealthyThreshold', options.unhealthyThreshold, [3]),
-      panicThreshold: positive('panicThreshold', options.panicThreshold, [50, 100]),
+      interval: positiveNumber('interval', options.interval, [10_000]),
+      timeout: positiveNumber('timeout', options.timeout, [5_000]),
+      healthyThreshold: positiveNumber('healthyThreshold', options.healthyThreshold, [2]),
+      unhealthyThreshold: positiveNumber('unhealthyThreshold', options.unhealthyThreshold, [3]),
+      panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
     }
   }
 

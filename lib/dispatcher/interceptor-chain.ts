@@ -1,12 +1,12 @@
-import { requireFunction } from '../errors/options.js'
-import { InvalidArgumentError, isLocatable } from '../errors.js'
+import { requireFunction } from '../errors/option-checks.js'
+import { InvalidArgumentError, isSluiceOwned } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchOptions } from '../exchange/documented.js'
 import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import { foreignRequest } from '../exchange/legacy-foreign-request.js'
 import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
-import { locateUnsent, refuse, refuseThrown } from '../exchange/refuse.js'
+import { addUnsentContext, refuse, refuseThrown } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, type DispatcherCore, setCore } from './dispatcher-core.js'
@@ -50,8 +50,8 @@ export function chainInterceptors(
         return intercepted(options, adaptLegacyHandler(handler, options))
       } catch (error) {
         if (arrived) throw error
-        if (!isLocatable(error)) return refuseThrown(error, handler)
-        return refuse(locateUnsent(error, options, core?.origin), handler)
+        if (!isSluiceOwned(error)) return refuseThrown(error, handler)
+        return refuse(addUnsentContext(error, options, core?.origin), handler)
       } finally {
         // Through the outermost comes another request, which an interceptor sends from within.
         arrived = before || (arrived && index !== outermost)

@@ -4,12 +4,12 @@ import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { requireFunction, requireObject } from '../errors/options.js'
-import { ClientClosedError, ClientDestroyedError, isLocatable } from '../errors.js'
+import { requireFunction, requireObject } from '../errors/option-checks.js'
+import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
 import { dispatchSource, isSource } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
-import { locateUnsent, refuse } from '../exchange/refuse.js'
+import { addUnsentContext, refuse } from '../exchange/refuse.js'
 import type { DispatchInput } from '../exchange/request.js'
 import {
   type ConnectListener,
@@ -103,7 +103,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
       const given = ownRequestOptions(options)
       return isSource(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
-      if (isLocatable(error)) locateUnsent(error, options, this.#core?.origin)
+      if (isSluiceOwned(error)) addUnsentContext(error, options, this.#core?.origin)
       return this.#refuse(error as Error, handler)
     }
   }
@@ -123,7 +123,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    if (this.#closed) throw locateUnsent(this.closedError as Error, options, this.#core?.origin)
+    if (this.#closed) throw addUnsentContext(this.closedError as Error, options, this.#core?.origin)
     const core = this.#core as DispatcherCore
     WaitingHandler.note(handler, core)
     return core.send(options, handler)

@@ -2,7 +2,7 @@ import { setImmediate } from '../base/clock.js'
 import { isThenable, reportUncaught } from '../base/gate.js'
 import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
-import { blameCaller } from '../errors/faults.js'
+import { markCallerFault } from '../errors/faults.js'
 import { markCallerOwned } from '../errors.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -142,7 +142,7 @@ export class OutstandingRequests implements ForeignHolder {
 
   #refuse(request: ForeignRequest, error: unknown): void {
     // What an interceptor or another library throws says nothing of the server.
-    blameCaller(error)
+    markCallerFault(error)
     if (request.done) reportUncaught(error)
     else request.refuse(markCallerOwned(error) as Error)
   }

@@ -1,7 +1,7 @@
 import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Tally } from '../base/tally.js'
-import { markCallerOwned, QueueFullError, UNSENT } from '../errors.js'
+import { markCallerOwned, QueueFullError, UNSENT_CONTEXT } from '../errors.js'
 import { type Carrier, Exchange } from '../exchange/exchange.js'
 import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -148,7 +148,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
   }
 
   #turnAway(waiting: QueuedRequest): boolean {
-    waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT)
+    waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT_CONTEXT)
     this.#needDrain = true
     return false
   }
@@ -158,7 +158,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
     try {
       return this.#members.offer(waiting, queued)
     } catch (error) {
-      waiting.fail(markCallerOwned(error) as Error, UNSENT)
+      waiting.fail(markCallerOwned(error) as Error, UNSENT_CONTEXT)
       return true
     }
   }
@@ -235,7 +235,8 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
     this.#emptied = true
     this.#waiting.stop()
     const destroyed = this.#members.destroy(error)
-    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift()) next.endWith(error, UNSENT)
+    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift())
+      next.endWith(error, UNSENT_CONTEXT)
     if (this.#needDrain) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, [])

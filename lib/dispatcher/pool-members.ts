@@ -1,7 +1,7 @@
 import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask, setImmediate } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
-import { whole } from '../errors/options.js'
+import { nonNegativeInteger } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
 import type { DocumentedClientOptions } from './client-options.js'
@@ -192,7 +192,7 @@ export class PoolMembers {
 
   /** Opens connections until there are `count`, or as many as may be. Rejects when all fail. */
   async warm(count: number): Promise<void> {
-    const wanted = Math.min(whole('count', count, 0), this.#options.connections)
+    const wanted = Math.min(nonNegativeInteger('count', count, 0), this.#options.connections)
     const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
     try {
       while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as PoolMember)

@@ -1,5 +1,5 @@
 import { ownOptions } from '../base/own-options.js'
-import { numeric, requireFunction, requireObject, whole } from '../errors/options.js'
+import { nonNegativeInteger, parseNumericString, requireFunction, requireObject } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -63,13 +63,13 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
     throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
   }
-  const clientTtl = numeric(ttl)
+  const clientTtl = parseNumericString(ttl)
   if (clientTtl !== null && (typeof clientTtl !== 'number' || !(clientTtl >= 0))) {
     throw invalidOption('clientTtl', 'a number of ms, 0 or more, or null', ttl)
   }
   const most = connections || Number.POSITIVE_INFINITY
-  const least = whole('minConnections', minConnections, 0)
-  const idle = whole('maxIdleConnections', maxIdleConnections, Number.POSITIVE_INFINITY)
+  const least = nonNegativeInteger('minConnections', minConnections, 0)
+  const idle = nonNegativeInteger('maxIdleConnections', maxIdleConnections, Number.POSITIVE_INFINITY)
   if (least > Math.min(most, idle)) {
     throw invalidOption('minConnections', 'no more than connections and maxIdleConnections', least)
   }
@@ -79,7 +79,7 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
     connections: most,
     // As undici has it, 0 and Infinity stand for no limit.
     clientTtl: clientTtl === Number.POSITIVE_INFINITY ? null : clientTtl || null,
-    maxQueued: whole('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
+    maxQueued: nonNegativeInteger('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
     minConnections: least,
     maxIdleConnections: idle,
     reuse: reuse ?? 'lifo',

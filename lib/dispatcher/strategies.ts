@@ -4,7 +4,7 @@ import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { positive, requireFunction } from '../errors/options.js'
+import { positiveNumber, requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
@@ -42,8 +42,8 @@ export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
   return new PeakEwma({
     random: randomOf(options),
     now,
-    decayTime: positive('decayTime', options.decayTime, [10_000]),
-    failureLatency: positive('failureLatency', options.failureLatency, [1_000]),
+    decayTime: positiveNumber('decayTime', options.decayTime, [10_000]),
+    failureLatency: positiveNumber('failureLatency', options.failureLatency, [1_000]),
   })
 }
 

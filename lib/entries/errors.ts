@@ -1,1 +1,1 @@
-export * from '../errors/documented.js'
+export * from '../errors/public.js'

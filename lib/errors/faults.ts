@@ -1,6 +1,6 @@
 /** What an error says of the server it came from: the only place that judges errors by who caused them. */
-import type { Fault } from './define.js'
-import { propertyOf, readSafely } from './foreign.js'
+import type { Fault } from './error-class.js'
+import { readProperty, readSafely } from './safe-read.js'
 
 /** Codes of undici's `Errors.md`, without `UND_ERR_`. All others are the peer's. */
 const CODES: readonly (readonly [Fault, string])[] = [
@@ -21,7 +21,7 @@ const ofNetwork =
 const callerErrors = new WeakSet<object>()
 
 /** Records that `error` came from the caller's side: from the source of a request body, or as the reason of an abort. */
-export function blameCaller(error: unknown): void {
+export function markCallerFault(error: unknown): void {
   if (typeof error === 'object' && error !== null) callerErrors.add(error)
 }
 
@@ -48,6 +48,6 @@ function classify(error: unknown): Fault | undefined {
  */
 export function isServerFailure(error: unknown, aborted: boolean): boolean {
   const fault = faultOf(error)
-  if (fault === 'timeout') return propertyOf(error, 'phase') !== 'queued'
+  if (fault === 'timeout') return readProperty(error, 'phase') !== 'queued'
   return fault === 'user' || fault === 'lifecycle' ? false : !aborted
 }

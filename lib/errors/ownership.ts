@@ -3,14 +3,14 @@
  * from outside (a signal's reason, a body stream, `destroy(error)`, a connector) may be shared by many requests, frozen
  * or of any class, so they are never written on: they are passed on as they are, or copied.
  */
-import { type ErrorContext, type Fault, ownCodeOf } from './define.js'
+import { type ErrorContext, type Fault, staticCodeOf } from './error-class.js'
 import { faultOf } from './faults.js'
-import { propertyOf, readSafely } from './foreign.js'
+import { readProperty, readSafely } from './safe-read.js'
 
 /** Errors that belong to the caller. */
 const callerOwned = new WeakSet<object>()
 
-/** Errors made by {@link locatable} that no request has failed with yet. */
+/** Errors made by {@link markSluiceOwned} that no request has failed with yet. */
 const unlocated = new WeakSet<object>()
 
 /** Marks an error as the caller's: it is passed on as it is, and nothing is written on it. Returns the error. */
@@ -23,13 +23,13 @@ export function markCallerOwned<E>(error: E): E {
  * Marks an error of sluice with which one of its own handlers ends one request, by an abort or by throwing it: the
  * request adds where it failed. Without the mark it would be taken for the caller's. Returns the error.
  */
-export function locatable<E extends Error>(error: E): E {
+export function markSluiceOwned<E extends Error>(error: E): E {
   unlocated.add(error)
   return error
 }
 
-/** Whether `error` was marked by {@link locatable}, and no request has failed with it yet. */
-export function isLocatable(error: unknown): error is Error {
+/** Whether `error` was marked by {@link markSluiceOwned}, and no request has failed with it yet. */
+export function isSluiceOwned(error: unknown): error is Error {
   return unlocated.has(error as object)
 }
 
@@ -38,7 +38,7 @@ export function isLocatable(error: unknown): error is Error {
  * class with the original as its `cause`. An error of a class that can not be copied is returned as it is, and marked
  * as the caller's.
  */
-export function adoptError(error: unknown): Error {
+export function copyForeignError(error: unknown): Error {
   if (!isCopyable(error)) return markCallerOwned(error) as Error
   return copyOf(error, error)
 }
@@ -47,9 +47,9 @@ export function adoptError(error: unknown): Error {
  * Returns an error for one more request that the same failure ends: same class, message and fields, without what the
  * first request wrote on it.
  */
-export function replicate(error: Error): Error {
+export function copyForRequest(error: Error): Error {
   if (callerOwned.has(error) || !isCopyable(error)) return error
-  const copy = copyOf(error, Object.hasOwn(error, 'cause') ? propertyOf(error, 'cause') : error)
+  const copy = copyOf(error, Object.hasOwn(error, 'cause') ? readProperty(error, 'cause') : error)
   for (const name of CONTEXT) Reflect.deleteProperty(copy, name)
   return copy
 }
@@ -61,7 +61,7 @@ const CONTEXT = ['origin', 'method', 'path', 'phase', 'reusedSocket', 'bytesWrit
  * Adds what is known about the failed request to an error that sluice owns. A field that is already there stays: the
  * innermost knowledge wins. An error that the caller owns is returned unchanged.
  */
-export function locate<E extends Error>(error: E, context: ErrorContext & { fault?: Fault }): E {
+export function addErrorContext<E extends Error>(error: E, context: ErrorContext & { fault?: Fault }): E {
   if (callerOwned.has(error) || !isExtensible(error)) return error
   unlocated.delete(error)
   const known = 'fault' in error ? context : { fault: faultOf(error), ...context }
@@ -82,7 +82,7 @@ function isExtensible(error: unknown): boolean {
  * Corrects what an error says of a request that was sent on behalf of another one, such as to a proxy: only where it is
  * an error of sluice that names the origin `from`.
  */
-export function relocate<E extends Error>(
+export function replaceErrorContext<E extends Error>(
   error: E,
   from: string,
   context: { [name in keyof ErrorContext]: unknown },
@@ -92,7 +92,7 @@ export function relocate<E extends Error>(
 }
 
 /** Has an error of sluice no longer say that its request can be sent again: an earlier attempt may have been executed. */
-export function denyReplay(error: Error): void {
+export function clearReplaySafe(error: Error): void {
   if (callerOwned.has(error) || !isExtensible(error) || !Object.hasOwn(error, 'replaySafe')) return
   Object.assign(error, { replaySafe: false })
 }
@@ -101,8 +101,8 @@ export function denyReplay(error: Error): void {
  * Returns an error that may be written on in place of one that a dispatcher for the origin `from` reported or threw: the
  * same where it is sluice's or the caller's, else a copy. A dispatcher of another library may share it.
  */
-export function adoptReported(error: Error, from: string): Error {
-  return callerOwned.has(error) || isLocated(error, from) ? error : adoptError(error)
+export function copyIfForeign(error: Error, from: string): Error {
+  return callerOwned.has(error) || isLocated(error, from) ? error : copyForeignError(error)
 }
 
 function isLocated(error: unknown, origin: string): boolean {
@@ -117,7 +117,7 @@ function isCopyable(error: unknown): error is Error {
   try {
     if (!(error instanceof Error)) return false
     const Class = error.constructor
-    if (ownCodeOf(Class) !== null) return true
+    if (staticCodeOf(Class) !== null) return true
     // The classes of Node's own errors can not be named; they have no private fields.
     return BUILTIN.includes(Class as ErrorConstructor) || Class.name === 'NodeError'
   } catch {

@@ -4,7 +4,7 @@ import { nextTick, queueMicrotask } from '../base/clock.js'
 import { callUser } from '../base/gate.js'
 import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
-import { blameCaller } from '../errors/faults.js'
+import { markCallerFault } from '../errors/faults.js'
 import { InvalidArgumentError, invalidArgument } from '../errors.js'
 import { copyOf, toBytes } from './body-pieces.js'
 import { streamError } from './ending.js'
@@ -48,7 +48,7 @@ export function checkStream(stream: Readable): void {
   const known = held.get(stream)
   if (known?.used) throw invalidArgument('body is a stream that another request has used')
   const error = known?.error ?? stream.errored
-  blameCaller(error)
+  markCallerFault(error)
   if (error) {
     // Destroyed in this event-loop turn: its `error` event is still to come, and is reported by this request.
     if (known === undefined) stream.once('error', ignore)
@@ -321,7 +321,7 @@ export class BodyStream extends LaterStream {
 
   #failed(error: Error): void {
     if (this.#done || this.error !== null) return
-    blameCaller(error)
+    markCallerFault(error)
     this.error = error
     if (this.#listener === null) this.#owner?.onSourceFailed(error)
     else this.#conclude()

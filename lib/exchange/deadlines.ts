@@ -1,7 +1,13 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
 import { ownRequestOptions } from '../base/own-options.js'
-import { milliseconds, requireObject } from '../errors/options.js'
-import { ConnectTimeoutError, locate, QueueTimeoutError, TotalTimeoutError, UNSENT } from '../errors.js'
+import { milliseconds, requireObject } from '../errors/option-checks.js'
+import {
+  addErrorContext,
+  ConnectTimeoutError,
+  QueueTimeoutError,
+  TotalTimeoutError,
+  UNSENT_CONTEXT,
+} from '../errors.js'
 
 /** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. Ours. */
 export interface Timeouts {
@@ -157,8 +163,11 @@ export class Deadlines implements AlarmListener {
     const { queue, connect, named } = this.#limits
     if (alarm === this.#total) return totalTimeout(named)
     if (alarm === this.#connect) {
-      return locate(new ConnectTimeoutError(`No connection within ${connect} ms`), { ...UNSENT, phase: 'connect' })
+      return addErrorContext(new ConnectTimeoutError(`No connection within ${connect} ms`), {
+        ...UNSENT_CONTEXT,
+        phase: 'connect',
+      })
     }
-    return locate(new QueueTimeoutError(`Not handed to a connection within ${queue} ms`), UNSENT)
+    return addErrorContext(new QueueTimeoutError(`Not handed to a connection within ${queue} ms`), UNSENT_CONTEXT)
   }
 }

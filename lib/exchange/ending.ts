@@ -1,5 +1,5 @@
-import { blameCaller, faultOf } from '../errors/faults.js'
-import { hasReadableStack, messageOf } from '../errors/foreign.js'
+import { faultOf, markCallerFault } from '../errors/faults.js'
+import { hasReadableStack, messageOf } from '../errors/safe-read.js'
 import { ClientDestroyedError, markCallerOwned, RequestAbortedError } from '../errors.js'
 
 /** What a request is aborted with, of what its caller gave: the same, or an error of ours where that was nothing. */
@@ -7,7 +7,7 @@ export function abortReasonOf(given: unknown): unknown {
   if (given === undefined || given === null) return new RequestAbortedError()
   const fault = faultOf(given)
   // The caller may pass on the error of another connection, which is no failure of this one.
-  if (fault === undefined || fault === 'network') blameCaller(given)
+  if (fault === undefined || fault === 'network') markCallerFault(given)
   return markCallerOwned(given)
 }
 

@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
-import { isErrorLike } from '../errors/foreign.js'
+import { isErrorLike } from '../errors/safe-read.js'
 import {
+  addErrorContext,
   type ErrorContext,
-  locate,
   markCallerOwned,
+  nonNullError,
   type Phase,
-  presentError,
   RequestAbortedError,
   RequestContentLengthMismatchError,
 } from '../errors.js'
@@ -363,11 +363,11 @@ export class Exchange implements QueueNode<Exchange> {
   #locate(error: Error, context: ErrorContext): Error {
     const { origin, method, path } = this.request
     const timings = this.watch?.timings
-    return locate(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
+    return addErrorContext(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
   }
 
   #tellError(given: Error): void {
-    const error = presentError(given)
+    const error = nonNullError(given)
     traceError(this, toError(error))
     try {
       this.#handler.onResponseError?.(this.#controller, error)

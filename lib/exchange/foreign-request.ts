@@ -4,8 +4,15 @@ import { builtin } from '../base/builtin.js'
 import { now, setImmediate } from '../base/clock.js'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { QueueNode } from '../base/queue.js'
-import { blameCaller } from '../errors/faults.js'
-import { type ErrorContext, locate, markCallerOwned, type Phase, presentError, UNSENT } from '../errors.js'
+import { markCallerFault } from '../errors/faults.js'
+import {
+  addErrorContext,
+  type ErrorContext,
+  markCallerOwned,
+  nonNullError,
+  type Phase,
+  UNSENT_CONTEXT,
+} from '../errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
 import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
 import { abortReasonOf, destroyedErrorOf } from './ending.js'
@@ -132,7 +139,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 
   /** Fails it with what `dispatch` threw, perhaps after the dispatcher had accepted the request. */
   refuse(error: Error): void {
-    this.fail(error, UNSENT)
+    this.fail(error, UNSENT_CONTEXT)
     callUser(() => this.#inner?.abort(error))
   }
 
@@ -146,7 +153,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 
   /** See {@link BodyStreamOwner}. */
   onSourceFailed(error: Error): void {
-    blameCaller(error)
+    markCallerFault(error)
     this.#stop(markCallerOwned(error))
   }
 
@@ -337,7 +344,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   }
 
   #locate(error: Error, context: ErrorContext): Error {
-    return locate(error, { ...context, ...shown(this.#options) })
+    return addErrorContext(error, { ...context, ...shown(this.#options) })
   }
 
   #finish(): void {
@@ -354,7 +361,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 
   #tellError(error: Error): void {
     try {
-      this.handler.onResponseError?.(this.#controller, presentError(error))
+      this.handler.onResponseError?.(this.#controller, nonNullError(error))
     } catch (thrown) {
       this.threw(thrown)
     }

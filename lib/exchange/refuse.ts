@@ -1,6 +1,6 @@
 import { reportUncaught } from '../base/gate.js'
-import { readSafely } from '../errors/foreign.js'
-import { type ErrorContext, locate, presentError, UNSENT } from '../errors.js'
+import { readSafely } from '../errors/safe-read.js'
+import { addErrorContext, type ErrorContext, nonNullError, UNSENT_CONTEXT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 
@@ -15,7 +15,7 @@ export function refuse(
   report: (thrown: unknown) => void = reportUncaught,
 ): boolean {
   const adapted = adaptHandler(handler, false)
-  const error = presentError(given)
+  const error = nonNullError(given)
   try {
     adapted.onResponseError?.(refusedController(error), error)
   } catch (thrown) {
@@ -29,7 +29,7 @@ const interceptorErrors = new WeakSet<object>()
 
 /** Fails a request with the exception of an interceptor that has not dispatched it. Returns true: no `drain` follows. */
 export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
-  const error = presentError(thrown as Error)
+  const error = nonNullError(thrown as Error)
   if (Object(error) === error) interceptorErrors.add(error)
   return refuse(error, handler)
 }
@@ -43,9 +43,9 @@ export function takeInterceptorError(error: Error): boolean {
  * Adds to an error of sluice which request it is that nothing was done for. Getters of the options are not called: what
  * they throw would be lost here. `origin`: the only one of its dispatcher.
  */
-export function locateUnsent(error: Error, options: unknown, origin: string | null | undefined): Error {
+export function addUnsentContext(error: Error, options: unknown, origin: string | null | undefined): Error {
   const [given, method, path] = ['origin', 'method', 'path'].map((name) => dataOf(options, name))
-  return locate(error, { ...UNSENT, ...shown({ origin: origin ?? given, method, path }) })
+  return addErrorContext(error, { ...UNSENT_CONTEXT, ...shown({ origin: origin ?? given, method, path }) })
 }
 
 /** Of an own property that is no getter. */

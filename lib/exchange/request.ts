@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { isIterable } from '../base/own-options.js'
-import { flag, milliseconds, requireObject, typeOfService } from '../errors/options.js'
+import { booleanOption, milliseconds, requireObject, typeOfService } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidArgument, invalidOption } from '../errors.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/head.js'
@@ -160,9 +160,9 @@ export class Request {
     this.origin = defaults.origin
     const body = method === 'CONNECT' ? checkConnectBody(options.body) : toRequestBody(options.body)
     this.upgrade = upgradeOf(options.upgrade, method)
-    this.idempotent = flag('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
-    this.blocking = flag('blocking', options.blocking, false) || this.upgrade !== null
-    this.reset = flag('reset', options.reset, false)
+    this.idempotent = booleanOption('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
+    this.blocking = booleanOption('blocking', options.blocking, false) || this.upgrade !== null
+    this.reset = booleanOption('reset', options.reset, false)
     this.#keeps = options.reset === false
     const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
     this.headersTimeout = milliseconds(
@@ -178,7 +178,7 @@ export class Request {
     refuseOthers(options as object)
     this.#defaults = defaults
     this.#given = body
-    this.#expectContinue = flag('expectContinue', options.expectContinue, false)
+    this.#expectContinue = booleanOption('expectContinue', options.expectContinue, false)
     const { headers } = options
     const plain = body === null && this.upgrade === null && !this.#expectContinue && (headers ?? null) === null
     if (!plain) this.#headers = withType(flattenHeaders(headers), body)

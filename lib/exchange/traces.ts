@@ -12,7 +12,7 @@ import {
   requestTrailers,
 } from '../diagnostics/channels.js'
 import type { Request } from '../diagnostics/messages.js'
-import { messageOf } from '../errors/foreign.js'
+import { messageOf } from '../errors/safe-read.js'
 import { flattenHeaders } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import type { Exchange } from './exchange.js'

@@ -1,6 +1,6 @@
-import { propertyOf } from '../errors/foreign.js'
+import { readProperty } from '../errors/safe-read.js'
 import type { Timings } from '../errors/timings.js'
-import { denyReplay, RequestAbortedError } from '../errors.js'
+import { clearReplaySafe, RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
@@ -83,7 +83,7 @@ export class AttemptsController implements DispatchController {
   /** An attempt failed: no body comes from it. */
   attemptFailed(error: Error): void {
     this.setSource(null)
-    this.#maybeExecuted ||= propertyOf(error, 'replaySafe') !== true
+    this.#maybeExecuted ||= readProperty(error, 'replaySafe') !== true
   }
 
   /** The handler is called for the last time, with `error` if it failed. */
@@ -91,6 +91,6 @@ export class AttemptsController implements DispatchController {
     this.#ended = true
     this.#source = null
     if (this.#aborted) this.#reason ??= error
-    if (this.#maybeExecuted && error !== null) denyReplay(error)
+    if (this.#maybeExecuted && error !== null) clearReplaySafe(error)
   }
 }

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
-import { InformationalError, invalidOption, locatable, NotSupportedError, presentError } from '../errors.js'
+import { InformationalError, invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import { abortReasonOf } from '../exchange/ending.js'
@@ -115,7 +115,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : decodableCodingsOf(headers)
     if (codings.length > MAX_CODINGS) {
       const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
-      return controller.abort(locatable(new NotSupportedError(message)))
+      return controller.abort(markSluiceOwned(new NotSupportedError(message)))
     }
     if (codings.length === 0) return super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
     const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers
@@ -208,7 +208,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   #notifyError(error: Error): void {
-    callUser(() => super.onResponseError(this.#controller, presentError(error)))
+    callUser(() => super.onResponseError(this.#controller, nonNullError(error)))
   }
 }
 

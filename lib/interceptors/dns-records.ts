@@ -3,7 +3,7 @@ import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
 import { isThenable } from '../base/gate.js'
 import { ownOptions } from '../base/own-options.js'
-import { adoptError, InformationalError, invalidOption } from '../errors.js'
+import { copyForeignError, InformationalError, invalidOption } from '../errors.js'
 
 /** An address of a host. */
 export interface DNSInterceptorRecord {
@@ -206,7 +206,7 @@ export class RecordCache {
     } catch (problem) {
       failure = problem
     }
-    for (const found of all) found(records === null ? adoptError(failure) : null, records)
+    for (const found of all) found(records === null ? copyForeignError(failure) : null, records)
   }
 
   #closeLookup(host: string, waiting: WaitingCallbacks): void {

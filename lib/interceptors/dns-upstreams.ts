@@ -4,7 +4,7 @@ import { ownOptions } from '../base/own-options.js'
 import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
-import { positive } from '../errors/options.js'
+import { positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { hostnameToResolve } from './dns-records.js'
 import { type Service, UpstreamLookups, type UpstreamResolver } from './upstream-lookups.js'
@@ -40,8 +40,8 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
   const options = ownOptions(given)
   const { family = null, resolver = null } = options
-  const minTTL = positive('minTTL', options.minTTL, [1_000])
-  const maxTTL = positive('maxTTL', options.maxTTL, [Math.max(30_000, minTTL)])
+  const minTTL = positiveNumber('minTTL', options.minTTL, [1_000])
+  const maxTTL = positiveNumber('maxTTL', options.maxTTL, [Math.max(30_000, minTTL)])
   if (maxTTL < minTTL) throw invalidOption('maxTTL', 'minTTL or more', maxTTL)
   if (family !== null && family !== 4 && family !== 6) throw invalidOption('family', '4, 6 or null', family)
   for (const method of ['resolve4', 'resolve6', 'resolveSrv'] as const) {

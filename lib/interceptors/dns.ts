@@ -3,8 +3,8 @@ import { builtin } from '../base/builtin.js'
 import { callUser, reportUncaught } from '../base/gate.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf } from '../dispatcher/dispatcher-core.js'
-import { propertyOf } from '../errors/foreign.js'
-import { adoptError, InformationalError, invalidOption, UNSENT } from '../errors.js'
+import { readProperty } from '../errors/safe-read.js'
+import { copyForeignError, InformationalError, invalidOption, UNSENT_CONTEXT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -174,7 +174,7 @@ class DNSHandler extends DecoratorHandler {
       this.#records = known
       record = this.#pickAddress()
     } catch (error) {
-      this.#failUnsent(adoptError(error))
+      this.#failUnsent(copyForeignError(error))
       return true
     }
     return this.#send(record)
@@ -251,7 +251,7 @@ class DNSHandler extends DecoratorHandler {
     try {
       cache.removeAddress(url.hostname, this.#address)
     } catch (problem) {
-      return this.#failUnsent(adoptError(problem))
+      return this.#failUnsent(copyForeignError(problem))
     }
     if (this.#controller.aborted || !isUnread(request.body)) return this.#fail(error)
     this.#controller.detach()
@@ -302,7 +302,7 @@ class DNSHandler extends DecoratorHandler {
     } catch (error) {
       // That no address is left says less than why the last one did not do.
       if (failed !== null && error instanceof InformationalError) return this.#fail(failed)
-      return this.#failUnsent(adoptError(error))
+      return this.#failUnsent(copyForeignError(error))
     }
     try {
       this.#asyncScope.runInAsyncScope(() => this.#send(record))
@@ -314,7 +314,7 @@ class DNSHandler extends DecoratorHandler {
   /** Nothing was sent. */
   #failUnsent(error: Error): void {
     const { request, url } = this.#context
-    locateRequest(error, { ...request, origin: url.origin }, { ...UNSENT, phase: 'connect' })
+    locateRequest(error, { ...request, origin: url.origin }, { ...UNSENT_CONTEXT, phase: 'connect' })
     this.#fail(error)
   }
 
@@ -329,12 +329,13 @@ class DNSHandler extends DecoratorHandler {
 
 /** Whether `origin` could not be connected to: an interceptor beneath may have sent the request elsewhere. */
 function isConnectFailure(error: Error, origin: string): boolean {
-  const tried = propertyOf(error, 'origin')
+  const tried = readProperty(error, 'origin')
   if (tried !== undefined && tried !== origin) return false
-  const code = propertyOf(error, 'code')
+  const code = readProperty(error, 'code')
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return true
   return (
-    CONNECT_ERRORS.has(code) && (propertyOf(error, 'phase') === 'connect' || propertyOf(error, 'syscall') === 'connect')
+    CONNECT_ERRORS.has(code) &&
+    (readProperty(error, 'phase') === 'connect' || readProperty(error, 'syscall') === 'connect')
   )
 }
 

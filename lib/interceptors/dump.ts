@@ -1,6 +1,6 @@
 import { ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { invalidOption, locatable, RequestAbortedError } from '../errors.js'
+import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -68,6 +68,8 @@ class DumpHandler extends DecoratorHandler {
   }
 
   #tooLarge(size: number): Error {
-    return locatable(new RequestAbortedError(`Response body of ${size} bytes is larger than maxSize (${this.#limit})`))
+    return markSluiceOwned(
+      new RequestAbortedError(`Response body of ${size} bytes is larger than maxSize (${this.#limit})`),
+    )
   }
 }

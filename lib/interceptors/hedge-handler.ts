@@ -4,7 +4,7 @@ import { callUser, reportUncaught } from '../base/gate.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
-import { presentError, RequestAbortedError } from '../errors.js'
+import { nonNullError, RequestAbortedError } from '../errors.js'
 import { deadlineOf } from '../exchange/deadlines.js'
 import type {
   DispatchController,
@@ -199,7 +199,7 @@ export class Hedge implements AlarmListener {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#tellError(presentError(error))
+      this.#tellError(nonNullError(error))
     }
   }
 

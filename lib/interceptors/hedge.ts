@@ -1,7 +1,7 @@
 import { LatencyHistogram } from '../base/histogram.js'
 import { ownOptions, ownRequestOptions } from '../base/own-options.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import { count, positive } from '../errors/options.js'
+import { positiveInteger, positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -41,7 +41,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
   const { maxHedges, budget, ...pace } = ownOptions(options)
-  const tries = count('maxHedges', maxHedges, 1)
+  const tries = positiveInteger('maxHedges', maxHedges, 1)
   const bound = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
   const plan: HedgePlan = { pace: new Pace(pace), maxHedges: tries, budget: bound }
   return (dispatch) => (request, handler) => {
@@ -80,7 +80,7 @@ class Pace {
     if (delay != null && !(typeof delay === 'number' && Number.isFinite(delay) && delay >= 0)) {
       throw invalidOption('delay', 'a number of ms, 0 or more', delay)
     }
-    this.#percentile = percentile == null ? null : positive('percentile', percentile, [95, 99.99])
+    this.#percentile = percentile == null ? null : positiveNumber('percentile', percentile, [95, 99.99])
     if (delay == null && this.#percentile === null) throw invalidOption('delay', 'given, or percentile', delay)
     this.delay = delay ?? Number.POSITIVE_INFINITY
     this.#latest = this.#percentile === null ? null : new LatencyHistogram()

@@ -5,7 +5,13 @@ import { ownRequestOptions } from '../base/own-options.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { completeOptions } from '../dispatcher/interceptor-chain.js'
-import { InformationalError, InvalidArgumentError, invalidOption, locatable, MaxRedirectsError } from '../errors.js'
+import {
+  InformationalError,
+  InvalidArgumentError,
+  invalidOption,
+  MaxRedirectsError,
+  markSluiceOwned,
+} from '../errors.js'
 import { withDeadline, withTimeoutsOf } from '../exchange/deadlines.js'
 import type {
   DispatchController,
@@ -230,12 +236,14 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     const next = redirectedRequest(this.opts, { statusCode, location }, this.#policy)
     if (next === null) return
     if (this.#redirections >= this.maxRedirections) {
-      if (this.#throwOnMaxRedirect) throw locatable(new MaxRedirectsError())
+      if (this.#throwOnMaxRedirect) throw markSluiceOwned(new MaxRedirectsError())
       return
     }
     this.#requestedKeys.add(redirectKeyOf(this.opts))
     if (this.#requestedKeys.has(redirectKeyOf(next))) {
-      throw locatable(new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`))
+      throw markSluiceOwned(
+        new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`),
+      )
     }
     this.location = location
     this.opts = next

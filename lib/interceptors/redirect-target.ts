@@ -1,5 +1,5 @@
 import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
-import { InvalidArgumentError, invalidOption, locatable } from '../errors.js'
+import { InvalidArgumentError, invalidOption, markSluiceOwned } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { hasHeader, withHeaders, withoutHeaders } from '../exchange/header-form.js'
@@ -145,7 +145,7 @@ function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: D
   }
   if (!fixed) return { path, origin: to.origin, crossOrigin: leaves, host: null }
   if (own(to.origin)) return { path, origin: undefined, crossOrigin: leaves, host: null }
-  throw locatable(
+  throw markSluiceOwned(
     new InvalidArgumentError(
       `The redirect leads to ${to.origin}, where the dispatcher does not send requests: use an Agent to follow it`,
     ),
@@ -160,7 +160,7 @@ function parseLocation(location: string, base: URL): URL {
     throw invalidOption('location', 'a URL', location)
   }
   if (url.protocol === 'http:' || url.protocol === 'https:') return url
-  throw locatable(new InvalidArgumentError(`location must be an http: or https: URL, got ${url.protocol}`))
+  throw markSluiceOwned(new InvalidArgumentError(`location must be an http: or https: URL, got ${url.protocol}`))
 }
 
 /** RFC 9110 §15.4: a 303 is looked up, and so in practice is where a POST went. */

@@ -1,5 +1,5 @@
 import { faultOf } from '../errors/faults.js'
-import { messageOf, propertyOf } from '../errors/foreign.js'
+import { messageOf, readProperty } from '../errors/safe-read.js'
 import { type Phase, RequestRetryError } from '../errors.js'
 import { copyOf } from '../exchange/body-pieces.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
@@ -45,7 +45,7 @@ export function notReplayableError(error: Error, request: DispatchOptions): Erro
   if (error instanceof RequestRetryError || faultOf(error) === 'user') return error
   const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
   failure.cause = error
-  const phase = propertyOf(error, 'phase')
+  const phase = readProperty(error, 'phase')
   return locateRequest(failure, request, typeof phase === 'string' ? { phase: phase as Phase } : {})
 }
 

@@ -1,6 +1,6 @@
 import { now } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { positive } from '../errors/options.js'
+import { positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 
 /** How much may be tried again, all requests taken together. Source: Finagle's `RetryBudget`. */
@@ -27,8 +27,8 @@ export class RetryBudget {
   constructor(given: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
     if (typeof given !== 'object' || given === null) throw invalidOption(name, 'an object', given)
     const options = ownOptions(given)
-    this.#ratio = positive(`${name}.ratio`, options.ratio, [0.2])
-    this.#reserve = SECONDS * positive(`${name}.minPerSecond`, options.minPerSecond, [10])
+    this.#ratio = positiveNumber(`${name}.ratio`, options.ratio, [0.2])
+    this.#reserve = SECONDS * positiveNumber(`${name}.minPerSecond`, options.minPerSecond, [10])
     this.#now = time
     this.#second = Math.floor(time() / 1000)
   }

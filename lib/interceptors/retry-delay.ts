@@ -1,4 +1,4 @@
-import { propertyOf } from '../errors/foreign.js'
+import { readProperty } from '../errors/safe-read.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import type { RetrySettings } from './retry-options.js'
 
@@ -7,7 +7,7 @@ export function retryDelay(error: Error, counter: number, request: { method: str
   const { method, settings } = request
   if (!(counter <= settings.maxRetries) || !settings.methods.includes(method)) return null
   if (!isRetryable(error, settings)) return null
-  const headers = propertyOf(error, 'headers')
+  const headers = readProperty(error, 'headers')
   const asked = settings.retryAfter && isHeaders(headers) ? retryAfterOf(headers['retry-after']) : null
   // Obeyed once: a server that keeps asking for an immediate retry would be asked without any pause.
   const atOnce = asked === 0 && counter === 1
@@ -16,11 +16,11 @@ export function retryDelay(error: Error, counter: number, request: { method: str
 
 /** The error may be the caller's, of any shape. */
 function isRetryable(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
-  const code = propertyOf(error, 'code')
-  if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(propertyOf(error, 'statusCode') as number)
+  const code = readProperty(error, 'code')
+  if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(readProperty(error, 'statusCode') as number)
   const codes = [code]
   // A body is short because its connection ended: its `cause` says how.
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') codes.push(propertyOf(propertyOf(error, 'cause'), 'code'))
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') codes.push(readProperty(readProperty(error, 'cause'), 'code'))
   return codes.some((code) => typeof code === 'string' && errorCodes.includes(code))
 }
 

@@ -6,7 +6,7 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiting-handler.js'
-import { invalidOption, presentError, RequestRetryError } from '../errors.js'
+import { invalidOption, nonNullError, RequestRetryError } from '../errors.js'
 import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -126,7 +126,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     } catch (error) {
       socket.destroy()
-      this.#tellError(presentError(error))
+      this.#tellError(nonNullError(error))
     }
   }
 
@@ -175,7 +175,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     }
     if (this.#endTry()) return
     if (this.#held !== null) this.#held = null
-    else this.#failTry(presentError(error))
+    else this.#failTry(nonNullError(error))
   }
 
   /** An attempt shows its controller. Returns false when its handler has its end, or has aborted it meanwhile. */
@@ -207,7 +207,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     } catch (error) {
       // An interceptor beneath may have dispatched the attempt before it threw.
       if (this.#live) (this.#current as DispatchController | null)?.abort(error as Error)
-      if (this.#live && !this.#endTry()) this.#failTry(presentError(error))
+      if (this.#live && !this.#endTry()) this.#failTry(nonNullError(error))
     }
   }
 
@@ -278,9 +278,9 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#wait()
     try {
       const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
-      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(presentError(thrown)))
+      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(nonNullError(thrown)))
     } catch (thrown) {
-      answer(presentError(thrown))
+      answer(nonNullError(thrown))
     }
     asking = false
   }
@@ -363,7 +363,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#tellError(presentError(error))
+      this.#tellError(nonNullError(error))
     }
   }
 

@@ -1,4 +1,4 @@
-import { numeric } from '../errors/options.js'
+import { parseNumericString } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import { mergeOptions, omitNull } from './option-layers.js'
@@ -106,7 +106,7 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   const settings = withDefaults(options)
   for (const name of ['maxRetries', 'maxTimeout', 'minTimeout', 'timeoutFactor'] as const) {
     const value: unknown = settings[name]
-    const number = numeric(value)
+    const number = parseNumericString(value)
     if (typeof number !== 'number' || !(number >= 0)) throw invalidOption(name, 'a number, 0 or more', value)
     settings[name] = number
   }

@@ -1,5 +1,5 @@
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
-import { propertyOf } from '../errors/foreign.js'
+import { readProperty } from '../errors/safe-read.js'
 import { InformationalError, invalidOption } from '../errors.js'
 import { checkRecord, DEFAULT_TTL, type DNSInterceptorRecord } from './dns-records.js'
 
@@ -151,7 +151,7 @@ export class UpstreamLookups {
       const error = hosts.size > 0 ? undefined : new InformationalError(`No DNS entries found for ${name}`)
       return { key, hosts: [...hosts], ttl, error, noRecords: error !== undefined }
     } catch (error) {
-      const none = NO_RECORDS.has(propertyOf(error, 'code') as string)
+      const none = NO_RECORDS.has(readProperty(error, 'code') as string)
       return { key, hosts: [], ttl: Number.POSITIVE_INFINITY, error, noRecords: none }
     }
   }

@@ -1,8 +1,14 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
 import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
 import { addWaiter, removeWaiter } from '../dispatcher/waiting-handler.js'
-import { messageOf } from '../errors/foreign.js'
-import { ClientClosedError, ClientDestroyedError, type ErrorContext, locate, markCallerOwned } from '../errors.js'
+import { messageOf } from '../errors/safe-read.js'
+import {
+  addErrorContext,
+  ClientClosedError,
+  ClientDestroyedError,
+  type ErrorContext,
+  markCallerOwned,
+} from '../errors.js'
 import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
 import { abortReasonOf } from '../exchange/ending.js'
 import { shown } from '../exchange/refuse.js'
@@ -56,5 +62,5 @@ export function abortErrorOf(reason: Error | undefined, request: DispatchOptions
 
 /** Adds to an error of sluice which request failed. */
 export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
-  return locate(error, { ...context, ...shown(request) })
+  return addErrorContext(error, { ...context, ...shown(request) })
 }

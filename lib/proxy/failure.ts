@@ -1,8 +1,8 @@
-import { isErrorLike, messageOf, propertyOf } from '../errors/foreign.js'
+import { isErrorLike, messageOf, readProperty } from '../errors/safe-read.js'
 import {
   ConnectTimeoutError,
   InvalidArgumentError,
-  locatable,
+  markSluiceOwned,
   ProxyConnectionError,
   RequestAbortedError,
   SecureProxyConnectionError,
@@ -36,7 +36,7 @@ export function tunnelRefused(route: Route, answer: Answer): Error {
 /** The proxy wants credentials, or others (RFC 9110 §15.5.8). */
 export function authenticationRequired(route: Route, answer: Answer): Error {
   const text = `Proxy Authentication Required (407): ${route.proxy} does not forward to ${route.origin}`
-  return Object.assign(locatable(new InvalidArgumentError(text)), { ...answer, ...route })
+  return Object.assign(markSluiceOwned(new InvalidArgumentError(text)), { ...answer, ...route })
 }
 
 /** The connection to the proxy ended before CONNECT was answered. */
@@ -59,7 +59,7 @@ export function proxyUnreachable(proxy: URL, error: Error): Error {
 
 /** What the system says names its call, or is a bundle of such; what OpenSSL says, and what Node says of it, is not. */
 function isTlsFailure(error: Error): boolean {
-  if (propertyOf(error, 'code') === 'EPROTO') return true
-  const given = propertyOf(error, 'name') === 'AbortError' || error instanceof ConnectTimeoutError
-  return !given && isErrorLike(error) && ['syscall', 'errors'].every((name) => propertyOf(error, name) === undefined)
+  if (readProperty(error, 'code') === 'EPROTO') return true
+  const given = readProperty(error, 'name') === 'AbortError' || error instanceof ConnectTimeoutError
+  return !given && isErrorLike(error) && ['syscall', 'errors'].every((name) => readProperty(error, name) === undefined)
 }

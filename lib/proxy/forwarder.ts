@@ -1,7 +1,7 @@
 import { Dispatcher } from '../dispatcher/dispatcher.js'
 import { closeIdle, coreOf, type DispatcherCore, setCore } from '../dispatcher/dispatcher-core.js'
 import type { Inspectable } from '../dispatcher/inspect.js'
-import { invalidArgument, relocate } from '../errors.js'
+import { invalidArgument, replaceErrorContext } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
@@ -142,6 +142,6 @@ class ForwardHandler extends DecoratorHandler {
 
   override onResponseError(controller: DispatchController, error: Error): void {
     const { proxy, origin } = this.#route
-    super.onResponseError(controller, relocate(error, proxy, { origin, path: this.#path, proxy }))
+    super.onResponseError(controller, replaceErrorContext(error, proxy, { origin, path: this.#path, proxy }))
   }
 }

@@ -7,7 +7,7 @@ import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
 import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
-import { adoptError, ClientClosedError, InvalidArgumentError, invalidArgument } from '../errors.js'
+import { ClientClosedError, copyForeignError, InvalidArgumentError, invalidArgument } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { hasHeader, lastingHeaders } from '../exchange/header-form.js'
@@ -165,7 +165,7 @@ function proxyConnector(proxy: URL, connector: Connector): Connector {
   const toProxy = directConnector((target, callback, reader) => {
     const relayed: ConnectorCallback = (...result) => {
       if (result[0] === null) callback(...result)
-      else callback(proxyUnreachable(proxy, own ? result[0] : adoptError(result[0])), null)
+      else callback(proxyUnreachable(proxy, own ? result[0] : copyForeignError(result[0])), null)
     }
     return openBy(connector, { ...target, host: proxy.host }, { callback: relayed, reader })
   })

@@ -1,7 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import { adoptError, adoptReported, locate, presentError, relocate, replicate } from '../errors.js'
+import {
+  addErrorContext,
+  copyForeignError,
+  copyForRequest,
+  copyIfForeign,
+  nonNullError,
+  replaceErrorContext,
+} from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { unusable } from '../transport/check-socket.js'
 import {
@@ -51,7 +58,7 @@ export class Tunnels {
 
   /** Gives up all that do not stand yet. */
   abort(error: Error): void {
-    for (const tunnel of [...this.#opening]) tunnel.abort(replicate(error))
+    for (const tunnel of [...this.#opening]) tunnel.abort(copyForRequest(error))
   }
 }
 
@@ -87,7 +94,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
       const fields = ['host', authority, ...headers]
       client.dispatch({ origin: proxy, method: 'CONNECT', path: authority, headers: fields }, this)
     } catch (error) {
-      queueMicrotask(() => this.#fail(adoptReported(presentError(error), proxy)))
+      queueMicrotask(() => this.#fail(copyIfForeign(nonNullError(error), proxy)))
     }
   }
 
@@ -132,11 +139,11 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onResponseEnd(): void {}
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    const known = presentError(error)
+    const known = nonNullError(error)
     if (this.#asked) return this.#fail(tunnelLost(this.#route, known))
     const { proxy } = this.#route
-    const own = adoptReported(known, proxy)
-    this.#fail(relocate(own, proxy, { ...this.#route, method: undefined, path: undefined }))
+    const own = copyIfForeign(known, proxy)
+    this.#fail(replaceErrorContext(own, proxy, { ...this.#route, method: undefined, path: undefined }))
   }
 
   #secure(httpSocket: Duplex): void {
@@ -152,12 +159,12 @@ class Tunnel implements DispatchHandler, AlarmListener {
     const options = { ...target, httpSocket } as ConnectorOptions
     try {
       secure(options, (error, socket) => {
-        if (error !== null) return this.#fail(hasOwnErrors(secure) ? error : adoptError(error))
+        if (error !== null) return this.#fail(hasOwnErrors(secure) ? error : copyForeignError(error))
         if (this.#settled) socket.destroy()
         else this.#succeed(socket)
       })
     } catch (error) {
-      this.#fail(adoptError(presentError(error)))
+      this.#fail(copyForeignError(nonNullError(error)))
     }
   }
 
@@ -173,7 +180,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
     this.#alarm.drop()
     this.#controller?.abort()
     this.#socket?.destroy()
-    this.#callback(locate(error, { ...this.#route, phase: 'connect' }), null)
+    this.#callback(addErrorContext(error, { ...this.#route, phase: 'connect' }), null)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
-import { messageOf, propertyOf } from '../errors/foreign.js'
+import { messageOf, readProperty } from '../errors/safe-read.js'
 import { ConnectTimeoutError } from '../errors.js'
 import type { ConnectorCallback } from './connector.js'
 
@@ -92,9 +92,9 @@ export class Attempt implements AlarmListener {
 
   /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
   #explain(error: Error): Error {
-    const errors = propertyOf(error, 'errors')
+    const errors = readProperty(error, 'errors')
     const all: unknown[] = Array.isArray(errors) ? errors : []
-    if (all.length === 0 || !all.every((one) => propertyOf(one, 'code') === 'ETIMEDOUT')) return error
+    if (all.length === 0 || !all.every((one) => readProperty(one, 'code') === 'ETIMEDOUT')) return error
     const tried = all.map(messageOf).join('; ')
     return new ConnectTimeoutError(`No connection to ${this.#part.place}: ${tried}`, { cause: error })
   }

@@ -4,7 +4,16 @@ import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtin } from '../base/builtin.js'
 import { queueMicrotask } from '../base/clock.js'
 import { ownOptions } from '../base/own-options.js'
-import { count, finite, flag, milliseconds, numeric, requireObject, typeOfService, whole } from '../errors/options.js'
+import {
+  booleanOption,
+  milliseconds,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  parseNumericString,
+  positiveInteger,
+  requireObject,
+  typeOfService,
+} from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { Attempt, type AttemptPart } from './attempt.js'
 import {
@@ -98,12 +107,12 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
   if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
   checkFamilySelection(rest)
   const settings: Settings = {
-    timeout: timeout === null ? 0 : milliseconds('timeout', numeric(timeout), 10_000),
-    keepAlive: flag('keepAlive', keepAlive, true),
-    keepAliveInitialDelay: finite('keepAliveInitialDelay', keepAliveInitialDelay, 60_000),
+    timeout: timeout === null ? 0 : milliseconds('timeout', parseNumericString(timeout), 10_000),
+    keepAlive: booleanOption('keepAlive', keepAlive, true),
+    keepAliveInitialDelay: nonNegativeNumber('keepAliveInitialDelay', keepAliveInitialDelay, 60_000),
     typeOfService: typeOfService(service),
     socketPath: socketPath ?? null,
-    sessions: new SessionCache(whole('maxCachedSessions', maxCachedSessions, 100)),
+    sessions: new SessionCache(nonNegativeInteger('maxCachedSessions', maxCachedSessions, 100)),
     rest: rest as Record<string, unknown>,
   }
   const connector = directConnector((target, callback, reader) => open(settings, target, { callback, reader }))
@@ -128,8 +137,8 @@ export function checkFamilySelection(options: {
   autoSelectFamily?: unknown
   autoSelectFamilyAttemptTimeout?: unknown
 }): void {
-  flag('autoSelectFamily', options.autoSelectFamily, true)
-  count('autoSelectFamilyAttemptTimeout', options.autoSelectFamilyAttemptTimeout, 250)
+  booleanOption('autoSelectFamily', options.autoSelectFamily, true)
+  positiveInteger('autoSelectFamilyAttemptTimeout', options.autoSelectFamilyAttemptTimeout, 250)
 }
 
 /** Where a connection leads to: a host and a port, or a path. */

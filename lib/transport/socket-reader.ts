@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
 import { reportUncaught } from '../base/gate.js'
 import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
-import { propertyOf } from '../errors/foreign.js'
-import { adoptError, type SocketInfo } from '../errors.js'
+import { readProperty } from '../errors/safe-read.js'
+import { copyForeignError, type SocketInfo } from '../errors.js'
 import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { forgetLastWords, hearLastWords } from './last-words.js'
@@ -131,7 +131,7 @@ export class SocketReader {
       this.#socket = null
       unclaim(socket)
       discard(socket)
-      return adoptError(error)
+      return copyForeignError(error)
     }
   }
 
@@ -163,7 +163,7 @@ export class SocketReader {
   get info(): SocketInfo | null {
     const socket = this.#socket
     if (socket === null) return null
-    const values = INFO_PROPERTIES.map((name) => [name, propertyOf(socket, name)] as const)
+    const values = INFO_PROPERTIES.map((name) => [name, readProperty(socket, name)] as const)
     return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as SocketInfo
   }
 
@@ -381,7 +381,7 @@ export class SocketReader {
 
   /** A socket of the caller's may be destroyed with an error that is used for others too. */
   onError(error: Error): void {
-    this.listener?.onSocketError(this.#socketListeners === LISTENERS ? error : adoptError(error))
+    this.listener?.onSocketError(this.#socketListeners === LISTENERS ? error : copyForeignError(error))
   }
 
   onClose(): void {

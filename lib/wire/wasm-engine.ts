@@ -1,4 +1,4 @@
-import { WebAssemblyNotSupportedError } from '../errors/platform.js'
+import { WebAssemblyNotSupportedError } from '../errors/webassembly-error.js'
 import { type Engine, INPUT_BYTES, type InputBuffer, OK, PAUSED } from './engine.js'
 import { FieldRecord } from './field-record.js'
 import { InputViews } from './input-views.js'

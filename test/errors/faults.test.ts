@@ -1,5 +1,5 @@
 import t from 'tap'
-import { blameCaller, faultOf, isServerFailure } from '../../lib/errors/faults.js'
+import { faultOf, isServerFailure, markCallerFault } from '../../lib/errors/faults.js'
 import { errors } from '../../lib/index.js'
 
 const coded = (code: unknown, more: object = {}) => Object.assign(new Error('x'), { code, ...more })
@@ -52,12 +52,12 @@ t.test('an error blamed on the caller is no failure of a server, whatever its cl
   const reset = coded('ECONNRESET', { syscall: 'read' })
   for (const error of [socket, reset]) {
     t.equal(isServerFailure(error, false), true)
-    blameCaller(error)
+    markCallerFault(error)
     t.equal(faultOf(error), 'user')
     t.equal(isServerFailure(error, false), false)
   }
-  blameCaller('text')
-  blameCaller(null)
+  markCallerFault('text')
+  markCallerFault(null)
 })
 
 t.test('a server failure is a lost connection, a bad response or a timeout after the queue', async (t) => {

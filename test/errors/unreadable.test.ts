@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { messageOf } from '../../lib/errors/foreign.js'
+import { messageOf } from '../../lib/errors/safe-read.js'
 import {
   Agent,
   BalancedPool,

@@ -1200,7 +1200,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'instanceof of an error class does not throw',
-        file: 'errors/define',
+        file: 'errors/error-class',
         from: '  return readSafely(() => {\n    if (Function.prototype',
         to: '  return ((read: () => boolean, _else: boolean) => read())(() => {\n    if (Function.prototype',
         test: 'errors/unreadable',

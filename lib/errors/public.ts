@@ -33,5 +33,5 @@ export {
   TotalTimeoutError,
   UndiciError,
 } from '../errors.js'
-export { MessageSizeExceededError, Socks5ProxyError } from './elsewhere.js'
-export { WebAssemblyNotSupportedError } from './platform.js'
+export { MessageSizeExceededError, Socks5ProxyError } from './never-thrown.js'
+export { WebAssemblyNotSupportedError } from './webassembly-error.js'

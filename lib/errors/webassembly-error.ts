@@ -1,4 +1,4 @@
-import { isInstance } from './define.js'
+import { isInstance } from './error-class.js'
 
 /**
  * The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented.

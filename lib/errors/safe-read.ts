@@ -13,13 +13,13 @@ export function readSafely<T>(read: () => T, fallback: T): T {
 }
 
 /** Returns the property `name` of `value`; undefined if it has none or if reading it throws. */
-export function propertyOf(value: unknown, name: PropertyKey): unknown {
+export function readProperty(value: unknown, name: PropertyKey): unknown {
   return readSafely(() => (value as Record<PropertyKey, unknown> | null | undefined)?.[name], undefined)
 }
 
 /** Returns what an error says, for the message of another one. What was thrown may be no Error, or not be readable. */
 export function messageOf(error: unknown): string {
-  const message = propertyOf(error, 'message')
+  const message = readProperty(error, 'message')
   if (typeof message === 'string') return message
   return isObject(error) ? 'an error without a message' : String(error)
 }

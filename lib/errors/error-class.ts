@@ -1,4 +1,4 @@
-import { readSafely } from './foreign.js'
+import { readSafely } from './safe-read.js'
 import type { Timings } from './timings.js'
 
 /** Whose doing an error is, and so who can make it go away. */
@@ -41,12 +41,12 @@ export interface SocketInfo {
   bytesRead?: number
 }
 
-const ROOT = 'UND_ERR'
+const BASE_CODE = 'UND_ERR'
 
 /** The base of all errors but `HTTPParserError`. Its code is `UND_ERR`. */
 export class UndiciError extends Error implements ErrorContext {
   /** What `instanceof` looks for in `error.code`. */
-  static readonly code: string = ROOT
+  static readonly code: string = BASE_CODE
   /** @internal */
   static readonly fault: Fault | undefined = undefined
 
@@ -60,7 +60,7 @@ export class UndiciError extends Error implements ErrorContext {
   declare replaySafe?: boolean
   declare proxy?: string
   declare timings?: Timings
-  code: string = ROOT
+  code: string = BASE_CODE
 
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options)
@@ -73,7 +73,7 @@ export class UndiciError extends Error implements ErrorContext {
 }
 
 /** The code that a class of this package has as a static field of its own; null for a class derived from one. */
-export function ownCodeOf(Class: unknown): string | null {
+export function staticCodeOf(Class: unknown): string | null {
   if (typeof Class !== 'function' || !Object.hasOwn(Class, 'code')) return null
   const { code } = Class as { code?: unknown }
   return typeof code === 'string' ? code : null
@@ -87,10 +87,10 @@ export function isInstance(Class: object, value: unknown): boolean {
   // A class of the caller's may have accessors that throw, and the value may be a Proxy that was revoked.
   return readSafely(() => {
     if (Function.prototype[Symbol.hasInstance].call(Class, value)) return true
-    const code = ownCodeOf(Class)
+    const code = staticCodeOf(Class)
     if (code === null || !(value instanceof Error)) return false
     for (let level = Object.getPrototypeOf(value); level !== null; level = Object.getPrototypeOf(level)) {
-      if (ownCodeOf(level.constructor) === code) return true
+      if (staticCodeOf(level.constructor) === code) return true
     }
     const given = (value as { code?: unknown }).code
     // Codes of one family share a prefix, such as UND_ERR_SOCKS5_TIMEOUT, or UND_ERR of them all.
@@ -106,7 +106,7 @@ Object.defineProperty(UndiciError.prototype, 'fault', {
   configurable: true,
 })
 
-interface Row<Name extends string, Code extends string> {
+interface ErrorClassDefinition<Name extends string, Code extends string> {
   name: Name
   code: Code
   fault: Fault
@@ -120,8 +120,8 @@ export type ErrorClass<Name extends string, Code extends string> = {
 }
 
 /** Makes a class out of its row in the table. */
-export function define<Name extends string, Code extends string>(
-  row: Row<Name, Code>,
+export function defineErrorClass<Name extends string, Code extends string>(
+  row: ErrorClassDefinition<Name, Code>,
   Parent: typeof UndiciError = UndiciError,
 ): ErrorClass<Name, Code> {
   const Class = class extends Parent {

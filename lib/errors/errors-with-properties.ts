@@ -1,5 +1,5 @@
 /** Errors that have more to tell than a message. */
-import { type ErrorContext, type Fault, isInstance, type Phase, UndiciError } from './define.js'
+import { type ErrorContext, type Fault, isInstance, type Phase, UndiciError } from './error-class.js'
 import type { Timings } from './timings.js'
 
 /**
