@@ -101,8 +101,9 @@ wasm: $(PARSER) ## the parser binary, out of the llhttp-wasm package
 build: $(STAMP) $(PARSER) ## compile to dist/, and bundle what is published into dist/package/
 	@rm -rf dist && $(BIN)/tsc -p . && node wasm/bundle.mjs
 
-lint: build ## formatter, linter, types
+lint: build ## formatter, linter, types, words and docstrings
 	@$(BIN)/biome check --error-on-warnings .
+	@node dist/test/repository/lint.js
 
 clean: ## remove what was made
 	rm -rf dist docs coverage .tap node_modules $(PARSER)

@@ -7,8 +7,8 @@ export interface Source {
   readonly text: string
 }
 
-/** Rooms from the ground up: a file may import from its own room and from rooms of a lower floor. */
-const floors: readonly (readonly string[])[] = [
+/** Layers by level, the lowest first: a file may import from its own layer and from layers of lower levels. */
+const levels: readonly (readonly string[])[] = [
   ['errors', 'base', 'diagnostics'],
   ['wire', 'transport', 'balance'],
   ['exchange'],
@@ -21,22 +21,22 @@ const floors: readonly (readonly string[])[] = [
   ['entries'],
 ]
 
-function roomOf(path: string): string {
+function layerOf(path: string): string {
   const first = path.split('/')[0] as string
   return first.replace(/\.ts$/, '')
 }
 
-function floorOf(room: string): number {
-  return floors.findIndex((rooms) => rooms.includes(room))
+function levelOf(layer: string): number {
+  return levels.findIndex((layers) => layers.includes(layer))
 }
 
 interface Import {
   readonly from: string
-  /** Nothing of it is left when the program runs. */
+  /** Whether the import is erased by the compiler. */
   readonly typesOnly: boolean
 }
 
-/** All that a file imports: by statement, by re-export, by call, by type. */
+/** Returns all imports of a file: by statement, re-export, call or type. */
 function importsOf(source: Source): Import[] {
   const found: Import[] = []
   const visit = (node: ts.Node): void => {
@@ -54,7 +54,7 @@ function parse(source: Source): ts.SourceFile {
   return ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
 }
 
-/** `builtin` of base/builtin.ts loads what an import would. */
+/** Functions that load a module; `builtin` is the one of base/builtin.ts. */
 const LOADERS = ['require', 'builtin', 'process.getBuiltinModule']
 
 function specifierOf(node: ts.Node): ts.Node | undefined {
@@ -78,24 +78,24 @@ function isTypesOnly(node: ts.Node): boolean {
   return clause?.isTypeOnly === true || allTypes
 }
 
-/** Imports go down only; rooms of one floor are blind to one another, but for the errors that all may use. */
-export function climbs(source: Source): string[] {
-  const room = roomOf(source.path)
+/** Returns imports that do not go to a lower level. Every layer may import the errors. */
+export function importProblems(source: Source): string[] {
+  const layer = layerOf(source.path)
   const complaints: string[] = []
   for (const { from } of importsOf(source)) {
     if (!from.startsWith('.')) continue
-    const target = roomOf(new URL(from, `file:///${source.path}`).pathname.slice(1).replace(/\.js$/, '.ts'))
-    if (target === room || target === 'errors') continue
-    if (floorOf(target) < 0 || floorOf(target) >= floorOf(room)) complaints.push(`${source.path} imports ${from}`)
+    const target = layerOf(new URL(from, `file:///${source.path}`).pathname.slice(1).replace(/\.js$/, '.ts'))
+    if (target === layer || target === 'errors') continue
+    if (levelOf(target) < 0 || levelOf(target) >= levelOf(layer)) complaints.push(`${source.path} imports ${from}`)
   }
   return complaints
 }
 
 const TIMERS = /\b(setTimeout|setInterval)\b/
 
-/** What a room must not do. */
-export function trespasses(source: Source): string[] {
-  const room = roomOf(source.path)
+/** Returns what a file does although its layer must not. */
+export function layerProblems(source: Source): string[] {
+  const layer = layerOf(source.path)
   const imports = importsOf(source)
   const values = imports.filter((one) => !one.typesOnly).map((one) => one.from)
   const complaints: string[] = []
@@ -104,18 +104,18 @@ export function trespasses(source: Source): string[] {
   }
   const code = withoutComments(source.text)
   forbid(source.path !== 'base/clock.ts' && TIMERS.test(code), 'only base/clock.ts sets timers')
-  forbid(room !== 'transport' && values.some((name) => /^node:(net|tls)$/.test(name)), 'only transport opens sockets')
-  forbid(room !== 'diagnostics' && values.includes('node:diagnostics_channel'), 'only diagnostics has channels')
-  forbid(room !== 'dispatcher' && values.includes('node:events'), 'only dispatcher has event emitters')
-  forbid(room !== 'wire' && /(?<!')\bWebAssembly\b/.test(code), 'only wire knows WebAssembly')
-  forbid(room === 'wire' && values.some((name) => name.startsWith('node:')), 'wire needs nothing of Node')
-  forbid(room === 'wire' && /\b(async|await|Promise|queueMicrotask)\b/.test(code), 'wire is synchronous')
-  forbid(room === 'balance' && /Math\.random|Date\.now/.test(code), 'balance is pure')
-  // The hook of the runtime's fetch has no other name.
+  forbid(layer !== 'transport' && values.some((name) => /^node:(net|tls)$/.test(name)), 'only transport opens sockets')
+  forbid(layer !== 'diagnostics' && values.includes('node:diagnostics_channel'), 'only diagnostics has channels')
+  forbid(layer !== 'dispatcher' && values.includes('node:events'), 'only dispatcher has event emitters')
+  forbid(layer !== 'wire' && /(?<!')\bWebAssembly\b/.test(code), 'only wire knows WebAssembly')
+  forbid(layer === 'wire' && values.some((name) => name.startsWith('node:')), 'wire imports no module of Node')
+  forbid(layer === 'wire' && /\b(async|await|Promise|queueMicrotask)\b/.test(code), 'wire is synchronous')
+  forbid(layer === 'balance' && /Math\.random|Date\.now/.test(code), 'balance is pure')
+  // The built-in fetch of Node finds its dispatcher by this symbol only.
   const reachesOut = source.path === 'global/fetch-hooks.ts'
   forbid(
     !reachesOut && /\bSymbol\.for\(|\bexport const \w+[^=\n]*= Symbol\(/.test(code),
-    'no symbols to reach into one another',
+    'no symbols to reach into another module',
   )
   forbid(
     imports.some(({ from }) => !/^([.#]|node:)/.test(from)),
@@ -132,7 +132,8 @@ const MAX_FILE = 400
 const MAX_FUNCTION = 70
 const MAX_PARAMETERS = 3
 
-export function sizes(source: Source): string[] {
+/** Returns what is longer, or has more parameters, than the project allows. */
+export function sizeProblems(source: Source): string[] {
   const complaints: string[] = []
   const lines = source.text.split('\n').length - 1
   if (lines > MAX_FILE) complaints.push(`${source.path} has ${lines} lines`)

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 
-/** Runs in a process of its own, so that nothing else leaves a trace. */
+/** Program that imports a module and prints what changed; runs in its own process. */
 const WATCH = `
-  const traces = []
+  const effects = []
   const watch = (holder, name, what) => {
     const original = holder[name]
     holder[name] = new Proxy(original, {
-      apply(...call) { traces.push(what); return Reflect.apply(...call) },
-      construct(...call) { traces.push(what); return Reflect.construct(...call) },
+      apply(...call) { effects.push(what); return Reflect.apply(...call) },
+      construct(...call) { effects.push(what); return Reflect.construct(...call) },
     })
   }
   for (const name of ['Module', 'Instance', 'Memory', 'compile', 'instantiate', 'compileStreaming', 'instantiateStreaming']) {
@@ -26,14 +26,14 @@ const WATCH = `
     const rest = [...then]
     return now.filter((name) => rest.includes(name) ? rest.splice(rest.indexOf(name), 1).length === 0 : true)
   }
-  for (const name of added(globals(), before.globals)) traces.push('global ' + name)
-  for (const name of added(listeners(), before.listeners)) traces.push('listener ' + name)
-  for (const name of added(resources(), before.resources)) traces.push('resource ' + name)
-  process.stdout.write(JSON.stringify(traces), () => process.exit())
+  for (const name of added(globals(), before.globals)) effects.push('global ' + name)
+  for (const name of added(listeners(), before.listeners)) effects.push('listener ' + name)
+  for (const name of added(resources(), before.resources)) effects.push('resource ' + name)
+  process.stdout.write(JSON.stringify(effects), () => process.exit())
 `
 
-/** What importing a module leaves behind or sets off: globals, listeners, handles, timers, sockets, WebAssembly. */
-export function tracesOf(url: string): string[] {
+/** Returns the side effects of an import: globals, listeners, handles, timers, sockets, WebAssembly. */
+export function importEffects(url: string): string[] {
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', WATCH, url], { encoding: 'utf8' })
   return JSON.parse(said)
 }

@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { docstringProblems, missingExamples } from './docstrings.js'
+import { type Prose, proseOfMarkdown, proseOfSource, wordProblems } from './words.js'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** Folders and files whose words and docstrings are checked. */
+const CHECKED = ['test/repository']
+
+/** Files that quote the words which they rule out. */
+const QUOTING = ['test/repository/words.ts', 'test/repository.test.ts']
+
+/** Public symbols that need an `@example`, by file. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'lib/interceptors/decompress.ts': ['decompress'],
+  'lib/interceptors/dns.ts': ['dns'],
+  'lib/interceptors/dns-upstreams.ts': ['dnsUpstreams'],
+  'lib/interceptors/dump.ts': ['dump'],
+  'lib/interceptors/hedge.ts': ['hedge'],
+  'lib/interceptors/latency.ts': ['latency', 'LatencyRecorder'],
+  'lib/interceptors/redirect.ts': ['redirect'],
+  'lib/interceptors/response-error.ts': ['responseError'],
+  'lib/interceptors/retry.ts': ['retry'],
+  'lib/interceptors/retry-agent.ts': ['RetryAgent'],
+}
+
+/** Checks the words and docstrings of the files of the repository below `folders`; returns one line for each problem. */
+export function lint(folders: readonly string[]): string[] {
+  const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
+  const chosen = files.filter(
+    (path) => folders.some((folder) => path.startsWith(folder)) && !/\.generated\./.test(path),
+  )
+  return chosen.flatMap((path) => problemsOf(path, () => readFileSync(join(root, path), 'utf8')))
+}
+
+function problemsOf(path: string, read: () => string): string[] {
+  if (path.endsWith('.md')) return inProse(path, proseOfMarkdown(read()))
+  if (!/\.(ts|mjs|js)$/.test(path)) return []
+  const text = read()
+  const words = QUOTING.includes(path) ? [] : inProse(path, proseOfSource(path, text))
+  if (!path.startsWith('lib/')) return words
+  return [...words, ...docstringProblems(path, text), ...missingExamples(path, text, EXAMPLES)]
+}
+
+function inProse(path: string, prose: readonly Prose[]): string[] {
+  return prose.flatMap(({ line, text }) => wordProblems(text).map((problem) => `${path}:${line}: ${problem}`))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folders = process.argv.slice(2)
+  const problems = lint(folders.length > 0 ? folders : CHECKED)
+  for (const problem of problems) console.log(problem)
+  if (problems.length > 0) console.log(`${problems.length} problems of words or docstrings`)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}
