@@ -1,23 +1,24 @@
 import { parseArgs } from 'node:util'
-import { field, scenarios, WELL } from './balance/behaviours.js'
-import { bound, type Choices, choices, draw, latencies, shares } from './balance/picture.js'
-import { overSockets } from './balance/real.js'
-import { type Contender, excess, type Result, simulate } from './balance/simulation.js'
+import { HEALTHY, mixedBackends, scenarios } from './balance/behaviours.js'
+import { bound, type Choices, choices, draw, latencies, shares } from './balance/pictures.js'
+import { type Configuration, excess, type Result, simulate } from './balance/simulation.js'
+import { overSockets } from './balance/sockets.js'
 import { row, table } from './balance/table.js'
 import { install, type Packages } from './harness/packages.js'
 
 const { values } = parseArgs({
   options: {
-    /** Over sockets, with undici beside. */
+    /** Measures over sockets, with undici for comparison. */
     real: { type: 'boolean', default: false },
     rate: { type: 'string', default: '800' },
-    /** For each contender; where backends change with time, no longer than that takes. */
+    /** Seconds for each client; at most the length of the scenario where backends change with time. */
     seconds: { type: 'string', default: '12.5' },
   },
 })
 
-/** The strategies over backends that are slow, flap, are dead or recover; `--real`: over sockets. */
-const CONTENDERS: Contender[] = [
+// `make balance`: compares strategies over backends that are slow, flap, are dead or recover; `--real`: over sockets.
+
+const CONFIGURATIONS: Configuration[] = [
   { strategy: 'random', outliers: false, retries: 0 },
   { strategy: 'round-robin', outliers: false, retries: 0 },
   { strategy: 'least-requests', outliers: false, retries: 0 },
@@ -27,28 +28,28 @@ const CONTENDERS: Contender[] = [
   { strategy: 'peak-ewma', outliers: true, retries: 2 },
 ]
 
-function nameOf({ strategy, outliers, retries }: Contender): string {
+function nameOf({ strategy, outliers, retries }: Configuration): string {
   return `${strategy}${outliers ? ', outliers' : ''}${retries > 0 ? ', retry' : ''}`
 }
 
-/** Undici and the pictures; the figures of sluice can be had without. */
-function contenders(): Packages | null {
+/** Installs undici and the picture library. Returns null if that fails: sluice is measured without them. */
+function optionalPackages(): Packages | null {
   try {
     return install()
   } catch (error) {
-    console.log(`without undici and pictures: ${(error as Error).message}\n`)
+    console.log(`no undici and no pictures: ${(error as Error).message}\n`)
     return null
   }
 }
 
 async function simulated(packages: Packages | null): Promise<void> {
-  const rows = CONTENDERS.map((contender) => {
-    const result: Result = simulate(contender)
-    return { name: nameOf(contender), ...result }
+  const rows = CONFIGURATIONS.map((configuration) => {
+    const result: Result = simulate(configuration)
+    return { name: nameOf(configuration), ...result }
   })
-  console.log(`100 clients, ${field.length} backends, 60 s of virtual time, seed 1; latency in ms\n`)
-  console.log(table(rows, field, WELL))
-  console.log('\nThe fullest of n backends beyond the mean, 100 requests each, the worst of 5 seeds\n')
+  console.log(`100 clients, ${mixedBackends.length} backends, 60 s of virtual time, seed 1; latency in ms\n`)
+  console.log(table(rows, mixedBackends, HEALTHY))
+  console.log('\nRequests of the fullest of n backends above the mean of 100 per backend, maximum of 5 seeds\n')
   console.log(`${row(['n', 'random', 'least-requests', 'ln ln n / ln 2'])}\n${row(['--:', '--:', '--:', '--:'])}`)
   const points: Choices[] = [10, 30, 100, 300, 1000, 3000, 10_000].map((n) => {
     const worst = (strategy: 'random' | 'least-requests') =>
@@ -57,8 +58,12 @@ async function simulated(packages: Packages | null): Promise<void> {
   })
   for (const { n, random, two } of points) console.log(row([n, random, two, bound(n).toFixed(2)]))
   if (packages === null) return
-  const title = `${field.length} backends in virtual time`
-  const pictures = { latency: latencies(rows, title), shares: shares(rows, field, title), choices: choices(points) }
+  const title = `${mixedBackends.length} backends in virtual time`
+  const pictures = {
+    latency: latencies(rows, title),
+    shares: shares(rows, mixedBackends, title),
+    choices: choices(points),
+  }
   console.log(`\n${(await draw(pictures, packages)).join('\n')}`)
 }
 
@@ -78,6 +83,6 @@ async function real(packages: Packages | null): Promise<number> {
   return code
 }
 
-const packages = contenders()
+const packages = optionalPackages()
 if (values.real) process.exitCode = await real(packages)
 else await simulated(packages)

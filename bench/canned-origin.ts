@@ -1,6 +1,7 @@
 import net from 'node:net'
 
-/** A server that costs next to nothing: counts heads and answers each with the same bytes. Run as a child process. */
+// Origin process that uses little CPU time: counts requests and responds with the same bytes.
+
 const BODY = '{"hello":"world"}'
 const RESPONSE = [
   'HTTP/1.1 200 OK',

@@ -2,7 +2,9 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BalancedPool } from '../lib/index.js'
 
-/** Requests over three upstreams while each in turn is killed and started again. */
+// `make chaos`: sends requests to three upstreams, while each in turn is killed and restarted.
+
+/** Number of requests. */
 const TOTAL = Number(process.argv[2] ?? 200_000)
 const WIDTH = 50
 const ROUND = TOTAL / 20
@@ -13,16 +15,16 @@ class Upstream {
   served = 0
 
   async start(): Promise<void> {
-    const server = http.createServer({ keepAliveTimeout: 60_000 }, (_request, reply) => {
+    const server = http.createServer({ keepAliveTimeout: 60_000 }, (_request, response) => {
       this.served++
-      reply.end('ok')
+      response.end('ok')
     })
     await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve))
     this.port = (server.address() as AddressInfo).port
     this.#server = server
   }
 
-  /** As a crash would: all connections at once. */
+  /** Closes all connections at once, as a crash does. */
   kill(): Promise<void> {
     return new Promise((resolve) => {
       this.#server?.close(() => resolve())
@@ -31,12 +33,12 @@ class Upstream {
   }
 }
 
-/** All upstreams are back: weights recover as requests succeed, and then each has its third. */
-async function settle(pool: BalancedPool, upstreams: Upstream[]): Promise<number[]> {
-  const ask = async () => (await pool.request({ path: '/', method: 'GET' })).body.dump()
-  for (let i = 0; i < 600; i++) await ask().catch(() => {})
+/** Sends requests until the weights have recovered, and returns how many of the next 300 each upstream serves. */
+async function sharesAfterRecovery(pool: BalancedPool, upstreams: Upstream[]): Promise<number[]> {
+  const send = async () => (await pool.request({ path: '/', method: 'GET' })).body.dump()
+  for (let i = 0; i < 600; i++) await send().catch(() => {})
   const before = upstreams.map(({ served }) => served)
-  for (let i = 0; i < 300; i++) await ask()
+  for (let i = 0; i < 300; i++) await send()
   return upstreams.map(({ served }, index) => served - (before[index] as number))
 }
 
@@ -57,7 +59,7 @@ async function main(): Promise<number> {
       try {
         const { statusCode, body } = await pool.request({ path: '/', method: 'GET' })
         if (statusCode === 200 && (await body.text()) === 'ok') answered++
-        else throw new Error('a wrong response')
+        else throw new Error('wrong response')
       } catch (error) {
         failed++
         const code = String((error as { code?: string }).code ?? error)
@@ -79,7 +81,7 @@ async function main(): Promise<number> {
   await Promise.all([...Array.from({ length: WIDTH }, worker), restarts])
   const seconds = (performance.now() - started) / 1000
   const before = { ...pool.stats }
-  const shares = await settle(pool, upstreams)
+  const shares = await sharesAfterRecovery(pool, upstreams)
   await pool.close()
   const after = { ...pool.stats }
   for (const upstream of upstreams) await upstream.kill()
@@ -87,9 +89,9 @@ async function main(): Promise<number> {
     `node ${process.version}: ${sent} requests in ${seconds.toFixed(1)} s, ${answered} answered, ${failed} failed`,
   )
   console.log(
-    `failures by code: ${JSON.stringify(Object.fromEntries(failures))}; the last 300 over the upstreams: ${shares.join(' / ')}`,
+    `failures by code: ${JSON.stringify(Object.fromEntries(failures))}; the last 300 requests by upstream: ${shares.join(' / ')}`,
   )
-  console.log(`stats when done ${JSON.stringify(before)}, when closed ${JSON.stringify(after)}`)
+  console.log(`stats after the requests ${JSON.stringify(before)}, after close ${JSON.stringify(after)}`)
   const typed = [...failures.keys()].every((code) => /^(E[A-Z]+|UND_ERR_[A-Z_]+|HPE_[A-Z_]+)$/.test(code))
   const clean = Object.values(after).every((value) => value === 0)
   const recovered = shares.every((share) => share === 100)

@@ -1,4 +1,4 @@
-// `make import-cost`: what the library costs a program that only names it, and one that sends a first request.
+// `make import-cost`: time and memory of an import, and of a first request.
 import { nodes } from './package/nodes.js'
 import { startOrigins } from './package/origin.js'
 import { starts } from './package/starts.js'
@@ -8,21 +8,29 @@ const rounds = Number(process.argv[2] ?? 15)
 const mega = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`
 const origins = await startOrigins()
 try {
-  for (const { name, path, contenders } of nodes()) {
-    const found = starts(contenders, { node: path, rounds, url: origins.http })
-    const [least, , most] = found
-    const rows = found.map((start, i) => [
-      contenders[i]?.name ?? '',
+  for (const { name, path, libraries } of nodes()) {
+    const results = starts(libraries, { node: path, rounds, url: origins.http })
+    const [nothing, , undici] = results
+    const rows = results.map((start, i) => [
+      libraries[i]?.name ?? '',
       `${start.imported.toFixed(1)} ms`,
-      `${(start.imported / (most?.imported ?? 1)).toFixed(2)}×`,
-      `${start.worked.toFixed(1)} ms`,
-      `${(start.worked / (most?.worked ?? 1)).toFixed(2)}×`,
-      mega(start.rssImported - (least?.rssImported ?? 0)),
-      mega(start.rssAnswered - (least?.rssAnswered ?? 0)),
+      `${(start.imported / (undici?.imported ?? 1)).toFixed(2)}×`,
+      `${start.cpuTime.toFixed(1)} ms`,
+      `${(start.cpuTime / (undici?.cpuTime ?? 1)).toFixed(2)}×`,
+      mega(start.rssAfterImport - (nothing?.rssAfterImport ?? 0)),
+      mega(start.rssAfterRequest - (nothing?.rssAfterRequest ?? 0)),
     ])
-    const head = [name, 'import', 'to undici', 'processor time', 'to undici', 'RSS after import', 'RSS after a request']
+    const head = [
+      name,
+      'import',
+      'ratio to undici',
+      'CPU time',
+      'ratio to undici',
+      'RSS after import',
+      'RSS after a request',
+    ]
     for (const line of columns([head, ...rows.slice(1)])) console.log(line)
-    console.log(`  RSS beyond that of a process that imports nothing, ${mega(least?.rssImported ?? 0)}\n`)
+    console.log(`  RSS is what exceeds that of a process without imports, ${mega(nothing?.rssAfterImport ?? 0)}\n`)
   }
 } finally {
   origins.stop()

@@ -1,16 +1,16 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Client } from '../lib/index.js'
-import { handles, heapUsed } from './harness/residue.js'
+import { handles, heapUsed } from './harness/process-resources.js'
 
 const TOTAL = Number(process.argv[2] ?? 1_000_000)
 const WIDTH = 10
-/** Bytes that the heap may differ by: what V8 keeps of warm code and maps. */
+/** Bytes by which the heap may grow: V8 keeps optimized code and maps. */
 const TOLERANCE = 2_000_000
 
 interface Measure {
   heap: number
-  /** How many of each kind. */
+  /** Number of handles by type. */
   handles: string
 }
 
@@ -25,8 +25,8 @@ async function run(client: Client, total: number): Promise<number> {
     while (next < total) {
       next++
       const { statusCode, body } = await client.request({ path: '/', method: 'GET' })
-      const said = (await body.json()) as { hello?: string }
-      if (statusCode !== 200 || said.hello !== 'world') wrong++
+      const json = (await body.json()) as { hello?: string }
+      if (statusCode !== 200 || json.hello !== 'world') wrong++
     }
   }
   await Promise.all(Array.from({ length: WIDTH }, worker))

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
+import { exitOnClosedPipe } from './harness/closed-pipe.js'
 import { install } from './harness/packages.js'
 import { generate } from './load/generate.js'
 import { help, parse } from './load/options.js'
 import { Progress } from './load/progress.js'
 import { distribution, lines } from './load/report.js'
 
-/** A load generator: fixed arrival times, latency from when each request was meant to start. */
+/** Load generator: fixed arrival times, latency from the intended start of each request. */
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--help')) {
     console.log(help)
@@ -20,6 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
   return report.failed === 0 ? 0 : 1
 }
 
+exitOnClosedPipe()
 process.exitCode = await main(process.argv.slice(2)).catch((error: Error) => {
   console.error(error.message)
   return 1

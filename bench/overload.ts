@@ -4,28 +4,30 @@ import { affinity, start } from './harness/processes.js'
 import {
   CLOCK,
   CONCURRENCY,
-  complaints,
   FACTOR,
   growth,
   LIMITS,
   type Outcome,
   Overload,
   SERVICE,
-} from './overload/soak.js'
+  violations,
+} from './overload/overload.js'
 
-// Three times what an origin can do, to a pool with a bounded queue: memory, wait and goodput must be as without overload.
+// `make overload`: sends three times the capacity of an origin to a pool with a bounded queue. Memory, queue wait and goodput
+// must be as without overload.
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
-    /** Without limits, to see what they are for: all that waits is remembered, so this is short. */
+    /** Seconds without limits, for comparison. Memory grows with each queued request, so this is short. */
     unlimited: { type: 'string', default: '5' },
   },
 })
 
-/** Seconds after which the capacity is measured anew: other processes may want more or less of the machine by then. */
+/** Seconds after which the capacity is measured again, as the load of the machine changes. */
 const SLICE = 10
-const LEAST = 0.95
+/** Minimum goodput, as a fraction of the capacity. */
+const MIN_GOODPUT = 0.95
 
 function row(name: string, outcome: Outcome): string {
   const { sent, answered, failed, goodput, wait, queued, heap } = outcome
@@ -46,32 +48,32 @@ async function run(url: string, limits: object, seconds: number): Promise<Outcom
 }
 
 async function main(): Promise<number> {
-  const bound = await affinity()
-  const origin = start({ program: 'overload/origin.js', place: 'origin', affinity: bound })
+  const cores = await affinity()
+  const origin = start({ program: 'overload/origin.js', role: 'origin', affinity: cores })
   try {
-    const url = await origin.channel.ask<string>('open', { concurrency: CONCURRENCY, service: SERVICE })
+    const url = await origin.channel.call<string>('open', { concurrency: CONCURRENCY, service: SERVICE })
     console.log(`node ${process.version}; load average at the start ${loadavg()[0]?.toFixed(1)}`)
     console.log(
-      `an origin that serves ${CONCURRENCY} at once for ${SERVICE} ms each; ${FACTOR} times as many arrive as it`,
+      `The origin serves ${CONCURRENCY} requests at once, ${SERVICE} ms each. Requests arrive at ${FACTOR} times its measured capacity`,
     )
-    console.log(`was measured to serve just before, for ${values.seconds} s; limits are ${JSON.stringify(LIMITS)}\n`)
-    const titles = ['', 'requests', 'answered', 'queue full', 'queue timeout', 'goodput, of capacity']
-    titles.push('wait p50 ms', 'p99', 'max', 'most queued', 'heap, first to last third')
+    console.log(`for ${values.seconds} s. Limits of the pool: ${JSON.stringify(LIMITS)}\n`)
+    const titles = ['', 'requests', 'answered', 'queue full', 'queue timeout', 'goodput, % of capacity']
+    titles.push('wait p50 ms', 'p99', 'max', 'max queued', 'heap growth')
     console.log(`| ${titles.join(' | ')} |\n| --- |${' --: |'.repeat(titles.length - 1)}`)
     const limited = await run(url, LIMITS, Number(values.seconds))
     console.log(row('limited', limited))
     const short = Number(values.unlimited)
     if (short > 0) console.log(row(`without limits, ${short} s`, await run(url, {}, short)))
     const theory = (1000 * CONCURRENCY) / SERVICE
-    console.log(`\ncapacity ${limited.capacity.toFixed(0)}/s, ${theory} in theory; timers of Node for`)
-    const waited = LIMITS.timeouts.queue + CLOCK
+    console.log(`\ncapacity ${limited.capacity.toFixed(0)} requests/s (theory: ${theory}); a Node timer of`)
+    const timer = LIMITS.timeouts.queue + CLOCK
     console.log(
-      `${waited} ms and one poll of the sockets, with each request let in: p99 ${limited.timers.toFixed(1)} ms`,
+      `${timer} ms plus one poll of the sockets took ${limited.timers.toFixed(1)} ms (p99): the limit for p99 of the wait`,
     )
     console.log(`load average at the end ${loadavg()[0]?.toFixed(1)}`)
-    const all = complaints(limited, LEAST)
-    for (const what of all) console.log(what)
-    return all.length === 0 ? 0 : 1
+    const problems = violations(limited, MIN_GOODPUT)
+    for (const problem of problems) console.log(`FAILED ${problem}`)
+    return problems.length === 0 ? 0 : 1
   } finally {
     await origin.close()
   }

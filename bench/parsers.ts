@@ -7,13 +7,14 @@ const fields = (count: number, bytes: number) =>
   Array.from({ length: count }, (_, i) => `x-field-${i}: ${'v'.repeat(bytes)}\r\n`).join('')
 const body = (bytes: number) => `content-length: ${bytes}\r\n\r\n${'b'.repeat(bytes)}`
 
-/** `turn` makes heads that differ: the same head again would not be parsed. */
-const responses: Record<string, (turn: number) => string> = {
-  '5 fields, 2 bytes': (turn) => `${LINE}date: 0${turn}\r\ncontent-type: text/plain\r\n${fields(2, 10)}${body(2)}`,
-  '12 fields, 1 KB': (turn) => `${LINE}x-n: ${turn}\r\n${fields(10, 24)}${body(1024)}`,
-  '40 fields, 4 KB': (turn) => `${LINE}x-n: ${turn}\r\n${fields(38, 70)}${body(4096)}`,
-  '100 chunks of 32 bytes': (turn) =>
-    `${LINE}x-n: ${turn}\r\ntransfer-encoding: chunked\r\n\r\n${`20\r\n${'c'.repeat(32)}\r\n`.repeat(100)}0\r\n\r\n`,
+/** Creates header sections that differ by `variant`: an identical one would be taken from memory, not parsed. */
+const responses: Record<string, (variant: number) => string> = {
+  '5 fields, 2 bytes': (variant) =>
+    `${LINE}date: 0${variant}\r\ncontent-type: text/plain\r\n${fields(2, 10)}${body(2)}`,
+  '12 fields, 1 KB': (variant) => `${LINE}x-n: ${variant}\r\n${fields(10, 24)}${body(1024)}`,
+  '40 fields, 4 KB': (variant) => `${LINE}x-n: ${variant}\r\n${fields(38, 70)}${body(4096)}`,
+  '100 chunks of 32 bytes': (variant) =>
+    `${LINE}x-n: ${variant}\r\ntransfer-encoding: chunked\r\n\r\n${`20\r\n${'c'.repeat(32)}\r\n`.repeat(100)}0\r\n\r\n`,
 }
 
 const sink: ResponseSink = {
@@ -28,7 +29,7 @@ const PAIRS = 10_000
 const ROUNDS = 9
 const engines = { wasm: wasmEngine(), js: new ScriptEngine() }
 
-/** ns of one response. */
+/** Returns ns per response. */
 function time(name: keyof typeof engines, pair: [string, string]): number {
   const parser = new Parser(engines[name], sink)
   const { input } = engines[name]

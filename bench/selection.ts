@@ -7,8 +7,8 @@ import { BalancedPool, Dispatcher, Pool, RoundRobinPool } from '../lib/index.js'
 const controller = { aborted: false, paused: false, reason: null, rawHeaders: null, rawTrailers: null }
 const idle = { ...controller, abort() {}, pause() {}, resume() {} }
 
-/** A dispatcher that ends each request at once: what is left is the pool's own cost. */
-class Nothing extends Dispatcher {
+/** A dispatcher that completes each request at once, so that only the cost of the pool is measured. */
+class NoopDispatcher extends Dispatcher {
   override dispatch(_options: object, handler: { onResponseEnd?(controller: typeof idle, trailers: object): void }) {
     handler.onResponseEnd?.(idle, {})
     return true
@@ -46,7 +46,7 @@ const SIZES = [1, 10, 100, 1000, 10_000]
 const ROUNDS = 7
 const DECISIONS = 200_000
 
-/** Median ns of one call. */
+/** Returns the median ns of one call. */
 function time(decide: () => void): number {
   const samples: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -57,8 +57,8 @@ function time(decide: () => void): number {
   return samples.sort((a, b) => a - b)[ROUNDS >> 1] as number
 }
 
-/** A pick, the member busy, the member free again: what a request costs. */
-function byPicker(picker: MemberPicker<Member>, size: number): () => void {
+/** Returns a function that picks a member, marks it busy, then free: the decisions of one request. */
+function pickerDecision(picker: MemberPicker<Member>, size: number): () => void {
   for (let i = 0; i < size; i++) picker.join(new Member())
   return () => {
     const member = picker.pick(true, 0) as Member
@@ -69,41 +69,42 @@ function byPicker(picker: MemberPicker<Member>, size: number): () => void {
   }
 }
 
-function byTurns(size: number): () => void {
-  const turns = new WeightedRoundRobin<Member>()
-  for (let i = 0; i < size; i++) turns.add(new Member())
-  return () => void turns.next()
+function weightedDecision(size: number): () => void {
+  const order = new WeightedRoundRobin<Member>()
+  for (let i = 0; i < size; i++) order.add(new Member())
+  return () => void order.next()
 }
 
 const handler = { onRequestStart() {}, onResponseError() {} }
 const get = { path: '/', method: 'GET' }
 
-/** The whole of `dispatch`, with clients that do nothing. */
-function byPool(pool: Dispatcher): () => void {
+/** Returns a function that dispatches a request to a pool of no-op clients. */
+function poolDispatch(pool: Dispatcher): () => void {
   return () => void pool.dispatch(get, handler)
 }
 
-function filled(size: number): Dispatcher {
-  const pool = new RoundRobinPool('http://localhost', { connections: size, factory: () => new Nothing() })
+function poolOfSize(size: number): Dispatcher {
+  const pool = new RoundRobinPool('http://localhost', { connections: size, factory: () => new NoopDispatcher() })
   for (let i = 0; i < size; i++) pool.dispatch(get, handler)
   return pool
 }
 
-const subjects: Record<string, (size: number) => () => void> = {
-  'Pool, decision': (size) => byPicker(new FirstFree('last'), size),
-  'RoundRobinPool, decision': (size) => byPicker(new RoundRobin(true), size),
-  'BalancedPool, decision': byTurns,
-  'Pool.dispatch': (size) => byPool(new Pool('http://localhost', { connections: size, factory: () => new Nothing() })),
-  'RoundRobinPool.dispatch': (size) => byPool(filled(size)),
+const measurements: Record<string, (size: number) => () => void> = {
+  'Pool, decision': (size) => pickerDecision(new FirstFree('last'), size),
+  'RoundRobinPool, decision': (size) => pickerDecision(new RoundRobin(true), size),
+  'BalancedPool, decision': weightedDecision,
+  'Pool.dispatch': (size) =>
+    poolDispatch(new Pool('http://localhost', { connections: size, factory: () => new NoopDispatcher() })),
+  'RoundRobinPool.dispatch': (size) => poolDispatch(poolOfSize(size)),
   'BalancedPool.dispatch': (size) => {
     const upstreams = Array.from({ length: size }, (_, index) => `http://u${index}.test`)
-    return byPool(new BalancedPool(upstreams, { factory: () => new Nothing() }))
+    return poolDispatch(new BalancedPool(upstreams, { factory: () => new NoopDispatcher() }))
   },
 }
 
 console.log(`node ${process.version}; ns per decision, median of ${ROUNDS} × ${DECISIONS}`)
 console.log(`${''.padEnd(26)}${SIZES.map((size) => String(size).padStart(9)).join('')}`)
-for (const [name, make] of Object.entries(subjects)) {
+for (const [name, make] of Object.entries(measurements)) {
   const row = SIZES.map((size) => {
     const decide = make(size)
     for (let i = 0; i < DECISIONS / 4; i++) decide()

@@ -1,4 +1,4 @@
-// `make sizes`: what the library adds to a bundle, and to node_modules.
+// `make sizes`: prints the size of the library in bundles and in node_modules. Exit code 1 above the limits.
 import { Project } from './package/project.js'
 import { bundleSizes, LIMITS, unpackedSize } from './package/sizes.js'
 import { columns } from './report/text.js'
@@ -11,7 +11,7 @@ try {
   const unpacked = unpackedSize()
   const rows = [
     ['', 'minified', 'gzipped', 'limit'],
-    ...sizes.map(({ what, minified, gzipped, limit }) => [what, shown(minified), shown(gzipped), shown(limit)]),
+    ...sizes.map(({ name, minified, gzipped, limit }) => [name, shown(minified), shown(gzipped), shown(limit)]),
     ['installed, unpacked', shown(unpacked), '', shown(LIMITS.unpacked)],
   ]
   for (const line of columns(rows)) console.log(line)

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { affinity, onCore, plainEnvironment, type Started, start } from './harness/processes.js'
+import { affinity, type BenchProcess, onCore, plainEnvironment, start } from './harness/processes.js'
 import type { LoadReport } from './load/generate.js'
 import { percentiles, type WrkFigures, wrkFigures } from './load/wrk-output.js'
 import type { Usage } from './origin/origin.js'
-import type { SceneName } from './origin/scenes.js'
+import type { ScenarioName } from './origin/scenarios.js'
 import { columns, number } from './report/text.js'
 
 const SECONDS = Number(process.env.SECONDS ?? 5)
@@ -12,9 +12,9 @@ const CONNECTIONS = 50
 
 const bound = await affinity()
 
-/** Runs a command on the core of the contenders; what it prints. */
+/** Runs a command on the core of the clients and returns its output. */
 function run(command: readonly string[]): Promise<string> {
-  const [file = '', ...args] = onCore(bound, 'contender', command)
+  const [file = '', ...args] = onCore(bound, 'client', command)
   return new Promise((resolve, reject) => {
     execFile(file, args, { env: plainEnvironment() }, (error, stdout) =>
       error === null ? resolve(stdout) : reject(error),
@@ -37,49 +37,49 @@ async function byWrk(url: string): Promise<Outcome> {
 
 async function byLoad(url: string, rate: number | null): Promise<Outcome> {
   const script = fileURLToPath(new URL('load.js', import.meta.url))
-  const asked = rate === null ? [] : ['--rate', String(rate)]
+  const rateOption = rate === null ? [] : ['--rate', String(rate)]
   const times = ['--duration', String(SECONDS), '--warm-up', '1', '--connections', String(CONNECTIONS)]
-  const report: LoadReport = JSON.parse(await run([process.execPath, script, ...asked, ...times, '--json', url]))
+  const report: LoadReport = JSON.parse(await run([process.execPath, script, ...rateOption, ...times, '--json', url]))
   const { p50, p90, p99 } = report.latency
   return { requests: report.answered, rate: report.rate, latency: { '50': p50, '90': p90, '99': p99 } }
 }
 
 interface Compared {
   title: string
-  scene: SceneName
+  scenario: ScenarioName
   rate: number | null
-  /** What theory says, where it says something. */
+  /** Values that theory predicts, or an empty string. */
   theory: string
 }
 
 const comparisons: Compared[] = [
-  { title: 'as many requests as go', scene: 'small', rate: null, theory: '' },
+  { title: 'as many requests as possible', scenario: 'small', rate: null, theory: '' },
   {
-    title: 'each answer delayed by 20 ms',
-    scene: 'delayed',
+    title: 'each response delayed by 20 ms',
+    scenario: 'delayed',
     rate: null,
     theory: `theory: p50 20 ms and at most ${number(CONNECTIONS / 0.02)} requests/s`,
   },
   {
-    title: 'no answers for 250 ms of each second: wrk as many as go, load 1 000/s at fixed times',
-    scene: 'stalling',
+    title: 'no responses for 250 ms of each second: wrk sends as many as possible, load 1 000/s at fixed times',
+    scenario: 'stalling',
     rate: 1000,
     theory: 'theory, for requests that arrive at any time: p90 150 ms, p99 240 ms',
   },
 ]
 
-async function compare(origin: Started, compared: Compared): Promise<void> {
-  const [port] = await origin.channel.ask<number[]>('listen', { scene: compared.scene })
+async function compare(origin: BenchProcess, compared: Compared): Promise<void> {
+  const [port] = await origin.channel.call<number[]>('listen', { scenario: compared.scenario })
   const url = `http://127.0.0.1:${port}/`
-  const rows = [['', 'requests/s', ...percentiles.map((at) => `p${at} ms`), 'answers it counted', 'the origin sent']]
-  const contenders: [string, () => Promise<Outcome>][] = [
+  const rows = [['', 'requests/s', ...percentiles.map((at) => `p${at} ms`), 'responses counted', 'sent by the origin']]
+  const generators: [string, () => Promise<Outcome>][] = [
     ['wrk', () => byWrk(url)],
     ['load', () => byLoad(url, compared.rate)],
   ]
-  for (const [name, act] of contenders) {
-    const before = await origin.channel.ask<Usage>('usage')
+  for (const [name, act] of generators) {
+    const before = await origin.channel.call<Usage>('usage')
     const { requests, rate, latency } = await act()
-    const after = await origin.channel.ask<Usage>('usage')
+    const after = await origin.channel.call<Usage>('usage')
     const sent = after.responses - before.responses
     const ms = percentiles.map((at) => number((latency[at] ?? Number.NaN) / 1000))
     rows.push([name, number(rate), ...ms, number(requests), number(sent)])
@@ -93,10 +93,10 @@ async function main(): Promise<number> {
     (error: Error & { stdout?: string; code?: unknown }) => error.code,
   )
   if (version === 'ENOENT' || version === 127) {
-    console.error('wrk is not here; on Debian: apt-get update && apt-get install wrk')
+    console.error('wrk is not installed; on Debian: apt-get update && apt-get install wrk')
     return 1
   }
-  const origin = start({ program: 'origin/main.js', place: 'origin', affinity: bound })
+  const origin = start({ program: 'origin/main.js', role: 'origin', affinity: bound })
   try {
     console.log(`node ${process.version}, ${CONNECTIONS} connections, ${SECONDS} s each; ${bound.note}`)
     for (const compared of comparisons) await compare(origin, compared)

@@ -5,9 +5,9 @@ import type { UpstreamPicker, UpstreamWatch } from '../../lib/balance/strategy.j
 import { LeastRequests } from '../../lib/balance/two-choices.js'
 import { WeightedRoundRobin } from '../../lib/balance/weighted-round-robin.js'
 import { Clock } from '../../lib/base/clock.js'
-import { type Behaviour, exponential, field, seeded } from './behaviours.js'
+import { type Behaviour, exponential, mixedBackends, seeded } from './behaviours.js'
 
-/** Virtual time: what is due is called in order, and nobody waits. */
+/** Virtual clock: runs scheduled calls in order, without waiting. */
 export class VirtualTime {
   now = 0
   readonly #heap: { at: number; order: number; call: () => void; cancelled: boolean }[] = []
@@ -74,7 +74,7 @@ class Backend implements EligibilityEntry {
   readonly slowStart = 0
   readonly origin: string
   readonly behaviour: Behaviour
-  taken = 0
+  attempts = 0
   active = 0
   most = 0
   constructor(behaviour: Behaviour) {
@@ -86,7 +86,7 @@ class Backend implements EligibilityEntry {
 
 export type StrategyName = 'random' | 'round-robin' | 'least-requests' | 'peak-ewma'
 
-export interface Contender {
+export interface Configuration {
   strategy: StrategyName
   outliers: boolean
   retries: number
@@ -109,45 +109,45 @@ function pickerFor(strategy: StrategyName, random: () => number, now: () => numb
 }
 
 export interface Result {
-  contender: Contender
+  configuration: Configuration
   requests: number
-  /** Part of the requests that ended well. */
+  /** Fraction of the requests that succeeded. */
   success: number
-  /** ms, from the first try to the end of the last. */
+  /** Latencies in ms, from the first attempt to the end of the last. */
   latencies: Float64Array
-  /** Part of the tries that each backend had. */
+  /** Fraction of the attempts that each backend received. */
   shares: number[]
 }
 
-/** Clients that ask, wait for the answer, think, and ask again: the same random numbers for all. */
-export function simulate(contender: Contender, { clients = 100, seconds = 60, seed = 1 } = {}): Result {
+/** Simulates clients that send a request, wait for its response, pause and repeat. All configurations use the same random numbers. */
+export function simulate(configuration: Configuration, { clients = 100, seconds = 60, seed = 1 } = {}): Result {
   const time = new VirtualTime()
   const random = seeded(seed)
-  const picker = pickerFor(contender.strategy, seeded(seed + 1), () => time.now)
-  const roster = new EligibleUpstreams<Backend>(picker, contender.outliers ? 30 : 0)
+  const picker = pickerFor(configuration.strategy, seeded(seed + 1), () => time.now)
+  const eligible = new EligibleUpstreams<Backend>(picker, configuration.outliers ? 30 : 0)
   const detection = new OutlierDetection(
     { consecutiveFailures: 5, interval: 1_000, baseEjectionTime: 2_000, maxEjectionPercent: 50 },
     time.clock,
   )
-  const leaveOut = (one: unknown, out: boolean) => roster.block(one as Backend, out)
-  const watch: UpstreamWatch | null = contender.outliers ? detection.watch(leaveOut) : null
-  const backends = field.map((behaviour) => new Backend(behaviour))
+  const block = (one: unknown, ejected: boolean) => eligible.block(one as Backend, ejected)
+  const watch: UpstreamWatch | null = configuration.outliers ? detection.watch(block) : null
+  const backends = mixedBackends.map((behaviour) => new Backend(behaviour))
   for (const backend of backends) {
-    roster.add(backend)
+    eligible.add(backend)
     watch?.joined(backend)
   }
   const latencies: number[] = []
-  let good = 0
+  let successes = 0
 
-  const attempt = (done: (well: boolean) => void, tried: string[], left: number): void => {
+  const attempt = (done: (succeeded: boolean) => void, tried: string[], left: number): void => {
     const backend = (tried.length > 0 ? picker.pick(tried) : null) ?? (picker.pick() as Backend)
     const started = time.now
     tried.push(backend.origin)
-    backend.taken++
+    backend.attempts++
     picker.started?.(backend)
     const alive = backend.behaviour.alive(started)
-    const takes = alive ? 1 + exponential(random, 9) * backend.behaviour.slowness(started) : 0.5
-    time.schedule(takes, () => {
+    const serviceTime = alive ? 1 + exponential(random, 9) * backend.behaviour.slowness(started) : 0.5
+    time.schedule(serviceTime, () => {
       const failed = !alive || !backend.behaviour.alive(time.now)
       const outcome = { latency: time.now - started, failed, aborted: false }
       picker.ended?.(backend, outcome)
@@ -159,32 +159,32 @@ export function simulate(contender: Contender, { clients = 100, seconds = 60, se
   const client = (): void => {
     const started = time.now
     attempt(
-      (well) => {
+      (succeeded) => {
         latencies.push(time.now - started)
-        if (well) good++
+        if (succeeded) successes++
         time.schedule(exponential(random, 10), client)
       },
       [],
-      contender.retries,
+      configuration.retries,
     )
   }
   for (let i = 0; i < clients; i++) time.schedule(exponential(random, 10), client)
   time.run(seconds * 1000)
   watch?.stop()
-  const tries = backends.reduce((sum, { taken }) => sum + taken, 0)
+  const allAttempts = backends.reduce((sum, { attempts }) => sum + attempts, 0)
   return {
-    contender,
+    configuration,
     requests: latencies.length,
-    success: good / latencies.length,
+    success: successes / latencies.length,
     latencies: Float64Array.from(latencies).sort(),
-    shares: backends.map(({ taken }) => taken / tries),
+    shares: backends.map(({ attempts }) => attempts / allAttempts),
   }
 }
 
-/** Requests that stay, thrown at n backends: by how much the fullest exceeds the mean. */
+/** Assigns requests that never end to n backends, and returns by how much the fullest exceeds the mean. */
 export function excess(strategy: StrategyName, { n, perBackend, seed }: Record<'n' | 'perBackend' | 'seed', number>) {
   const picker = pickerFor(strategy, seeded(seed), () => 0)
-  const backends = new Array(n).fill(field[0]).map((one, index) => new Backend({ ...one, name: String(index) }))
+  const backends = new Array(n).fill(mixedBackends[0]).map((one, index) => new Backend({ ...one, name: String(index) }))
   for (const backend of backends) picker.add(backend)
   for (let i = 0; i < n * perBackend; i++) {
     const backend = picker.pick() as Backend
@@ -194,6 +194,6 @@ export function excess(strategy: StrategyName, { n, perBackend, seed }: Record<'
   return Math.max(...backends.map(({ active }) => active)) - perBackend
 }
 
-export function percentile(sorted: Float64Array, part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] as number
+export function percentile(sorted: Float64Array, fraction: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] as number
 }

@@ -1,90 +1,93 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** A question to a child process, and its answer. */
-interface Question {
+/** A function call sent to a child process. */
+interface Call {
   id: number
   name: string
-  given: unknown
+  argument: unknown
 }
 
-type Answer = { id: number; value: unknown } | { id: number; error: string }
+type Reply = { id: number; value: unknown } | { id: number; error: string }
 
-/** Answers questions of the parent process, one function for each kind, until the parent is gone. */
-// biome-ignore lint/suspicious/noExplicitAny: each function knows what it is given
-export function answer(functions: Record<string, (given: any) => unknown>): void {
-  process.on('message', async ({ id, name, given }: Question) => {
+/** Serves function calls of the parent process. Exits when the parent disconnects. */
+// biome-ignore lint/suspicious/noExplicitAny: each function declares the type of its argument
+export function serve(functions: Record<string, (argument: any) => unknown>): void {
+  process.on('message', async ({ id, name, argument }: Call) => {
     try {
-      const ask = functions[name]
-      if (ask === undefined) throw new Error(`${name}: no such question`)
-      const value = await ask(given)
-      process.send?.({ id, value } satisfies Answer)
+      const run = functions[name]
+      if (run === undefined) throw new Error(`no function named ${name}`)
+      const value = await run(argument)
+      process.send?.({ id, value } satisfies Reply)
     } catch (error) {
-      process.send?.({ id, error: told(error) } satisfies Answer)
+      process.send?.({ id, error: errorText(error) } satisfies Reply)
     }
   })
   process.on('disconnect', () => process.exit())
   process.send?.('ready')
 }
 
-/** The message of an error, and of what caused it. */
-export function told(error: unknown): string {
+/** Returns the message of an error and of its causes. */
+export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message}: ${told(error.cause)}` : error.message
+  return error.cause instanceof Error ? `${error.message}: ${errorText(error.cause)}` : error.message
 }
 
-/** The parent's end. */
+/** Calls functions of a child process. */
 export class Channel {
   readonly #child: ChildProcess
-  readonly #open = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   #last = 0
-  #ended: Error | null = null
+  #exit: Error | null = null
   readonly #ready: Promise<void>
 
   constructor(child: ChildProcess, name: string) {
     this.#child = child
     this.#ready = new Promise((resolve, reject) => {
-      child.on('message', (message: Answer | 'ready') => {
+      child.on('message', (message: Reply | 'ready') => {
         if (message === 'ready') resolve()
-        else this.#take(message)
+        else this.#settle(message)
       })
-      const end = (error: Error) => {
-        this.#ended = error
+      const fail = (error: Error) => {
+        this.#exit = error
         reject(error)
-        for (const { reject } of this.#open.values()) reject(error)
-        this.#open.clear()
+        for (const { reject } of this.#pending.values()) reject(error)
+        this.#pending.clear()
       }
-      child.on('error', (error) => end(error))
-      child.on('exit', (code, signal) => end(new Error(`${name} ended with ${code ?? signal}`)))
+      child.on('error', fail)
+      child.on('exit', (code, signal) => fail(new Error(`${name} exited with ${code ?? signal}`)))
     })
-    // Whoever asks is told; nobody may be asking.
+    // call() awaits #ready. Without a call the rejection must not be unhandled.
     this.#ready.catch(() => {})
   }
 
-  /** @throws {Error} what the child threw, or that it is gone */
-  async ask<T>(name: string, given: unknown = {}): Promise<T> {
+  /**
+   * Calls a function of the child process.
+   * @throws {Error} With the message that the child threw, or if the child has exited.
+   */
+  async call<T>(name: string, argument: unknown = {}): Promise<T> {
     await this.#ready
-    if (this.#ended !== null) throw this.#ended
+    if (this.#exit !== null) throw this.#exit
     const id = ++this.#last
     return new Promise<T>((resolve, reject) => {
-      this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject })
-      this.#child.send({ id, name, given } satisfies Question)
+      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      this.#child.send({ id, name, argument } satisfies Call)
     })
   }
 
-  /** Ends the child. */
+  /** Disconnects from the child, and kills it when it has not exited after 2 s. */
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve))
     if (this.#child.connected) this.#child.disconnect()
-    const late = setTimeout(() => this.#child.kill('SIGKILL'), 2000)
-    await gone
-    clearTimeout(late)
+    const killTimer = setTimeout(() => this.#child.kill('SIGKILL'), 2000)
+    await exited
+    clearTimeout(killTimer)
   }
 
-  #take(message: Answer): void {
-    const asked = this.#open.get(message.id)
-    this.#open.delete(message.id)
-    if ('error' in message) asked?.reject(new Error(message.error))
-    else asked?.resolve(message.value)
+  #settle(message: Reply): void {
+    const call = this.#pending.get(message.id)
+    this.#pending.delete(message.id)
+    if ('error' in message) call?.reject(new Error(message.error))
+    else call?.resolve(message.value)
   }
 }

@@ -1,36 +1,36 @@
-import type { Scene } from '../origin/scenes.js'
+import type { Scenario } from '../origin/scenarios.js'
 
-/** Bodies up to this are compared byte by byte each time. */
+/** Bodies of up to this many bytes are always compared byte by byte. */
 const SMALL = 65_536
-/** Of longer ones, each so many-th; of the others, both ends of each chunk and the length. */
+/** One in this many longer bodies is compared byte by byte; of the others, the length and both ends of each chunk. */
 const THOROUGH_EVERY = 16
-/** Up to this a loop is faster than a call into the runtime. */
+/** Up to this many bytes, a loop is faster than Buffer.compare. */
 const TINY = 64
 
 export class WrongResponse extends Error {
   override name = 'WrongResponse'
 }
 
-/** Compares responses with what a scene must answer. */
-export class Check {
+/** Compares responses with the expected response of a scenario. */
+export class ResponseChecker {
   readonly expected: Buffer
   readonly text: string
   #responses = 0
 
-  constructor(scene: Scene) {
-    this.expected = scene.body
-    this.text = scene.body.length > SMALL ? '' : scene.body.toString('latin1')
+  constructor(scenario: Scenario) {
+    this.expected = scenario.body
+    this.text = scenario.body.length > SMALL ? '' : scenario.body.toString('latin1')
   }
 
-  /** For one response that comes in chunks. */
-  start(): Taken {
-    return new Taken(this.expected, this.expected.length <= SMALL || this.#responses++ % THOROUGH_EVERY === 0)
+  /** Begins the check of one response whose body arrives in chunks. */
+  start(): ReceivedBody {
+    return new ReceivedBody(this.expected, this.expected.length <= SMALL || this.#responses++ % THOROUGH_EVERY === 0)
   }
 
   bytes(status: number | undefined, body: Uint8Array): Error | null {
-    const taken = this.start()
-    taken.chunk(body)
-    return taken.end(status)
+    const received = this.start()
+    received.chunk(body)
+    return received.end(status)
   }
 
   string(status: number | undefined, body: string): Error | null {
@@ -38,17 +38,17 @@ export class Check {
   }
 
   json(status: number | undefined, body: unknown): Error | null {
-    const right = status === 200 && (body as { hello?: unknown } | null)?.hello === 'world'
-    return right ? null : wrong(status, null, this.text.length)
+    const correct = status === 200 && (body as { hello?: unknown } | null)?.hello === 'world'
+    return correct ? null : wrong(status, null, this.text.length)
   }
 }
 
-/** What came of one response so far. */
-export class Taken {
+/** Checks the body of one response, chunk by chunk. */
+export class ReceivedBody {
   readonly #expected: Buffer
   readonly #thorough: boolean
   #length = 0
-  #right = true
+  #matched = true
 
   constructor(expected: Buffer, thorough: boolean) {
     this.#expected = expected
@@ -58,15 +58,15 @@ export class Taken {
   chunk(chunk: Uint8Array): void {
     const at = this.#length
     this.#length += chunk.length
-    this.#right &&= this.#holds(chunk, at)
+    this.#matched &&= this.#matches(chunk, at)
   }
 
   end(status: number | undefined): Error | null {
-    const right = status === 200 && this.#right && this.#length === this.#expected.length
-    return right ? null : wrong(status, this.#length, this.#expected.length)
+    const correct = status === 200 && this.#matched && this.#length === this.#expected.length
+    return correct ? null : wrong(status, this.#length, this.#expected.length)
   }
 
-  #holds(chunk: Uint8Array, at: number): boolean {
+  #matches(chunk: Uint8Array, at: number): boolean {
     const { length } = chunk
     if (length === 0) return true
     if (at + length > this.#expected.length) return false
@@ -82,6 +82,6 @@ export class Taken {
 function wrong(status: number | undefined, length: number | null, expected: number): WrongResponse {
   const body = length === null ? 'another body' : `a body of ${length} bytes`
   return new WrongResponse(
-    `a wrong response: status ${status}, ${body}; expected 200 and the ${expected} bytes agreed on`,
+    `wrong response: status ${status}, ${body}; expected status 200 and the ${expected} bytes of the scenario`,
   )
 }

@@ -1,34 +1,35 @@
+import type { Session } from './client-session.js'
 import { type Histogram, record } from './histogram.js'
-import type { Session } from './session.js'
 
+/** Default of {@link LoopOptions.samples}. */
 const SAMPLES = 20_000
-/** ms before a lane whose request failed sends the next one. */
-const REST = 10
+/** Delay in ms before the next request after a failure. */
+const DELAY_AFTER_FAILURE = 10
 
-/** One measured stretch of time. */
+/** Result of one measured period. */
 export interface Round {
   requests: number
   seconds: number
-  /** CPU time of the process, µs. */
+  /** CPU time of the process in µs. */
   cpu: number
 }
 
 export interface LoopOptions {
-  /** Requests under way. */
+  /** Number of requests in flight. */
   width: number
-  /** Seconds before the measured ones. */
+  /** Warm-up in seconds. */
   warm: number
   seconds: number
   histogram: Histogram
-  /** Latencies recorded per second at most. Default: 20 000, since looking at the clock takes time too. */
+  /** Maximum number of latencies recorded per second, as reading the clock takes time too. Default: 20 000. */
   samples?: number
-  /** Told of each request that failed. When there is none, the first failure ends the run. */
+  /** Called for each failed request. Without it, the first failure ends the run. */
   onFailure?: (error: Error) => void
-  /** Told of each latency that is recorded, ms. */
-  onAnswer?: (latency: number) => void
+  /** Called with each recorded latency, in ms. */
+  onResponse?: (latency: number) => void
 }
 
-/** Keeps a number of requests under way: each answer starts the next request. */
+/** Keeps `width` requests in flight: each response starts the next request. */
 export function closedLoop(session: Session, options: LoopOptions): Promise<Round> {
   return new Loop(session, options).run()
 }
@@ -36,9 +37,9 @@ export function closedLoop(session: Session, options: LoopOptions): Promise<Roun
 class Loop {
   readonly #session: Session
   readonly #options: LoopOptions
-  answered = 0
-  /** One request in so many is timed; 0 for none. */
-  every = 0
+  completed = 0
+  /** One request in this many is timed; 0 for none. */
+  sampleInterval = 0
   #untimed = 0
   #running = 0
   #stopped = false
@@ -55,42 +56,42 @@ class Loop {
       this.#end = (error) => (error === null ? resolve() : reject(error))
     })
     const failed = ended.then(() => 'ended')
-    for (let i = 0; i < width; i++) this.#lane()
-    const began = this.#mark()
-    await Promise.race([after(warm), failed])
-    const from = this.#mark()
-    const rate = (from.answered - began.answered) / Math.max(0.001, (from.at - began.at) / 1000)
-    this.every = Math.max(1, Math.round(rate / (this.#options.samples ?? SAMPLES)))
-    await Promise.race([after(seconds), failed])
-    // However slow it is, it is measured by one answer at least; one that only fails is not.
-    while (this.answered === from.answered && this.#options.onFailure === undefined)
-      await Promise.race([after(0.01), failed])
-    const to = this.#mark()
-    this.every = 0
+    for (let i = 0; i < width; i++) this.#worker()
+    const start = this.#snapshot()
+    await Promise.race([delay(warm), failed])
+    const from = this.#snapshot()
+    const rate = (from.completed - start.completed) / Math.max(0.001, (from.at - start.at) / 1000)
+    this.sampleInterval = Math.max(1, Math.round(rate / (this.#options.samples ?? SAMPLES)))
+    await Promise.race([delay(seconds), failed])
+    // A slow client is measured by at least one response, unless failures are counted.
+    while (this.completed === from.completed && this.#options.onFailure === undefined)
+      await Promise.race([delay(0.01), failed])
+    const to = this.#snapshot()
+    this.sampleInterval = 0
     this.#stopped = true
     if (this.#running > 0) await ended
-    return { requests: to.answered - from.answered, seconds: (to.at - from.at) / 1000, cpu: to.cpu - from.cpu }
+    return { requests: to.completed - from.completed, seconds: (to.at - from.at) / 1000, cpu: to.cpu - from.cpu }
   }
 
-  #mark(): { answered: number; at: number; cpu: number } {
+  #snapshot(): { completed: number; at: number; cpu: number } {
     const { user, system } = process.cpuUsage()
-    return { answered: this.answered, at: performance.now(), cpu: user + system }
+    return { completed: this.completed, at: performance.now(), cpu: user + system }
   }
 
-  /** One request after another. */
-  #lane(): void {
-    const { histogram, onFailure, onAnswer } = this.#options
+  /** Sends one request after another. */
+  #worker(): void {
+    const { histogram, onFailure, onResponse } = this.#options
     let timed = false
     let started = 0
     const next = (): void => {
-      timed = this.every > 0 && ++this.#untimed >= this.every
+      timed = this.sampleInterval > 0 && ++this.#untimed >= this.sampleInterval
       if (timed) {
         this.#untimed = 0
         started = performance.now()
       }
       this.#session.send(done)
     }
-    const go = (): void => {
+    const proceed = (): void => {
       if (!this.#stopped) next()
       else if (--this.#running === 0) this.#end(null)
     }
@@ -98,21 +99,21 @@ class Loop {
       if (error !== null) {
         if (onFailure === undefined) return this.#end(error)
         onFailure(error)
-        return void setTimeout(go, REST)
+        return void setTimeout(proceed, DELAY_AFTER_FAILURE)
       }
-      this.answered++
+      this.completed++
       if (timed) {
         const latency = performance.now() - started
         record(histogram, latency)
-        onAnswer?.(latency)
+        onResponse?.(latency)
       }
-      go()
+      proceed()
     }
     this.#running++
     next()
   }
 }
 
-function after(seconds: number): Promise<void> {
+function delay(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 }

@@ -1,4 +1,4 @@
-/** What is used of hdr-histogram-js. Values are ns. */
+/** The part of hdr-histogram-js that the bench uses. Values are in ns. */
 export interface Histogram {
   recordValue(value: number): void
   getValueAtPercentile(percentile: number): number
@@ -10,14 +10,14 @@ export interface Histogram {
   readonly maxValue: number
 }
 
-/** Longest that can be told apart, ns: an hour. */
-const LONGEST = 3.6e12
+/** Highest value in ns: one hour. */
+const HIGHEST = 3.6e12
 
 export function record(histogram: Histogram, ms: number): void {
-  histogram.recordValue(Math.min(LONGEST, Math.max(1, Math.round(ms * 1e6))))
+  histogram.recordValue(Math.min(HIGHEST, Math.max(1, Math.round(ms * 1e6))))
 }
 
-/** Latency in µs. */
+/** Latency percentiles in µs. */
 export interface Latency {
   readonly samples: number
   readonly mean: number

@@ -2,17 +2,17 @@ import { cpus, release, totalmem } from 'node:os'
 import type { Packages } from './packages.js'
 import type { Affinity } from './processes.js'
 
-/** What was measured on. */
+/** Description of the machine that a report was measured on. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number
-  /** Bytes. */
+  /** Memory in bytes. */
   readonly memory: number
   readonly system: string
   readonly node: string
   readonly packages: Record<string, string>
   readonly affinity: string
-  /** Load average over the last minute, at the start: figures from a busy machine are worth little. */
+  /** Load average of the minute before the start. A busy machine measures badly. */
   readonly load: number
 }
 

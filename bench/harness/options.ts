@@ -1,25 +1,25 @@
 import { parseArgs } from 'node:util'
-import { contenders } from '../contenders/all.js'
+import { benchClients } from '../clients/all.js'
 import { workloads } from '../workloads/all.js'
 import type { Workload } from '../workloads/workload.js'
-import type { Contender } from './session.js'
+import type { BenchClient } from './client-session.js'
 
 export interface Options {
   mode: 'quick' | 'full'
-  /** Names of contenders; null for all. */
+  /** Names of clients, or null for all. */
   only: readonly string[] | null
   workloads: readonly Workload[]
   rounds: number
-  /** Seconds of each measured stretch. */
+  /** Length of each measured period in seconds. */
   seconds: number
-  /** Seconds before the first of them. */
+  /** Warm-up in seconds. */
   warm: number
   output: 'text' | 'json' | 'markdown'
   node: string | null
-  /** Where files are written; null for nowhere. */
+  /** Folder for JSON and pictures, or null to write none. */
   results: string | null
   list: boolean
-  /** The origin answers what it should not. */
+  /** Makes the origin answer wrongly, to show that it is noticed. */
   spoil: boolean
 }
 
@@ -30,17 +30,21 @@ const modes = {
 
 export const help = `node dist/bench/run.js [options]
   --mode quick|full     quick: under a minute; full: all workloads, longer (default: quick)
-  --only NAMES          contenders, by commas: ${contenders.map(({ name }) => name.replace(',', '')).join(', ')}
-  --workload WORDS      workloads by name, or all that have one of these words in it, by commas
-  --rounds N            measured stretches of each contender, in turns
-  --seconds N           length of each
-  --node PATH|MAJOR     the Node to measure on: a path, or 22, 24, 26 to have one installed
-  --json, --markdown    what is printed, instead of tables for a terminal
-  --results FOLDER      where JSON and pictures go (default: bench/results); - for nowhere
-  --spoil               let the origin answer wrong, to see that the bench finds out
-  --list                names of workloads`
+  --only NAMES          clients, comma-separated: ${benchClients.map(({ name }) => name.replace(',', '')).join(', ')}
+  --workload WORDS      workloads by name, or all whose name contains one of the words, comma-separated
+  --rounds N            measured periods of each client, in alternating order
+  --seconds N           length of each period
+  --warm N              warm-up of each client in seconds
+  --node PATH|MAJOR     the Node to measure on: a path, or 22, 24, 26 to install one
+  --json, --markdown    output format, instead of tables for a terminal
+  --results FOLDER      folder for JSON and pictures (default: bench/results); - for none
+  --spoil               make the origin answer wrongly, to show that it is noticed
+  --list                print the workloads`
 
-/** @throws {Error} an option makes no sense: it says which */
+/**
+ * Parses the command line.
+ * @throws {Error} If an option is invalid. The message names it.
+ */
 export function parse(args: readonly string[], results: string): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -60,11 +64,11 @@ export function parse(args: readonly string[], results: string): Options {
     },
   })
   const { mode } = values
-  if (mode !== 'quick' && mode !== 'full') throw new Error(`--mode: quick or full, not ${mode}`)
+  if (mode !== 'quick' && mode !== 'full') throw new Error(`--mode must be quick or full, received ${mode}`)
   return {
     mode,
-    only: values.only === undefined ? null : known(values.only.split(',')),
-    workloads: chosen(mode, values.workload?.split(',') ?? null),
+    only: values.only === undefined ? null : knownClients(values.only.split(',')),
+    workloads: selectWorkloads(mode, values.workload?.split(',') ?? null),
     rounds: positive('rounds', values.rounds, modes[mode].rounds),
     seconds: positive('seconds', values.seconds, modes[mode].seconds),
     warm: positive('warm', values.warm, modes[mode].warm),
@@ -76,46 +80,47 @@ export function parse(args: readonly string[], results: string): Options {
   }
 }
 
-function positive(name: string, given: string | undefined, otherwise: number): number {
-  if (given === undefined) return otherwise
+function positive(name: string, given: string | undefined, fallback: number): number {
+  if (given === undefined) return fallback
   const number = Number(given)
-  if (!(number > 0)) throw new Error(`--${name}: a number above 0, not ${given}`)
+  if (!(number > 0)) throw new Error(`--${name} must be a number above 0, received ${given}`)
   return number
 }
 
-/** Names have a comma in them at times: it may be left out, and so is the rest of it. */
-const plain = (name: string): string => name.replace(',', '').trim()
+/** Removes the comma of a name: `--only` takes names without it. */
+const withoutComma = (name: string): string => name.replace(',', '').trim()
 
-function known(names: readonly string[]): readonly string[] {
-  const found = contenders.filter((contender) => names.some((name) => plain(name) === plain(contender.name)))
-  if (found.length < names.length) throw new Error(`--only: there are ${contenders.map(({ name }) => plain(name))}`)
+function knownClients(names: readonly string[]): readonly string[] {
+  const found = benchClients.filter((client) => names.some((name) => withoutComma(name) === withoutComma(client.name)))
+  if (found.length < names.length)
+    throw new Error(`--only: unknown client; the clients are ${benchClients.map(({ name }) => withoutComma(name))}`)
   return found.map(({ name }) => name)
 }
 
-function chosen(mode: 'quick' | 'full', words: readonly string[] | null): readonly Workload[] {
+function selectWorkloads(mode: 'quick' | 'full', words: readonly string[] | null): readonly Workload[] {
   if (words === null) return workloads.filter(({ quick }) => mode === 'full' || quick !== null)
   const found = words.flatMap((word) => {
     const exact = workloads.filter(({ name }) => name === word.trim())
     return exact.length > 0 ? exact : workloads.filter(({ name }) => name.includes(word.trim()))
   })
-  if (found.length === 0) throw new Error(`--workload: none is called ${words}; --list tells their names`)
+  if (found.length === 0) throw new Error(`--workload: no name contains ${words}; --list prints the names`)
   return [...new Set(found)]
 }
 
-const main = ['sluice', 'undici', 'undici, blocking: false', 'floor']
-const quickly = { all: contenders.map(({ name }) => name), main, 'main and node:http': [...main, 'node:http'] }
+const main = ['sluice', 'undici', 'undici, blocking: false', 'baseline']
+const quickClients = { all: benchClients.map(({ name }) => name), main, 'main and node:http': [...main, 'node:http'] }
 
-/** Who takes part in a workload. */
-export function fieldOf(workload: Workload, options: Pick<Options, 'mode' | 'only'>): readonly Contender[] {
+/** Returns the clients that take part in a workload. */
+export function participantsOf(workload: Workload, options: Pick<Options, 'mode' | 'only'>): readonly BenchClient[] {
   const { mode, only } = options
-  return contenders.filter((contender) => {
-    const { name, apis, bounded } = contender
+  return benchClients.filter((client) => {
+    const { name, apis, bounded } = client
     if (only !== null && !only.includes(name)) return false
-    if (mode === 'quick' && !quickly[workload.quick ?? 'all'].includes(name)) return false
-    if (workload.kind === 'curve') return workload.contenders.includes(name)
-    // One request at a time: it does the same as without it.
+    if (mode === 'quick' && !quickClients[workload.quick ?? 'all'].includes(name)) return false
+    if (workload.kind === 'curve') return workload.benchClients.includes(name)
+    // With one request at a time, `blocking: false` changes nothing.
     if (name === 'undici, blocking: false' && workload.pipelining === 1) return false
-    // It would open ten times the connections.
+    // It would open a connection for each request in flight: ten times as many as the others.
     if (!bounded && workload.pipelining > 1) return false
     return apis.includes(workload.api)
   })

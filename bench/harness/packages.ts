@@ -5,13 +5,13 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Histogram } from './histogram.js'
 
-/** Where things from elsewhere are kept: SLUICE_CACHE, or `.cache/` of the project. */
+/** Folder of installed packages: SLUICE_CACHE, or `.cache/` of the project. */
 export const cache = resolve(process.env.SLUICE_CACHE ?? fileURLToPath(new URL('../../../.cache', import.meta.url)))
 
 const modern = Number(process.versions.node.split('.')[0]) >= 22
 
-/** The newest that runs on this Node. */
-const wanted: Record<string, string> = {
+/** Version ranges of the newest releases that run on this Node. */
+const versions: Record<string, string> = {
   undici: modern ? '^8.0.0' : '^7.0.0',
   got: modern ? '^16.0.0' : '^14.0.0',
   axios: '^1.0.0',
@@ -20,7 +20,7 @@ const wanted: Record<string, string> = {
   echarts: '^6.0.0',
 }
 
-/** Packages that only the bench needs. */
+/** Loads packages that only the bench needs. */
 export class Packages {
   readonly folder: string
   readonly #require: NodeJS.Require
@@ -30,8 +30,8 @@ export class Packages {
     this.#require = createRequire(join(folder, 'package.json'))
   }
 
-  /** What `import` of the package gives. */
-  // biome-ignore lint/suspicious/noExplicitAny: what a package exports is for its user to know
+  /** Imports a package. */
+  // biome-ignore lint/suspicious/noExplicitAny: packages have no types here
   load(name: string): Promise<any> {
     return import(pathToFileURL(this.#require.resolve(name)).href)
   }
@@ -42,7 +42,7 @@ export class Packages {
   }
 
   get versions(): Record<string, string> {
-    return Object.fromEntries(Object.keys(wanted).map((name) => [name, this.version(name)]))
+    return Object.fromEntries(Object.keys(versions).map((name) => [name, this.version(name)]))
   }
 
   async histogram(): Promise<() => Histogram> {
@@ -51,7 +51,7 @@ export class Packages {
   }
 }
 
-const manifest = `${JSON.stringify({ private: true, dependencies: wanted }, null, 2)}\n`
+const manifest = `${JSON.stringify({ private: true, dependencies: versions }, null, 2)}\n`
 
 function isComplete(folder: string): boolean {
   const path = join(folder, 'package.json')
@@ -60,36 +60,36 @@ function isComplete(folder: string): boolean {
 
 /**
  * Installs the packages into the cache unless they are there.
- * @throws {Error} they can not be installed: it says why
+ * @throws {Error} If they can not be installed, with the reason.
  */
 export function install(): Packages {
   const parent = join(cache, 'bench')
   const folder = join(parent, modern ? 'node22-and-newer' : 'node20')
   if (isComplete(folder)) return new Packages(folder)
   mkdirSync(parent, { recursive: true })
-  const made = mkdtempSync(join(parent, '.made-'))
+  const newFolder = mkdtempSync(join(parent, '.newFolder-'))
   try {
-    writeFileSync(join(made, 'package.json'), manifest)
+    writeFileSync(join(newFolder, 'package.json'), manifest)
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
-    const options = { cwd: made, encoding: 'utf8', shell: process.platform === 'win32' } as const
+    const options = { cwd: newFolder, encoding: 'utf8', shell: process.platform === 'win32' } as const
     const { status, stderr, error } = spawnSync('npm', ['install', ...flags], options)
     if (status !== 0) {
-      const said = /^npm (?:error|ERR!) (.+)$/m.exec(stderr ?? '')?.[1] ?? `npm ended with ${status}`
-      throw new Error(`the contenders can not be installed: ${error?.message ?? said}`)
+      const message = /^npm (?:error|ERR!) (.+)$/m.exec(stderr ?? '')?.[1] ?? `npm exited with code ${status}`
+      throw new Error(`can not install the packages of the bench: ${error?.message ?? message}`)
     }
-    settle(made, folder)
+    moveIntoPlace(newFolder, folder)
   } finally {
-    rmSync(made, { recursive: true, force: true })
+    rmSync(newFolder, { recursive: true, force: true })
   }
   return new Packages(folder)
 }
 
-/** Moves what was made to its place; whoever came first stays, if it is what is wanted. */
-function settle(made: string, folder: string): void {
+/** Moves the new folder to its final path, unless another process has installed the same packages meanwhile. */
+function moveIntoPlace(newFolder: string, folder: string): void {
   try {
     if (!isComplete(folder)) {
       rmSync(folder, { recursive: true, force: true })
-      renameSync(made, folder)
+      renameSync(newFolder, folder)
     }
   } catch (error) {
     if (!isComplete(folder)) throw error

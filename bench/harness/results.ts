@@ -2,24 +2,24 @@ import type { Latency } from './histogram.js'
 import type { Machine } from './machine.js'
 import type { Summary } from './statistics.js'
 
-/** One contender in one workload. */
+/** Result of one client in one workload. */
 export interface Row {
-  readonly contender: string
-  readonly role: 'sluice' | 'peer' | 'floor'
-  /** Why there is no figure; null when there is one. */
+  readonly client: string
+  readonly role: 'sluice' | 'peer' | 'baseline'
+  /** Why the client failed, or null. */
   readonly failure: string | null
   readonly rounds: readonly number[]
-  /** Requests/s, or MB/s where bodies are large. */
+  /** Requests/s, or MB/s for large bodies. */
   readonly rate: Summary
-  /** Of the medians, to the best peer of the workload and to the floor. */
+  /** Ratios of the medians: to the best peer of the workload, and to the raw socket baseline. */
   readonly toPeer: number | null
-  readonly toFloor: number | null
-  /** µs of CPU time per request; null where it says nothing. */
+  readonly toBaseline: number | null
+  /** CPU time per request in µs, or null at a fixed rate. */
   readonly cpu: number | null
   readonly latency: Latency | null
-  /** Highest resident set of the process, bytes. */
+  /** Peak resident set size of the process in bytes. */
   readonly peak: number | null
-  /** Share of its core that the origin used: near 1, it held the contender up. */
+  /** CPU utilization of the origin, 0 to 1. Near 1, the origin limited the client. */
   readonly originBusy: number | null
 }
 
@@ -28,7 +28,7 @@ export interface TableResult {
   readonly name: string
   readonly title: string
   readonly unit: 'requests/s' | 'MB/s'
-  /** The fixed rate, requests/s; null without one. */
+  /** Fixed rate in requests/s, or null. */
   readonly fixedRate: number | null
   readonly rows: readonly Row[]
 }
@@ -41,9 +41,9 @@ export interface CurveResult {
   readonly axis: string
   readonly sizes: readonly number[]
   readonly series: readonly {
-    readonly contender: string
+    readonly client: string
     readonly role: Row['role']
-    /** One for each size; null where it failed. */
+    /** One value for each size, or null where the client failed. */
     readonly values: readonly (Summary | null)[]
     readonly failure: string | null
   }[]
@@ -60,12 +60,10 @@ export interface Report {
   readonly results: readonly Result[]
 }
 
-/** What went wrong, in words; nothing when all is right. */
+/** Describes every failure. */
 export function failures(results: readonly Result[]): string[] {
   return results.flatMap((result) => {
-    const members = result.kind === 'curve' ? result.series : result.rows
-    return members.flatMap(({ contender, failure }) =>
-      failure === null ? [] : [`${result.name}, ${contender}: ${failure}`],
-    )
+    const entries = result.kind === 'curve' ? result.series : result.rows
+    return entries.flatMap(({ client, failure }) => (failure === null ? [] : [`${result.name}, ${client}: ${failure}`]))
   })
 }

@@ -2,30 +2,30 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Usage } from '../origin/origin.js'
-import type { SceneName } from '../origin/scenes.js'
+import type { ScenarioName } from '../origin/scenarios.js'
 import type { Workload } from '../workloads/workload.js'
+import type { BenchClient, Setup } from './client-session.js'
 import type { Packages } from './packages.js'
-import { type Affinity, type Started, start } from './processes.js'
-import type { Contender, Setup } from './session.js'
+import { type Affinity, type BenchProcess, start } from './processes.js'
 
-interface Given {
+interface RunnerOptions {
   packages: Packages
   affinity: Affinity
-  /** The origin answers what it should not. */
+  /** Makes the origin answer wrongly. */
   spoil?: boolean
 }
 
-/** The origin, and contenders that are let at it one at a time. */
+/** Runs the origin, and starts client processes that send requests to it. */
 export class Runner {
   readonly packages: Packages
   readonly affinity: Affinity
-  readonly #origin: Started
+  readonly #origin: BenchProcess
   readonly #folder: string
   readonly #authority: string
   readonly #spoil: boolean
   readonly #ports = new Map<string, Promise<number[]>>()
 
-  private constructor(given: Given, origin: Started, certificate: string) {
+  private constructor(given: RunnerOptions, origin: BenchProcess, certificate: string) {
     this.packages = given.packages
     this.affinity = given.affinity
     this.#spoil = given.spoil ?? false
@@ -35,45 +35,45 @@ export class Runner {
     writeFileSync(this.#authority, certificate)
   }
 
-  static async start(given: Given): Promise<Runner> {
-    const origin = start({ program: 'origin/main.js', place: 'origin', affinity: given.affinity })
-    const certificate = await origin.channel.ask<string>('authority')
+  static async start(given: RunnerOptions): Promise<Runner> {
+    const origin = start({ program: 'origin/main.js', role: 'origin', affinity: given.affinity })
+    const certificate = await origin.channel.call<string>('authority')
     return new Runner(given, origin, certificate)
   }
 
   usage(): Promise<Usage> {
-    return this.#origin.channel.ask('usage')
+    return this.#origin.channel.call('usage')
   }
 
-  /** Ports that answer as the scene says, opened when first asked for. */
-  ports(scene: SceneName, options: { secure?: boolean; count?: number } = {}): Promise<number[]> {
-    const key = JSON.stringify([scene, options])
+  /** Returns ports that answer as the scenario defines. They are opened on first use. */
+  ports(scenario: ScenarioName, options: { secure?: boolean; count?: number } = {}): Promise<number[]> {
+    const key = JSON.stringify([scenario, options])
     let ports = this.#ports.get(key)
     if (ports === undefined) {
-      ports = this.#origin.channel.ask<number[]>('listen', { scene, ...options })
+      ports = this.#origin.channel.call<number[]>('listen', { scenario, ...options })
       this.#ports.set(key, ports)
     }
     return ports
   }
 
   async setup(workload: Workload, upstreams = 1): Promise<Setup> {
-    const { scene, api, connections, pipelining, secure } = workload
-    const ports = await this.ports(this.#spoil ? 'wrong' : scene, { secure, count: upstreams })
+    const { scenario, api, connections, pipelining, secure } = workload
+    const ports = await this.ports(this.#spoil ? 'wrong' : scenario, { secure, count: upstreams })
     const urls = ports.map((port) => `${secure ? 'https' : 'http'}://127.0.0.1:${port}/`)
-    return { urls, scene, api, connections, pipelining }
+    return { urls, scenario, api, connections, pipelining }
   }
 
-  /** A process for a contender, with nothing opened yet. */
-  contender(flags: readonly string[] = []): Started {
+  /** Starts a client process without a session. */
+  startClient(flags: readonly string[] = []): BenchProcess {
     const env = { NODE_EXTRA_CA_CERTS: this.#authority }
-    return start({ program: 'harness/worker.js', place: 'contender', affinity: this.affinity, env, flags })
+    return start({ program: 'harness/worker.js', role: 'client', affinity: this.affinity, env, flags })
   }
 
-  /** A process with the session of a contender. */
-  async session(contender: Contender, setup: Setup): Promise<Started> {
-    const started = this.contender()
+  /** Starts a client process and opens its session. */
+  async session(client: BenchClient, setup: Setup): Promise<BenchProcess> {
+    const started = this.startClient()
     try {
-      await started.channel.ask('open', { contender: contender.name, setup, folder: this.packages.folder })
+      await started.channel.call('open', { client: client.name, setup, folder: this.packages.folder })
     } catch (error) {
       await started.close()
       throw error

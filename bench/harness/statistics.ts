@@ -1,9 +1,9 @@
-/** What some samples of one quantity say. */
+/** Summary of samples. */
 export interface Summary {
   readonly median: number
   readonly low: number
   readonly high: number
-  /** Median of the distances from the median: spread that one outlier does not move. */
+  /** Median absolute deviation: a spread that one outlier does not change. */
   readonly deviation: number
 }
 
@@ -25,13 +25,13 @@ export function summarize(values: readonly number[]): Summary {
   }
 }
 
-/** `value` in parts of `base`; null without one. */
+/** Returns `value / base`, or null without a valid base. */
 export function ratio(value: number, base: number | null | undefined): number | null {
   if (base === null || base === undefined || !(base > 0) || !Number.isFinite(value)) return null
   return value / base
 }
 
-/** The order of contenders in one round: there and back, so that no one always runs first. */
+/** Returns the order of one round. Odd rounds are reversed, so that no client always runs first. */
 export function orderOf<T>(items: readonly T[], round: number): T[] {
   return round % 2 === 0 ? [...items] : [...items].reverse()
 }

@@ -1,38 +1,38 @@
-import { arrivals } from '../harness/arrivals.js'
 import { closedLoop } from '../harness/closed-loop.js'
 import { type Histogram, type Latency, latencyOf } from '../harness/histogram.js'
+import { openLoop } from '../harness/open-loop.js'
 import type { LoadOptions } from './options.js'
 import type { Progress } from './progress.js'
 import { Target } from './target.js'
 
-/** What came of a load. */
+/** Result of a load test. */
 export interface LoadReport {
-  /** Answers in the measured time, and how long that was (s). */
+  /** Responses in the measured time, and its length in seconds. */
   requests: number
   seconds: number
   rate: number
   latency: Latency
-  /** Of the whole time, warm-up included. */
+  /** Counts of the whole run, warm-up included. */
   sent: number
   answered: number
   failed: number
   received: number
   outcomes: Record<string, number>
-  /** CPU time per request, µs; null at a fixed rate, where waiting takes CPU time too. */
+  /** CPU time per request in µs, or null at a fixed rate, where waiting takes CPU time too. */
   cpu: number | null
-  /** At a fixed rate: most requests under way, and how late (ms) the latest of them started; else null. */
+  /** Maximum number of requests in flight and longest start delay (ms) at a fixed rate, otherwise null. */
   backlog: number | null
-  latest: number | null
+  maxStartDelay: number | null
 }
 
-/** Drives the load to its end. */
+/** Sends the requests and returns the result. */
 export async function generate(options: LoadOptions, histogram: Histogram, progress: Progress): Promise<LoadReport> {
   const target = new Target(options)
-  const onAnswer = (latency: number) => progress.answer(latency)
+  const onResponse = (latency: number) => progress.record(latency)
   const { duration, warmUp, timeout } = options
-  const common = { warm: warmUp, seconds: duration, histogram, onAnswer, onFailure: () => {} }
-  // Whatever is not answered by then fails.
-  const late = setTimeout(() => void target.close(), (warmUp + duration + timeout) * 1000)
+  const common = { warm: warmUp, seconds: duration, histogram, onResponse, onFailure: () => {} }
+  // Requests without a response by then fail.
+  const deadline = setTimeout(() => void target.close(), (warmUp + duration + timeout) * 1000)
   progress.start(target)
   try {
     const { requests, seconds, cpu, ...rest } = await drive(target, options, common)
@@ -51,29 +51,29 @@ export async function generate(options: LoadOptions, histogram: Histogram, progr
       ...rest,
     }
   } finally {
-    clearTimeout(late)
+    clearTimeout(deadline)
     progress.end()
     await target.close()
   }
 }
 
-interface Driven {
+interface Measured {
   requests: number
   seconds: number
   cpu: number
   backlog: number | null
-  latest: number | null
+  maxStartDelay: number | null
 }
 
 type Common = Omit<Parameters<typeof closedLoop>[1], 'width'>
 
-async function drive(target: Target, options: LoadOptions, common: Common): Promise<Driven> {
+async function drive(target: Target, options: LoadOptions, common: Common): Promise<Measured> {
   const { rate, connections, pipelining } = options
   if (rate === null) {
     const width = connections * pipelining
     const round = await closedLoop(target, { ...common, width, samples: Number.POSITIVE_INFINITY })
-    return { ...round, backlog: null, latest: null }
+    return { ...round, backlog: null, maxStartDelay: null }
   }
-  const { requests, failures, seconds, cpu, backlog, latest } = await arrivals(target, { ...common, rate })
-  return { requests: requests - failures, seconds, cpu, backlog, latest }
+  const { requests, failures, seconds, cpu, backlog, maxStartDelay } = await openLoop(target, { ...common, rate })
+  return { requests: requests - failures, seconds, cpu, backlog, maxStartDelay }
 }

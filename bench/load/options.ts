@@ -1,46 +1,50 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
-/** What to do to an origin. */
+/** Options of a load test. */
 export interface LoadOptions {
   url: URL
-  /** Requests per second, at fixed times; null: as many as go. */
+  /** Requests per second at fixed times, or null for as many as possible. */
   rate: number | null
-  /** Seconds that are measured, and seconds before them that are not. */
+  /** Measured time and warm-up in seconds. */
   duration: number
   warmUp: number
-  /** Seconds that answers are waited for when the time is over. */
+  /** Seconds to wait for responses after the measured time. */
   timeout: number
   connections: number
   pipelining: number
   method: string
   headers: Record<string, string>
   body: Buffer | null
-  /** The one status that is right; null: any below 400. */
+  /** The expected status, or null for any below 400. */
   status: number | null
-  /** PEM of the authority of the server; null: those that Node knows. */
+  /** CA certificate of the server (PEM), or null for those that Node trusts. */
   ca: string | null
-  /** Where the distribution goes; null: nowhere. */
+  /** File to write the latency distribution to, or null. */
   hgrm: string | null
   json: boolean
 }
 
 export const help = `node dist/bench/load.js [options] http://127.0.0.1:PORT/PATH
-  --rate N            requests/s, at fixed times; without it as many as go, connections × pipelining under way
-  --duration S        seconds that are measured (10)
-  --warm-up S         seconds before them (2)
-  --timeout S         seconds that answers are waited for when the time is over (10); what is missing then has failed
-  --connections N     (50)
-  --pipelining N      requests under way on each connection (1)
-  --method NAME       (GET; POST with a body)
-  --header 'n: v'     a field of the request; may be repeated
+  --rate N            requests/s, at fixed times; without it, connections × pipelining requests in flight
+  --duration S        measured time in seconds (10)
+  --warm-up S         warm-up before it in seconds (2)
+  --timeout S         seconds to wait for responses afterwards (10); requests without a response then have failed
+  --connections N     number of connections (50)
+  --pipelining N      requests in flight on each connection (1)
+  --method NAME       request method (GET; POST with a body)
+  --header 'n: v'     request header; may be repeated
   --body TEXT, --body-file FILE
-  --status N          the status that is right (any below 400)
-  --ca FILE           PEM of the authority of the server
-  --hgrm FILE         write the distribution in the form that HdrHistogram's plotters read
-  --json              print figures for machines`
+                      request body
+  --status N          expected status (any below 400)
+  --ca FILE           CA certificate of the server (PEM)
+  --hgrm FILE         write the latency distribution for HdrHistogram plotters
+  --json              print JSON`
 
-/** @throws {Error} an option makes no sense: it says which */
+/**
+ * Parses the command line.
+ * @throws {Error} If an option is invalid. The message names it.
+ */
 export function parse(args: readonly string[]): LoadOptions {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -65,46 +69,49 @@ export function parse(args: readonly string[]): LoadOptions {
   const file = values['body-file']
   const body = file === undefined ? values.body : readFileSync(file)
   return {
-    url: target(positionals),
+    url: targetUrl(positionals),
     rate: values.rate === undefined ? null : above(0, 'rate', values.rate),
     duration: above(0, 'duration', values.duration ?? '10'),
     warmUp: above(-1, 'warm-up', values['warm-up'] ?? '2'),
     timeout: above(0, 'timeout', values.timeout ?? '10'),
-    connections: whole('connections', values.connections ?? '50'),
-    pipelining: whole('pipelining', values.pipelining ?? '1'),
+    connections: positiveInteger('connections', values.connections ?? '50'),
+    pipelining: positiveInteger('pipelining', values.pipelining ?? '1'),
     method: values.method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: Object.fromEntries(values.header.map(field)),
+    headers: Object.fromEntries(values.header.map(parseHeader)),
     body: body === undefined ? null : Buffer.from(body),
-    status: values.status === undefined ? null : whole('status', values.status),
+    status: values.status === undefined ? null : positiveInteger('status', values.status),
     ca: values.ca === undefined ? null : readFileSync(values.ca, 'utf8'),
     hgrm: values.hgrm ?? null,
     json: values.json,
   }
 }
 
-/** This machine only: load is not for other people's servers. */
-function target(given: readonly string[]): URL {
-  if (given.length !== 1) throw new Error('give one URL')
+/** Parses the URL. Only this machine is allowed, so that no other server is loaded by mistake. */
+function targetUrl(given: readonly string[]): URL {
+  if (given.length !== 1) throw new Error(`give exactly one URL, received ${given.length}`)
   const url = new URL(given[0] as string)
-  if (!/^https?:$/.test(url.protocol)) throw new Error(`${url.href}: http: or https:`)
-  if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) throw new Error(`${url.host} is not this machine`)
+  if (!/^https?:$/.test(url.protocol))
+    throw new Error(`the URL must begin with http: or https:, received ${url.protocol}`)
+  if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
+    throw new Error(`${url.host} is not this machine: use localhost, 127.0.0.0/8 or [::1]`)
   return url
 }
 
 function above(least: number, name: string, given: string): number {
   const number = Number(given)
-  if (given === '' || !Number.isFinite(number) || number <= least) throw new Error(`--${name}: a number, not ${given}`)
+  if (given === '' || !Number.isFinite(number) || number <= least)
+    throw new Error(`--${name} must be a number above ${least}, received ${given}`)
   return number
 }
 
-function whole(name: string, given: string): number {
+function positiveInteger(name: string, given: string): number {
   const number = above(0, name, given)
-  if (!Number.isInteger(number)) throw new Error(`--${name}: a whole number, not ${given}`)
+  if (!Number.isInteger(number)) throw new Error(`--${name} must be an integer, received ${given}`)
   return number
 }
 
-function field(line: string): [string, string] {
+function parseHeader(line: string): [string, string] {
   const colon = line.indexOf(':')
-  if (colon < 1) throw new Error(`--header: 'name: value', not ${line}`)
+  if (colon < 1) throw new Error("--header must have the form 'name: value'")
   return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()]
 }

@@ -3,9 +3,10 @@ import { type Histogram, record } from '../harness/histogram.js'
 import { number } from '../report/text.js'
 import type { Target } from './target.js'
 
-const EVERY = 1000
+/** Interval of updates in ms. */
+const INTERVAL = 1000
 
-/** One line on a terminal, written anew each second; nothing where there is none. */
+/** Shows one line on a terminal, rewritten each second. Prints nothing elsewhere. */
 export class Progress {
   readonly #terminal: WriteStream | null
   readonly #recent: Histogram
@@ -23,10 +24,10 @@ export class Progress {
     if (this.#terminal === null) return
     this.#target = target
     this.#started = performance.now()
-    this.#timer = setInterval(() => this.#show(), EVERY)
+    this.#timer = setInterval(() => this.#show(), INTERVAL)
   }
 
-  answer(latency: number): void {
+  record(latency: number): void {
     if (this.#terminal !== null) record(this.#recent, latency)
   }
 
@@ -38,12 +39,12 @@ export class Progress {
   #show(): void {
     const { sent = 0, answered = 0, failed = 0 } = this.#target ?? {}
     const seconds = Math.round((performance.now() - this.#started) / 1000)
-    const rate = ((answered - this.#before) * 1000) / EVERY
+    const rate = ((answered - this.#before) * 1000) / INTERVAL
     this.#before = answered
     const at = (percentile: number) => number(this.#recent.getValueAtPercentile(percentile) / 1000)
     const latency = this.#recent.totalCount === 0 ? 'warming up' : `p50 ${at(50)} µs, p99 ${at(99)} µs`
     this.#recent.reset()
-    const line = `${seconds} s  ${number(rate)}/s  ${sent - answered - failed} under way  ${failed} failed  ${latency}`
+    const line = `${seconds} s  ${number(rate)}/s  ${sent - answered - failed} in flight  ${failed} failed  ${latency}`
     this.#terminal?.write(`\r\x1b[K${line}`)
   }
 }

@@ -1,17 +1,17 @@
 import { type DispatchHandler, Pool } from '../../lib/index.js'
-import type { Done, Session } from '../harness/session.js'
+import type { Done, Session } from '../harness/client-session.js'
 import type { LoadOptions } from './options.js'
 
 type DispatchController = Parameters<NonNullable<DispatchHandler['onRequestStart']>>[0]
 
-/** An origin under load, through a Pool, and what came back so far. */
+/** Sends requests to one origin through a Pool and counts their outcomes. */
 export class Target implements Session {
   sent = 0
   answered = 0
   failed = 0
-  /** Bytes of bodies. */
+  /** Received body bytes. */
   received = 0
-  /** How often each status came, and each kind of failure. */
+  /** Number of responses by status, and of failures by error code. */
   readonly outcomes = new Map<string, number>()
   readonly #pool: Pool
   readonly #options: { path: string; method: string; headers: Record<string, string>; body: Buffer | null }
@@ -25,28 +25,28 @@ export class Target implements Session {
     this.#status = status
   }
 
-  /** Calls back with an error for a status that is not right, too. */
+  /** Sends one request. Reports an error for an unexpected status too. */
   send(done: Done): void {
     this.sent++
-    this.#pool.dispatch(this.#options, new Answer(this, done))
+    this.#pool.dispatch(this.#options, new Handler(this, done))
   }
 
   close(): Promise<void> {
     return this.#pool.destroy()
   }
 
-  ended(outcome: string, right: boolean): void {
+  ended(outcome: string, expected: boolean): void {
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1)
-    if (right) this.answered++
+    if (expected) this.answered++
     else this.failed++
   }
 
-  isRight(status: number): boolean {
+  isExpected(status: number): boolean {
     return this.#status === null ? status < 400 : status === this.#status
   }
 }
 
-class Answer implements DispatchHandler {
+class Handler implements DispatchHandler {
   readonly #target: Target
   readonly #done: Done
   #status = 0
@@ -67,9 +67,9 @@ class Answer implements DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const right = this.#target.isRight(this.#status)
-    this.#target.ended(String(this.#status), right)
-    this.#done(right ? null : new Error(`status ${this.#status}`))
+    const expected = this.#target.isExpected(this.#status)
+    this.#target.ended(String(this.#status), expected)
+    this.#done(expected ? null : new Error(`status ${this.#status}`))
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {

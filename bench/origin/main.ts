@@ -1,15 +1,15 @@
 import { authority, serverIdentity } from '../../test/servers/certificates.js'
-import { answer } from '../harness/channel.js'
+import { serve } from '../harness/channel.js'
 import { Origin } from './origin.js'
-import type { SceneName } from './scenes.js'
+import type { ScenarioName } from './scenarios.js'
 
-// The origin as a process: opens ports as its parent says, and tells how busy it was.
+// Origin process: opens ports on request of its parent, and reports CPU time and responses.
 const ca = await authority()
 const origin = new Origin(await serverIdentity(ca))
 
-answer({
+serve({
   authority: () => ca.cert,
-  listen: ({ scene, secure, count = 1 }: { scene: SceneName; secure?: boolean; count?: number }) =>
-    Promise.all(Array.from({ length: count }, () => origin.listen(scene, { secure: secure ?? false }))),
+  listen: ({ scenario, secure, count = 1 }: { scenario: ScenarioName; secure?: boolean; count?: number }) =>
+    Promise.all(Array.from({ length: count }, () => origin.listen(scenario, { secure: secure ?? false }))),
   usage: () => origin.usage,
 })

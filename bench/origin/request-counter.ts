@@ -1,19 +1,19 @@
-import { patternAt } from './scenes.js'
+import { patternAt } from './scenarios.js'
 
 const END = Buffer.from('\r\n\r\n')
 const LF = 10
 
 /**
- * Counts complete requests in a stream of bytes, at next to no cost: a client says the same again and again, so when a
- * read holds whole requests as long as the first one was, only their ends are looked at.
+ * Counts complete requests in a byte stream, with little CPU time. Clients send identical requests, so when a read consists
+ * of requests as long as the first one, only their ends are checked.
  */
 export class RequestCounter {
-  /** Bytes of body that each request must have. */
+  /** Body length of each request in bytes. */
   readonly #expected: number
   #head = ''
-  /** Bytes of body still to come; 0 within a head. */
+  /** Remaining body bytes of the current request; 0 within its header section. */
   #left = 0
-  /** Lengths of the first request: head, and all of it. */
+  /** Lengths of the first request: header section, and whole request. */
   #headLength = 0
   #length = 0
 
@@ -21,13 +21,13 @@ export class RequestCounter {
     this.#expected = expected
   }
 
-  /** How many requests end within these bytes; -1 for what is not a request as expected. */
+  /** Returns the number of requests that end within the chunk, or -1 for an unexpected request. */
   read(chunk: Buffer): number {
-    const alike = this.#left === 0 && this.#head === '' ? this.#countAlike(chunk) : 0
-    return alike > 0 ? alike : this.#countSlowly(chunk)
+    const identical = this.#left === 0 && this.#head === '' ? this.#countIdentical(chunk) : 0
+    return identical > 0 ? identical : this.#countByParsing(chunk)
   }
 
-  #countAlike(chunk: Buffer): number {
+  #countIdentical(chunk: Buffer): number {
     const length = this.#length
     if (length === 0 || chunk.length % length !== 0) return 0
     const body = length - this.#headLength
@@ -39,28 +39,28 @@ export class RequestCounter {
     return chunk.length / length
   }
 
-  #countSlowly(chunk: Buffer): number {
+  #countByParsing(chunk: Buffer): number {
     let count = 0
     let at = 0
     while (at < chunk.length) {
       if (this.#left > 0) {
-        const taken = Math.min(this.#left, chunk.length - at)
-        if (!this.#holdsPattern(chunk.subarray(at, at + taken))) return -1
-        at += taken
-        this.#left -= taken
+        const bodyLength = Math.min(this.#left, chunk.length - at)
+        if (!this.#matchesPattern(chunk.subarray(at, at + bodyLength))) return -1
+        at += bodyLength
+        this.#left -= bodyLength
         if (this.#left === 0) count++
         continue
       }
       const end = this.#endOfHead(chunk, at)
       if (end < 0) return count
-      if (!this.#takeHead()) return -1
+      if (!this.#readHead()) return -1
       at = end
       if (this.#left === 0) count++
     }
     return count
   }
 
-  /** Where the body begins; -1 when the head goes on beyond this chunk. */
+  /** Returns where the body begins, or -1 if the header section continues beyond this chunk. */
   #endOfHead(chunk: Buffer, from: number): number {
     if (this.#head === '') {
       const found = chunk.indexOf(END, from)
@@ -68,7 +68,7 @@ export class RequestCounter {
       this.#head = chunk.toString('latin1', from, end)
       return found < 0 ? -1 : end
     }
-    // It began in an earlier read, and its last four bytes may be of both.
+    // The header section began in an earlier read. Its final CRLF CRLF may be split between the reads.
     const before = this.#head.length
     const text = this.#head + chunk.toString('latin1', from)
     const found = text.indexOf('\r\n\r\n', Math.max(0, before - 3))
@@ -76,7 +76,7 @@ export class RequestCounter {
     return found < 0 ? -1 : from + found + 4 - before
   }
 
-  #takeHead(): boolean {
+  #readHead(): boolean {
     const length = Number(/\r\ncontent-length: *(\d+)\r\n/i.exec(this.#head)?.[1] ?? 0)
     if (length !== this.#expected || /\r\ntransfer-encoding:/i.test(this.#head)) return false
     this.#headLength = this.#head.length
@@ -86,9 +86,9 @@ export class RequestCounter {
     return true
   }
 
-  /** Looks at both ends only: what is lost, doubled or moved shows there. */
-  #holdsPattern(piece: Buffer): boolean {
+  /** Compares first and last byte only: lost, doubled or shifted bytes show there. */
+  #matchesPattern(part: Buffer): boolean {
     const start = this.#expected - this.#left
-    return piece[0] === patternAt(start) && piece[piece.length - 1] === patternAt(start + piece.length - 1)
+    return part[0] === patternAt(start) && part[part.length - 1] === patternAt(start + part.length - 1)
   }
 }

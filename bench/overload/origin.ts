@@ -1,27 +1,27 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { answer } from '../harness/channel.js'
+import { serve } from '../harness/channel.js'
 
-// An origin of known capacity, as a process: so many at once, each for so long. Whoever comes beyond waits.
+// Origin process of known capacity: serves `concurrency` requests at once, `service` ms each, and queues the others.
 
-answer({
+serve({
   async open({ concurrency, service }: { concurrency: number; service: number }): Promise<string> {
-    const waiting: (() => void)[] = []
+    const queued: (() => void)[] = []
     let active = 0
-    const next = () => {
+    const startNext = () => {
       active--
-      waiting.shift()?.()
+      queued.shift()?.()
     }
-    const server = http.createServer({ keepAliveTimeout: 60_000 }, (_request, reply) => {
-      const serve = () => {
+    const server = http.createServer({ keepAliveTimeout: 60_000 }, (_request, response) => {
+      const respond = () => {
         active++
         setTimeout(() => {
-          reply.end('ok')
-          next()
+          response.end('ok')
+          startNext()
         }, service)
       }
-      if (active < concurrency) serve()
-      else waiting.push(serve)
+      if (active < concurrency) respond()
+      else queued.push(respond)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -5,7 +5,7 @@ import { rollup } from 'rollup'
 import webpack from 'webpack'
 import type { Project } from './project.js'
 
-/** Makes `<folder>/main.mjs` of a project's file, minified; what is loaded later stands beside it. */
+/** Bundles a file of a project into `<folder>/main.mjs`, minified, with lazily loaded chunks beside it. */
 export interface Bundler {
   readonly name: string
   bundle(project: Project, part: { from: string; folder: string }): Promise<void>
@@ -24,7 +24,7 @@ const esbuild: Bundler = {
       format: 'esm',
       platform: 'node',
       logLevel: 'error',
-      // What is CommonJS asks for modules of Node in ways of its own.
+      // CommonJS dependencies load Node's modules by require.
       banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     })
   },

@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { install } from '../harness/packages.js'
 import { root } from './project.js'
-import { type Contender, contendersFor } from './starts.js'
+import { type Library, librariesFor } from './starts.js'
 
 export interface Node {
   readonly name: string
   readonly path: string
-  readonly contenders: readonly Contender[]
+  readonly libraries: readonly Library[]
 }
 
-/** The running Node, and those whose undici is 8. */
+/** Returns the running Node, Node 24 and Node 26, installed if necessary. */
 export function nodes(): Node[] {
   const running = { version: process.version, path: process.execPath }
   const found = [running]
@@ -25,7 +25,7 @@ export function nodes(): Node[] {
   return found.map(({ version, path }) => {
     const major = majorOf(version)
     const packages = major >= 22 ? '' : join(install().folder, 'node_modules')
-    return { name: `Node ${version.replace('v', '')}`, path, contenders: contendersFor({ major, packages, root }) }
+    return { name: `Node ${version.replace('v', '')}`, path, libraries: librariesFor({ major, packages, root }) }
   })
 }
 

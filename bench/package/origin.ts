@@ -12,19 +12,19 @@ export interface Origins {
   stop(): void
 }
 
-/** Origins that answer `ok`, in a process of their own. */
+/** Starts a process with an HTTP and an HTTPS origin that respond `ok`. */
 export function startOrigins(): Promise<Origins> {
   const child: ChildProcess = fork(fileURLToPath(import.meta.url), ['serve'])
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('message', (said) => resolve({ ...(said as Omit<Origins, 'stop'>), stop: () => child.kill() }))
+    child.once('message', (message) => resolve({ ...(message as Omit<Origins, 'stop'>), stop: () => child.kill() }))
   })
 }
 
 async function serve(): Promise<void> {
-  const answer: http.RequestListener = (_request, response) => response.end('ok')
+  const respond: http.RequestListener = (_request, response) => response.end('ok')
   const ca = await authority()
-  const servers = [http.createServer(answer), https.createServer(await serverIdentity(ca), answer)]
+  const servers = [http.createServer(respond), https.createServer(await serverIdentity(ca), respond)]
   const listening = servers.map(
     (server) =>
       new Promise<number>((resolve) => {

@@ -9,24 +9,24 @@ export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 export interface Packed {
   readonly filename: string
-  /** Bytes of all files. */
+  /** Size of all files in bytes. */
   readonly unpackedSize: number
   readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
-/** Of `npm pack`; with a folder, the file is left there. */
+/** Runs `npm pack` and returns its report. With a folder, the package is written there. */
 export function pack(folder: string | null = null): Packed {
   const where = folder === null ? ['--dry-run'] : ['--pack-destination', folder]
-  const said = execFileSync('npm', ['pack', root, '--json', '--ignore-scripts', ...where], {
+  const output = execFileSync('npm', ['pack', root, '--json', '--ignore-scripts', ...where], {
     cwd: tmpdir(),
     encoding: 'utf8',
     env: plainEnvironment(),
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  return (JSON.parse(said) as [Packed])[0]
+  return (JSON.parse(output) as [Packed])[0]
 }
 
-/** An empty project of a user's with the packed library in it, until it is removed. */
+/** A temporary project that has the packed library installed. */
 export class Project {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-'))
 
@@ -38,7 +38,7 @@ export class Project {
     this.write('package.json', JSON.stringify({ private: true, ...manifest }))
   }
 
-  /** Makes a package of ours one of the project's. */
+  /** Links a package of this repository into the project. */
   link(name: string, to = join(root, 'node_modules', name)): void {
     const path = join(this.folder, 'node_modules', name)
     mkdirSync(dirname(path), { recursive: true })
@@ -49,7 +49,7 @@ export class Project {
     return join(this.folder, name)
   }
 
-  /** Returns its path. */
+  /** Writes a file and returns its path. */
   write(name: string, text: string): string {
     const path = this.path(name)
     mkdirSync(dirname(path), { recursive: true })

@@ -2,21 +2,21 @@ import { gzipSync } from 'node:zlib'
 import { bundlers } from './bundlers.js'
 import { type Project, pack } from './project.js'
 
-/** A line of the table, in bytes. */
+/** Sizes in bytes: one row of the table. */
 export interface Size {
-  readonly what: string
+  readonly name: string
   readonly minified: number
   readonly gzipped: number
-  /** Largest that `gzipped` may be. */
+  /** Upper limit of `gzipped`, or null. */
   readonly limit: number | null
 }
 
 const KB = 1000
 
-/** Of what is shown. */
+/** Upper limits in bytes: gzipped for bundles of the four dispatchers and of everything, unpacked for the package. */
 export const LIMITS = { four: 63 * KB, whole: 91 * KB, unpacked: 480 * KB }
 
-/** Takes the address of an origin, and asks it by each of them. */
+/** Returns a program that sends a request to the URL in its first argument by each dispatcher. */
 export function program(from: string): string {
   return `import { BalancedPool, Client, Pool, RoundRobinPool } from '${from}'
 const url = process.argv[2]
@@ -29,12 +29,12 @@ for (const Class of [Client, Pool, RoundRobinPool, BalancedPool]) {
 `
 }
 
-function sizeOf(project: Project, part: { what: string; path: string; limit: number | null }): Size {
+function sizeOf(project: Project, part: { name: string; path: string; limit: number | null }): Size {
   const bytes = project.read(part.path)
-  return { what: part.what, minified: bytes.length, gzipped: gzipSync(bytes, { level: 9 }).length, limit: part.limit }
+  return { name: part.name, minified: bytes.length, gzipped: gzipSync(bytes, { level: 9 }).length, limit: part.limit }
 }
 
-/** Sizes of bundles, ours and undici's; made in `project`, where they can be run afterwards. */
+/** Bundles sluice and undici in `project`, where tests run the bundles, and returns the sizes. */
 export async function bundleSizes(project: Project): Promise<Size[]> {
   project.link('undici')
   project.write('four.js', program('sluice'))
@@ -42,22 +42,22 @@ export async function bundleSizes(project: Project): Promise<Size[]> {
   project.write('whole.js', "export * from 'sluice'\n")
   project.write('client.js', "export { Client } from 'sluice/client'\n")
   const sizes: Size[] = []
-  const measure = async (name: string, part: { what: string; from: string; limit: number | null }) => {
+  const measure = async (name: string, part: { name: string; from: string; limit: number | null }) => {
     const bundler = bundlers.find((one) => one.name === name)
     const folder = `${name}-${part.from.replace('.js', '')}`
     await bundler?.bundle(project, { from: part.from, folder })
-    sizes.push(sizeOf(project, { what: `${part.what}, ${name}`, path: `${folder}/main.mjs`, limit: part.limit }))
+    sizes.push(sizeOf(project, { name: `${part.name}, ${name}`, path: `${folder}/main.mjs`, limit: part.limit }))
   }
   for (const { name } of bundlers) {
-    await measure(name, { what: 'Client + three pools', from: 'four.js', limit: LIMITS.four })
+    await measure(name, { name: 'Client + three pools', from: 'four.js', limit: LIMITS.four })
   }
-  await measure('esbuild', { what: 'Client alone', from: 'client.js', limit: LIMITS.four })
-  await measure('esbuild', { what: 'all of it', from: 'whole.js', limit: LIMITS.whole })
-  await measure('esbuild', { what: 'undici 8, the same four', from: 'undici.js', limit: null })
+  await measure('esbuild', { name: 'Client alone', from: 'client.js', limit: LIMITS.four })
+  await measure('esbuild', { name: 'everything', from: 'whole.js', limit: LIMITS.whole })
+  await measure('esbuild', { name: 'undici 8, the same dispatchers', from: 'undici.js', limit: null })
   return sizes
 }
 
-/** Bytes of what is installed. */
+/** Returns the unpacked size of the package in bytes. */
 export function unpackedSize(): number {
   return pack().unpackedSize
 }

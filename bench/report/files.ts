@@ -4,7 +4,7 @@ import type { Packages } from '../harness/packages.js'
 import type { Report } from '../harness/results.js'
 import { pictures } from './pictures.js'
 
-/** Writes JSON and pictures; says what was written. */
+/** Writes JSON and pictures, and returns their paths. */
 export async function save(report: Report, folder: string, packages: Packages): Promise<string[]> {
   mkdirSync(folder, { recursive: true })
   const start = `node${report.machine.node.slice(1).split('.')[0]}-${report.mode}`

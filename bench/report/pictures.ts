@@ -10,7 +10,7 @@ interface Picture {
 const WIDTH = 900
 const BAR = 26
 
-/** Drawn by echarts, without a browser: all bars in one picture, each curve in its own. */
+/** Draws one SVG picture for each result, by echarts without a browser. */
 export async function pictures(report: Report, packages: Packages): Promise<Picture[]> {
   const echarts = await packages.load('echarts')
   const draw = (option: object, height: number): string => {
@@ -30,12 +30,12 @@ export async function pictures(report: Report, packages: Packages): Promise<Pict
   return all
 }
 
-/** Of curves that have no colour of their own. */
+/** Colors of curves of peers. */
 const palette = ['#d62728', '#2ca02c', '#9467bd', '#8c564b']
 
-const colors = { sluice: '#1f77b4', peer: '#b0b7bf', floor: '#e3a008' }
+const colors = { sluice: '#1f77b4', peer: '#b0b7bf', baseline: '#e3a008' }
 
-/** Medians as bars, with lines from the lowest round to the highest. */
+/** Draws medians as bars, with a line from the lowest to the highest round. */
 function bars(result: TableResult, subtext: string): object {
   const rows = result.rows.filter((row) => row.rounds.length > 0)
   const rated = result.kind === 'rate'
@@ -51,7 +51,7 @@ function bars(result: TableResult, subtext: string): object {
       name: rated ? 'p99, µs' : result.unit,
       nameLocation: 'end',
     },
-    yAxis: { type: 'category', inverse: true, data: rows.map(({ contender }) => contender) },
+    yAxis: { type: 'category', inverse: true, data: rows.map(({ client }) => client) },
   }
   const data = rows.map((row) => ({ value: Math.round(shown(row)), itemStyle: { color: colors[row.role] } }))
   const bar = { type: 'bar', data, label: { show: true, position: 'insideLeft' } }
@@ -70,8 +70,8 @@ function curve(result: CurveResult, subtext: string): object {
     grid: { left: 90, right: 40, top: 60, bottom: 70 },
     xAxis: { type: 'log', name: result.axis, nameLocation: 'middle', nameGap: 25 },
     yAxis: { type: 'log', name: result.unit },
-    series: result.series.map(({ contender, role, values }) => ({
-      name: contender,
+    series: result.series.map(({ client, role, values }) => ({
+      name: client,
       type: 'line',
       ...(role === 'peer' ? {} : { itemStyle: { color: colors[role] }, lineStyle: { width: 3 } }),
       data: values.flatMap((value, index) =>

@@ -1,19 +1,19 @@
-/** A line of a table in bench/README.md: what each did of one workload. */
+/** Figures of one workload: a row of a table in bench/README.md. */
 export interface Figures {
   title: string
   unit: string
-  /** Who and how much; the first is sluice. Whoever was not measured is left out. */
+  /** Clients and their figures, sluice first. Clients that were not measured are omitted. */
   bars: { name: string; value: number }[]
-  floor: number
+  baseline: number
 }
 
-/** Reads the table of one Node: the lines in which more is better. */
+/** Reads the table of one Node. Only rows in which more is better are returned. */
 export function figuresOf(readme: string, node: string): Figures[] {
   const section = readme.split(/^## /m).find((part) => part.startsWith(`Node ${node}\n`)) ?? ''
   const rows = section.split('\n').filter((line) => /\((requests|MB)\/s\) \|/.test(line))
   return rows.map((row) => {
-    const [what = '', sluice, undici, pipelined, other = '', floor] = row.split(' | ')
-    const [, title = '', unit = ''] = /^\| (.*) \((.*)\)$/.exec(what) ?? []
+    const [workload = '', sluice, undici, pipelined, other = '', baseline] = row.split(' | ')
+    const [, title = '', unit = ''] = /^\| (.*) \((.*)\)$/.exec(workload) ?? []
     const peer = /^(.*) \((.*)\)$/.exec(other)
     const bars = [
       { name: 'sluice', value: amount(sluice) },
@@ -21,7 +21,7 @@ export function figuresOf(readme: string, node: string): Figures[] {
       { name: 'undici, blocking: false', value: amount(pipelined) },
       { name: peer?.[2] ?? '', value: amount(peer?.[1]) },
     ]
-    return { title, unit, bars: bars.filter(({ value }) => value > 0), floor: amount(floor) }
+    return { title, unit, bars: bars.filter(({ value }) => value > 0), baseline: amount(baseline) }
   })
 }
 
@@ -31,25 +31,25 @@ function amount(text: string | undefined): number {
 
 const WIDTH = 880
 const [LEFT, RIGHT, BAR, GAP] = [190, 180, 15, 34]
-const HEADING = 'What each reaches of what bare sockets carry'
+const HEADING = 'Throughput, compared with raw sockets'
 const INK = '#57606a'
 
-/** Bars of how much of the floor each reaches, one group for each workload. */
+/** Draws bars as percentages of the raw socket baseline, one group for each workload. */
 export function speedPicture(figures: readonly Figures[], subtitle: string): string {
   const lines: string[] = []
   let y = 66
   const text = (x: number, content: string, more: string) =>
     lines.push(`<text x="${x}" y="${y + 11}" fill="${INK}"${more}>${escaped(content)}</text>`)
-  for (const { title, unit, bars, floor } of figures) {
+  for (const { title, unit, bars, baseline } of figures) {
     text(LEFT, title, ' font-weight="bold"')
     y += 18
     for (const { name, value } of bars) {
-      const width = Math.round(((WIDTH - LEFT - RIGHT) * value) / Math.max(floor, value))
+      const width = Math.round(((WIDTH - LEFT - RIGHT) * value) / Math.max(baseline, value))
       const color = name === 'sluice' ? '#1f77b4' : '#b0b7bf'
       text(LEFT - 8, name, ' text-anchor="end"')
       lines.push(`<rect x="${LEFT}" y="${y}" width="${width}" height="${BAR - 2}" fill="${color}"/>`)
-      const share = `${Math.round((100 * value) / floor)} %`
-      text(LEFT + width + 6, `${grouped(value)} ${unit}, ${share}`, '')
+      const percentage = `${Math.round((100 * value) / baseline)} %`
+      text(LEFT + width + 6, `${grouped(value)} ${unit}, ${percentage}`, '')
       y += BAR
     }
     y += GAP - 18

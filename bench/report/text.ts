@@ -10,9 +10,9 @@ export function number(value: number | null | undefined): string {
 export const times = (value: number | null): string => (value === null ? '–' : `${value.toFixed(2)}×`)
 
 const mega = (bytes: number | null): string => (bytes === null ? '–' : `${Math.round(bytes / 1e6)} MB`)
-const percent = (share: number | null): string => (share === null ? '–' : `${Math.round(share * 100)} %`)
+const percent = (fraction: number | null): string => (fraction === null ? '–' : `${Math.round(fraction * 100)} %`)
 
-/** Columns as wide as what is in them; the first to the left. */
+/** Aligns columns: the first to the left, the others to the right. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)))
   return rows.map((row) =>
@@ -27,7 +27,7 @@ export function about(machine: Machine): string[] {
   return [
     `${machine.cores} × ${machine.cpu}, ${Math.round(machine.memory / 2 ** 30)} GB, ${machine.system}, node ${machine.node}`,
     packages.join(', '),
-    `${machine.affinity}; load average at the start ${machine.load.toFixed(1)}`,
+    `${machine.affinity}; load average ${machine.load.toFixed(1)}`,
   ]
 }
 
@@ -47,7 +47,7 @@ function table(result: TableResult): string[] {
     'median',
     '(low to high)',
     'to best peer',
-    'to floor',
+    'to baseline',
     'CPU µs',
     'p50 µs',
     'p99',
@@ -56,10 +56,10 @@ function table(result: TableResult): string[] {
     'origin',
   ]
   const rows = result.rows.map((row) => {
-    if (row.failure !== null && row.rounds.length === 0) return [row.contender, ...head.slice(1).map(() => '–')]
-    return [row.contender, ...figures(row)]
+    if (row.failure !== null && row.rounds.length === 0) return [row.client, ...head.slice(1).map(() => '–')]
+    return [row.client, ...figures(row)]
   })
-  const failed = result.rows.flatMap(({ contender, failure }) => (failure === null ? [] : [`${contender}: ${failure}`]))
+  const failed = result.rows.flatMap(({ client, failure }) => (failure === null ? [] : [`${client}: ${failure}`]))
   return [...columns([head, ...rows]), ...failed].map((line) => `  ${line}`)
 }
 
@@ -69,7 +69,7 @@ function figures(row: Row): string[] {
     number(rate.median),
     `(${number(rate.low)} to ${number(rate.high)})`,
     times(row.toPeer),
-    times(row.toFloor),
+    times(row.toBaseline),
     number(row.cpu),
     number(latency?.p50),
     number(latency?.p99),
@@ -81,19 +81,28 @@ function figures(row: Row): string[] {
 
 function curve(result: CurveResult): string[] {
   const head = [result.axis, ...result.sizes.map((size) => number(size))]
-  const rows = result.series.map(({ contender, values }) => [
-    contender,
+  const rows = result.series.map(({ client, values }) => [
+    client,
     ...values.map((value) => (value === null ? '–' : number(value.median))),
   ])
-  const failed = result.series.flatMap(({ contender, failure }) =>
-    failure === null ? [] : [`${contender}: ${failure}`],
-  )
+  const failed = result.series.flatMap(({ client, failure }) => (failure === null ? [] : [`${client}: ${failure}`]))
   return [...columns([head, ...rows]), ...failed].map((line) => `  ${line}`)
 }
 
-export function opening(report: Omit<Report, 'results'>): string[] {
+/** Explains the columns of the tables. */
+export const legend: readonly string[] = [
+  'baseline     raw sockets that write the same requests and count response bytes',
+  'to best peer, to baseline',
+  '             ratio of medians; above 1: more requests/s (or MB/s) than that client',
+  'CPU µs       CPU time of the client per request',
+  'p50 … p99.9  latency percentiles in µs',
+  'peak         highest resident memory of the client process',
+  'origin       CPU utilization of the origin; near 100 %, it limits the client',
+]
+
+export function preamble(report: Omit<Report, 'results'>): string[] {
   return [
     ...about(report.machine),
-    `${report.mode} mode, ${report.rounds} rounds of ${report.seconds} s in turns; every response is checked`,
+    `${report.mode} mode, ${report.rounds} rounds of ${report.seconds} s, clients in alternating order; every response is checked`,
   ]
 }

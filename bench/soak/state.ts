@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processClock } from '../../lib/base/clock.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
-import { handles, heapUsed, ownMemory } from '../harness/residue.js'
+import { handles, heapUsed, ownMemory } from '../harness/process-resources.js'
 import type { Lasting } from './cycle.js'
 
 /** What must be the same after each cycle. */

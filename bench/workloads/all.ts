@@ -1,8 +1,8 @@
-import type { Api } from '../harness/session.js'
-import type { SceneName } from '../origin/scenes.js'
-import type { Curve, Field, FixedRate, Throughput, Workload } from './workload.js'
+import type { Api } from '../harness/client-session.js'
+import type { ScenarioName } from '../origin/scenarios.js'
+import type { Curve, FixedRate, ParticipantSet, Throughput, Workload } from './workload.js'
 
-type Extra = Partial<Omit<Throughput, 'kind' | 'title' | 'name'>> & { what?: string }
+type Extra = Partial<Omit<Throughput, 'kind' | 'title' | 'name'>> & { label?: string }
 
 const apiNames: Record<Api, string> = {
   dispatch: 'dispatch',
@@ -15,11 +15,11 @@ const apiNames: Record<Api, string> = {
 
 function throughput(api: Api, size: [connections: number, pipelining: number], extra: Extra = {}): Throughput {
   const [connections, pipelining] = size
-  const { what, quick = null, scene = 'small', secure = false } = extra
-  const name = [api, what, `${connections}x${pipelining}`].filter((part) => part !== undefined).join(' ')
+  const { label, quick = null, scenario = 'small', secure = false } = extra
+  const name = [api, label, `${connections}x${pipelining}`].filter((part) => part !== undefined).join(' ')
   const counted = `${connections} connection${connections === 1 ? '' : 's'}, pipelining ${pipelining}`
-  const title = [apiNames[api], what, counted].filter((part) => part !== undefined).join(', ')
-  return { kind: 'throughput', name, title, quick, scene, api, connections, pipelining, secure }
+  const title = [apiNames[api], label, counted].filter((part) => part !== undefined).join(', ')
+  return { kind: 'throughput', name, title, quick, scenario, api, connections, pipelining, secure }
 }
 
 const grid: [number, number][] = [
@@ -31,7 +31,7 @@ const grid: [number, number][] = [
   [500, 10],
 ]
 
-const quickGrid: Record<string, Field> = {
+const quickGrid: Record<string, ParticipantSet> = {
   'dispatch 1x1': 'main',
   'dispatch 50x1': 'main',
   'dispatch 50x10': 'main',
@@ -46,8 +46,8 @@ function onGrid(api: Api): Throughput[] {
 const one: [number, number] = [1, 1]
 const fifty: [number, number] = [50, 1]
 
-function special(scene: SceneName, what: string, rest: Extra = {}): Extra {
-  return { scene, what, ...rest }
+function special(scenario: ScenarioName, label: string, rest: Extra = {}): Extra {
+  return { scenario, label, ...rest }
 }
 
 const throughputs: Throughput[] = [
@@ -70,7 +70,7 @@ const throughputs: Throughput[] = [
   throughput('text', fifty, special('chunked', '100 small chunks')),
   throughput('dispatch', fifty, special('fields', '40 header fields')),
   throughput('json', fifty, special('fields', '40 header fields')),
-  throughput('json', [10, 1], special('closing', 'a connection each')),
+  throughput('json', [10, 1], special('closing', 'one connection per request')),
 ]
 
 const fixedRate: FixedRate = {
@@ -83,7 +83,7 @@ const fixedRate: FixedRate = {
 
 function curve(given: Pick<Curve, 'name' | 'title' | 'probe' | 'sizes' | 'unit' | 'axis'> & Partial<Curve>): Curve {
   const setup = throughput('dispatch', one)
-  return { ...setup, quick: null, quickSizes: [], contenders: ['sluice', 'undici'], ...given, kind: 'curve' }
+  return { ...setup, quick: null, quickSizes: [], benchClients: ['sluice', 'undici'], ...given, kind: 'curve' }
 }
 
 const decades = (last: number): number[] => Array.from({ length: last + 1 }, (_, index) => 10 ** index)
@@ -91,27 +91,27 @@ const decades = (last: number): number[] => Array.from({ length: last + 1 }, (_,
 const curves: Curve[] = [
   curve({
     name: 'connections',
-    title: 'one dispatch, with so many connections open',
+    title: 'one dispatch, by number of open connections',
     probe: 'connections',
     sizes: decades(4),
     unit: 'ns',
     axis: 'connections',
     quick: 'main',
     quickSizes: [10, 1000],
-    contenders: ['sluice', 'undici', 'node:http', 'floor'],
+    benchClients: ['sluice', 'undici', 'node:http', 'baseline'],
   }),
   curve({
     name: 'connections-cpu',
-    title: 'CPU time of one request, with so many connections open',
+    title: 'CPU time of one request, by number of open connections',
     probe: 'connections-cpu',
     sizes: decades(4),
     unit: 'µs',
     axis: 'connections',
-    contenders: ['sluice', 'undici', 'node:http', 'floor'],
+    benchClients: ['sluice', 'undici', 'node:http', 'baseline'],
   }),
   curve({
     name: 'queued',
-    title: 'one dispatch, with so many requests queued',
+    title: 'one dispatch, by number of queued requests',
     probe: 'queued',
     sizes: decades(6),
     unit: 'ns',
@@ -119,7 +119,7 @@ const curves: Curve[] = [
   }),
   curve({
     name: 'drained',
-    title: 'CPU time of one request out of a queue of so many',
+    title: 'CPU time of one queued request, by length of the queue',
     probe: 'drained',
     sizes: decades(6),
     unit: 'µs',
@@ -134,11 +134,11 @@ const curves: Curve[] = [
     axis: 'connections',
     quick: 'main',
     quickSizes: [3000],
-    contenders: ['sluice', 'undici', 'floor'],
+    benchClients: ['sluice', 'undici', 'baseline'],
   }),
   curve({
     name: 'upstreams',
-    title: 'one dispatch of a BalancedPool over so many upstreams',
+    title: 'one dispatch of a BalancedPool, by number of upstreams',
     probe: 'upstreams',
     sizes: decades(3),
     unit: 'ns',
@@ -146,7 +146,7 @@ const curves: Curve[] = [
   }),
   curve({
     name: 'upstreams-cpu',
-    title: 'CPU time of one request of a BalancedPool over so many upstreams',
+    title: 'CPU time of one request of a BalancedPool, by number of upstreams',
     probe: 'upstreams-cpu',
     sizes: decades(3),
     unit: 'µs',

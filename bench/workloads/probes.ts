@@ -1,36 +1,36 @@
 import { Session as Inspector } from 'node:inspector'
-import { contenderOf } from '../contenders/all.js'
+import { benchClientOf } from '../clients/all.js'
+import type { Session, Setup } from '../harness/client-session.js'
 import type { Packages } from '../harness/packages.js'
-import type { Session, Setup } from '../harness/session.js'
 import { median } from '../harness/statistics.js'
 
-/** What a probe is given: a contender, and the size that its quantity is a function of. */
-export interface Probed {
-  contender: string
+/** Arguments of a probe: a client, and the size of which the measured quantity is a function. */
+export interface ProbeArguments {
+  client: string
   setup: Setup
   size: number
   packages: Packages
 }
 
-type Probe = (given: Probed) => Promise<number>
+type Probe = (given: ProbeArguments) => Promise<number>
 
 export type ProbeName = keyof typeof probes
 
-/** Dispatches timed at once: one alone is shorter than the clock is fine. */
+/** Dispatches per timing: one alone is shorter than the resolution of the clock. */
 const BATCH = 10
 const BATCHES = 500
-/** Batches until V8 has compiled what it will: with a tenth of them, code on its way there is what was timed. */
+/** Warm-up batches until V8 has optimized the code. With a tenth of them, unoptimized code was measured. */
 const WARM = 2000
 
-async function open(given: Probed, connections: number): Promise<Session> {
-  return contenderOf(given.contender).open({ ...given.setup, connections }, given.packages)
+async function open(given: ProbeArguments, connections: number): Promise<Session> {
+  return benchClientOf(given.client).open({ ...given.setup, connections }, given.packages)
 }
 
-/** Sends so many at once; the time that took, ms, and the end of all. */
-function burst(session: Session, count: number): { took: number; ended: Promise<void> } {
+/** Sends `count` requests at once. Returns the time that elapsed in ms, and a promise that resolves when all have completed. */
+function burst(session: Session, count: number): { elapsed: number; completed: Promise<void> } {
   let end: () => void = () => {}
   let fail: (error: Error) => void = () => {}
-  const ended = new Promise<void>((resolve, reject) => {
+  const completed = new Promise<void>((resolve, reject) => {
     end = resolve
     fail = reject
   })
@@ -41,16 +41,16 @@ function burst(session: Session, count: number): { took: number; ended: Promise<
   }
   const started = performance.now()
   for (let i = 0; i < count; i++) session.send(done)
-  return { took: performance.now() - started, ended }
+  return { elapsed: performance.now() - started, completed }
 }
 
-/** Median ns of one `send`, in bursts that all connections are idle before. */
-async function nsOfSending(session: Session, batch: number): Promise<number> {
+/** Returns the median ns of one `send`. All connections are idle before each burst. */
+async function sendTime(session: Session, batch: number): Promise<number> {
   const samples: number[] = []
   for (let i = 0; i < WARM + BATCHES; i++) {
-    const { took, ended } = burst(session, batch)
-    if (i >= WARM) samples.push((took * 1e6) / batch)
-    await ended
+    const { elapsed, completed } = burst(session, batch)
+    if (i >= WARM) samples.push((elapsed * 1e6) / batch)
+    await completed
   }
   return median(samples)
 }
@@ -60,107 +60,107 @@ function cpuTime(): number {
   return user + system
 }
 
-/** µs of CPU time of one request, from `send` to its end, in bursts too. */
-async function cpuOfRequests(session: Session, batch: number): Promise<number> {
+/** Returns the CPU time in µs of one request, from `send` to its completion, in bursts. */
+async function requestCpuTime(session: Session, batch: number): Promise<number> {
   const bursts = Math.max(1, Math.round((BATCH * BATCHES) / batch))
-  for (let i = 0; i < bursts; i++) await burst(session, batch).ended
+  for (let i = 0; i < bursts; i++) await burst(session, batch).completed
   const before = cpuTime()
-  for (let i = 0; i < bursts; i++) await burst(session, batch).ended
+  for (let i = 0; i < bursts; i++) await burst(session, batch).completed
   return (cpuTime() - before) / (bursts * batch)
 }
 
-type Cost = (session: Session, batch: number) => Promise<number>
+type Measurement = (session: Session, batch: number) => Promise<number>
 
-/** All connections are open and idle. */
-function overConnections(cost: Cost): Probe {
+/** Measures with `size` open, idle connections. */
+function overConnections(measure: Measurement): Probe {
   return async (given) => {
     const session = await open(given, given.size)
-    await burst(session, given.size).ended
-    return cost(session, Math.min(BATCH, given.size))
+    await burst(session, given.size).completed
+    return measure(session, Math.min(BATCH, given.size))
   }
 }
 
-/** The upstreams are in the setup, each with one connection. */
-function overUpstreams(cost: Cost): Probe {
+/** Measures with `size` upstreams, each with one connection. */
+function overUpstreams(measure: Measurement): Probe {
   return async (given) => {
     const session = await open(given, 1)
-    for (let i = 0; i < 3; i++) await burst(session, given.size).ended
-    return cost(session, Math.min(BATCH, given.size))
+    for (let i = 0; i < 3; i++) await burst(session, given.size).completed
+    return measure(session, Math.min(BATCH, given.size))
   }
 }
 
-/** One connection, and code that has run before. */
-async function warmed(given: Probed): Promise<Session> {
+/** Opens a session with one connection, and runs requests until the code is optimized. */
+async function openWarm(given: ProbeArguments): Promise<Session> {
   const session = await open(given, 1)
-  for (let i = 0; i < 20; i++) await burst(session, 200).ended
+  for (let i = 0; i < 20; i++) await burst(session, 200).completed
   return session
 }
 
-/** So many wait already, all in one turn of the event loop. */
-async function queued(given: Probed): Promise<number> {
-  const session = await warmed(given)
-  burst(session, given.size).ended.catch(() => {})
+/** Measures `send` while `size` requests are queued, within one event-loop turn. */
+async function queued(given: ProbeArguments): Promise<number> {
+  const session = await openWarm(given)
+  burst(session, given.size).completed.catch(() => {})
   const samples = Array.from({ length: 50 }, () => {
-    const { took, ended } = burst(session, BATCH)
-    ended.catch(() => {})
-    return (took * 1e6) / BATCH
+    const { elapsed, completed } = burst(session, BATCH)
+    completed.catch(() => {})
+    return (elapsed * 1e6) / BATCH
   })
   return median(samples)
 }
 
-/** So many wait, and some of them are answered. */
-async function drained(given: Probed): Promise<number> {
-  const session = await warmed(given)
-  const wanted = BATCH * BATCHES
-  if (given.size <= wanted) return cpuOfRequests(session, given.size)
+/** Measures the CPU time per request while a queue of `size` requests is processed. */
+async function drained(given: ProbeArguments): Promise<number> {
+  const session = await openWarm(given)
+  const sampleCount = BATCH * BATCHES
+  if (given.size <= sampleCount) return requestCpuTime(session, given.size)
   let answered = 0
   return new Promise((resolve, reject) => {
     const done = (error: Error | null): void => {
       if (error !== null) reject(error)
-      else if (++answered === wanted) resolve((cpuTime() - before) / wanted)
+      else if (++answered === sampleCount) resolve((cpuTime() - before) / sampleCount)
     }
     for (let i = 0; i < given.size; i++) session.send(done)
     const before = cpuTime()
   })
 }
 
-/** Lets go of all that is not held: as V8 does by itself when memory is short, with holes closed and pages given back. */
-function collect(inspector: Inspector): Promise<void> {
+/** Collects all garbage and returns free pages to the system, as V8 does when memory is short. */
+function collectGarbage(inspector: Inspector): Promise<void> {
   return new Promise((resolve) => inspector.post('HeapProfiler.collectGarbage', () => resolve()))
 }
 
-/** Least resident memory over a while. */
-async function resident(inspector: Inspector): Promise<number> {
+/** Returns the minimum resident memory of five samples. */
+async function minResidentMemory(inspector: Inspector): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 5; i++) {
     await new Promise((resolve) => setTimeout(resolve, 40))
-    await collect(inspector)
+    await collectGarbage(inspector)
     least = Math.min(least, process.memoryUsage.rss())
   }
   return least
 }
 
-/** What each connection adds beyond the first: these pay for what the process has but once. */
-async function idle(given: Probed): Promise<number> {
+/** Measures the memory of each connection after the first 1000, which include costs that the process has once. */
+async function idle(given: ProbeArguments): Promise<number> {
   const first = Math.min(1000, given.size)
   const session = await open(given, given.size + first)
   const inspector = new Inspector()
   inspector.connect()
-  for (let i = 0; i < BATCHES; i++) await burst(session, BATCH).ended
-  await burst(session, first).ended
-  const before = await resident(inspector)
-  await burst(session, given.size + first).ended
-  const after = await resident(inspector)
+  for (let i = 0; i < BATCHES; i++) await burst(session, BATCH).completed
+  await burst(session, first).completed
+  const before = await minResidentMemory(inspector)
+  await burst(session, given.size + first).completed
+  const after = await minResidentMemory(inspector)
   inspector.disconnect()
   return (after - before) / given.size
 }
 
 export const probes = {
-  connections: overConnections(nsOfSending),
-  'connections-cpu': overConnections(cpuOfRequests),
+  connections: overConnections(sendTime),
+  'connections-cpu': overConnections(requestCpuTime),
   queued,
   drained,
   idle,
-  upstreams: overUpstreams(nsOfSending),
-  'upstreams-cpu': overUpstreams(cpuOfRequests),
+  upstreams: overUpstreams(sendTime),
+  'upstreams-cpu': overUpstreams(requestCpuTime),
 } satisfies Record<string, Probe>

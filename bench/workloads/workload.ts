@@ -1,43 +1,43 @@
-import type { Api } from '../harness/session.js'
-import type { SceneName } from '../origin/scenes.js'
+import type { Api } from '../harness/client-session.js'
+import type { ScenarioName } from '../origin/scenarios.js'
 import type { ProbeName } from './probes.js'
 
-/** Who takes part in the quick mode: all that can; those that every table needs; those and `node:http`. */
-export type Field = 'all' | 'main' | 'main and node:http'
+/** Clients in quick mode: all, those that every table needs, or those and `node:http`. */
+export type ParticipantSet = 'all' | 'main' | 'main and node:http'
 
 interface Common {
-  /** What `--workload` looks for. */
+  /** Name that `--workload` matches. */
   readonly name: string
   readonly title: string
-  /** null: in the full mode only. */
-  readonly quick: Field | null
-  readonly scene: SceneName
+  /** Clients in quick mode, or null for a workload of full mode only. */
+  readonly quick: ParticipantSet | null
+  readonly scenario: ScenarioName
   readonly api: Api
   readonly connections: number
   readonly pipelining: number
   readonly secure: boolean
 }
 
-/** As many requests as go. */
+/** As many requests as possible. */
 export interface Throughput extends Common {
   readonly kind: 'throughput'
 }
 
-/** Half of what undici can do at most, at fixed times. */
+/** Requests at fixed times, at half of undici's maximum rate. */
 export interface FixedRate extends Common {
   readonly kind: 'rate'
 }
 
-/** One quantity against a size. */
+/** One quantity as a function of a size. */
 export interface Curve extends Common {
   readonly kind: 'curve'
   readonly probe: ProbeName
   readonly sizes: readonly number[]
   readonly quickSizes: readonly number[]
   readonly unit: string
-  /** What the sizes are. */
+  /** Title of the sizes. */
   readonly axis: string
-  readonly contenders: readonly string[]
+  readonly benchClients: readonly string[]
 }
 
 export type Workload = Throughput | FixedRate | Curve

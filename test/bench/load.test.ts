@@ -7,68 +7,80 @@ import type { LoadReport } from '../../bench/load/generate.js'
 import { parse } from '../../bench/load/options.js'
 import { wrkFigures } from '../../bench/load/wrk-output.js'
 import { Origin } from '../../bench/origin/origin.js'
-import type { SceneName } from '../../bench/origin/scenes.js'
+import type { ScenarioName } from '../../bench/origin/scenarios.js'
 import { run } from '../runtimes/runtimes.js'
 import { missing } from './packages.js'
 
 const script = fileURLToPath(new URL('../../bench/load.js', import.meta.url))
 const load = (...args: string[]) => run(process.execPath, [script, ...args])
 
-async function listen(t: Test, scene: SceneName): Promise<{ origin: Origin; url: string }> {
+async function listen(t: Test, scenario: ScenarioName): Promise<{ origin: Origin; url: string }> {
   const origin = new Origin()
-  const url = `http://127.0.0.1:${await origin.listen(scene)}/`
+  const url = `http://127.0.0.1:${await origin.listen(scenario)}/`
   t.teardown(() => origin.close())
   return { origin, url }
 }
 
-t.test('a load at a fixed rate', { skip: missing() }, async (t) => {
-  const { origin, url } = await listen(t, 'small')
-  const file = join(mkdtempSync(join(tmpdir(), 'sluice-load-')), 'latency.hgrm')
-  const given = ['--rate', '500', '--duration', '0.4', '--warm-up', '0.1', '--connections', '5']
-  const { code, stdout } = await load(...given, '--json', '--hgrm', file, url)
-  t.equal(code, 0)
-  const report: LoadReport = JSON.parse(stdout)
-  t.equal(report.requests, 200)
-  t.equal(report.sent, 250)
-  t.equal(origin.responses, 250)
-  t.strictSame(report.outcomes, { 200: 250 })
-  t.equal(report.latency.samples, 200)
-  t.match(readFileSync(file, 'utf8'), /^ +Value +Percentile +TotalCount[\s\S]+ 200 +[\s\S]+#\[Max/m)
-})
+t.test(
+  'sends the requested number of requests per second and writes the latency distribution',
+  { skip: missing() },
+  async (t) => {
+    const { origin, url } = await listen(t, 'small')
+    const file = join(mkdtempSync(join(tmpdir(), 'sluice-load-')), 'latency.hgrm')
+    const given = ['--rate', '500', '--duration', '0.4', '--warm-up', '0.1', '--connections', '5']
+    const { code, stdout } = await load(...given, '--json', '--hgrm', file, url)
+    t.equal(code, 0)
+    const report: LoadReport = JSON.parse(stdout)
+    t.equal(report.requests, 200)
+    t.equal(report.sent, 250)
+    t.equal(origin.responses, 250)
+    t.strictSame(report.outcomes, { 200: 250 })
+    t.equal(report.latency.samples, 200)
+    t.match(readFileSync(file, 'utf8'), /^ +Value +Percentile +TotalCount[\s\S]+ 200 +[\s\S]+#\[Max/m)
+  },
+)
 
-t.test('as many requests as go', { skip: missing() }, async (t) => {
+t.test('without --rate, sends as many requests as possible', { skip: missing() }, async (t) => {
   const { origin, url } = await listen(t, 'small')
   const { code, stdout } = await load('--duration', '0.2', '--warm-up', '0.1', '--connections', '3', url)
   t.equal(code, 0)
-  t.match(stdout, /^answers +[\d ]+ in [\d.]+ s: [\d .]+\/s$/m)
-  t.match(stdout, new RegExp(`200: ${origin.responses}$`.replace(/\B(?=(\d{3})+\$)/g, ' '), 'm'), 'all that it counted')
+  t.match(stdout, /^responses +[\d ]+ in [\d.]+ s: [\d .]+\/s$/m)
+  t.match(
+    stdout,
+    new RegExp(`200: ${origin.responses}$`.replace(/\B(?=(\d{3})+\$)/g, ' '), 'm'),
+    'counts the responses that the origin sent',
+  )
   for (const percentile of ['50', '99.9', '99.999']) t.match(stdout, new RegExp(`^ +${percentile} % +[\\d .]+$`, 'm'))
 })
 
-t.test('answers that are not right, and none at all', { skip: missing() }, async (t) => {
-  const { url } = await listen(t, 'post')
-  const given = ['--rate', '100', '--duration', '0.1', '--warm-up', '0']
-  const refused = await load(...given, '--json', url)
-  t.equal(refused.code, 1)
-  t.strictSame(JSON.parse(refused.stdout).outcomes, { 400: 10 })
-  const nobody = await load(
-    '--duration',
-    '0.1',
-    '--warm-up',
-    '0',
-    '--connections',
-    '2',
-    '--json',
-    'http://127.0.0.1:1/',
-  )
-  t.equal(nobody.code, 1)
-  t.strictSame(Object.keys(JSON.parse(nobody.stdout).outcomes), ['ECONNREFUSED'])
-  const stalling = await listen(t, 'delayed')
-  const late = await load(...given, '--timeout', '0.001', '--json', stalling.url)
-  t.equal(late.code, 1, 'what is not answered in time has failed')
-})
+t.test(
+  'exits with code 1 after an error status, a refused connection or a missing response',
+  { skip: missing() },
+  async (t) => {
+    const { url } = await listen(t, 'post')
+    const given = ['--rate', '100', '--duration', '0.1', '--warm-up', '0']
+    const badStatus = await load(...given, '--json', url)
+    t.equal(badStatus.code, 1)
+    t.strictSame(JSON.parse(badStatus.stdout).outcomes, { 400: 10 })
+    const noServer = await load(
+      '--duration',
+      '0.1',
+      '--warm-up',
+      '0',
+      '--connections',
+      '2',
+      '--json',
+      'http://127.0.0.1:1/',
+    )
+    t.equal(noServer.code, 1)
+    t.strictSame(Object.keys(JSON.parse(noServer.stdout).outcomes), ['ECONNREFUSED'])
+    const stalling = await listen(t, 'delayed')
+    const timedOut = await load(...given, '--timeout', '0.001', '--json', stalling.url)
+    t.equal(timedOut.code, 1)
+  },
+)
 
-t.test('options', async (t) => {
+t.test('parses options, and rejects invalid ones with a message that names the option', async (t) => {
   const url = 'http://localhost:3000/a?b=c'
   t.match(parse([url]), { rate: null, duration: 10, connections: 50, pipelining: 1, method: 'GET', body: null })
   const given = ['--body', 'hello', '--header', 'x-a: b:c', '--rate', '10.5', '--status', '201', '--timeout', '1']
@@ -87,7 +99,7 @@ t.test('options', async (t) => {
   for (const [args, message] of wrong) t.throws(() => parse(args), { message }, args.join(' '))
 })
 
-t.test('what wrk says', async (t) => {
+t.test('parses the output of wrk', async (t) => {
   const output = `Running 3s test @ http://127.0.0.1:41001/
   1 threads and 50 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev

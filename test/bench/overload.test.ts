@@ -1,35 +1,35 @@
 import t from 'tap'
 import { start } from '../../bench/harness/processes.js'
-import { CONCURRENCY, complaints, growth, LIMITS, Overload, SERVICE } from '../../bench/overload/soak.js'
-import { Waits } from '../../bench/overload/waits.js'
+import { CONCURRENCY, growth, LIMITS, Overload, SERVICE, violations } from '../../bench/overload/overload.js'
+import { WaitHistogram } from '../../bench/overload/wait-histogram.js'
 
-t.test('three times what an origin can do', async (t) => {
-  const origin = start({ program: 'overload/origin.js', place: 'origin', affinity: { cores: null, note: '' } })
+t.test('keeps goodput and queue wait within limits at three times the capacity, and reports violations', async (t) => {
+  const origin = start({ program: 'overload/origin.js', role: 'origin', affinity: { cores: null, note: '' } })
   t.teardown(() => origin.close())
-  const url = await origin.channel.ask<string>('open', { concurrency: CONCURRENCY, service: SERVICE })
+  const url = await origin.channel.call<string>('open', { concurrency: CONCURRENCY, service: SERVICE })
   const overload = new Overload(url, LIMITS)
-  // Too short for the last percents, and beside other tests.
+  // Goodput of 50 % suffices: the run is short, and other tests run at the same time.
   await overload.slice({ seconds: 3, samples: 0 })
   const outcome = await overload.close()
-  t.strictSame(complaints({ ...outcome, heap: [0] }, 0.5), [])
-  t.ok(outcome.wait.p99 > outcome.wait.p50 / 2, 'some waited')
+  t.strictSame(violations({ ...outcome, heap: [0] }, 0.5), [])
+  t.ok(outcome.wait.p99 > outcome.wait.p50 / 2, 'requests were queued')
   for (const [spoiled, word] of [
     [{ goodput: 0.4 }, /goodput/],
-    [{ wait: { ...outcome.wait, p99: outcome.timers + 1 } }, /wait/],
-    [{ queued: LIMITS.maxQueued + 1 }, /at once/],
+    [{ wait: { ...outcome.wait, p99: outcome.timers + 1 } }, /time in the queue/],
+    [{ queued: LIMITS.maxQueued + 1 }, /queued/],
     [{ heap: [1, 2, 2e6] }, /heap/],
-    [{ sent: outcome.sent + 1 }, /other things/],
+    [{ sent: outcome.sent + 1 }, /other errors/],
     [{ failed: {} }, /limits/],
   ] satisfies [object, RegExp][]) {
-    t.match(complaints({ ...outcome, heap: [0], ...spoiled }, 0.5).join(), word)
+    t.match(violations({ ...outcome, heap: [0], ...spoiled }, 0.5).join(), word)
   }
 })
 
-t.test('what the bench counts by', async (t) => {
-  const waits = new Waits()
+t.test('computes percentiles of waits and heap growth', async (t) => {
+  const waits = new WaitHistogram()
   for (let i = 1; i <= 100; i++) waits.record(i)
   t.strictSame(
-    [0.5, 0.99, 1].map((part) => waits.percentile(part)),
+    [0.5, 0.99, 1].map((fraction) => waits.percentile(fraction)),
     [50, 99, 100],
   )
   t.equal(growth([5, 9, 7, 7, 8, 6, 9]), 1)

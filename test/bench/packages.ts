@@ -1,21 +1,21 @@
 import { install, type Packages } from '../../bench/harness/packages.js'
 
-let found: Packages | string | null = null
+let result: Packages | string | null = null
 
-/** Why what the bench installs is not there; false when it is. */
+/** Returns why the packages of the bench can not be installed, or false if they are installed. */
 export function missing(): string | false {
-  if (found === null) {
+  if (result === null) {
     try {
-      found = install()
+      result = install()
     } catch (error) {
       if (process.env.SLUICE_NO_SKIP !== undefined) throw error
-      found = (error as Error).message
+      result = (error as Error).message
     }
   }
-  return typeof found === 'string' ? found : false
+  return typeof result === 'string' ? result : false
 }
 
 export function packages(): Packages {
-  if (found === null || typeof found === 'string') throw new Error('ask what is missing first')
-  return found
+  if (result === null || typeof result === 'string') throw new Error('call missing() first')
+  return result
 }

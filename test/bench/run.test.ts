@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { contenders } from '../../bench/contenders/all.js'
+import { benchClients } from '../../bench/clients/all.js'
 import { measure } from '../../bench/harness/measure.js'
-import { fieldOf, parse } from '../../bench/harness/options.js'
+import { parse, participantsOf } from '../../bench/harness/options.js'
 import { affinity } from '../../bench/harness/processes.js'
 import { failures, type Report } from '../../bench/harness/results.js'
 import { Runner } from '../../bench/harness/runner.js'
@@ -17,53 +17,53 @@ import { missing, packages } from './packages.js'
 const script = fileURLToPath(new URL('../../bench/run.js', import.meta.url))
 const tiny = ['--rounds', '2', '--seconds', '0.02', '--warm', '0.02']
 const bench = (...args: string[]) => run(process.execPath, [script, ...args])
-const how = { mode: 'full', only: null, rounds: 1, seconds: 0.02, warm: 0.02 } as const
+const options = { mode: 'full', only: null, rounds: 1, seconds: 0.02, warm: 0.02 } as const
 const skip = missing()
 
 t.setTimeout(200_000)
 
-t.test('every contender is measured, and files are written', { skip }, async (t) => {
+t.test('measures every client, and writes JSON and pictures', { skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-test-'))
   const { code, stdout, stderr } = await bench(...tiny, '--workload', 'json 50x1', '--json', '--results', folder)
   t.equal(code, 0, stderr)
   const report: Report = JSON.parse(stdout)
   const [table] = report.results
   if (table?.kind !== 'throughput') throw new Error('no table')
-  const field = contenders.filter(({ name }) => name !== 'undici, blocking: false')
+  const clients = benchClients.filter(({ name }) => name !== 'undici, blocking: false')
   t.strictSame(
-    table.rows.map(({ contender }) => contender),
-    field.map(({ name }) => name),
+    table.rows.map(({ client }) => client),
+    clients.map(({ name }) => name),
   )
   for (const row of table.rows) {
-    t.equal(row.rounds.length, 2, row.contender)
+    t.equal(row.rounds.length, 2, row.client)
     t.ok(row.rate.low > 0 && row.rate.low <= row.rate.median && row.rate.median <= row.rate.high)
     t.ok(Number(row.cpu) > 0 && Number(row.latency?.p50) <= Number(row.latency?.p999) && Number(row.peak) > 1e7)
   }
   const best = Math.max(...table.rows.filter(({ role }) => role === 'peer').map(({ rate }) => rate.median))
-  const find = (name: string) => table.rows.find(({ contender }) => contender === name)
-  const [sluice, floor] = [find('sluice'), find('floor')]
+  const find = (name: string) => table.rows.find(({ client }) => client === name)
+  const [sluice, baseline] = [find('sluice'), find('baseline')]
   t.equal(sluice?.toPeer, Number(sluice?.rate.median) / best)
-  t.equal(sluice?.toFloor, Number(sluice?.rate.median) / Number(floor?.rate.median))
+  t.equal(sluice?.toBaseline, Number(sluice?.rate.median) / Number(baseline?.rate.median))
   t.match(report.machine, { node: process.version, packages: { undici: /^\d/ } })
   const [figures = '', picture = ''] = readdirSync(folder)
   t.strictSame(JSON.parse(readFileSync(join(folder, figures), 'utf8')), report)
   t.match(readFileSync(join(folder, picture), 'utf8'), /^<svg[\s\S]+node-fetch[\s\S]+<\/svg>\s*$/)
 })
 
-t.test('a wrong body makes it fail', { skip }, async (t) => {
+t.test('a wrong body fails every client and exits with code 1', { skip }, async (t) => {
   const { code, stdout, stderr } = await bench(...tiny, '--workload', 'json 1x1', '--spoil', '--json', '--results', '-')
   t.equal(code, 1)
   const [table] = (JSON.parse(stdout) as Report).results
   if (table?.kind !== 'throughput') throw new Error('no table')
   t.ok(table.rows.length >= 8)
-  for (const { contender, failure } of table.rows) {
-    t.match(failure, /wrong response/, contender)
-    t.match(stderr, `FAILED json 1x1, ${contender}: `)
+  for (const { client, failure } of table.rows) {
+    t.match(failure, /wrong response/, client)
+    t.match(stderr, `FAILED json 1x1, ${client}: `)
   }
 })
 
-t.test('a table for a README', { skip }, async (t) => {
-  const given = ['--only', 'sluice,undici,floor', '--workload', 'dispatch 1x1', '--markdown', '--results', '-']
+t.test('--markdown prints one row for each workload', { skip }, async (t) => {
+  const given = ['--only', 'sluice,undici,baseline', '--workload', 'dispatch 1x1', '--markdown', '--results', '-']
   const { code, stdout } = await bench(...tiny, ...given)
   t.equal(code, 0)
   t.match(stdout, /^`node dist\/bench\/run\.js .*--markdown/)
@@ -72,59 +72,59 @@ t.test('a table for a README', { skip }, async (t) => {
   t.match(cells[2], /^\| dispatch, 1 connection, pipelining 1 \(requests\/s\) \| [\d ]+ \|.*\| \d+\.\d\d× \|$/)
 })
 
-t.test('curves', { skip }, async (t) => {
+t.test('measures every curve', { skip }, async (t) => {
   const runner = await Runner.start({ packages: packages(), affinity: await affinity() })
   t.teardown(() => runner.close())
   for (const workload of workloads) {
     if (workload.kind !== 'curve') continue
-    const result = await measure(runner, { ...workload, sizes: [20] }, { ...how, only: ['sluice', 'undici'] })
+    const result = await measure(runner, { ...workload, sizes: [20] }, { ...options, only: ['sluice', 'undici'] })
     if (result.kind !== 'curve') throw new Error('no curve')
     t.strictSame(failures([result]), [], workload.name)
-    for (const { contender, values } of result.series) {
-      const right = values.filter((value) => value !== null && (value.median > 0 || workload.name === 'idle'))
-      t.equal(right.length, 1, `${workload.name}, ${contender}`)
+    for (const { client, values } of result.series) {
+      const measured = values.filter((value) => value !== null && (value.median > 0 || workload.name === 'idle'))
+      t.equal(measured.length, 1, `${workload.name}, ${client}`)
     }
   }
 })
 
-t.test('a fixed rate, and TLS', { skip }, async (t) => {
+t.test('measures at a fixed rate, and over TLS', { skip }, async (t) => {
   const runner = await Runner.start({ packages: packages(), affinity: await affinity() })
   t.teardown(() => runner.close())
   const named = (name: string) => workloads.find((workload) => workload.name === name) as Workload
-  const rated = await measure(runner, named('rate'), { ...how, only: ['sluice', 'node:http'] })
+  const rated = await measure(runner, named('rate'), { ...options, only: ['sluice', 'node:http'] })
   t.strictSame(failures([rated]), [])
   t.ok(rated.kind === 'rate' && Number(rated.fixedRate) > 0 && rated.rows.length === 2)
-  const secure = await measure(runner, { ...named('json TLS 50x1'), connections: 2 }, how)
+  const secure = await measure(runner, { ...named('json TLS 50x1'), connections: 2 }, options)
   t.strictSame(failures([secure]), [])
-  t.ok(secure.kind === 'throughput' && secure.rows.length === contenders.length - 1)
+  t.ok(secure.kind === 'throughput' && secure.rows.length === benchClients.length - 1)
 })
 
-t.test('who takes part', async (t) => {
+t.test('selects clients by workload and mode', async (t) => {
   const named = (name: string, mode: 'quick' | 'full') => {
     const workload = workloads.find((workload) => workload.name === name) as Workload
-    return fieldOf(workload, { mode, only: null }).map(({ name }) => name)
+    return participantsOf(workload, { mode, only: null }).map(({ name }) => name)
   }
-  t.strictSame(named('dispatch 50x1', 'full'), ['sluice', 'undici', 'node:http', 'floor'])
-  t.strictSame(named('json 50x10', 'quick'), ['sluice', 'undici', 'undici, blocking: false', 'floor'])
+  t.strictSame(named('dispatch 50x1', 'full'), ['sluice', 'undici', 'node:http', 'baseline'])
+  t.strictSame(named('json 50x10', 'quick'), ['sluice', 'undici', 'undici, blocking: false', 'baseline'])
   t.ok(named('json 50x1', 'quick').includes('fetch'))
   t.notOk(named('json 50x10', 'full').includes('fetch'), 'it would open 500 connections')
 })
 
-t.test('options', async (t) => {
+t.test('parses options, and rejects invalid ones with a message that names the option', async (t) => {
   const {
-    workloads: chosen,
+    workloads: selected,
     rounds,
     only,
   } = parse(['--workload', 'json 50x1,TLS', '--only', 'undici blocking: false'], '')
   t.strictSame(
-    chosen.map(({ name }) => name),
+    selected.map(({ name }) => name),
     ['json 50x1', 'dispatch TLS 50x1', 'json TLS 50x1'],
   )
   t.strictSame(only, ['undici, blocking: false'])
   t.equal(rounds, 3)
   const wrong: [string[], RegExp][] = [
     [['--mode', 'slow'], /--mode/],
-    [['--only', 'curl'], /--only: there are sluice,undici/],
+    [['--only', 'curl'], /--only: unknown client; the clients are sluice,undici/],
     [['--workload', 'nothing'], /--list/],
     [['--rounds', '0'], /--rounds/],
     [['--faster'], /--faster/],

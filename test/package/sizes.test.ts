@@ -22,8 +22,8 @@ t.test('a bundle holds what a program uses, and runs', async (t) => {
   t.teardown(() => project.remove())
   const sizes = await bundleSizes(project)
   t.ok(sizes.length > bundlers.length)
-  for (const { what, gzipped, limit } of sizes) {
-    if (limit !== null) t.ok(gzipped <= limit, `${what}: ${gzipped} of ${limit} bytes`)
+  for (const { name, gzipped, limit } of sizes) {
+    if (limit !== null) t.ok(gzipped <= limit, `${name}: ${gzipped} of ${limit} bytes`)
   }
   const whole = project.read('esbuild-whole/main.mjs').toString()
   for (const word of UNUSED) t.ok(whole.includes(word), `all of it has ${word}`)

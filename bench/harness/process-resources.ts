@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** All that the event loop holds. `getActiveResourcesInfo` would not do: an idle connection is not referenced. */
+/** Counts the handles of the event loop. `getActiveResourcesInfo` omits unreferenced ones, such as idle connections. */
 export function handles(): string {
   const { libuv } = process.report.getReport() as unknown as { libuv: { type: string }[] }
   const counts = new Map<string, number>()
@@ -9,13 +9,13 @@ export function handles(): string {
   return kinds.map(([type, count]) => `${type} ${count}`).join(', ')
 }
 
-/** Bytes of the heap in use once the garbage is gone; Node has to run with `--expose-gc`. */
+/** Returns the used heap in bytes after garbage collection. Requires `--expose-gc`. */
 export function heapUsed(): number {
   for (let i = 0; i < 4; i++) globalThis.gc?.()
   return process.memoryUsage().heapUsed
 }
 
-/** Bytes of memory that are the process's own. RSS counts pages of Node's file also, as many as the system likes. */
+/** Returns anonymous memory in bytes. RSS also counts mapped pages of the Node executable, a number that varies. */
 export function ownMemory(): number {
   if (process.platform !== 'linux') return process.memoryUsage.rss()
   const [, kilobytes = Number.NaN] = /^RssAnon:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []

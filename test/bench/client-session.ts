@@ -1,13 +1,13 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Test } from 'tap'
-import { sluice } from '../../bench/contenders/sluice.js'
+import { sluice } from '../../bench/clients/sluice.js'
+import type { BenchClient, Session, Setup } from '../../bench/harness/client-session.js'
 import type { Histogram } from '../../bench/harness/histogram.js'
 import { Packages } from '../../bench/harness/packages.js'
-import type { Contender, Session, Setup } from '../../bench/harness/session.js'
 import { Origin } from '../../bench/origin/origin.js'
-import type { SceneName } from '../../bench/origin/scenes.js'
+import type { ScenarioName } from '../../bench/origin/scenarios.js'
 
-/** Node's own in the place of hdr-histogram-js, which needs to be installed. */
+/** Creates a histogram of Node's own, so that hdr-histogram-js need not be installed. */
 export function histogram(): Histogram {
   const node = createHistogram({ figures: 3 })
   return {
@@ -28,24 +28,24 @@ export function histogram(): Histogram {
   }
 }
 
-/** A contender that needs no package, at an origin of its own. */
+/** Opens a session to a new origin, by default of sluice, which needs no package. */
 export async function open(
   t: Test,
-  scene: SceneName,
-  given: Partial<Setup> & { contender?: Contender; packages?: Packages } = {},
+  scenario: ScenarioName,
+  given: Partial<Setup> & { client?: BenchClient; packages?: Packages } = {},
 ): Promise<{ origin: Origin; session: Session }> {
-  const { contender = sluice, packages = new Packages(import.meta.dirname), ...rest } = given
+  const { client = sluice, packages = new Packages(import.meta.dirname), ...rest } = given
   const origin = new Origin()
-  const port = await origin.listen(scene)
+  const port = await origin.listen(scenario)
   const setup: Setup = {
     urls: [`http://127.0.0.1:${port}/`],
-    scene,
+    scenario,
     api: 'dispatch',
     connections: 4,
     pipelining: 1,
     ...rest,
   }
-  const session = await contender.open(setup, packages)
+  const session = await client.open(setup, packages)
   t.teardown(async () => {
     await session.close()
     await origin.close()
@@ -53,7 +53,7 @@ export async function open(
   return { origin, session }
 }
 
-/** One request. */
+/** Sends one request. */
 export function once(session: Session): Promise<void> {
   return new Promise((resolve, reject) => {
     session.send((error) => (error === null ? resolve() : reject(error)))

@@ -1,4 +1,4 @@
-import type { Contender } from '../harness/session.js'
+import type { BenchClient } from '../harness/client-session.js'
 import { dispatcherFor, sessionOf } from './dispatchers.js'
 
 const common = {
@@ -8,15 +8,15 @@ const common = {
   bounded: true,
 } as const
 
-/** As it comes. */
-export const undici: Contender = {
+/** undici with its defaults. */
+export const undici: BenchClient = {
   ...common,
   name: 'undici',
   open: async (setup, packages) => sessionOf(dispatcherFor(await packages.load('undici'), setup), setup),
 }
 
-/** Each request says that those behind it need not wait: only then does it pipeline what it may. */
-export const undiciPipelined: Contender = {
+/** undici with `blocking: false` for each request. Only then does it pipeline up to its limit. */
+export const undiciPipelined: BenchClient = {
   ...common,
   name: 'undici, blocking: false',
   open: async (setup, packages) => {

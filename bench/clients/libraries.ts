@@ -1,12 +1,12 @@
-import { Check } from '../harness/check.js'
-import type { Contender, Done, Session, Setup } from '../harness/session.js'
-import { type Scene, sceneOf } from '../origin/scenes.js'
+import { ResponseChecker } from '../harness/check.js'
+import type { BenchClient, Done, Session, Setup } from '../harness/client-session.js'
+import { type Scenario, scenarioOf } from '../origin/scenarios.js'
 import { agentFor, isSecure, urlOf } from './node-http.js'
 
-type Verdict = Promise<Error | null>
+type CheckResult = Promise<Error | null>
 
-/** A session of a client that answers by a promise. */
-function promising(exchange: () => Verdict, close: () => unknown = () => {}): Session {
+/** Creates a session of a client that returns promises. */
+function promiseSession(exchange: () => CheckResult, close: () => unknown = () => {}): Session {
   const send = (done: Done): void => {
     exchange().then(done, done)
   }
@@ -15,44 +15,44 @@ function promising(exchange: () => Verdict, close: () => unknown = () => {}): Se
 
 const common = { role: 'peer', pipelines: false } as const
 
-/** Nothing that only serves comfort: no decompression, no retries, no exceptions for a status. */
-export const got: Contender = {
+/** Convenience features are off: no decompression, no retries, no exceptions for error statuses. */
+export const got: BenchClient = {
   ...common,
   name: 'got',
   apis: ['json', 'text', 'bytes'],
   bounded: true,
   async open(setup, packages) {
     const { default: client } = await packages.load('got')
-    const { scene, check, agent, url } = prepare(setup)
+    const { scenario, check, agent, url } = prepare(setup)
     const instance = client.extend({
       agent: isSecure(setup) ? { https: agent } : { http: agent },
-      method: scene.method,
+      method: scenario.method,
       decompress: false,
       retry: { limit: 0 },
       throwHttpErrors: false,
       responseType: setup.api === 'bytes' ? 'buffer' : setup.api,
     })
-    const verdict = verdictFor(setup, check)
-    // A body is not inherited.
-    const options = scene.upload === null ? {} : { body: scene.upload }
-    return promising(
+    const checkBody = bodyCheckFor(setup, check)
+    // got does not inherit a body from an instance.
+    const options = scenario.upload === null ? {} : { body: scenario.upload }
+    return promiseSession(
       () =>
         instance(url, options).then((response: { statusCode: number; body: never }) =>
-          verdict(response.statusCode, response.body),
+          checkBody(response.statusCode, response.body),
         ),
       () => agent.destroy(),
     )
   },
 }
 
-export const axios: Contender = {
+export const axios: BenchClient = {
   ...common,
   name: 'axios',
   apis: ['json', 'text', 'bytes'],
   bounded: true,
   async open(setup, packages) {
     const { default: client } = await packages.load('axios')
-    const { scene, check, agent, url } = prepare(setup)
+    const { scenario, check, agent, url } = prepare(setup)
     const instance = client.create({
       adapter: 'http',
       httpAgent: agent,
@@ -64,13 +64,13 @@ export const axios: Contender = {
       validateStatus: null,
       responseType: setup.api === 'bytes' ? 'arraybuffer' : setup.api,
     })
-    const verdict = verdictFor(setup, check)
-    const request = { url, method: scene.method, data: scene.upload ?? undefined }
-    return promising(
+    const checkBody = bodyCheckFor(setup, check)
+    const request = { url, method: scenario.method, data: scenario.upload ?? undefined }
+    return promiseSession(
       () =>
         instance
           .request(request)
-          .then((response: { status: number; data: never }) => verdict(response.status, response.data)),
+          .then((response: { status: number; data: never }) => checkBody(response.status, response.data)),
       () => agent.destroy(),
     )
   },
@@ -85,7 +85,7 @@ interface FetchResponse {
 
 type Fetch = (url: string, options: object) => Promise<FetchResponse>
 
-function fetching(fetch: Fetch, setup: Setup, options: object): () => Verdict {
+function fetchSender(fetch: Fetch, setup: Setup, options: object): () => CheckResult {
   const { check, url } = prepare(setup)
   if (setup.api === 'json') {
     return () =>
@@ -101,39 +101,44 @@ function fetching(fetch: Fetch, setup: Setup, options: object): () => Verdict {
     )
 }
 
-export const nodeFetch: Contender = {
+export const nodeFetch: BenchClient = {
   ...common,
   name: 'node-fetch',
   apis: ['json', 'text', 'bytes'],
   bounded: true,
   async open(setup, packages) {
     const { default: fetch } = await packages.load('node-fetch')
-    const { scene, agent } = prepare(setup)
-    const options = { method: scene.method, body: scene.upload ?? undefined, agent, compress: false }
-    return promising(fetching(fetch, setup, options), () => agent.destroy())
+    const { scenario, agent } = prepare(setup)
+    const options = { method: scenario.method, body: scenario.upload ?? undefined, agent, compress: false }
+    return promiseSession(fetchSender(fetch, setup, options), () => agent.destroy())
   },
 }
 
-/** Its dispatcher can not be had without a package: it opens as many connections as it likes. */
-export const builtinFetch: Contender = {
+/** Opens any number of connections: its dispatcher can not be configured without a package. */
+export const builtinFetch: BenchClient = {
   ...common,
   name: 'fetch',
   apis: ['json', 'text', 'bytes'],
   bounded: false,
   async open(setup) {
-    const { method, upload } = sceneOf(setup.scene)
+    const { method, upload } = scenarioOf(setup.scenario)
     const options = { method, ...(upload === null ? {} : { body: upload }) }
-    return promising(fetching(globalThis.fetch as unknown as Fetch, setup, options))
+    return promiseSession(fetchSender(globalThis.fetch as unknown as Fetch, setup, options))
   },
 }
 
-function prepare(setup: Setup): { scene: Scene; check: Check; agent: ReturnType<typeof agentFor>; url: string } {
-  const scene = sceneOf(setup.scene)
-  return { scene, check: new Check(scene), agent: agentFor(setup), url: urlOf(setup) }
+function prepare(setup: Setup): {
+  scenario: Scenario
+  check: ResponseChecker
+  agent: ReturnType<typeof agentFor>
+  url: string
+} {
+  const scenario = scenarioOf(setup.scenario)
+  return { scenario, check: new ResponseChecker(scenario), agent: agentFor(setup), url: urlOf(setup) }
 }
 
-/** For clients whose answer holds the body already. */
-function verdictFor(setup: Setup, check: Check): (status: number, body: never) => Error | null {
+/** Returns the check for clients whose response object contains the whole body. */
+function bodyCheckFor(setup: Setup, check: ResponseChecker): (status: number, body: never) => Error | null {
   if (setup.api === 'json') return (status, body) => check.json(status, body)
   if (setup.api === 'text') return (status, body) => check.string(status, body)
   return (status, body) => check.bytes(status, body)

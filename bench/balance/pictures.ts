@@ -9,10 +9,10 @@ const WIDTH = 900
 const POINTS = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999]
 const palette = ['#888888', '#d1495b', '#e8a33d', '#2f7ed8', '#33a06f', '#7a4fbf', '#14213d', '#b5179e', '#8c564b']
 
-/** Where a percentile stands: each nine is as far from the next. */
+/** Position of a percentile on an axis on which each nine has the same length. */
 const nines = (part: number) => -Math.log10(1 - part)
 
-/** Latency by percentile, both axes logarithmic. */
+/** Draws latency by percentile, both axes logarithmic. */
 export function latencies(rows: readonly Row[], title: string): object {
   const label = (value: number) => `p${Number((100 - 100 * 10 ** -value).toFixed(2))}`
   return {
@@ -30,11 +30,11 @@ export function latencies(rows: readonly Row[], title: string): object {
   }
 }
 
-/** The part of the tries that each backend had, and what part of the requests ended well. */
+/** Draws the percentage of attempts that each backend received, with the success rate of each client. */
 export function shares(rows: readonly Row[], behaviours: readonly Behaviour[], title: string): object {
   const names = rows.map(({ name, success }) => `${name}\n${(success * 100).toFixed(2)} % answered`)
   return {
-    title: { text: title, subtext: 'share of the tries, in %', left: 'center', textStyle: { fontSize: 14 } },
+    title: { text: title, subtext: '% of the attempts', left: 'center', textStyle: { fontSize: 14 } },
     legend: { bottom: 0 },
     grid: { left: 250, right: 30, top: 60, bottom: 80 },
     xAxis: { type: 'value', max: 100 },
@@ -54,7 +54,7 @@ export interface Choices {
   two: number
 }
 
-/** By what the fullest of n backends exceeds the mean, beside what is known of it. */
+/** Draws by how much the fullest of n backends exceeds the mean, beside the theoretical bound. */
 export function choices(points: readonly Choices[]): object {
   const line = (name: string, of: (point: Choices) => number, dashed = false) => ({
     name,
@@ -63,7 +63,11 @@ export function choices(points: readonly Choices[]): object {
     data: points.map((point) => [point.n, Number(of(point).toFixed(2))]),
   })
   return {
-    title: { text: 'The fullest of n backends beyond the mean', left: 'center', textStyle: { fontSize: 14 } },
+    title: {
+      text: 'Requests of the fullest of n backends above the mean',
+      left: 'center',
+      textStyle: { fontSize: 14 },
+    },
     legend: { bottom: 0 },
     grid: { left: 70, right: 40, top: 60, bottom: 70 },
     xAxis: { type: 'log', name: 'backends', nameLocation: 'middle', nameGap: 25 },
@@ -76,12 +80,12 @@ export function choices(points: readonly Choices[]): object {
   }
 }
 
-/** Of two choices, but for a constant: Azar, Broder, Karlin and Upfal, 1994. */
+/** Bound for two random choices, up to a constant: Azar, Broder, Karlin and Upfal, 1994. */
 export function bound(n: number): number {
   return Math.log(Math.log(n)) / Math.LN2
 }
 
-/** Draws pictures by echarts, without a browser; says what was written. */
+/** Writes pictures as SVG, by echarts without a browser, and returns their paths. */
 export async function draw(pictures: Record<string, object>, packages: Packages): Promise<string[]> {
   const echarts = await packages.load('echarts')
   const folder = 'bench/results'

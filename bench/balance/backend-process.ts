@@ -1,30 +1,30 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { answer } from '../harness/channel.js'
+import { serve } from '../harness/channel.js'
 import { type Behaviour, exponential, type Scenario, type ScenarioName, scenarios, seeded } from './behaviours.js'
-import { BODY } from './contenders.js'
+import { BODY } from './clients.js'
 
-// The backends as a process.
+// Backend process: runs all backends of a scenario.
 
-/** ms between two looks at who takes connections. */
+/** Interval in ms at which backends start or stop to accept connections. */
 const TICK = 10
 
 class Backend {
   readonly #behaviour: Behaviour
   readonly #server: http.Server
-  #answered = 0
+  #served = 0
   port = 0
 
-  constructor(behaviour: Behaviour, takes: (behaviour: Behaviour) => number) {
+  constructor(behaviour: Behaviour, serviceTime: (behaviour: Behaviour) => number) {
     this.#behaviour = behaviour
-    this.#server = http.createServer({ keepAliveTimeout: 60_000 }, (request, reply) => {
-      const fatal = ++this.#answered % (behaviour.dying ?? Number.POSITIVE_INFINITY) === 0
-      setTimeout(() => respond(request, reply, fatal), takes(behaviour))
+    this.#server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      const cutOff = ++this.#served % (behaviour.cutOffEvery ?? Number.POSITIVE_INFINITY) === 0
+      setTimeout(() => respond(request, response, cutOff), serviceTime(behaviour))
     })
   }
 
-  get answered(): number {
-    return this.#answered
+  get served(): number {
+    return this.#served
   }
 
   async open(): Promise<void> {
@@ -32,7 +32,7 @@ class Backend {
     this.port = (this.#server.address() as AddressInfo).port
   }
 
-  /** Takes connections, or refuses them and breaks those that there are. */
+  /** Accepts connections, or refuses them and closes existing ones, as the behaviour says at this time. */
   check(time: number): void {
     const alive = this.#behaviour.alive(time)
     if (alive === this.#server.listening) return
@@ -42,42 +42,42 @@ class Backend {
   }
 
   begin(): void {
-    this.#answered = 0
+    this.#served = 0
     this.#server.closeAllConnections()
   }
 }
 
-function respond(request: http.IncomingMessage, reply: http.ServerResponse, fatal: boolean): void {
+function respond(request: http.IncomingMessage, response: http.ServerResponse, cutOff: boolean): void {
   const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const range = from > 0 ? { 'content-range': `bytes ${from}-${BODY.length - 1}/${BODY.length}` } : {}
   const rest = BODY.slice(from)
-  const fields = { etag: '"one"', 'accept-ranges': 'bytes', 'content-length': rest.length, ...range }
-  reply.writeHead(from > 0 ? 206 : 200, fields)
-  if (!fatal) return void reply.end(rest)
-  reply.write(rest.slice(0, rest.length / 2), () => request.socket.destroy())
+  const headers = { etag: '"one"', 'accept-ranges': 'bytes', 'content-length': rest.length, ...range }
+  response.writeHead(from > 0 ? 206 : 200, headers)
+  if (!cutOff) return void response.end(rest)
+  response.write(rest.slice(0, rest.length / 2), () => request.socket.destroy())
 }
 
 let backends: Backend[] = []
 let started = 0
 let pace = 1
 
-answer({
-  /** Where they listen; those that refuse as well. */
+serve({
+  /** Starts the backends and returns their URLs, including those that refuse connections. */
   async open(name: ScenarioName): Promise<string[]> {
     const scenario: Scenario = scenarios[name]
     const random = seeded(1)
     const [steady, mean] = scenario.service
     pace = scenario.pace
     const now = () => (performance.now() - started) * pace
-    const takes = ({ slowness }: Behaviour) => (steady + exponential(random, mean)) * slowness(now())
-    backends = scenario.behaviours.map((behaviour) => new Backend(behaviour, takes))
+    const serviceTime = ({ slowness }: Behaviour) => (steady + exponential(random, mean)) * slowness(now())
+    backends = scenario.behaviours.map((behaviour) => new Backend(behaviour, serviceTime))
     for (const backend of backends) await backend.open()
     setInterval(() => {
       for (const backend of backends) backend.check(now())
     }, TICK)
     return backends.map(({ port }) => `http://127.0.0.1:${port}`)
   },
-  /** From now on their time counts. */
+  /** Starts the time of the behaviours. */
   begin() {
     started = performance.now()
     for (const backend of backends) {
@@ -85,6 +85,6 @@ answer({
       backend.begin()
     }
   },
-  /** Requests that each has had since. */
-  counts: () => backends.map(({ answered }) => answered),
+  /** Returns the number of requests of each backend since `begin`. */
+  counts: () => backends.map(({ served }) => served),
 })

@@ -1,14 +1,14 @@
-import type { Contender } from '../harness/session.js'
+import type { BenchClient } from '../harness/client-session.js'
 import { dispatcherFor, type Module, sessionOf } from './dispatchers.js'
 
-export const sluice: Contender = {
+export const sluice: BenchClient = {
   name: 'sluice',
   role: 'sluice',
   apis: ['dispatch', 'json', 'text', 'bytes', 'chunks', 'stream'],
   pipelines: true,
   bounded: true,
-  // Here and not above: the process of another contender should not hold it in memory. It is what is published: where a
-  // garbage collection begins depends on what else is in the heap, comments of the source included.
+  // Imported here, so that processes of other clients do not hold it in memory. The published bundle is measured, because
+  // garbage collection depends on the heap, which includes source text and its comments.
   async open(setup) {
     const module = (await import(new URL('../../package/sluice.js', import.meta.url).href)) as Module
     return sessionOf(dispatcherFor(module, setup), setup)

@@ -1,11 +1,11 @@
 import http from 'node:http'
 import https from 'node:https'
-import { Check } from '../harness/check.js'
-import type { Api, Contender, Done, Session, Setup } from '../harness/session.js'
-import { sceneOf } from '../origin/scenes.js'
+import { ResponseChecker } from '../harness/check.js'
+import type { Api, BenchClient, Done, Session, Setup } from '../harness/client-session.js'
+import { scenarioOf } from '../origin/scenarios.js'
 import { Sink } from './dispatchers.js'
 
-/** An agent that keeps connections, and no more of them than the others have. */
+/** Creates a keep-alive agent with as many connections as the other clients have. */
 export function agentFor(setup: Setup): http.Agent {
   const options = { keepAlive: true, maxSockets: setup.connections, maxFreeSockets: setup.connections }
   return isSecure(setup) ? new https.Agent(options) : new http.Agent(options)
@@ -17,19 +17,19 @@ export function isSecure(setup: Setup): boolean {
 
 export function urlOf(setup: Setup): string {
   const [url] = setup.urls
-  if (url === undefined) throw new Error('no origin')
+  if (url === undefined) throw new Error('setup has no URL')
   return url
 }
 
-type Take = (response: http.IncomingMessage, check: Check, done: Done) => void
+type BodyReader = (response: http.IncomingMessage, check: ResponseChecker, done: Done) => void
 
-function inChunks(response: http.IncomingMessage, check: Check, done: Done): void {
-  const taken = check.start()
-  response.on('data', (chunk: Buffer) => taken.chunk(chunk))
-  response.on('end', () => done(taken.end(response.statusCode)))
+function readChunks(response: http.IncomingMessage, check: ResponseChecker, done: Done): void {
+  const received = check.start()
+  response.on('data', (chunk: Buffer) => received.chunk(chunk))
+  response.on('end', () => done(received.end(response.statusCode)))
 }
 
-function asText(response: http.IncomingMessage, use: (text: string) => void): void {
+function readText(response: http.IncomingMessage, use: (text: string) => void): void {
   let text = ''
   response.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
@@ -37,12 +37,12 @@ function asText(response: http.IncomingMessage, use: (text: string) => void): vo
   response.on('end', () => use(text))
 }
 
-const takers: Record<Api, Take> = {
-  dispatch: inChunks,
-  chunks: inChunks,
-  text: (response, check, done) => asText(response, (text) => done(check.string(response.statusCode, text))),
+const bodyReaders: Record<Api, BodyReader> = {
+  dispatch: readChunks,
+  chunks: readChunks,
+  text: (response, check, done) => readText(response, (text) => done(check.string(response.statusCode, text))),
   json: (response, check, done) =>
-    asText(response, (text) => {
+    readText(response, (text) => {
       try {
         done(check.json(response.statusCode, JSON.parse(text)))
       } catch (error) {
@@ -57,33 +57,33 @@ const takers: Record<Api, Take> = {
   stream: (response, check, done) => {
     const sink = new Sink(check.start())
     sink.status = response.statusCode
-    response.pipe(sink).on('finish', () => done(sink.verdict()))
+    response.pipe(sink).on('finish', () => done(sink.result()))
   },
 }
 
-export const nodeHttp: Contender = {
+export const nodeHttp: BenchClient = {
   name: 'node:http',
   role: 'peer',
   apis: ['dispatch', 'json', 'text', 'bytes', 'chunks', 'stream'],
   pipelines: false,
   bounded: true,
   async open(setup): Promise<Session> {
-    const scene = sceneOf(setup.scene)
-    const check = new Check(scene)
+    const scenario = scenarioOf(setup.scenario)
+    const check = new ResponseChecker(scenario)
     const agent = agentFor(setup)
     const { hostname, port } = new URL(urlOf(setup))
-    const { upload } = scene
+    const { upload } = scenario
     const headers = upload === null ? {} : { 'content-length': upload.length }
-    const options = { agent, hostname, port, path: '/', method: scene.method, headers }
+    const options = { agent, hostname, port, path: '/', method: scenario.method, headers }
     const { request } = isSecure(setup) ? https : http
-    const take = takers[setup.api]
+    const readBody = bodyReaders[setup.api]
     const send = (done: Done): void => {
-      const sent = request(options, (response) => {
+      const clientRequest = request(options, (response) => {
         response.on('error', done)
-        take(response, check, done)
+        readBody(response, check, done)
       })
-      sent.on('error', done)
-      sent.end(upload)
+      clientRequest.on('error', done)
+      clientRequest.end(upload)
     }
     return { send, close: async () => agent.destroy() }
   },
