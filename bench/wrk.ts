@@ -10,11 +10,11 @@ import { columns, number } from './report/text.js'
 const SECONDS = Number(process.env.SECONDS ?? 5)
 const CONNECTIONS = 50
 
-const bound = await affinity()
+const cores = await affinity()
 
 /** Runs a command on the core of the clients and returns its output. */
 function run(command: readonly string[]): Promise<string> {
-  const [file = '', ...args] = onCore(bound, 'client', command)
+  const [file = '', ...args] = onCore(cores, 'client', command)
   return new Promise((resolve, reject) => {
     execFile(file, args, { env: plainEnvironment() }, (error, stdout) =>
       error === null ? resolve(stdout) : reject(error),
@@ -96,9 +96,9 @@ async function main(): Promise<number> {
     console.error('wrk is not installed; on Debian: apt-get update && apt-get install wrk')
     return 1
   }
-  const origin = start({ program: 'origin/main.js', role: 'origin', affinity: bound })
+  const origin = start({ program: 'origin/main.js', role: 'origin', affinity: cores })
   try {
-    console.log(`node ${process.version}, ${CONNECTIONS} connections, ${SECONDS} s each; ${bound.note}`)
+    console.log(`node ${process.version}, ${CONNECTIONS} connections, ${SECONDS} s each; ${cores.note}`)
     for (const compared of comparisons) await compare(origin, compared)
   } finally {
     await origin.close()

@@ -88,7 +88,7 @@ export async function overSockets(
 ): Promise<{ code: number; results: Record<ScenarioName, Measured[]> }> {
   const cores = await affinity()
   const before = loadavg()[0] as number
-  print(`node ${process.version}; ${bound.note}; load average at the start ${before.toFixed(1)}`)
+  print(`node ${process.version}; ${cores.note}; load average ${before.toFixed(1)}`)
   print(`${load.rate} requests/s at fixed times, ${load.seconds} s each, latency in ms of all, failed ones included\n`)
   const failures = await measure('failures', load, { affinity: cores, packages })
   print('3 backends: one takes 500 ms instead of 5, one refuses connections, one cuts off each 100th response\n')

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { type Progress, redraw, render } from '../../bench/demo/live-view.js'
 
+t.setTimeout(120_000)
+
 const demo = fileURLToPath(new URL('../../bench/demo.js', import.meta.url))
 
 function run(...args: string[]): Promise<{ code: number; text: string }> {
