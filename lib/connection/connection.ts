@@ -6,22 +6,22 @@ import { SocketReader, type SocketReaderListener } from '../transport/socket-rea
 import { SocketWriter } from '../transport/socket-writer.js'
 import type { Engine } from '../wire/engine.js'
 import type { ResponseHead } from '../wire/response-head.js'
-import { IdleCheck, type IdleCheckListener, type RestPeriod } from './idle-check.js'
-import { inWords } from './inspect.js'
-import { ConnectorCall } from './open-socket.js'
+import type { BodySenderListener } from './body-sender.js'
+import { ConnectorCall } from './connector-call.js'
+import { describeConnection } from './describe.js'
+import { IdleCheck, type IdleCheckListener, type IdleDelay } from './idle-check.js'
 import type { ConnectionOptions, ConnectionOwner } from './owner.js'
-import { mayRepeat, Pipeline } from './pipeline.js'
-import { type Blame, failAll } from './replay.js'
+import { isRepeatable, Pipeline } from './pipeline.js'
+import { type CloseCause, failRequests } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { type DeliveryListener, ResponseDelivery } from './response-delivery.js'
-import type { BodySenderListener } from './send-body.js'
 import { ConnectionState, READ } from './state.js'
 import { ConnectionTimeouts, type TimeoutListener } from './timeouts.js'
 
 /** ms after opening within which the server can not have closed the connection again unnoticed. */
-const FRESH = 1
+const FRESH_MS = 1
 
-let opened = 0
+let lastId = 0
 
 type Listener = SocketReaderListener &
   DeliveryListener &
@@ -30,11 +30,11 @@ type Listener = SocketReaderListener &
   TimeoutListener &
   Carrier
 
-interface Part {
+interface ConnectionParts {
   engine: Engine
-  marks: Opening | null
+  connectTimings: Opening | null
   /** Shared by the connections that follow one another. */
-  rest: RestPeriod
+  idleDelay: IdleDelay
 }
 
 /**
@@ -43,9 +43,9 @@ interface Part {
  */
 export class Connection implements Listener {
   /** Unique in the process. */
-  readonly id = ++opened
+  readonly id = ++lastId
   /** Filled in while it opens, if the request timings are measured. */
-  readonly marks: Opening | null
+  readonly connectTimings: Opening | null
   readonly #owner: ConnectionOwner
   readonly #options: ConnectionOptions
   readonly #state = new ConnectionState()
@@ -53,18 +53,18 @@ export class Connection implements Listener {
   readonly #timeouts: ConnectionTimeouts
   readonly #socketReader: SocketReader
   readonly #responses: ResponseDelivery
-  readonly #rest: RestPeriod
+  readonly #idleDelay: IdleDelay
   readonly #idleCheck = new IdleCheck(this)
   #writer: RequestWriter | null = null
-  #opening: ConnectorCall | null = null
-  #starting: Exchange | null = null
+  #connectorCall: ConnectorCall | null = null
+  #startingExchange: Exchange | null = null
   #closed = false
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: Part) {
-    const { engine, marks, rest } = part
+  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: ConnectionParts) {
+    const { engine, connectTimings: marks, idleDelay: rest } = part
     const pipeline = this.#pipeline
-    this.marks = marks
-    this.#rest = rest
+    this.connectTimings = marks
+    this.#idleDelay = rest
     this.#owner = owner
     this.#options = options
     this.#socketReader = new SocketReader(engine)
@@ -86,8 +86,8 @@ export class Connection implements Listener {
   }
 
   /** Whether a caller still waits for one of them. */
-  get awaited(): boolean {
-    return this.#pipeline.awaited
+  get hasActiveRequest(): boolean {
+    return this.#pipeline.hasActiveRequest
   }
 
   get open(): boolean {
@@ -99,14 +99,14 @@ export class Connection implements Listener {
   }
 
   inspect(): string {
-    return inWords(this, { pipeline: this.#pipeline, state: this.#state, timer: this.#timeouts.timer })
+    return describeConnection(this, { pipeline: this.#pipeline, state: this.#state, timer: this.#timeouts.timer })
   }
 
   /** `host`: the `host` field of the request that waits, for the TLS server name. */
   connect(host: string): void {
-    const to = { ...this.#options, host, reader: this.#socketReader, marks: this.marks }
-    this.#opening = new ConnectorCall(to, (...[error, socket]) => {
-      this.#opening = null
+    const to = { ...this.#options, host, reader: this.#socketReader, marks: this.connectTimings }
+    this.#connectorCall = new ConnectorCall(to, (...[error, socket]) => {
+      this.#connectorCall = null
       const failure = error ?? this.#socketReader.attach(socket, this)
       if (error !== null || failure !== null) {
         this.#closed = true
@@ -120,22 +120,22 @@ export class Connection implements Listener {
       this.#owner.onConnected(this)
       if (!this.#closed && this.#pipeline.size === 0) this.onIdle()
     })
-    this.#opening.start()
+    this.#connectorCall.start()
   }
 
   /** Whether `exchange` may be written now, behind the requests in flight (RFC 9112 §9.3.2). */
   accepts(exchange: Exchange, pipelining: number): boolean {
     if (this.#writer === null || !this.#state.mayWrite) return false
     if (this.#pipeline.size === 0) {
-      return !this.#timeouts.timer.expired && (mayRepeat(exchange) || this.#idleCheck.passed || this.#fresh)
+      return !this.#timeouts.timer.expired && (isRepeatable(exchange) || this.#idleCheck.passed || this.#isFresh)
     }
     if (this.#pipeline.size >= pipelining || this.#writer.socketWriter.congested) return false
-    return !this.#timeouts.discarding && this.#pipeline.mayFollow(exchange)
+    return !this.#timeouts.discarding && this.#pipeline.canPipeline(exchange)
   }
 
   /** It opened just now, and carried nothing yet. */
-  get #fresh(): boolean {
-    return this.#pipeline.sent === 0 && this.#timeouts.timer.elapsed < FRESH
+  get #isFresh(): boolean {
+    return this.#pipeline.sent === 0 && this.#timeouts.timer.elapsed < FRESH_MS
   }
 
   /**
@@ -146,18 +146,18 @@ export class Connection implements Listener {
     if (this.#writer === null || !this.#state.mayWrite || this.#pipeline.size > 0) return
     const { timer } = this.#timeouts
     if (timer.expired) this.#timeouts.onInactive()
-    else this.#idleCheck.start(this.#rest.left(timer.elapsed))
+    else this.#idleCheck.start(this.#idleDelay.remaining(timer.elapsed))
   }
 
-  onChecked(): void {
+  onIdleChecked(): void {
     if (this.#closed) return
-    this.#rest.survived()
+    this.#idleDelay.onSurvived()
     this.#owner.onReady(this)
   }
 
   /** Takes back a request of which nothing was written. */
-  #withdraw(exchange: Exchange): void {
-    this.#pipeline.withdraw(exchange)
+  #removeUnwritten(exchange: Exchange): void {
+    this.#pipeline.remove(exchange)
     this.#owner.onRunningChanged(this)
   }
 
@@ -168,14 +168,14 @@ export class Connection implements Listener {
     exchange.carrier = this
     this.#pipeline.add(exchange, writer.socketWriter.appended)
     this.#owner.onRunningChanged(this)
-    this.#starting = exchange
+    this.#startingExchange = exchange
     exchange.start()
     const close = last || exchange.request.closes || this.#pipeline.sent + 1 === this.#options.maxRequests
-    if (!exchange.done) writer.announce(exchange, close)
-    this.#starting = null
+    if (!exchange.done) writer.prepare(exchange, close)
+    this.#startingExchange = null
     if (this.#closed) return
     if (exchange.done) {
-      this.#withdraw(exchange)
+      this.#removeUnwritten(exchange)
       if (this.#pipeline.size === 0) this.onIdle()
       // It made room.
       return this.#owner.onReady(this)
@@ -186,20 +186,20 @@ export class Connection implements Listener {
   }
 
   /** Takes no more, and ends with the requests in flight: at once with `error` when there are none. */
-  retire(error: Error): void {
+  close(error: Error): void {
     this.#state.keepAlive = 'last'
     if (this.#pipeline.size === 0) this.destroy(error)
   }
 
   /** Ends the connection, which is idle, as soon as the server has ended it too. */
-  hangUp(error: Error): void {
+  halfClose(error: Error): void {
     this.#socketReader.close()
-    this.#end(error, 'owner')
+    this.#closeWith(error, 'owner')
   }
 
   /** Ends everything with `error`: nothing is sent again. */
   destroy(error: Error): void {
-    this.#end(error, 'owner')
+    this.#closeWith(error, 'owner')
   }
 
   // Events of the socket
@@ -208,7 +208,7 @@ export class Connection implements Listener {
     const { timer } = this.#timeouts
     timer.hold()
     const more = this.#responses.reader.read(length)
-    this.#responses.headJustCame = false
+    this.#responses.headersJustReceived = false
     timer.release()
     return more
   }
@@ -220,29 +220,29 @@ export class Connection implements Listener {
   onBodyBytes(chunk: Buffer): boolean {
     const { timer } = this.#timeouts
     timer.hold()
-    const more = this.#responses.reader.take(chunk)
+    const more = this.#responses.reader.readBody(chunk)
     timer.release()
     return more
   }
 
   onReadEnd(): void {
-    this.#noteClose()
+    this.#noteSilentClose()
     this.#state.keepAlive = 'last'
-    this.#responses.reader.end()
+    this.#responses.reader.onServerEnd()
   }
 
   /** What came before the server's end is read nonetheless, once a paused handler lets it. */
   onSocketError(error: Error): void {
     if (this.#socketReader.ended) return
-    this.#noteClose()
-    this.#end(error, 'network', this.#responses.reader.shortBodyError(error))
+    this.#noteSilentClose()
+    this.#closeWith(error, 'network', this.#responses.reader.shortBodyError(error))
   }
 
   /** Has the next connections rest longer when the server closed this one behind a response, and had not said so. */
-  #noteClose(): void {
-    const { head, answered } = this.#pipeline
+  #noteSilentClose(): void {
+    const { oldest: head, answered } = this.#pipeline
     if (this.#closed || this.#state.keepAlive === 'last' || answered === 0 || head?.responseStarted) return
-    this.#rest.closedSilently(head === null ? this.#timeouts.timer.elapsed : null)
+    this.#idleDelay.onSilentClose(head === null ? this.#timeouts.timer.elapsed : null)
   }
 
   onSocketClose(): void {
@@ -261,13 +261,17 @@ export class Connection implements Listener {
 
   onReadFailed(error: Error): void {
     // What comes before a byte of its request is out can not be about it.
-    this.#end(error, this.#responses.headSent ? 'head' : 'network', this.#responses.reader.shortBodyError(error))
+    this.#closeWith(
+      error,
+      this.#responses.requestStarted ? 'oldest' : 'network',
+      this.#responses.reader.shortBodyError(error),
+    )
   }
 
   onReadFinished(): void {
     const idle = new InformationalError('the server closed the idle connection')
     // With nothing in flight that is a server's right, and no failure of it.
-    this.#end(
+    this.#closeWith(
       this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
       'network',
     )
@@ -278,14 +282,14 @@ export class Connection implements Listener {
     if (this.#closed) return
     const exchange = this.#pipeline.complete()
     this.#closed = true
-    this.#timeouts.timer.drop()
-    this.#writer?.stop(exchange)
+    this.#timeouts.timer.stop()
+    this.#writer?.stopBody(exchange)
     this.#responses.reader.close()
     const socket = this.#socketReader.release(rest)
-    this.#owner.onEnd(this, new InformationalError('upgrade'), [])
+    this.#owner.onDisconnected(this, new InformationalError('upgrade'), [])
     this.#owner.onClosed(this)
     if (exchange.done) socket.destroy()
-    else exchange.upgrade(this.#responses.tunnelHead as ResponseHead, socket)
+    else exchange.upgrade(this.#responses.tunnelHeaders as ResponseHead, socket)
   }
 
   // Events of the delivery of responses
@@ -304,47 +308,47 @@ export class Connection implements Listener {
   }
 
   onIdle(): void {
-    if (this.#timeouts.awaitReuse()) return this.#socketReader.unref()
-    this.#end(new InformationalError('the server keeps no connection that long'), 'network')
+    if (this.#timeouts.startKeepAliveTimeout()) return this.#socketReader.unref()
+    this.#closeWith(new InformationalError('the server keeps no connection that long'), 'network')
   }
 
-  onDeliveryFailed(error: Error, blame: Blame): void {
-    this.#end(error, blame)
+  onConnectionFailed(error: Error, cause: CloseCause): void {
+    this.#closeWith(error, cause)
   }
 
-  onTimeout(error: Error, blame: Blame): void {
-    this.#end(error, blame)
+  onTimeout(error: Error, cause: CloseCause): void {
+    this.#closeWith(error, cause)
   }
 
   // Events of the sender of a request body
 
   onBodyProgress(): void {
-    if (this.#pipeline.size === 1) this.#timeouts.awaitHeaders(this.#writer)
+    if (this.#pipeline.size === 1) this.#timeouts.startHeadersTimeout(this.#writer)
   }
 
-  onBodyEnd(): void {
+  onBodySent(): void {
     if (this.#closed) return
-    this.#writer?.finish()?.requestSent()
+    this.#writer?.completeBody()?.requestSent()
     this.onBodyProgress()
     if (!this.#closed) this.#owner.onReady(this)
   }
 
   onBodyError(error: Error): void {
     const exchange = this.#writer?.sending
-    if (exchange == null || exchange === this.#pipeline.head) return this.#end(error, 'caller')
+    if (exchange == null || exchange === this.#pipeline.oldest) return this.#closeWith(error, 'caller')
     exchange.fail(error, { phase: exchange.phase })
-    this.#writer?.stop(exchange, error)
+    this.#writer?.stopBody(exchange, error)
   }
 
   // Calls of handlers
 
   onExchangeAborted(exchange: Exchange): void {
     if (this.#closed) return
-    if (exchange === this.#starting) return this.#withdraw(exchange)
+    if (exchange === this.#startingExchange) return this.#removeUnwritten(exchange)
     // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
-    if (exchange === this.#pipeline.head) return this.#end(exchange.abortError, 'caller')
-    this.#timeouts.noteAborted()
-    this.#writer?.stop(exchange)
+    if (exchange === this.#pipeline.oldest) return this.#closeWith(exchange.abortError, 'caller')
+    this.#timeouts.onExchangeAborted()
+    this.#writer?.stopBody(exchange)
     this.#owner.onReady(this)
   }
 
@@ -361,25 +365,25 @@ export class Connection implements Listener {
   }
 
   /**
-   * The one way out. `blame`: who is at fault decides which requests are sent again. `shortBody`: what the request fails
+   * The one way out. `cause`: who is at fault decides which requests are sent again. `shortBody`: what the request fails
    * with whose response body is incomplete.
    */
-  #end(error: Error, blame: Blame, shortBody: Error | null = null): void {
+  #closeWith(error: Error, cause: CloseCause, shortBody: Error | null = null): void {
     if (this.#closed) return
     this.#closed = true
     this.#state.read(READ.close)
-    this.#timeouts.timer.drop()
+    this.#timeouts.timer.stop()
     const writer = this.#writer
-    const written = writer?.socketWriter.bytesHandedOver ?? 0
-    const ending = { error, shortBody, blame, written, answered: this.#pipeline.answered }
+    const bytesWritten = writer?.socketWriter.bytesHandedOver ?? 0
+    const event = { error, shortBody, cause, bytesWritten, answered: this.#pipeline.answered }
     this.#responses.reader.close()
     writer?.destroy(error)
     this.#socketReader.destroy()
-    if (writer === null) this.#opening?.cancel()
-    const { again, failed } = this.#pipeline.empty(ending)
-    this.#owner.onEnd(this, error, again)
+    if (writer === null) this.#connectorCall?.cancel()
+    const { again, failed } = this.#pipeline.clear(event)
+    this.#owner.onDisconnected(this, error, again)
     // What handlers began when the head came is behind them then: `fetch` hears of no end that comes before.
-    if (blame === 'head' && this.#responses.headJustCame) setImmediate(() => failAll(failed, ending))
-    else failAll(failed, ending)
+    if (cause === 'oldest' && this.#responses.headersJustReceived) setImmediate(() => failRequests(failed, event))
+    else failRequests(failed, event)
   }
 }

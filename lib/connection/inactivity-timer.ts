@@ -51,7 +51,7 @@ export class InactivityTimer implements AlarmListener {
   }
 
   /** Stops for good. */
-  drop(): void {
+  stop(): void {
     this.#dropped = true
     this.#due = false
     this.#alarm.drop()

@@ -11,10 +11,10 @@ export interface ConnectionOwner {
   onRunningChanged(connection: Connection): void
   /** It may take another exchange. */
   onReady(connection: Connection): void
-  /** It serves the rest of a refused CONNECT and nothing else: {@link onEnd} and {@link onClosed} still follow. */
+  /** It serves the rest of a refused CONNECT and nothing else: {@link onDisconnected} and {@link onClosed} still follow. */
   onDetached(connection: Connection): void
   /** It carries nothing any more; `unstarted` go back to the front of the queue, in order. */
-  onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void
+  onDisconnected(connection: Connection, error: Error, unstarted: Exchange[]): void
   /** Its socket is closed. */
   onClosed(connection: Connection): void
   onHandlerError(error: unknown): void

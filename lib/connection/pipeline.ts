@@ -1,6 +1,6 @@
 import { Queue } from '../base/queue.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { type Ending, sortOut } from './replay.js'
+import { type CloseEvent, splitByReplay } from './replay.js'
 
 /** The requests in flight on one connection, the oldest first. */
 export class Pipeline {
@@ -13,7 +13,7 @@ export class Pipeline {
   }
 
   /** The oldest: the next response answers it. */
-  get head(): Exchange | null {
+  get oldest(): Exchange | null {
     return this.#exchanges.head
   }
 
@@ -28,7 +28,7 @@ export class Pipeline {
   }
 
   /** Whether a caller still waits for one of them: aborted requests stay until their response was read. */
-  get awaited(): boolean {
+  get hasActiveRequest(): boolean {
     for (let exchange = this.#exchanges.head; exchange !== null; exchange = exchange.next) {
       if (!exchange.done) return true
     }
@@ -36,10 +36,10 @@ export class Pipeline {
   }
 
   /** Whether `exchange` may be written behind the requests in flight, of which there is one at least (RFC 9112 §9.3.2). */
-  mayFollow(exchange: Exchange): boolean {
+  canPipeline(exchange: Exchange): boolean {
     const last = this.#exchanges.tail as Exchange
-    if (isBarrier(last) && !last.headReceived) return false
-    return exchange.request.upgrade === null && mayRepeat(exchange)
+    if (blocksPipelining(last) && !last.headReceived) return false
+    return exchange.request.upgrade === null && isRepeatable(exchange)
   }
 
   /** `outputStart`: position in the connection's output at which the request begins. */
@@ -56,7 +56,7 @@ export class Pipeline {
   }
 
   /** Removes a request that is not written after all. */
-  withdraw(exchange: Exchange): void {
+  remove(exchange: Exchange): void {
     this.#exchanges.remove(exchange)
   }
 
@@ -67,19 +67,19 @@ export class Pipeline {
   }
 
   /** Removes all requests when the connection ends, and decides which of them may be sent again. */
-  empty(ending: Ending): { again: Exchange[]; failed: Exchange[] } {
-    return sortOut(this.#exchanges, ending)
+  clear(event: CloseEvent): { again: Exchange[]; failed: Exchange[] } {
+    return splitByReplay(this.#exchanges, event)
   }
 }
 
 /** Whether nothing may be written behind it before its final headers came. */
-export function isBarrier(exchange: Exchange): boolean {
+export function blocksPipelining(exchange: Exchange): boolean {
   const { idempotent, blocking } = exchange.request
   return !idempotent || blocking
 }
 
 /** Whether it may be sent a second time if the connection ends before the response begins (RFC 9110 §9.2.2). */
-export function mayRepeat(exchange: Exchange): boolean {
+export function isRepeatable(exchange: Exchange): boolean {
   const { idempotent, replayable } = exchange.request
   return idempotent && replayable
 }

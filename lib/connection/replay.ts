@@ -6,39 +6,39 @@ import type { Exchange } from '../exchange/exchange.js'
  * `head`: the exchange being answered is at fault; `caller`: it was given up by its own caller; `network`: nobody is at
  * fault; `owner`: all must end.
  */
-export type Blame = 'head' | 'caller' | 'network' | 'owner'
+export type CloseCause = 'oldest' | 'caller' | 'network' | 'owner'
 
 /** How a connection ended. */
-export interface Ending {
+export interface CloseEvent {
   error: Error
   /** For the request whose response body is shorter than its `content-length`; null where there is none. */
   shortBody: Error | null
-  blame: Blame
+  cause: CloseCause
   /** Bytes that the socket had taken. */
-  written: number
+  bytesWritten: number
   /** Responses completed on the connection. */
   answered: number
 }
 
 /** Empties a pipeline into those that may be sent again and those that fail. Who is done is dropped. */
-export function sortOut(pipeline: Queue<Exchange>, ending: Ending): { again: Exchange[]; failed: Exchange[] } {
+export function splitByReplay(pipeline: Queue<Exchange>, event: CloseEvent): { again: Exchange[]; failed: Exchange[] } {
   const again: Exchange[] = []
   const failed: Exchange[] = []
   let oldest = true
   for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
     exchange.written = Math.max(
       0,
-      Math.min(ending.written, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
+      Math.min(event.bytesWritten, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
     )
-    if (!exchange.done) (mayGoAgain(exchange, ending, oldest) ? again : failed).push(exchange)
+    if (!exchange.done) (mayReplay(exchange, event, oldest) ? again : failed).push(exchange)
     oldest = false
   }
   return { again, failed }
 }
 
 /** Fails each with an error of its own that tells its place. */
-export function failAll(exchanges: Exchange[], ending: Ending): void {
-  const { error, shortBody, blame } = ending
+export function failRequests(exchanges: Exchange[], event: CloseEvent): void {
+  const { error, shortBody, cause } = event
   for (const [index, exchange] of exchanges.entries()) {
     const context = {
       phase: exchange.phase,
@@ -46,7 +46,7 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
       bytesWritten: exchange.written,
       replaySafe: isReplaySafe(exchange),
     }
-    if (blame === 'owner') exchange.endWith(error, context)
+    if (cause === 'owner') exchange.endWith(error, context)
     else if (shortBody !== null && exchange.responseStarted) exchange.fail(shortBody, context)
     else exchange.fail(index === 0 ? error : copyForRequest(error), context)
   }
@@ -58,16 +58,16 @@ export function failAll(exchanges: Exchange[], ending: Ending): void {
  * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless each connection answered others: those were queued in front of it, and
  * are fewer each time. As often as others are given up in front of it, which says nothing of the server.
  */
-function mayGoAgain(exchange: Exchange, ending: Ending, oldest: boolean): boolean {
-  const { blame, answered } = ending
-  if (blame === 'owner') return false
+function mayReplay(exchange: Exchange, event: CloseEvent, oldest: boolean): boolean {
+  const { cause, answered } = event
+  if (cause === 'owner') return false
   if (exchange.bodyReleased || (exchange.bodyTaken && !exchange.request.replayable)) return false
-  if (oldest && (blame === 'head' || blame === 'caller')) return false
-  const progress = blame === 'caller' || answered > 0
+  if (oldest && (cause === 'oldest' || cause === 'caller')) return false
+  const progress = cause === 'caller' || answered > 0
   if (exchange.replays > 0 && !progress) return false
   if (!isReplaySafe(exchange)) return false
   if (!exchange.reused && exchange.written > 0) return false
-  if (blame !== 'caller') exchange.replays++
+  if (cause !== 'caller') exchange.replays++
   exchange.sent = false
   return true
 }

@@ -4,11 +4,11 @@ import type { RequestBody } from '../exchange/request-body.js'
 import { traceSend } from '../exchange/traces.js'
 import type { Lender, SocketWriter } from '../transport/socket-writer.js'
 import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.js'
-import { BodySender, type BodySenderListener } from './send-body.js'
+import { BodySender, type BodySenderListener } from './body-sender.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
 
 /** How long a body waits for `100 Continue`, in ms: RFC 9110 §10.1.1 forbids to wait for ever. */
-const CONTINUE_WAIT = 1000
+const CONTINUE_TIMEOUT = 1000
 
 /** Turns exchanges into output: head, then body as the socket and the server allow. */
 export class RequestWriter implements AlarmListener, Lender {
@@ -16,14 +16,14 @@ export class RequestWriter implements AlarmListener, Lender {
   readonly #state: ConnectionState
   readonly #listener: BodySenderListener
   readonly #strictContentLength: boolean
-  #sender: BodySender | null = null
+  #bodySender: BodySender | null = null
   /** The one whose body the socket writer reads where it is. */
-  #lending: Exchange | null = null
+  #zeroCopyExchange: Exchange | null = null
   #continueAlarm: Alarm | null = null
   /** What the last request set; null: nothing. */
   #typeOfService: number | null = null
   /** What the connector set. */
-  #usualTypeOfService = 0
+  #defaultTypeOfService = 0
 
   constructor(part: {
     socketWriter: SocketWriter
@@ -39,11 +39,11 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** The exchange whose body is under way. */
   get sending(): Exchange | null {
-    return this.#sender?.exchange ?? null
+    return this.#bodySender?.exchange ?? null
   }
 
   /** Publishes what {@link write} is about to write. */
-  announce(exchange: Exchange, close: boolean): void {
+  prepare(exchange: Exchange, close: boolean): void {
     traceSend(exchange, close, this.socketWriter.socket)
     exchange.checkBody()
   }
@@ -63,23 +63,23 @@ export class RequestWriter implements AlarmListener, Lender {
     if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
     if (body.kind !== 'bytes') {
       this.#state.write(WRITE.head)
-      this.#sender = this.#newSender(exchange, late ? text : '')
-      return this.#sender.start()
+      this.#bodySender = this.#newBodySender(exchange, late ? text : '')
+      return this.#bodySender.start()
     }
     this.#writeBytes(exchange, body)
   }
 
   #setTypeOfService(value: number | null): void {
     const { socket } = this.socketWriter
-    if (this.#typeOfService === null) this.#usualTypeOfService = typeOfServiceOf(socket)
+    if (this.#typeOfService === null) this.#defaultTypeOfService = typeOfServiceOf(socket)
     this.#typeOfService = value
-    setTypeOfService(socket, value ?? this.#usualTypeOfService)
+    setTypeOfService(socket, value ?? this.#defaultTypeOfService)
   }
 
   #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {
     // Aborted behind another request it lives on without its caller, who may then write to the memory.
     if (shared && exchange.previous === null && this.socketWriter.mayBorrow(bytes)) {
-      this.#lending = exchange
+      this.#zeroCopyExchange = exchange
       return this.socketWriter.appendLent(bytes, this)
     }
     if (shared) this.socketWriter.appendCopy(bytes)
@@ -90,8 +90,8 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** The socket has the body that it was lent. */
   onTaken(): void {
-    const exchange = this.#lending
-    this.#lending = null
+    const exchange = this.#zeroCopyExchange
+    this.#zeroCopyExchange = null
     if (exchange === null) return
     const { body } = exchange.request
     if (body?.kind === 'bytes') exchange.bodySent(body.bytes)
@@ -103,7 +103,7 @@ export class RequestWriter implements AlarmListener, Lender {
     this.#continueAlarm?.drop()
     if (this.#state.writing !== WRITING.waiting) return
     this.#state.write(WRITE.continue)
-    this.#sender?.start()
+    this.#bodySender?.start()
   }
 
   onAlarm(): void {
@@ -114,54 +114,54 @@ export class RequestWriter implements AlarmListener, Lender {
   /** The socket takes more. */
   resume(): void {
     this.socketWriter.flush()
-    if (!this.socketWriter.congested) this.#sender?.resume()
+    if (!this.socketWriter.congested) this.#bodySender?.resume()
   }
 
   /** The body of `exchange` is under way, and neither the socket nor the server holds it up. */
-  awaitsSource(exchange: Exchange): boolean {
+  waitsForBodySource(exchange: Exchange): boolean {
     return this.sending === exchange && this.#state.writing === WRITING.body && !this.socketWriter.congested
   }
 
   /** The body was handed over whole. */
-  finish(): Exchange | null {
+  completeBody(): Exchange | null {
     const exchange = this.sending
     // A server that got less waits for the rest.
-    if (this.#sender?.asAnnounced === false) this.#state.keepAlive = 'last'
-    this.#sender = null
+    if (this.#bodySender?.matchesContentLength === false) this.#state.keepAlive = 'last'
+    this.#bodySender = null
     if (exchange !== null) this.#state.write(WRITE.end)
     return exchange
   }
 
   /** Stops sending the body of `exchange`, if it is the one under way: the connection can not be used again. */
-  stop(exchange: Exchange, error?: Error): void {
-    if (this.#sender === null || this.#sender.exchange !== exchange) return
+  stopBody(exchange: Exchange, error?: Error): void {
+    if (this.#bodySender === null || this.#bodySender.exchange !== exchange) return
     this.#state.write(WRITE.stop)
     this.#state.keepAlive = 'last'
-    this.#drop(error)
+    this.#stopSending(error)
   }
 
   destroy(error: Error): void {
-    this.#drop(error)
+    this.#stopSending(error)
     this.socketWriter.destroy()
   }
 
-  #drop(error?: Error): void {
-    const sender = this.#sender
-    this.#sender = null
-    this.#lending = null
+  #stopSending(error?: Error): void {
+    const sender = this.#bodySender
+    this.#bodySender = null
+    this.#zeroCopyExchange = null
     this.#continueAlarm?.drop()
     sender?.stop(error)
   }
 
-  #newSender(exchange: Exchange, head = ''): BodySender {
+  #newBodySender(exchange: Exchange, head = ''): BodySender {
     const { socketWriter } = this
     return new BodySender({ exchange, socketWriter, listener: this.#listener, strict: this.#strictContentLength, head })
   }
 
   #awaitContinue(exchange: Exchange): void {
     this.#state.write(WRITE.expect)
-    this.#sender = this.#newSender(exchange)
+    this.#bodySender = this.#newBodySender(exchange)
     this.#continueAlarm = new Alarm(this)
-    this.#continueAlarm.set(CONTINUE_WAIT)
+    this.#continueAlarm.set(CONTINUE_TIMEOUT)
   }
 }

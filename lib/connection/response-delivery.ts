@@ -6,15 +6,15 @@ import type { Engine } from '../wire/engine.js'
 import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import type { ConnectionOptions } from './owner.js'
-import { isBarrier, type Pipeline } from './pipeline.js'
-import type { Blame } from './replay.js'
+import { blocksPipelining, type Pipeline } from './pipeline.js'
+import type { CloseCause } from './replay.js'
 import type { RequestWriter } from './request-writer.js'
 import { ResponseReader, type ResponseReaderListener } from './response-reader.js'
 import { type ConnectionState, READ, READING, WRITING } from './state.js'
 import type { ConnectionTimeouts } from './timeouts.js'
 
 /** How many bytes of an aborted request's response are read to keep the connection. */
-const DISCARD_LIMIT = 131072
+const MAX_DISCARDED_BYTES = 131072
 
 /** The connection, as the delivery of its responses sees it. */
 export interface DeliveryListener extends ResponseReaderListener {
@@ -27,10 +27,10 @@ export interface DeliveryListener extends ResponseReaderListener {
   /** Nothing is in flight any more. */
   onIdle(): void
   /** The connection must end. */
-  onDeliveryFailed(error: Error, blame: Blame): void
+  onConnectionFailed(error: Error, cause: CloseCause): void
 }
 
-interface Part {
+interface ResponseDeliveryParts {
   engine: Engine
   socketReader: SocketReader
   options: ConnectionOptions
@@ -51,14 +51,14 @@ export class ResponseDelivery implements ResponseSink {
   readonly #pipeline: Pipeline
   readonly #timeouts: ConnectionTimeouts
   readonly #listener: DeliveryListener
-  #bodyBytes = 0
+  #receivedBodyBytes = 0
   /** The server may send a body, a moment later, that the response must not have. */
-  #bodyMayFollow = false
-  #tunnelHead: ResponseHead | null = null
+  #forbiddenBodyAnnounced = false
+  #tunnelHeaders: ResponseHead | null = null
   /** The read that is under way brought a head. */
-  headJustCame = false
+  headersJustReceived = false
 
-  constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: Part) {
+  constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: ResponseDeliveryParts) {
     this.#parser = new Parser(engine, this, options.parser)
     this.reader = new ResponseReader(this.#parser, socketReader, listener)
     this.#maxResponseSize = options.maxResponseSize
@@ -69,80 +69,80 @@ export class ResponseDelivery implements ResponseSink {
   }
 
   /** The headers that ended HTTP on the connection: of a 101, or of a 2xx to CONNECT. */
-  get tunnelHead(): ResponseHead | null {
-    return this.#tunnelHead
+  get tunnelHeaders(): ResponseHead | null {
+    return this.#tunnelHeaders
   }
 
   /** Whether a byte of the oldest request was handed to the socket: before that, nothing that comes is about it. */
-  get headSent(): boolean {
-    const exchange = this.#pipeline.head
+  get requestStarted(): boolean {
+    const exchange = this.#pipeline.oldest
     return exchange !== null && (this.writer?.socketWriter.bytesHandedOver ?? 0) > exchange.outputStart
   }
 
   /** How many of the bytes to come are best read into memory that is handed on. */
   get unparsedBytes(): number {
-    return this.#pipeline.head?.keepsChunks(this.#parser.chunks) ? this.reader.unparsedBytes : 0
+    return this.#pipeline.oldest?.keepsChunks(this.#parser.chunks) ? this.reader.unparsedBytes : 0
   }
 
   /** The handler of `exchange` paused it. */
   pause(exchange: Exchange): void {
-    if (exchange === this.#pipeline.head && this.#state.reading === READING.body) this.#pauseReading()
+    if (exchange === this.#pipeline.oldest && this.#state.reading === READING.body) this.#pauseReading()
   }
 
   /** The handler of `exchange` resumed it. */
   resume(exchange: Exchange): void {
-    if (!this.reader.paused || exchange !== this.#pipeline.head || this.#listener.closed) return
-    this.#timeouts.awaitBody(exchange)
+    if (!this.reader.paused || exchange !== this.#pipeline.oldest || this.#listener.closed) return
+    this.#timeouts.startBodyTimeout(exchange)
     this.reader.resume()
   }
 
   onMessageBegin(): Answers {
     // A response that comes before its request answers nobody.
-    if (!this.headSent) return ANSWERS.nothing
-    const exchange = this.#pipeline.head as Exchange
+    if (!this.requestStarted) return ANSWERS.nothing
+    const exchange = this.#pipeline.oldest as Exchange
     this.#state.read(READ.begin)
     if (!exchange.responseStarted) exchange.responseBegins()
-    return answersTo(exchange.request)
+    return allowedAnswers(exchange.request)
   }
 
   onInformational(head: ResponseHead): void {
     this.#state.read(READ.informational)
     if (head.statusCode === 100) this.writer?.continue()
-    this.#pipeline.head?.informational(head)
+    this.#pipeline.oldest?.informational(head)
   }
 
   onHead(head: ResponseHead): void {
-    const exchange = this.#pipeline.head as Exchange
+    const exchange = this.#pipeline.oldest as Exchange
     this.#state.read(READ.head)
-    this.headJustCame = true
-    this.#bodyBytes = 0
+    this.headersJustReceived = true
+    this.#receivedBodyBytes = 0
     this.#timeouts.keepAliveHint = head.keepAliveHint
-    this.#bodyMayFollow = announcesForbiddenBody(head)
-    if (!head.persistent || this.#bodyMayFollow) this.#state.keepAlive = 'last'
-    this.#timeouts.awaitBody(exchange)
+    this.#forbiddenBodyAnnounced = announcesForbiddenBody(head)
+    if (!head.persistent || this.#forbiddenBodyAnnounced) this.#state.keepAlive = 'last'
+    this.#timeouts.startBodyTimeout(exchange)
     if (exchange.request.method === 'CONNECT') this.#listener.onConnectRefused()
     exchange.head(head)
     if (this.#listener.closed) return
     this.#parser.chunks = exchange.chooseChunks()
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
-    if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stop(exchange)
+    if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stopBody(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()
-    if (isBarrier(exchange)) this.#listener.onReady()
+    if (blocksPipelining(exchange)) this.#listener.onReady()
   }
 
   onBody(chunk: Buffer, view: boolean): void {
-    const exchange = this.#pipeline.head as Exchange
+    const exchange = this.#pipeline.oldest as Exchange
     const maxResponseSize = this.#maxResponseSize
-    this.#bodyBytes += chunk.length
-    if (maxResponseSize >= 0 && this.#bodyBytes > maxResponseSize) {
+    this.#receivedBodyBytes += chunk.length
+    if (maxResponseSize >= 0 && this.#receivedBodyBytes > maxResponseSize) {
       const message = `Response body above maxResponseSize (${maxResponseSize} bytes)`
-      return this.#listener.onDeliveryFailed(new ResponseExceededMaxSizeError(message), 'head')
+      return this.#listener.onConnectionFailed(new ResponseExceededMaxSizeError(message), 'oldest')
     }
-    if (exchange.done && this.#bodyBytes > DISCARD_LIMIT) {
+    if (exchange.done && this.#receivedBodyBytes > MAX_DISCARDED_BYTES) {
       const error = new InformationalError('the response of an aborted request is too long to read on')
-      return this.#listener.onDeliveryFailed(error, 'caller')
+      return this.#listener.onConnectionFailed(error, 'caller')
     }
-    this.#timeouts.awaitBody(exchange)
+    this.#timeouts.startBodyTimeout(exchange)
     exchange.data(chunk, view)
   }
 
@@ -151,25 +151,25 @@ export class ResponseDelivery implements ResponseSink {
     const state = this.#state
     const listener = this.#listener
     const exchange = pipeline.complete()
-    const reusable = persistent && !this.#bodyMayFollow
+    const reusable = persistent && !this.#forbiddenBodyAnnounced
     state.read(READ.end)
     listener.onRunningChanged()
     // The caller may write over a body that the socket still reads.
     let lent = false
     const { writer } = this
     if (writer !== null) {
-      writer.stop(exchange)
+      writer.stopBody(exchange)
       lent = writer.socketWriter.lent
       // RFC 9112 §9.5: a server that answers early may not read the rest.
-      if (!writer.socketWriter.passed(pipeline.head?.outputStart)) state.keepAlive = 'last'
+      if (!writer.socketWriter.passed(pipeline.oldest?.outputStart)) state.keepAlive = 'last'
     }
     if (!reusable) state.keepAlive = 'last'
     this.reader.resume()
-    this.#timeouts.awaitHeaders(writer)
+    this.#timeouts.startHeadersTimeout(writer)
     exchange.end(trailers)
     if (listener.closed) return
-    if (state.keepAlive === 'last' && !(reusable && pipeline.awaited && !lent)) {
-      return listener.onDeliveryFailed(new InformationalError('the connection is not kept alive'), 'network')
+    if (state.keepAlive === 'last' && !(reusable && pipeline.hasActiveRequest && !lent)) {
+      return listener.onConnectionFailed(new InformationalError('the connection is not kept alive'), 'network')
     }
     if (pipeline.size === 0) listener.onIdle()
     if (!listener.closed) listener.onReady()
@@ -180,7 +180,7 @@ export class ResponseDelivery implements ResponseSink {
       throw new SocketError('The upgrade failed: 101 Switching Protocols came without an upgrade header')
     }
     this.#state.read(READ.tunnel)
-    this.#tunnelHead = head
+    this.#tunnelHeaders = head
   }
 
   #pauseReading(): void {
@@ -191,7 +191,7 @@ export class ResponseDelivery implements ResponseSink {
 }
 
 /** What may answer a request (RFC 9112 §6.3). */
-function answersTo({ method, upgrade }: Request): Answers {
+function allowedAnswers({ method, upgrade }: Request): Answers {
   if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
   if (method === 'CONNECT') return ANSWERS.connect
   return upgrade === null ? ANSWERS.request : ANSWERS.upgrade

@@ -19,11 +19,11 @@ export class ResponseReader {
   readonly #socketReader: SocketReader
   readonly #listener: ResponseReaderListener
   #paused = false
-  #feeding = false
+  #parsing = false
   #closed = false
-  #ended = false
+  #serverEnded = false
   /** Bytes that came and wait for a paused reader: the next socket overwrites the input buffer. */
-  #tail: Buffer | null = null
+  #unread: Buffer | null = null
 
   constructor(parser: Parser, socketReader: SocketReader, listener: ResponseReaderListener) {
     this.#parser = parser
@@ -40,9 +40,9 @@ export class ResponseReader {
     if (this.#closed) return false
     const { engine } = this.#parser
     // What TLS had decoded still comes when reading has stopped, a record at a time.
-    if (this.#paused || this.#tail !== null) return this.#keep(Buffer.from(engine.input.subarray(0, length)))
+    if (this.#paused || this.#unread !== null) return this.#saveUnread(Buffer.from(engine.input.subarray(0, length)))
     engine.busy = true
-    this.#feeding = true
+    this.#parsing = true
     let stop = length
     let failure: unknown = null
     try {
@@ -50,35 +50,35 @@ export class ResponseReader {
     } catch (error) {
       failure = error
     }
-    this.#feeding = false
+    this.#parsing = false
     const rest = stop < length && !this.#closed ? Buffer.from(engine.input.subarray(stop, length)) : null
     engine.busy = false
-    if (failure === null && !this.#parser.tunnelled) this.#tail = rest
-    else this.#stop(failure as Error | null, rest)
+    if (failure === null && !this.#parser.tunnelled) this.#unread = rest
+    else this.#notifyStopped(failure as Error | null, rest)
     return !this.#paused && !this.#closed
   }
 
   /** How many of the bytes to come are body and nothing else. */
   get unparsedBytes(): number {
-    return this.#closed || this.#paused || this.#tail !== null ? 0 : this.#parser.unparsedBytes
+    return this.#closed || this.#paused || this.#unread !== null ? 0 : this.#parser.unparsedBytes
   }
 
   /** Bytes of a body came in memory of their own, {@link unparsedBytes} at most. Returns false to stop reading. */
-  take(chunk: Buffer): boolean {
+  readBody(chunk: Buffer): boolean {
     if (this.#closed) return false
-    if (this.#paused || this.#tail !== null) return this.#keep(chunk)
-    this.#feeding = true
+    if (this.#paused || this.#unread !== null) return this.#saveUnread(chunk)
+    this.#parsing = true
     try {
       this.#parser.take(chunk)
     } catch (error) {
-      this.#stop(error as Error, null)
+      this.#notifyStopped(error as Error, null)
     }
-    this.#feeding = false
+    this.#parsing = false
     return !this.#paused && !this.#closed
   }
 
   /** The socket is to be told whether to read on whatever a caller's code throws here. */
-  #stop(failure: Error | null, rest: Buffer | null): void {
+  #notifyStopped(failure: Error | null, rest: Buffer | null): void {
     try {
       if (failure !== null) this.#listener.onReadFailed(failure)
       else this.#listener.onReadTunnel(rest ?? Buffer.alloc(0))
@@ -88,14 +88,14 @@ export class ResponseReader {
   }
 
   /** The server ended its side. */
-  end(): void {
+  onServerEnd(): void {
     if (this.#closed) return
-    this.#ended = true
-    if (this.#tail !== null || this.#paused) return
+    this.#serverEnded = true
+    if (this.#unread !== null || this.#paused) return
     try {
       this.#parser.finish()
     } catch (cause) {
-      return this.#listener.onReadFailed(closedBecause(cause as Error, this.#socketReader.info))
+      return this.#listener.onReadFailed(prematureEndError(cause as Error, this.#socketReader.info))
     }
     this.#listener.onReadFinished()
   }
@@ -105,7 +105,7 @@ export class ResponseReader {
    * no such response was being read, and where something else than the server ended the connection.
    */
   shortBodyError(cause: Error): ResponseContentLengthMismatchError | null {
-    const missing = this.#parser.unparsedBytes - (this.#tail?.length ?? 0)
+    const missing = this.#parser.unparsedBytes - (this.#unread?.length ?? 0)
     if (missing <= 0 || missing === Number.POSITIVE_INFINITY || !isClosedByPeer(cause)) return null
     return new ResponseContentLengthMismatchError(
       `The connection ended ${missing} bytes before the end of the response body`,
@@ -117,7 +117,7 @@ export class ResponseReader {
     if (this.#paused) return
     this.#paused = true
     this.#parser.stop()
-    if (!this.#feeding) this.#socketReader.pause()
+    if (!this.#parsing) this.#socketReader.pause()
   }
 
   resume(): void {
@@ -125,40 +125,40 @@ export class ResponseReader {
     this.#paused = false
     this.#parser.proceed()
     // The input buffer may be in use by whoever called; what waits is read when it is free.
-    if (!this.#feeding) queueMicrotask(() => this.#readOn())
+    if (!this.#parsing) queueMicrotask(() => this.#readSaved())
   }
 
   /** Gives the parser back: nothing is read any more. */
   close(): void {
     this.#closed = true
-    this.#tail = null
+    this.#unread = null
     this.#parser.release()
   }
 
   /** Behind what waits already. */
-  #keep(bytes: Buffer): boolean {
-    this.#tail = this.#tail === null ? bytes : Buffer.concat([this.#tail, bytes])
+  #saveUnread(bytes: Buffer): boolean {
+    this.#unread = this.#unread === null ? bytes : Buffer.concat([this.#unread, bytes])
     return !this.#paused
   }
 
-  #readOn(): void {
+  #readSaved(): void {
     if (this.#paused || this.#closed) return
     const { input } = this.#parser.engine
-    for (let tail = this.#tail; tail !== null && !this.#paused && !this.#closed; tail = this.#tail) {
+    for (let tail = this.#unread; tail !== null && !this.#paused && !this.#closed; tail = this.#unread) {
       const length = tail.copy(input)
       const rest = tail.subarray(length)
-      this.#tail = null
+      this.#unread = null
       this.read(length)
-      if (rest.length > 0) this.#tail = this.#tail === null ? rest : Buffer.concat([this.#tail, rest])
+      if (rest.length > 0) this.#unread = this.#unread === null ? rest : Buffer.concat([this.#unread, rest])
     }
     if (this.#paused || this.#closed) return
-    if (this.#ended) this.end()
+    if (this.#serverEnded) this.onServerEnd()
     else this.#socketReader.resume()
   }
 }
 
 /** The server ended its side in the middle of a response. A short body is no reason: its request has an error for that. */
-function closedBecause(cause: Error, info: SocketInfo | null): SocketError {
+function prematureEndError(cause: Error, info: SocketInfo | null): SocketError {
   if (cause instanceof ResponseContentLengthMismatchError) return new SocketError('other side closed', info)
   return new SocketError(`other side closed: ${cause.message}`, info, { cause })
 }

@@ -14,7 +14,7 @@ export const WRITING = { idle: 0, waiting: 1, body: 2, stopped: 3 } as const
 export type KeepAlive = 'alive' | 'last'
 
 /** Where an event leads to, by the state that it meets; -1 for nowhere. */
-type Row = readonly number[]
+type Transitions = readonly number[]
 
 /** From idle, head, body, tunnel, closed. */
 export const READ = {
@@ -41,16 +41,16 @@ export class ConnectionState {
   keepAlive: KeepAlive = 'alive'
 
   /** `event`: one of {@link READ}. */
-  read(event: Row): void {
+  read(event: Transitions): void {
     const to = event[this.reading] as number
-    if (to < 0) throw this.#impossible(nameOf(READ, event))
+    if (to < 0) throw this.#invalidTransition(nameOf(READ, event))
     this.reading = to
   }
 
   /** `event`: one of {@link WRITE}. */
-  write(event: Row): void {
+  write(event: Transitions): void {
     const to = event[this.writing] as number
-    if (to < 0) throw this.#impossible(nameOf(WRITE, event))
+    if (to < 0) throw this.#invalidTransition(nameOf(WRITE, event))
     this.writing = to
   }
 
@@ -64,7 +64,7 @@ export class ConnectionState {
     return `reading ${nameOf(READING, reading)}, writing ${nameOf(WRITING, writing)}, keep-alive ${keepAlive}`
   }
 
-  #impossible(event: string): Error {
+  #invalidTransition(event: string): Error {
     return new InformationalError(`A connection met the impossible event "${event}" (${this})`)
   }
 }

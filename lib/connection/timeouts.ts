@@ -3,17 +3,17 @@ import type { Exchange } from '../exchange/exchange.js'
 import { type InactivityListener, InactivityTimer } from './inactivity-timer.js'
 import type { ConnectionOptions } from './owner.js'
 import type { Pipeline } from './pipeline.js'
-import type { Blame } from './replay.js'
+import type { CloseCause } from './replay.js'
 import type { RequestWriter } from './request-writer.js'
 
 /** Most ms to wait for the rest of responses that no caller waits for, to keep their connection. */
-const LONGEST_DISCARD = 1000
+const DISCARD_TIMEOUT = 1000
 
 export interface TimeoutListener {
-  onTimeout(error: Error, blame: Blame): void
+  onTimeout(error: Error, cause: CloseCause): void
 }
 
-interface Part {
+interface ConnectionTimeoutsParts {
   pipeline: Pipeline
   options: ConnectionOptions
   listener: TimeoutListener
@@ -25,51 +25,51 @@ export class ConnectionTimeouts implements InactivityListener {
   readonly #pipeline: Pipeline
   readonly #options: ConnectionOptions
   readonly #listener: TimeoutListener
-  /** The oldest request, aborted like all others in flight, for whose response {@link LONGEST_DISCARD} runs. */
-  #discarded: Exchange | null = null
+  /** The oldest request, aborted like all others in flight, for whose response {@link DISCARD_TIMEOUT} runs. */
+  #oldestDiscarded: Exchange | null = null
   /** ms that the server keeps an idle connection, as it said last; null when it did not say. */
   keepAliveHint: number | null = null
 
-  constructor({ pipeline, options, listener }: Part) {
+  constructor({ pipeline, options, listener }: ConnectionTimeoutsParts) {
     this.#pipeline = pipeline
     this.#options = options
     this.#listener = listener
   }
 
   /** Starts the headers timeout of the oldest request, if its headers did not come yet. */
-  awaitHeaders(writer: RequestWriter | null): void {
-    const exchange = this.#pipeline.head
-    if (exchange?.headReceived || this.#discards(exchange)) return
+  startHeadersTimeout(writer: RequestWriter | null): void {
+    const exchange = this.#pipeline.oldest
+    if (exchange?.headReceived || this.#startDiscardTimeout(exchange)) return
     // While the source of a request body is waited for, it is not the server that is slow.
-    const ours = exchange === null || writer?.awaitsSource(exchange) === true
+    const ours = exchange === null || writer?.waitsForBodySource(exchange) === true
     this.timer.set(ours ? 0 : exchange.request.headersTimeout)
   }
 
   /** Starts the body timeout of `exchange`. */
-  awaitBody(exchange: Exchange): void {
-    if (!this.#discards(exchange)) this.timer.set(exchange.request.bodyTimeout)
+  startBodyTimeout(exchange: Exchange): void {
+    if (!this.#startDiscardTimeout(exchange)) this.timer.set(exchange.request.bodyTimeout)
   }
 
   /** Whether all requests in flight are aborted ones whose responses are read to keep the connection. */
   get discarding(): boolean {
-    return this.#discarded !== null && this.#discarded === this.#pipeline.head
+    return this.#oldestDiscarded !== null && this.#oldestDiscarded === this.#pipeline.oldest
   }
 
   /** A request in flight, not the oldest, was aborted: perhaps no caller waits for any of them any more. */
-  noteAborted(): void {
-    this.#discards(this.#pipeline.head)
+  onExchangeAborted(): void {
+    this.#startDiscardTimeout(this.#pipeline.oldest)
   }
 
   /**
    * Whether all requests in flight were aborted. Requests that are queued must not wait for a server that never answers
    * those, so a limit runs then, which no byte extends.
    */
-  #discards(oldest: Exchange | null): boolean {
+  #startDiscardTimeout(oldest: Exchange | null): boolean {
     if (oldest === null || !oldest.done) return false
-    if (oldest === this.#discarded) return true
-    if (this.#pipeline.awaited) return false
-    this.#discarded = oldest
-    this.timer.set(LONGEST_DISCARD)
+    if (oldest === this.#oldestDiscarded) return true
+    if (this.#pipeline.hasActiveRequest) return false
+    this.#oldestDiscarded = oldest
+    this.timer.set(DISCARD_TIMEOUT)
     return true
   }
 
@@ -80,9 +80,9 @@ export class ConnectionTimeouts implements InactivityListener {
   }
 
   /** Starts the keep-alive timeout. Returns false if the server keeps no idle connection that long. */
-  awaitReuse(): boolean {
+  startKeepAliveTimeout(): boolean {
     // An idle connection holds no request, nor its handler.
-    this.#discarded = null
+    this.#oldestDiscarded = null
     const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveTimeoutThreshold } = this.#options
     const hint = this.keepAliveHint
     const delay = hint === null ? keepAliveTimeout : Math.min(hint - keepAliveTimeoutThreshold, keepAliveMaxTimeout)
@@ -91,15 +91,15 @@ export class ConnectionTimeouts implements InactivityListener {
   }
 
   onInactive(): void {
-    const exchange = this.#pipeline.head
+    const exchange = this.#pipeline.oldest
     if (exchange === null) this.#listener.onTimeout(new InformationalError('socket idle timeout'), 'network')
-    else if (exchange === this.#discarded) {
+    else if (exchange === this.#oldestDiscarded) {
       this.#listener.onTimeout(new InformationalError('the response of an aborted request does not end'), 'caller')
-    } else this.#listener.onTimeout(timeoutOf(exchange), 'head')
+    } else this.#listener.onTimeout(timeoutErrorOf(exchange), 'oldest')
   }
 }
 
-function timeoutOf(exchange: Exchange): Error {
+function timeoutErrorOf(exchange: Exchange): Error {
   const { headersTimeout, bodyTimeout } = exchange.request
   if (exchange.headReceived) return new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
   return new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)

@@ -3,7 +3,7 @@ import { Queue } from '../base/queue.js'
 import { joined, type Tally } from '../base/tally.js'
 import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
-import { RestPeriod } from '../connection/idle-check.js'
+import { IdleDelay } from '../connection/idle-check.js'
 import type { ConnectionOwner } from '../connection/owner.js'
 import { copyForRequest, InformationalError, UNSENT_CONTEXT } from '../errors.js'
 import type { Carrier, Exchange } from '../exchange/exchange.js'
@@ -34,7 +34,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   readonly #listener: ClientQueueListener
   #tally: Tally | null = null
   readonly #waiting = new Queue<Exchange>()
-  readonly #rest = new RestPeriod()
+  readonly #rest = new IdleDelay()
   #connection: Connection | null = null
   /** Those that serve the rest of a refused CONNECT. */
   readonly #detached = new Set<Connection>()
@@ -90,8 +90,8 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Whether a caller waits for a request: aborted ones may still be in flight. */
   get awaited(): boolean {
-    for (const { awaited } of this.#detached) if (awaited) return true
-    return this.#waiting.size > 0 || this.#connection?.awaited === true
+    for (const { hasActiveRequest: awaited } of this.#detached) if (awaited) return true
+    return this.#waiting.size > 0 || this.#connection?.hasActiveRequest === true
   }
 
   /** Sockets that are not closed yet. */
@@ -225,7 +225,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
 
   /** Closes the connection if nothing needs it now. */
   closeIdle(): void {
-    if (this.resting) this.#connection?.hangUp(new InformationalError('the idle connection was closed'))
+    if (this.resting) this.#connection?.halfClose(new InformationalError('the idle connection was closed'))
   }
 
   /** `host`: the `host` field of the request that it is opened for. */
@@ -234,7 +234,11 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
     try {
       const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#site.connection, { engine, marks, rest: this.#rest })
+      this.#connection = new Connection(this, this.#site.connection, {
+        engine,
+        connectTimings: marks,
+        idleDelay: this.#rest,
+      })
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#tellOpened(error as Error)
@@ -336,7 +340,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   onAlarm(): void {
-    this.#connection?.retire(new InformationalError('the connection reached maxConnectionAge'))
+    this.#connection?.close(new InformationalError('the connection reached maxConnectionAge'))
   }
 
   onRunningChanged(): void {
@@ -349,11 +353,11 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   onDetached(connection: Connection): void {
-    this.onEnd(connection, new InformationalError('CONNECT was refused'), [])
+    this.onDisconnected(connection, new InformationalError('CONNECT was refused'), [])
     this.#detached.add(connection)
   }
 
-  onEnd(connection: Connection, error: Error, unstarted: Exchange[]): void {
+  onDisconnected(connection: Connection, error: Error, unstarted: Exchange[]): void {
     if (this.#detached.delete(connection)) return queueMicrotask(() => this.#listener.onProgress())
     const wasConnected = this.#connected
     if (connection === this.#connection) {

@@ -18,7 +18,7 @@ import {
 
 type Socket = ClientConnectedMessage['socket']
 
-interface Destination {
+interface ConnectorCallOptions {
   connector: Connector
   target: ConnectorOptions
   host: string
@@ -32,36 +32,36 @@ interface Destination {
  * answer at once, twice, with anything, throw, reject. Calls back once, with a socket that was checked or an error.
  */
 export class ConnectorCall {
-  readonly #to: Destination
+  readonly #options: ConnectorCallOptions
   readonly #target: ConnectorOptions
   readonly #callback: ConnectorCallback
   #returned: unknown
-  #answered = false
+  #calledBack = false
   #cancelled = false
   #socket: unknown = null
   /** Listeners on what the connector returned. */
-  #notes: [event: string, listener: () => void][] | null = null
+  #timingListeners: [event: string, listener: () => void][] | null = null
 
-  constructor(to: Destination, callback: ConnectorCallback) {
-    this.#to = to
+  constructor(to: ConnectorCallOptions, callback: ConnectorCallback) {
+    this.#options = to
     this.#target = { ...to.target, host: to.host }
     this.#callback = callback
   }
 
   start(): void {
-    const { connector, marks, reader } = this.#to
+    const { connector, marks, reader } = this.#options
     if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector })
     try {
-      const callback = (error: unknown, socket?: unknown) => this.#answer(error, socket)
+      const callback = (error: unknown, socket?: unknown) => this.#onResult(error, socket)
       const returned = openBy(connector, this.#target, { callback, reader })
       this.#returned = returned
       if (this.#cancelled) this.cancel()
       // An async function, whose rejection would be nobody's.
-      if (isPromise(returned)) returned.then(undefined, (error) => this.#threw(error))
-      else if (marks !== null && !this.#answered) this.#note(returned, marks)
+      if (isPromise(returned)) returned.then(undefined, (error) => this.#onThrown(error))
+      else if (marks !== null && !this.#calledBack) this.#recordTimings(returned, marks)
     } catch (error) {
       // The owner of the connection must know of it before it fails.
-      queueMicrotask(() => this.#threw(error))
+      queueMicrotask(() => this.#onThrown(error))
     }
   }
 
@@ -73,35 +73,35 @@ export class ConnectorCall {
   }
 
   /** The error of a connector that has answered is no error of the connection. */
-  #threw(error: unknown): void {
-    if (this.#answered) reportUncaught(error)
-    else this.#answer(error, null)
+  #onThrown(error: unknown): void {
+    if (this.#calledBack) reportUncaught(error)
+    else this.#onResult(error, null)
   }
 
-  #answer(given: unknown, socket: unknown): void {
-    if (this.#answered) {
+  #onResult(given: unknown, socket: unknown): void {
+    if (this.#calledBack) {
       // Some call back at 'connect' and at 'ready': the same socket again is no second one.
       if (socket !== this.#socket) discard(socket)
       return
     }
-    this.#answered = true
-    this.#stopNoting()
-    const error = given ? this.#errorOf(given) : unusable(socket)
+    this.#calledBack = true
+    this.#stopRecordingTimings()
+    const error = given ? this.#toConnectError(given) : unusable(socket)
     if (error === null) return this.#succeed(socket as Duplex)
     discard(socket)
     this.#fail(error)
   }
 
   /** A connector of the caller's may report one error for many connections: each gets a copy. */
-  #errorOf(given: unknown): Error {
+  #toConnectError(given: unknown): Error {
     if (typeof given !== 'object') {
       return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
     }
-    return hasOwnErrors(this.#to.connector) ? (given as Error) : copyForeignError(given)
+    return hasOwnErrors(this.#options.connector) ? (given as Error) : copyForeignError(given)
   }
 
   #succeed(socket: Duplex): void {
-    const { connector, marks } = this.#to
+    const { connector, marks } = this.#options
     this.#socket = socket
     // A connector that listens to the socket before us calls back before we are called.
     if (marks !== null) marks[this.#target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
@@ -114,7 +114,7 @@ export class ConnectorCall {
 
   #fail(error: Error): void {
     if (clientConnectError.hasSubscribers) {
-      const { connector } = this.#to
+      const { connector } = this.#options
       const attempt = this.#returned
       const failed = typeof attempt === 'object' && attempt !== null ? { socket: attempt as Socket } : {}
       clientConnectError.publish({ error, ...failed, connectParams: this.#params, connector })
@@ -123,7 +123,7 @@ export class ConnectorCall {
   }
 
   /** A connector of the caller's may return anything. */
-  #note(returned: unknown, marks: Opening): void {
+  #recordTimings(returned: unknown, marks: Opening): void {
     const socket = returned as { once?: (event: string, listener: () => void) => void } | null | undefined
     if (typeof socket?.once !== 'function') return
     const note = (event: string, name: keyof Opening): [string, () => void] => {
@@ -133,13 +133,13 @@ export class ConnectorCall {
       socket.once?.(event, listener)
       return [event, listener]
     }
-    this.#notes = [note('lookup', 'dns'), note('connect', 'tcp'), note('secureConnect', 'tls')]
+    this.#timingListeners = [note('lookup', 'dns'), note('connect', 'tcp'), note('secureConnect', 'tls')]
   }
 
-  #stopNoting(): void {
+  #stopRecordingTimings(): void {
     const socket = this.#returned as Partial<Duplex>
-    for (const [event, listener] of this.#notes ?? []) socket.off?.(event, listener)
-    this.#notes = null
+    for (const [event, listener] of this.#timingListeners ?? []) socket.off?.(event, listener)
+    this.#timingListeners = null
   }
 
   get #params(): ConnectParams {
@@ -147,7 +147,7 @@ export class ConnectorCall {
     const { hostname, port, protocol, localAddress = null } = this.#target
     const name = hostname.includes(':') ? `[${hostname}]` : hostname
     const host = port === '' ? name : `${name}:${port}`
-    const servername = serverNamesOf(this.#to.connector, this.#target)?.servername || null
+    const servername = serverNamesOf(this.#options.connector, this.#target)?.servername || null
     return { host, hostname, protocol, port, version, servername, localAddress }
   }
 }

@@ -3,7 +3,7 @@ import type { Pipeline } from './pipeline.js'
 import { type ConnectionState, WRITING } from './state.js'
 
 /** What a connection shows of itself. */
-interface Shown {
+interface ConnectionParts {
   pipeline: Pipeline
   state: ConnectionState
   /** Infinity where the server has no limit. */
@@ -11,9 +11,9 @@ interface Shown {
 }
 
 /** What a connection does now. */
-export function inWords({ id, open }: { id: number; open: boolean }, shown: Shown): string {
+export function describeConnection({ id, open }: { id: number; open: boolean }, shown: ConnectionParts): string {
   const { pipeline, state, timer } = shown
-  const { head, size, sent } = pipeline
+  const { oldest: head, size, sent } = pipeline
   let what = open ? 'idle' : 'connecting'
   if (head !== null) {
     what = state.writing % WRITING.stopped > 0 && size === 1 ? 'writing' : 'waiting for the head of'

@@ -12,16 +12,16 @@ import { reportMismatch } from '../wire/framing.js'
 export interface BodySenderListener {
   /** A piece is asked for, or was handed over. */
   onBodyProgress(): void
-  onBodyEnd(): void
+  onBodySent(): void
   onBodyError(error: Error): void
 }
 
 const LAST_CHUNK = '0\r\n\r\n'
-const CHUNKED_FIELD = '\r\ntransfer-encoding: chunked\r\n'
+const TRANSFER_ENCODING_FIELD = '\r\ntransfer-encoding: chunked\r\n'
 /** What is sent in one go, in bytes: a source that always has more, and a peer that takes it, share the loop. */
-const SHARE = 1024 * 1024
+const BYTES_PER_TICK = 1024 * 1024
 /** What a piece counts for at least, in bytes. */
-const LEAST_COST = 4096
+const MIN_CHUNK_COST = 4096
 
 /**
  * Sends a body that comes in pieces, at the pace of the socket. The bytes of a piece are copied or with the system when
@@ -35,18 +35,18 @@ export class BodySender implements Lender, BodyStreamListener {
   /** null for an iterable. */
   readonly #stream: BodyStream | null
   /** The piece that the socket reads where it is. */
-  #lent: Uint8Array | null = null
+  #zeroCopyChunk: Uint8Array | null = null
   /** Sent with the first bytes, or once the source has ended without any. */
-  #head: string
+  #unsentHead: string
   /** The last byte that `content-length` announces: sent once the source has ended. */
-  #last: Uint8Array | null = null
-  #sent = 0
-  #share = SHARE
-  #resting = false
+  #lastByte: Uint8Array | null = null
+  #sentBytes = 0
+  #tickBudget = BYTES_PER_TICK
+  #yielding = false
   #stopped = false
-  #wake: (() => void) | null = null
+  #resumeIteration: (() => void) | null = null
   /** What is closed when nothing more is to be sent. */
-  #pieces: AsyncIterableIterator<unknown> | null = null
+  #iterator: AsyncIterableIterator<unknown> | null = null
 
   constructor(part: {
     exchange: Exchange
@@ -59,36 +59,36 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#socketWriter = part.socketWriter
     this.#listener = part.listener
     this.#strict = part.strict
-    this.#head = part.head
+    this.#unsentHead = part.head
     const { body } = part.exchange.request
     this.#stream = body?.kind === 'stream' ? BodyStream.of(body.stream) : null
   }
 
   /** As many bytes went out as `content-length` says. */
-  get asAnnounced(): boolean {
+  get matchesContentLength(): boolean {
     const { framing, contentLength } = this.exchange.request.head
-    return framing === 'chunked' || this.#sent === contentLength
+    return framing === 'chunked' || this.#sentBytes === contentLength
   }
 
   start(): void {
     this.exchange.bodyTaken = true
     this.#listener.onBodyProgress()
     if (this.#stream !== null) this.#stream.start(this)
-    else void this.#run()
+    else void this.#iterate()
   }
 
   /** The socket takes more. */
   resume(): void {
-    if (this.#socketWriter.congested || this.#resting) return
+    if (this.#socketWriter.congested || this.#yielding) return
     this.#stream?.resume()
-    this.#wakeUp()
+    this.#resumeIterating()
   }
 
   onTaken(): void {
-    const bytes = this.#lent
-    this.#lent = null
+    const bytes = this.#zeroCopyChunk
+    this.#zeroCopyChunk = null
     if (bytes !== null) this.exchange.bodySent(bytes)
-    this.#wakeUp()
+    this.#resumeIterating()
   }
 
   /** Sends nothing more, and lets the source know. */
@@ -96,8 +96,8 @@ export class BodySender implements Lender, BodyStreamListener {
     if (this.#stopped) return
     this.#stopped = true
     this.#stream?.stop(error)
-    this.#pieces?.return?.().catch(() => {})
-    this.#wakeUp()
+    this.#iterator?.return?.().catch(() => {})
+    this.#resumeIterating()
   }
 
   onPiece(piece: unknown): boolean {
@@ -105,17 +105,17 @@ export class BodySender implements Lender, BodyStreamListener {
     try {
       this.#send(piece, false)
     } catch (error) {
-      this.#threw(error)
+      this.#onSendError(error)
     }
-    if (this.#share <= 0) this.#rest()
-    return !this.#waits
+    if (this.#tickBudget <= 0) this.#yieldTick()
+    return !this.#mustWait
   }
 
   onSourceEnd(): void {
     try {
-      if (!this.#stopped) this.#finish()
+      if (!this.#stopped) this.#complete()
     } catch (error) {
-      this.#threw(error)
+      this.#onSendError(error)
     }
   }
 
@@ -126,7 +126,7 @@ export class BodySender implements Lender, BodyStreamListener {
   }
 
   /** Sending threw: an error of its own for this request, or what a piece of the caller's threw when it was read. */
-  #threw(error: unknown): void {
+  #onSendError(error: unknown): void {
     if (faultOf(error) === 'user') this.#fail(error as Error)
     else this.onSourceError(error as Error)
   }
@@ -138,65 +138,65 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#listener.onBodyError(error)
   }
 
-  async #run(): Promise<void> {
+  async #iterate(): Promise<void> {
     const body = this.exchange.request.body as Exclude<RequestBody, { kind: 'stream' }>
     const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
     beginIterator(pieces)
     try {
-      this.#pieces = closablePieces(pieces)
-      for await (const piece of this.#pieces ?? pieces) {
+      this.#iterator = closablePieces(pieces)
+      for await (const piece of this.#iterator ?? pieces) {
         if (this.#stopped) return
-        if (!this.#take(piece)) return
-        if (this.#share <= 0) this.#rest()
-        while (this.#waits && !this.#stopped) await this.#woken()
+        if (!this.#sendChunkOf(piece)) return
+        if (this.#tickBudget <= 0) this.#yieldTick()
+        while (this.#mustWait && !this.#stopped) await this.#untilResumed()
         if (this.#stopped) return
       }
-      this.#pieces = null
+      this.#iterator = null
       this.onSourceEnd()
     } catch (error) {
-      this.#pieces = null
+      this.#iterator = null
       this.onSourceError(error as Error)
     }
   }
 
   /** Returns false if the piece can not be sent. */
-  #take(piece: unknown): boolean {
+  #sendChunkOf(piece: unknown): boolean {
     try {
       if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
       // Aborted behind another request it lives on without its caller.
       this.#send(piece, this.exchange.previous === null)
       return true
     } catch (error) {
-      this.#threw(error)
+      this.#onSendError(error)
       return false
     }
   }
 
   /** Whether the source must not be asked for another piece now. */
-  get #waits(): boolean {
-    return this.#stopped || this.#resting || this.#socketWriter.lent || this.#socketWriter.congested
+  get #mustWait(): boolean {
+    return this.#stopped || this.#yielding || this.#socketWriter.lent || this.#socketWriter.congested
   }
 
   /** For one turn of the event loop. */
-  #rest(): void {
-    if (this.#resting) return
-    this.#resting = true
+  #yieldTick(): void {
+    if (this.#yielding) return
+    this.#yielding = true
     setImmediate(() => {
-      this.#resting = false
-      this.#share = SHARE
+      this.#yielding = false
+      this.#tickBudget = BYTES_PER_TICK
       this.resume()
     })
   }
 
-  #woken(): Promise<void> {
+  #untilResumed(): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake = resolve
+      this.#resumeIteration = resolve
     })
   }
 
-  #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = null
+  #resumeIterating(): void {
+    const wake = this.#resumeIteration
+    this.#resumeIteration = null
     wake?.()
   }
 
@@ -204,59 +204,62 @@ export class BodySender implements Lender, BodyStreamListener {
   #send(piece: unknown, mayLend: boolean): void {
     const { framing, contentLength } = this.exchange.request.head
     const given = toBytes(piece)
-    const left = framing === 'chunked' ? given.length : Math.max(0, contentLength - this.#sent)
-    this.#sent += given.length
-    this.#share -= Math.max(given.length, LEAST_COST)
+    const left = framing === 'chunked' ? given.length : Math.max(0, contentLength - this.#sentBytes)
+    this.#sentBytes += given.length
+    this.#tickBudget -= Math.max(given.length, MIN_CHUNK_COST)
     if (given.length > left) {
       if (this.#strict) this.#reportMismatch()
-      this.#sendHead()
+      this.#sendUnsentHead()
     }
     // More than announced would read as another request; a chunk of no bytes would end a chunked body.
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
-      this.#sendHead()
+      this.#sendUnsentHead()
       if (framing === 'chunked') this.#socketWriter.appendHead(`${bytes.length.toString(16)}\r\n`)
-      const part = this.#strict && framing === 'length' && bytes.length === left ? this.#holdLast(bytes) : bytes
+      const part = this.#strict && framing === 'length' && bytes.length === left ? this.#withoutLastByte(bytes) : bytes
       if (typeof piece === 'string') this.#socketWriter.appendOwn(part)
-      else if (mayLend && this.#socketWriter.mayBorrow(part)) this.#lend(bytes, part)
+      else if (mayLend && this.#socketWriter.mayBorrow(part)) this.#sendZeroCopy(bytes, part)
       else this.#socketWriter.appendCopy(part)
       if (framing === 'chunked') this.#socketWriter.appendHead('\r\n')
-      if (this.#lent === null) this.exchange.bodySent(bytes)
+      if (this.#zeroCopyChunk === null) this.exchange.bodySent(bytes)
     }
     // A socket that takes more than that at once does not tell when it drained.
     if (this.#socketWriter.congested) this.#socketWriter.flush()
     this.#listener.onBodyProgress()
   }
 
-  #lend(bytes: Uint8Array, part: Uint8Array): void {
-    this.#lent = bytes
+  #sendZeroCopy(bytes: Uint8Array, part: Uint8Array): void {
+    this.#zeroCopyChunk = bytes
     this.#socketWriter.appendLent(part, this)
   }
 
   /** All but the last byte: a server would execute the whole request although its source then has more, or fails. */
-  #holdLast(bytes: Uint8Array): Uint8Array {
-    this.#last = bytes.slice(-1)
+  #withoutLastByte(bytes: Uint8Array): Uint8Array {
+    this.#lastByte = bytes.slice(-1)
     return bytes.subarray(0, -1)
   }
 
-  #sendHead(): void {
-    if (this.#head !== '') this.#socketWriter.appendHead(this.#head)
-    this.#head = ''
+  #sendUnsentHead(): void {
+    if (this.#unsentHead !== '') this.#socketWriter.appendHead(this.#unsentHead)
+    this.#unsentHead = ''
   }
 
-  #finish(): void {
-    if (!this.asAnnounced) this.#reportMismatch()
+  #complete(): void {
+    if (!this.matchesContentLength) this.#reportMismatch()
     const chunked = this.exchange.request.head.framing === 'chunked'
-    if (chunked && this.#head !== '') this.#head = this.#head.replace(CHUNKED_FIELD, '\r\n')
+    if (chunked && this.#unsentHead !== '') this.#unsentHead = this.#unsentHead.replace(TRANSFER_ENCODING_FIELD, '\r\n')
     else if (chunked) this.#socketWriter.appendHead(LAST_CHUNK)
-    this.#sendHead()
-    if (this.#last !== null) this.#socketWriter.appendOwn(this.#last)
+    this.#sendUnsentHead()
+    if (this.#lastByte !== null) this.#socketWriter.appendOwn(this.#lastByte)
     this.#stopped = true
-    this.#listener.onBodyEnd()
+    this.#listener.onBodySent()
   }
 
   #reportMismatch(): void {
     const { contentLength } = this.exchange.request.head
-    reportMismatch(`Request body has ${this.#sent} bytes or more, content-length says ${contentLength}`, this.#strict)
+    reportMismatch(
+      `Request body has ${this.#sentBytes} bytes or more, content-length says ${contentLength}`,
+      this.#strict,
+    )
   }
 }
