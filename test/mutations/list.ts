@@ -892,7 +892,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'the body of a request that was dispatched is not closed by what an interceptor throws',
         file: 'exchange/body-owner',
-        from: 'if (owner === null || !owner.accepted) held.stop',
+        from: 'if (!owner?.accepted) held.stop',
         to: 'held.stop',
         test: 'interceptors/late-throw',
       },
