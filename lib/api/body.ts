@@ -7,7 +7,7 @@ import { asBuffer, ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-me
 import { ownRequestOptions } from '../base/own-options.js'
 import { LaterReadable } from '../base/streams.js'
 import { markSluiceOwned, RequestAbortedError } from '../errors.js'
-import { streamError } from '../exchange/ending.js'
+import { streamError } from '../exchange/abort-errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { canBypass, collectStream } from './body-collect.js'
 import { type Dumped, type DumpOptions, dump } from './body-dump.js'

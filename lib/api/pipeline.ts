@@ -6,8 +6,8 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { LaterDuplex } from '../base/streams.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
-import { copyOf } from '../exchange/body-pieces.js'
-import { streamError } from '../exchange/ending.js'
+import { streamError } from '../exchange/abort-errors.js'
+import { copyChunk } from '../exchange/body-chunks.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { type BodyReadable, bodyFor } from './body.js'
 import { type BodySource, sourceOf } from './body-source.js'
@@ -161,7 +161,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
     // A source that never waits must not keep the event loop to itself while it is dropped.
     if (this.request.destroyed) return void setImmediate(callback)
     // Behind the callback the caller may write over it, while the request waits.
-    if (this.request.write(copyOf(chunk), encoding)) return callback()
+    if (this.request.write(copyChunk(chunk), encoding)) return callback()
     this.#written = callback
   }
 

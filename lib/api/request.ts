@@ -2,7 +2,7 @@ import { ownRequestOptions } from '../base/own-options.js'
 import { nonNegativeInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
-import { closeUnsent } from '../exchange/body-owner.js'
+import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
@@ -253,7 +253,7 @@ function send<Opaque>(
     target.dispatch(options, handler)
   } catch (error) {
     handler?.release()
-    closeUnsent(own, error as Error)
+    closeUnsentBody(own, error as Error)
     outcome.fail(error as Error)
   }
 }

@@ -3,8 +3,8 @@ import { builtin } from '../base/builtin.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
-import { closeUnsent } from '../exchange/body-owner.js'
-import { streamError } from '../exchange/ending.js'
+import { streamError } from '../exchange/abort-errors.js'
+import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
@@ -134,7 +134,7 @@ function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome:
     target.dispatch(own, handler)
   } catch (error) {
     handler?.release()
-    closeUnsent(own, error as Error)
+    closeUnsentBody(own, error as Error)
     outcome.fail(error as Error)
   }
 }

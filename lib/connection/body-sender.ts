@@ -1,10 +1,10 @@
 import { setImmediate } from '../base/clock.js'
 import { faultOf, markCallerFault } from '../errors/faults.js'
 import { markCallerOwned, RequestContentLengthMismatchError } from '../errors.js'
-import { toBytes } from '../exchange/body-pieces.js'
+import { toBytes } from '../exchange/body-chunks.js'
 import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { beginIterator, closablePieces } from '../exchange/held-iterator.js'
+import { closableIterator, markIteratorRead } from '../exchange/owned-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
 import { type Lender, type SocketWriter, TAKEN } from '../transport/socket-writer.js'
 import { reportMismatch } from '../wire/framing.js'
@@ -71,7 +71,7 @@ export class BodySender implements Lender, BodyStreamListener {
   }
 
   start(): void {
-    this.exchange.bodyTaken = true
+    this.exchange.bodyStarted = true
     this.#listener.onBodyProgress()
     if (this.#stream !== null) this.#stream.start(this)
     else void this.#iterate()
@@ -87,7 +87,7 @@ export class BodySender implements Lender, BodyStreamListener {
   onTaken(): void {
     const bytes = this.#zeroCopyChunk
     this.#zeroCopyChunk = null
-    if (bytes !== null) this.exchange.bodySent(bytes)
+    if (bytes !== null) this.exchange.onBodySent(bytes)
     this.#resumeIterating()
   }
 
@@ -100,7 +100,7 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#resumeIterating()
   }
 
-  onPiece(piece: unknown): boolean {
+  onChunk(piece: unknown): boolean {
     if (this.#stopped) return false
     try {
       this.#send(piece, false)
@@ -141,9 +141,9 @@ export class BodySender implements Lender, BodyStreamListener {
   async #iterate(): Promise<void> {
     const body = this.exchange.request.body as Exclude<RequestBody, { kind: 'stream' }>
     const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
-    beginIterator(pieces)
+    markIteratorRead(pieces)
     try {
-      this.#iterator = closablePieces(pieces)
+      this.#iterator = closableIterator(pieces)
       for await (const piece of this.#iterator ?? pieces) {
         if (this.#stopped) return
         if (!this.#sendChunkOf(piece)) return
@@ -162,7 +162,7 @@ export class BodySender implements Lender, BodyStreamListener {
   /** Returns false if the piece can not be sent. */
   #sendChunkOf(piece: unknown): boolean {
     try {
-      if (!this.exchange.request.intact) throw new RequestContentLengthMismatchError(TAKEN)
+      if (!this.exchange.request.bodyIntact) throw new RequestContentLengthMismatchError(TAKEN)
       // Aborted behind another request it lives on without its caller.
       this.#send(piece, this.exchange.previous === null)
       return true
@@ -221,7 +221,7 @@ export class BodySender implements Lender, BodyStreamListener {
       else if (mayLend && this.#socketWriter.mayBorrow(part)) this.#sendZeroCopy(bytes, part)
       else this.#socketWriter.appendCopy(part)
       if (framing === 'chunked') this.#socketWriter.appendHead('\r\n')
-      if (this.#zeroCopyChunk === null) this.exchange.bodySent(bytes)
+      if (this.#zeroCopyChunk === null) this.exchange.onBodySent(bytes)
     }
     // A socket that takes more than that at once does not tell when it drained.
     if (this.#socketWriter.congested) this.#socketWriter.flush()

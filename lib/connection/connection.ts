@@ -1,7 +1,7 @@
 import { setImmediate } from '../base/clock.js'
 import { InformationalError, SocketError } from '../errors.js'
-import type { Carrier, Exchange } from '../exchange/exchange.js'
-import type { Opening } from '../exchange/watch.js'
+import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
+import type { ConnectTimings } from '../exchange/request-timings.js'
 import { SocketReader, type SocketReaderListener } from '../transport/socket-reader.js'
 import { SocketWriter } from '../transport/socket-writer.js'
 import type { Engine } from '../wire/engine.js'
@@ -28,11 +28,11 @@ type Listener = SocketReaderListener &
   BodySenderListener &
   IdleCheckListener &
   TimeoutListener &
-  Carrier
+  ExchangeOwner
 
 interface ConnectionParts {
   engine: Engine
-  connectTimings: Opening | null
+  timings: ConnectTimings | null
   /** Shared by the connections that follow one another. */
   idleDelay: IdleDelay
 }
@@ -45,7 +45,7 @@ export class Connection implements Listener {
   /** Unique in the process. */
   readonly id = ++lastId
   /** Filled in while it opens, if the request timings are measured. */
-  readonly connectTimings: Opening | null
+  readonly connectTimings: ConnectTimings | null
   readonly #owner: ConnectionOwner
   readonly #options: ConnectionOptions
   readonly #state = new ConnectionState()
@@ -61,7 +61,7 @@ export class Connection implements Listener {
   #closed = false
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions, part: ConnectionParts) {
-    const { engine, connectTimings: marks, idleDelay: rest } = part
+    const { engine, timings: marks, idleDelay: rest } = part
     const pipeline = this.#pipeline
     this.connectTimings = marks
     this.#idleDelay = rest
@@ -165,12 +165,12 @@ export class Connection implements Listener {
   send(exchange: Exchange, last: boolean): void {
     const writer = this.#writer as RequestWriter
     if (this.#pipeline.size === 0) this.#socketReader.ref()
-    exchange.carrier = this
+    exchange.owner = this
     this.#pipeline.add(exchange, writer.socketWriter.appended)
     this.#owner.onRunningChanged(this)
     this.#startingExchange = exchange
     exchange.start()
-    const close = last || exchange.request.closes || this.#pipeline.sent + 1 === this.#options.maxRequests
+    const close = last || exchange.request.closesConnection || this.#pipeline.sent + 1 === this.#options.maxRequests
     if (!exchange.done) writer.prepare(exchange, close)
     this.#startingExchange = null
     if (this.#closed) return
@@ -328,7 +328,7 @@ export class Connection implements Listener {
 
   onBodySent(): void {
     if (this.#closed) return
-    this.#writer?.completeBody()?.requestSent()
+    this.#writer?.completeBody()?.onRequestSent()
     this.onBodyProgress()
     if (!this.#closed) this.#owner.onReady(this)
   }

@@ -4,7 +4,7 @@ import { reportUncaught } from '../base/gate.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
 import { copyForeignError, SocketError } from '../errors.js'
-import type { Opening } from '../exchange/watch.js'
+import type { ConnectTimings } from '../exchange/request-timings.js'
 import { discard, nameOf, unusable } from '../transport/check-socket.js'
 import { serverNamesOf } from '../transport/connect.js'
 import {
@@ -24,7 +24,7 @@ interface ConnectorCallOptions {
   host: string
   reader: DirectReader
   /** To be filled in, when somebody wants to know. */
-  marks: Opening | null
+  marks: ConnectTimings | null
 }
 
 /**
@@ -123,10 +123,10 @@ export class ConnectorCall {
   }
 
   /** A connector of the caller's may return anything. */
-  #recordTimings(returned: unknown, marks: Opening): void {
+  #recordTimings(returned: unknown, marks: ConnectTimings): void {
     const socket = returned as { once?: (event: string, listener: () => void) => void } | null | undefined
     if (typeof socket?.once !== 'function') return
-    const note = (event: string, name: keyof Opening): [string, () => void] => {
+    const note = (event: string, name: keyof ConnectTimings): [string, () => void] => {
       const listener = () => {
         marks[name] = now()
       }

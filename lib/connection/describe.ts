@@ -17,7 +17,7 @@ export function describeConnection({ id, open }: { id: number; open: boolean }, 
   let what = open ? 'idle' : 'connecting'
   if (head !== null) {
     what = state.writing % WRITING.stopped > 0 && size === 1 ? 'writing' : 'waiting for the head of'
-    what = `${head.headReceived ? 'reading the body of' : what} ${shownRequest(head.request)}`
+    what = `${head.headersReceived ? 'reading the body of' : what} ${shownRequest(head.request)}`
   }
   const { elapsed } = timer
   if (Number.isFinite(elapsed)) what += ` for ${Math.ceil(elapsed)} ms`

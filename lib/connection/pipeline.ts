@@ -38,8 +38,8 @@ export class Pipeline {
   /** Whether `exchange` may be written behind the requests in flight, of which there is one at least (RFC 9112 §9.3.2). */
   canPipeline(exchange: Exchange): boolean {
     const last = this.#exchanges.tail as Exchange
-    if (blocksPipelining(last) && !last.headReceived) return false
-    return exchange.request.upgrade === null && isRepeatable(exchange)
+    if (blocksPipelining(last) && !last.headersReceived) return false
+    return exchange.request.onUpgrade === null && isRepeatable(exchange)
   }
 
   /** `outputStart`: position in the connection's output at which the request begins. */

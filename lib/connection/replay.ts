@@ -26,7 +26,7 @@ export function splitByReplay(pipeline: Queue<Exchange>, event: CloseEvent): { a
   const failed: Exchange[] = []
   let oldest = true
   for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
-    exchange.written = Math.max(
+    exchange.bytesWritten = Math.max(
       0,
       Math.min(event.bytesWritten, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
     )
@@ -43,10 +43,10 @@ export function failRequests(exchanges: Exchange[], event: CloseEvent): void {
     const context = {
       phase: exchange.phase,
       reusedSocket: exchange.reused,
-      bytesWritten: exchange.written,
+      bytesWritten: exchange.bytesWritten,
       replaySafe: isReplaySafe(exchange),
     }
-    if (cause === 'owner') exchange.endWith(error, context)
+    if (cause === 'owner') exchange.failDestroyed(error, context)
     else if (shortBody !== null && exchange.responseStarted) exchange.fail(shortBody, context)
     else exchange.fail(index === 0 ? error : copyForRequest(error), context)
   }
@@ -61,12 +61,12 @@ export function failRequests(exchanges: Exchange[], event: CloseEvent): void {
 function mayReplay(exchange: Exchange, event: CloseEvent, oldest: boolean): boolean {
   const { cause, answered } = event
   if (cause === 'owner') return false
-  if (exchange.bodyReleased || (exchange.bodyTaken && !exchange.request.replayable)) return false
+  if (exchange.bodyReleased || (exchange.bodyStarted && !exchange.request.replayable)) return false
   if (oldest && (cause === 'oldest' || cause === 'caller')) return false
   const progress = cause === 'caller' || answered > 0
   if (exchange.replays > 0 && !progress) return false
   if (!isReplaySafe(exchange)) return false
-  if (!exchange.reused && exchange.written > 0) return false
+  if (!exchange.reused && exchange.bytesWritten > 0) return false
   if (cause !== 'caller') exchange.replays++
   exchange.sent = false
   return true
@@ -75,5 +75,5 @@ function mayReplay(exchange: Exchange, event: CloseEvent, oldest: boolean): bool
 function isReplaySafe(exchange: Exchange): boolean {
   if (exchange.responseStarted) return false
   const { idempotent, replayable } = exchange.request
-  return exchange.written === 0 || (idempotent && replayable)
+  return exchange.bytesWritten === 0 || (idempotent && replayable)
 }

@@ -1,7 +1,7 @@
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { publishSendHeaders } from '../exchange/publish-diagnostics.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import { traceSend } from '../exchange/traces.js'
 import type { Lender, SocketWriter } from '../transport/socket-writer.js'
 import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.js'
 import { BodySender, type BodySenderListener } from './body-sender.js'
@@ -44,8 +44,8 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** Publishes what {@link write} is about to write. */
   prepare(exchange: Exchange, close: boolean): void {
-    traceSend(exchange, close, this.socketWriter.socket)
-    exchange.checkBody()
+    publishSendHeaders(exchange, close, this.socketWriter.socket)
+    exchange.failIfBodyChanged()
   }
 
   /** `close`: no request will follow on this connection. */
@@ -59,7 +59,7 @@ export class RequestWriter implements AlarmListener, Lender {
     const late = whole || (head.unexpectedBody && head.framing === 'chunked' && !head.expectContinue)
     if (!late) this.socketWriter.appendHead(text)
     if (close) this.#state.keepAlive = 'last'
-    if (body === null) return exchange.requestSent()
+    if (body === null) return exchange.onRequestSent()
     if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
     if (body.kind !== 'bytes') {
       this.#state.write(WRITE.head)
@@ -84,8 +84,8 @@ export class RequestWriter implements AlarmListener, Lender {
     }
     if (shared) this.socketWriter.appendCopy(bytes)
     else this.socketWriter.appendOwn(bytes)
-    exchange.bodySent(bytes)
-    exchange.requestSent()
+    exchange.onBodySent(bytes)
+    exchange.onRequestSent()
   }
 
   /** The socket has the body that it was lent. */
@@ -94,8 +94,8 @@ export class RequestWriter implements AlarmListener, Lender {
     this.#zeroCopyExchange = null
     if (exchange === null) return
     const { body } = exchange.request
-    if (body?.kind === 'bytes') exchange.bodySent(body.bytes)
-    exchange.requestSent()
+    if (body?.kind === 'bytes') exchange.onBodySent(body.bytes)
+    exchange.onRequestSent()
   }
 
   /** The server said `100 Continue`, or nothing for too long. */

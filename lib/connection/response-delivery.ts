@@ -101,14 +101,14 @@ export class ResponseDelivery implements ResponseSink {
     if (!this.requestStarted) return ANSWERS.nothing
     const exchange = this.#pipeline.oldest as Exchange
     this.#state.read(READ.begin)
-    if (!exchange.responseStarted) exchange.responseBegins()
+    if (!exchange.responseStarted) exchange.onResponseBegin()
     return allowedAnswers(exchange.request)
   }
 
   onInformational(head: ResponseHead): void {
     this.#state.read(READ.informational)
     if (head.statusCode === 100) this.writer?.continue()
-    this.#pipeline.oldest?.informational(head)
+    this.#pipeline.oldest?.onInformational(head)
   }
 
   onHead(head: ResponseHead): void {
@@ -121,7 +121,7 @@ export class ResponseDelivery implements ResponseSink {
     if (!head.persistent || this.#forbiddenBodyAnnounced) this.#state.keepAlive = 'last'
     this.#timeouts.startBodyTimeout(exchange)
     if (exchange.request.method === 'CONNECT') this.#listener.onConnectRefused()
-    exchange.head(head)
+    exchange.onHeaders(head)
     if (this.#listener.closed) return
     this.#parser.chunks = exchange.chooseChunks()
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
@@ -143,7 +143,7 @@ export class ResponseDelivery implements ResponseSink {
       return this.#listener.onConnectionFailed(error, 'caller')
     }
     this.#timeouts.startBodyTimeout(exchange)
-    exchange.data(chunk, view)
+    exchange.onData(chunk, view)
   }
 
   onMessageEnd(trailers: string[], persistent: boolean): void {
@@ -166,7 +166,7 @@ export class ResponseDelivery implements ResponseSink {
     if (!reusable) state.keepAlive = 'last'
     this.reader.resume()
     this.#timeouts.startHeadersTimeout(writer)
-    exchange.end(trailers)
+    exchange.onEnd(trailers)
     if (listener.closed) return
     if (state.keepAlive === 'last' && !(reusable && pipeline.hasActiveRequest && !lent)) {
       return listener.onConnectionFailed(new InformationalError('the connection is not kept alive'), 'network')
@@ -191,7 +191,7 @@ export class ResponseDelivery implements ResponseSink {
 }
 
 /** What may answer a request (RFC 9112 §6.3). */
-function allowedAnswers({ method, upgrade }: Request): Answers {
+function allowedAnswers({ method, onUpgrade: upgrade }: Request): Answers {
   if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
   if (method === 'CONNECT') return ANSWERS.connect
   return upgrade === null ? ANSWERS.request : ANSWERS.upgrade

@@ -39,7 +39,7 @@ export class ConnectionTimeouts implements InactivityListener {
   /** Starts the headers timeout of the oldest request, if its headers did not come yet. */
   startHeadersTimeout(writer: RequestWriter | null): void {
     const exchange = this.#pipeline.oldest
-    if (exchange?.headReceived || this.#startDiscardTimeout(exchange)) return
+    if (exchange?.headersReceived || this.#startDiscardTimeout(exchange)) return
     // While the source of a request body is waited for, it is not the server that is slow.
     const ours = exchange === null || writer?.waitsForBodySource(exchange) === true
     this.timer.set(ours ? 0 : exchange.request.headersTimeout)
@@ -101,6 +101,6 @@ export class ConnectionTimeouts implements InactivityListener {
 
 function timeoutErrorOf(exchange: Exchange): Error {
   const { headersTimeout, bodyTimeout } = exchange.request
-  if (exchange.headReceived) return new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
+  if (exchange.headersReceived) return new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
   return new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)
 }

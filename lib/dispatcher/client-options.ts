@@ -11,7 +11,7 @@ import {
   requireObject,
 } from '../errors/option-checks.js'
 import { invalidOption, NotSupportedError } from '../errors.js'
-import { checkTimeouts, type Limits, limitsOf, type Timeouts } from '../exchange/deadlines.js'
+import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
 import { checkHost } from '../wire/head.js'
@@ -164,7 +164,7 @@ export interface ResolvedClientOptions {
   maxQueued: number
   /** Infinity for no limit. */
   maxConnectionAge: number
-  limits: Limits | null
+  limits: TimeLimits | null
   timings: boolean
   strictContentLength: boolean
   parser: ParserChoice
@@ -206,7 +206,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     pipelining: pipeliningOf(options.pipelining),
     maxQueued: nonNegativeInteger('maxQueued', options.maxQueued, Number.POSITIVE_INFINITY),
     maxConnectionAge: positiveNumber('maxConnectionAge', options.maxConnectionAge, [Number.POSITIVE_INFINITY]),
-    limits: limitsOf({ ...timeouts, connect: 0 }, null),
+    limits: timeLimitsOf({ ...timeouts, connect: 0 }, null),
     timings: booleanOption('timings', options.timings, false),
     strictContentLength: booleanOption('strictContentLength', options.strictContentLength, true),
     parser: parserChoice(options.parser),
@@ -232,7 +232,7 @@ export function resolveSharedConfig(
   { timeouts, timings }: ClientOptions,
   origins: () => readonly string[] | null,
 ): SharedConfig {
-  const limits = limitsOf({ ...checkTimeouts(timeouts), connect: 0 }, null)
+  const limits = timeLimitsOf({ ...checkTimeouts(timeouts), connect: 0 }, null)
   return {
     defaults: { limits, timings: timings === true },
     get origins() {

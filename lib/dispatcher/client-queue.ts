@@ -6,8 +6,8 @@ import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import { IdleDelay } from '../connection/idle-check.js'
 import type { ConnectionOwner } from '../connection/owner.js'
 import { copyForRequest, InformationalError, UNSENT_CONTEXT } from '../errors.js'
-import type { Carrier, Exchange } from '../exchange/exchange.js'
-import type { Opening } from '../exchange/watch.js'
+import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
+import type { ConnectTimings } from '../exchange/request-timings.js'
 import { differInName } from '../transport/connect.js'
 import { afterEvents } from './events.js'
 import type { OriginConfig } from './origin-config.js'
@@ -29,7 +29,7 @@ type Opened = (error: Error | null) => void
 const JITTER = 0.1
 
 /** The requests that wait for one origin, and the one connection that serves them. */
-export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
+export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListener {
   readonly #site: OriginConfig
   readonly #listener: ClientQueueListener
   #tally: Tally | null = null
@@ -124,25 +124,25 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   push(exchange: Exchange): void {
-    exchange.carrier = this
+    exchange.owner = this
     if (this.#waiting.size === 0 && this.#mayPass(exchange)) return this.#pass(exchange)
     this.#waiting.push(exchange)
     this.#tally?.add('pending', 1)
-    exchange.queued()
+    exchange.onQueued()
     this.pump()
     if (exchange.deadlines === null) return
     this.#hurried = true
-    exchange.deadlines.connecting(exchange.queue !== null && this.#connection?.open === false)
+    exchange.deadlines.setConnecting(exchange.queue !== null && this.#connection?.open === false)
   }
 
   /** Some limit how long a connection may take to open. Called first: a connector may call back at once. */
   #tellConnecting(begun: boolean): void {
-    if (this.#hurried) for (const exchange of this.#waiting) exchange.deadlines?.connecting(begun)
+    if (this.#hurried) for (const exchange of this.#waiting) exchange.deadlines?.setConnecting(begun)
   }
 
   /** Nobody is before it, nobody wants to hear that it waits, and the connection takes it. */
   #mayPass(exchange: Exchange): boolean {
-    if (this.#pumping || this.#halted || exchange.hearsQueued || this.#connection === null) return false
+    if (this.#pumping || this.#halted || exchange.notifiesQueued || this.#connection === null) return false
     return !this.#isNamedOtherwise(exchange) && this.#connection.accepts(exchange, this.#pipelining)
   }
 
@@ -170,7 +170,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   #sendWaiting(): void {
     for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
       if (this.#isNamedOtherwise(next) && !this.#retire()) break
-      if (this.#connection === null) this.#connect(next.request.hostHeader, next.watch === null ? null : {})
+      if (this.#connection === null) this.#connect(next.request.hostHeader, next.timings === null ? null : {})
       const connection = this.#connection
       // A connector that answers at once lets handlers and listeners change all of it.
       if (connection === null && this.#waiting.size > 0 && !this.#loading) setImmediate(() => this.pump())
@@ -229,16 +229,12 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
   }
 
   /** `host`: the `host` field of the request that it is opened for. */
-  #connect(host: string, marks: Opening | null): void {
+  #connect(host: string, marks: ConnectTimings | null): void {
     if (this.#loading) return
     try {
       const engine = engineFor(this.#site.parser)
       if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#site.connection, {
-        engine,
-        connectTimings: marks,
-        idleDelay: this.#rest,
-      })
+      this.#connection = new Connection(this, this.#site.connection, { engine, timings: marks, idleDelay: this.#rest })
     } catch (error) {
       // No parser: then there is none for any of them.
       this.#tellOpened(error as Error)
@@ -285,7 +281,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       if ((connecting && this.#differsInName(next)) || !this.#waiting.remove(next)) continue
       this.#tally?.add('pending', -1)
       const context = { ...UNSENT_CONTEXT, phase: connecting ? 'connect' : 'queued' } as const
-      if (this.#halted) next.endWith(error, context)
+      if (this.#halted) next.failDestroyed(error, context)
       else next.fail(own, context)
       own = copyForRequest(error)
     }
@@ -365,7 +361,7 @@ export class ClientQueue implements ConnectionOwner, Carrier, AlarmListener {
       this.#age?.drop()
     }
     for (const exchange of unstarted.reverse()) {
-      exchange.carrier = this
+      exchange.owner = this
       this.#waiting.unshift(exchange)
     }
     this.#tally?.add('pending', unstarted.length)

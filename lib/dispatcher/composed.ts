@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { ownRequestOptions } from '../base/own-options.js'
 import { invalidOption } from '../errors.js'
-import { dispatchSource, isSource } from '../exchange/body-owner.js'
+import { dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
 import type { DispatchHandler, DispatchOptions } from '../exchange/documented.js'
-import { refuse } from '../exchange/refuse.js'
+import { rejectRequest } from '../exchange/reject-request.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, setCore } from './dispatcher-core.js'
 import { chainInterceptors, completeOptions } from './interceptor-chain.js'
@@ -79,19 +79,19 @@ export function dispatchThrough(
   const dispatch = chainInterceptors(base, interceptors)
   return (options: DispatchOptions, handler: DispatchHandler) => {
     if (typeof options !== 'object' || options === null) {
-      return refuse(invalidOption('options', 'an object', options), handler)
+      return rejectRequest(invalidOption('options', 'an object', options), handler)
     }
     let given: DispatchOptions
     let source: boolean
     try {
       given = completeOptions(base, ownRequestOptions(options))
-      source = isSource(given.body)
+      source = isClosableBody(given.body)
       WaitingHandler.note(handler, coreOf(base))
     } catch (error) {
       // A getter of the caller's threw.
-      return refuse(error as Error, handler)
+      return rejectRequest(error as Error, handler)
     }
     if (!source) return dispatch(given, handler)
-    return dispatchSource(given, handler, (outer) => dispatch(given, outer as DispatchHandler))
+    return dispatchOwningBody(given, handler, (outer) => dispatch(given, outer as DispatchHandler))
   }
 }

@@ -4,9 +4,9 @@ import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchOptions } from '../exchange/documented.js'
 import { ForeignRequest } from '../exchange/foreign-request.js'
 import type { DispatchHandler } from '../exchange/handler.js'
-import { foreignRequest } from '../exchange/legacy-foreign-request.js'
-import { adaptHandler, isLegacy, isUpgrade } from '../exchange/legacy-handler.js'
-import { addUnsentContext, refuse, refuseThrown } from '../exchange/refuse.js'
+import { createForeignRequest } from '../exchange/legacy-foreign-request.js'
+import { adaptHandler, isLegacyHandler, isUpgrade } from '../exchange/legacy-handler.js'
+import { addUnsentContext, refuseThrown, rejectRequest } from '../exchange/reject-request.js'
 import type { DispatchInput } from '../exchange/request.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, type DispatcherCore, setCore } from './dispatcher-core.js'
@@ -51,7 +51,7 @@ export function chainInterceptors(
       } catch (error) {
         if (arrived) throw error
         if (!isSluiceOwned(error)) return refuseThrown(error, handler)
-        return refuse(addUnsentContext(error, options, core?.origin), handler)
+        return rejectRequest(addUnsentContext(error, options, core?.origin), handler)
       } finally {
         // Through the outermost comes another request, which an interceptor sends from within.
         arrived = before || (arrived && index !== outermost)
@@ -73,12 +73,12 @@ function withWaitingLimits(dispatch: Dispatch, core: DispatcherCore | null): Dis
     }
     let request: ForeignRequest | null = null
     try {
-      request = foreignRequest(options, handler, { origin: origin as string, limits })
+      request = createForeignRequest(options, handler, { origin: origin as string, limits })
       const accepted = request.dispatchTo(target, true) as boolean
       request.notifyQueued()
       return accepted
     } catch (error) {
-      if (request === null) return refuse(error as Error, handler)
+      if (request === null) return rejectRequest(error as Error, handler)
       if (request.done) throw error
       request.abort(error)
       return true
@@ -103,6 +103,6 @@ export function completeOptions(dispatcher: Dispatcher, options: DispatchOptions
 
 /** Interceptors call the callbacks of either generation. */
 export function adaptLegacyHandler(handler: DispatchHandler, request: DispatchOptions): DispatchHandler {
-  if (!isLegacy(handler)) return handler
+  if (!isLegacyHandler(handler)) return handler
   return adaptHandler(handler, isUpgrade(request))
 }

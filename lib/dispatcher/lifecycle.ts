@@ -6,10 +6,10 @@ import { reportUncaught } from '../base/gate.js'
 import { ownRequestOptions } from '../base/own-options.js'
 import { requireFunction, requireObject } from '../errors/option-checks.js'
 import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
-import { dispatchSource, isSource } from '../exchange/body-owner.js'
+import { dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
-import { addUnsentContext, refuse } from '../exchange/refuse.js'
+import { addUnsentContext, rejectRequest } from '../exchange/reject-request.js'
 import type { DispatchInput } from '../exchange/request.js'
 import {
   type ConnectListener,
@@ -101,7 +101,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     try {
       requireObject('options', options)
       const given = ownRequestOptions(options)
-      return isSource(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
+      return isClosableBody(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
       if (isSluiceOwned(error)) addUnsentContext(error, options, this.#core?.origin)
       return this.#refuse(error as Error, handler)
@@ -111,7 +111,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   // Closures of methods of their own: those of `dispatch` would cost every request an object.
 
   #dispatchSource(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    return dispatchSource(options, handler, (outer) => {
+    return dispatchOwningBody(options, handler, (outer) => {
       // The outer handler has all callbacks: those that this request needs are checked on its own.
       adaptHandler(handler, isUpgrade(options))
       return this.#dispatch(options, outer)
@@ -119,7 +119,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   #refuse(error: Error, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    return refuse(error, handler, (thrown) => this.onHandlerError(thrown))
+    return rejectRequest(error, handler, (thrown) => this.onHandlerError(thrown))
   }
 
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {

@@ -2,7 +2,7 @@ import { setImmediate } from '../base/clock.js'
 import type { Tally } from '../base/tally.js'
 import type { ForeignDefaults } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { foreignRequest } from '../exchange/legacy-foreign-request.js'
+import { createForeignRequest } from '../exchange/legacy-foreign-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import type { Dispatcher } from './dispatcher.js'
 import { coreOf, type DispatcherOwner, endQuietly, own } from './dispatcher-core.js'
@@ -55,7 +55,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     const { origin } = defaults
     if (this.#outstanding === null)
       return this.dispatcher.dispatch({ ...(options as DispatchOptions), origin }, handler)
-    const room = this.#outstanding.send(foreignRequest(options, handler, defaults)) !== false
+    const room = this.#outstanding.send(createForeignRequest(options, handler, defaults)) !== false
     if (!room) {
       this.#owesDrain = true
       this.#checkFree()

@@ -4,7 +4,7 @@ import { Queue } from '../base/queue.js'
 import type { Tally } from '../base/tally.js'
 import { markCallerFault } from '../errors/faults.js'
 import { markCallerOwned } from '../errors.js'
-import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
+import type { ForeignRequest, ForeignRequestOwner } from '../exchange/foreign-request.js'
 import type { Dispatcher } from './dispatcher.js'
 import { coreOf, endQuietly } from './dispatcher-core.js'
 import { ForeignCounters } from './foreign-counters.js'
@@ -20,7 +20,7 @@ export interface OutstandingRequestsListener {
  * The requests that a dispatcher was given and that have not ended, whoever made it and whatever it waits for. It is
  * closed when there are none, and fails none when it is destroyed: that is seen to here.
  */
-export class OutstandingRequests implements ForeignHolder {
+export class OutstandingRequests implements ForeignRequestOwner {
   readonly #dispatcher: Dispatcher
   readonly #listener: OutstandingRequestsListener
   /** Null for a dispatcher that counts by itself. */
@@ -50,10 +50,10 @@ export class OutstandingRequests implements ForeignHolder {
   send(request: ForeignRequest): unknown {
     // A factory that made the dispatcher for it may have aborted it.
     if (request.done) return true
-    request.holder = this
+    request.owner = this
     this.#requests.push(request)
     this.#count?.add('pending', 1)
-    request.deadlines?.connecting(this.#count?.connected === 0)
+    request.deadlines?.setConnecting(this.#count?.connected === 0)
     try {
       const answer = request.dispatchTo(this.#dispatcher, coreOf(this.#dispatcher) !== null)
       if (isThenable(answer)) answer.then(undefined, (error) => this.#refuse(request, error))
@@ -69,7 +69,7 @@ export class OutstandingRequests implements ForeignHolder {
   countConnection(difference: 1 | -1): void {
     if (this.#count === null) return
     this.#count.countConnection(this, difference)
-    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.connecting(this.#count.connected === 0)
+    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.setConnecting(this.#count.connected === 0)
   }
 
   /** Its owner receives no more events. */
@@ -107,7 +107,7 @@ export class OutstandingRequests implements ForeignHolder {
     if (this.#closed) return
     const { destroy, close } = this.#dispatcher
     const fail = () => {
-      for (const request of [...this.#requests]) request.endWith(error, { phase: request.phase })
+      for (const request of [...this.#requests]) request.failDestroyed(error, { phase: request.phase })
     }
     // Not later: the end of a dispatcher may wait for whatever it likes.
     setImmediate(fail)
@@ -118,7 +118,7 @@ export class OutstandingRequests implements ForeignHolder {
 
   // What its requests report
 
-  onForeignStarted(): void {
+  onForeignStart(): void {
     this.#count?.add('pending', -1)
     this.#count?.add('running', 1)
     this.#listener.onStarted?.()
@@ -144,6 +144,6 @@ export class OutstandingRequests implements ForeignHolder {
     // What an interceptor or another library throws says nothing of the server.
     markCallerFault(error)
     if (request.done) reportUncaught(error)
-    else request.refuse(markCallerOwned(error) as Error)
+    else request.failUnsent(markCallerOwned(error) as Error)
   }
 }

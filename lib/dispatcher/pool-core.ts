@@ -2,10 +2,10 @@ import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask } from '../base/clock.js'
 import { Tally } from '../base/tally.js'
 import { markCallerOwned, QueueFullError, UNSENT_CONTEXT } from '../errors.js'
-import { type Carrier, Exchange } from '../exchange/exchange.js'
-import type { ForeignHolder, ForeignRequest } from '../exchange/foreign-request.js'
+import { Exchange, type ExchangeOwner } from '../exchange/exchange.js'
+import type { ForeignRequest, ForeignRequestOwner } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { foreignRequest } from '../exchange/legacy-foreign-request.js'
+import { createForeignRequest } from '../exchange/legacy-foreign-request.js'
 import { type DispatchInput, type RequestDefaults, requestOf } from '../exchange/request.js'
 import { resolveClientOptions } from './client-options.js'
 import type { ConnectionBudget } from './connection-budget.js'
@@ -31,7 +31,7 @@ export interface PoolCoreOptions {
 }
 
 /** The private side of the pools of one origin: their members, their queue, their events, their end. */
-export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, ForeignHolder {
+export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner, ForeignRequestOwner {
   readonly #lifecycle: Lifecycle
   readonly #url: URL
   readonly config: () => OriginConfig
@@ -121,8 +121,8 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
     if (limited && this.#overfull) return this.#turnAway(waiting)
     if (this.#waiting.size > 0 || !this.#offer(waiting, 0)) {
       if (limited && this.#overfull) return this.#turnAway(waiting)
-      if (waiting instanceof Exchange) waiting.carrier = this
-      else waiting.holder = this
+      if (waiting instanceof Exchange) waiting.owner = this
+      else waiting.owner = this
       this.#checkOpening()
       this.#waiting.push(waiting)
     }
@@ -136,7 +136,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
 
   /** Checked here, once, unless a factory makes the clients: it may give them other options. */
   #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): QueuedRequest {
-    if (this.#hasFactory) return foreignRequest(options, handler, this.#defaults)
+    if (this.#hasFactory) return createForeignRequest(options, handler, this.#defaults)
     return new Exchange(requestOf(options, this.#defaults), handler)
   }
 
@@ -236,7 +236,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
     this.#waiting.stop()
     const destroyed = this.#members.destroy(error)
     for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift())
-      next.endWith(error, UNSENT_CONTEXT)
+      next.failDestroyed(error, UNSENT_CONTEXT)
     if (this.#needDrain) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, [])
@@ -304,7 +304,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, Carrier, Fore
 
   onExchangeResumed(): void {}
 
-  onForeignStarted(): void {}
+  onForeignStart(): void {}
 
   onForeignEnding(request: ForeignRequest): void {
     this.#waiting.remove(request)

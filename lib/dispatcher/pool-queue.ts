@@ -35,16 +35,16 @@ export class PoolQueue implements AlarmListener {
     this.#tally.add('queued', 1)
     if (request.deadlines !== null) {
       this.#limited = true
-      request.deadlines.connecting(this.#opening)
+      request.deadlines.setConnecting(this.#opening)
     }
-    request.queued()
+    request.onQueued()
   }
 
   /** Whether requests wait for connections to be opened, and for nothing else. */
   set opening(opening: boolean) {
     if (opening === this.#opening) return
     this.#opening = opening
-    if (this.#limited) for (const { deadlines } of this.#requests) deadlines?.connecting(opening)
+    if (this.#limited) for (const { deadlines } of this.#requests) deadlines?.setConnecting(opening)
   }
 
   shift(): QueuedRequest | null {

@@ -1,6 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
 import { callUser } from '../base/gate.js'
-import { innerOf, WrappingHandler } from '../exchange/wrapping-handler.js'
+import { innerHandlerOf, WrappingHandler } from '../exchange/wrapping-handler.js'
 import type { Dispatch } from './dispatcher.js'
 import { coreOf, type DispatcherCore } from './dispatcher-core.js'
 
@@ -44,7 +44,7 @@ export class WaitingHandler extends WrappingHandler {
    * have no other way to learn its dispatcher.
    */
   static note(handler: object, core: DispatcherCore | null): void {
-    for (let one: object | null = handler; one !== null; one = innerOf(one)) {
+    for (let one: object | null = handler; one !== null; one = innerHandlerOf(one)) {
       if (one instanceof WaitingHandler && #core in one) one.#core ??= core
     }
   }

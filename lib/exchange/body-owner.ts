@@ -1,40 +1,40 @@
-import { type BodyStreamOwner, checkStream, holdStream, isStream } from './body-stream.js'
+import { type BodyStreamOwner, checkStream, isStream, ownStream } from './body-stream.js'
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
-import { HeldIterator, isIterator } from './held-iterator.js'
 import { adaptHandler } from './legacy-handler.js'
-import { refuse } from './refuse.js'
+import { isClosableIterator, OwnedIterator } from './owned-iterator.js'
+import { rejectRequest } from './reject-request.js'
 import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
 
 /** A body that has to be closed when its request fails or does not send it. */
-export interface HeldBody {
+export interface OwnedBody {
   readonly error: Error | null
   /** `owner` is notified when it fails before a request claims it. */
   release(owner: BodyStreamOwner): void
   /** The request has started. */
-  started(owner: BodyStreamOwner): void
+  onRequestStart(owner: BodyStreamOwner): void
   /** The request has completed. */
-  concluded(): void
+  onRequestEnd(): void
   stop(error?: Error): void
 }
 
-/** Whether `body` is one for {@link dispatchSource}. */
-export function isSource(body: unknown): boolean {
-  return typeof body === 'object' && (isStream(body) || isIterator(body))
+/** Whether `body` is one for {@link dispatchOwningBody}. */
+export function isClosableBody(body: unknown): boolean {
+  return typeof body === 'object' && (isStream(body) || isClosableIterator(body))
 }
 
 /**
  * Calls `dispatch`, during which and after which a stream that is the body rests until it is sent. The outermost layer
  * to see the body closes it if the request fails for good: interceptors further in may send it again.
  */
-export function dispatchSource(
+export function dispatchOwningBody(
   options: DispatchInput,
   handler: DispatchHandler | LegacyDispatchHandler,
   dispatch: Dispatch,
 ): boolean {
-  const held = hold(options.body)
+  const held = takeOwnership(options.body)
   if (held === null) return dispatch(handler)
   let owner: BodyOwner | null = null
   try {
@@ -50,20 +50,20 @@ export function dispatchSource(
 }
 
 /** Closes the body of a request that is not dispatched. A getter for it, which may throw again, is not called. */
-export function closeUnsent(options: object | null, error: Error): void {
+export function closeUnsentBody(options: object | null, error: Error): void {
   const body = Object.getOwnPropertyDescriptor(options ?? {}, 'body')?.value
-  if (isSource(body)) hold(body)?.stop(error)
+  if (isClosableBody(body)) takeOwnership(body)?.stop(error)
 }
 
-function hold(body: unknown): HeldBody | null {
-  if (!isStream(body)) return isIterator(body) ? HeldIterator.hold(body) : null
+function takeOwnership(body: unknown): OwnedBody | null {
+  if (!isStream(body)) return isClosableIterator(body) ? OwnedIterator.of(body) : null
   try {
     checkStream(body)
   } catch {
     // The request that it is for refuses it.
     return null
   }
-  return holdStream(body)
+  return ownStream(body)
 }
 
 class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
@@ -71,12 +71,12 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   readonly borrowsChunks: boolean
   done = false
   readonly #handler: DispatchHandler | LegacyDispatchHandler
-  readonly #body: HeldBody
+  readonly #body: OwnedBody
   #controller: DispatchController | null = null
   /** It failed before it had a controller. */
   #failed = false
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, body: HeldBody) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, body: OwnedBody) {
     super(handler)
     this.borrowsChunks = (handler as DispatchHandler)?.borrowsChunks === true
     this.#handler = handler
@@ -90,32 +90,32 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   }
 
   /** The stream failed before a request claimed it: while an interceptor waits, or sends what it reads from it. */
-  onSourceFailed(error: Error): void {
+  onBodyFailed(error: Error): void {
     if (this.done) return
     if (this.#controller !== null) return this.#controller.abort(error)
     this.done = true
     this.#failed = true
-    refuse(error, this.#handler)
+    rejectRequest(error, this.#handler)
   }
 
   override onRequestQueued(controller: DispatchController): void {
-    if (this.#attach(controller)) super.onRequestQueued(controller)
+    if (this.#setController(controller)) super.onRequestQueued(controller)
   }
 
   override onRequestStart(controller: DispatchController, context: unknown): void {
-    this.#body.started(this)
-    if (this.#attach(controller)) super.onRequestStart(controller, context)
+    this.#body.onRequestStart(this)
+    if (this.#setController(controller)) super.onRequestStart(controller, context)
   }
 
   override onRequestUpgrade(...upgrade: Parameters<DecoratorHandler['onRequestUpgrade']>): void {
     this.done = true
-    this.#body.concluded()
+    this.#body.onRequestEnd()
     super.onRequestUpgrade(...upgrade)
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
     this.done = true
-    this.#body.concluded()
+    this.#body.onRequestEnd()
     super.onResponseEnd(controller, trailers)
   }
 
@@ -127,7 +127,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   }
 
   /** Returns false when the request has failed already. */
-  #attach(controller: DispatchController): boolean {
+  #setController(controller: DispatchController): boolean {
     this.#controller = controller
     if (this.#failed) controller.abort(this.#body.error as Error)
     return !this.#failed

@@ -6,13 +6,13 @@ import { isIterable } from '../base/own-options.js'
 import { LaterStream } from '../base/streams.js'
 import { markCallerFault } from '../errors/faults.js'
 import { InvalidArgumentError, invalidArgument } from '../errors.js'
-import { copyOf, toBytes } from './body-pieces.js'
-import { streamError } from './ending.js'
+import { streamError } from './abort-errors.js'
+import { copyChunk, toBytes } from './body-chunks.js'
 
 /** Receives what comes out of a {@link BodyStream}. */
 export interface BodyStreamListener {
   /** The memory of `piece` may be written over when this returns. Returns whether the next piece may come now. */
-  onPiece(piece: unknown): boolean
+  onChunk(piece: unknown): boolean
   onSourceEnd(): void
   onSourceError(error: Error): void
 }
@@ -21,13 +21,13 @@ export interface BodyStreamListener {
 export interface BodyStreamOwner {
   /** Its request has completed or failed. */
   readonly done: boolean
-  onSourceFailed(error: Error): void
+  onBodyFailed(error: Error): void
 }
 
 /** What a stream of any library may have. */
 type Source = Readable & { readable?: boolean }
 
-const held = new WeakMap<object, BodyStream>()
+const bodyStreams = new WeakMap<object, BodyStream>()
 
 /** Whether `body` is a stream: Node's, or an older one that has only `pipe` and `on`. */
 export function isStream(body: unknown): body is Readable {
@@ -35,7 +35,7 @@ export function isStream(body: unknown): body is Readable {
   const stream = body as Partial<Source>
   if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
   // An older one may have ended while it was held.
-  if (held.has(stream)) return true
+  if (bodyStreams.has(stream)) return true
   // A Writable has `pipe` too, but nothing to read.
   return isIterable(stream, Symbol.asyncIterator) ? typeof stream.destroy === 'function' : stream.readable === true
 }
@@ -45,7 +45,7 @@ export function isStream(body: unknown): body is Readable {
  * @throws {InvalidArgumentError} it has ended, was destroyed or belongs to another request; or its own error
  */
 export function checkStream(stream: Readable): void {
-  const known = held.get(stream)
+  const known = bodyStreams.get(stream)
   if (known?.used) throw invalidArgument('body is a stream that another request has used')
   const error = known?.error ?? stream.errored
   markCallerFault(error)
@@ -61,13 +61,13 @@ export function checkStream(stream: Readable): void {
 }
 
 /** The {@link BodyStream} that `stream` is held by. */
-export function heldStream(stream: Readable): BodyStream | undefined {
-  return held.get(stream)
+export function findBodyStream(stream: Readable): BodyStream | undefined {
+  return bodyStreams.get(stream)
 }
 
 /** Keeps `stream` from flowing until its request is sent. Returns null when an outer layer did so before. */
-export function holdStream(stream: Readable): BodyStream | null {
-  return held.has(stream) ? null : new BodyStream(stream)
+export function ownStream(stream: Readable): BodyStream | null {
+  return bodyStreams.has(stream) ? null : new BodyStream(stream)
 }
 
 /**
@@ -90,41 +90,41 @@ export class BodyStream extends LaterStream {
   /** The owner is a request that sends it. */
   #claimed = false
   /** A reader came before a request claimed it. */
-  #read = false
+  #hasOtherReader = false
   /** It flows to that reader. */
-  #open = false
+  #flowsToReader = false
   /** The request started with another body. */
-  #replaced = false
+  #startedWithOtherBody = false
   /** Some of it was read for another body. */
-  #lost = false
+  #partlyConsumed = false
   /** Some of it flowed before another body was made of it. */
-  #missed = false
+  #bufferedUnread = false
   #piping = false
   /** It has a `readable` listener of its own. */
   #readsAll = false
   #listener: BodyStreamListener | null = null
-  #kept: unknown[] = []
+  #buffered: unknown[] = []
   #ended = false
   #done = false
-  readonly #fail = (error: unknown): void => this.#failed(error as Error)
-  readonly #close = (): void => {
+  readonly #onError = (error: unknown): void => this.#fail(error as Error)
+  readonly #onClose = (): void => {
     if (this.#ended) return
     // An interceptor may destroy what it has replaced. A pipe that remains would never end what it leads to.
-    if (this.#isClaimed || this.#stream.listenerCount?.('data') > 1) this.#failed(prematureClose())
+    if (this.#isClaimed || this.#stream.listenerCount?.('data') > 1) this.#fail(prematureClose())
   }
 
   /** The one of `stream`, which is held from now on. */
   static of(stream: Readable): BodyStream {
-    return held.get(stream) ?? new BodyStream(stream)
+    return bodyStreams.get(stream) ?? new BodyStream(stream)
   }
 
   constructor(stream: Readable) {
     super()
     this.#stream = stream
-    held.set(stream, this)
-    stream.on('error', this.#fail)
-    stream.on('close', this.#close)
-    stream.on('newListener', this.#onListener)
+    bodyStreams.set(stream, this)
+    stream.on('error', this.#onError)
+    stream.on('close', this.#onClose)
+    stream.on('newListener', this.#onNewListener)
     // `unpipe` without an argument is meant for the pipes that its caller made.
     this.on('unpipe', () => {
       if (!this.#done && !this.#ended) this.#pipe()
@@ -144,9 +144,9 @@ export class BodyStream extends LaterStream {
   claim(owner: BodyStreamOwner): void {
     this.#owner = owner
     this.#claimed = true
-    this.#read = false
-    this.#open = false
-    this.#replaced = false
+    this.#hasOtherReader = false
+    this.#flowsToReader = false
+    this.#startedWithOtherBody = false
     if (this.#listener === null) this.writableNeedDrain = true
   }
 
@@ -157,17 +157,17 @@ export class BodyStream extends LaterStream {
   }
 
   /** The request of `owner` has started: unless it claimed the stream, another body is sent. */
-  started(owner: BodyStreamOwner): void {
+  onRequestStart(owner: BodyStreamOwner): void {
     if (this.#isClaimed) return
     this.release(owner)
-    this.#replaced = true
-    this.#lost = this.#lost || this.#kept.length > 0
-    this.#kept = []
-    this.#failIncomplete()
+    this.#startedWithOtherBody = true
+    this.#partlyConsumed = this.#partlyConsumed || this.#buffered.length > 0
+    this.#buffered = []
+    this.#failIfIncomplete()
   }
 
   /** The request has completed: nothing reads it any more, unless it is being sent. */
-  concluded(): void {
+  onRequestEnd(): void {
     if (this.#listener === null) this.stop()
   }
 
@@ -176,34 +176,34 @@ export class BodyStream extends LaterStream {
   }
 
   /** What another body is made of must be all of it. */
-  #failIncomplete(): void {
-    if (!this.#replaced || !this.#open || !this.#missed) return
-    this.#owner?.onSourceFailed(new InvalidArgumentError('body is a stream that flowed before it was read'))
+  #failIfIncomplete(): void {
+    if (!this.#startedWithOtherBody || !this.#flowsToReader || !this.#bufferedUnread) return
+    this.#owner?.onBodyFailed(new InvalidArgumentError('body is a stream that flowed before it was read'))
   }
 
-  readonly #onListener = (event: unknown): void => {
-    if ((event !== 'data' && event !== 'readable') || this.#piping || this.#read || this.#isClaimed) return
-    this.#read = true
+  readonly #onNewListener = (event: unknown): void => {
+    if ((event !== 'data' && event !== 'readable') || this.#piping || this.#hasOtherReader || this.#isClaimed) return
+    this.#hasOtherReader = true
     // A listener for progress may be followed by a dispatch of the same stream.
     queueMicrotask(() => {
       if (this.#done || this.#isClaimed) return
-      this.#open = true
+      this.#flowsToReader = true
       this.writableNeedDrain = false
-      this.#failIncomplete()
+      this.#failIfIncomplete()
       this.emit('drain')
       this.#stream.resume?.()
     })
   }
 
   /** The same bytes for a dispatcher of another library: `stream` rests until that reads them. */
-  static readableOf(stream: Readable): Readable {
+  static toReadable(stream: Readable): Readable {
     const known = BodyStream.of(stream)
     return known.used ? stream : known.#toReadable()
   }
 
   #toReadable(): Readable {
     const listener: BodyStreamListener = {
-      onPiece: (piece) => readable.push(Buffer.from(toBytes(copyOf(piece)))),
+      onChunk: (piece) => readable.push(Buffer.from(toBytes(copyChunk(piece)))),
       onSourceEnd: () => void readable.push(null),
       onSourceError: (error) => void readable.destroy(streamError(error)),
     }
@@ -219,7 +219,7 @@ export class BodyStream extends LaterStream {
 
   /** It can be no other request's body. */
   get used(): boolean {
-    return this.#done || this.#lost || this.#listener !== null
+    return this.#done || this.#partlyConsumed || this.#listener !== null
   }
 
   /** All of it came while it was held. */
@@ -228,9 +228,9 @@ export class BodyStream extends LaterStream {
   }
 
   /** Number of bytes that came while it was held; null when one of the pieces is none. */
-  get keptLength(): number | null {
+  get bufferedLength(): number | null {
     try {
-      return this.#kept.reduce<number>((sum, piece) => sum + toBytes(piece).length, 0)
+      return this.#buffered.reduce<number>((sum, piece) => sum + toBytes(piece).length, 0)
     } catch {
       return null
     }
@@ -246,20 +246,20 @@ export class BodyStream extends LaterStream {
   resume(): void {
     const listener = this.#listener
     if (this.#done || listener === null || !this.writableNeedDrain) return
-    if (this.error !== null) return this.#conclude()
+    if (this.error !== null) return this.#notifyEnd()
     this.writableNeedDrain = false
-    while (this.#kept.length > 0 && !this.writableNeedDrain) {
-      this.writableNeedDrain = !listener.onPiece(this.#kept.shift())
+    while (this.#buffered.length > 0 && !this.writableNeedDrain) {
+      this.writableNeedDrain = !listener.onChunk(this.#buffered.shift())
     }
     if (this.writableNeedDrain || this.#done) return
-    if (this.#ended) return this.#conclude()
+    if (this.#ended) return this.#notifyEnd()
     this.emit('drain')
-    this.#readAll()
+    this.#readUntilFull()
   }
 
-  #conclude(): void {
+  #notifyEnd(): void {
     const listener = this.#listener as BodyStreamListener
-    this.#finish()
+    this.#detach()
     if (this.error === null) listener.onSourceEnd()
     else listener.onSourceError(this.error)
   }
@@ -267,7 +267,7 @@ export class BodyStream extends LaterStream {
   /** Ends it without reading the rest. */
   stop(error?: Error | null): void {
     if (this.#done) return
-    this.#finish()
+    this.#detach()
     const stream = this.#stream
     // The caller may have no listener, and the error is not news.
     stream.on('error', ignore)
@@ -281,17 +281,17 @@ export class BodyStream extends LaterStream {
   /** As of a Writable: called by the pipe. */
   write(piece: unknown): boolean {
     if (this.#done) return true
-    if (this.#open) {
-      if (this.#replaced) this.#lost = true
-      else this.#kept.push(copyOf(piece))
+    if (this.#flowsToReader) {
+      if (this.#startedWithOtherBody) this.#partlyConsumed = true
+      else this.#buffered.push(copyChunk(piece))
       return true
     }
     if (this.#listener === null || this.writableNeedDrain) {
-      this.#kept.push(copyOf(piece))
-      if (!this.#isClaimed && !this.#read) this.#missed = true
+      this.#buffered.push(copyChunk(piece))
+      if (!this.#isClaimed && !this.#hasOtherReader) this.#bufferedUnread = true
       return false
     }
-    this.writableNeedDrain = !this.#listener.onPiece(piece)
+    this.writableNeedDrain = !this.#listener.onChunk(piece)
     return !this.writableNeedDrain
   }
 
@@ -300,14 +300,14 @@ export class BodyStream extends LaterStream {
     if (piece !== undefined && piece !== null) this.write(piece)
     this.#ended = true
     this.emit('finish')
-    if (!this.#done && this.#listener !== null && !this.writableNeedDrain) this.#conclude()
+    if (!this.#done && this.#listener !== null && !this.writableNeedDrain) this.#notifyEnd()
   }
 
   /** As of a Writable: older pipes call it on `close`, which is listened to here. */
   destroy(): void {}
 
   /** With a `readable` listener, which a caller may have left behind, no pipe flows: it has to be read. */
-  #readAll(): void {
+  #readUntilFull(): void {
     const stream = this.#stream
     if (typeof stream.read !== 'function' || !(stream.listenerCount?.('readable') > 0)) return
     if (!this.#readsAll) stream.on('readable', this.#onReadable)
@@ -319,21 +319,21 @@ export class BodyStream extends LaterStream {
     while (!this.writableNeedDrain && !this.#done && this.#stream.read() !== null);
   }
 
-  #failed(error: Error): void {
+  #fail(error: Error): void {
     if (this.#done || this.error !== null) return
     markCallerFault(error)
     this.error = error
-    if (this.#listener === null) this.#owner?.onSourceFailed(error)
-    else this.#conclude()
+    if (this.#listener === null) this.#owner?.onBodyFailed(error)
+    else this.#notifyEnd()
   }
 
-  #finish(): void {
+  #detach(): void {
     this.#done = true
-    this.#kept = []
+    this.#buffered = []
     const stream = this.#stream
-    stream.removeListener('error', this.#fail)
-    stream.removeListener('close', this.#close)
-    stream.removeListener('newListener', this.#onListener)
+    stream.removeListener('error', this.#onError)
+    stream.removeListener('close', this.#onClose)
+    stream.removeListener('newListener', this.#onNewListener)
     // Node pauses a stream that loses a `readable` listener, even one that was never added, unless it has others.
     if (this.#readsAll) stream.removeListener('readable', this.#onReadable)
   }

@@ -24,7 +24,7 @@ export class Controller implements DispatchController {
   }
 
   get timings(): Timings | null {
-    return this.#exchange.watch?.timings ?? null
+    return this.#exchange.timings?.values ?? null
   }
 
   get timeouts(): SharedTimeouts | null {

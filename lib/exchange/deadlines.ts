@@ -47,25 +47,25 @@ export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]
 }
 
 /** What has limits beyond those that its connection watches over; null for the many that have none. */
-export interface Limits {
+export interface TimeLimits {
   readonly queue: number
   readonly connect: number
   /** ms left when it was dispatched. */
   readonly total: number
   /** ms that were given, which errors name. */
-  readonly named: number
+  readonly configuredTotal: number
 }
 
 /** @returns null when nothing is limited */
-export function limitsOf(given: ReturnType<typeof checkTimeouts>, defaults: Limits | null): Limits | null {
+export function timeLimitsOf(given: ReturnType<typeof checkTimeouts>, defaults: TimeLimits | null): TimeLimits | null {
   const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = ownRequestOptions(given)
   // What is past leaves no time; 0 would stand for any time.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
   const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
   const total = Math.min(named, left)
   if (queue === 0 && connect === 0 && total === Number.POSITIVE_INFINITY) return null
-  if (total === Number.POSITIVE_INFINITY) return { queue, connect, total: 0, named: 0 }
-  return { queue, connect, total, named: named === Number.POSITIVE_INFINITY ? total : named }
+  if (total === Number.POSITIVE_INFINITY) return { queue, connect, total: 0, configuredTotal: 0 }
+  return { queue, connect, total, configuredTotal: named === Number.POSITIVE_INFINITY ? total : named }
 }
 
 /** All attempts of a request share its limit, or else `fallback`, that of its dispatcher. */
@@ -91,12 +91,12 @@ export function deadlineOf(options: object): number {
 }
 
 /** `total`: the limit that was given, in ms. */
-export function totalTimeout(total: number): Error {
+export function totalTimeoutError(total: number): Error {
   return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
 }
 
 /** What {@link Deadlines} end. */
-export interface Limited {
+export interface TimeLimitedRequest {
   readonly done: boolean
   /** It was handed to a connection. */
   readonly sent: boolean
@@ -106,15 +106,15 @@ export interface Limited {
 
 /** Ends a request whose time is over. */
 export class Deadlines implements AlarmListener {
-  readonly #request: Limited
-  readonly #limits: Limits
+  readonly #request: TimeLimitedRequest
+  readonly #limits: TimeLimits
   readonly #queue = new Alarm(this)
   readonly #connect = new Alarm(this)
   readonly #total = new Alarm(this)
-  readonly #begun = now()
-  #opening = false
+  readonly #startedAt = now()
+  #connecting = false
 
-  constructor(request: Limited, limits: Limits) {
+  constructor(request: TimeLimitedRequest, limits: TimeLimits) {
     this.#request = request
     this.#limits = limits
     if (limits.queue > 0) this.#queue.set(limits.queue)
@@ -123,31 +123,31 @@ export class Deadlines implements AlarmListener {
 
   /** Those that further attempts share; null without a limit. */
   get shared(): SharedTimeouts | null {
-    const { total, named } = this.#limits
-    return total === 0 ? null : { total: named, deadline: this.#begun + total }
+    const { total, configuredTotal: named } = this.#limits
+    return total === 0 ? null : { total: named, deadline: this.#startedAt + total }
   }
 
   /** A connection is being opened for it. */
-  get opening(): boolean {
-    return this.#opening
+  get connecting(): boolean {
+    return this.#connecting
   }
 
   /** A connection is being opened for it, or not any more. */
-  connecting(begun: boolean): void {
-    this.#opening = begun
+  setConnecting(begun: boolean): void {
+    this.#connecting = begun
     if (!begun) this.#connect.drop()
     else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
   }
 
   /** It is handed to a connection. */
-  sent(): void {
-    this.#opening = false
+  onSent(): void {
+    this.#connecting = false
     this.#queue.drop()
     this.#connect.drop()
   }
 
-  drop(): void {
-    this.sent()
+  stop(): void {
+    this.onSent()
     this.#total.drop()
   }
 
@@ -155,13 +155,13 @@ export class Deadlines implements AlarmListener {
     // What came while the event loop was busy is read in the poll phase, before the check phase.
     setImmediate(() => {
       if (this.#request.done || (alarm !== this.#total && this.#request.sent)) return
-      this.#request.expire(this.#error(alarm))
+      this.#request.expire(this.#timeoutError(alarm))
     })
   }
 
-  #error(alarm: Alarm): Error {
-    const { queue, connect, named } = this.#limits
-    if (alarm === this.#total) return totalTimeout(named)
+  #timeoutError(alarm: Alarm): Error {
+    const { queue, connect, configuredTotal: named } = this.#limits
+    if (alarm === this.#total) return totalTimeoutError(named)
     if (alarm === this.#connect) {
       return addErrorContext(new ConnectTimeoutError(`No connection within ${connect} ms`), {
         ...UNSENT_CONTEXT,

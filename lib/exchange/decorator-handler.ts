@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
-import { decorated } from './legacy-handler.js'
+import { adaptInnerHandler } from './legacy-handler.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
 /**
@@ -16,7 +16,7 @@ export class DecoratorHandler extends WrappingHandler implements DispatchHandler
    */
   constructor(handler: DispatchHandler | LegacyDispatchHandler) {
     super(handler)
-    this.#handler = decorated(handler)
+    this.#handler = adaptInnerHandler(handler)
   }
 
   onRequestQueued(controller: DispatchController): void {

@@ -16,28 +16,28 @@ import { TAKEN } from '../transport/socket-writer.js'
 import { CHUNKS, type Chunks } from '../wire/chunks.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
+import { abortReasonOf, destroyedErrorOf } from './abort-errors.js'
 import { BodyStream } from './body-stream.js'
 import { Controller } from './controller.js'
 import { Deadlines } from './deadlines.js'
-import { abortReasonOf, destroyedErrorOf } from './ending.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
-import type { Request } from './request.js'
 import {
-  type Trace,
-  traceBodyChunkReceived,
-  traceBodyChunkSent,
-  traceBodySent,
-  traceCreate,
-  traceEnd,
-  traceError,
-  traceHead,
-} from './traces.js'
-import type { Timed, Watch } from './watch.js'
+  type DiagnosticsRequest,
+  publishBodyChunkReceived,
+  publishBodyChunkSent,
+  publishBodySent,
+  publishCreate,
+  publishError,
+  publishHeaders,
+  publishTrailers,
+} from './publish-diagnostics.js'
+import type { Request } from './request.js'
+import type { RequestTimings, TimedConnection } from './request-timings.js'
 import { ZeroCopyHandler } from './zero-copy-handler.js'
 
 /** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
-export interface Carrier extends Timed {
+export interface ExchangeOwner extends TimedConnection {
   onExchangeAborted(exchange: Exchange): void
   onExchangePaused(exchange: Exchange): void
   onExchangeResumed(exchange: Exchange): void
@@ -55,18 +55,18 @@ export class Exchange implements QueueNode<Exchange> {
   queue: Queue<Exchange> | null = null
 
   request: Request
-  carrier: Carrier | null = null
+  owner: ExchangeOwner | null = null
   /** The handler heard its end or its error. */
   done = false
   /** The first byte of the response came. */
   responseStarted = false
   /** The final head came. */
-  headReceived = false
+  headersReceived = false
   paused = false
   /** How often a connection failed under it before it was sent again. */
   replays = 0
   /** Its body was read from. */
-  bodyTaken = false
+  bodyStarted = false
   /** The caller was told that the body was sent, and may have written over it. */
   bodyReleased = false
   /** It left the queue for a connection. */
@@ -76,20 +76,20 @@ export class Exchange implements QueueNode<Exchange> {
   /** Position in the connection's output at which the request begins. */
   outputStart = 0
   /** Bytes of it that the socket had taken when its connection ended. */
-  written = 0
+  bytesWritten = 0
   rawTrailers: string[] | null = null
   /** What subscribers of diagnostics know it by. */
-  trace: Trace | null = null
+  diagnostics: DiagnosticsRequest | null = null
   /** Watches over limits of this request alone; null when it has none. */
   readonly deadlines: Deadlines | null
-  readonly watch: Watch | null
+  readonly timings: RequestTimings | null
   /** Undefined when it was not aborted. */
   #reason: unknown = undefined
-  #received: ResponseHead | null = null
+  #lastHead: ResponseHead | null = null
   #rawHeaders: string[] | null = null
   /** Trailers of a response that ended while the handler had it paused. */
-  #heldEnd: string[] | null = null
-  #hearsQueued: boolean
+  #pendingTrailers: string[] | null = null
+  #notifiesQueued: boolean
   readonly #handler: DispatchHandler
   /** The same, if it is the library's own; known when the response headers have come. */
   #zeroCopy: ZeroCopyHandler | null = null
@@ -97,16 +97,16 @@ export class Exchange implements QueueNode<Exchange> {
 
   constructor(request: Request, handler: DispatchHandler | LegacyDispatchHandler) {
     this.request = request
-    this.#handler = adaptHandler(handler, request.upgrade !== null)
+    this.#handler = adaptHandler(handler, request.onUpgrade !== null)
     this.#controller = new Controller(this)
-    this.#hearsQueued = this.#handler.onRequestQueued !== undefined
-    this.watch = request.watch
+    this.#notifiesQueued = this.#handler.onRequestQueued !== undefined
+    this.timings = request.timings
     if (request.body?.kind === 'stream') {
       BodyStream.of(request.body.stream).claim(this)
     }
     // Behind all that may throw: a request that is refused has no alarm left.
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
-    traceCreate(this)
+    publishCreate(this)
   }
 
   get aborted(): boolean {
@@ -125,27 +125,27 @@ export class Exchange implements QueueNode<Exchange> {
 
   /** Fields of the head that came last, as sent. The head may be another response's too: its list is not handed out. */
   get rawHeaders(): string[] | null {
-    if (this.#received !== null) {
-      this.#rawHeaders = this.#received.rawHeaders.slice()
-      this.#received = null
+    if (this.#lastHead !== null) {
+      this.#rawHeaders = this.#lastHead.rawHeaders.slice()
+      this.#lastHead = null
     }
     return this.#rawHeaders
   }
 
-  /** Whether the handler is still to be notified by {@link queued}. */
-  get hearsQueued(): boolean {
-    return this.#hearsQueued
+  /** Whether the handler is still to be notified by {@link onQueued}. */
+  get notifiesQueued(): boolean {
+    return this.#notifiesQueued
   }
 
-  /** Decides what {@link data} takes of the body that follows. */
+  /** Decides what {@link onData} takes of the body that follows. */
   chooseChunks(): Chunks {
-    this.#zeroCopy = ZeroCopyHandler.is(this.#handler) ? this.#handler : null
+    this.#zeroCopy = ZeroCopyHandler.isZeroCopy(this.#handler) ? this.#handler : null
     if (this.#zeroCopy !== null) return CHUNKS.unseen
     if (this.done) return CHUNKS.views
     try {
       return this.#handler.borrowsChunks === true ? CHUNKS.views : CHUNKS.own
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
       return CHUNKS.views
     }
   }
@@ -157,230 +157,230 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   /** A queue accepted it. Notifies the handler the first time: from a pool it goes on to the queue of a client. */
-  queued(): void {
-    if (!this.#hearsQueued) return
-    this.#hearsQueued = false
+  onQueued(): void {
+    if (!this.#notifiesQueued) return
+    this.#notifiesQueued = false
     try {
       this.#handler.onRequestQueued?.(this.#controller)
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
   start(): void {
     // Given up while it waited, by one who sent another before the queue had heard of it.
     if (this.done) return
-    this.deadlines?.sent()
-    this.watch?.handedTo(this.carrier as Carrier, this.reused)
-    this.checkBody()
+    this.deadlines?.onSent()
+    this.timings?.recordConnection(this.owner as ExchangeOwner, this.reused)
+    this.failIfBodyChanged()
     if (this.done) return
     try {
       this.#handler.onRequestStart?.(this.#controller, null)
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
-    this.checkBody()
+    this.failIfBodyChanged()
   }
 
   /** Fails it, before it is written, when a caller has transferred or resized the memory of its body. */
-  checkBody(): void {
-    if (!this.request.intact) this.#stop(new RequestContentLengthMismatchError(TAKEN))
+  failIfBodyChanged(): void {
+    if (!this.request.bodyIntact) this.#abortWith(new RequestContentLengthMismatchError(TAKEN))
   }
 
-  responseBegins(): void {
+  onResponseBegin(): void {
     this.responseStarted = true
-    this.watch?.note('firstByte')
+    this.timings?.record('firstByte')
     if (this.done) return
     try {
       this.#handler.onResponseStarted?.()
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
-  informational(head: ResponseHead): void {
-    this.#head(head)
+  onInformational(head: ResponseHead): void {
+    this.#notifyHeaders(head)
   }
 
-  head(head: ResponseHead): void {
-    this.headReceived = true
-    this.#received = head
-    this.#head(head)
+  onHeaders(head: ResponseHead): void {
+    this.headersReceived = true
+    this.#lastHead = head
+    this.#notifyHeaders(head)
   }
 
   /** `view`: the memory of `chunk` is used again when this returns. */
-  data(chunk: Buffer, view: boolean): void {
-    traceBodyChunkReceived(this, chunk)
+  onData(chunk: Buffer, view: boolean): void {
+    publishBodyChunkReceived(this, chunk)
     if (this.done) return
     try {
       if (view && this.#zeroCopy !== null) this.#zeroCopy.onZeroCopyData(chunk)
       else this.#handler.onResponseData?.(this.#controller, chunk)
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
-  end(trailers: string[]): void {
+  onEnd(trailers: string[]): void {
     if (this.done) return
     if (this.paused) {
-      this.#heldEnd = trailers
+      this.#pendingTrailers = trailers
       return
     }
-    this.#finish()
+    this.#setDone()
     this.rawTrailers = trailers
-    traceEnd(this, trailers)
+    publishTrailers(this, trailers)
     try {
       this.#handler.onResponseEnd?.(this.#controller, headersToObject(trailers))
     } catch (error) {
-      this.#tellError(markCallerOwned(error) as Error)
+      this.#notifyError(markCallerOwned(error) as Error)
     }
   }
 
   upgrade(head: ResponseHead, socket: Duplex): void {
     if (this.done) return
-    this.#finish()
-    this.#received = head
-    traceHead(this, head)
+    this.#setDone()
+    this.#lastHead = head
+    publishHeaders(this, head)
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, head.headers(), socket)
     } catch (error) {
       // Without the error: the handler gets that, and the socket may have no listener for it.
       socket.destroy()
-      return this.#tellError(markCallerOwned(error) as Error)
+      return this.#notifyError(markCallerOwned(error) as Error)
     }
-    traceEnd(this, [])
+    publishTrailers(this, [])
   }
 
   /** The memory of `piece` is not read any more. */
-  bodySent(piece: Uint8Array): void {
-    traceBodyChunkSent(this, piece)
+  onBodySent(piece: Uint8Array): void {
+    publishBodyChunkSent(this, piece)
     if (this.done || this.#handler.onBodySent === undefined) return
     this.#releaseBody()
     try {
       this.#handler.onBodySent(Buffer.from(piece.buffer, piece.byteOffset, piece.length))
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
-  requestSent(): void {
-    traceBodySent(this)
+  onRequestSent(): void {
+    publishBodySent(this)
     if (this.done) return
-    this.watch?.note('sent')
+    this.timings?.record('sent')
     if (this.#handler.onRequestSent === undefined) return
     this.#releaseBody()
     try {
       this.#handler.onRequestSent()
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
   /** Ends it with an error, once. `context` is written on the error unless the error is the caller's. */
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
-    this.#finish()
-    this.#tellError(this.#locate(error, context))
+    this.#setDone()
+    this.#notifyError(this.#addContext(error, context))
   }
 
   /** Fails it because its dispatcher was destroyed. */
-  endWith(error: Error, context: ErrorContext): void {
+  failDestroyed(error: Error, context: ErrorContext): void {
     this.fail(destroyedErrorOf(error), context)
   }
 
   /** How far it has come, for errors. */
   get phase(): Phase {
-    if (!this.sent) return this.deadlines?.opening === true ? 'connect' : 'queued'
-    if (this.headReceived) return 'body'
+    if (!this.sent) return this.deadlines?.connecting === true ? 'connect' : 'queued'
+    if (this.headersReceived) return 'body'
     return this.responseStarted ? 'headers' : 'send'
   }
 
   /** Ends it for its caller. A reason that the caller gave reaches the handler as it is. */
   abort(reason: unknown): void {
-    this.#stop(abortReasonOf(reason))
+    this.#abortWith(abortReasonOf(reason))
   }
 
   /** The stream that is its body failed before it was sent. */
-  onSourceFailed(error: Error): void {
-    this.#stop(markCallerOwned(error))
+  onBodyFailed(error: Error): void {
+    this.#abortWith(markCallerOwned(error))
   }
 
   /** Ends it because a time limit of this request passed. */
   expire(error: Error): void {
-    this.#stop(error)
+    this.#abortWith(error)
   }
 
-  #stop(reason: unknown): void {
+  #abortWith(reason: unknown): void {
     if (this.done || this.aborted) return
     this.#reason = reason
-    const error = this.#locate(reason as Error, { phase: this.phase })
-    this.#finish()
+    const error = this.#addContext(reason as Error, { phase: this.phase })
+    this.#setDone()
     try {
       // First: the statistics that the handler may read are right then.
-      this.carrier?.onExchangeAborted(this)
+      this.owner?.onExchangeAborted(this)
     } finally {
-      this.#tellError(error)
+      this.#notifyError(error)
     }
   }
 
   pause(): void {
     if (this.paused || this.done) return
     this.paused = true
-    this.carrier?.onExchangePaused(this)
+    this.owner?.onExchangePaused(this)
   }
 
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    const held = this.#heldEnd
+    const held = this.#pendingTrailers
     // Its connection is long at the next: only the handler is kept waiting.
-    if (held !== null) queueMicrotask(() => this.end(held))
-    else if (!this.done) this.carrier?.onExchangeResumed(this)
+    if (held !== null) queueMicrotask(() => this.onEnd(held))
+    else if (!this.done) this.owner?.onExchangeResumed(this)
   }
 
-  #head(head: ResponseHead): void {
-    if (!this.done) traceHead(this, head)
+  #notifyHeaders(head: ResponseHead): void {
+    if (!this.done) publishHeaders(this, head)
     if (this.done || this.#handler.onResponseStart === undefined) return
     const headers = head.headers()
-    if (head.informational) this.#received = head
+    if (head.informational) this.#lastHead = head
     try {
       this.#handler.onResponseStart(this.#controller, head.statusCode, headers, head.statusText)
     } catch (error) {
-      this.#threw(error)
+      this.#onHandlerThrew(error)
     }
   }
 
   #releaseBody(): void {
-    if (!this.request.keepBody()) this.bodyReleased = true
+    if (!this.request.copyBodyForReplay()) this.bodyReleased = true
   }
 
-  #finish(): void {
+  #setDone(): void {
     this.done = true
-    this.deadlines?.drop()
-    this.watch?.note('end')
+    this.deadlines?.stop()
+    this.timings?.record('end')
   }
 
-  #locate(error: Error, context: ErrorContext): Error {
+  #addContext(error: Error, context: ErrorContext): Error {
     const { origin, method, path } = this.request
-    const timings = this.watch?.timings
+    const timings = this.timings?.values
     return addErrorContext(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
   }
 
-  #tellError(given: Error): void {
+  #notifyError(given: Error): void {
     const error = nonNullError(given)
-    traceError(this, toError(error))
+    publishError(this, toError(error))
     try {
       this.#handler.onResponseError?.(this.#controller, error)
     } catch (thrown) {
-      this.#threw(thrown)
+      this.#onHandlerThrew(thrown)
     }
   }
 
   /** The handler may have aborted it before it threw. */
-  #threw(error: unknown): void {
+  #onHandlerThrew(error: unknown): void {
     if (!this.done) this.abort(error)
-    else if (this.carrier === null) reportUncaught(error)
-    else this.carrier.onHandlerError(error)
+    else if (this.owner === null) reportUncaught(error)
+    else this.owner.onHandlerError(error)
   }
 }
 

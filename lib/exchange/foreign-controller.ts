@@ -12,7 +12,7 @@ export class ForeignController implements DispatchController {
   }
 
   get aborted(): boolean {
-    const { reason, inner } = this.#request
+    const { reason, dispatcherController: inner } = this.#request
     return inner?.aborted === true || (reason !== undefined && reason !== null)
   }
 
@@ -25,24 +25,24 @@ export class ForeignController implements DispatchController {
   }
 
   get timings(): Timings | null {
-    return this.#request.inner?.timings ?? null
+    return this.#request.dispatcherController?.timings ?? null
   }
 
   get bodyDecoded(): boolean {
-    return this.#request.inner?.bodyDecoded === true
+    return this.#request.dispatcherController?.bodyDecoded === true
   }
 
   get timeouts(): SharedTimeouts | null {
-    const { deadlines, inner } = this.#request
+    const { deadlines, dispatcherController: inner } = this.#request
     return deadlines?.shared ?? inner?.timeouts ?? null
   }
 
   get rawHeaders(): string[] | null {
-    return this.#request.inner?.rawHeaders ?? null
+    return this.#request.dispatcherController?.rawHeaders ?? null
   }
 
   get rawTrailers(): string[] | null {
-    return this.#request.inner?.rawTrailers ?? null
+    return this.#request.dispatcherController?.rawTrailers ?? null
   }
 
   abort(reason?: Error): void {

@@ -13,20 +13,20 @@ import {
   type Phase,
   UNSENT_CONTEXT,
 } from '../errors.js'
+import { abortReasonOf, destroyedErrorOf } from './abort-errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
-import { checkTimeouts, Deadlines, type Limited, type Limits, limitsOf } from './deadlines.js'
-import { abortReasonOf, destroyedErrorOf } from './ending.js'
+import { checkTimeouts, Deadlines, type TimeLimitedRequest, type TimeLimits, timeLimitsOf } from './deadlines.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
-import { shown, takeInterceptorError } from './refuse.js'
+import { safeContextOf, takeInterceptorError } from './reject-request.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
 /** What has a {@link ForeignRequest}: the queue of a pool, then the record of a dispatcher's requests. */
-export interface ForeignHolder {
+export interface ForeignRequestOwner {
   /** The dispatcher handed it to a connection. */
-  onForeignStarted(request: ForeignRequest): void
+  onForeignStart(request: ForeignRequest): void
   /** It ends: the handler is called for the last time after this. */
   onForeignEnding(request: ForeignRequest): void
   onForeignEnded(request: ForeignRequest): void
@@ -37,7 +37,7 @@ export interface ForeignHolder {
 /** Where a request goes and what limits it has by default. */
 export interface ForeignDefaults {
   readonly origin: string
-  readonly limits?: Limits | null | undefined
+  readonly limits?: TimeLimits | null | undefined
 }
 
 interface DispatchTarget {
@@ -49,11 +49,14 @@ interface DispatchTarget {
  * stands between that dispatcher and the handler, and makes sure that the handler is told of one end, in time: abort,
  * limits and a failing body hold although the dispatcher does not know of the request yet, or does not react.
  */
-export class ForeignRequest extends WrappingHandler implements DispatchHandler, QueueNode<ForeignRequest>, Limited {
+export class ForeignRequest
+  extends WrappingHandler
+  implements DispatchHandler, QueueNode<ForeignRequest>, TimeLimitedRequest
+{
   previous: ForeignRequest | null = null
   next: ForeignRequest | null = null
   queue: unknown = null
-  holder: ForeignHolder | null = null
+  owner: ForeignRequestOwner | null = null
   /** The handler was told of the end. */
   done = false
   /** The dispatcher handed it to a connection. */
@@ -64,17 +67,17 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   protected readonly handler: DispatchHandler
   readonly #options: DispatchInput
   readonly #controller: DispatchController
-  #unwatch: (() => void) | null = null
+  #removeErrorListener: (() => void) | null = null
   /** Of the dispatcher. */
-  #inner: DispatchController | null = null
-  #hearsQueued: boolean
+  #dispatcherController: DispatchController | null = null
+  #notifiesQueued: boolean
   #paused = false
   #reason: unknown
   /** The caller aborted it, or its handler threw: its failure needs no further report. */
   #cancelled = false
-  #reached: Phase = 'queued'
+  #phase: Phase = 'queued'
   /** The async context in which it was sent. */
-  #scope: AsyncResource | null = null
+  #asyncResource: AsyncResource | null = null
 
   /** @throws {InvalidArgumentError} the handler or a limit is not what is documented */
   constructor(
@@ -85,15 +88,15 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     super(handler)
     const { method, upgrade, timeouts, body } = options
     this.handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
-    const own = timeouts == null ? limits : limitsOf(checkTimeouts(timeouts), limits)
-    this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotal(options, origin, own)
-    if (isStream(body)) this.#holdSource(body)
+    const own = timeouts == null ? limits : timeLimitsOf(checkTimeouts(timeouts), limits)
+    this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotalTimeout(options, origin, own)
+    if (isStream(body)) this.#claimStream(body)
     // Nothing throws from here on: a request that is refused has no alarm left.
     this.deadlines = own === null ? null : new Deadlines(this, own)
-    this.#hearsQueued = this.handler.onRequestQueued !== undefined
+    this.#notifiesQueued = this.handler.onRequestQueued !== undefined
     this.#controller = new ForeignController(this)
-    const mayEnd = this.#hearsQueued || own !== null || isStream(body)
-    this.onRequestQueued = mayEnd ? (controller) => this.#attach(controller) : undefined
+    const mayEnd = this.#notifiesQueued || own !== null || isStream(body)
+    this.onRequestQueued = mayEnd ? (controller) => this.#setController(controller) : undefined
   }
 
   /** See {@link DispatchHandler}. */
@@ -104,19 +107,19 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   // What its holder calls
 
   /** It waits: it stays in the async context in which it was sent. */
-  queued(): void {
-    this.#scope = new (builtin('node:async_hooks').AsyncResource)('sluice.queued')
+  onQueued(): void {
+    this.#asyncResource = new (builtin('node:async_hooks').AsyncResource)('sluice.queued')
     this.notifyQueued()
   }
 
   /** Gives the handler a controller, once, unless the dispatcher did so. */
   notifyQueued(): void {
-    if (!this.#hearsQueued || this.sent || this.done) return
-    this.#hearsQueued = false
+    if (!this.#notifiesQueued || this.sent || this.done) return
+    this.#notifiesQueued = false
     try {
       this.handler.onRequestQueued?.(this.#controller)
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
@@ -125,88 +128,88 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     const options = this.#options as DispatchOptions
     const { body } = options
     if (own && isStream(body)) BodyStream.of(body).release(this)
-    const given = own || !isStream(body) ? options : { ...options, body: this.#readableOf(body) }
+    const given = own || !isStream(body) ? options : { ...options, body: this.#toReadable(body) }
     const dispatch = () => dispatcher.dispatch(given as DispatchOptions, this)
-    return this.#scope === null ? dispatch() : this.#scope.runInAsyncScope(dispatch)
+    return this.#asyncResource === null ? dispatch() : this.#asyncResource.runInAsyncScope(dispatch)
   }
 
   /** Ends it with an error of sluice, once. */
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
-    this.#finish()
-    this.#tellError(this.#locate(error, context))
+    this.#setDone()
+    this.#notifyError(this.#addContext(error, context))
   }
 
   /** Fails it with what `dispatch` threw, perhaps after the dispatcher had accepted the request. */
-  refuse(error: Error): void {
+  failUnsent(error: Error): void {
     this.fail(error, UNSENT_CONTEXT)
-    callUser(() => this.#inner?.abort(error))
+    callUser(() => this.#dispatcherController?.abort(error))
   }
 
   /** Fails it because its dispatcher was destroyed. */
-  endWith(error: Error, context: ErrorContext): void {
+  failDestroyed(error: Error, context: ErrorContext): void {
     const reason = destroyedErrorOf(error)
     this.fail(reason, context)
     // A member keeps the end of a response for a handler that pauses, and its time limit.
-    callUser(() => this.#inner?.abort(reason))
+    callUser(() => this.#dispatcherController?.abort(reason))
   }
 
   /** See {@link BodyStreamOwner}. */
-  onSourceFailed(error: Error): void {
+  onBodyFailed(error: Error): void {
     markCallerFault(error)
-    this.#stop(markCallerOwned(error))
+    this.#abortWith(markCallerOwned(error))
   }
 
   expire(error: Error): void {
     // A dispatcher of ours that has it ends it by itself now, and knows better how far it came.
-    if (this.#inner === null) this.#stop(error)
-    else setImmediate(() => this.#stop(error))
+    if (this.#dispatcherController === null) this.#abortWith(error)
+    else setImmediate(() => this.#abortWith(error))
   }
 
   // What its controller calls
 
   get phase(): Phase {
-    return this.#reached === 'queued' && this.deadlines?.opening === true ? 'connect' : this.#reached
+    return this.#phase === 'queued' && this.deadlines?.connecting === true ? 'connect' : this.#phase
   }
 
-  get inner(): DispatchController | null {
-    return this.#inner
+  get dispatcherController(): DispatchController | null {
+    return this.#dispatcherController
   }
 
   get reason(): unknown {
-    return this.#reason ?? this.#inner?.reason
+    return this.#reason ?? this.#dispatcherController?.reason
   }
 
   get paused(): boolean {
-    return this.#inner?.paused ?? this.#paused
+    return this.#dispatcherController?.paused ?? this.#paused
   }
 
   abort(reason: unknown): void {
     this.#cancelled ||= !this.done
-    this.#stop(abortReasonOf(reason))
+    this.#abortWith(abortReasonOf(reason))
   }
 
   pause(paused: boolean): void {
     this.#paused = paused
-    if (paused) this.#inner?.pause()
-    else this.#inner?.resume()
+    if (paused) this.#dispatcherController?.pause()
+    else this.#dispatcherController?.resume()
   }
 
   // What the dispatcher calls
 
   onRequestStart(controller: DispatchController, context: unknown): void {
-    this.#attach(controller)
+    this.#setController(controller)
     if (this.done) return
-    this.begin('send')
+    this.onProgress('send')
     try {
       this.handler.onRequestStart?.(this.#controller, context)
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    if (!this.done) this.#inner = controller
+    if (!this.done) this.#dispatcherController = controller
     const { handler } = this
     this.finish(
       () => handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket),
@@ -216,22 +219,22 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
 
   onResponseStarted(): void {
     if (this.done) return
-    this.begin('headers')
+    this.onProgress('headers')
     try {
       this.handler.onResponseStarted?.()
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
   onResponseStart(controller: DispatchController, statusCode: number, headers: IncomingHeaders, text?: string): void {
     if (this.done) return
-    this.#inner = controller
-    this.begin(statusCode < 200 ? 'headers' : 'body')
+    this.#dispatcherController = controller
+    this.onProgress(statusCode < 200 ? 'headers' : 'body')
     try {
       this.handler.onResponseStart?.(this.#controller, statusCode, headers, text)
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
@@ -240,7 +243,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     try {
       this.handler.onResponseData?.(this.#controller, chunk)
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
@@ -249,7 +252,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    this.finishWith(error)
+    this.finishWithError(error)
   }
 
   onBodySent(chunk: Buffer): void {
@@ -257,7 +260,7 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     try {
       this.handler.onBodySent?.(chunk)
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
@@ -266,111 +269,115 @@ export class ForeignRequest extends WrappingHandler implements DispatchHandler, 
     try {
       this.handler.onRequestSent?.()
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 
   /** It came so far: from here on the dispatcher watches its body, and no limit of the queue is left. */
-  protected begin(reached: Phase): void {
-    this.#reached = reached
+  protected onProgress(reached: Phase): void {
+    this.#phase = reached
     if (this.sent) return
     this.sent = true
-    this.#stopWatching()
-    this.deadlines?.sent()
-    this.holder?.onForeignStarted(this)
+    this.#stopListening()
+    this.deadlines?.onSent()
+    this.owner?.onForeignStart(this)
   }
 
   /** Ends it by the last callback but one for errors. `onFailed`: that threw, or nobody is there for what came. */
   protected finish(callback: () => void, onFailed: () => void = () => {}): void {
     if (this.done) return onFailed()
-    this.#finish()
+    this.#setDone()
     try {
       callback()
     } catch (error) {
       onFailed()
-      return this.#tellError(markCallerOwned(error) as Error)
+      return this.#notifyError(markCallerOwned(error) as Error)
     }
-    this.holder?.onForeignEnded(this)
+    this.owner?.onForeignEnded(this)
   }
 
   /** The handler may have aborted it before it threw. */
-  protected threw(error: unknown): void {
+  protected onHandlerThrew(error: unknown): void {
     if (!this.done) this.abort(error)
-    else if (this.holder === null) reportUncaught(error)
-    else this.holder.onHandlerError(error)
+    else if (this.owner === null) reportUncaught(error)
+    else this.owner.onHandlerError(error)
   }
 
-  protected finishWith(error: Error): void {
+  protected finishWithError(error: Error): void {
     const thrown = takeInterceptorError(error)
     if (this.done) {
       // No caller is left to receive it, unless it is the caller that ended the request.
       if (thrown && !this.#cancelled) reportUncaught(error)
       return
     }
-    this.#finish()
+    this.#setDone()
     // The dispatcher knows what to do with what the handler throws.
-    if (this.holder === null) this.handler.onResponseError?.(this.#controller, error)
-    else this.#tellError(error)
+    if (this.owner === null) this.handler.onResponseError?.(this.#controller, error)
+    else this.#notifyError(error)
   }
 
-  #attach(controller: DispatchController): void {
-    this.#inner = controller
+  #setController(controller: DispatchController): void {
+    this.#dispatcherController = controller
     // A dispatcher of another library may give none.
-    if (this.done) callUser(() => this.#inner?.abort(this.#reason as Error))
-    else if (this.#paused) this.#inner?.pause()
+    if (this.done) callUser(() => this.#dispatcherController?.abort(this.#reason as Error))
+    else if (this.#paused) this.#dispatcherController?.pause()
   }
 
   /** @throws {InvalidArgumentError} a stream that can not be sent, or its own error */
-  #holdSource(stream: Readable): void {
+  #claimStream(stream: Readable): void {
     checkStream(stream)
     BodyStream.of(stream).claim(this)
   }
 
-  #readableOf(stream: Readable): Readable {
-    const readable = BodyStream.readableOf(stream)
-    const failed = (error: Error) => this.onSourceFailed(error)
+  #toReadable(stream: Readable): Readable {
+    const readable = BodyStream.toReadable(stream)
+    const failed = (error: Error) => this.onBodyFailed(error)
     readable.on('error', failed)
-    this.#unwatch = () => readable.removeListener('error', failed).on('error', ignore)
+    this.#removeErrorListener = () => readable.removeListener('error', failed).on('error', ignore)
     return readable
   }
 
-  #stop(reason: unknown): void {
+  #abortWith(reason: unknown): void {
     if (this.done || this.#reason !== undefined) return
     this.#reason = reason
-    const error = this.#locate(reason as Error, { phase: this.phase })
+    const error = this.#addContext(reason as Error, { phase: this.phase })
     // It tells of the end by itself, most likely.
-    callUser(() => this.#inner?.abort(error))
+    callUser(() => this.#dispatcherController?.abort(error))
     this.fail(error, {})
   }
 
-  #locate(error: Error, context: ErrorContext): Error {
-    return addErrorContext(error, { ...context, ...shown(this.#options) })
+  #addContext(error: Error, context: ErrorContext): Error {
+    return addErrorContext(error, { ...context, ...safeContextOf(this.#options) })
   }
 
-  #finish(): void {
+  #setDone(): void {
     this.done = true
-    this.#stopWatching()
-    this.deadlines?.drop()
-    this.holder?.onForeignEnding(this)
+    this.#stopListening()
+    this.deadlines?.stop()
+    this.owner?.onForeignEnding(this)
   }
 
-  #stopWatching(): void {
-    this.#unwatch?.()
-    this.#unwatch = null
+  #stopListening(): void {
+    this.#removeErrorListener?.()
+    this.#removeErrorListener = null
   }
 
-  #tellError(error: Error): void {
+  #notifyError(error: Error): void {
     try {
       this.handler.onResponseError?.(this.#controller, nonNullError(error))
     } catch (thrown) {
-      this.threw(thrown)
+      this.onHandlerThrew(thrown)
     }
-    this.holder?.onForeignEnded(this)
+    this.owner?.onForeignEnded(this)
   }
 }
 
 /** All tries of interceptors share what is left of the time. */
-function withTotal(options: DispatchInput, origin: string, { total, named }: Limits): DispatchInput {
+function withTotalTimeout(
+  options: DispatchInput,
+  origin: string,
+  { total, configuredTotal: named }: TimeLimits,
+): DispatchInput {
   const { timeouts } = options
   return { ...options, origin, timeouts: { ...timeouts, total: named, deadline: timeouts?.deadline ?? now() + total } }
 }

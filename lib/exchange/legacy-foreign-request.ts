@@ -1,19 +1,19 @@
 import type { Duplex } from 'node:stream'
 import { type ForeignDefaults, ForeignRequest } from './foreign-request.js'
 import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
-import { isLegacy } from './legacy-handler.js'
+import { isLegacyHandler } from './legacy-handler.js'
 import type { DispatchInput } from './request.js'
 
 /**
  * Of a handler with the older callbacks, which a dispatcher or an interceptor may call as they are.
  * @throws {InvalidArgumentError} the handler or a limit is not what is documented
  */
-export function foreignRequest(
+export function createForeignRequest(
   options: DispatchInput,
   handler: DispatchHandler | LegacyDispatchHandler,
   defaults: ForeignDefaults,
 ): ForeignRequest {
-  if (isLegacy(handler)) return new LegacyForeignRequest(options, handler, defaults)
+  if (isLegacyHandler(handler)) return new LegacyForeignRequest(options, handler, defaults)
   return new ForeignRequest(options, handler, defaults)
 }
 
@@ -26,17 +26,17 @@ class LegacyForeignRequest extends ForeignRequest implements LegacyDispatchHandl
   }
 
   onConnect(abort: (reason?: Error) => void, context?: unknown): void {
-    this.onRequestStart(controllerOf(abort), context)
+    this.onRequestStart(createController(abort), context)
   }
 
   onHeaders(...head: [statusCode: number, headers: Buffer[], resume: () => void, text: string]): boolean | void {
     if (this.done) return
-    this.begin(head[0] < 200 ? 'headers' : 'body')
-    return this.#guard(() => this.#legacy.onHeaders?.(...head))
+    this.onProgress(head[0] < 200 ? 'headers' : 'body')
+    return this.#callHandler(() => this.#legacy.onHeaders?.(...head))
   }
 
   onData(chunk: Buffer): boolean | void {
-    if (!this.done) return this.#guard(() => this.#legacy.onData?.(chunk))
+    if (!this.done) return this.#callHandler(() => this.#legacy.onData?.(chunk))
   }
 
   onUpgrade(statusCode: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
@@ -51,19 +51,19 @@ class LegacyForeignRequest extends ForeignRequest implements LegacyDispatchHandl
   }
 
   onError(error: Error): void {
-    this.finishWith(error)
+    this.finishWithError(error)
   }
 
-  #guard(callback: () => boolean | void): boolean | void {
+  #callHandler(callback: () => boolean | void): boolean | void {
     try {
       return callback()
     } catch (error) {
-      this.threw(error)
+      this.onHandlerThrew(error)
     }
   }
 }
 
-function controllerOf(abort: (reason?: Error) => void): DispatchController {
+function createController(abort: (reason?: Error) => void): DispatchController {
   return {
     aborted: false,
     paused: false,

@@ -15,14 +15,14 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
   const modern = handler as DispatchHandler
   const legacy = handler as LegacyDispatchHandler
   const isModern =
-    !isLegacy(handler) &&
+    !isLegacyHandler(handler) &&
     (typeof modern.onRequestStart === 'function' ||
       typeof modern.onResponseStart === 'function' ||
       typeof modern.onRequestUpgrade === 'function' ||
       typeof modern.onResponseError === 'function')
   const onError: unknown = isModern ? modern.onResponseError : legacy.onError
   if (typeof onError !== 'function')
-    requireFunction(onError, isModern || !hasOlder(handler) ? 'onResponseError' : 'onError')
+    requireFunction(onError, isModern || !hasLegacyCallback(handler) ? 'onResponseError' : 'onError')
   if (upgrade) {
     const name = isModern ? 'onRequestUpgrade' : 'onUpgrade'
     requireFunction(isModern ? modern.onRequestUpgrade : legacy.onUpgrade, name)
@@ -35,15 +35,15 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
  * request needs one.
  * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
  */
-export function decorated(handler: DispatchHandler | LegacyDispatchHandler, upgrade = false): DispatchHandler {
+export function adaptInnerHandler(handler: DispatchHandler | LegacyDispatchHandler, upgrade = false): DispatchHandler {
   if (upgrade || typeof handler !== 'object' || handler === null) return adaptHandler(handler, upgrade)
   const has = (name: string) => {
     const callback = (handler as Record<string, unknown>)[name] ?? null
     if (callback !== null) requireFunction(callback, name)
     return callback !== null
   }
-  const newer = NEWER.filter(has).length > 0
-  const elder = isLegacy(handler) || (ELDER.filter(has).length > 0 && !newer)
+  const newer = CALLBACKS.filter(has).length > 0
+  const elder = isLegacyHandler(handler) || (LEGACY_CALLBACKS.filter(has).length > 0 && !newer)
   return elder ? new LegacyAdapter(handler as LegacyDispatchHandler) : (handler as DispatchHandler)
 }
 
@@ -52,16 +52,16 @@ export function isUpgrade({ method, upgrade }: Pick<DispatchInput, 'method' | 'u
   return method === 'CONNECT' || (upgrade != null && upgrade !== false)
 }
 
-const ELDER = ['onConnect', 'onHeaders', 'onData', 'onComplete']
-const NEWER = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError']
+const LEGACY_CALLBACKS = ['onConnect', 'onHeaders', 'onData', 'onComplete']
+const CALLBACKS = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError']
 
 /** Whether a handler has any of the older callbacks. */
-function hasOlder(handler: object): boolean {
-  return ELDER.some((name) => typeof (handler as Record<string, unknown>)[name] === 'function')
+function hasLegacyCallback(handler: object): boolean {
+  return LEGACY_CALLBACKS.some((name) => typeof (handler as Record<string, unknown>)[name] === 'function')
 }
 
 /** Whether a handler has the older callbacks. Node 24's built-in fetch has one that has onRequestUpgrade too. */
-export function isLegacy(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {
+export function isLegacyHandler(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {
   const { onError } = (handler ?? {}) as LegacyDispatchHandler
   return typeof onError === 'function' && typeof (handler as DispatchHandler).onResponseError !== 'function'
 }
@@ -83,7 +83,7 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    this.#handler.onUpgrade?.(statusCode, rawFields(controller.rawHeaders, headers), socket)
+    this.#handler.onUpgrade?.(statusCode, toRawHeaders(controller.rawHeaders, headers), socket)
   }
 
   onResponseStart(
@@ -92,7 +92,7 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
     headers: IncomingHeaders,
     statusMessage = '',
   ): void {
-    const raw = rawFields(controller.rawHeaders, headers)
+    const raw = toRawHeaders(controller.rawHeaders, headers)
     const more = this.#handler.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage)
     // Node 24's fetch answers so to each 1xx, and never resumes.
     if (more === false && statusCode >= 200) controller.pause()
@@ -103,7 +103,7 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   }
 
   onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    this.#handler.onComplete?.(rawFields(controller.rawTrailers, trailers))
+    this.#handler.onComplete?.(toRawHeaders(controller.rawTrailers, trailers))
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
@@ -151,7 +151,7 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
  * Fields as the older callbacks take them. An interceptor that answers itself need not have them as sent, and those of
  * undici are buffers.
  */
-function rawFields(raw: unknown, fields: IncomingHeaders | undefined): Buffer[] {
+function toRawHeaders(raw: unknown, fields: IncomingHeaders | undefined): Buffer[] {
   const given: unknown[] = Array.isArray(raw) ? raw : flattenHeaders((raw ?? fields ?? {}) as HeadersInput)
   return Buffer.isBuffer(given[0]) ? ([...given] as Buffer[]) : toBuffers(given as string[])
 }

@@ -39,54 +39,54 @@ export type RequestBody =
  */
 export function toRequestBody(body: unknown): RequestBody | null {
   if (body === null || body === undefined) return null
-  if (typeof body === 'string') return bytesOf(Buffer.from(body), false)
-  if (typeof body !== 'object') throw invalidOption('body', BODIES, body)
-  if (ArrayBuffer.isView(body)) return bytesOf(new Uint8Array(body.buffer, body.byteOffset, body.byteLength), true)
-  if (isArrayBuffer(body)) return bytesOf(new Uint8Array(body), true)
-  if (isStream(body)) return streamOf(body)
-  if (isFormData(body)) return formOf(body)
-  if (isBlob(body)) return blobOf(body)
+  if (typeof body === 'string') return fromBytes(Buffer.from(body), false)
+  if (typeof body !== 'object') throw invalidOption('body', BODY_TYPES, body)
+  if (ArrayBuffer.isView(body)) return fromBytes(new Uint8Array(body.buffer, body.byteOffset, body.byteLength), true)
+  if (isArrayBuffer(body)) return fromBytes(new Uint8Array(body), true)
+  if (isStream(body)) return fromStream(body)
+  if (isFormData(body)) return fromFormData(body)
+  if (isBlob(body)) return fromBlob(body)
   if (tagOf(body) === 'URLSearchParams') {
-    return { ...bytesOf(Buffer.from(String(body)), false), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
+    return { ...fromBytes(Buffer.from(String(body)), false), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   }
   if (isIterable(body, Symbol.asyncIterator) || isIterable(body)) {
-    if (Array.isArray(body) && body.length === 0) return bytesOf(new Uint8Array(0), false)
+    if (Array.isArray(body) && body.length === 0) return fromBytes(new Uint8Array(0), false)
     if (isLocked(body)) throw invalidArgument('body is a stream that is locked to another reader')
     const iterable = body as AsyncIterable<unknown> | Iterable<unknown>
     return { kind: 'iterable', iterable, length: null, replayable: false, type: null }
   }
-  throw invalidOption('body', BODIES, body)
+  throw invalidOption('body', BODY_TYPES, body)
 }
 
-const BODIES = 'a string, bytes, a Readable, an iterable, a Blob or a FormData'
+const BODY_TYPES = 'a string, bytes, a Readable, an iterable, a Blob or a FormData'
 
-function bytesOf(bytes: Uint8Array, shared: boolean): RequestBody & { kind: 'bytes' } {
+function fromBytes(bytes: Uint8Array, shared: boolean): RequestBody & { kind: 'bytes' } {
   return { kind: 'bytes', bytes, length: bytes.length, type: null, shared }
 }
 
-function streamOf(stream: Readable): RequestBody {
+function fromStream(stream: Readable): RequestBody {
   checkStream(stream)
   return { kind: 'stream', stream, length: streamLength(stream), type: null }
 }
 
-function blobOf(blob: Blob): RequestBody {
+function fromBlob(blob: Blob): RequestBody {
   const type = String(blob.type ?? '')
   // A class of the caller's may say anything.
   if (!isFieldValue(type)) throw invalidOption('body.type', 'a media type', type)
-  return formed({ parts: [blob], length: blob.size, contentType: type })
+  return fromMultipart({ parts: [blob], length: blob.size, contentType: type })
 }
 
-function formOf(form: FormDataLike): RequestBody {
-  return formed(encodeMultipart(form))
+function fromFormData(form: FormDataLike): RequestBody {
+  return fromMultipart(encodeMultipart(form))
 }
 
-function formed({ parts, length, contentType }: Multipart): RequestBody {
+function fromMultipart({ parts, length, contentType }: Multipart): RequestBody {
   if (!Number.isSafeInteger(length) || length < 0) throw invalidOption('body.size', 'a number of bytes', length)
-  const iterable = { [Symbol.asyncIterator]: () => piecesOf(parts) }
+  const iterable = { [Symbol.asyncIterator]: () => chunksOf(parts) }
   return { kind: 'iterable', iterable, length, replayable: true, type: contentType || null }
 }
 
-async function* piecesOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {
+async function* chunksOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
     if (isBytes(part)) yield part
     else yield* part.stream() as unknown as AsyncIterable<Uint8Array>

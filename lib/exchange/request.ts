@@ -5,10 +5,10 @@ import type { Timings } from '../errors/timings.js'
 import { invalidArgument, invalidOption } from '../errors.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/head.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
-import { checkTimeouts, type Limits, limitsOf, type Timeouts } from './deadlines.js'
+import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
-import { Watch } from './watch.js'
+import { RequestTimings } from './request-timings.js'
 
 export type { DispatchOptions }
 
@@ -81,16 +81,16 @@ export interface RequestDefaults {
   bodyTimeout: number
   strictContentLength: boolean
   /** Beyond those of heads and bodies. Default: none. */
-  limits?: Limits | null
+  limits?: TimeLimits | null
   /** Default: false. */
   timings?: boolean
   /** The last request of no more than method and path: the next is often the same. */
-  plain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
+  lastPlain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
   /** The last of {@link requestOf} that may be shared. */
-  shared?: Request
+  lastShared?: Request
 }
 
-const NO_FIELDS: readonly string[] = []
+const NO_HEADERS: readonly string[] = []
 const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
 
 /**
@@ -101,15 +101,15 @@ const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
 export function requestOf(options: DispatchInput, defaults: RequestDefaults): Request {
   if (!isPlain(options)) return new Request(options, defaults)
   const { method, path } = options
-  const { shared } = defaults
+  const { lastShared: shared } = defaults
   if (shared !== undefined && shared.method === method && shared.path === path) return shared
   // A getter of `options` may return something else the second time, which all others would be sent with.
-  const request = new Request(plainOptions(method, path), defaults)
-  return request.watch === null ? request.share() : request
+  const request = new Request(bareOptions(method, path), defaults)
+  return request.timings === null ? request.share() : request
 }
 
 /** Without a prototype: nothing that was put into `Object.prototype` is an option. */
-function plainOptions(method: string, path: string): DispatchInput {
+function bareOptions(method: string, path: string): DispatchInput {
   return { __proto__: null, method, path } as DispatchInput
 }
 
@@ -133,22 +133,22 @@ export class Request {
   body: RequestBody | null
   readonly idempotent: boolean
   readonly blocking: boolean
-  readonly upgrade: string | null
+  readonly onUpgrade: string | null
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
   /** null: the connection's own. */
   readonly typeOfService: number | null
-  readonly limits: Limits | null
-  readonly watch: Watch | null
+  readonly limits: TimeLimits | null
+  readonly timings: RequestTimings | null
   readonly #defaults: RequestDefaults
-  #given: RequestBody | null
+  #givenBody: RequestBody | null
   readonly #expectContinue: boolean
   /** The caller said `reset: false`. */
-  readonly #keeps: boolean
-  #headers: readonly string[] = NO_FIELDS
+  readonly #resetDisabled: boolean
+  #headers: readonly string[] = NO_HEADERS
   /** It may be that of several. */
-  #shared = false
+  #mayBeShared = false
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
   constructor(options: DispatchInput, defaults: RequestDefaults) {
@@ -159,11 +159,11 @@ export class Request {
     this.path = query === undefined || query === null ? options.path : withQuery(options.path, query)
     this.origin = defaults.origin
     const body = method === 'CONNECT' ? checkConnectBody(options.body) : toRequestBody(options.body)
-    this.upgrade = upgradeOf(options.upgrade, method)
+    this.onUpgrade = upgradeOf(options.upgrade, method)
     this.idempotent = booleanOption('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
-    this.blocking = booleanOption('blocking', options.blocking, false) || this.upgrade !== null
+    this.blocking = booleanOption('blocking', options.blocking, false) || this.onUpgrade !== null
     this.reset = booleanOption('reset', options.reset, false)
-    this.#keeps = options.reset === false
+    this.#resetDisabled = options.reset === false
     const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
     this.headersTimeout = milliseconds(
       'headersTimeout',
@@ -171,19 +171,19 @@ export class Request {
       defaults.headersTimeout,
     )
     this.bodyTimeout = milliseconds('bodyTimeout', options.bodyTimeout ?? timeouts.body, defaults.bodyTimeout)
-    this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : limitsOf(timeouts, defaults.limits ?? null)
+    this.limits = timeouts === NO_TIMEOUTS ? (defaults.limits ?? null) : timeLimitsOf(timeouts, defaults.limits ?? null)
     const timings = options.timings ?? defaults.timings ?? false
-    this.watch = timings === false ? null : new Watch(timings)
+    this.timings = timings === false ? null : new RequestTimings(timings)
     this.typeOfService = typeOfService(options.typeOfService)
-    refuseOthers(options as object)
+    rejectMaxRedirections(options as object)
     this.#defaults = defaults
-    this.#given = body
+    this.#givenBody = body
     this.#expectContinue = booleanOption('expectContinue', options.expectContinue, false)
     const { headers } = options
-    const plain = body === null && this.upgrade === null && !this.#expectContinue && (headers ?? null) === null
-    if (!plain) this.#headers = withType(flattenHeaders(headers), body)
+    const plain = body === null && this.onUpgrade === null && !this.#expectContinue && (headers ?? null) === null
+    if (!plain) this.#headers = withContentType(flattenHeaders(headers), body)
     this.head = plain ? this.#plainHead() : this.#encode(this.#headers)
-    this.body = body !== null && this.head.framing === 'chunked' ? inPieces(body) : body
+    this.body = body !== null && this.head.framing === 'chunked' ? asIterable(body) : body
   }
 
   /** Its fields as they were given: name, value, name, value, … */
@@ -193,8 +193,8 @@ export class Request {
 
   /** Has {@link requestOf} return this one for all that ask for the same. It is of method and path alone. */
   share(): this {
-    this.#shared = true
-    this.#defaults.shared = this
+    this.#mayBeShared = true
+    this.#defaults.lastShared = this
     return this
   }
 
@@ -204,7 +204,7 @@ export class Request {
    */
   withHeaders(headers: HeadersInput): Request {
     const { method, path } = this
-    const request = this.#shared ? new Request(plainOptions(method, path), this.#defaults) : this
+    const request = this.#mayBeShared ? new Request(bareOptions(method, path), this.#defaults) : this
     request.#replaceHeaders(headers)
     return request
   }
@@ -213,20 +213,20 @@ export class Request {
     const flat = flattenHeaders(headers)
     this.head = this.#encode(flat)
     this.#headers = flat
-    if (this.body !== null && this.head.framing === 'chunked') this.body = inPieces(this.body)
+    if (this.body !== null && this.head.framing === 'chunked') this.body = asIterable(this.body)
   }
 
   #plainHead(): RequestHead {
     const { method, path } = this
-    const known = this.#defaults.plain
+    const known = this.#defaults.lastPlain
     if (known !== undefined && known.method === method && known.path === path) return known.head
-    const head = this.#encode(NO_FIELDS)
-    this.#defaults.plain = { method, path, head }
+    const head = this.#encode(NO_HEADERS)
+    this.#defaults.lastPlain = { method, path, head }
     return head
   }
 
   #encode(headers: readonly string[]): RequestHead {
-    const given = this.#given
+    const given = this.#givenBody
     return encodeRequestHead({
       method: this.method,
       path: this.path,
@@ -234,7 +234,7 @@ export class Request {
       headers,
       hasBody: given !== null,
       bodyLength: given === null ? 0 : given.length,
-      upgrade: this.upgrade,
+      upgrade: this.onUpgrade,
       expectContinue: this.#expectContinue,
       strictContentLength: this.#defaults.strictContentLength,
     })
@@ -242,7 +242,7 @@ export class Request {
 
   /** The head as it is sent: its `connection` field is known only then. `close`: no other request will follow. */
   headText(close: boolean): string {
-    if (this.upgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
+    if (this.onUpgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
     return close ? headText(this.head, 'close') : this.head.kept
   }
 
@@ -250,9 +250,9 @@ export class Request {
    * Nothing may follow on its connection: what a server sends or reads too much would be part of the next exchange. That
    * is a body in the answer to HEAD, and one whose method expects none. A caller who knows the server says `reset: false`.
    */
-  get closes(): boolean {
+  get closesConnection(): boolean {
     const { close, unexpectedBody } = this.head
-    return close || this.reset || (!this.#keeps && (unexpectedBody || this.method === 'HEAD'))
+    return close || this.reset || (!this.#resetDisabled && (unexpectedBody || this.method === 'HEAD'))
   }
 
   /** Value of the `host` field. */
@@ -261,8 +261,8 @@ export class Request {
   }
 
   /** Its body is there as it was when its length was taken: memory can be transferred to somebody else. */
-  get intact(): boolean {
-    const given = this.#given
+  get bodyIntact(): boolean {
+    const given = this.#givenBody
     return given?.kind !== 'bytes' || given.bytes.length === given.length
   }
 
@@ -270,13 +270,13 @@ export class Request {
    * Makes a request that may be sent again independent of the caller's memory. Returns false for any other whose body
    * is in such memory: it can not be sent again once the caller was told that it was sent.
    */
-  keepBody(): boolean {
-    const given = this.#given
+  copyBodyForReplay(): boolean {
+    const given = this.#givenBody
     if (given?.kind !== 'bytes' || !given.shared) return true
     if (!this.idempotent) return false
     const bytes = given.bytes.slice()
-    this.#given = { ...given, bytes, shared: false }
-    this.body = this.head.framing === 'chunked' ? inPieces(this.#given) : this.#given
+    this.#givenBody = { ...given, bytes, shared: false }
+    this.body = this.head.framing === 'chunked' ? asIterable(this.#givenBody) : this.#givenBody
     return true
   }
 
@@ -287,7 +287,7 @@ export class Request {
   }
 }
 
-function withType(headers: string[], body: RequestBody | null): string[] {
+function withContentType(headers: string[], body: RequestBody | null): string[] {
   if (body === null || body.type === null) return headers
   for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === 'content-type') return headers
   headers.push('content-type', body.type)
@@ -295,7 +295,7 @@ function withType(headers: string[], body: RequestBody | null): string[] {
 }
 
 /** Bytes whose caller asked for chunks: as they stand they would go out whole. */
-function inPieces(body: RequestBody): RequestBody {
+function asIterable(body: RequestBody): RequestBody {
   if (body.kind !== 'bytes') return body
   return { kind: 'iterable', iterable: [body.bytes], length: null, replayable: true, type: body.type }
 }
@@ -308,7 +308,8 @@ export function withQuery(path: string, query: unknown): string {
   }
   const pairs: string[] = []
   for (const [key, value] of entriesOf(query)) {
-    for (const one of Array.isArray(value) ? value : [value]) pairs.push(`${component(key)}=${component(one)}`)
+    for (const one of Array.isArray(value) ? value : [value])
+      pairs.push(`${encodeComponent(key)}=${encodeComponent(one)}`)
   }
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
 }
@@ -322,9 +323,9 @@ function entriesOf(query: object): Iterable<readonly unknown[]> {
   return pairs as unknown[][]
 }
 
-function component(value: unknown): string {
+function encodeComponent(value: unknown): string {
   if (value === null || value === undefined) return ''
-  if (typeof value === 'object' && !hasText(value)) {
+  if (typeof value === 'object' && !hasTextForm(value)) {
     throw invalidOption('query', 'made of values that have a text form, or arrays of them', value)
   }
   try {
@@ -335,7 +336,7 @@ function component(value: unknown): string {
 }
 
 /** A URL or a Date has a text form of its own; others would be sent as `[object Object]`. */
-function hasText(value: object): boolean {
+function hasTextForm(value: object): boolean {
   return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
 }
 
@@ -355,6 +356,6 @@ function checkConnectBody(body: unknown): null {
 }
 
 /** Refuses what a caller would take for effective. */
-function refuseOthers({ maxRedirections }: { maxRedirections?: unknown }): void {
+function rejectMaxRedirections({ maxRedirections }: { maxRedirections?: unknown }): void {
   if (maxRedirections) throw invalidArgument('maxRedirections is an option of interceptors.redirect')
 }

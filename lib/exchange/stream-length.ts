@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { heldStream } from './body-stream.js'
+import { findBodyStream } from './body-stream.js'
 
 /** What Node's streams and those of npm's `readable-stream` have in common, and documented properties do not tell. */
 interface ReadableState {
@@ -12,7 +12,7 @@ interface ReadableState {
 }
 
 /** A message that Node's `http` received: {@link complete} tells it from what only looks like one. */
-type Incoming = Partial<{
+type MaybeIncomingMessage = Partial<{
   rawHeaders: string[]
   httpVersion: string
   complete: boolean
@@ -23,16 +23,16 @@ type Incoming = Partial<{
 
 /** Number of bytes that `stream` will give; null when that is not known before its end. */
 export function streamLength(stream: Readable & { _readableState?: ReadableState }): number | null {
-  const held = heldStream(stream)
-  const kept = held === undefined ? 0 : held.keptLength
+  const held = findBodyStream(stream)
+  const kept = held === undefined ? 0 : held.bufferedLength
   if (held?.ended) return kept
   const state = stream._readableState
   if (kept === null || state?.objectMode !== false || state.encoding) return null
-  return state.ended ? kept + state.length : incomingLength(stream as Incoming, stream.readableDidRead)
+  return state.ended ? kept + state.length : incomingLength(stream as MaybeIncomingMessage, stream.readableDidRead)
 }
 
 /** RFC 9112 §6.3. A message that a framework made up may have content and yet no field that says so. */
-function incomingLength(message: Incoming, read: boolean): number | null {
+function incomingLength(message: MaybeIncomingMessage, read: boolean): number | null {
   const { rawHeaders, httpVersion, complete, statusCode, method } = message
   if (read || typeof complete !== 'boolean' || !Array.isArray(rawHeaders) || rawHeaders.length === 0) return null
   // Of a program that changes `headers` the fields as they came are the ones to believe.

@@ -1,16 +1,16 @@
 /** The handler inside `handler`; null when `handler` is no {@link WrappingHandler}. */
-export let innerOf: (handler: object) => object | null
+export let innerHandlerOf: (handler: object) => object | null
 
 /**
  * Base of the library's handlers that pass callbacks on to another handler. What a dispatcher tells the outer handler
- * about itself reaches those inside by {@link innerOf}.
+ * about itself reaches those inside by {@link innerHandlerOf}.
  */
 export abstract class WrappingHandler {
   readonly #inner: object
 
   static {
     // By the class first, which costs next to nothing: most handlers are a caller's own, and every dispatch asks.
-    innerOf = (handler) => (handler instanceof WrappingHandler && #inner in handler ? handler.#inner : null)
+    innerHandlerOf = (handler) => (handler instanceof WrappingHandler && #inner in handler ? handler.#inner : null)
   }
 
   constructor(inner: object) {

@@ -11,7 +11,7 @@ export abstract class ZeroCopyHandler implements DispatchHandler {
    * Whether `handler` is such a handler. A proxy of one, an object that inherits from one, or one whose method was
    * replaced has the `onResponseData` of a caller, who keeps chunks.
    */
-  static is(handler: DispatchHandler): handler is ZeroCopyHandler {
+  static isZeroCopy(handler: DispatchHandler): handler is ZeroCopyHandler {
     return #onResponseData in handler && handler.onResponseData === handler.#onResponseData
   }
 

@@ -1,5 +1,5 @@
+import { withHeaders, withoutHeaders } from '../exchange/edit-headers.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
-import { withHeaders, withoutHeaders } from '../exchange/header-form.js'
 import type { HeadersInput } from '../wire/headers.js'
 
 /** The head of a final response. */

@@ -3,9 +3,9 @@ import { callUser, reportUncaught } from '../base/gate.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { InformationalError, invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
+import { abortReasonOf } from '../exchange/abort-errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
-import { abortReasonOf } from '../exchange/ending.js'
 import type {
   DispatchController,
   DispatchHandler,

@@ -8,14 +8,14 @@ import { copyForeignError, InformationalError, invalidOption, UNSENT_CONTEXT } f
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
+import { hasHeader, rereadableHeaders, withHeaders } from '../exchange/edit-headers.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
-import { decorated } from '../exchange/legacy-handler.js'
+import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import {
@@ -158,9 +158,9 @@ class DNSHandler extends DecoratorHandler {
   #stopWaiting: (() => void) | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, part: DNSRequest) {
-    super(decorated(handler, part.request.upgrade != null && part.request.upgrade !== false))
+    super(adaptInnerHandler(handler, part.request.upgrade != null && part.request.upgrade !== false))
     this.#context = part
-    const headers = lastingHeaders(part.request.headers)
+    const headers = rereadableHeaders(part.request.headers)
     const named = hasHeader(headers, 'host')
     this.#headers = (named ? headers : withHeaders(headers, ['host', part.url.host])) as RequestHeaders
   }

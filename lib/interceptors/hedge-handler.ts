@@ -12,7 +12,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { decorated } from '../exchange/legacy-handler.js'
+import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { AttemptsController } from './attempts-controller.js'
@@ -67,7 +67,7 @@ export class Hedge implements AlarmListener {
   ) {
     this.#request = { ...request }
     this.#dispatch = to.dispatch
-    this.#handler = decorated(to.handler)
+    this.#handler = adaptInnerHandler(to.handler)
     this.#plan = to.plan
   }
 

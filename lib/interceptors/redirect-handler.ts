@@ -19,7 +19,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { decorated } from '../exchange/legacy-handler.js'
+import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { isToken } from '../wire/headers.js'
@@ -122,7 +122,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.maxRedirections = maxRedirections ?? null
     this.handler = handler
     this.opts = withReusableHeaders(withDeadline(request))
-    this.#handler = decorated(handler)
+    this.#handler = adaptInnerHandler(handler)
     this.#throwOnMaxRedirect = throwOnMaxRedirect === true
     this.#policy = {
       core: coreOf(dispatch),

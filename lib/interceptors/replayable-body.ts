@@ -1,10 +1,10 @@
 import { faultOf } from '../errors/faults.js'
 import { messageOf, readProperty } from '../errors/safe-read.js'
 import { type Phase, RequestRetryError } from '../errors.js'
-import { copyOf } from '../exchange/body-pieces.js'
+import { copyChunk } from '../exchange/body-chunks.js'
 import type { DispatchOptions, RequestHeaders } from '../exchange/documented.js'
+import { rereadableHeaders } from '../exchange/edit-headers.js'
 import type { DispatchHandler } from '../exchange/handler.js'
-import { lastingHeaders } from '../exchange/header-form.js'
 import type { BodyInput } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import { locateRequest } from './wait.js'
@@ -35,7 +35,7 @@ export function copyReplayedBytes(request: DispatchOptions, handler: DispatchHan
 
 /** Null when none is needed. */
 function copyBody(body: object & BodyInput): object | null {
-  if (Array.isArray(body)) return body.map(copyOf)
+  if (Array.isArray(body)) return body.map(copyChunk)
   const known = toRequestBody(body)
   return known?.kind === 'bytes' && known.shared ? known.bytes.slice() : null
 }
@@ -51,6 +51,6 @@ export function notReplayableError(error: Error, request: DispatchOptions): Erro
 
 /** Headers out of an iterator can be read once, and are needed for each attempt. */
 export function withReusableHeaders(request: DispatchOptions): DispatchOptions {
-  const headers = lastingHeaders(request.headers)
+  const headers = rereadableHeaders(request.headers)
   return headers === request.headers ? request : { ...request, headers: headers as RequestHeaders }
 }

@@ -15,7 +15,7 @@ import type {
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { decorated, isUpgrade } from '../exchange/legacy-handler.js'
+import { adaptInnerHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
@@ -81,7 +81,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     super(dispatch, handler)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
-    this.#handler = decorated(handler, isUpgrade(request))
+    this.#handler = adaptInnerHandler(handler, isUpgrade(request))
     this.#dispatch = dispatch
     this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)

@@ -9,9 +9,9 @@ import {
   type ErrorContext,
   markCallerOwned,
 } from '../errors.js'
-import { deadlineOf, totalTimeout } from '../exchange/deadlines.js'
-import { abortReasonOf } from '../exchange/ending.js'
-import { shown } from '../exchange/refuse.js'
+import { abortReasonOf } from '../exchange/abort-errors.js'
+import { deadlineOf, totalTimeoutError } from '../exchange/deadlines.js'
+import { safeContextOf } from '../exchange/reject-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 
 export interface WaitListener {
@@ -49,7 +49,7 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
   const left = deadline - now()
   const total = (request as DispatchInput).timeouts?.total ?? left
   // What came while the event loop was busy is read in the poll phase, before the check phase.
-  const onTimer = () => setImmediate(() => expire(totalTimeout(total)))
+  const onTimer = () => setImmediate(() => expire(totalTimeoutError(total)))
   const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, Math.ceil(left)))
   if (core !== null) addWaiter(core, onDestroyed)
   return end
@@ -62,5 +62,5 @@ export function abortErrorOf(reason: Error | undefined, request: DispatchOptions
 
 /** Adds to an error of sluice which request failed. */
 export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
-  return addErrorContext(error, { ...context, ...shown(request) })
+  return addErrorContext(error, { ...context, ...safeContextOf(request) })
 }

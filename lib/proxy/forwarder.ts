@@ -4,13 +4,13 @@ import type { Inspectable } from '../dispatcher/inspect.js'
 import { invalidArgument, replaceErrorContext } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
+import { hasHeader, rereadableHeaders, withHeaders } from '../exchange/edit-headers.js'
 import type {
   DispatchController,
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
-import { hasHeader, lastingHeaders, withHeaders } from '../exchange/header-form.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { type Answer, authenticationRequired, type Route } from './failure.js'
@@ -85,7 +85,7 @@ export class Forwarder extends Dispatcher {
 
   /** The headers of a request win over those for the proxy, and keep their form. */
   #fields(options: DispatchOptions): RequestHeaders {
-    const own = lastingHeaders(options.headers)
+    const own = rereadableHeaders(options.headers)
     const added = without(['host', this.#origin.host, ...this.#headers], (name) => hasHeader(own, name))
     return withHeaders(own, added) as RequestHeaders
   }

@@ -9,8 +9,8 @@ import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-opti
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { ClientClosedError, copyForeignError, InvalidArgumentError, invalidArgument } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
+import { hasHeader, rereadableHeaders } from '../exchange/edit-headers.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import { hasHeader, lastingHeaders } from '../exchange/header-form.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import type { BuildOptions } from '../transport/connect.js'
 import {
@@ -88,7 +88,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   }
 
   #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const headers = lastingHeaders(options.headers)
+    const headers = rereadableHeaders(options.headers)
     if (hasHeader(headers, 'proxy-authorization')) {
       throw invalidArgument('proxy-authorization must not stand in headers: give the ProxyAgent a token')
     }

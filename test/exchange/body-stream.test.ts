@@ -11,7 +11,7 @@ function incomingRequest(): IncomingMessage {
   return Object.assign(new IncomingMessage(socket as Socket), { httpVersion: '1.1', method: 'POST' })
 }
 
-const listener = { onPiece: () => true, onSourceEnd() {}, onSourceError() {} }
+const listener = { onChunk: () => true, onSourceEnd() {}, onSourceError() {} }
 
 for (const ticks of [0, 1, 2, 3, 4]) {
   t.test(

@@ -144,8 +144,8 @@ t.test('requests of no more than method and path share one, which no change of o
   t.throws(() => plain.withHeaders({ 'bad name': 'b' }), { code: 'UND_ERR_INVALID_ARG' })
   const measured = { ...defaults, timings: true }
   t.not(
-    requestOf({ path: '/', method: 'GET' }, measured).watch,
-    requestOf({ path: '/', method: 'GET' }, measured).watch,
+    requestOf({ path: '/', method: 'GET' }, measured).timings,
+    requestOf({ path: '/', method: 'GET' }, measured).timings,
   )
 })
 

@@ -9,7 +9,7 @@ import { adaptHandler } from './legacy-handler.js'
  * @param report receives what the handler throws. Default: it is an uncaught exception.
  * @throws {InvalidArgumentError} the handler has no callback for errors
  */
-export function refuse(
+export function rejectRequest(
   given: Error,
   handler: DispatchHandler | LegacyDispatchHandler,
   report: (thrown: unknown) => void = reportUncaught,
@@ -17,7 +17,7 @@ export function refuse(
   const adapted = adaptHandler(handler, false)
   const error = nonNullError(given)
   try {
-    adapted.onResponseError?.(refusedController(error), error)
+    adapted.onResponseError?.(createRejectedController(error), error)
   } catch (thrown) {
     report(thrown)
   }
@@ -31,7 +31,7 @@ const interceptorErrors = new WeakSet<object>()
 export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
   const error = nonNullError(thrown as Error)
   if (Object(error) === error) interceptorErrors.add(error)
-  return refuse(error, handler)
+  return rejectRequest(error, handler)
 }
 
 /** Whether `error` was passed to a handler by {@link refuseThrown}. True once for each exception. */
@@ -44,12 +44,12 @@ export function takeInterceptorError(error: Error): boolean {
  * they throw would be lost here. `origin`: the only one of its dispatcher.
  */
 export function addUnsentContext(error: Error, options: unknown, origin: string | null | undefined): Error {
-  const [given, method, path] = ['origin', 'method', 'path'].map((name) => dataOf(options, name))
-  return addErrorContext(error, { ...UNSENT_CONTEXT, ...shown({ origin: origin ?? given, method, path }) })
+  const [given, method, path] = ['origin', 'method', 'path'].map((name) => ownDataValue(options, name))
+  return addErrorContext(error, { ...UNSENT_CONTEXT, ...safeContextOf({ origin: origin ?? given, method, path }) })
 }
 
 /** Of an own property that is no getter. */
-function dataOf(options: unknown, name: string): unknown {
+function ownDataValue(options: unknown, name: string): unknown {
   return readSafely(() => Object.getOwnPropertyDescriptor(options, name)?.value, undefined)
 }
 
@@ -57,7 +57,7 @@ function dataOf(options: unknown, name: string): unknown {
  * What errors show of a request that may not have been checked: an origin without credentials, a path that is one. What
  * stands in their place may hold a password.
  */
-export function shown(request: { origin?: unknown; method?: unknown; path?: unknown }): ErrorContext {
+export function safeContextOf(request: { origin?: unknown; method?: unknown; path?: unknown }): ErrorContext {
   const { method, path } = request
   const origin = readSafely(() => new URL(request.origin as string | URL).origin, 'null')
   return {
@@ -68,7 +68,7 @@ export function shown(request: { origin?: unknown; method?: unknown; path?: unkn
 }
 
 /** For a handler whose request was never accepted. */
-function refusedController(reason: Error) {
+function createRejectedController(reason: Error) {
   return {
     aborted: true,
     paused: false,

@@ -8,23 +8,23 @@ import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
  */
 
 /** Header names in lower case that are to be removed. */
-type Dropped = (name: string) => boolean
+type ShouldRemove = (name: string) => boolean
 type Entry = readonly [name: unknown, value: unknown]
-type Form = 'object' | 'flat' | 'pairs'
+type HeadersForm = 'object' | 'flat' | 'pairs'
 
 /** Headers that can be read more than once: those of an iterator become an object. */
-export function lastingHeaders(headers: HeadersInput): HeadersInput {
+export function rereadableHeaders(headers: HeadersInput): HeadersInput {
   const once = isObject(headers) && isIterable(headers) && 'next' in headers && typeof headers.next === 'function'
   return once ? build(entriesOf(headers), 'object') : headers
 }
 
 /** Whether a header of this name, in lower case, would be sent. */
 export function hasHeader(headers: HeadersInput, name: string): boolean {
-  return isObject(headers) && entriesOf(headers).some(([own, value]) => isNamed(own, name) && isGiven(value))
+  return isObject(headers) && entriesOf(headers).some(([own, value]) => hasName(own, name) && hasValue(value))
 }
 
 /** Headers without those of certain names. */
-export function withoutHeaders(headers: HeadersInput, dropped: Dropped): HeadersInput {
+export function withoutHeaders(headers: HeadersInput, dropped: ShouldRemove): HeadersInput {
   if (!isObject(headers)) return headers
   const kept = entriesOf(headers).filter(([name]) => typeof name !== 'string' || !dropped(name.toLowerCase()))
   return build(kept, formOf(headers))
@@ -48,37 +48,37 @@ function isObject(headers: HeadersInput): headers is NonNullable<HeadersInput> {
   return typeof headers === 'object' && headers !== null
 }
 
-function isNamed(own: unknown, name: string): boolean {
+function hasName(own: unknown, name: string): boolean {
   return typeof own === 'string' && own.length === name.length && own.toLowerCase() === name
 }
 
-function isGiven(value: unknown): boolean {
+function hasValue(value: unknown): boolean {
   return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
 
-function formOf(headers: NonNullable<HeadersInput>): Form {
+function formOf(headers: NonNullable<HeadersInput>): HeadersForm {
   if (!Array.isArray(headers)) return 'object'
   return Array.isArray(headers[0]) ? 'pairs' : 'flat'
 }
 
 function entriesOf(headers: NonNullable<HeadersInput>): Entry[] {
   if (Array.isArray(headers)) {
-    if (formOf(headers) === 'flat') return inPairs(headers)
+    if (formOf(headers) === 'flat') return toPairs(headers)
     // What is no pair is refused here as it would be later.
     if (!headers.every(Array.isArray)) flattenHeaders(headers)
     return headers as Entry[]
   }
-  return isIterable(headers) ? inPairs(flattenHeaders(headers)) : Object.entries(headers)
+  return isIterable(headers) ? toPairs(flattenHeaders(headers)) : Object.entries(headers)
 }
 
-function inPairs(flat: readonly unknown[]): Entry[] {
+function toPairs(flat: readonly unknown[]): Entry[] {
   const entries: Entry[] = []
   // An odd number of elements stays odd, and is refused later.
   for (let i = 0; i < flat.length; i += 2) entries.push(flat.slice(i, i + 2) as unknown as Entry)
   return entries
 }
 
-function build(entries: Entry[], form: Form): HeadersInput {
+function build(entries: Entry[], form: HeadersForm): HeadersInput {
   if (form === 'flat') return entries.flat() as string[]
   if (form === 'pairs') return entries as Iterable<[string, string]>
   const fields = new Map<string, unknown>()

@@ -1,4 +1,4 @@
-import type { HeldBody } from './body-owner.js'
+import type { OwnedBody } from './body-owner.js'
 
 interface Closable {
   next?: unknown
@@ -8,29 +8,29 @@ interface Closable {
 }
 
 /** Bodies of requests, and whether they were read from. */
-const begun = new WeakMap<object, boolean>()
+const readBodies = new WeakMap<object, boolean>()
 
 /** Whether `body` is an iterator or a web stream, which has to be closed when it is not read. */
-export function isIterator(body: unknown): body is object {
+export function isClosableIterator(body: unknown): body is object {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body)) return false
   const { next, return: end, locked, cancel } = body as Closable
   return typeof (typeof next === 'function' ? end : locked === false ? cancel : null) === 'function'
 }
 
 /** From now on its reader closes it. */
-export function beginIterator(body: object): void {
-  if (begun.has(body)) begun.set(body, true)
+export function markIteratorRead(body: object): void {
+  if (readBodies.has(body)) readBodies.set(body, true)
 }
 
 /**
  * The pieces of an asynchronous source, whose `return` closes it at once, though it owes a piece: `for await` would wait
  * for that, which a source that stalls never gives. Of anything else, null.
  */
-export function closablePieces(body: object): AsyncIterableIterator<unknown> | null {
+export function closableIterator(body: object): AsyncIterableIterator<unknown> | null {
   const { getReader, [Symbol.toStringTag]: tag } = body as ReadableStream & { [Symbol.toStringTag]?: unknown }
   if (tag === 'ReadableStream' && typeof getReader === 'function') {
     const reader = getReader.call(body) as ReadableStreamDefaultReader<unknown>
-    return pieces(
+    return createIterator(
       () => reader.read() as Promise<IteratorResult<unknown>>,
       () => reader.cancel(),
     )
@@ -39,14 +39,14 @@ export function closablePieces(body: object): AsyncIterableIterator<unknown> | n
   if (typeof iterate !== 'function') return null
   const iterator = iterate.call(body)
   const { next } = iterator
-  return pieces(
+  return createIterator(
     () => next.call(iterator),
     () => iterator.return?.(),
   )
 }
 
 /** `end` is called once, and never within `return`: it runs code of the caller. */
-function pieces(
+function createIterator(
   next: () => Promise<IteratorResult<unknown>>,
   end: () => Promise<unknown> | undefined,
 ): AsyncIterableIterator<unknown> {
@@ -67,15 +67,15 @@ function pieces(
 }
 
 /** An iterator or web stream that is a request body. It is closed when its request ends before it is read. */
-export class HeldIterator implements HeldBody {
+export class OwnedIterator implements OwnedBody {
   readonly error = null
   readonly #body: Closable
 
   /** Returns null when an outer layer holds `body`, or another request has read it. */
-  static hold(body: object): HeldIterator | null {
-    if (begun.has(body)) return null
-    begun.set(body, false)
-    return new HeldIterator(body)
+  static of(body: object): OwnedIterator | null {
+    if (readBodies.has(body)) return null
+    readBodies.set(body, false)
+    return new OwnedIterator(body)
   }
 
   private constructor(body: Closable) {
@@ -84,16 +84,16 @@ export class HeldIterator implements HeldBody {
 
   release(): void {}
 
-  started(): void {}
+  onRequestStart(): void {}
 
-  concluded(): void {
+  onRequestEnd(): void {
     this.stop()
   }
 
   stop(error?: Error): void {
     const body = this.#body
-    if (begun.get(body) === true) return
-    begun.set(body, true)
+    if (readBodies.get(body) === true) return
+    readBodies.set(body, true)
     try {
       const { return: end, cancel } = body as { return?: () => unknown; cancel?: (error: unknown) => unknown }
       const closed = end === undefined ? cancel?.call(body, error) : end.call(body)

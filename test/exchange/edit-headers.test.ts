@@ -1,5 +1,5 @@
 import t from 'tap'
-import { hasHeader, lastingHeaders, withHeaders, withoutHeaders } from '../../lib/exchange/header-form.js'
+import { hasHeader, rereadableHeaders, withHeaders, withoutHeaders } from '../../lib/exchange/edit-headers.js'
 import { flattenHeaders, type HeadersInput } from '../../lib/wire/headers.js'
 
 const fields: [string, string][] = [
@@ -46,9 +46,9 @@ t.test('an iterator becomes an object that can be read again, with repeated fiel
     ['a', '2'],
     ['b', '3'],
   ] as [string, string][]
-  t.strictSame(lastingHeaders(pairs.values()), { a: ['1', '2'], b: '3' })
+  t.strictSame(rereadableHeaders(pairs.values()), { a: ['1', '2'], b: '3' })
   const map = new Map([['a', '1']])
-  t.equal(lastingHeaders(map), map)
+  t.equal(rereadableHeaders(map), map)
 })
 
 t.test('what is no header is refused, or left for the check of the request', async (t) => {

@@ -14,7 +14,7 @@ export function toBytes(piece: unknown): Uint8Array {
 }
 
 /** The piece in memory that nobody else knows. What is not a piece is returned as it is. */
-export function copyOf(piece: unknown): unknown {
+export function copyChunk(piece: unknown): unknown {
   if (typeof piece !== 'object' || piece === null) return piece
   try {
     return toBytes(piece).slice()
