@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { unpack } from '../lib/base/builtin.js'
+import { decompressBase64 } from '../lib/base/builtin-modules.js'
 
 const script = new URL('../../wasm/extract.mjs', import.meta.url)
 
@@ -26,9 +26,9 @@ t.test('the module is written wherever the folder stands, and is the one compile
   execFileSync(process.execPath, [link, written])
 
   const { packed } = await import('../lib/wire/binary.generated.js')
-  const bytes = unpack(packed)
+  const bytes = decompressBase64(packed)
   const { packed: again } = (await import(written)) as { packed: string }
-  t.ok(Buffer.from(bytes).equals(unpack(again)))
+  t.ok(Buffer.from(bytes).equals(decompressBase64(again)))
   t.ok(readFileSync(join(folder, 'made', 'llhttp.wasm')).equals(bytes), 'and the same as a file')
 })
 
@@ -46,7 +46,7 @@ t.test('what is compiled in is the known binary without what nobody calls', asyn
   t.ok(readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8').includes(SHA256), 'as documented')
 
   const { packed } = await import('../lib/wire/binary.generated.js')
-  const bytes = unpack(packed)
+  const bytes = decompressBase64(packed)
   t.ok(slim(whole, USED, FACTS).equals(bytes))
   const ofBothTypes = slim(whole, USED)
   t.ok(ofBothTypes.length < whole.length)

@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
 const DUMP_LIMIT = 131072
@@ -33,7 +33,7 @@ export async function dump(body: Dumped, options: DumpOptions | null | undefined
   }
   if (body.over) return
   if (body.announced > limit) return body.cancel(markSluiceOwned(new RequestAbortedError()))
-  signal?.addEventListener('abort', onAbort, ownRequestOptions({ once: true }))
+  signal?.addEventListener('abort', onAbort, unpollutedRequest({ once: true }))
   await body.drop(limit)
   signal?.removeEventListener('abort', onAbort)
   if (signal?.aborted) throw signal.reason

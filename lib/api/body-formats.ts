@@ -1,4 +1,4 @@
-import { pooledCopy } from '../base/own-memory.js'
+import { pooledCopy } from '../base/unpooled-memory.js'
 import { NotSupportedError } from '../errors.js'
 
 /** Formats in which a body can be taken whole: the body mixin of the Fetch standard. */

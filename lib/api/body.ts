@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { setImmediate } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
-import { asBuffer, ownCopy, owned, ownedPiece, pooledCopy } from '../base/own-memory.js'
-import { ownRequestOptions } from '../base/own-options.js'
-import { LaterReadable } from '../base/streams.js'
+import { LazyReadable } from '../base/lazy-streams.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { pooledCopy, toBuffer, unpooled, unpooledChunk, unpooledCopy } from '../base/unpooled-memory.js'
+import { reportUncaught } from '../base/user-code.js'
 import { markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
@@ -34,7 +34,7 @@ const PART = 65536
  * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
  * aside, so that `text()` and its like never pay for the stream. Source: undici's `Dispatcher.md`.
  */
-export class BodyReadable extends LaterReadable {
+export class BodyReadable extends LazyReadable {
   static #stateDefined = false
   readonly #source: BodySource
   readonly #flow: BodyFlow
@@ -58,9 +58,9 @@ export class BodyReadable extends LaterReadable {
   #onOver: (() => void)[] | null = null
 
   constructor(given: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
-    const part = ownRequestOptions(given)
+    const part = unpollutedRequest(given)
     // Node reads options that are not there from `Object.prototype` too.
-    super(ownRequestOptions({ highWaterMark: part.highWaterMark ?? 65536 }))
+    super(unpollutedRequest({ highWaterMark: part.highWaterMark ?? 65536 }))
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
     const { 'content-type': type, 'content-length': length } = part.headers ?? {}
@@ -118,7 +118,7 @@ export class BodyReadable extends LaterReadable {
 
   /** The body as a web stream. */
   get body(): ReadableStream {
-    this.#web ??= builtin('node:stream').Readable.toWeb(this)
+    this.#web ??= builtinModule('node:stream').Readable.toWeb(this)
     return this.#web
   }
 
@@ -203,11 +203,11 @@ export class BodyReadable extends LaterReadable {
 
   /** @internal A chunk came, which is the body's now. */
   feed(piece: Buffer): void {
-    const chunk = asBuffer(piece)
+    const chunk = toBuffer(piece)
     if (this.#consumer !== null) this.#consumer.take(chunk)
     else if (chunk.length === 0) return
-    else if (this.#demand) this.#hand(owned(chunk))
-    else if (this.#waiting?.any) this.#waiting.give(owned(chunk))
+    else if (this.#demand) this.#hand(unpooled(chunk))
+    else if (this.#waiting?.any) this.#waiting.give(unpooled(chunk))
     else this.#hold(chunk)
   }
 
@@ -216,7 +216,7 @@ export class BodyReadable extends LaterReadable {
     for (let start = 0, end = 0; start < chunk.length; start = end) {
       if (this.#consumer !== null) return this.#consumer.copy(start === 0 ? chunk : chunk.subarray(start))
       end = Math.min(start + PART, chunk.length)
-      if (this.#demand || this.#waiting?.any) this.feed(ownCopy(chunk, start, end))
+      if (this.#demand || this.#waiting?.any) this.feed(unpooledCopy(chunk, start, end))
       else this.#hold(pooledCopy(chunk, start, end))
     }
   }
@@ -262,7 +262,7 @@ export class BodyReadable extends LaterReadable {
 
   /** Node cuts and joins buffered chunks in memory of its pool, which is nobody's to transfer. */
   override read(size?: number): unknown {
-    return ownedPiece(super.read(size))
+    return unpooledChunk(super.read(size))
   }
 
   /** Asked by the stream for more. */
@@ -275,7 +275,7 @@ export class BodyReadable extends LaterReadable {
     this.#leaveToStream()
     this.#touch()
     this.#demand = true
-    while (this.#demand && !this.#flow.empty) this.#demand = this.push(owned(this.#flow.shift()))
+    while (this.#demand && !this.#flow.empty) this.#demand = this.push(unpooled(this.#flow.shift()))
     if (!this.#flow.empty || this.#failure !== null) return
     if (this.#flow.complete) this.push(null)
     else this.#flow.resume()
@@ -358,7 +358,7 @@ export class BodyReadable extends LaterReadable {
     if (this.#taken) return null
     if (this.destroyed)
       throw this.#failure === null ? (this.errored ?? new RequestAbortedError()) : this.#failure.reason
-    const piece = this.#flow.empty ? null : owned(this.#flow.shift())
+    const piece = this.#flow.empty ? null : unpooled(this.#flow.shift())
     this.#flow.resume()
     if (this.#flow.complete && this.#flow.empty) this.#endTaken()
     return piece === null && !this.#taken ? waiting.wait() : piece

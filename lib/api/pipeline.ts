@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { setImmediate } from '../base/clock.js'
-import { ownedPiece } from '../base/own-memory.js'
-import { ownRequestOptions } from '../base/own-options.js'
-import { LaterDuplex } from '../base/streams.js'
+import { LazyDuplex } from '../base/lazy-streams.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { unpooledChunk } from '../base/unpooled-memory.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
@@ -34,8 +34,8 @@ interface Result {
 }
 
 /** The duplex that the caller writes the request body into and reads the handler's stream from. */
-class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
-  readonly request = new (builtin('node:stream').PassThrough)()
+class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
+  readonly request = new (builtinModule('node:stream').PassThrough)()
   readonly #options: PipelineOptions<Opaque>
   readonly #handler: PipelineHandler<Opaque>
   readonly #link: AbortLink | null
@@ -49,7 +49,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
   #written: (() => void) | null = null
 
   constructor(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>) {
-    super(ownRequestOptions({ readableObjectMode: options.objectMode === true, autoDestroy: true }))
+    super(unpollutedRequest({ readableObjectMode: options.objectMode === true, autoDestroy: true }))
     this.#options = options
     this.#handler = inScope(handler)
     this.#link = AbortLink.to(options.signal)
@@ -150,7 +150,7 @@ class PipelineDuplex<Opaque> extends LaterDuplex implements DispatchHandler {
 
   /** As of a body. */
   override read(size?: number): unknown {
-    return ownedPiece(super.read(size))
+    return unpooledChunk(super.read(size))
   }
 
   override _read(): void {
@@ -203,7 +203,7 @@ export function pipeline<Opaque = null>(
 ): Duplex {
   let duplex: PipelineDuplex<Opaque> | null = null
   try {
-    const options = ownRequestOptions(given)
+    const options = unpollutedRequest(given)
     checkRequestOptions(options)
     refuseOtherDispatcher(target, options)
     requireFunction('handler', handler)
@@ -211,6 +211,6 @@ export function pipeline<Opaque = null>(
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
     return duplex
   } catch (error) {
-    return (duplex ?? new (builtin('node:stream').PassThrough)()).destroy(streamError(error))
+    return (duplex ?? new (builtinModule('node:stream').PassThrough)()).destroy(streamError(error))
   }
 }

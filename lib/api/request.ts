@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { nonNegativeInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
@@ -244,7 +244,7 @@ function send<Opaque>(
   let handler: RequestHandler<Opaque> | null = null
   let own: RequestOptions<Opaque> | null = null
   try {
-    own = ownRequestOptions(given)
+    own = unpollutedRequest(given)
     // Made here and not beneath: tries by interceptors share it.
     const options = own?.timings === true ? { ...own, timings: {} } : own
     handler = new RequestHandler(options, outcome)

@@ -1,5 +1,5 @@
-import { callUser } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { callUserCode } from '../base/user-code.js'
 import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
 /** What may abort a request: an AbortSignal, or anything that emits `abort`. */
@@ -32,7 +32,7 @@ export class AbortLink {
       throw invalidOption('signal', 'an AbortSignal or an EventEmitter', signal)
     }
     if ((signal as AbortSignal).aborted) this.#reason = reasonOf(signal)
-    else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, ownRequestOptions({ once: true }))
+    else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, unpollutedRequest({ once: true }))
     else signal.on('abort', this.#onAbort)
   }
 
@@ -51,7 +51,7 @@ export class AbortLink {
     this.#target = null
     const signal = this.#signal
     // What the signal of a caller throws must not keep the request from ending.
-    callUser(() => {
+    callUserCode(() => {
       if (isEventTarget(signal)) signal.removeEventListener('abort', this.#onAbort)
       else signal.removeListener('abort', this.#onAbort)
     })

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
-import { builtin } from '../base/builtin.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { builtinModule } from '../base/builtin-modules.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
@@ -78,7 +78,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     this.#destination = destination
     destination.on('drain', () => controller.resume())
     if (destination.writableNeedDrain) controller.pause()
-    builtin('node:stream').finished(destination, ownRequestOptions({ readable: false }), (error) =>
+    builtinModule('node:stream').finished(destination, unpollutedRequest({ readable: false }), (error) =>
       this.#onFinished(controller, error ?? null),
     )
   }
@@ -127,7 +127,7 @@ function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome:
   let handler: StreamHandler<Opaque> | null = null
   let own: RequestOptions<Opaque> | null = null
   try {
-    own = ownRequestOptions(call.options)
+    own = unpollutedRequest(call.options)
     handler = new StreamHandler(own, call.factory, outcome)
     refuseOtherDispatcher(target, own)
     if (handler.abortReason !== null) throw handler.abortReason

@@ -1,6 +1,6 @@
 import { queueMicrotask } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { reportUncaught } from '../base/user-code.js'
 import { readSafely } from '../errors/safe-read.js'
 import { InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler } from '../exchange/handler.js'
@@ -43,7 +43,7 @@ export class Outcome<Data> {
    */
   static ofCallback<Data>(callback: Callback<Data>, options: unknown, discard?: (data: Data) => void): Outcome<Data> {
     const call = inScope(callback)
-    const opaque = readSafely(() => (ownRequestOptions(options) as { opaque?: unknown } | null)?.opaque, null)
+    const opaque = readSafely(() => (unpollutedRequest(options) as { opaque?: unknown } | null)?.opaque, null)
     const failed = { opaque: opaque ?? null } as Data
     return new Outcome<Data>(
       (data) => {

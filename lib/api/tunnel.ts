@@ -1,7 +1,7 @@
 import type { Duplex, DuplexOptions } from 'node:stream'
-import { builtin } from '../base/builtin.js'
-import { ownedPiece } from '../base/own-memory.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { builtinModule } from '../base/builtin-modules.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { unpooledChunk } from '../base/unpooled-memory.js'
 import { requireObject } from '../errors/option-checks.js'
 import { markSluiceOwned } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
@@ -121,7 +121,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 /** Stands for the socket of a refused CONNECT: reads as the body of the refusal, and drops what is written. */
 function socketOver(body: BodyReadable): Duplex {
   let reading = false
-  const options = ownRequestOptions<DuplexOptions>({
+  const options = unpollutedRequest<DuplexOptions>({
     read() {
       if (reading) return void body.resume()
       reading = true
@@ -137,10 +137,10 @@ function socketOver(body: BodyReadable): Duplex {
       done(socket.listenerCount('error') > 0 ? error : null)
     },
   })
-  const socket: Duplex = new (builtin('node:stream').Duplex)(options)
+  const socket: Duplex = new (builtinModule('node:stream').Duplex)(options)
   // As of a body: what Node joins is of its pool.
   const read = socket.read
-  socket.read = (size?: number) => ownedPiece(read.call(socket, size))
+  socket.read = (size?: number) => unpooledChunk(read.call(socket, size))
   body.on('error', (error) => socket.destroy(streamError(error)))
   return socket
 }
@@ -168,7 +168,7 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   let handler: TunnelHandler<Opaque> | null = null
   try {
     requireObject('options', request.given)
-    const options = ownRequestOptions(request.given)
+    const options = unpollutedRequest(request.given)
     refuseOtherDispatcher(target, options)
     const dispatched = request.dispatch(options)
     handler = new TunnelHandler<Opaque>(options, outcome, request.refuse)

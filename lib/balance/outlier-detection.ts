@@ -1,5 +1,5 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
@@ -28,7 +28,7 @@ export class OutlierDetection implements UpstreamWatcher {
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
-    const options = ownOptions(given)
+    const options = unpolluted(given)
     const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
     this.#settings = {
       consecutiveFailures: positiveNumber('consecutiveFailures', options.consecutiveFailures, [5]),
@@ -96,7 +96,7 @@ class Outliers implements UpstreamWatch, AlarmListener {
   }
 
   stop(): void {
-    this.#alarm.drop()
+    this.#alarm.dispose()
   }
 
   onAlarm(): void {

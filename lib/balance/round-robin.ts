@@ -123,7 +123,7 @@ export class RoundRobin<T extends PickableMember<T> & RoundRobinMember> implemen
 
   #place(member: T): void {
     member.loaded = !member.idle
-    this.#ready.place(member)
+    this.#ready.insertOrMove(member)
   }
 
   #await(member: T): void {

@@ -29,7 +29,7 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
   add(member: T): void {
     member.due = this.#now + 1 / member.weight
     member.order = this.#orders++
-    this.#heap.place(member)
+    this.#heap.insertOrMove(member)
   }
 
   remove(member: T): void {
@@ -59,13 +59,13 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
   reweighed(member: T): void {
     if (member.index < 0) return
     member.due = Math.min(member.due, this.#now + 1 / member.weight)
-    this.#heap.place(member)
+    this.#heap.insertOrMove(member)
   }
 
   #take(member: T): T {
     member.due += 1 / member.weight
     member.order = this.#orders++
-    this.#heap.place(member)
+    this.#heap.insertOrMove(member)
     return member
   }
 }

@@ -1,5 +1,5 @@
-import { reportUncaught } from './gate.js'
 import { Heap, type HeapNode } from './heap.js'
+import { reportUncaught } from './user-code.js'
 
 /** As they were when this was loaded: fake timers that a test installs later hold no request up. */
 export const { queueMicrotask, setImmediate } = globalThis
@@ -19,12 +19,12 @@ export interface TimeSource {
   clearTimeout(timer: unknown): void
 }
 
-const LONGEST = 0x7fffffff
+const MAX_DELAY = 0x7fffffff
 
 const UNSET = -1
 
 /** ms after which a timer that did not go off is taken for lost, as fake timers are when the real ones come back. */
-const LOST = 1000
+const LOST_TIMER_DELAY = 1000
 
 /**
  * Looked up at each call, so that fake timers installed later are seen. A `setTimeout` of Node keeps the process
@@ -46,7 +46,7 @@ const realTime: TimeSource = {
  */
 export class Clock {
   readonly #time: TimeSource
-  readonly #heap = new Heap<Alarm>((a, b) => a.key < b.key)
+  readonly #heap = new Heap<Alarm>((a, b) => a.heapKey < b.heapKey)
   #timer: unknown = null
   /** When the timer goes off. */
   #wakeAt = Infinity
@@ -66,9 +66,9 @@ export class Clock {
 
   /** @internal */
   schedule(alarm: Alarm): void {
-    if (alarm.index >= 0 && alarm.deadline >= alarm.key) return
-    this.#place(alarm)
-    this.#wind()
+    if (alarm.index >= 0 && alarm.deadline >= alarm.heapKey) return
+    this.#insert(alarm)
+    this.#startTimer()
   }
 
   /** @internal */
@@ -76,44 +76,44 @@ export class Clock {
     this.#heap.remove(alarm)
   }
 
-  #place(alarm: Alarm): void {
-    alarm.key = alarm.deadline
-    this.#heap.place(alarm)
+  #insert(alarm: Alarm): void {
+    alarm.heapKey = alarm.deadline
+    this.#heap.insertOrMove(alarm)
   }
 
-  #wind(): void {
+  #startTimer(): void {
     const { first } = this.#heap
     if (first === null) return
-    const at = first.key
+    const at = first.heapKey
     const now = this.#time.now()
-    if (at >= this.#wakeAt && now - this.#wakeAt < LOST) return
+    if (at >= this.#wakeAt && now - this.#wakeAt < LOST_TIMER_DELAY) return
     if (this.#timer !== null) this.#time.clearTimeout(this.#timer)
     this.#wakeAt = at
     // A timer may go off a fraction of a ms early.
-    const delay = Math.min(LONGEST, Math.max(1, Math.ceil(at - now)))
-    this.#timer = this.#time.setTimeout(() => this.#wake(), delay)
+    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - now)))
+    this.#timer = this.#time.setTimeout(() => this.#onTimer(), delay)
   }
 
-  #wake(): void {
+  #onTimer(): void {
     this.#timer = null
     this.#wakeAt = Infinity
     const now = this.#time.now()
     // Gathered first: an alarm that a listener sets to now is for the next time.
     const due: Alarm[] = []
-    for (let { first } = this.#heap; first !== null && first.key <= now; first = this.#heap.first) {
+    for (let { first } = this.#heap; first !== null && first.heapKey <= now; first = this.#heap.first) {
       this.#heap.remove(first)
-      if (first.deadline === first.key) due.push(first)
+      if (first.deadline === first.heapKey) due.push(first)
       // Back by its deadline, even when that has come as well: so they ring in the order of their deadlines.
-      else if (first.deadline !== UNSET) this.#place(first)
+      else if (first.deadline !== UNSET) this.#insert(first)
     }
     for (const alarm of due) {
       // A listener before may have cleared it or set it anew.
-      if (alarm.deadline === alarm.key && alarm.index < 0) this.#ring(alarm, now - alarm.key)
+      if (alarm.deadline === alarm.heapKey && alarm.index < 0) this.#notify(alarm, now - alarm.heapKey)
     }
-    this.#wind()
+    this.#startTimer()
   }
 
-  #ring(alarm: Alarm, late: number): void {
+  #notify(alarm: Alarm, late: number): void {
     alarm.deadline = UNSET
     try {
       alarm.listener.onAlarm(alarm, late)
@@ -139,7 +139,7 @@ export class Alarm implements HeapNode {
   /** When it is due; -1 when it is not set. Whole numbers stand in the alarm itself, all others in memory of their own. */
   deadline = UNSET
   /** @internal By what it stands in the heap. */
-  key = UNSET
+  heapKey = UNSET
   /** @internal Where it stands in the heap; -1 outside. */
   index = -1
 
@@ -153,7 +153,7 @@ export class Alarm implements HeapNode {
   }
 
   /** ms until it is due, negative when it is late; Infinity when it is not set. */
-  get left(): number {
+  get remaining(): number {
     return this.pending ? this.deadline - this.#clock.now() : Infinity
   }
 
@@ -170,7 +170,7 @@ export class Alarm implements HeapNode {
   }
 
   /** For good: the clock lets go of it, and of its listener with all that hangs on it. */
-  drop(): void {
+  dispose(): void {
     this.deadline = UNSET
     this.#clock.remove(this)
   }
@@ -178,6 +178,6 @@ export class Alarm implements HeapNode {
 
 /** Calls back once after `delay` ms, for a wait that somebody asked for: this one keeps the process alive. */
 export function startTimer(callback: () => void, delay: number): () => void {
-  const timer = globalThis.setTimeout(callback, Math.min(LONGEST, delay))
+  const timer = globalThis.setTimeout(callback, Math.min(MAX_DELAY, delay))
   return () => globalThis.clearTimeout(timer)
 }

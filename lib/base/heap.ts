@@ -7,10 +7,10 @@ export interface HeapNode {
 /** A binary heap: the element that comes before all others is first. An element is in one heap at a time. */
 export class Heap<T extends HeapNode> {
   readonly #nodes: T[] = []
-  readonly #before: (a: T, b: T) => boolean
+  readonly #isBefore: (a: T, b: T) => boolean
 
   constructor(before: (a: T, b: T) => boolean) {
-    this.#before = before
+    this.#isBefore = before
   }
 
   get size(): number {
@@ -26,10 +26,10 @@ export class Heap<T extends HeapNode> {
   }
 
   /** Puts a node in its place: a new one, or one whose order has changed. */
-  place(node: T): void {
+  insertOrMove(node: T): void {
     if (node.index < 0) node.index = this.#nodes.push(node) - 1
-    this.#rise(node)
-    this.#sink(node)
+    this.#siftUp(node)
+    this.#siftDown(node)
   }
 
   remove(node: T): void {
@@ -40,15 +40,15 @@ export class Heap<T extends HeapNode> {
     if (last === node) return
     last.index = index
     this.#nodes[index] = last
-    this.place(last)
+    this.insertOrMove(last)
   }
 
-  #rise(node: T): void {
+  #siftUp(node: T): void {
     const nodes = this.#nodes
     let { index } = node
     while (index > 0) {
       const above = nodes[(index - 1) >> 1] as T
-      if (!this.#before(node, above)) break
+      if (!this.#isBefore(node, above)) break
       nodes[index] = above
       above.index = index
       index = (index - 1) >> 1
@@ -57,15 +57,15 @@ export class Heap<T extends HeapNode> {
     node.index = index
   }
 
-  #sink(node: T): void {
+  #siftDown(node: T): void {
     const nodes = this.#nodes
     let { index } = node
     for (;;) {
       let child = 2 * index + 1
       if (child >= nodes.length) break
-      if (child + 1 < nodes.length && this.#before(nodes[child + 1] as T, nodes[child] as T)) child++
+      if (child + 1 < nodes.length && this.#isBefore(nodes[child + 1] as T, nodes[child] as T)) child++
       const below = nodes[child] as T
-      if (!this.#before(below, node)) break
+      if (!this.#isBefore(below, node)) break
       nodes[index] = below
       below.index = index
       index = child

@@ -1,15 +1,15 @@
 /** Buckets to the power of two: a value stands in its bucket for values that differ by less than a 128th. */
-const HALF = 128
+const BUCKETS_PER_DOUBLING = 128
 /** Microseconds; what is above counts as this: 71 minutes. */
-const LARGEST = 0xffffffff
-const BUCKETS = 26 * HALF
+const MAX_VALUE = 0xffffffff
+const BUCKET_COUNT = 26 * BUCKETS_PER_DOUBLING
 
 /**
  * Counts times by their length, in memory that does not grow: 26 KB. Times are in ms, kept as whole microseconds up to
  * 71 minutes and told to within 1 % (two significant digits): below 256 µs exactly, above in 128 steps to each doubling. Ours.
  */
 export class LatencyHistogram {
-  readonly #counts = new Float64Array(BUCKETS)
+  readonly #counts = new Float64Array(BUCKET_COUNT)
   #count = 0
   #sum = 0
   #max = 0
@@ -32,8 +32,8 @@ export class LatencyHistogram {
   /** `time` in ms; what is not a number, 0 or more, is left out. */
   record(time: number): void {
     if (!(time >= 0)) return
-    const value = Math.min(LARGEST, Math.round(time * 1000))
-    const index = indexOf(value)
+    const value = Math.min(MAX_VALUE, Math.round(time * 1000))
+    const index = bucketOf(value)
     this.#counts[index] = (this.#counts[index] as number) + 1
     this.#count++
     this.#sum += value
@@ -45,9 +45,9 @@ export class LatencyHistogram {
     // A product that falls short of a whole number by an error of rounding is that number.
     const rank = Math.max(1, Math.ceil((Math.min(100, percent) / 100) * this.#count - 1e-6))
     let seen = 0
-    for (let index = 0; index < BUCKETS; index++) {
+    for (let index = 0; index < BUCKET_COUNT; index++) {
       seen += this.#counts[index] as number
-      if (seen >= rank) return Math.min(this.#max, largestOf(index)) / 1000
+      if (seen >= rank) return Math.min(this.#max, largestValueIn(index)) / 1000
     }
     return 0
   }
@@ -71,12 +71,12 @@ export class LatencyHistogram {
 }
 
 /** The eight leading bits of a value, behind the number of those that follow. */
-function indexOf(value: number): number {
+function bucketOf(value: number): number {
   const dropped = Math.max(0, 24 - Math.clz32(value))
-  return dropped * HALF + (value >>> dropped)
+  return dropped * BUCKETS_PER_DOUBLING + (value >>> dropped)
 }
 
-function largestOf(index: number): number {
-  const dropped = Math.max(0, Math.floor(index / HALF) - 1)
-  return (index - dropped * HALF + 1) * 2 ** dropped - 1
+function largestValueIn(index: number): number {
+  const dropped = Math.max(0, Math.floor(index / BUCKETS_PER_DOUBLING) - 1)
+  return (index - dropped * BUCKETS_PER_DOUBLING + 1) * 2 ** dropped - 1
 }

@@ -25,7 +25,7 @@ export class Queue<T extends QueueNode<T>> {
   }
 
   push(node: T): void {
-    this.#admit(node)
+    this.#markQueued(node)
     node.previous = this.#tail
     if (this.#tail === null) this.#head = node
     else this.#tail.next = node
@@ -34,7 +34,7 @@ export class Queue<T extends QueueNode<T>> {
 
   /** Puts an element before all others. */
   unshift(node: T): void {
-    this.#admit(node)
+    this.#markQueued(node)
     node.next = this.#head
     if (this.#head === null) this.#tail = node
     else this.#head.previous = node
@@ -66,7 +66,7 @@ export class Queue<T extends QueueNode<T>> {
     for (let node = this.#head; node !== null; node = node.next) yield node
   }
 
-  #admit(node: T): void {
+  #markQueued(node: T): void {
     if (node.queue !== null) throw new Error('the element stands in a queue already')
     node.queue = this
     this.#size++

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { now, queueMicrotask } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 import { clientBeforeConnect, clientConnectError, clientConnected } from '../diagnostics/channels.js'
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
 import { copyForeignError, SocketError } from '../errors.js'

@@ -42,19 +42,19 @@ export class InactivityTimer implements AlarmListener {
   /** ms since the limit was set; 0 in the middle of a read. */
   get elapsed(): number {
     if (this.#due) return Infinity
-    return this.#held ? 0 : this.#limit - this.#alarm.left
+    return this.#held ? 0 : this.#limit - this.#alarm.remaining
   }
 
   /** Whether the limit has passed, though the listener was not notified yet. */
   get expired(): boolean {
-    return !this.#held && (this.#due || this.#alarm.left <= 0)
+    return !this.#held && (this.#due || this.#alarm.remaining <= 0)
   }
 
   /** Stops for good. */
   stop(): void {
     this.#dropped = true
     this.#due = false
-    this.#alarm.drop()
+    this.#alarm.dispose()
   }
 
   onAlarm(): void {

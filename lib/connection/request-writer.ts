@@ -100,7 +100,7 @@ export class RequestWriter implements AlarmListener, Lender {
 
   /** The server said `100 Continue`, or nothing for too long. */
   continue(): void {
-    this.#continueAlarm?.drop()
+    this.#continueAlarm?.dispose()
     if (this.#state.writing !== WRITING.waiting) return
     this.#state.write(WRITE.continue)
     this.#bodySender?.start()
@@ -149,7 +149,7 @@ export class RequestWriter implements AlarmListener, Lender {
     const sender = this.#bodySender
     this.#bodySender = null
     this.#zeroCopyExchange = null
-    this.#continueAlarm?.drop()
+    this.#continueAlarm?.dispose()
     sender?.stop(error)
   }
 

@@ -1,5 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 import { readProperty } from '../errors/safe-read.js'
 import { ResponseContentLengthMismatchError, SocketError, type SocketInfo } from '../errors.js'
 import type { SocketReader } from '../transport/socket-reader.js'

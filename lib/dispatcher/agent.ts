@@ -1,6 +1,6 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -81,7 +81,7 @@ export class Agent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     requireObject('options', options)
-    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = ownOptions(options)
+    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = unpolluted(options)
     const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
     if (factory !== null) requireFunction('factory', factory)
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {

@@ -1,7 +1,7 @@
 import { EligibleUpstreams } from '../balance/eligible-upstreams.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
-import { ownOptions } from '../base/own-options.js'
-import { Tally } from '../base/tally.js'
+import { unpolluted } from '../base/prototype-pollution.js'
+import { RequestCounters } from '../base/request-counters.js'
 import { parseNumericString, positiveNumber, requireFunction, requireObject } from '../errors/option-checks.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -74,7 +74,7 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #watching: boolean
   readonly #slowStart: number
   #made = false
-  readonly #tally = new Tally()
+  readonly #tally = new RequestCounters()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
   readonly #site: ReturnType<typeof resolveSharedConfig>
@@ -101,7 +101,7 @@ export class BalancedPool extends LifecycleDispatcher {
       onUpstreamClosed: (upstream) => this.#part(upstream),
     })
     requireObject('options', options)
-    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = ownOptions(options)
+    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
     const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
     if (factory !== null) requireFunction('factory', factory)
     resolvePoolOptions(rest)
@@ -157,7 +157,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #add(upstream: URL | string, given: UpstreamSettings): void {
-    const options = ownOptions(given)
+    const options = unpolluted(given)
     const url = parseOrigin(upstream, 'upstream')
     const weight = positiveNumber('weight', options?.weight, [1])
     if (this.#lifecycle.closed) return

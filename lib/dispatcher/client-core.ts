@@ -1,4 +1,4 @@
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import { debug } from '../diagnostics/debug.js'
 import { ClientClosedError, QueueFullError, UNSENT_CONTEXT } from '../errors.js'
 import { Exchange } from '../exchange/exchange.js'
@@ -50,7 +50,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   }
 
   /** Counts in `tally`, from now on. */
-  countIn(tally: Tally): void {
+  countIn(tally: RequestCounters): void {
     this.queue.countIn(tally)
   }
 

@@ -1,5 +1,5 @@
 import type { SessionOptions } from 'node:http2'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import type { ParserChoice } from '../connection/engines.js'
 import {
   booleanOption,
@@ -186,7 +186,7 @@ const withdrawn: Record<string, string> = {
 /** @throws {InvalidArgumentError | NotSupportedError} naming the option, what it must be and what it is */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
   requireObject('options', given)
-  const options = ownOptions(given)
+  const options = unpolluted(given)
   for (const [name, instead] of Object.entries(withdrawn)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
       throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])

@@ -1,6 +1,6 @@
 import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
-import { joined, type Tally } from '../base/tally.js'
+import { combineCounters, type RequestCounters } from '../base/request-counters.js'
 import { Connection } from '../connection/connection.js'
 import { engineFor, loadScriptEngine } from '../connection/engines.js'
 import { IdleDelay } from '../connection/idle-check.js'
@@ -32,7 +32,7 @@ const JITTER = 0.1
 export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListener {
   readonly #site: OriginConfig
   readonly #listener: ClientQueueListener
-  #tally: Tally | null = null
+  #tally: RequestCounters | null = null
   readonly #waiting = new Queue<Exchange>()
   readonly #rest = new IdleDelay()
   #connection: Connection | null = null
@@ -61,11 +61,11 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
   }
 
   /** Counts in `tally`, from now on, and in those before. */
-  countIn(tally: Tally): void {
+  countIn(tally: RequestCounters): void {
     if (this.#tally?.addsTo(tally)) return
     const { pending, running } = this
     const counts = { connected: this.#connected ? 1 : 0, free: this.#free, pending, running }
-    this.#tally = joined(this.#tally, tally, counts)
+    this.#tally = combineCounters(this.#tally, tally, counts)
   }
 
   inspect(): string {
@@ -358,7 +358,7 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     const wasConnected = this.#connected
     if (connection === this.#connection) {
       this.#connection = null
-      this.#age?.drop()
+      this.#age?.dispose()
     }
     for (const exchange of unstarted.reverse()) {
       exchange.owner = this

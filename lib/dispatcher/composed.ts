@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { invalidOption } from '../errors.js'
 import { dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
 import type { DispatchHandler, DispatchOptions } from '../exchange/documented.js'
@@ -84,7 +84,7 @@ export function dispatchThrough(
     let given: DispatchOptions
     let source: boolean
     try {
-      given = completeOptions(base, ownRequestOptions(options))
+      given = completeOptions(base, unpollutedRequest(options))
       source = isClosableBody(given.body)
       WaitingHandler.note(handler, coreOf(base))
     } catch (error) {

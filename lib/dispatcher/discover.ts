@@ -1,4 +1,4 @@
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'

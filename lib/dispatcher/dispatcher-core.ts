@@ -1,4 +1,4 @@
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import { InformationalError, type UndiciError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, RequestDefaults } from '../exchange/request.js'
@@ -37,7 +37,7 @@ export interface DispatcherCore {
   parts(): Iterable<Inspectable>
   closeIdle?(): void
   /** Counts its connections and requests in `tally` too, from now on. */
-  countIn?(tally: Tally): void
+  countIn?(tally: RequestCounters): void
   /** Whether neither it nor any part of it has a request. */
   isIdle?(): boolean
   /** Takes the places of its connections from `budget`. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { setImmediate } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
+import { callUserCode } from '../base/user-code.js'
 import type { Dispatcher } from './dispatcher.js'
 
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain' | 'error'
@@ -22,8 +22,8 @@ export function isHeard(emitter: EventEmitter, event: EventName): boolean {
 /** Emits an event now. A listener that throws keeps neither its caller nor other listeners from going on. */
 export function emit(emitter: EventEmitter, event: EventName, ...values: unknown[]): void {
   // An emitter that emits in a way of its own goes on doing so.
-  if (emitter.emit !== plainEmit) return callUser(() => emitter.emit(event, ...values))
-  for (const listener of emitter.rawListeners(event)) callUser(() => Reflect.apply(listener, emitter, values))
+  if (emitter.emit !== plainEmit) return callUserCode(() => emitter.emit(event, ...values))
+  for (const listener of emitter.rawListeners(event)) callUserCode(() => Reflect.apply(listener, emitter, values))
 }
 
 /**

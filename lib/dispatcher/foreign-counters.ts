@@ -1,13 +1,13 @@
-import { type Count, Tally } from '../base/tally.js'
+import { type CounterName, RequestCounters } from '../base/request-counters.js'
 import type { Dispatcher } from './dispatcher.js'
 
 const counts = new WeakMap<Dispatcher, ForeignCounters>()
 
 /** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
 export class ForeignCounters {
-  readonly #tally = new Tally()
+  readonly #tally = new RequestCounters()
   /** Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections. */
-  readonly #holders = new Map<object, Tally>()
+  readonly #holders = new Map<object, RequestCounters>()
 
   static of(dispatcher: Dispatcher): ForeignCounters {
     const count = counts.get(dispatcher) ?? new ForeignCounters()
@@ -20,7 +20,7 @@ export class ForeignCounters {
   }
 
   /** `holder` reports each connection from now on. Everything is counted in `tally` too. */
-  join(holder: object, tally: Tally): void {
+  join(holder: object, tally: RequestCounters): void {
     this.#holders.set(holder, tally)
     this.#tally.attach(tally)
   }
@@ -38,7 +38,7 @@ export class ForeignCounters {
     if (first === holder && this.connected + difference >= 0) this.add('connected', difference)
   }
 
-  add(count: Count, difference: number): void {
+  add(count: CounterName, difference: number): void {
     this.#tally.add(count, difference)
     const { connected, running, free } = this.#tally
     this.#tally.add('free', Math.max(0, connected - running) - free)

@@ -1,7 +1,7 @@
 import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
+import { reportUncaught } from '../base/user-code.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
@@ -38,7 +38,7 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(given: HealthCheckOptions = {}) {
-    const options = ownOptions(given)
+    const options = unpolluted(given)
     const { path = '/' } = options
     if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
     this.#settings = {
@@ -108,7 +108,7 @@ class Check implements AlarmListener {
   /** @param inUse whether another check uses the same dispatcher */
   async stop(inUse: (probe: Dispatcher) => boolean): Promise<void> {
     this.#inUse = inUse
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#current?.abort()
     const probe = this.#probe
     if (probe === null) return

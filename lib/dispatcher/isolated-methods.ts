@@ -1,4 +1,4 @@
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 
 type Method = (...values: unknown[]) => unknown
 

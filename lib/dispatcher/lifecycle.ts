@@ -2,8 +2,8 @@ import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
 import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { reportUncaught } from '../base/user-code.js'
 import { requireFunction, requireObject } from '../errors/option-checks.js'
 import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
 import { dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
@@ -100,7 +100,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     requireObject('handler', handler)
     try {
       requireObject('options', options)
-      const given = ownRequestOptions(options)
+      const given = unpollutedRequest(options)
       return isClosableBody(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
       if (isSluiceOwned(error)) addUnsentContext(error, options, this.#core?.origin)

@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import type { ForeignDefaults } from '../exchange/foreign-request.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { createForeignRequest } from '../exchange/legacy-foreign-request.js'
@@ -27,7 +27,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
   #disown = () => {}
 
   /** @param tally counts what dispatchers of other libraries do not count themselves */
-  constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: Tally | null) {
+  constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: RequestCounters | null) {
     this.dispatcher = dispatcher
     this.#listener = listener
     const core = coreOf(dispatcher)

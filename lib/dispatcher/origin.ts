@@ -1,4 +1,4 @@
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 
 /** The parts of a URL, as undici's `index.md` documents them; `origin` stands for protocol, hostname and port. */
@@ -46,7 +46,7 @@ export function isUrl(input: unknown): input is URL {
 
 function assemble(parts: UrlObject, name: string): string {
   if (typeof parts !== 'object' || parts === null) throw invalidOption(name, 'a string, a URL or its parts', parts)
-  const { origin, protocol, hostname, port, path, pathname, search } = ownOptions(parts)
+  const { origin, protocol, hostname, port, path, pathname, search } = unpolluted(parts)
   for (const [part, value] of Object.entries({ origin, protocol, hostname, path, pathname, search })) {
     if (value !== undefined && value !== null && typeof value !== 'string') {
       throw invalidOption(`${name}.${part}`, 'a string', value)

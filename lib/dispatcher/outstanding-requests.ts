@@ -1,7 +1,7 @@
 import { setImmediate } from '../base/clock.js'
-import { isThenable, reportUncaught } from '../base/gate.js'
 import { Queue } from '../base/queue.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
+import { isThenable, reportUncaught } from '../base/user-code.js'
 import { markCallerFault } from '../errors/faults.js'
 import { markCallerOwned } from '../errors.js'
 import type { ForeignRequest, ForeignRequestOwner } from '../exchange/foreign-request.js'
@@ -32,11 +32,11 @@ export class OutstandingRequests implements ForeignRequestOwner {
   #onNone: (() => void) | null = null
   #closed = false
 
-  constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, tally: Tally | null) {
+  constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, tally: RequestCounters | null) {
     this.#dispatcher = dispatcher
     this.#listener = listener
     this.#count = tally === null ? null : ForeignCounters.of(dispatcher)
-    this.#count?.join(this, tally as Tally)
+    this.#count?.join(this, tally as RequestCounters)
   }
 
   get size(): number {

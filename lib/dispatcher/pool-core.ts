@@ -1,6 +1,6 @@
 import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask } from '../base/clock.js'
-import { Tally } from '../base/tally.js'
+import { RequestCounters } from '../base/request-counters.js'
 import { markCallerOwned, QueueFullError, UNSENT_CONTEXT } from '../errors.js'
 import { Exchange, type ExchangeOwner } from '../exchange/exchange.js'
 import type { ForeignRequest, ForeignRequestOwner } from '../exchange/foreign-request.js'
@@ -40,7 +40,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   readonly #defaults: RequestDefaults
   readonly #pipelining: number
   readonly #members: PoolMembers
-  readonly #tally = new Tally()
+  readonly #tally = new RequestCounters()
   readonly #waiting = new PoolQueue(this.#tally, () => this.#hurry())
   #needDrain = false
   #serving = false
@@ -86,7 +86,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.#members.closeIdle()
   }
 
-  countIn(parent: Tally): void {
+  countIn(parent: RequestCounters): void {
     this.#tally.attach(parent)
   }
 

@@ -1,7 +1,7 @@
 import type { PickableMember } from '../balance/member-picker.js'
 import type { RoundRobinMember } from '../balance/round-robin.js'
 import { Alarm, type AlarmListener, queueMicrotask } from '../base/clock.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import { Exchange } from '../exchange/exchange.js'
 import { ClientCore } from './client-core.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -36,7 +36,7 @@ export interface BusyCount {
 interface PoolMemberOptions {
   listener: PoolMemberListener
   count: BusyCount
-  tally: Tally
+  tally: RequestCounters
   ttl: number | null
   url: URL
   /** The pool made the client: requests that it has checked are handed to the client as they are. */
@@ -140,7 +140,7 @@ export class PoolMember
 
   /** Takes no more requests, and ends when those it has have ended. */
   leave(): Promise<void> {
-    this.#expiry?.drop()
+    this.#expiry?.dispose()
     this.#set(false)
     this.#left = true
     return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
@@ -163,7 +163,7 @@ export class PoolMember
   }
 
   destroy(error: Error): Promise<void> {
-    this.#expiry?.drop()
+    this.#expiry?.dispose()
     return this.#outstanding?.destroy(error) ?? this.dispatcher.destroy(error)
   }
 

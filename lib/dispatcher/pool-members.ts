@@ -1,6 +1,6 @@
 import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask, setImmediate } from '../base/clock.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import { nonNegativeInteger } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
@@ -19,7 +19,7 @@ export interface PoolMembersOptions {
   /** Most requests that a client takes at once. */
   pipelining: number
   picker: MemberPicker<PoolMember>
-  tally: Tally
+  tally: RequestCounters
   /** The pool. */
   owner: PoolMembersOwner
 }
@@ -35,7 +35,7 @@ export class PoolMembers {
   readonly #options: ResolvedPoolOptions
   readonly #pipelining: number
   readonly #picker: MemberPicker<PoolMember>
-  readonly #tally: Tally
+  readonly #tally: RequestCounters
   readonly #owner: PoolMembersOwner
   readonly #all = new Map<Dispatcher, PoolMember>()
   /** Members that left and have requests to end. */

@@ -1,4 +1,4 @@
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { nonNegativeInteger, parseNumericString, requireFunction, requireObject } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
@@ -57,7 +57,7 @@ export interface ResolvedPoolOptions {
 /** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   requireObject('options', options)
-  const { factory = null, connections = null, clientTtl: ttl = null, maxQueued, ...others } = ownOptions(options)
+  const { factory = null, connections = null, clientTtl: ttl = null, maxQueued, ...others } = unpolluted(options)
   const { minConnections, maxIdleConnections, reuse, ...client } = others
   if (factory !== null) requireFunction('factory', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {

@@ -1,6 +1,6 @@
 import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { ForeignRequest } from '../exchange/foreign-request.js'
 
@@ -13,7 +13,7 @@ const TURNS = 10
 /** The requests that wait in a pool, in the order of their arrival. */
 export class PoolQueue implements AlarmListener {
   readonly #requests = new Queue<QueuedRequest>()
-  readonly #tally: Tally
+  readonly #tally: RequestCounters
   readonly #onWaitOver: () => void
   #alarm: Alarm | null = null
   /** A request with limits of its own has waited here. */
@@ -21,7 +21,7 @@ export class PoolQueue implements AlarmListener {
   #opening = false
 
   /** @param onWaitOver called when a wait begun by {@link wait} is over */
-  constructor(tally: Tally, onWaitOver: () => void) {
+  constructor(tally: RequestCounters, onWaitOver: () => void) {
     this.#tally = tally
     this.#onWaitOver = onWaitOver
   }
@@ -73,7 +73,7 @@ export class PoolQueue implements AlarmListener {
   }
 
   stop(): void {
-    this.#alarm?.drop()
+    this.#alarm?.dispose()
   }
 
   onAlarm(): void {

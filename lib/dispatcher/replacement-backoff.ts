@@ -26,7 +26,7 @@ export class ReplacementBackoff implements AlarmListener {
 
   stop(): void {
     this.#over = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
   }
 
   onAlarm(): void {

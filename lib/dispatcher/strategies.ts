@@ -3,7 +3,7 @@ import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber, requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
@@ -29,7 +29,7 @@ export interface PeakEwmaOptions extends LeastRequestsOptions {
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {
-  return new LeastRequests(randomOf(ownOptions(options)))
+  return new LeastRequests(randomOf(unpolluted(options)))
 }
 
 /**
@@ -38,7 +38,7 @@ export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicke
  * @throws {InvalidArgumentError} an option is not what is documented
  */
 export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
-  const options = ownOptions(given)
+  const options = unpolluted(given)
   return new PeakEwma({
     random: randomOf(options),
     now,

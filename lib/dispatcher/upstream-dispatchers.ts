@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import type { Tally } from '../base/tally.js'
+import type { RequestCounters } from '../base/request-counters.js'
 import { faultOf } from '../errors/faults.js'
 import type { Dispatcher } from './dispatcher.js'
 import { coreOf, type DispatcherOwner } from './dispatcher-core.js'
@@ -27,13 +27,13 @@ interface Entry {
  * it ends its requests, is kept once: its events count once, and it is closed with the last upstream.
  */
 export class UpstreamDispatchers {
-  readonly #tally: Tally
+  readonly #tally: RequestCounters
   readonly #lifecycle: Lifecycle
   readonly #listener: UpstreamDispatchersListener
   readonly #entries = new Map<Dispatcher, Entry>()
   readonly #leaving = new Map<Entry, Promise<void>>()
 
-  constructor(tally: Tally, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
+  constructor(tally: RequestCounters, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
     this.#tally = tally
     this.#lifecycle = lifecycle
     this.#listener = listener

@@ -1,7 +1,7 @@
 import type { EligibilityEntry } from '../balance/eligible-upstreams.js'
 import type { WeightedEntry } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
 
@@ -98,7 +98,7 @@ export type UpstreamInput = URL | string | WeightedUpstream
 
 /** A URL, of whatever realm, is no object with an origin and a weight. */
 export function weightedUpstream(input: UpstreamInput): WeightedUpstream {
-  const own = ownOptions(input) as WeightedUpstream & { href?: unknown }
+  const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
   return weighted ? own : { origin: input as URL | string }
 }

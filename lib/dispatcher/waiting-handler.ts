@@ -1,5 +1,5 @@
 import { queueMicrotask } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
+import { callUserCode } from '../base/user-code.js'
 import { innerHandlerOf, WrappingHandler } from '../exchange/wrapping-handler.js'
 import type { Dispatch } from './dispatcher.js'
 import { coreOf, type DispatcherCore } from './dispatcher-core.js'
@@ -27,7 +27,7 @@ export function removeWaiter(core: DispatcherCore, waiter: Waiter): void {
 export function endWaiters(core: DispatcherCore, error: Error): void {
   const known = waiters.get(core)
   waiters.set(core, error)
-  if (known instanceof Set) for (const waiter of known) callUser(waiter, error)
+  if (known instanceof Set) for (const waiter of known) callUserCode(waiter, error)
 }
 
 /** A handler that waits between attempts. */

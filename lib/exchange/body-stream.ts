@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { nextTick, queueMicrotask } from '../base/clock.js'
-import { callUser } from '../base/gate.js'
-import { isIterable } from '../base/own-options.js'
-import { LaterStream } from '../base/streams.js'
+import { LazyStream } from '../base/lazy-streams.js'
+import { isIterable } from '../base/prototype-pollution.js'
+import { callUserCode } from '../base/user-code.js'
 import { markCallerFault } from '../errors/faults.js'
 import { InvalidArgumentError, invalidArgument } from '../errors.js'
 import { streamError } from './abort-errors.js'
@@ -78,7 +78,7 @@ export function ownStream(stream: Readable): BodyStream | null {
  * Until a request claims it, an interceptor may read it in order to send something else. It then flows to that reader,
  * and is kept until the request starts without it.
  */
-export class BodyStream extends LaterStream {
+export class BodyStream extends LazyStream {
   /** Private, so that the stream can still be turned into JSON. */
   readonly #stream: Source
   readonly writable = true
@@ -207,7 +207,7 @@ export class BodyStream extends LaterStream {
       onSourceEnd: () => void readable.push(null),
       onSourceError: (error) => void readable.destroy(streamError(error)),
     }
-    const readable = new (builtin('node:stream').Readable)({
+    const readable = new (builtinModule('node:stream').Readable)({
       read: () => (this.#listener === null ? this.start(listener) : this.resume()),
       destroy: (error, done) => {
         this.stop(error)
@@ -275,7 +275,7 @@ export class BodyStream extends LaterStream {
     if (this.#ended) return
     // A tick later: the removal of a `readable` listener takes effect in a tick.
     if (isIncomingRequest(stream)) nextTick(() => stream.resume())
-    else callUser(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))
+    else callUserCode(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))
   }
 
   /** As of a Writable: called by the pipe. */

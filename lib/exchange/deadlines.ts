@@ -1,5 +1,5 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { milliseconds, requireObject } from '../errors/option-checks.js'
 import {
   addErrorContext,
@@ -36,7 +36,7 @@ export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]
   const checked: Record<string, number> = Object.create(null)
   if (given === undefined || given === null) return checked
   requireObject('timeouts', given)
-  const own = ownRequestOptions(given) as Record<string, unknown>
+  const own = unpollutedRequest(given) as Record<string, unknown>
   for (const name of NAMES) {
     const value = own[name]
     // A deadline has no 0 for no limit.
@@ -58,7 +58,7 @@ export interface TimeLimits {
 
 /** @returns null when nothing is limited */
 export function timeLimitsOf(given: ReturnType<typeof checkTimeouts>, defaults: TimeLimits | null): TimeLimits | null {
-  const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = ownRequestOptions(given)
+  const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpollutedRequest(given)
   // What is past leaves no time; 0 would stand for any time.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
   const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
@@ -135,20 +135,20 @@ export class Deadlines implements AlarmListener {
   /** A connection is being opened for it, or not any more. */
   setConnecting(begun: boolean): void {
     this.#connecting = begun
-    if (!begun) this.#connect.drop()
+    if (!begun) this.#connect.dispose()
     else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
   }
 
   /** It is handed to a connection. */
   onSent(): void {
     this.#connecting = false
-    this.#queue.drop()
-    this.#connect.drop()
+    this.#queue.dispose()
+    this.#connect.dispose()
   }
 
   stop(): void {
     this.onSent()
-    this.#total.drop()
+    this.#total.dispose()
   }
 
   onAlarm(alarm: Alarm): void {

@@ -1,4 +1,4 @@
-import { isIterable } from '../base/own-options.js'
+import { isIterable } from '../base/prototype-pollution.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 
 /**

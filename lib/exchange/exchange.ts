@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
 import type { Queue, QueueNode } from '../base/queue.js'
+import { reportUncaught } from '../base/user-code.js'
 import { isErrorLike } from '../errors/safe-read.js'
 import {
   addErrorContext,

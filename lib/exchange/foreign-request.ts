@@ -1,9 +1,9 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Readable } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { now, setImmediate } from '../base/clock.js'
-import { callUser, reportUncaught } from '../base/gate.js'
 import type { QueueNode } from '../base/queue.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { markCallerFault } from '../errors/faults.js'
 import {
   addErrorContext,
@@ -108,7 +108,7 @@ export class ForeignRequest
 
   /** It waits: it stays in the async context in which it was sent. */
   onQueued(): void {
-    this.#asyncResource = new (builtin('node:async_hooks').AsyncResource)('sluice.queued')
+    this.#asyncResource = new (builtinModule('node:async_hooks').AsyncResource)('sluice.queued')
     this.notifyQueued()
   }
 
@@ -143,7 +143,7 @@ export class ForeignRequest
   /** Fails it with what `dispatch` threw, perhaps after the dispatcher had accepted the request. */
   failUnsent(error: Error): void {
     this.fail(error, UNSENT_CONTEXT)
-    callUser(() => this.#dispatcherController?.abort(error))
+    callUserCode(() => this.#dispatcherController?.abort(error))
   }
 
   /** Fails it because its dispatcher was destroyed. */
@@ -151,7 +151,7 @@ export class ForeignRequest
     const reason = destroyedErrorOf(error)
     this.fail(reason, context)
     // A member keeps the end of a response for a handler that pauses, and its time limit.
-    callUser(() => this.#dispatcherController?.abort(reason))
+    callUserCode(() => this.#dispatcherController?.abort(reason))
   }
 
   /** See {@link BodyStreamOwner}. */
@@ -319,7 +319,7 @@ export class ForeignRequest
   #setController(controller: DispatchController): void {
     this.#dispatcherController = controller
     // A dispatcher of another library may give none.
-    if (this.done) callUser(() => this.#dispatcherController?.abort(this.#reason as Error))
+    if (this.done) callUserCode(() => this.#dispatcherController?.abort(this.#reason as Error))
     else if (this.#paused) this.#dispatcherController?.pause()
   }
 
@@ -342,7 +342,7 @@ export class ForeignRequest
     this.#reason = reason
     const error = this.#addContext(reason as Error, { phase: this.phase })
     // It tells of the end by itself, most likely.
-    callUser(() => this.#dispatcherController?.abort(error))
+    callUserCode(() => this.#dispatcherController?.abort(error))
     this.fail(error, {})
   }
 

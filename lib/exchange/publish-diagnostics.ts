@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ownCopy } from '../base/own-memory.js'
+import { unpooledCopy } from '../base/unpooled-memory.js'
 import {
   clientSendHeaders,
   requestBodyChunkReceived,
@@ -121,7 +121,7 @@ export function publishHeaders(exchange: Exchange, head: ResponseHead): void {
 export function publishBodyChunkReceived(exchange: Exchange, chunk: Buffer): void {
   if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
   // The handler's chunk is the handler's: a subscriber may keep or transfer its own.
-  requestBodyChunkReceived.publish({ request: diagnosticsOf(exchange), chunk: ownCopy(chunk, 0, chunk.length) })
+  requestBodyChunkReceived.publish({ request: diagnosticsOf(exchange), chunk: unpooledCopy(chunk, 0, chunk.length) })
 }
 
 export function publishTrailers(exchange: Exchange, trailers: string[]): void {

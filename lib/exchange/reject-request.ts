@@ -1,4 +1,4 @@
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 import { readSafely } from '../errors/safe-read.js'
 import { addErrorContext, type ErrorContext, nonNullError, UNSENT_CONTEXT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { isIterable } from '../base/own-options.js'
+import { isIterable } from '../base/prototype-pollution.js'
 import { invalidArgument, invalidOption } from '../errors.js'
 import { isFieldValue } from '../wire/headers.js'
 import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/multipart.js'

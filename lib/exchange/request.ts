@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { isIterable } from '../base/own-options.js'
+import { isIterable } from '../base/prototype-pollution.js'
 import { booleanOption, milliseconds, requireObject, typeOfService } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidArgument, invalidOption } from '../errors.js'

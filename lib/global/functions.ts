@@ -6,7 +6,7 @@ import { type RequestOptions, request as requestBy, type Timed } from '../api/re
 import { stream as streamBy } from '../api/stream.js'
 import type { DispatchTarget } from '../api/target.js'
 import { upgrade as upgradeBy } from '../api/upgrade.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
@@ -147,7 +147,7 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
     method?: string
   }
   // Interceptors written for undici 7 look for the dispatcher among the options that they get.
-  const { path, ...rest } = ownOptions(own)
+  const { path, ...rest } = unpolluted(own)
   if (Object.hasOwn(Object(given ?? url), 'agent'))
     throw new InvalidArgumentError('agent is no option here: give a dispatcher')
   const target = rest.dispatcher ?? getGlobalDispatcher()

@@ -1,4 +1,4 @@
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { isUrl, parseUrl, type UrlObject } from '../dispatcher/origin.js'
 import { invalidOption } from '../errors.js'
 
@@ -24,7 +24,7 @@ export function parseTarget(input: UrlInput, path?: unknown): { origin: string; 
 /** Options of a request that is given by one object, its URL among them. */
 export function optionsIn(input: UrlInput): object {
   if (typeof input !== 'object' || input === null || isUrl(input)) return {}
-  const { origin, protocol, hostname, port, path, pathname, search, ...options } = ownOptions(input)
+  const { origin, protocol, hostname, port, path, pathname, search, ...options } = unpolluted(input)
   // Without an origin it is a part of the URL, else what `upgrade` asks for.
   return origin && protocol ? { ...options, protocol } : options
 }

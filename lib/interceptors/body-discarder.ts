@@ -26,13 +26,13 @@ export class BodyDiscarder implements AlarmListener {
   }
 
   abort(): void {
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#controller.abort(this.#reason)
   }
 
   /** The response has ended. */
   onEnd(): void {
-    this.#alarm.drop()
+    this.#alarm.dispose()
   }
 
   onAlarm(): void {

@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream'
-import { builtin } from '../base/builtin.js'
-import { owned } from '../base/own-memory.js'
+import { builtinModule } from '../base/builtin-modules.js'
+import { unpooled } from '../base/unpooled-memory.js'
 import { ResponseExceededMaxSizeError } from '../errors.js'
 import { ZstdDecoder, type ZstdRuntime } from './zstd-frames.js'
 
@@ -19,10 +19,10 @@ const ZSTD_WINDOW_LOG = 23
 /** Found out by the first body in zstd. */
 let decodesAllFrames: boolean | undefined
 
-const gunzip: OpenDecoder = () => builtin('node:zlib').createGunzip()
+const gunzip: OpenDecoder = () => builtinModule('node:zlib').createGunzip()
 // RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
 const inflate: OpenDecoder = (first) => {
-  const zlib = builtin('node:zlib')
+  const zlib = builtinModule('node:zlib')
   return ((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()
 }
 
@@ -30,7 +30,7 @@ const decoderFactories: Record<string, OpenDecoder> = {
   gzip: gunzip,
   'x-gzip': gunzip,
   deflate: inflate,
-  br: () => builtin('node:zlib').createBrotliDecompress(),
+  br: () => builtinModule('node:zlib').createBrotliDecompress(),
 }
 
 function decoderFactoryOf(coding: string): OpenDecoder | undefined {
@@ -44,7 +44,7 @@ const ONE_FRAME = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0x00, 0x00, 0x61]
 
 /** Null where the runtime has no zstd. */
 function zstdRuntime(): ZstdRuntime | null {
-  const { createZstdDecompress, zstdDecompressSync, constants } = builtin('node:zlib') as Zstd
+  const { createZstdDecompress, zstdDecompressSync, constants } = builtinModule('node:zlib') as Zstd
   const limit = constants.ZSTD_d_windowLogMax
   if (createZstdDecompress === undefined || zstdDecompressSync === undefined || limit === undefined) return null
   const options = { params: { [limit]: ZSTD_WINDOW_LOG } }
@@ -133,7 +133,7 @@ export class ContentDecoder {
 
   #emit(chunk: Buffer): boolean {
     // zlib cuts chunks out of a buffer that it goes on writing into.
-    if (!this.#destroyed) this.#listener.onDecoded(owned(chunk))
+    if (!this.#destroyed) this.#listener.onDecoded(unpooled(chunk))
     return true
   }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { callUser, reportUncaught } from '../base/gate.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { InformationalError, invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
@@ -208,7 +208,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   #notifyError(error: Error): void {
-    callUser(() => super.onResponseError(this.#controller, nonNullError(error)))
+    callUserCode(() => super.onResponseError(this.#controller, nonNullError(error)))
   }
 }
 

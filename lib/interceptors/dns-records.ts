@@ -1,8 +1,8 @@
 import type { LookupOptions } from 'node:dns'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { queueMicrotask } from '../base/clock.js'
-import { isThenable } from '../base/gate.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
+import { isThenable } from '../base/user-code.js'
 import { copyForeignError, InformationalError, invalidOption } from '../errors.js'
 
 /** An address of a host. */
@@ -298,7 +298,7 @@ export function pickRecord(
 
 /** The system's own lookup, as applications do it. */
 export const systemLookup: Lookup = (origin, options, callback) => {
-  builtin('node:dns').lookup(origin.hostname, ownOptions({ ...options, all: true }), (error, addresses) => {
+  builtinModule('node:dns').lookup(origin.hostname, unpolluted({ ...options, all: true }), (error, addresses) => {
     callback(error, (addresses ?? []) as DNSInterceptorRecord[])
   })
 }

@@ -1,6 +1,6 @@
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
@@ -38,7 +38,7 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
   const srv = SRV_NAME.test(host)
   if (srv && origin.port !== '') throw invalidOption('url', 'without a port, which SRV records have', origin.origin)
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
-  const options = ownOptions(given)
+  const options = unpolluted(given)
   const { family = null, resolver = null } = options
   const minTTL = positiveNumber('minTTL', options.minTTL, [1_000])
   const maxTTL = positiveNumber('maxTTL', options.maxTTL, [Math.max(30_000, minTTL)])
@@ -77,7 +77,7 @@ class UpstreamIterator implements AsyncIterator<UpstreamChange>, AlarmListener {
 
   constructor(service: Service, settings: Settings) {
     this.#settings = settings
-    const own = settings.resolver === null ? new (builtin('node:dns').promises.Resolver)() : null
+    const own = settings.resolver === null ? new (builtinModule('node:dns').promises.Resolver)() : null
     this.#cancel = () => own?.cancel()
     this.#lookups = new UpstreamLookups(service, settings.family, own ?? (settings.resolver as UpstreamResolver))
   }
@@ -95,7 +95,7 @@ class UpstreamIterator implements AsyncIterator<UpstreamChange>, AlarmListener {
   /** Answers at once, and lets a `next` that waits end. */
   async return(): Promise<IteratorResult<UpstreamChange, undefined>> {
     this.#stopped = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#cancel()
     this.#wake?.()
     return { done: true, value: undefined }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
-import { callUser, reportUncaught } from '../base/gate.js'
+import { builtinModule } from '../base/builtin-modules.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf } from '../dispatcher/dispatcher-core.js'
 import { readProperty } from '../errors/safe-read.js'
@@ -148,7 +148,7 @@ class DNSHandler extends DecoratorHandler {
   readonly #headers: RequestHeaders
   readonly #tried = new Set<string>()
   /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
-  readonly #asyncScope = new (builtin('node:async_hooks').AsyncResource)('sluice.dns')
+  readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
   #address = ''
   #origin = ''
@@ -323,7 +323,7 @@ class DNSHandler extends DecoratorHandler {
     this.#completed = true
     this.#stopWaiting?.()
     this.#controller.end(error)
-    callUser(() => super.onResponseError(this.#controller, error))
+    callUserCode(() => super.onResponseError(this.#controller, error))
   }
 }
 

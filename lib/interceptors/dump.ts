@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -27,7 +27,7 @@ export function dump(options: DumpOptions = {}): DispatchInterceptor {
   const maxSize = mergeOptions(options).maxSize ?? 1_048_576
   check('maxSize', maxSize)
   return (dispatch) => (request: DispatchOptions & { dumpMaxSize?: number | null }, handler) => {
-    const limit = pickOptions(ownRequestOptions(request), ['dumpMaxSize']).dumpMaxSize ?? maxSize
+    const limit = pickOptions(unpollutedRequest(request), ['dumpMaxSize']).dumpMaxSize ?? maxSize
     check('dumpMaxSize', limit)
     return dispatch(request, new DumpHandler(handler, { limit, bodiless: request.method === 'HEAD' }))
   }

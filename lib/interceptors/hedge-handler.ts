@@ -1,6 +1,6 @@
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
-import { callUser, reportUncaught } from '../base/gate.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
@@ -44,7 +44,7 @@ export class Hedge implements AlarmListener {
   readonly #plan: HedgePlan
   #request: DispatchOptions & { timings?: unknown }
   /** Each try is sent in the async context of the first. */
-  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.hedge')
+  readonly #sender = new (builtinModule('node:async_hooks').AsyncResource)('sluice.hedge')
   readonly #controller = new AttemptsController((reason) => this.#abort(reason))
   readonly #alarm = new Alarm(this)
   readonly #begun = now()
@@ -212,7 +212,7 @@ export class Hedge implements AlarmListener {
 
   #win(winner: Try): void {
     this.#winner = winner
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#plan.pace.record(now() - this.#begun)
     this.#noteTimings(winner)
     this.#tries.delete(winner)
@@ -227,7 +227,7 @@ export class Hedge implements AlarmListener {
   #dropKept(): Try | null {
     const kept = this.#kept
     this.#kept = null
-    this.#keptAlarm.drop()
+    this.#keptAlarm.dispose()
     return kept
   }
 
@@ -265,13 +265,13 @@ export class Hedge implements AlarmListener {
 
   #finish(from?: Try, error: Error | null = null): void {
     this.#over = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
     if (from !== undefined) this.#noteTimings(from)
     this.#controller.end(error)
   }
 
   #tellError(error: Error): void {
-    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
+    callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }
 

@@ -1,5 +1,5 @@
 import { LatencyHistogram } from '../base/histogram.js'
-import { ownOptions, ownRequestOptions } from '../base/own-options.js'
+import { unpolluted, unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { positiveInteger, positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
@@ -40,7 +40,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { maxHedges, budget, ...pace } = ownOptions(options)
+  const { maxHedges, budget, ...pace } = unpolluted(options)
   const tries = positiveInteger('maxHedges', maxHedges, 1)
   const bound = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
   const plan: HedgePlan = { pace: new Pace(pace), maxHedges: tries, budget: bound }
@@ -48,7 +48,7 @@ export function hedge(options: HedgeOptions): DispatchInterceptor {
     if (!mayBeHedged(request)) return dispatch(request, handler)
     bound.addRequest()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withReusableHeaders(withDeadline(ownRequestOptions(request))) } as typeof request & DispatchInput
+    const sent = { ...withReusableHeaders(withDeadline(unpollutedRequest(request))) } as typeof request & DispatchInput
     sent.tried ??= []
     return new Hedge(sent, { dispatch, handler, plan }).start()
   }

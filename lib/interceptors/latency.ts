@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { LatencyHistogram } from '../base/histogram.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidOption } from '../errors.js'
@@ -41,7 +41,7 @@ export class LatencyRecorder {
 export function latency(recorder: LatencyRecorder): DispatchInterceptor {
   if (!(recorder instanceof LatencyRecorder)) throw invalidOption('recorder', 'a LatencyRecorder', recorder)
   return (dispatch) => (options, handler) => {
-    const request = ownRequestOptions(options)
+    const request = unpollutedRequest(options)
     const { timings: given } = request as { timings?: unknown }
     // What can not be filled in is refused beneath.
     const timings = given === undefined || given === null || typeof given === 'boolean' ? {} : given

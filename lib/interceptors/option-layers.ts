@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 /**
  * Options of an interceptor, over them those of one request. Only own properties count, and `undefined` means "not
  * given" at every level. `null` is a value: what it means is up to each option.
@@ -36,5 +36,5 @@ export function omitNull<Options extends object>(options: Options): NonNullOptio
 
 /** Returns the options of a request with each property read once: a getter of the caller may throw when it is read again. */
 export function readOptionsOnce<Options>(options: Options): Options {
-  return typeof options === 'object' && options !== null ? { ...ownRequestOptions(options) } : options
+  return typeof options === 'object' && options !== null ? { ...unpollutedRequest(options) } : options
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
-import { callUser } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { builtinModule } from '../base/builtin-modules.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { callUserCode } from '../base/user-code.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { completeOptions } from '../dispatcher/interceptor-chain.js'
@@ -88,7 +88,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.opts)))
   readonly #requestedKeys = new Set<string>()
   /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
-  readonly #asyncScope = new (builtin('node:async_hooks').AsyncResource)('sluice.redirect')
+  readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.redirect')
   #discarder: BodyDiscarder | null = null
   #redirections = 0
   #completed = false
@@ -109,7 +109,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     super(handler)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
     if (typeof opts !== 'object' || opts === null) throw invalidOption('opts', 'an object', opts)
-    const given = ownRequestOptions(opts)
+    const given = unpollutedRequest(opts)
     checkRedirectOptions({ ...given, maxRedirections })
     const {
       maxRedirections: _,
@@ -141,7 +141,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     const dispatch: Dispatch = (options, handler) => dispatcher.dispatch(options, handler)
     setCore(dispatch, coreOf(dispatcher))
     return (given, handler) => {
-      const options = completeOptions(dispatcher, ownRequestOptions(given))
+      const options = completeOptions(dispatcher, unpollutedRequest(given))
       const redirecting = new RedirectHandler(dispatch, maxRedirections, options, handler)
       return dispatch({ ...redirecting.opts }, redirecting)
     }
@@ -267,6 +267,6 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.#completed = true
     this.#discarder?.onEnd()
     this.#controller.end(error)
-    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
+    callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }

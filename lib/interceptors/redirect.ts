@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
@@ -22,7 +22,7 @@ export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
   checkRedirectOptions(all)
   return (dispatch) => (given: DispatchOptions & RedirectOptions, handler) => {
     if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
-    const request = ownRequestOptions(given)
+    const request = unpollutedRequest(given)
     const settings = mergeOptions(all, pickOptions(request, NAMES))
     checkRedirectOptions(settings)
     if (!settings.maxRedirections) return dispatch(request, handler)

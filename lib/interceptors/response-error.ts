@@ -1,4 +1,4 @@
-import { callUser } from '../base/gate.js'
+import { callUserCode } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { invalidOption, ResponseError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -82,7 +82,7 @@ class ResponseErrorHandler extends DecoratorHandler {
     this.#drain?.onEnd()
     if (failed === null) super.onResponseEnd(controller, trailers)
     // The exchange would take what that throws for a failure of this callback.
-    else callUser(() => this.onResponseError(controller, this.#error(failed)))
+    else callUserCode(() => this.onResponseError(controller, this.#error(failed)))
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {

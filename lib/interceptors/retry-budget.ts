@@ -1,5 +1,5 @@
 import { now } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 
@@ -26,7 +26,7 @@ export class RetryBudget {
 
   constructor(given: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
     if (typeof given !== 'object' || given === null) throw invalidOption(name, 'an object', given)
-    const options = ownOptions(given)
+    const options = unpolluted(given)
     this.#ratio = positiveNumber(`${name}.ratio`, options.ratio, [0.2])
     this.#reserve = SECONDS * positiveNumber(`${name}.minPerSecond`, options.minPerSecond, [10])
     this.#now = time

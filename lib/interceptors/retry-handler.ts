@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { now, startTimer } from '../base/clock.js'
-import { callUser, isThenable, reportUncaught } from '../base/gate.js'
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { callUserCode, isThenable, reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiting-handler.js'
@@ -54,7 +54,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   readonly #budget: { takeRetry(): boolean } | null
   readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
   /** Each try is sent, and each decision made, in the async context of the first. */
-  readonly #sender = new (builtin('node:async_hooks').AsyncResource)('sluice.retry')
+  readonly #sender = new (builtinModule('node:async_hooks').AsyncResource)('sluice.retry')
   readonly #controller = new AttemptsController((reason) => this.#abort(reason))
   /** Of the try under way; null until it told. */
   #current: DispatchController | null = null
@@ -85,7 +85,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#dispatch = dispatch
     this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
-    this.#context = { state: { counter: 0 }, opts: { ...withDeadline(ownRequestOptions(request)), retryOptions } }
+    this.#context = { state: { counter: 0 }, opts: { ...withDeadline(unpollutedRequest(request)), retryOptions } }
   }
 
   get #settings(): options.RetrySettings {
@@ -385,7 +385,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   /** A timer or a callback of the user may have called: what the handler throws has no caller. */
   #tellError(error: Error): void {
-    callUser(() => this.#handler.onResponseError?.(this.#controller, error))
+    callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }
 

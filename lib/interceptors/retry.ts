@@ -1,4 +1,4 @@
-import { ownRequestOptions } from '../base/own-options.js'
+import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
@@ -36,7 +36,7 @@ export function retryDispatch(
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     budget?.addRequest()
     // A balancer adds where each try goes, and sends the next one elsewhere.
-    const sent = { ...withReusableHeaders(ownRequestOptions(request)) } as Dispatcher.DispatchOptions & {
+    const sent = { ...withReusableHeaders(unpollutedRequest(request)) } as Dispatcher.DispatchOptions & {
       tried?: string[]
     }
     sent.tried ??= []

@@ -1,6 +1,6 @@
 import type { Transform, TransformCallback } from 'node:stream'
 import { setImmediate } from '../base/clock.js'
-import { LaterTransform } from '../base/streams.js'
+import { LazyTransform } from '../base/lazy-streams.js'
 
 /** Bytes of a frame; `ends`: its last. */
 export interface FramePart {
@@ -158,7 +158,7 @@ const FRAMES_AT_ONCE = 128
  * Decodes a body of any number of frames. The decoders of Node before 26 drop what comes behind the first frame, so
  * that each frame needs one of its own; none of them reports a frame that was cut off.
  */
-export class ZstdDecoder extends LaterTransform {
+export class ZstdDecoder extends LazyTransform {
   readonly #runtime: ZstdRuntime
   readonly #frames = new ZstdFrameParser()
   #decoder: Transform | null = null

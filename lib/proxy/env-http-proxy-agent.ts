@@ -1,4 +1,4 @@
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import { Agent, budgetOf } from '../dispatcher/agent.js'
 import { coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
@@ -50,7 +50,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.begin(this, this.#core())
     requireObject('options', options)
-    const { httpProxy, httpsProxy, noProxy, ...given } = ownOptions(options)
+    const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')
       throw invalidOption('noProxy', 'a string', noProxy)

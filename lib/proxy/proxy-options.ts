@@ -1,4 +1,4 @@
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import type { Agent, AgentOptions } from '../dispatcher/agent.js'
 import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
@@ -74,7 +74,7 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
     proxyTunnel,
     connect: _,
     ...rest
-  } = ownOptions(given)
+  } = unpolluted(given)
   const url = parseProxy(uri)
   for (const [name, value] of Object.entries({ clientFactory, factory: rest.factory })) {
     if (value !== undefined && value !== null && typeof value !== 'function') {

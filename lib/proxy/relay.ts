@@ -1,4 +1,4 @@
-import { reportUncaught } from '../base/gate.js'
+import { reportUncaught } from '../base/user-code.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { own } from '../dispatcher/dispatcher-core.js'
 import { emit } from '../dispatcher/events.js'

@@ -170,14 +170,14 @@ class Tunnel implements DispatchHandler, AlarmListener {
 
   #succeed(socket: Duplex): void {
     this.#settled = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#callback(null, socket)
   }
 
   #fail(error: Error): void {
     if (this.#settled) return
     this.#settled = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#controller?.abort()
     this.#socket?.destroy()
     this.#callback(addErrorContext(error, { ...this.#route, phase: 'connect' }), null)

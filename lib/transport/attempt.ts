@@ -39,7 +39,7 @@ export class Attempt implements AlarmListener {
   #settle(): boolean {
     if (this.#answered) return false
     this.#answered = true
-    this.#alarm.drop()
+    this.#alarm.dispose()
     this.#socket.off('close', this.#onClose)
     this.#socket.off(this.#part.event, this.#onConnect)
     this.#socket.off('lookup', this.#onStep)
@@ -68,7 +68,7 @@ export class Attempt implements AlarmListener {
 
   /** A step that the busy event loop saw too late: what follows it has the time that was lost. */
   readonly #onStep = (): void => {
-    const late = this.#late || -this.#alarm.left
+    const late = this.#late || -this.#alarm.remaining
     // The step may have been the last one.
     if (late > 0 && !this.#answered) this.#alarm.set(late)
   }

@@ -1,9 +1,9 @@
 import type { IpcNetConnectOpts, Socket, TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { queueMicrotask } from '../base/clock.js'
-import { ownOptions } from '../base/own-options.js'
+import { unpolluted } from '../base/prototype-pollution.js'
 import {
   booleanOption,
   milliseconds,
@@ -61,7 +61,7 @@ const settingsOf = new WeakMap<Connector, Settings>()
 /** The names by which a connector knows the server, as far as they are known before; null without TLS. */
 export function serverNamesOf(connector: Connector, target: ConnectorOptions): ServerNames | null {
   if (target.protocol !== 'https:') return null
-  return namesFor(ownOptions(settingsOf.get(connector)?.rest ?? {}), ownOptions(target))
+  return namesFor(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target))
 }
 
 /** Whether the server has to prove another name for one of two `host` fields than for the other. */
@@ -102,7 +102,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     keepAlive,
     keepAliveInitialDelay,
     ...rest
-  } = ownOptions(options)
+  } = unpolluted(options)
   const { onread } = rest as { onread?: unknown }
   if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
   checkFamilySelection(rest)
@@ -157,8 +157,8 @@ interface Answer {
 }
 
 function open(made: Settings, given: ConnectorOptions, { callback, reader }: Answer): Duplex {
-  const target = ownOptions(given)
-  const settings = { ...made, rest: ownOptions(made.rest) }
+  const target = unpolluted(given)
+  const settings = { ...made, rest: unpolluted(made.rest) }
   const secure = target.protocol === 'https:'
   const { httpSocket } = target
   if (httpSocket !== undefined && !secure) {
@@ -191,7 +191,7 @@ function configure<Made extends Socket>(socket: Made, { settings, target }: Open
 function refuse(signal: AbortSignal, callback: ConnectorCallback): Duplex {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   queueMicrotask(() => callback(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }), null))
-  return new (builtin('node:net').Socket)().destroy()
+  return new (builtinModule('node:net').Socket)().destroy()
 }
 
 function addressOf(settings: Settings, target: ConnectorOptions): Address {
@@ -205,7 +205,9 @@ function addressOf(settings: Settings, target: ConnectorOptions): Address {
 
 function openPlain({ settings, address, reader }: Opening): Socket {
   const options = { ...settings.rest, ...address }
-  return openDirect(reader, (onread) => builtin('node:net').connect({ ...options, ...onread } as TcpNetConnectOpts))
+  return openDirect(reader, (onread) =>
+    builtinModule('node:net').connect({ ...options, ...onread } as TcpNetConnectOpts),
+  )
 }
 
 function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
@@ -227,7 +229,7 @@ function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
     ...(under === undefined ? {} : { socket: under }),
   }
   const socket = openDirect(reader, (onread) =>
-    builtin('node:tls').connect({ ...options, ...onread } as ConnectionOptions),
+    builtinModule('node:tls').connect({ ...options, ...onread } as ConnectionOptions),
   )
   keepSessions(configure(socket, opening), { cache: sessions, key })
   new Attempt(socket, {
@@ -252,7 +254,8 @@ type Check = (name: string, certificate: PeerCertificate) => Error | undefined
 function verification({ settings, target, address }: Opening, identity: string | null): object {
   if (identity === null || identity === address.host) return {}
   if (target.httpSocket !== undefined || 'path' in address) return { host: identity }
-  const check = (settings.rest.checkServerIdentity as Check | undefined) ?? builtin('node:tls').checkServerIdentity
+  const check =
+    (settings.rest.checkServerIdentity as Check | undefined) ?? builtinModule('node:tls').checkServerIdentity
   return { checkServerIdentity: (_host: string, certificate: PeerCertificate) => check(identity, certificate) }
 }
 

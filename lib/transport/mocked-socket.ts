@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { discard } from './check-socket.js'
 import type { DirectReader, Onread } from './connector.js'
 
@@ -20,7 +20,7 @@ type Open<Made> = (options?: { onread: Onread }) => Made
  */
 export function openDirect<Made extends Socket>(reader: DirectReader | undefined, open: Open<Made>): Made {
   if (reader === undefined) return open()
-  const { connect } = builtin('node:net').Socket.prototype
+  const { connect } = builtinModule('node:net').Socket.prototype
   if (connect === mocking) return open()
   const socket = open({ onread: reader.onread })
   if (!isMocked(socket)) return socket

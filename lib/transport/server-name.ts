@@ -1,4 +1,4 @@
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import type { ConnectorOptions } from './connector.js'
 
 /** By what a server is known in TLS. */
@@ -11,7 +11,7 @@ export interface ServerNames {
 
 /** `given`: the `servername` option, which comes first; otherwise the request's `host` field, then the origin. */
 export function serverNames(given: string | null | undefined, target: ConnectorOptions): ServerNames {
-  const { isIP } = builtin('node:net')
+  const { isIP } = builtinModule('node:net')
   const hostname = withoutBrackets(target.hostname)
   if (given === '') return { servername: '', identity: hostname }
   const host = withoutBrackets((target.host ?? '').replace(/:\d+$/, ''))

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
-import { reportUncaught } from '../base/gate.js'
-import { ownConcat, ownCopy, owned } from '../base/own-memory.js'
+import { unpooled, unpooledConcat, unpooledCopy } from '../base/unpooled-memory.js'
+import { reportUncaught } from '../base/user-code.js'
 import { readProperty } from '../errors/safe-read.js'
 import { copyForeignError, type SocketInfo } from '../errors.js'
 import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
@@ -246,7 +246,7 @@ export class SocketReader {
     if (this.#readsOnReadable) socket.read(0)
     else socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
-    const unread = ownConcat([rest, this.#undelivered, ...(this.#queuedChunks ?? [])])
+    const unread = unpooledConcat([rest, this.#undelivered, ...(this.#queuedChunks ?? [])])
     this.#undelivered = EMPTY
     this.#queuedChunks = null
     if (unread.length > 0) socket.unshift(unread)
@@ -274,7 +274,7 @@ export class SocketReader {
     this.#lastReadFilledBuffer = length === buffer.length
     if (this.#closeTimer !== null) return true
     if (listener === null) {
-      const bytes = ownCopy(buffer, 0, length)
+      const bytes = unpooledCopy(buffer, 0, length)
       if (this.#socket !== null) return this.#socket.push(bytes)
       this.#queuedChunks ??= []
       this.#queuedChunks.push(bytes)
@@ -295,7 +295,7 @@ export class SocketReader {
 
   /** A buffer that was filled is handed over; one that was not has not been seen by a caller, and is read into again. */
   #onBodyBuffer(listener: SocketReaderListener, bytes: Buffer): boolean {
-    const chunk = owned(bytes)
+    const chunk = unpooled(bytes)
     if (chunk !== bytes) recycleBuffer(bytes.buffer)
     if (bytes.length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
     // A part of the body came another way since: mocks push what they have into sockets.
@@ -313,7 +313,7 @@ export class SocketReader {
     }
     this.#queuedChunks ??= []
     // A connector's stream may fill the same memory again.
-    this.#queuedChunks.push(ownConcat([chunk]))
+    this.#queuedChunks.push(unpooledConcat([chunk]))
     if (!this.#paused) this.#deliverQueuedLater()
   }
 
@@ -334,7 +334,7 @@ export class SocketReader {
       if (continueReading) continue
       if (rest.length > 0) {
         this.#queuedChunks ??= []
-        this.#queuedChunks.unshift(ownConcat([rest]))
+        this.#queuedChunks.unshift(unpooledConcat([rest]))
       }
       this.pause()
       return
@@ -387,7 +387,7 @@ export class SocketReader {
   onClose(): void {
     if (this.#closeReported) return
     this.#closeReported = true
-    this.#closeTimer?.drop()
+    this.#closeTimer?.dispose()
     this.listener?.onSocketClose()
   }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { builtin } from '../base/builtin.js'
+import { builtinModule } from '../base/builtin-modules.js'
 import { nextTick, now, queueMicrotask } from '../base/clock.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
 import { LARGEST_COPY, Loan } from './send-memory.js'
@@ -272,7 +272,7 @@ function flushLater(socketWriter: SocketWriter): void {
  * calls back. Mocks that extend it and streams of other kinds may keep what they are given.
  */
 function isSystemSocket(socket: Duplex): boolean {
-  const { Socket } = builtin('node:net')
+  const { Socket } = builtinModule('node:net')
   const { write, _write, _writev } = Socket.prototype
   return socket instanceof Socket && socket.write === write && socket._write === _write && socket._writev === _writev
 }

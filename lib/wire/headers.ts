@@ -1,4 +1,4 @@
-import { isIterable } from '../base/own-options.js'
+import { isIterable } from '../base/prototype-pollution.js'
 import { invalidArgument, invalidOption, invalidType } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined

@@ -1,4 +1,4 @@
-import { unpack } from '../base/builtin.js'
+import { decompressBase64 } from '../base/builtin-modules.js'
 import { packed } from './binary.generated.js'
 
 declare const WebAssembly: { Module: new (bytes: Uint8Array) => object }
@@ -16,5 +16,5 @@ export function provideParser(module: object): void {
 
 /** Compiles llhttp, unless it was provided: takes some milliseconds, so it is done on first use. */
 export function compileParser(): object {
-  return provided ?? new WebAssembly.Module(unpack(packed))
+  return provided ?? new WebAssembly.Module(decompressBase64(packed))
 }

@@ -1,4 +1,4 @@
-import { ownCopy, pooledCopy } from '../base/own-memory.js'
+import { pooledCopy, unpooledCopy } from '../base/unpooled-memory.js'
 import { ResponseContentLengthMismatchError } from '../errors.js'
 import { CHUNKS, type Chunks, joined } from './chunks.js'
 import { type Engine, OK, PAUSED } from './engine.js'
@@ -310,7 +310,7 @@ export class Parser {
 
   #deliver(start: number, end: number): void {
     const { input, views } = this.engine
-    if (this.#copies) this.#sink.onBody(ownCopy(input, start, end), false)
+    if (this.#copies) this.#sink.onBody(unpooledCopy(input, start, end), false)
     else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(views.of(start, end), true)
     else this.#sink.onBody(pooledCopy(input, start, end), false)
   }

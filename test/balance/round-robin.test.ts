@@ -311,7 +311,7 @@ t.test('a heap returns its elements in order, whatever is placed, moved and remo
           inside.delete(node)
         } else if (what === 'place' || inside.has(node)) {
           node.key = key
-          heap.place(node)
+          heap.insertOrMove(node)
           inside.add(node)
         }
         if (heap.size !== inside.size || [...heap].length !== inside.size) return false

@@ -837,8 +837,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'what stands in Object.prototype is no option',
-        file: 'base/own-options',
-        from: 'return isDerived(options) || isPolluted() ? ownOptions(options) : options',
+        file: 'base/prototype-pollution',
+        from: 'return hasClassPrototype(options) || isPolluted() ? unpolluted(options) : options',
         to: 'return options',
         test: 'attacks/pollution',
       },
@@ -1160,10 +1160,10 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'a pool that lets a dispatcher go counts it no longer',
-        file: 'base/tally',
-        from: '      for (const [tally, counts] of own) if (!tally.addsTo(level)) level.#addAll(counts, -1)\n',
+        file: 'base/request-counters',
+        from: '      for (const [counters, counts] of own) if (!counters.addsTo(level)) level.#addValues(counts, -1)\n',
         to: '',
-        test: 'base/tally',
+        test: 'base/request-counters',
       },
       {
         rule: 'what getters of one request return later is sent with no other',
@@ -1229,7 +1229,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'what destroy() of a request body throws does not stop the end of its request',
         file: 'exchange/body-stream',
-        from: 'else callUser(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))',
+        from: 'else callUserCode(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))',
         to: 'else stream.destroy?.(error === undefined || error === null ? undefined : streamError(error))',
         test: 'errors/unreadable',
       },

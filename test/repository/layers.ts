@@ -54,8 +54,8 @@ function parse(source: Source): ts.SourceFile {
   return ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
 }
 
-/** Functions that load a module; `builtin` is the one of base/builtin.ts. */
-const LOADERS = ['require', 'builtin', 'process.getBuiltinModule']
+/** Functions that load a module; `builtin` is the one of base/builtin-modules.ts. */
+const LOADERS = ['require', 'builtinModule', 'process.getBuiltinModule']
 
 function specifierOf(node: ts.Node): ts.Node | undefined {
   if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier

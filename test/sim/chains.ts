@@ -1,4 +1,4 @@
-import { callUser } from '../../lib/base/gate.js'
+import { callUserCode } from '../../lib/base/user-code.js'
 import {
   DecoratorHandler,
   type DispatchController,
@@ -95,7 +95,7 @@ function fail({ random, userCode, wild }: ChainParts): Interceptor {
     if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
     const error = userCode.error('answer', options)
     const controller = { aborted: true, paused: false, reason: error, abort() {}, pause() {}, resume() {} }
-    callUser(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
+    callUserCode(() => handler.onResponseError?.(controller as unknown as DispatchController, error))
     return true
   }
 }

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { Duplex, Readable, Transform } from 'node:stream'
 import t from 'tap'
-import { LaterDuplex, LaterReadable, LaterTransform } from '../../lib/base/streams.js'
+import { LazyDuplex, LazyReadable, LazyTransform } from '../../lib/base/lazy-streams.js'
 
 t.test('what extends a stream of later is one, whichever class of it is made first', async (t) => {
-  class Numbers extends LaterReadable {
+  class Numbers extends LazyReadable {
     #next = 0
     override _read(): void {
       this.push(this.#next < 3 ? String(this.#next++) : null)
@@ -24,9 +24,9 @@ t.test('what extends a stream of later is one, whichever class of it is made fir
 })
 
 t.test('classes of the same stream stay apart', async (t) => {
-  class One extends LaterDuplex {}
-  class Other extends LaterDuplex {}
-  class Third extends LaterTransform {}
+  class One extends LazyDuplex {}
+  class Other extends LazyDuplex {}
+  class Third extends LazyTransform {}
   t.ok(new One() instanceof Duplex)
   t.notOk(new Other() instanceof One)
   t.ok(new Other() instanceof Duplex)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { isIterable, ownOptions, ownRequestOptions } from '../../lib/base/own-options.js'
+import { isIterable, unpolluted, unpollutedRequest } from '../../lib/base/prototype-pollution.js'
 import {
   Agent,
   BalancedPool,
@@ -43,13 +43,13 @@ t.test('options count when the object or a class of the caller has them', async 
   }
   const given = new Given() as Given & { extra?: unknown; method?: unknown }
   const derived: unknown[] = [given, Object.create(given), Object.freeze(Object.create({ own: 1, inherited: 2 }))]
-  for (const read of [ownOptions, ownRequestOptions]) {
+  for (const read of [unpolluted, unpollutedRequest]) {
     for (const one of derived) t.match({ ...(read(one) as object) }, { own: 1, inherited: 2 }, 'in a copy too')
     const plain = [{ own: 1 }, Object.create(null), runInNewContext('({ own: 1 })'), [1], null, undefined, 'text']
     for (const one of plain) t.equal(read(one), one, 'a plain object is returned itself')
   }
   for (const enumerable of [true, false]) {
-    for (const read of [ownOptions, ownRequestOptions]) {
+    for (const read of [unpolluted, unpollutedRequest]) {
       await polluted({ method: 'DELETE' }, enumerable, () => {
         const own = read(given)
         t.strictSame([own.own, own.inherited, own.method], [1, 2, undefined])

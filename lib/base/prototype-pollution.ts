@@ -2,7 +2,7 @@
 const EMPTY = {}
 
 /** What `Object.prototype` has by the language. */
-const STANDARD = new Set([
+const STANDARD_PROPERTIES = new Set([
   '__proto__',
   '__defineGetter__',
   '__defineSetter__',
@@ -22,38 +22,38 @@ const STANDARD = new Set([
  * object and of classes of the caller count: they become properties of one object, as layers and interceptors add to
  * options by `{ ...options, name: value }`. A plain object is returned itself where nothing was put there.
  */
-export function ownOptions<Options>(options: Options): Options {
+export function unpolluted<Options>(options: Options): Options {
   if (typeof options !== 'object' || options === null) return options
   const added = Object.getOwnPropertyNames(Object.prototype)
-  const polluted = added.length !== STANDARD.size
-  if (!polluted && !isDerived(options)) return options
+  const polluted = added.length !== STANDARD_PROPERTIES.size
+  if (!polluted && !hasClassPrototype(options)) return options
   const own: Record<PropertyKey, unknown> = {}
   const copy = (name: PropertyKey, value: unknown) =>
     Object.defineProperty(own, name, { value, enumerable: true, configurable: true, writable: true })
-  for (let one: object | null = options; one !== null && !isBase(one); one = Object.getPrototypeOf(one)) {
+  for (let one: object | null = options; one !== null && !isObjectPrototype(one); one = Object.getPrototypeOf(one)) {
     for (const name of Reflect.ownKeys(one)) {
       if (name !== 'constructor' && !Object.hasOwn(own, name)) copy(name, options[name as keyof Options])
     }
   }
   // By name: copies that are made of this one are not taken in either.
-  for (const name of added) if (!STANDARD.has(name) && !Object.hasOwn(own, name)) copy(name, undefined)
+  for (const name of added) if (!STANDARD_PROPERTIES.has(name) && !Object.hasOwn(own, name)) copy(name, undefined)
   return own as Options
 }
 
 /** The same for the options of a request, at a cost that each request can bear. */
-export function ownRequestOptions<Options>(options: Options): Options {
-  return isDerived(options) || isPolluted() ? ownOptions(options) : options
+export function unpollutedRequest<Options>(options: Options): Options {
+  return hasClassPrototype(options) || isPolluted() ? unpolluted(options) : options
 }
 
 /** Whether an object may have properties of a prototype: `{ ...options }` would lose them. */
-function isDerived(options: unknown): boolean {
+function hasClassPrototype(options: unknown): boolean {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return false
   const prototype: object | null = Object.getPrototypeOf(options)
-  return prototype !== Object.prototype && prototype !== null && !isBase(prototype)
+  return prototype !== Object.prototype && prototype !== null && !isObjectPrototype(prototype)
 }
 
 /** Whether `prototype` is the `Object.prototype` of this or another realm. */
-function isBase(prototype: object): boolean {
+function isObjectPrototype(prototype: object): boolean {
   if (prototype === Object.prototype) return true
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }

@@ -5,42 +5,42 @@
  */
 
 /** Bytes up to which a loop is faster than a call out of JavaScript. */
-const FEW = 64
+const LOOP_COPY_BYTES = 64
 
 /** Returns the same memory as a Buffer: interceptors of other libraries hand out any bytes, or text. */
-export function asBuffer(piece: Uint8Array | string): Buffer {
+export function toBuffer(piece: Uint8Array | string): Buffer {
   if (Buffer.isBuffer(piece)) return piece
   return typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
 }
 
 /** Copies `source[start..end)`. */
-export function ownCopy(source: Buffer, start: number, end: number): Buffer {
+export function unpooledCopy(source: Buffer, start: number, end: number): Buffer {
   return fill(Buffer.allocUnsafeSlow(end - start), source, start)
 }
 
-/** As {@link ownCopy}, for bytes that no caller sees: small ones go into the pool, which takes a third of the time. */
+/** As {@link unpooledCopy}, for bytes that no caller sees: small ones go into the pool, which takes a third of the time. */
 export function pooledCopy(source: Buffer, start: number, end: number): Buffer {
   return fill(Buffer.allocUnsafe(end - start), source, start)
 }
 
 function fill(target: Buffer, source: Buffer, start: number): Buffer {
   const { length } = target
-  if (length > FEW) source.copy(target, 0, start, start + length)
+  if (length > LOOP_COPY_BYTES) source.copy(target, 0, start, start + length)
   else for (let i = 0; i < length; i++) target[i] = source[start + i] as number
   return target
 }
 
 /** Returns `bytes` if nothing else is in its memory, or a copy. */
-export function owned(bytes: Buffer): Buffer {
-  return bytes.length === bytes.buffer.byteLength ? bytes : ownCopy(bytes, 0, bytes.length)
+export function unpooled(bytes: Buffer): Buffer {
+  return bytes.length === bytes.buffer.byteLength ? bytes : unpooledCopy(bytes, 0, bytes.length)
 }
 
-/** As {@link owned}, for what `read()` of a stream returns: strings, objects and null pass. */
-export function ownedPiece<Piece>(piece: Piece): Piece {
-  return Buffer.isBuffer(piece) ? (owned(piece) as Piece) : piece
+/** As {@link unpooled}, for what `read()` of a stream returns: strings, objects and null pass. */
+export function unpooledChunk<Piece>(piece: Piece): Piece {
+  return Buffer.isBuffer(piece) ? (unpooled(piece) as Piece) : piece
 }
 
-export function ownConcat(parts: readonly Uint8Array[]): Buffer {
+export function unpooledConcat(parts: readonly Uint8Array[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {

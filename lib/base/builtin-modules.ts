@@ -13,12 +13,12 @@ const loaded: Partial<Builtins> = {}
  * A module of the runtime, loaded when it is asked for and not when this library is: `node:tls` alone takes longer to
  * load than all of this library, and while it is not loaded Node (24, 26) can take a start-up snapshot.
  */
-export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+export function builtinModule<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   loaded[name] ??= process.getBuiltinModule(name) as Builtins[Name]
   return loaded[name] as Builtins[Name]
 }
 
 /** The bytes that stand in a module as base64 of their Brotli form. */
-export function unpack(text: string): Uint8Array {
-  return builtin('node:zlib').brotliDecompressSync(Buffer.from(text, 'base64'))
+export function decompressBase64(text: string): Uint8Array {
+  return builtinModule('node:zlib').brotliDecompressSync(Buffer.from(text, 'base64'))
 }

@@ -12,7 +12,7 @@ export function reportUncaught(error: unknown): void {
 }
 
 /** Calls user code that no caller waits for; {@link reportUncaught} gets what it throws. */
-export function callUser<Values extends unknown[]>(code: (...values: Values) => unknown, ...values: Values): void {
+export function callUserCode<Values extends unknown[]>(code: (...values: Values) => unknown, ...values: Values): void {
   try {
     code(...values)
   } catch (error) {

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { joined, Tally } from '../../lib/base/tally.js'
+import { combineCounters, RequestCounters } from '../../lib/base/request-counters.js'
 
 t.test('adds to all levels, what was counted before included', async (t) => {
-  const top = new Tally()
-  const middle = new Tally()
-  const one = new Tally()
-  const two = new Tally()
+  const top = new RequestCounters()
+  const middle = new RequestCounters()
+  const one = new RequestCounters()
+  const two = new RequestCounters()
   one.add('running', 2)
   one.attach(middle)
   t.equal(middle.running, 2)
@@ -21,10 +21,10 @@ t.test('adds to all levels, what was counted before included', async (t) => {
 })
 
 t.test('counts once in a level that several ways lead to', async (t) => {
-  const top = new Tally()
-  const middles = [new Tally(), new Tally()]
+  const top = new RequestCounters()
+  const middles = [new RequestCounters(), new RequestCounters()]
   for (const middle of middles) middle.attach(top)
-  const one = new Tally()
+  const one = new RequestCounters()
   one.add('pending', 1)
   for (const middle of middles) one.attach(middle)
   for (const tally of [...middles, top]) t.equal(tally.pending, 1)
@@ -35,14 +35,14 @@ t.test('counts once in a level that several ways lead to', async (t) => {
 const COUNTED = { connected: 1, free: 0, pending: 2, queued: 0, running: 3 }
 
 t.test('counts once what two levels have in common that are attached to a third later', async (t) => {
-  const middles = [new Tally(), new Tally()] as const
+  const middles = [new RequestCounters(), new RequestCounters()] as const
   const [one, other] = middles
   one.add('pending', 5)
-  let shared = joined(null, one, COUNTED)
-  shared = joined(shared, other, COUNTED)
+  let shared = combineCounters(null, one, COUNTED)
+  shared = combineCounters(shared, other, COUNTED)
   other.add('running', 4)
-  const top = new Tally()
-  const highest = new Tally()
+  const top = new RequestCounters()
+  const highest = new RequestCounters()
   top.attach(highest)
   for (const middle of middles) middle.attach(top)
   for (const tally of [top, highest]) t.match(tally, { connected: 1, free: 0, pending: 7, queued: 0, running: 7 })
@@ -52,15 +52,15 @@ t.test('counts once what two levels have in common that are attached to a third 
 })
 
 t.test('counts once what is shared at several levels', async (t) => {
-  const pools = [new Tally(), new Tally(), new Tally()] as const
-  let client: Tally | null = null
-  for (const pool of pools) client = joined(client, pool, COUNTED)
-  const balancers = [new Tally(), new Tally()] as const
+  const pools = [new RequestCounters(), new RequestCounters(), new RequestCounters()] as const
+  let client: RequestCounters | null = null
+  for (const pool of pools) client = combineCounters(client, pool, COUNTED)
+  const balancers = [new RequestCounters(), new RequestCounters()] as const
   pools[0].attach(balancers[0])
   pools[1].attach(balancers[0])
   pools[1].attach(balancers[1])
   pools[2].attach(balancers[1])
-  const top = new Tally()
+  const top = new RequestCounters()
   for (const balancer of balancers) balancer.attach(top)
   for (const tally of [...pools, ...balancers, top]) t.match(tally, COUNTED)
   client?.add('pending', -2)
@@ -68,15 +68,15 @@ t.test('counts once what is shared at several levels', async (t) => {
 })
 
 t.test('keeps counting right while tallies below come and go', async (t) => {
-  const top = new Tally()
-  const children: Tally[] = []
+  const top = new RequestCounters()
+  const children: RequestCounters[] = []
   for (let i = 0; i < 100; i++) {
-    const child = new Tally()
+    const child = new RequestCounters()
     child.add('free', 1)
     child.attach(top)
     children.push(child)
   }
-  const highest = new Tally()
+  const highest = new RequestCounters()
   top.attach(highest)
   t.equal(highest.free, 100)
   for (const child of children) child.attach(highest)
@@ -86,11 +86,11 @@ t.test('keeps counting right while tallies below come and go', async (t) => {
 })
 
 t.test('takes back what it added to a level, and to those above that no other way leads to', async (t) => {
-  const top = new Tally()
-  const middles = [new Tally(), new Tally()] as const
+  const top = new RequestCounters()
+  const middles = [new RequestCounters(), new RequestCounters()] as const
   for (const middle of middles) middle.attach(top)
-  const one = new Tally()
-  const below = new Tally()
+  const one = new RequestCounters()
+  const below = new RequestCounters()
   below.attach(one)
   below.attach(middles[1])
   for (const middle of middles) one.attach(middle)
@@ -111,14 +111,14 @@ t.test('takes back what it added to a level, and to those above that no other wa
 })
 
 t.test('a level that no longer counts a tally adds the rest alone to the levels it joins later', async (t) => {
-  const middle = new Tally()
-  const one = new Tally()
+  const middle = new RequestCounters()
+  const one = new RequestCounters()
   one.attach(middle)
   one.add('queued', 2)
   middle.add('queued', 3)
   one.detach(middle)
   t.match(middle, { queued: 3 })
-  const top = new Tally()
+  const top = new RequestCounters()
   one.attach(top)
   middle.attach(top)
   t.match(top, { queued: 5 })
@@ -127,9 +127,9 @@ t.test('a level that no longer counts a tally adds the rest alone to the levels 
 })
 
 t.test('counts each of many tallies once in a level that they are attached to before their own level is', async (t) => {
-  const middle = new Tally()
-  const top = new Tally()
-  const children = Array.from({ length: 100 }, () => new Tally())
+  const middle = new RequestCounters()
+  const top = new RequestCounters()
+  const children = Array.from({ length: 100 }, () => new RequestCounters())
   for (const child of children) {
     child.add('running', 1)
     child.attach(middle)
