@@ -1,36 +1,36 @@
 import type { DispatchController, Dispatcher, DispatchHandler, LegacyDispatchHandler } from '../../lib/index.js'
-import { COLLATERAL, type Operation, options, type Scene, same } from './operations.js'
+import { COLLATERAL, type Operation, type OperationContext, options, same } from './operations.js'
 
-/** What code of callers throws; it comes back as the error of the request. */
+/** Code of errors that callers' code throws. The request must fail with the same error. */
 export const THROWN = 'SOAK_THROWN'
 
 const thrown = () => Object.assign(new Error('thrown by code of a caller'), { code: THROWN })
 
-/** Runs `act` after some microtasks, ticks, event-loop turns or ms. */
-export function soon(scene: Scene, act: () => void): void {
+/** Runs `act` after up to five microtasks, ticks, event-loop turns or timers. */
+export function soon(context: OperationContext, act: () => void): void {
   const steps = [
     (next: () => void) => queueMicrotask(next),
     (next: () => void) => process.nextTick(next),
     (next: () => void) => void setImmediate(next),
-    (next: () => void) => void setTimeout(next, scene.random() * 5),
+    (next: () => void) => void setTimeout(next, context.random() * 5),
   ]
-  const step = steps[Math.floor(scene.random() * steps.length)] as (next: () => void) => void
-  let left = Math.floor(scene.random() * 6)
+  const step = steps[Math.floor(context.random() * steps.length)] as (next: () => void) => void
+  let left = Math.floor(context.random() * 6)
   const next = () => (left-- > 0 ? step(next) : act())
   next()
 }
 
-/** A signal that is aborted soon, wherever its request may be by then. */
-function soonAborted(scene: Scene): AbortSignal {
+/** Returns a signal that is aborted soon, at any stage of its request. */
+function soonAborted(context: OperationContext): AbortSignal {
   const controller = new AbortController()
-  soon(scene, () => controller.abort())
+  soon(context, () => controller.abort())
   return controller.signal
 }
 
-// Node's own fetch
+// Operations of Node's own fetch
 
-async function fetched(scene: Scene, path: string, init: RequestInit = {}): Promise<Response> {
-  const { dispatcher, base } = scene
+async function fetched(context: OperationContext, path: string, init: RequestInit = {}): Promise<Response> {
+  const { dispatcher, base } = context
   try {
     return await fetch(base + path, { ...init, dispatcher } as RequestInit)
   } catch (error) {
@@ -38,7 +38,7 @@ async function fetched(scene: Scene, path: string, init: RequestInit = {}): Prom
   }
 }
 
-/** `fetch` hides why it failed. */
+/** Returns the cause of a `TypeError` that `fetch` threw. */
 function causeOf(error: unknown): unknown {
   return (error as Error).cause ?? error
 }
@@ -51,29 +51,33 @@ async function bytesOf(response: Response): Promise<Buffer> {
   }
 }
 
-async function fetchNumber(scene: Scene): Promise<void> {
-  const number = Math.floor(scene.random() * 1e9)
-  same(await bytesOf(await fetched(scene, `/id/${number}`)), String(number), 'fetch')
+async function fetchNumber(context: OperationContext): Promise<void> {
+  const number = Math.floor(context.random() * 1e9)
+  same(await bytesOf(await fetched(context, `/id/${number}`)), String(number), 'fetch')
 }
 
-async function fetchUpload(scene: Scene): Promise<void> {
-  const pieces = Array.from({ length: 3 }, (_, index) => Buffer.alloc(scene.random() * 9000, `${index}`))
-  const whole = Buffer.concat(pieces)
-  const body = scene.random() < 0.5 ? whole : ReadableStream.from(pieces)
-  const response = await fetched(scene, '/echo', { method: 'POST', body: body as never, duplex: 'half' } as RequestInit)
+async function fetchUpload(context: OperationContext): Promise<void> {
+  const chunks = Array.from({ length: 3 }, (_, index) => Buffer.alloc(context.random() * 9000, `${index}`))
+  const whole = Buffer.concat(chunks)
+  const body = context.random() < 0.5 ? whole : ReadableStream.from(chunks)
+  const response = await fetched(context, '/echo', {
+    method: 'POST',
+    body: body as never,
+    duplex: 'half',
+  } as RequestInit)
   same(await bytesOf(response), whole, 'fetch upload')
 }
 
-async function fetchLeave(scene: Scene): Promise<void> {
-  const response = await fetched(scene, '/bytes/200000')
-  if (scene.random() < 0.5) for await (const _piece of response.body as ReadableStream) break
+async function fetchUnreadBody(context: OperationContext): Promise<void> {
+  const response = await fetched(context, '/bytes/200000')
+  if (context.random() < 0.5) for await (const _piece of response.body as ReadableStream) break
   else await response.body?.cancel()
 }
 
-async function fetchAbort(scene: Scene): Promise<void> {
-  const signal = soonAborted(scene)
+async function fetchAbort(context: OperationContext): Promise<void> {
+  const signal = soonAborted(context)
   try {
-    await bytesOf(await fetched(scene, scene.random() < 0.5 ? '/bytes/500000' : '/slow/3', { signal }))
+    await bytesOf(await fetched(context, context.random() < 0.5 ? '/bytes/500000' : '/slow/3', { signal }))
   } catch (error) {
     if (!signal.aborted || (error !== signal.reason && (error as Error).name !== 'AbortError')) throw error
   }
@@ -81,59 +85,62 @@ async function fetchAbort(scene: Scene): Promise<void> {
 
 const FAULTS = ['reset', 'cut', 'garbage', 'reset-body', 'cut-body', 'bad-chunk', 'long-head', 'late-garbage']
 
-/** The server breaks the connection. */
-async function fetchFault(scene: Scene): Promise<void> {
-  await bytesOf(await fetched(scene, `/${FAULTS[Math.floor(scene.random() * FAULTS.length)]}`))
+/** Fetches a response during which the server breaks the connection. */
+async function fetchFault(context: OperationContext): Promise<void> {
+  await bytesOf(await fetched(context, `/${FAULTS[Math.floor(context.random() * FAULTS.length)]}`))
 }
 
-// Handlers, of both generations
+// Operations of handlers: current and legacy
 
-/** What a handler does in one of its callbacks. */
-type Deed = (abort: () => void) => void
+/** An action of a handler in one of its callbacks. */
+type Action = (abort: () => void) => void
 
-const PLACES = ['start', 'headers', 'data', 'end'] as const
+const CALLBACKS = ['start', 'headers', 'data', 'end'] as const
 
-/** Does `deed` in a callback that is chosen at random. */
-function once(scene: Scene, deed: Deed): (place: string, abort: () => void) => void {
-  const chosen = PLACES[Math.floor(scene.random() * PLACES.length)]
+/** Runs `action` once, in a callback that is selected at random. */
+function once(context: OperationContext, action: Action): (callback: string, abort: () => void) => void {
+  const selected = CALLBACKS[Math.floor(context.random() * CALLBACKS.length)]
   let done = false
-  return (place, abort) => {
-    if (place !== chosen || done) return
+  return (callback, abort) => {
+    if (callback !== selected || done) return
     done = true
-    deed(abort)
+    action(abort)
   }
 }
 
-interface Exchange {
+interface HandlerRequest {
   path: string
-  deed?: Deed
+  action?: Action
   dispatcher?: Dispatcher
 }
 
-/** Resolves with the body. Pauses now and then, by whichever way the handler has. */
-function dispatched(scene: Scene, { path, deed = () => {}, dispatcher = scene.dispatcher }: Exchange): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  const act = once(scene, deed)
-  const pauses = () => scene.random() < 0.2
+/** Dispatches a request and resolves with the body. The handler pauses at random. */
+function dispatchAndRead(
+  context: OperationContext,
+  { path, action = () => {}, dispatcher = context.dispatcher }: HandlerRequest,
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  const act = once(context, action)
+  const pauses = () => context.random() < 0.2
   return new Promise((resolve, reject) => {
-    const done = () => resolve(Buffer.concat(pieces))
+    const done = () => resolve(Buffer.concat(chunks))
     const handler =
-      scene.random() < 0.5
-        ? modern({ act, pauses, pieces, done, reject })
-        : legacy({ act, pauses, pieces, done, reject })
-    dispatcher.dispatch(options(scene, path), handler as DispatchHandler)
+      context.random() < 0.5
+        ? modern({ act, pauses, chunks, done, reject })
+        : legacy({ act, pauses, chunks, done, reject })
+    dispatcher.dispatch(options(context, path), handler as DispatchHandler)
   })
 }
 
-interface Parts {
-  act(place: string, abort: () => void): void
+interface HandlerParts {
+  act(callback: string, abort: () => void): void
   pauses(): boolean
-  pieces: Buffer[]
+  chunks: Buffer[]
   done(): void
   reject(error: unknown): void
 }
 
-function modern({ act, pauses, pieces, done, reject }: Parts): DispatchHandler {
+function modern({ act, pauses, chunks, done, reject }: HandlerParts): DispatchHandler {
   const pause = (controller: DispatchController) => {
     if (!pauses()) return
     controller.pause()
@@ -146,8 +153,8 @@ function modern({ act, pauses, pieces, done, reject }: Parts): DispatchHandler {
       act('headers', () => controller.abort())
       pause(controller)
     },
-    onResponseData(controller, piece) {
-      pieces.push(piece)
+    onResponseData(controller, chunk) {
+      chunks.push(chunk)
       act('data', () => controller.abort())
       pause(controller)
     },
@@ -159,29 +166,29 @@ function modern({ act, pauses, pieces, done, reject }: Parts): DispatchHandler {
   }
 }
 
-function legacy({ act, pauses, pieces, done, reject }: Parts): LegacyDispatchHandler {
+function legacy({ act, pauses, chunks, done, reject }: HandlerParts): LegacyDispatchHandler {
   let abort = () => {}
   let resume = () => {}
-  const goesOn = () => {
+  const pauseAtRandom = () => {
     if (!pauses()) return true
     setImmediate(resume)
     return false
   }
   return {
-    onConnect(given) {
-      abort = () => given()
+    onConnect(abortRequest) {
+      abort = () => abortRequest()
       act('start', abort)
     },
     onHeaders(status, _headers, resuming) {
       resume = resuming
       if (status < 200) return true
       act('headers', abort)
-      return goesOn()
+      return pauseAtRandom()
     },
-    onData(piece) {
-      pieces.push(piece)
+    onData(chunk) {
+      chunks.push(chunk)
       act('data', abort)
-      return goesOn()
+      return pauseAtRandom()
     },
     onComplete() {
       act('end', abort)
@@ -191,66 +198,68 @@ function legacy({ act, pauses, pieces, done, reject }: Parts): LegacyDispatchHan
   }
 }
 
-async function handlers(scene: Scene): Promise<void> {
-  const number = Math.floor(scene.random() * 1e9)
-  same(await dispatched(scene, { path: `/id/${number}` }), String(number), 'handlers')
+async function handlers(context: OperationContext): Promise<void> {
+  const number = Math.floor(context.random() * 1e9)
+  same(await dispatchAndRead(context, { path: `/id/${number}` }), String(number), 'handlers')
 }
 
-async function abortingHandlers(scene: Scene): Promise<void> {
-  await dispatched(scene, { path: '/bytes/100000', deed: (abort) => abort() })
+async function abortingHandlers(context: OperationContext): Promise<void> {
+  await dispatchAndRead(context, { path: '/bytes/100000', action: (abort) => abort() })
 }
 
-async function throwingHandlers(scene: Scene): Promise<void> {
-  const path = scene.random() < 0.5 ? '/bytes/100000' : '/interim/1'
-  await dispatched(scene, {
+async function throwingHandlers(context: OperationContext): Promise<void> {
+  const path = context.random() < 0.5 ? '/bytes/100000' : '/interim/1'
+  await dispatchAndRead(context, {
     path,
-    deed() {
+    action() {
       throw thrown()
     },
   })
 }
 
-// Dispatchers that are closed or destroyed by code of callers
+// Operations that close or destroy a dispatcher
 
-const OVER = ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'SOAK_END']
+const CLOSED_CODES = ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'SOAK_END']
 
-/** A callback, or a listener, closes or destroys the dispatcher under requests. */
-async function endingWithin(scene: Scene): Promise<void> {
-  const dispatcher = scene.open()
+/** Closes or destroys the dispatcher in a callback or listener, while requests are in flight. */
+async function closeWithinCallback(context: OperationContext): Promise<void> {
+  const dispatcher = context.open()
   const endings: Promise<unknown>[] = []
   const end = () => {
-    // One that was destroyed can not be closed.
-    if (scene.random() < 0.4) endings.push(dispatcher.close().catch(() => {}))
+    // close() rejects after destroy().
+    if (context.random() < 0.4) endings.push(dispatcher.close().catch(() => {}))
     else endings.push(dispatcher.destroy(Object.assign(new Error('the end'), { code: 'SOAK_END' })))
   }
-  const chance = scene.random()
+  const chance = context.random()
   if (chance < 0.1) dispatcher.once('connect', end)
   else if (chance < 0.2) dispatcher.once('disconnect', end)
   const paths = ['/id/1', '/bytes/100000', '/chunks/5']
-  const outcomes = await Promise.allSettled(paths.map((path) => dispatched(scene, { path, deed: end, dispatcher })))
+  const outcomes = await Promise.allSettled(
+    paths.map((path) => dispatchAndRead(context, { path, action: end, dispatcher })),
+  )
   await Promise.all(endings)
   await dispatcher.destroy()
-  scene.tally.checkStats(dispatcher, scene.name)
+  context.results.checkStats(dispatcher, context.name)
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected' && !OVER.includes(outcome.reason?.code)) throw outcome.reason
+    if (outcome.status === 'rejected' && !CLOSED_CODES.includes(outcome.reason?.code)) throw outcome.reason
   }
 }
 
-/** Listeners throw: it costs nobody but them. */
-async function throwingListeners(scene: Scene): Promise<void> {
-  const dispatcher = scene.open()
+/** Adds listeners that throw. Requests must succeed nevertheless. */
+async function throwingListeners(context: OperationContext): Promise<void> {
+  const dispatcher = context.open()
   const listener = () => {
-    throw scene.tally.toBeUncaught()
+    throw context.results.toBeUncaught()
   }
   dispatcher.on('connect', listener).on('disconnect', listener).on('drain', listener)
-  const numbers = [1, 2, 3].map(() => Math.floor(scene.random() * 1e9))
+  const numbers = [1, 2, 3].map(() => Math.floor(context.random() * 1e9))
   const outcomes = await Promise.allSettled(
     numbers.map(async (number) =>
-      same(await dispatched(scene, { path: `/id/${number}`, dispatcher }), `${number}`, 'id'),
+      same(await dispatchAndRead(context, { path: `/id/${number}`, dispatcher }), `${number}`, 'id'),
     ),
   )
   await dispatcher.close()
-  scene.tally.checkStats(dispatcher, scene.name)
+  context.results.checkStats(dispatcher, context.name)
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }
 
@@ -260,23 +269,23 @@ const operation = (name: string, run: Operation['run'], codes: readonly string[]
   run,
 })
 
-/** What callers of every kind do. */
+/** Operations for servers that behave. */
 export const callers: readonly Operation[] = [
   operation('fetch', fetchNumber),
   operation('fetch upload', fetchUpload),
-  operation('fetch leave', fetchLeave),
+  operation('fetch unread body', fetchUnreadBody),
   operation('fetch abort', fetchAbort),
   operation('handlers', handlers),
   operation('aborting handlers', abortingHandlers, ['UND_ERR_ABORTED']),
   operation('throwing handlers', throwingHandlers, [THROWN]),
-  operation('ending within', endingWithin),
+  operation('close within callback', closeWithinCallback),
   operation('throwing listeners', throwingListeners),
 ]
 
-/** What they do at servers that break connections. */
-export const unlucky: readonly Operation[] = [operation('fetch fault', fetchFault, COLLATERAL)]
+/** Operations for servers that break connections. */
+export const faultyServerOperations: readonly Operation[] = [operation('fetch fault', fetchFault, COLLATERAL)]
 
-/** The operations by `fetch`, which other Nodes are driven with. */
-export function byFetch(operations: readonly Operation[]): Operation[] {
+/** Selects the operations of `fetch`. */
+export function fetchOperations(operations: readonly Operation[]): Operation[] {
   return operations.filter(({ name }) => name.startsWith('fetch'))
 }

@@ -10,29 +10,29 @@ import {
   RetryAgent,
   RoundRobinPool,
 } from '../../lib/index.js'
-import { byFetch, callers, unlucky } from './caller-code.js'
-import { careless } from './careless.js'
+import { callers, faultyServerOperations, fetchOperations } from './caller-code.js'
 import { bad, DUMPED, dumped, good, intercepted, type Operation, upgrades } from './operations.js'
-import type { Places } from './origin.js'
-import type { Random } from './random.js'
+import type { Addresses } from './origin.js'
+import { randomInterceptor } from './random-interceptor.js'
+import type { Random } from './seeded-random.js'
 import { lostUploads, uploads } from './sources.js'
 
-/** One way to ask, with what it is asked. */
+/** A kind of dispatcher, and the operations to run on it. */
 export interface Kind {
   readonly name: string
-  /** Requests at once. */
+  /** Operations in progress at once. */
   readonly width: number
-  /** Connections that it may have, for each origin. */
+  /** Connection limit for each origin. */
   readonly connections: number
-  /** Named in each request; none for dispatchers of one origin. */
+  /** Origins to name in requests; empty for dispatchers of one origin. */
   readonly origins: readonly string[]
-  /** Where `fetch` asks, for those of one origin. */
+  /** Base URL for `fetch`, for dispatchers of one origin. */
   readonly base: string
   readonly operations: readonly Operation[]
-  /** Its server breaks connections: others may be hit. */
+  /** Whether its server breaks connections, which other requests on them may notice. */
   readonly faulty: boolean
   open(): Dispatcher
-  /** Its parts, where it chooses among them by other things than their free connections. */
+  /** Returns its upstreams, if it does not select them by free connections. */
   parts?(dispatcher: Dispatcher): readonly Dispatcher[]
 }
 
@@ -42,25 +42,24 @@ const QUICK = { minTimeout: 1, maxTimeout: 5 }
 const any = [...good, ...callers, ...uploads]
 const calm = { origins: [], operations: any, faulty: false, width: 6, connections: 4 } as const
 /**
- * Who closes with requests unread resets, and of the answers before that the reader may lose what it had not taken
- * (RFC 9112 §9.6): of a server that closes, a slow reader in a pipeline may come to harm, and so it is not asked there.
+ * Without the operation `last`: a server that closes with unread pipelined requests sends RST, which discards responses
+ * that the client has not read yet (RFC 9112 §9.6).
  */
 const piped = { ...calm, operations: any.filter(({ name }) => name !== 'last') } as const
 const rough = {
   origins: [],
-  operations: [...any, ...bad, ...unlucky, ...lostUploads],
+  operations: [...any, ...bad, ...faultyServerOperations, ...lostUploads],
   faulty: true,
   width: 6,
   connections: 4,
 } as const
 
-/** One connection. */
 const single = { connections: 1 } as const
 
-/** What is told of a kind, but for where `fetch` asks: at the plain origin. */
-type Told = Omit<Kind, 'base'> & { base?: string }
+/** A kind whose `base` defaults to the plain origin. */
+type KindWithoutBase = Omit<Kind, 'base'> & { base?: string }
 
-function clients({ plain, secure, ca, unix }: Places): Told[] {
+function clients({ plain, secure, ca, unix }: Addresses): KindWithoutBase[] {
   const [origin] = plain as [string]
   const tls = { connect: { ca } }
   return [
@@ -97,10 +96,10 @@ function clients({ plain, secure, ca, unix }: Places): Told[] {
   ]
 }
 
-function pools({ plain, secure, ca }: Places, random: Random): Told[] {
+function pools({ plain, secure, ca }: Addresses, random: Random): KindWithoutBase[] {
   const [origin] = plain as [string]
   const upstreams = [...plain]
-  const factory = (at: URL, options: object) => new Client(at, options).compose(careless(random))
+  const factory = (at: URL, options: object) => new Client(at, options).compose(randomInterceptor(random))
   return [
     {
       ...piped,
@@ -119,8 +118,8 @@ function pools({ plain, secure, ca }: Places, random: Random): Told[] {
     },
     {
       ...calm,
-      name: 'Pool, careless interceptor',
-      open: () => new Pool(origin, { connections: 4 }).compose(careless(random)),
+      name: 'Pool, random interceptor',
+      open: () => new Pool(origin, { connections: 4 }).compose(randomInterceptor(random)),
     },
     { ...rough, name: 'Pool of composed clients, faults', open: () => new Pool(origin, { connections: 4, factory }) },
     { ...rough, name: 'RoundRobinPool, faults', open: () => new RoundRobinPool(origin, { connections: 4 }) },
@@ -134,7 +133,7 @@ function pools({ plain, secure, ca }: Places, random: Random): Told[] {
   ]
 }
 
-function agents({ plain, secure, ca, proxy }: Places, random: Random): Told[] {
+function agents({ plain, secure, ca, proxy }: Addresses, random: Random): KindWithoutBase[] {
   const both = [...plain, secure]
   const connect = { ca }
   const composed = () =>
@@ -148,7 +147,7 @@ function agents({ plain, secure, ca, proxy }: Places, random: Random): Told[] {
     new Agent({ connections: 4, connect }).compose(
       responseError(),
       latency(new LatencyRecorder()),
-      careless(random),
+      randomInterceptor(random),
       hedge({ delay: 10, budget: { ratio: 1 } }),
     )
   const tunnels = { uri: proxy, requestTls: { ca }, connections: 4 }
@@ -162,14 +161,17 @@ function agents({ plain, secure, ca, proxy }: Places, random: Random): Told[] {
   ]
 }
 
-/** Every kind of dispatcher, at servers that behave and at servers that do not. */
-export function kinds(places: Places, random: Random): Kind[] {
-  const [base] = places.plain as [string]
-  return [...clients(places), ...pools(places, random), ...agents(places, random)].map((kind) => ({ base, ...kind }))
+/** Returns every kind of dispatcher, with servers that behave and servers that do not. */
+export function kinds(addresses: Addresses, random: Random): Kind[] {
+  const [base] = addresses.plain as [string]
+  return [...clients(addresses), ...pools(addresses, random), ...agents(addresses, random)].map((kind) => ({
+    base,
+    ...kind,
+  }))
 }
 
-/** Those that `fetch` is asked of, and nothing else. */
-export function fetching(all: readonly Kind[]): Kind[] {
-  const only = all.map((kind) => ({ ...kind, operations: byFetch(kind.operations) }))
-  return only.filter(({ operations }) => operations.length > 0)
+/** Returns the kinds with operations of `fetch` only. */
+export function fetchKinds(all: readonly Kind[]): Kind[] {
+  const reduced = all.map((kind) => ({ ...kind, operations: fetchOperations(kind.operations) }))
+  return reduced.filter(({ operations }) => operations.length > 0)
 }

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 
-/** Path of requests that are answered together: `/gather/KEY/TOTAL/INDEX`. */
+/** Path of requests that get their responses together: `/gather/KEY/TOTAL/INDEX`. */
 export const GATHER = '/gather/'
-/** ms that a key is known: longer than any client asks for it. */
-const KNOWN = 60_000
+/** Lifetime of a key in ms. No client uses one for longer. */
+const KEY_LIFETIME = 60_000
 
 interface Group {
   readonly indices: Set<string>
@@ -12,17 +12,17 @@ interface Group {
 
 const groups = new Map<string, Group>()
 
-/** Answers none of `total` requests until all have come, so that each needs a connection of its own. */
-export function gather(url: string, reply: ServerResponse): void {
+/** Delays the responses until `total` requests have arrived, so that each needs its own connection. */
+export function gather(url: string, response: ServerResponse): void {
   const [key = '', total = '', index = ''] = url.slice(url.indexOf(GATHER) + GATHER.length).split('/')
   let group = groups.get(key)
   if (group === undefined) {
     group = { indices: new Set(), waiting: [] }
     groups.set(key, group)
-    setTimeout(() => groups.delete(key), KNOWN).unref()
+    setTimeout(() => groups.delete(key), KEY_LIFETIME).unref()
   }
   group.indices.add(index)
-  group.waiting.push(reply)
+  group.waiting.push(response)
   if (group.indices.size < Number(total)) return
   for (const one of group.waiting.splice(0)) one.end('gathered')
 }

@@ -4,20 +4,17 @@ import { cachedRuntime } from '../../test/runtimes/runtimes.js'
 
 const script = fileURLToPath(new URL('../soak.js', import.meta.url))
 
-/** What other Nodes are driven with. */
-export interface Others {
-  /** Major versions, with commas between them, or `none`. */
+/** Options of soaks on other Node versions. */
+export interface OtherNodesOptions {
+  /** Comma-separated major versions, or `none`. */
   readonly nodes: string
   readonly minutes: number
   readonly cycle: string
   readonly seed: number
 }
 
-/**
- * Has every other Node of the cache, one after another, drive the dispatchers with its own `fetch`. Returns whether nothing
- * was found.
- */
-export async function otherNodes({ nodes, minutes, cycle, seed }: Others): Promise<boolean> {
+/** Runs the `fetch` operations on every other installed Node, one after another. Returns whether all passed. */
+export async function otherNodes({ nodes, minutes, cycle, seed }: OtherNodesOptions): Promise<boolean> {
   const majors =
     nodes === 'none' ? [] : nodes.split(',').filter((major) => major !== process.versions.node.split('.')[0])
   const flags = ['--only-fetch', '--minutes', String(minutes), '--cycle', cycle, '--seed', String(seed)]

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { authority, serverIdentity } from '../../test/servers/certificates.js'
 import { tunnel } from '../../test/servers/proxy.js'
-import { answer, seedAnswers } from './answers.js'
+import { respond, seedResponses } from './responses.js'
 
-/** Where everything listens. */
-export interface Places {
+/** Addresses of all servers. */
+export interface Addresses {
   /** Three plain origins. */
   readonly plain: readonly string[]
   readonly secure: string
@@ -19,19 +19,19 @@ export interface Places {
   readonly proxy: string
 }
 
-/** ms; longer than any client here waits. */
-const SILENCE = 30_000
+/** Inactivity timeout in ms, longer than any timeout of a client. */
+const INACTIVITY_TIMEOUT = 30_000
 
 function set(server: http.Server | https.Server): void {
   server.keepAliveTimeout = 60_000
   server.headersTimeout = 0
   server.requestTimeout = 0
-  // Who has stopped reading a request does not hear that its client is gone: half an hour of those are 20 000 descriptors.
-  server.timeout = SILENCE
+  // A server that has stopped reading a request does not notice that its client is gone: 20 000 descriptors in half an hour.
+  server.timeout = INACTIVITY_TIMEOUT
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => {})
-    // For those that leave HTTP.
-    socket.setTimeout(SILENCE, () => socket.destroy())
+    // Upgraded and tunneled sockets need their own timeout.
+    socket.setTimeout(INACTIVITY_TIMEOUT, () => socket.destroy())
   })
   server.on('clientError', (_error, socket) => socket.destroy())
 }
@@ -46,7 +46,7 @@ async function listening(server: http.Server | https.Server, path?: string): Pro
 }
 
 function plain(): http.Server {
-  const server = http.createServer(answer)
+  const server = http.createServer(respond)
   server.on('upgrade', (_request, socket: Socket, head) => {
     socket.on('error', () => {})
     socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n')
@@ -57,8 +57,8 @@ function plain(): http.Server {
 }
 
 function proxy(): http.Server {
-  // In absolute form a request names its origin; all are alike, so this one answers itself.
-  const server = http.createServer(answer)
+  // Requests in absolute form are for origins that respond alike, so the proxy responds itself.
+  const server = http.createServer(respond)
   server.on('connect', (request, socket: Socket, head) => {
     socket.on('error', () => {})
     tunnel(socket, { port: Number(/:(\d+)$/.exec(request.url as string)?.[1]), head })
@@ -67,23 +67,23 @@ function proxy(): http.Server {
 }
 
 async function main(): Promise<void> {
-  seedAnswers(Number(process.argv[2]))
+  seedResponses(Number(process.argv[2]))
   const folder = mkdtempSync(join(tmpdir(), 'sluice-soak-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   process.on('disconnect', () => process.exit())
   const ca = await authority()
   const unix = join(folder, 'origin.sock')
   const ports = [await listening(plain()), await listening(plain()), await listening(plain())]
-  const secure = await listening(https.createServer(await serverIdentity(ca), answer))
+  const secure = await listening(https.createServer(await serverIdentity(ca), respond))
   await listening(plain(), unix)
-  const places: Places = {
+  const addresses: Addresses = {
     plain: ports.map((port) => `http://127.0.0.1:${port}`),
     secure: `https://localhost:${secure}`,
     ca: ca.cert,
     unix,
     proxy: `http://127.0.0.1:${await listening(proxy())}`,
   }
-  process.send?.(places)
+  process.send?.(addresses)
 }
 
 await main()

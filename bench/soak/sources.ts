@@ -2,23 +2,23 @@ import { createReadStream } from 'node:fs'
 import { PassThrough, Readable, Stream } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { pattern } from './answers.js'
 import { soon } from './caller-code.js'
-import { type Operation, options, type Scene, same } from './operations.js'
+import { type Operation, type OperationContext, options, same } from './operations.js'
+import { pattern } from './responses.js'
 
 const FAILED = 'SOAK_SOURCE'
 const FILE = fileURLToPath(new URL('../../../package-lock.json', import.meta.url))
-/** ms within which a source is closed when its request has ended. */
-const PATIENCE = 5000
+/** Time in ms within which a source must be closed after its request. */
+const TIMEOUT = 5000
 
-/** How a body goes on behind its first half; `destroyed`: by its caller, at any time. */
+/** What happens after the first half of a body; `destroyed`: the caller destroys it at any time. */
 type Fate = 'ends' | 'fails' | 'stalls' | 'destroyed'
 
-/** A request body of some kind, and whether it was closed or read to its end. */
+/** A request body, and whether it was closed or completely read. */
 interface Source {
   readonly body: unknown
   closed(): boolean
-  /** Its caller ends it; absent: it can not be. */
+  /** Destroys the source, if it can be destroyed. */
   destroy?(error: Error | undefined): void
 }
 
@@ -33,7 +33,7 @@ function generator(given: Buffer, fate: Fate): Source {
       const [first, second] = halves(given)
       yield first
       if (fate === 'fails') throw failure()
-      // While it waits in here it can not be closed from outside.
+      // A generator can not be closed while it awaits.
       if (fate === 'stalls') await sleep(50)
       yield second
     } finally {
@@ -44,14 +44,14 @@ function generator(given: Buffer, fate: Fate): Source {
 }
 
 function readable(given: Buffer, fate: Fate): Source {
-  const pieces = [...halves(given)]
+  const chunks = [...halves(given)]
   const body = new Readable({
     read() {
       setImmediate(() => {
         if (body.destroyed) return
-        if (pieces.length > 1) body.push(pieces.shift())
+        if (chunks.length > 1) body.push(chunks.shift())
         else if (fate === 'fails') body.destroy(failure())
-        else if (fate === 'ends') body.push(pieces.shift() ?? null)
+        else if (fate === 'ends') body.push(chunks.shift() ?? null)
       })
     },
   })
@@ -68,10 +68,10 @@ function piped(given: Buffer, fate: Fate): Source {
 }
 
 function web(given: Buffer, fate: Fate): Source {
-  const pieces = [...halves(given)]
+  const chunks = [...halves(given)]
   let open = true
   const pull = (controller: ReadableStreamDefaultController) => {
-    if (pieces.length > 1 || (fate === 'ends' && pieces.length > 0)) return controller.enqueue(pieces.shift())
+    if (chunks.length > 1 || (fate === 'ends' && chunks.length > 0)) return controller.enqueue(chunks.shift())
     if (fate === 'stalls') return new Promise<void>(() => {})
     open = false
     if (fate === 'fails') controller.error(failure())
@@ -83,11 +83,11 @@ function web(given: Buffer, fate: Fate): Source {
   return { body: new ReadableStream({ pull, cancel }, { highWaterMark: 0 }), closed: () => !open }
 }
 
-/** A stream of the first kind, which knows `pause` and `resume` alone. */
+/** An old-style stream, which has only `pause` and `resume`. */
 function oldStyle(given: Buffer, fate: Fate): Source {
   let open = true
   let flowing = true
-  const pieces = [...halves(given)]
+  const chunks = [...halves(given)]
   const body = Object.assign(new Stream(), {
     readable: true,
     pause: () => {
@@ -103,8 +103,8 @@ function oldStyle(given: Buffer, fate: Fate): Source {
   })
   const give = () => {
     if (!flowing || !open) return
-    if (pieces.length > (fate === 'ends' ? 0 : 1)) {
-      body.emit('data', pieces.shift())
+    if (chunks.length > (fate === 'ends' ? 0 : 1)) {
+      body.emit('data', chunks.shift())
       setImmediate(give)
     } else if (fate !== 'stalls') {
       open = false
@@ -121,12 +121,12 @@ function file(given: Buffer): Source {
   return { body, closed: () => body.closed, destroy: (error) => body.destroy(error) }
 }
 
-/** An iterator without a generator behind it. */
+/** An async iterator that is not a generator. */
 function iterator(given: Buffer, fate: Fate): Source {
-  const pieces = [...halves(given)]
+  const chunks = [...halves(given)]
   let open = false
   const next = async () => {
-    if (pieces.length > (fate === 'ends' ? 0 : 1)) return { done: false, value: pieces.shift() }
+    if (chunks.length > (fate === 'ends' ? 0 : 1)) return { done: false, value: chunks.shift() }
     if (fate === 'stalls') await new Promise(() => {})
     open = false
     if (fate === 'fails') throw failure()
@@ -143,12 +143,12 @@ function iterator(given: Buffer, fate: Fate): Source {
   return { body: { [Symbol.asyncIterator]: begin }, closed: () => !open }
 }
 
-/** Whole in memory: it can neither fail nor stall. */
-function whole(given: Buffer): Source {
+/** A Blob: it can neither fail nor stall. */
+function blob(given: Buffer): Source {
   return { body: new Blob([given]), closed: () => true }
 }
 
-/** Its bytes come back between boundaries. */
+/** A FormData body. The echo contains the bytes between multipart boundaries. */
 function form(given: Buffer): Source {
   const body = new FormData()
   body.append('mark', 'soak')
@@ -157,55 +157,55 @@ function form(given: Buffer): Source {
 }
 
 const streams = { readable, piped, file } as const
-const makers = { generator, iterator, web, 'old-style': oldStyle, blob: whole, form, ...streams } as const
+const makers = { generator, iterator, web, 'old-style': oldStyle, blob, form, ...streams } as const
 type Kind = keyof typeof makers
 
-/** What may become of a body of some kind. */
+/** Returns what can happen to a body of this kind. */
 function fatesOf(kind: Kind): readonly Fate[] {
   if (kind === 'blob' || kind === 'form') return ['ends']
   if (kind === 'file') return ['ends', 'destroyed']
   return kind in streams ? ['ends', 'fails', 'stalls', 'destroyed'] : ['ends', 'fails', 'stalls']
 }
 
-/** Codes of requests whose body was destroyed without an error: before they were dispatched, and afterwards. */
+/** Error codes of requests whose body was destroyed without an error: before and after dispatch. */
 const DESTROYED = ['UND_ERR_INVALID_ARG', 'ERR_STREAM_PREMATURE_CLOSE']
 
-/** Uploads a body of some kind, which may fail or stall, to a server that may fail too. */
-async function send(scene: Scene, path: string): Promise<void> {
-  const any = <T>(list: readonly T[]): T => list[Math.floor(scene.random() * list.length)] as T
-  const given = pattern(2 + scene.random() * 30_000)
+/** Uploads a random body, which may fail or stall, to a server that may fail too. */
+async function send(context: OperationContext, path: string): Promise<void> {
+  const any = <T>(list: readonly T[]): T => list[Math.floor(context.random() * list.length)] as T
+  const given = pattern(2 + context.random() * 30_000)
   const kind = any(Object.keys(makers) as Kind[])
   const fate = any(fatesOf(kind))
   const source = makers[kind](given, fate)
-  if (fate === 'destroyed') soon(scene, () => source.destroy?.(scene.random() < 0.5 ? failure() : undefined))
+  if (fate === 'destroyed') soon(context, () => source.destroy?.(context.random() < 0.5 ? failure() : undefined))
   const abort = new AbortController()
-  if (fate === 'stalls') setTimeout(() => abort.abort(), scene.random() * 20)
-  else if (scene.random() < 0.3) soon(scene, () => abort.abort())
-  const asked = { method: 'PUT', body: source.body as Readable, signal: abort.signal }
+  if (fate === 'stalls') setTimeout(() => abort.abort(), context.random() * 20)
+  else if (context.random() < 0.3) soon(context, () => abort.abort())
+  const parts = { method: 'PUT', body: source.body as Readable, signal: abort.signal }
   try {
-    const { body } = await scene.dispatcher.request(options(scene, path, asked))
+    const { body } = await context.dispatcher.request(options(context, path, parts))
     const echoed = Buffer.from(await body.arrayBuffer())
     if (path !== '/echo' || kind === 'file') return
     if (kind !== 'form') same(echoed, given, kind)
-    else if (!echoed.includes(given)) throw new Error('the file of a form came back changed')
+    else if (!echoed.includes(given)) throw new Error('the echo does not contain the file of the form')
   } catch (error) {
-    const ownEnd = fate === 'destroyed' && DESTROYED.includes((error as { code?: string }).code ?? '')
-    if (error !== abort.signal.reason && !ownEnd) throw error
+    const destroyedByCaller = fate === 'destroyed' && DESTROYED.includes((error as { code?: string }).code ?? '')
+    if (error !== abort.signal.reason && !destroyedByCaller) throw error
   } finally {
-    const until = performance.now() + PATIENCE
+    const until = performance.now() + TIMEOUT
     while (!source.closed() && performance.now() < until) await sleep(5)
-    if (!source.closed()) scene.tally.complain(`${scene.name}: a body that ${fate} is left open: ${kind}`)
+    if (!source.closed()) context.results.addProblem(`${context.name}: a ${kind} body is still open; fate: ${fate}`)
   }
 }
 
 const BROKEN = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']
 
 export const uploads: readonly Operation[] = [
-  { name: 'upload of any kind', codes: [FAILED], run: (scene) => send(scene, '/echo') },
+  { name: 'upload of any kind', codes: [FAILED], run: (context) => send(context, '/echo') },
 ]
 
-/** To servers that end before they have read it. */
+/** Uploads to servers that close before they have read the body. */
 export const lostUploads: readonly Operation[] = [
-  { name: 'lost upload', codes: [FAILED, 'UND_ERR_REQ_RETRY', ...BROKEN], run: (scene) => send(scene, '/early') },
-  { name: 'reset upload', codes: [FAILED, 'UND_ERR_REQ_RETRY', ...BROKEN], run: (scene) => send(scene, '/reset') },
+  { name: 'lost upload', codes: [FAILED, 'UND_ERR_REQ_RETRY', ...BROKEN], run: (context) => send(context, '/early') },
+  { name: 'reset upload', codes: [FAILED, 'UND_ERR_REQ_RETRY', ...BROKEN], run: (context) => send(context, '/reset') },
 ]

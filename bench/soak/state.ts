@@ -4,26 +4,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { processClock } from '../../lib/base/clock.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { handles, heapUsed, ownMemory } from '../harness/process-resources.js'
-import type { Lasting } from './cycle.js'
+import type { LongLivedObjects } from './cycle.js'
 
-/** What must be the same after each cycle. */
+/** State that must be the same after each cycle. */
 export interface State {
-  /** How many of each kind. */
+  /** Number of handles by type. */
   readonly handles: string
-  /** Open files and sockets; 0 where the system does not tell. */
+  /** Open files and sockets; 0 where the system does not report them. */
   readonly files: number
-  /** States of llhttp that are taken. */
+  /** Parser states of llhttp in use. */
   readonly parsers: number
   readonly alarms: number
-  /** On what outlives requests: a signal, an emitter, a Pool, the process. */
+  /** Listeners on long-lived objects: a signal, an emitter, a Pool, the process. */
   readonly listeners: number
   readonly requests: string
 }
 
-/** What may differ a little. In bytes. */
+/** Memory in bytes, which may vary. */
 export interface Memory {
   readonly heap: number
-  /** All of the process, but for the files it maps. */
+  /** Memory of the process without mapped files. */
   readonly own: number
   readonly buffers: number
 }
@@ -33,8 +33,8 @@ export function memory(): Memory {
   return { heap, own: ownMemory(), buffers: process.memoryUsage().external }
 }
 
-function state(lasting: Lasting): State {
-  const { signal, emitter, pool } = lasting
+function state(longLived: LongLivedObjects): State {
+  const { signal, emitter, pool } = longLived
   const on = (one: NodeJS.EventEmitter) =>
     one.eventNames().reduce((sum, name) => sum + one.listenerCount(name as string), 0)
   return {
@@ -47,13 +47,13 @@ function state(lasting: Lasting): State {
   }
 }
 
-/** As it is when sockets and files that are being closed are closed: within two seconds it must be as before. */
-export async function settled(lasting: Lasting, before: State | null): Promise<State> {
-  let now = state(lasting)
+/** Returns the state once closing sockets and files are closed: when it equals `before`, or after two seconds. */
+export async function settledState(longLived: LongLivedObjects, before: State | null): Promise<State> {
+  let now = state(longLived)
   const same = () => before !== null && JSON.stringify(now) === JSON.stringify(before)
-  for (let tries = 0; tries < 20 && !same(); tries++) {
+  for (let attempt = 0; attempt < 20 && !same(); attempt++) {
     await sleep(100)
-    now = state(lasting)
+    now = state(longLived)
   }
   return now
 }

@@ -1,7 +1,7 @@
-/** Returns numbers from 0 to 1, the same ones for the same seed. */
+/** Returns the next random number, from 0 to 1. */
 export type Random = () => number
 
-/** xorshift: a run can be repeated, as far as servers and timers allow. */
+/** Returns a xorshift generator. The same seed gives the same numbers. */
 export function seeded(seed: number): Random {
   let state = seed | 1
   return () => {
