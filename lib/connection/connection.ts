@@ -337,7 +337,9 @@ export class Connection implements Listener {
     const exchange = this.#writer?.sending
     if (exchange == null || exchange === this.#pipeline.oldest) return this.#closeWith(error, 'caller')
     exchange.fail(error, { phase: exchange.phase })
+    this.#timeouts.onExchangeAborted()
     this.#writer?.stopBody(exchange, error)
+    this.#owner.onReady(this)
   }
 
   // Calls of handlers

@@ -227,6 +227,53 @@ for (const answered of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
   }
 }
 
+t.test('does not wait for an aborted request behind which the body of the last one awaited failed', async (t) => {
+  let arrived = (_answer: () => void) => {}
+  const firstArrived = new Promise<() => void>((resolve) => {
+    arrived = resolve
+  })
+  const origin = await rawOrigin((socket, index) =>
+    onRequests(socket, (head) => {
+      const answer = () => void socket.write(response('ok'))
+      if (index > 0 || head.startsWith('GET / ')) answer()
+      else if (head.startsWith('GET /a ')) arrived(answer)
+    }),
+  )
+  let begin = () => {}
+  let failBody = (_error: Error) => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  async function* pieces() {
+    yield Buffer.alloc(10)
+    begin()
+    await new Promise((_resolve, reject) => {
+      failBody = reject
+    })
+  }
+  const body = { [Symbol.toStringTag]: 'Blob', size: 100, type: '', stream: pieces } as unknown as Blob
+  const client = new Client(origin.url, { pipelining: 10 })
+  await ask(client, {})
+  const abort = new AbortController()
+  const first = ask(client, { path: '/a' })
+  const given = t.rejects(ask(client, { path: '/never', signal: abort.signal }))
+  const upload = t.rejects(ask(client, { path: '/upload', method: 'PUT', idempotent: true, body }), {
+    message: 'no more',
+  })
+  await begun
+  abort.abort()
+  await given
+  const answerFirst = await firstArrived
+  answerFirst()
+  t.equal(await first, 'ok')
+  failBody(new Error('no more'))
+  await upload
+  t.equal(await ask(client, {}), 'ok')
+  t.equal(origin.connections, 2)
+  await client.close()
+  await origin.close()
+})
+
 t.test('keeps a connection on which the response of an aborted request comes soon', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
