@@ -67,6 +67,8 @@ export class Agent extends LifecycleDispatcher {
   readonly #entries = new Map<string, Entry>()
   readonly #byDispatcher = new Map<Dispatcher, Entry>()
   readonly #leaving = new Map<ManagedDispatcher, Promise<void>>()
+  /** Origins whose dispatchers are being made. */
+  readonly #opening = new Set<string>()
   readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
   readonly #site: SharedConfig
@@ -140,18 +142,37 @@ export class Agent extends LifecycleDispatcher {
 
   /** `origin`: as it came with the request. */
   #open(url: URL, origin: string | URL): Entry {
-    if (this.#entries.size >= this.#maxOrigins) {
+    // A factory may send requests to other origins.
+    const opening = [...this.#opening].filter((key) => key !== url.origin && !this.#entries.has(key)).length
+    if (this.#entries.size + opening >= this.#maxOrigins) {
       throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
     }
-    const make = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
-    const dispatcher = make(inFormOf(origin, url), { ...this.#options } as DocumentedPoolOptions)
-    if (typeof dispatcher?.dispatch !== 'function') {
-      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
-    }
+    const dispatcher = this.#make(url, origin)
+    this.#release(url.origin, dispatcher)
     const entry = this.#byDispatcher.get(dispatcher) ?? this.#enter(dispatcher, url)
     entry.keys.add(url.origin)
     this.#entries.set(url.origin, entry)
     return entry
+  }
+
+  #make(url: URL, origin: string | URL): Dispatcher {
+    const make = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
+    this.#opening.add(url.origin)
+    try {
+      const dispatcher = make(inFormOf(origin, url), { ...this.#options } as DocumentedPoolOptions)
+      if (typeof dispatcher?.dispatch === 'function') return dispatcher
+      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+    } finally {
+      this.#opening.delete(url.origin)
+    }
+  }
+
+  /** `next` takes the place of a dispatcher that was made for a request that the factory sent to the same origin. */
+  #release(origin: string, next: Dispatcher): void {
+    const entry = this.#entries.get(origin)
+    if (entry === undefined || entry.part.dispatcher === next) return
+    entry.keys.delete(origin)
+    if (entry.keys.size === 0) this.#part(entry)
   }
 
   #enter(dispatcher: Dispatcher, url: URL): Entry {
@@ -254,6 +275,8 @@ export class Agent extends LifecycleDispatcher {
   #shutDown(): void {
     for (const entry of [...this.#byDispatcher.values()]) this.#part(entry)
     Promise.all(this.#leaving.values()).then(() => {
+      // A factory may have closed the agent: the dispatcher that it made has a request by now.
+      if (this.#byDispatcher.size > 0) return this.#shutDown()
       this.#emptied = true
       this.#lifecycle.settle()
     })

@@ -180,6 +180,9 @@ export class BalancedPool extends LifecycleDispatcher {
   #join(url: URL, share: number, authority: string | null | undefined): void {
     const options = authority == null ? this.#options : { ...this.#options, authority }
     const pool = this.#make(url, options)
+    // The factory may have added the origin itself.
+    const other = this.#upstreams.get(url.origin)
+    if (other !== undefined) this.#part(other)
     const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
     const openProbe = () => this.#make(url, one)
     const isPool = (dispatcher: Dispatcher) => this.#parts.has(dispatcher)

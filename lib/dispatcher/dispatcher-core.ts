@@ -1,4 +1,5 @@
 import type { RequestCounters } from '../base/request-counters.js'
+import { callUserCode } from '../base/user-code.js'
 import { InformationalError, type UndiciError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, RequestDefaults } from '../exchange/request.js'
@@ -122,8 +123,8 @@ function unknown(): UndiciError {
   return new InformationalError('the dispatcher gave no reason')
 }
 
-/** Closes the idle connections of a dispatcher that can do so. */
+/** Closes the idle connections of a dispatcher that can do so. What one of another library throws is uncaught. */
 export function closeIdle(dispatcher: Dispatcher): void {
   const closing = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })
-  closing.closeIdle?.()
+  callUserCode(() => closing.closeIdle?.())
 }

@@ -226,6 +226,8 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   #dismiss(): void {
     if (this.#waiting.size > 0 || this.#emptied) return
     this.#members.partAll().then(() => {
+      // A factory or a getter may have closed the pool: the request that it belongs to has a member by now.
+      if (this.#members.size > 0) return this.#dismiss()
       this.#emptied = true
       this.#lifecycle.settle()
     })

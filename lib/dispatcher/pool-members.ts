@@ -193,13 +193,13 @@ export class PoolMembers {
   /** Opens connections until there are `count`, or as many as may be. Rejects when all fail. */
   async warm(count: number): Promise<void> {
     const wanted = Math.min(nonNegativeInteger('count', count, 0), this.#options.connections)
-    const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
     try {
-      while (members.length < wanted && this.#budget?.spare !== false) members.push(this.#join() as PoolMember)
+      while (this.#places < wanted && this.#budget?.spare !== false) this.#join()
     } finally {
       // For what the factory sent.
       this.#owner.onPlaceFree()
     }
+    const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
     const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
     const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
     if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
