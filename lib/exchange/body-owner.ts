@@ -107,13 +107,37 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     if (this.#setController(controller)) super.onRequestStart(controller, context)
   }
 
+  // A handler that has received its error is not called again, whatever an interceptor does with the request.
+
   override onRequestUpgrade(...upgrade: Parameters<DecoratorHandler['onRequestUpgrade']>): void {
+    if (this.#failed) return void upgrade[3].destroy()
     this.done = true
     this.#body.onRequestEnd()
     super.onRequestUpgrade(...upgrade)
   }
 
+  override onResponseStart(...head: Parameters<DecoratorHandler['onResponseStart']>): void {
+    if (!this.#failed) super.onResponseStart(...head)
+  }
+
+  override onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (!this.#failed) super.onResponseData(controller, chunk)
+  }
+
+  override onResponseStarted(): void {
+    if (!this.#failed) super.onResponseStarted()
+  }
+
+  override onBodySent(chunk: Buffer): void {
+    if (!this.#failed) super.onBodySent(chunk)
+  }
+
+  override onRequestSent(): void {
+    if (!this.#failed) super.onRequestSent()
+  }
+
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+    if (this.#failed) return
     this.done = true
     this.#body.onRequestEnd()
     super.onResponseEnd(controller, trailers)

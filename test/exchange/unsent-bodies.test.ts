@@ -205,3 +205,40 @@ t.test('the error of options stays when their getter for the body throws too', a
   const client = new Client('http://localhost')
   await t.rejects(client.request(options), { message: 'aborted before' })
 })
+
+t.test('calls no handler again whose body failed before an interceptor answers', async (t) => {
+  const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
+  let answer = () => {}
+  const client = new Client('http://localhost').compose(() => (_options, handler) => {
+    answer = () => {
+      handler.onRequestStart?.(controller as never, null)
+      handler.onRequestSent?.()
+      handler.onResponseStarted?.()
+      handler.onResponseStart?.(controller as never, 200, {}, 'OK')
+      handler.onResponseData?.(controller as never, Buffer.from('a'))
+      handler.onResponseEnd?.(controller as never, {})
+    }
+    return true
+  })
+  const calls: string[] = []
+  const body = new PassThrough()
+  const failed = new Promise<void>((resolve) => {
+    client.dispatch({ path: '/', method: 'POST', body }, {
+      onRequestStart: () => calls.push('start'),
+      onRequestSent: () => calls.push('sent'),
+      onResponseStarted: () => calls.push('started'),
+      onResponseStart: () => calls.push('headers'),
+      onResponseData: () => calls.push('data'),
+      onResponseEnd: () => calls.push('end'),
+      onResponseError: (_controller: unknown, error: Error) => {
+        calls.push(error.message)
+        resolve()
+      },
+    } as never)
+  })
+  body.destroy(new Error('the source failed'))
+  await failed
+  answer()
+  t.strictSame(calls, ['the source failed'])
+  t.ok(body.destroyed)
+})
