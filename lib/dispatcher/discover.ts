@@ -94,7 +94,12 @@ class Following {
       const { done, value } = await this.#iterator.next()
       if (done) this.#end()
       if (this.#stopped) return
-      this.#apply(value)
+      try {
+        this.#apply(value)
+      } catch (error) {
+        // A getter of the change threw: the source goes on.
+        this.#tell(error)
+      }
       this.#setReady()
     }
   }

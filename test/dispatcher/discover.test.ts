@@ -111,6 +111,34 @@ t.test('what is wrong is told, and the last known upstreams stay', async (t) => 
   await pool.close()
 })
 
+t.test('a change whose getter throws is reported, and the next change is applied', async (t) => {
+  const reported: unknown[] = []
+  const pool = new BalancedPool()
+  let closed = false
+  async function* source(): AsyncGenerator<UpstreamChange> {
+    try {
+      for (const name of ['error', 'add', 'remove']) {
+        yield Object.defineProperty({}, name, {
+          get() {
+            throw new Error(`thrown by ${name}`)
+          },
+        })
+      }
+      yield { add: ['http://localhost:1'] }
+      yield { remove: [] }
+    } finally {
+      closed = true
+    }
+  }
+  const { ready, stop } = discover(pool, source(), (error) => reported.push((error as Error).message))
+  await ready
+  while (!closed) await new Promise(setImmediate)
+  t.strictSame(reported, ['thrown by error', 'thrown by add', 'thrown by remove'])
+  t.strictSame(pool.upstreams, ['http://localhost:1'])
+  stop()
+  await pool.close()
+})
+
 t.test('the source is told when the pool is closed or destroyed, at once', async (t) => {
   for (const end of ['close', 'destroy'] as const) {
     const pool = new BalancedPool('http://a')
