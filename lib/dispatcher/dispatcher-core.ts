@@ -6,6 +6,7 @@ import type { DispatchInput, RequestDefaults } from '../exchange/request.js'
 import type { ConnectionBudget } from './connection-budget.js'
 import type { Dispatch, Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
+import { isUrl } from './origin.js'
 
 /** What holds for requests that give no limits of their own. */
 export type SharedDefaults = Pick<RequestDefaults, 'limits' | 'timings'>
@@ -105,12 +106,14 @@ export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): () =
   // A dispatcher of another library need not be an emitter, nor say where and what.
   const disown = coreOf(part)?.belongTo?.(owner) ?? null
   if (disown !== null || typeof part.on !== 'function') return disown ?? (() => {})
-  const url = place as URL
-  const listeners = {
-    drain: (at = url, targets = [part]) => owner.onDrain(at, targets),
-    connect: (at = url, targets = [part]) => owner.onConnect(at, targets),
-    disconnect: (at = url, targets = [part], error = unknown()) => owner.onDisconnect(at, targets, error),
-    connectionError: (at = url, targets = [part], error = unknown()) => owner.onConnectionError(at, targets, error),
+  const url = (given: unknown) => (isUrl(given) ? given : (place as URL))
+  const all = (given: unknown): readonly Dispatcher[] => (Array.isArray(given) ? given : [part])
+  const reason = (given: unknown) => (given ?? unknown()) as Error
+  const listeners: Record<string, (...values: unknown[]) => void> = {
+    drain: (at, targets) => owner.onDrain(url(at), all(targets)),
+    connect: (at, targets) => owner.onConnect(url(at), all(targets)),
+    disconnect: (at, targets, error) => owner.onDisconnect(url(at), all(targets), reason(error)),
+    connectionError: (at, targets, error) => owner.onConnectionError(url(at), all(targets), reason(error)),
   }
   const each = Object.entries(listeners) as ['drain', () => void][]
   for (const [name, listener] of each) part.on(name, listener)

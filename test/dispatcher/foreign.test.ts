@@ -297,3 +297,36 @@ for (const Kind of [Pool, RoundRobinPool]) {
     await origin.close()
   })
 }
+
+t.test('requests and counts are right whatever a dispatcher of another library emits with its events', async (t) => {
+  const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
+  for (const [kind, make] of Object.entries({
+    Pool: (factory: Factory) => new Pool(origin.url, { factory }),
+    BalancedPool: (factory: Factory) => new BalancedPool(origin.url, { factory }),
+    Agent: (factory: (url: URL | string, options: object) => Dispatcher) => new Agent({ factory: factory as never }),
+  })) {
+    for (const values of [[], [null, null, null], [{}, 'socket', 'reason'], ['http://localhost', {}, 1]]) {
+      const of = `${kind}, ${JSON.stringify(values)}`
+      const pool: Dispatcher & { stats: unknown } = make(() => {
+        const client = new Client(origin.url)
+        const shown = Object.assign(new EventEmitter(), {
+          dispatch: (...request: Parameters<Dispatch>) => {
+            for (const name of EVENTS) shown.emit(name, ...values)
+            return client.dispatch(...request)
+          },
+          close: () => client.close(),
+          destroy: (error?: Error | null) => client.destroy(error),
+        })
+        return shown as unknown as Dispatcher
+      })
+      const targets: unknown[] = []
+      pool.on('connect', (url, given) => targets.push(url instanceof URL, given.length))
+      const { body } = await pool.request({ ...get, origin: origin.url })
+      t.equal(await body.text(), 'ok', of)
+      t.strictSame(targets, [true, 2], of)
+      if (kind !== 'Agent') t.match(pool.stats, { connected: 0, running: 0, pending: 0, queued: 0 }, of)
+      await pool.close()
+    }
+  }
+  await origin.close()
+})
