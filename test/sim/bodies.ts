@@ -62,7 +62,7 @@ export function makeBody(parts: SourceParts, more: boolean): MadeBody {
   }
 }
 
-export function piecesOf({ upload, random }: SourceParts): Buffer[] {
+export function piecesOf({ upload, random }: Pick<SourceParts, 'upload' | 'random'>): Buffer[] {
   const all: Buffer[] = []
   for (let at = 0; at < upload.length; ) {
     const piece = upload.subarray(at, at + Math.max(random.spread(1, 4000), upload.length >> 4))

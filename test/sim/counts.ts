@@ -60,8 +60,7 @@ export function checkStats(known: Known): string | null {
   // Where members hold requests back that nobody counts yet, that proves nothing unless there are none at all.
   if (size === (known.foreign ? 0 : counted)) {
     for (const one of lingering) {
-      // An interceptor may still hold a request whose time is over, and dispatch it then.
-      if (!one.intercepted || !one.limited) lingering.delete(one)
+      if (!one.heldBack) lingering.delete(one)
     }
   }
   return known.clients === null ? null : checkWalk(known.clients, { stats, say })
@@ -69,14 +68,14 @@ export function checkStats(known: Known): string | null {
 
 /**
  * Whether a user callback that reports an end finds the request counted still; without pipelining none lingers, unless
- * an interceptor reads what is left of its response.
+ * an interceptor reads what is left of its response, or `fetch` has yet to abort it.
  */
 export function countsFinished({ dispatcher, live, lingering, mirrors }: Known): string | null {
   const stats = statsOf(dispatcher)
   if (stats === null) return null
   let possible = mirrors()
-  for (const call of live) if (!call.over || (call.intercepted && call.lingering)) possible += call.counted ? 1 : 2
-  for (const call of lingering) if (call.intercepted) possible += 2
+  for (const call of live) if (!call.over || (call.endsEarly && call.lingering)) possible += call.counted ? 1 : 2
+  for (const call of lingering) if (call.endsEarly) possible += 2
   return stats.size > possible ? `stats count a finished request: ${JSON.stringify(stats)}, ${possible} live` : null
 }
 

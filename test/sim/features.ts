@@ -13,6 +13,7 @@ import type { Random } from './random.js'
  * - `sources`: bodies of every kind that is documented, a FormData and a server's incoming message included; each that was
  *   given is closed or read to its end.
  * - `methods`: requests by `request`, `stream` and `pipeline`.
+ * - `fetch`: requests by the `fetch` of the runtime.
  * - `timeouts`: requests with a `timeouts.total`, which all end in time; some of their sources stall.
  */
 export const FEATURES = [
@@ -26,6 +27,7 @@ export const FEATURES = [
   'sources',
   'methods',
   'timeouts',
+  'fetch',
 ] as const
 
 export type Feature = (typeof FEATURES)[number]

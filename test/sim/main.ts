@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadScriptEngine } from '../../lib/connection/engines.js'
+import { cachedRuntime } from '../runtimes/runtimes.js'
 import { parseFeatures } from './features.js'
 import type { Figures } from './run.js'
 import { World } from './world.js'
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     steps: { type: 'string' },
     /** Names of features, `all` or `none`. Default: those that are enabled. */
     features: { type: 'string' },
+    /** Major versions of other Nodes that play the same seeds, with their own `fetch`. */
+    nodes: { type: 'string' },
     /** Processes that share the seeds. */
     jobs: { type: 'string', default: '1' },
   },
@@ -84,6 +87,21 @@ async function share(jobs: number): Promise<void> {
   process.exitCode = Math.max(...(await Promise.all(ends)))
 }
 
+/** In each Node of the cache, one after another. */
+async function playInOthers(majors: readonly string[]): Promise<void> {
+  for (const major of majors) {
+    const node = await cachedRuntime(`node@${major}`)
+    if (node === null) {
+      console.log(`Node ${major} is skipped: node test/runtimes/install.mjs node@${major} installs it`)
+      continue
+    }
+    console.log(`Node ${node.version}`)
+    const args = ['--from', values.from, '--seeds', values.seeds, ...flag]
+    const { status } = spawnSync(node.path, [file, ...args], { stdio: 'inherit' })
+    if (status !== 0) process.exitCode = 1
+  }
+}
+
 // The default listener prints: each run listens to warnings itself.
 process.removeAllListeners('warning')
 await loadScriptEngine()
@@ -94,5 +112,6 @@ if (SEED !== undefined) {
     console.log((error as Error).stack)
     process.exit(1)
   }
-} else if (Number(values.jobs) > 1) await share(Number(values.jobs))
+} else if (values.nodes !== undefined) await playInOthers(values.nodes.split(','))
+else if (Number(values.jobs) > 1) await share(Number(values.jobs))
 else await playAll(Number(values.from), Number(values.seeds))

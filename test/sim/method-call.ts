@@ -14,7 +14,7 @@ export class MethodCall extends SimulatedRequest {
   readonly #hasSignal: boolean
 
   constructor(id: number, around: Surroundings) {
-    super(id, around, false)
+    super(id, around, 'method')
     this.counted = false
     this.#hasSignal = around.wild && this.random.chance(0.3)
   }
@@ -105,7 +105,7 @@ export class MethodCall extends SimulatedRequest {
     duplex.on('close', () => {
       if (!this.over) this.#fail(new Error('closed'))
     })
-    const pieces = piecesOf({ upload: this.upload, random } as never)
+    const pieces = piecesOf({ upload: this.upload, random })
     const next = (): void => {
       const piece = pieces.shift()
       if (duplex.destroyed) return

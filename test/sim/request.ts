@@ -36,6 +36,9 @@ const BODY_UNEXPECTED = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT', 
 const USUAL = ['GET', 'GET', 'GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE']
 const UNUSUAL = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT']
 
+/** What a request is made by: only `dispatch` is used for upgrades. */
+export type Way = 'dispatch' | 'method' | 'fetch'
+
 /** One request: what is sent, and what must come back for it. */
 export class SimulatedRequest implements Expected {
   readonly id: number
@@ -82,30 +85,35 @@ export class SimulatedRequest implements Expected {
   #received: Buffer[] = []
   #length = 0
 
-  /** `upgrades`: it may be an upgrade or a CONNECT. */
-  constructor(id: number, around: Surroundings, upgrades = true) {
+  constructor(id: number, around: Surroundings, way: Way = 'dispatch') {
     this.id = id
     this.around = around
     const random = around.random.fork(id)
     this.random = random
     const { features, calm } = around
     this.memory = new RequestMemory(features.memory)
-    this.upgrade = upgrades && !calm && random.chance(0.05)
+    this.upgrade = way === 'dispatch' && !calm && random.chance(0.05)
     this.method = this.upgrade
       ? random.pick(['GET', 'CONNECT'])
       : calm
         ? 'GET'
         : random.pick(features.framing ? UNUSUAL : USUAL)
-    const given = NEVER_TWICE.includes(this.method) || this.upgrade ? undefined : random.pick([undefined, true])
+    const fetches = way === 'fetch'
+    if (fetches && this.method === 'TRACE') this.method = 'REPORT'
+    const given =
+      fetches || NEVER_TWICE.includes(this.method) || this.upgrade ? undefined : random.pick([undefined, true])
     this.idempotent = given ?? (this.method === 'GET' || this.method === 'HEAD')
     this.repeatable = this.idempotent
-    const blocking = random.chance(0.1) && !calm
-    const hasBody = !calm && this.#drawBody()
+    const blocking = random.chance(0.1) && !calm && !fetches
+    const bodiless = fetches && this.idempotent
+    const hasBody = !calm && !bodiless && this.#drawBody()
     this.#total =
-      features.timeouts && !calm && around.manners.faulty && random.chance(0.3) ? random.spread(1, 8000) : null
+      features.timeouts && !calm && !fetches && around.manners.faulty && random.chance(0.3)
+        ? random.spread(1, 8000)
+        : null
     const length = around.manners.long && random.chance(0.2) ? random.spread(1, 300_000) : random.spread(0, 3000)
     this.upload = hasBody ? bytesOf(`request ${id}`, length) : Buffer.alloc(0)
-    this.#made = hasBody ? this.#makeBody() : null
+    this.#made = hasBody && !fetches ? this.#makeBody() : null
     const streams = this.#made?.streams === true
     const sends = this.upload.length > 0 || this.#made?.encoded !== undefined
     // Of an empty body that is known to be empty nothing would be sent.
@@ -137,6 +145,16 @@ export class SimulatedRequest implements Expected {
   /** It has a time-out for all of it. */
   get limited(): boolean {
     return this.#total !== null
+  }
+
+  /** Its caller may have its end before the dispatcher has. */
+  get endsEarly(): boolean {
+    return this.intercepted
+  }
+
+  /** It has ended, and an interceptor may still hold it, and dispatch it then. */
+  get heldBack(): boolean {
+    return this.intercepted && this.limited
   }
 
   /** It is dispatched at `now`. */

@@ -12,7 +12,7 @@ export type Kind = 'Client' | 'Pool' | 'RoundRobinPool' | 'BalancedPool' | 'Agen
 export type AnyDispatcher = Client | Pool | RoundRobinPool | BalancedPool | Agent
 
 export const KINDS = ['Client', 'Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'Agent'] as const
-export const ORIGINS = ['http://a.test:1', 'http://b.test:2', 'http://c.test:3']
+export const ORIGINS = ['http://a.test:81', 'http://b.test:82', 'http://c.test:83']
 
 export interface DispatcherParts {
   readonly kind: Kind

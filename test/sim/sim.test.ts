@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { run, runtime } from '../runtimes/runtimes.js'
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url))
 
@@ -15,6 +16,17 @@ t.test('1 000 simulated worlds keep all that is promised', async (t) => {
   t.equal(status, 0, stdout)
   t.comment(stdout.trim())
 })
+
+for (const major of [20, 22, 24, 26]) {
+  t.test(`50 simulated worlds keep all that is promised over the fetch of Node ${major}`, async (t) => {
+    const node = await runtime(`node@${major}`)
+    if (typeof node === 'string') return t.comment(`skipped: ${node}`)
+    const args = [main, '--seeds', '50', '--features', 'fetch,interceptors,timeouts']
+    const { code, stdout, stderr } = await run(node.path, args)
+    t.equal(stderr, '')
+    t.equal(code, 0, stdout)
+  })
+}
 
 t.test('a seed tells the same story each time', async (t) => {
   for (const SEED of ['3', '17', '39']) {

@@ -7,6 +7,7 @@ import { drawChain } from './chains.js'
 import { checkEvents, checkStats, checkZero, countsFinished, type Known } from './counts.js'
 import { Drains } from './drains.js'
 import { drawFeatures, ENABLED, type Features } from './features.js'
+import { FetchCall } from './fetch-call.js'
 import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
@@ -237,7 +238,9 @@ export class World implements Surroundings, Watch, Probed {
   dispatch(to?: string): void {
     const { random } = this
     const byMethod = this.features.methods && !this.calm && random.chance(0.4)
-    const call = byMethod ? new MethodCall(this.calls.length, this) : new Call(this.calls.length, this)
+    const byFetch = this.features.fetch && !this.calm && !byMethod && random.chance(0.3)
+    const Kind = byMethod ? MethodCall : byFetch ? FetchCall : Call
+    const call = new Kind(this.calls.length, this)
     const composed = this.calm || random.chance(0.3) ? null : this.#composed
     if (composed !== null) {
       call.counted = false
@@ -254,6 +257,7 @@ export class World implements Surroundings, Watch, Probed {
     let accepts = true
     try {
       if (call instanceof MethodCall) call.start(target, more)
+      else if (call instanceof FetchCall) call.start(target, more.origin ?? (ORIGINS[0] as string))
       else accepts = target.dispatch(call.givenOptions(more) as never, call.handler() as never)
     } catch (error) {
       if (!this.userCode.report(error, 'dispatch')) throw error
@@ -267,7 +271,7 @@ export class World implements Surroundings, Watch, Probed {
 
   #abortOne(): void {
     const live = [...this.#live]
-    if (live.length > 0) (this.random.pick(live) as Call | MethodCall).abort()
+    if (live.length > 0) (this.random.pick(live) as Call | MethodCall | FetchCall).abort()
   }
 
   /** Must end, whatever happens. */
@@ -341,8 +345,9 @@ export class World implements Surroundings, Watch, Probed {
     events.on('drain', (origin: URL, targets: readonly unknown[]) => {
       this.trace(() => `drain ${origin.origin}`)
       const busy = this.#drains.came(origin.origin, targets)
-      // Requests through interceptors and methods do not report whether the dispatcher was busy.
-      if (!busy && !this.features.interceptors && !this.features.methods) this.#fail('drain without need')
+      // Requests through interceptors, methods and `fetch` do not report whether the dispatcher was busy.
+      if (!busy && !this.features.interceptors && !this.features.methods && !this.features.fetch)
+        this.#fail('drain without need')
       meddle()
     })
     events.on('error', (error: unknown) => this.userCode.report(error, 'an error event'))
