@@ -33,10 +33,10 @@ class Member implements PickableMember<Member>, WeightedEntry {
   order = 0
   weight = 100
   busy = false
-  loaded = false
+  hadRequests = false
   served = 0
-  since = 0
-  late = false
+  busySince = 0
+  overdue = false
   get idle(): boolean {
     return !this.busy
   }
@@ -59,13 +59,13 @@ function time(decide: () => void): number {
 
 /** Returns a function that picks a member, marks it busy, then free: the decisions of one request. */
 function pickerDecision(picker: MemberPicker<Member>, size: number): () => void {
-  for (let i = 0; i < size; i++) picker.join(new Member())
+  for (let i = 0; i < size; i++) picker.add(new Member())
   return () => {
     const member = picker.pick(true, 0) as Member
     member.busy = true
-    picker.used(member)
+    picker.onAssigned(member)
     member.busy = false
-    picker.freed(member)
+    picker.onFree(member)
   }
 }
 

@@ -67,10 +67,10 @@ class Backend implements EligibilityEntry {
   index = -1
   due = 0
   order = 0
-  blocks = 0
-  listed = false
+  ejectedBy = 0
+  eligible = false
   readonly weight = 1
-  readonly starting = false
+  readonly inSlowStart = false
   readonly slowStart = 0
   readonly origin: string
   readonly behaviour: Behaviour
@@ -81,7 +81,7 @@ class Backend implements EligibilityEntry {
     this.behaviour = behaviour
     this.origin = behaviour.name
   }
-  startSlowly(): void {}
+  beginSlowStart(): void {}
 }
 
 export type StrategyName = 'random' | 'round-robin' | 'least-requests' | 'peak-ewma'
@@ -129,7 +129,7 @@ export function simulate(configuration: Configuration, { clients = 100, seconds 
     { consecutiveFailures: 5, interval: 1_000, baseEjectionTime: 2_000, maxEjectionPercent: 50 },
     time.clock,
   )
-  const block = (one: unknown, ejected: boolean) => eligible.block(one as Backend, ejected)
+  const block = (one: unknown, ejected: boolean) => eligible.setEjected(one as Backend, ejected)
   const watch: UpstreamWatch | null = configuration.outliers ? detection.watch(block) : null
   const backends = mixedBackends.map((behaviour) => new Backend(behaviour))
   for (const backend of backends) {

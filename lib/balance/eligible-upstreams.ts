@@ -2,18 +2,18 @@ import { now } from '../base/clock.js'
 import type { Candidate, UpstreamPicker } from './strategy.js'
 
 /** In how many steps a weight grows, for pickers that must be told. */
-const STEPS = 10
+const SLOW_START_STEPS = 10
 
 /** One of a {@link EligibleUpstreams}. */
 export interface EligibilityEntry extends Candidate {
   /** How many want it left out. */
-  blocks: number
+  ejectedBy: number
   /** The picker has it. */
-  listed: boolean
+  eligible: boolean
   /** It comes back among the others. */
-  startSlowly(): void
+  beginSlowStart(): void
   /** Its weight grows still, for as many ms as this from when it came. */
-  readonly starting: boolean
+  readonly inSlowStart: boolean
   readonly slowStart: number
 }
 
@@ -23,9 +23,9 @@ export class EligibleUpstreams<T extends EligibilityEntry> {
   readonly #all = new Set<T>()
   /** In percent. */
   readonly #panicThreshold: number
-  #blocked = 0
+  #ejectedCount = 0
   /** Whose weights grow. */
-  readonly #starting = new Set<T>()
+  readonly #inSlowStart = new Set<T>()
   #nextStep = 0
 
   constructor(picker: UpstreamPicker<T>, panicThreshold: number) {
@@ -35,53 +35,53 @@ export class EligibleUpstreams<T extends EligibilityEntry> {
 
   add(upstream: T): void {
     this.#all.add(upstream)
-    this.#list(upstream, true)
-    this.#start(upstream)
-    if (this.#blocked > 0) this.#arrange()
+    this.#setEligible(upstream, true)
+    this.#trackSlowStart(upstream)
+    if (this.#ejectedCount > 0) this.#updateEligible()
   }
 
   /** Tells the picker of weights that have grown: who is due by a weight of long ago would be late by the lack of it. */
-  grow(): void {
-    if (this.#starting.size === 0 || now() < this.#nextStep) return
-    for (const upstream of this.#starting) {
-      if (!upstream.starting) this.#starting.delete(upstream)
+  updateWeights(): void {
+    if (this.#inSlowStart.size === 0 || now() < this.#nextStep) return
+    for (const upstream of this.#inSlowStart) {
+      if (!upstream.inSlowStart) this.#inSlowStart.delete(upstream)
       this.#picker.reweighed?.(upstream)
-      this.#nextStep = now() + upstream.slowStart / STEPS
+      this.#nextStep = now() + upstream.slowStart / SLOW_START_STEPS
     }
   }
 
   remove(upstream: T): void {
     if (!this.#all.delete(upstream)) return
-    this.#starting.delete(upstream)
-    this.#list(upstream, false)
-    if (upstream.blocks > 0) this.#blocked--
-    if (this.#blocked > 0) this.#arrange()
+    this.#inSlowStart.delete(upstream)
+    this.#setEligible(upstream, false)
+    if (upstream.ejectedBy > 0) this.#ejectedCount--
+    if (this.#ejectedCount > 0) this.#updateEligible()
   }
 
-  block(upstream: T, out: boolean): void {
+  setEjected(upstream: T, ejected: boolean): void {
     if (!this.#all.has(upstream)) return
-    const before = upstream.blocks
-    upstream.blocks += out ? 1 : -1
-    if (before > 0 === upstream.blocks > 0) return
-    this.#blocked += out ? 1 : -1
-    if (!out) upstream.startSlowly()
-    this.#arrange()
-    this.#start(upstream)
+    const before = upstream.ejectedBy
+    upstream.ejectedBy += ejected ? 1 : -1
+    if (before > 0 === upstream.ejectedBy > 0) return
+    this.#ejectedCount += ejected ? 1 : -1
+    if (!ejected) upstream.beginSlowStart()
+    this.#updateEligible()
+    this.#trackSlowStart(upstream)
   }
 
-  #start(upstream: T): void {
-    if (upstream.starting) this.#starting.add(upstream)
+  #trackSlowStart(upstream: T): void {
+    if (upstream.inSlowStart) this.#inSlowStart.add(upstream)
   }
 
-  #arrange(): void {
-    const good = this.#all.size - this.#blocked
+  #updateEligible(): void {
+    const good = this.#all.size - this.#ejectedCount
     const panic = good * 100 < this.#panicThreshold * this.#all.size || good === 0
-    for (const upstream of this.#all) this.#list(upstream, panic || upstream.blocks === 0)
+    for (const upstream of this.#all) this.#setEligible(upstream, panic || upstream.ejectedBy === 0)
   }
 
-  #list(upstream: T, listed: boolean): void {
-    if (upstream.listed === listed) return
-    upstream.listed = listed
+  #setEligible(upstream: T, listed: boolean): void {
+    if (upstream.eligible === listed) return
+    upstream.eligible = listed
     if (listed) this.#picker.add(upstream)
     else this.#picker.remove(upstream)
   }

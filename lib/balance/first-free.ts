@@ -6,7 +6,7 @@ import type { MemberPicker, PickableMember } from './member-picker.js'
  * whoever has been free for the `longest`, so that all get their turn.
  */
 export class FirstFree<T extends PickableMember<T>> implements MemberPicker<T> {
-  readonly #ready = new Queue<T>()
+  readonly #free = new Queue<T>()
   readonly #order: 'last' | 'longest'
 
   constructor(order: 'last' | 'longest') {
@@ -14,33 +14,33 @@ export class FirstFree<T extends PickableMember<T>> implements MemberPicker<T> {
   }
 
   pick(): T | null {
-    let head = this.#ready.head
+    let head = this.#free.head
     // Most keep their place when they are given a request; those that have no more room leave it now.
     while (head?.busy) {
-      this.#ready.remove(head)
-      head = this.#ready.head
+      this.#free.remove(head)
+      head = this.#free.head
     }
     return head
   }
 
-  join(member: T): void {
-    this.#ready.unshift(member)
+  add(member: T): void {
+    this.#free.unshift(member)
   }
 
-  used(member: T): void {
-    if (this.#order === 'longest') this.#ready.remove(member)
+  onAssigned(member: T): void {
+    if (this.#order === 'longest') this.#free.remove(member)
   }
 
-  freed(member: T): void {
+  onFree(member: T): void {
     if (this.#order === 'longest') {
-      if (member.queue === null) this.#ready.push(member)
-    } else if (this.#ready.head !== member) {
-      this.#ready.remove(member)
-      this.#ready.unshift(member)
+      if (member.queue === null) this.#free.push(member)
+    } else if (this.#free.head !== member) {
+      this.#free.remove(member)
+      this.#free.unshift(member)
     }
   }
 
-  leave(member: T): void {
-    this.#ready.remove(member)
+  remove(member: T): void {
+    this.#free.remove(member)
   }
 }

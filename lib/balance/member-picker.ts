@@ -14,20 +14,20 @@ export interface MemberPicker<T extends PickableMember<T>> {
    * @param queued requests in the queue of the pool, this one included; 0 for one that is not queued
    */
   pick(full: boolean, queued: number): T | null
-  /** ms until queued requests need not wait longer for those that are due, by {@link hurry}. Default: they never wait. */
-  readonly patience?: number
+  /** ms until queued requests need not wait longer for those that are due, by {@link endFairnessWait}. Default: they never wait. */
+  readonly fairnessWait?: number
   /** Members that have been busy for long are waited for no longer. */
-  hurry?(): void
+  endFairnessWait?(): void
   /** A new one. */
-  join(member: T): void
+  add(member: T): void
   /** It has got a request. */
-  used(member: T): void
+  onAssigned(member: T): void
   /** It is connected now. */
-  opened?(member: T): void
+  onConnected?(member: T): void
   /** It takes requests again. */
-  freed(member: T): void
+  onFree(member: T): void
   /** It has no request any more. Not called for members that take one request at a time: those are freed then. */
-  rested?(member: T): void
+  onIdle?(member: T): void
   /** It is not to be chosen any more. */
-  leave(member: T): void
+  remove(member: T): void
 }

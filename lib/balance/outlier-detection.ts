@@ -19,18 +19,18 @@ export interface OutlierDetectionOptions {
   panicThreshold?: number
 }
 
-type Settings = Required<OutlierDetectionOptions>
+type ResolvedOptions = Required<OutlierDetectionOptions>
 
 /** Leaves upstreams out that fail again and again, for a while. Source: Envoy's "Outlier detection". */
 export class OutlierDetection implements UpstreamWatcher {
-  readonly #settings: Settings
+  readonly #options: ResolvedOptions
   readonly #clock: Clock
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
     const options = unpolluted(given)
     const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
-    this.#settings = {
+    this.#options = {
       consecutiveFailures: positiveNumber('consecutiveFailures', options.consecutiveFailures, [5]),
       interval: positiveNumber('interval', options.interval, [10_000]),
       baseEjectionTime,
@@ -45,28 +45,28 @@ export class OutlierDetection implements UpstreamWatcher {
   }
 
   get panicThreshold(): number {
-    return this.#settings.panicThreshold
+    return this.#options.panicThreshold
   }
 
   /** What stands over one pool. */
   watch(leaveOut: (upstream: Candidate, out: boolean) => void): UpstreamWatch {
-    return new Outliers(this.#settings, this.#clock, leaveOut)
+    return new PoolEjections(this.#options, this.#clock, leaveOut)
   }
 }
 
-class Outliers implements UpstreamWatch, AlarmListener {
-  readonly #settings: Settings
+class PoolEjections implements UpstreamWatch, AlarmListener {
+  readonly #options: ResolvedOptions
   readonly #clock: Clock
-  readonly #leaveOut: (upstream: Candidate, out: boolean) => void
+  readonly #setEjected: (upstream: Candidate, out: boolean) => void
   /** `until`: when it may come back; 0 when it is not out. */
   readonly #records = new Map<Candidate, { failures: number; ejections: number; until: number }>()
   readonly #alarm: Alarm
-  #out = 0
+  #ejectedCount = 0
 
-  constructor(settings: Settings, clock: Clock, leaveOut: (upstream: Candidate, out: boolean) => void) {
-    this.#settings = settings
+  constructor(settings: ResolvedOptions, clock: Clock, leaveOut: (upstream: Candidate, out: boolean) => void) {
+    this.#options = settings
     this.#clock = clock
-    this.#leaveOut = leaveOut
+    this.#setEjected = leaveOut
     this.#alarm = new Alarm(this, clock)
   }
 
@@ -76,22 +76,22 @@ class Outliers implements UpstreamWatch, AlarmListener {
 
   /** Fewer are left: no more of them may be out than their share. */
   left(upstream: Candidate): void {
-    if ((this.#records.get(upstream)?.until ?? 0) > 0) this.#out--
+    if ((this.#records.get(upstream)?.until ?? 0) > 0) this.#ejectedCount--
     this.#records.delete(upstream)
     const out = [...this.#records].filter(([, { until }]) => until > 0).sort(([, a], [, b]) => a.until - b.until)
-    for (const [first] of out) if (!this.#allows(this.#out)) this.#back(first)
+    for (const [first] of out) if (!this.#isAllowed(this.#ejectedCount)) this.#readmit(first)
   }
 
   ended(upstream: Candidate, { failed, aborted }: Outcome): void {
     const record = this.#records.get(upstream)
     if (record === undefined || aborted) return
     record.failures = failed ? record.failures + 1 : 0
-    const { consecutiveFailures, baseEjectionTime, maxEjectionTime, interval } = this.#settings
-    if (record.failures < consecutiveFailures || record.until > 0 || !this.#allows(this.#out + 1)) return
+    const { consecutiveFailures, baseEjectionTime, maxEjectionTime, interval } = this.#options
+    if (record.failures < consecutiveFailures || record.until > 0 || !this.#isAllowed(this.#ejectedCount + 1)) return
     record.ejections++
     record.until = this.#clock.now() + Math.min(maxEjectionTime, baseEjectionTime * record.ejections)
-    this.#out++
-    this.#leaveOut(upstream, true)
+    this.#ejectedCount++
+    this.#setEjected(upstream, true)
     if (!this.#alarm.pending) this.#alarm.set(interval)
   }
 
@@ -104,22 +104,22 @@ class Outliers implements UpstreamWatch, AlarmListener {
     let remembered = false
     for (const [upstream, record] of this.#records) {
       if (record.until === 0 && record.ejections > 0) record.ejections--
-      if (record.until > 0 && record.until <= now) this.#back(upstream)
+      if (record.until > 0 && record.until <= now) this.#readmit(upstream)
       remembered ||= record.ejections > 0
     }
-    if (remembered) this.#alarm.set(this.#settings.interval)
+    if (remembered) this.#alarm.set(this.#options.interval)
   }
 
-  #allows(out: number): boolean {
-    return out * 100 <= this.#settings.maxEjectionPercent * this.#records.size
+  #isAllowed(out: number): boolean {
+    return out * 100 <= this.#options.maxEjectionPercent * this.#records.size
   }
 
-  #back(upstream: Candidate): void {
+  #readmit(upstream: Candidate): void {
     const record = this.#records.get(upstream)
     if (record === undefined) return
     record.until = 0
     record.failures = 0
-    this.#out--
-    this.#leaveOut(upstream, false)
+    this.#ejectedCount--
+    this.#setEjected(upstream, false)
   }
 }

@@ -1,8 +1,8 @@
 import type { Candidate, Outcome } from './strategy.js'
-import { type Place, type Random, TwoChoices } from './two-choices.js'
+import { type Random, TwoChoices, type UpstreamLoad } from './two-choices.js'
 
 /** Nothing is known of it, and it has requests already: whoever is known comes first. */
-const UNKNOWN = 1e12
+const UNKNOWN_COST = 1e12
 
 /** What {@link PeakEwma} goes by; times in ms. */
 export interface PeakEwmaConfig {
@@ -17,34 +17,35 @@ export interface PeakEwmaConfig {
  * and follows a peak at once. Source: Finagle's "Peak EWMA".
  */
 export class PeakEwma extends TwoChoices {
-  readonly #settings: PeakEwmaConfig
+  readonly #config: PeakEwmaConfig
 
   constructor(settings: PeakEwmaConfig) {
     super(settings.random)
-    this.#settings = settings
+    this.#config = settings
   }
 
-  protected override prefers(second: Place, first: Place): boolean {
-    const time = this.#settings.now()
+  protected override prefers(second: UpstreamLoad, first: UpstreamLoad): boolean {
+    const time = this.#config.now()
     return this.#cost(second, time) < this.#cost(first, time)
   }
 
   override ended(upstream: Candidate, outcome: Outcome): void {
     super.ended(upstream, outcome)
-    const place = this.place(upstream)
-    const { now, decayTime, failureLatency } = this.#settings
+    const load = this.loadOf(upstream)
+    const { now, decayTime, failureLatency } = this.#config
     const time = now()
-    const kept = Math.exp((place.at - time) / decayTime)
+    const decay = Math.exp((load.updatedAt - time) / decayTime)
     const latency = outcome.failed ? Math.max(outcome.latency, failureLatency) : outcome.latency
-    const estimate = place.estimate * kept
-    if (latency > estimate) place.estimate = latency
+    const decayed = load.latency * decay
+    if (latency > decayed) load.latency = latency
     else if (outcome.aborted) return
-    else place.estimate = estimate + latency * (1 - kept)
-    place.at = time
+    else load.latency = decayed + latency * (1 - decay)
+    load.updatedAt = time
   }
 
-  #cost({ active, estimate, at, upstream }: Place, time: number): number {
-    if (estimate === 0) return active === 0 ? 0 : UNKNOWN + active
-    return (estimate * Math.exp((at - time) / this.#settings.decayTime) * (active + 1)) / upstream.weight
+  #cost({ active, latency, updatedAt, upstream }: UpstreamLoad, time: number): number {
+    if (latency === 0) return active === 0 ? 0 : UNKNOWN_COST + active
+    const decayed = latency * Math.exp((updatedAt - time) / this.#config.decayTime)
+    return (decayed * (active + 1)) / upstream.weight
   }
 }

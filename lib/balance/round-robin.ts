@@ -6,22 +6,22 @@ import type { MemberPicker, PickableMember } from './member-picker.js'
 /** What {@link RoundRobin} keeps of a member. */
 export interface RoundRobinMember extends HeapNode {
   /** It had requests when it was put in its place. */
-  loaded: boolean
+  hadRequests: boolean
   /** Requests it was given. */
   served: number
   /** Breaks ties: the one whose last turn is longest ago comes first. */
   order: number
   /** When it became busy, or connected after that; in ms. */
-  since: number
+  busySince: number
   /** It has been busy for too long to wait for. */
-  late: boolean
+  overdue: boolean
 }
 
 /** Turns that a member may miss behind a long request and take afterwards, one after the other. */
-const MISSED = 32
+const MAX_MISSED_TURNS = 32
 
 /** For so many ms a queued request waits for a member that has been given fewer requests than those that are idle. */
-const PATIENCE = 100
+const MAX_FAIRNESS_WAIT = 100
 
 /**
  * The idle member that was given the fewest requests; when none is idle, the one with room for another that was given
@@ -30,111 +30,111 @@ const PATIENCE = 100
  */
 export class RoundRobin<T extends PickableMember<T> & RoundRobinMember> implements MemberPicker<T> {
   /** Members with room. */
-  readonly #ready = new Heap<T>(goesBefore)
+  readonly #free = new Heap<T>(isPreferred)
   /** Members without, by `since`; those that are late are in neither. */
   readonly #busy = new Queue<T>()
-  readonly #opensFirst: boolean
+  readonly #openAllFirst: boolean
   readonly #now: () => number
   /** Members that are not late, and the requests they were given. */
-  #members = 0
-  #served = 0
+  #memberCount = 0
+  #totalServed = 0
   /** The most that any member had been given when it was picked. */
-  #turn = 0
-  #orders = 0
+  #maxServed = 0
+  #nextOrder = 0
 
   /**
    * @param opensFirst all members join before one is picked twice; otherwise another joins only when all are busy
    * @param time ms
    */
   constructor(opensFirst: boolean, time = now) {
-    this.#opensFirst = opensFirst
+    this.#openAllFirst = opensFirst
     this.#now = time
   }
 
   pick(full: boolean, queued: number): T | null {
-    const { first } = this.#ready
-    if (first === null || (!full && this.#opensFirst)) return null
+    const { first } = this.#free
+    if (first === null || (!full && this.#openAllFirst)) return null
     // One that is not queued goes to a member that is idle, whoever is due; so does one that would wait for nobody.
     if (queued === 0 || this.#busy.head === null) return first
-    return first.served < (this.#served + queued) / this.#members ? first : null
+    return first.served < (this.#totalServed + queued) / this.#memberCount ? first : null
   }
 
-  get patience(): number {
+  get fairnessWait(): number {
     const { head } = this.#busy
-    return head === null ? Number.POSITIVE_INFINITY : head.since + PATIENCE - this.#now()
+    return head === null ? Number.POSITIVE_INFINITY : head.busySince + MAX_FAIRNESS_WAIT - this.#now()
   }
 
-  hurry(): void {
-    const latest = this.#now() - PATIENCE
-    for (let { head } = this.#busy; head !== null && head.since <= latest; head = this.#busy.head) {
+  endFairnessWait(): void {
+    const latest = this.#now() - MAX_FAIRNESS_WAIT
+    for (let { head } = this.#busy; head !== null && head.busySince <= latest; head = this.#busy.head) {
       this.#busy.remove(head)
-      head.late = true
-      this.#members--
-      this.#served -= head.served
+      head.overdue = true
+      this.#memberCount--
+      this.#totalServed -= head.served
     }
   }
 
-  join(member: T): void {
-    member.served = this.#turn
-    member.order = this.#orders++
-    this.#members++
-    this.#served += member.served
-    this.#place(member)
+  add(member: T): void {
+    member.served = this.#maxServed
+    member.order = this.#nextOrder++
+    this.#memberCount++
+    this.#totalServed += member.served
+    this.#markFree(member)
   }
 
-  used(member: T): void {
-    if (member.served > this.#turn) this.#turn = member.served
+  onAssigned(member: T): void {
+    if (member.served > this.#maxServed) this.#maxServed = member.served
     member.served++
-    member.order = this.#orders++
-    if (!member.late) this.#served++
-    if (!member.busy) return this.#place(member)
-    this.#ready.remove(member)
-    this.#await(member)
+    member.order = this.#nextOrder++
+    if (!member.overdue) this.#totalServed++
+    if (!member.busy) return this.#markFree(member)
+    this.#free.remove(member)
+    this.#markBusy(member)
   }
 
-  opened(member: T): void {
-    if (member.queue === this.#busy) this.#await(member)
+  onConnected(member: T): void {
+    if (member.queue === this.#busy) this.#markBusy(member)
   }
 
-  freed(member: T): void {
-    if (member.late) {
-      member.late = false
-      this.#members++
-      this.#served += member.served
+  onFree(member: T): void {
+    if (member.overdue) {
+      member.overdue = false
+      this.#memberCount++
+      this.#totalServed += member.served
     }
-    const missed = Math.max(0, this.#turn - MISSED - member.served)
+    const missed = Math.max(0, this.#maxServed - MAX_MISSED_TURNS - member.served)
     member.served += missed
-    this.#served += missed
+    this.#totalServed += missed
     this.#busy.remove(member)
-    this.#place(member)
+    this.#markFree(member)
   }
 
-  rested(member: T): void {
-    if (member.index >= 0) this.#place(member)
+  onIdle(member: T): void {
+    if (member.index >= 0) this.#markFree(member)
   }
 
-  leave(member: T): void {
-    this.#ready.remove(member)
+  remove(member: T): void {
+    this.#free.remove(member)
     this.#busy.remove(member)
-    if (member.late) return
-    this.#members--
-    this.#served -= member.served
+    if (member.overdue) return
+    this.#memberCount--
+    this.#totalServed -= member.served
   }
 
-  #place(member: T): void {
-    member.loaded = !member.idle
-    this.#ready.insertOrMove(member)
+  #markFree(member: T): void {
+    member.hadRequests = !member.idle
+    this.#free.insertOrMove(member)
   }
 
-  #await(member: T): void {
+  #markBusy(member: T): void {
     this.#busy.remove(member)
-    if (member.late) return
-    member.since = this.#now()
+    if (member.overdue) return
+    member.busySince = this.#now()
     this.#busy.push(member)
   }
 }
 
-function goesBefore(a: RoundRobinMember, b: RoundRobinMember): boolean {
-  if (a.loaded !== b.loaded) return b.loaded
+function isPreferred(a: RoundRobinMember, b: RoundRobinMember): boolean {
+  if (a.hadRequests !== b.hadRequests) return b.hadRequests
   return a.served === b.served ? a.order < b.order : a.served < b.served
 }

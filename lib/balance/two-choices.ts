@@ -4,25 +4,23 @@ import type { Candidate, Outcome, UpstreamPicker } from './strategy.js'
 export type Random = () => number
 
 /** What is known of an upstream, as long as there is such an object: it may leave and come back with requests open. */
-class UpstreamLoad {
+export class UpstreamLoad {
   readonly upstream: Candidate
   /** Where it stands; -1 when it is not to be chosen. */
   index = -1
   active = 0
   /** ms */
-  estimate = 0
+  latency = 0
   /** When the estimate was made. */
-  at = 0
+  updatedAt = 0
 
   constructor(upstream: Candidate) {
     this.upstream = upstream
   }
 }
 
-export type { UpstreamLoad as Place }
-
-/** How often a place is drawn and refused before all are counted. */
-const DRAWS = 16
+/** How often a load is drawn and refused before all are counted. */
+const MAX_DRAWS = 16
 
 /**
  * The better one of two that are drawn by weight: nearly as good as the best of all (the largest load exceeds the mean
@@ -30,10 +28,10 @@ const DRAWS = 16
  */
 export abstract class TwoChoices implements UpstreamPicker {
   readonly #random: Random
-  readonly #places: UpstreamLoad[] = []
-  readonly #known = new WeakMap<Candidate, UpstreamLoad>()
+  readonly #loads: UpstreamLoad[] = []
+  readonly #loadByUpstream = new WeakMap<Candidate, UpstreamLoad>()
   /** Of all weights; 0 when it has to be looked for. */
-  #heaviest = 0
+  #maxWeight = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -42,76 +40,76 @@ export abstract class TwoChoices implements UpstreamPicker {
   /** True when the second should take a request rather than the first, who was drawn first. */
   protected abstract prefers(second: UpstreamLoad, first: UpstreamLoad): boolean
 
-  protected place(upstream: Candidate): UpstreamLoad {
-    let place = this.#known.get(upstream)
-    if (place === undefined) {
-      place = new UpstreamLoad(upstream)
-      this.#known.set(upstream, place)
+  protected loadOf(upstream: Candidate): UpstreamLoad {
+    let load = this.#loadByUpstream.get(upstream)
+    if (load === undefined) {
+      load = new UpstreamLoad(upstream)
+      this.#loadByUpstream.set(upstream, load)
     }
-    return place
+    return load
   }
 
   add(upstream: Candidate): void {
-    const place = this.place(upstream)
-    if (place.index < 0) place.index = this.#places.push(place) - 1
-    this.#heaviest = 0
+    const load = this.loadOf(upstream)
+    if (load.index < 0) load.index = this.#loads.push(load) - 1
+    this.#maxWeight = 0
   }
 
   remove(upstream: Candidate): void {
-    const place = this.place(upstream)
-    const { index } = place
+    const load = this.loadOf(upstream)
+    const { index } = load
     if (index < 0) return
-    const last = this.#places.pop() as UpstreamLoad
-    place.index = -1
-    this.#heaviest = 0
-    if (last === place) return
-    this.#places[index] = last
+    const last = this.#loads.pop() as UpstreamLoad
+    load.index = -1
+    this.#maxWeight = 0
+    if (last === load) return
+    this.#loads[index] = last
     last.index = index
   }
 
   reweighed(): void {
-    this.#heaviest = 0
+    this.#maxWeight = 0
   }
 
   pick(exclude?: readonly string[]): Candidate | null {
-    const all = this.#places
-    const places = exclude === undefined ? all : all.filter(({ upstream }) => !exclude.includes(upstream.origin))
-    if (places.length < 2) return places[0]?.upstream ?? null
-    const first = this.#draw(places, null)
-    const second = this.#draw(places, first)
+    const all = this.#loads
+    const loads = exclude === undefined ? all : all.filter(({ upstream }) => !exclude.includes(upstream.origin))
+    if (loads.length < 2) return loads[0]?.upstream ?? null
+    const first = this.#draw(loads, null)
+    const second = this.#draw(loads, first)
     return (this.prefers(second, first) ? second : first).upstream
   }
 
   started(upstream: Candidate): void {
-    this.place(upstream).active++
+    this.loadOf(upstream).active++
   }
 
   ended(upstream: Candidate, _outcome: Outcome): void {
-    this.place(upstream).active--
+    this.loadOf(upstream).active--
   }
 
   /** By weight, anyone but `other`. */
-  #draw(places: readonly UpstreamLoad[], other: UpstreamLoad | null): UpstreamLoad {
-    if (this.#heaviest === 0) for (const { upstream } of this.#places) this.#seen(upstream.weight)
-    for (let draws = 0; draws < DRAWS; draws++) {
-      const place = places[Math.floor(this.#random() * places.length) % places.length] as UpstreamLoad
-      const { weight } = place.upstream
-      if (place === other) continue
-      if (weight >= this.#heaviest || this.#random() * this.#heaviest < weight) return this.#seen(weight, place)
+  #draw(loads: readonly UpstreamLoad[], other: UpstreamLoad | null): UpstreamLoad {
+    if (this.#maxWeight === 0) for (const { upstream } of this.#loads) this.#noteWeight(upstream.weight)
+    for (let draws = 0; draws < MAX_DRAWS; draws++) {
+      const load = loads[Math.floor(this.#random() * loads.length) % loads.length] as UpstreamLoad
+      const { weight } = load.upstream
+      if (load === other) continue
+      if (weight >= this.#maxWeight || this.#random() * this.#maxWeight < weight) return this.#noteWeight(weight, load)
     }
-    const others = places.filter((place) => place !== other)
+    const others = loads.filter((load) => load !== other)
     let left = this.#random() * others.reduce((sum, { upstream }) => sum + upstream.weight, 0)
-    for (const place of others) {
-      left -= place.upstream.weight
-      if (left < 0) return place
+    for (const load of others) {
+      left -= load.upstream.weight
+      if (left < 0) return load
     }
     return others.at(-1) as UpstreamLoad
   }
 
   /** Weights rise without a word while upstreams start slowly. */
-  #seen(weight: number, place?: UpstreamLoad): UpstreamLoad {
-    if (weight > this.#heaviest) this.#heaviest = weight
-    return place as UpstreamLoad
+  #noteWeight(weight: number, load?: UpstreamLoad): UpstreamLoad {
+    if (weight > this.#maxWeight) this.#maxWeight = weight
+    return load as UpstreamLoad
   }
 }
 

@@ -19,16 +19,16 @@ export interface WeightedEntry extends HeapNode {
 export class WeightedRoundRobin<T extends WeightedEntry> {
   readonly #heap = new Heap<T>(isDueBefore)
   /** The time up to which turns were taken: who joins is due from now, not for the past. */
-  #now = 0
-  #orders = 0
+  #virtualTime = 0
+  #nextOrder = 0
 
   get size(): number {
     return this.#heap.size
   }
 
   add(member: T): void {
-    member.due = this.#now + 1 / member.weight
-    member.order = this.#orders++
+    member.due = this.#virtualTime + 1 / member.weight
+    member.order = this.#nextOrder++
     this.#heap.insertOrMove(member)
   }
 
@@ -40,8 +40,8 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
   next(): T | null {
     const { first } = this.#heap
     if (first === null) return null
-    this.#now = first.due
-    return this.#take(first)
+    this.#virtualTime = first.due
+    return this.#advance(first)
   }
 
   /** Who is due first of those that did not fail it; they keep their turns. */
@@ -52,19 +52,19 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
       if (exclude.includes(member.origin as string)) continue
       if (first === null || isDueBefore(member, first)) first = member
     }
-    return first === null ? null : this.#take(first)
+    return first === null ? null : this.#advance(first)
   }
 
   /** Its weight is another: when that has grown, it need not wait as long as it had to by the old one. */
   reweighed(member: T): void {
     if (member.index < 0) return
-    member.due = Math.min(member.due, this.#now + 1 / member.weight)
+    member.due = Math.min(member.due, this.#virtualTime + 1 / member.weight)
     this.#heap.insertOrMove(member)
   }
 
-  #take(member: T): T {
+  #advance(member: T): T {
     member.due += 1 / member.weight
-    member.order = this.#orders++
+    member.order = this.#nextOrder++
     this.#heap.insertOrMove(member)
     return member
   }

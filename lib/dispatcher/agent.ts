@@ -44,10 +44,10 @@ export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
   maxConnectionsPerOrigin?: number | null
 }
 
-interface Entry {
-  part: ManagedDispatcher
+interface AgentEntry {
+  managed: ManagedDispatcher
   /** The origins that it is for: more than one where the factory returns the same dispatcher again. */
-  keys: Set<string>
+  origins: Set<string>
   /** Connections it has now. */
   connected: number
   /** It said that it can take no more, and has not said otherwise since. */
@@ -64,24 +64,24 @@ export interface Agent {
 /** Dispatchers by origin, made when they are needed and closed when they are not. Source: undici's `Agent.md`. */
 export class Agent extends LifecycleDispatcher {
   readonly #lifecycle: Lifecycle
-  readonly #entries = new Map<string, Entry>()
-  readonly #byDispatcher = new Map<Dispatcher, Entry>()
-  readonly #leaving = new Map<ManagedDispatcher, Promise<void>>()
-  /** Origins whose dispatchers are being made. */
+  readonly #entries = new Map<string, AgentEntry>()
+  readonly #byDispatcher = new Map<Dispatcher, AgentEntry>()
+  readonly #closing = new Map<ManagedDispatcher, Promise<void>>()
+  /** Origins whose factory call is in progress. */
   readonly #opening = new Set<string>()
   readonly #factory: AgentFactory | null
   readonly #options: PoolOptions
-  readonly #site: SharedConfig
+  readonly #config: SharedConfig
   readonly #maxOrigins: number
   #budget: ConnectionBudget | null
-  #emptied = false
+  #closeComplete = false
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(options: AgentOptions = {}) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.begin(this, this.#core())
+    lifecycle.bind(this, this.#createCore())
     requireObject('options', options)
     const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = unpolluted(options)
     const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
@@ -91,9 +91,9 @@ export class Agent extends LifecycleDispatcher {
     }
     // TLS sessions outlive the dispatcher of an origin.
     const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
-    const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, most({ maxConnectionsPerOrigin }))
+    const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, limitOption({ maxConnectionsPerOrigin }))
     this.#options = each === Number.POSITIVE_INFINITY ? own : { ...own, connections: each }
-    this.#site = resolveSharedConfig(rest, () => null)
+    this.#config = resolveSharedConfig(rest, () => null)
     this.#maxOrigins = maxOrigins
     this.#budget = budgetOf(maxTotalConnections)
     this.#factory = factory
@@ -102,8 +102,8 @@ export class Agent extends LifecycleDispatcher {
   /** Statistics by origin, of those dispatchers that have any. */
   get stats(): Record<string, ClientStats | PoolStats> {
     const stats: Record<string, ClientStats | PoolStats> = {}
-    for (const [origin, { part }] of this.#entries) {
-      const own = (part.dispatcher as { stats?: ClientStats | PoolStats }).stats
+    for (const [origin, { managed }] of this.#entries) {
+      const own = (managed.dispatcher as { stats?: ClientStats | PoolStats }).stats
       if (own !== undefined) stats[origin] = own
     }
     return stats
@@ -119,11 +119,11 @@ export class Agent extends LifecycleDispatcher {
     if (typeof origin !== 'string' && !(origin instanceof URL)) {
       throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
     }
-    const url = urlOf(origin)
-    const known = this.#known(url.origin)
-    const entry = known ?? this.#open(url, origin)
+    const url = originUrlOf(origin)
+    const known = this.#openEntry(url.origin)
+    const entry = known ?? this.#addOrigin(url, origin)
     try {
-      const room = entry.part.send(options, handler, { origin: url.origin, limits: this.#site.defaults.limits })
+      const room = entry.managed.send(options, handler, { origin: url.origin, limits: this.#config.defaults.limits })
       if (!room) entry.busy = true
       return room
     } finally {
@@ -133,33 +133,33 @@ export class Agent extends LifecycleDispatcher {
   }
 
   /** One that was closed by others is replaced. */
-  #known(key: string): Entry | undefined {
+  #openEntry(key: string): AgentEntry | undefined {
     const entry = this.#entries.get(key)
-    if (entry === undefined || !isClosed(entry.part.dispatcher)) return entry
-    this.#part(entry)
+    if (entry === undefined || !isClosed(entry.managed.dispatcher)) return entry
+    this.#remove(entry)
     return undefined
   }
 
   /** `origin`: as it came with the request. */
-  #open(url: URL, origin: string | URL): Entry {
+  #addOrigin(url: URL, origin: string | URL): AgentEntry {
     // A factory may send requests to other origins.
     const opening = [...this.#opening].filter((key) => key !== url.origin && !this.#entries.has(key)).length
     if (this.#entries.size + opening >= this.#maxOrigins) {
       throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
     }
-    const dispatcher = this.#make(url, origin)
-    this.#release(url.origin, dispatcher)
-    const entry = this.#byDispatcher.get(dispatcher) ?? this.#enter(dispatcher, url)
-    entry.keys.add(url.origin)
+    const dispatcher = this.#createDispatcher(url, origin)
+    this.#detachOrigin(url.origin, dispatcher)
+    const entry = this.#byDispatcher.get(dispatcher) ?? this.#createEntry(dispatcher, url)
+    entry.origins.add(url.origin)
     this.#entries.set(url.origin, entry)
     return entry
   }
 
-  #make(url: URL, origin: string | URL): Dispatcher {
-    const make = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
+  #createDispatcher(url: URL, origin: string | URL): Dispatcher {
+    const create = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
     this.#opening.add(url.origin)
     try {
-      const dispatcher = make(inFormOf(origin, url), { ...this.#options } as DocumentedPoolOptions)
+      const dispatcher = create(originLike(origin, url), { ...this.#options } as DocumentedPoolOptions)
       if (typeof dispatcher?.dispatch === 'function') return dispatcher
       throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
     } finally {
@@ -167,35 +167,38 @@ export class Agent extends LifecycleDispatcher {
     }
   }
 
-  /** `next` takes the place of a dispatcher that was made for a request that the factory sent to the same origin. */
-  #release(origin: string, next: Dispatcher): void {
+  /**
+   * Removes an origin from its entry, unless the entry has dispatcher `next`. The entry exists when the factory sent a
+   * request to the origin that it was called for.
+   */
+  #detachOrigin(origin: string, next: Dispatcher): void {
     const entry = this.#entries.get(origin)
-    if (entry === undefined || entry.part.dispatcher === next) return
-    entry.keys.delete(origin)
-    if (entry.keys.size === 0) this.#part(entry)
+    if (entry === undefined || entry.managed.dispatcher === next) return
+    entry.origins.delete(origin)
+    if (entry.origins.size === 0) this.#remove(entry)
   }
 
-  #enter(dispatcher: Dispatcher, url: URL): Entry {
-    if (this.#budget !== null) coreOf(dispatcher)?.limitBy?.(this.#budget)
+  #createEntry(dispatcher: Dispatcher, url: URL): AgentEntry {
+    if (this.#budget !== null) coreOf(dispatcher)?.setBudget?.(this.#budget)
     const lifecycle = this.#lifecycle
-    const part = new ManagedDispatcher(
+    const managed = new ManagedDispatcher(
       dispatcher,
       {
-        onDispatcherFree: () => this.#drain(entry, url, [dispatcher]),
+        onDispatcherFree: () => this.#onDrain(entry, url, [dispatcher]),
         onDispatcherIdle: () => this.#closeIfIdle(entry),
         onHandlerError: (error) => lifecycle.onHandlerError(error),
       },
       null,
     )
-    const entry: Entry = { part, keys: new Set(), connected: 0, busy: false }
+    const entry: AgentEntry = { managed, origins: new Set(), connected: 0, busy: false }
     this.#byDispatcher.set(dispatcher, entry)
     // The factory may return one again that was closed: it notifies one owner at a time.
-    for (const one of this.#leaving.keys()) if (one.dispatcher === dispatcher) one.disown()
-    part.own(this.#ownerOf(entry), url)
+    for (const one of this.#closing.keys()) if (one.dispatcher === dispatcher) one.unsubscribe()
+    managed.subscribe(this.#createOwner(entry), url)
     return entry
   }
 
-  #ownerOf(entry: Entry): DispatcherOwner {
+  #createOwner(entry: AgentEntry): DispatcherOwner {
     const lifecycle = this.#lifecycle
     return {
       onConnect: (origin, targets) => {
@@ -212,78 +215,78 @@ export class Agent extends LifecycleDispatcher {
         this.#closeIfIdle(entry)
       },
       onDrain: (origin, targets) => {
-        if (entry.part.drained()) this.#drain(entry, origin, targets)
+        if (entry.managed.acceptDrain()) this.#onDrain(entry, origin, targets)
       },
-      onClosed: () => this.#part(entry),
+      onClosed: () => this.#remove(entry),
       onHandlerError: (error) => lifecycle.onHandlerError(error),
     }
   }
 
-  #drain(entry: Entry, origin: URL, targets: readonly Dispatcher[]): void {
+  #onDrain(entry: AgentEntry, origin: URL, targets: readonly Dispatcher[]): void {
     entry.busy = false
     this.#lifecycle.onDrain(origin, targets)
   }
 
   /** A crawl over many origins must not keep a pool for each: one without connections and requests is closed. */
-  #closeIfIdle(entry: Entry): void {
+  #closeIfIdle(entry: AgentEntry): void {
     // What waits for this connection is failed, or sent again, in this turn.
     setImmediate(() => this.#closeIfUnused(entry))
   }
 
-  #closeIfUnused(entry: Entry): void {
-    if (entry.connected <= 0 && !entry.busy && entry.part.idle) this.#part(entry)
+  #closeIfUnused(entry: AgentEntry): void {
+    if (entry.connected <= 0 && !entry.busy && entry.managed.idle) this.#remove(entry)
   }
 
-  #part(entry: Entry): void {
-    const { part } = entry
-    if (this.#byDispatcher.get(part.dispatcher) !== entry) return
-    this.#byDispatcher.delete(part.dispatcher)
-    for (const key of entry.keys) this.#entries.delete(key)
-    const left = part.close()
-    this.#leaving.set(part, left)
+  #remove(entry: AgentEntry): void {
+    const { managed } = entry
+    if (this.#byDispatcher.get(managed.dispatcher) !== entry) return
+    this.#byDispatcher.delete(managed.dispatcher)
+    for (const key of entry.origins) this.#entries.delete(key)
+    const left = managed.close()
+    this.#closing.set(managed, left)
     left.then(() => {
       // Others may report their last connections a moment later.
       setImmediate(() => {
-        this.#leaving.delete(part)
-        part.disown()
+        this.#closing.delete(managed)
+        managed.unsubscribe()
       })
     })
   }
 
-  #core(): DispatcherCore {
+  #createCore(): DispatcherCore {
     return {
       origin: null,
-      config: () => this.#site,
-      isSettled: () => this.#emptied,
+      config: () => this.#config,
+      isCloseComplete: () => this.#closeComplete,
       send: (options, handler) => this.#send(options, handler),
-      shutDown: () => this.#shutDown(),
-      tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => this.#parts().map(({ dispatcher }) => dispatcher),
+      onClose: () => this.#onClose(),
+      onDestroy: (error, done) => this.#onDestroy(error, done),
+      children: () => this.#dispatchers().map(({ dispatcher }) => dispatcher),
       closeIdle: () => this.closeIdle(),
-      limitBy: (budget) => {
+      setBudget: (budget) => {
         this.#budget = budget
       },
-      belongTo: (owner) => this.#lifecycle.belongTo(owner),
-      isIdle: () => this.#parts().every(({ idle }) => idle),
+      setOwner: (owner) => this.#lifecycle.setOwner(owner),
+      isIdle: () => this.#dispatchers().every(({ idle }) => idle),
     }
   }
 
-  #parts(): ManagedDispatcher[] {
-    return [...[...this.#byDispatcher.values()].map(({ part }) => part), ...this.#leaving.keys()]
+  #dispatchers(): ManagedDispatcher[] {
+    return [...[...this.#byDispatcher.values()].map(({ managed }) => managed), ...this.#closing.keys()]
   }
 
-  #shutDown(): void {
-    for (const entry of [...this.#byDispatcher.values()]) this.#part(entry)
-    Promise.all(this.#leaving.values()).then(() => {
-      // A factory may have closed the agent: the dispatcher that it made has a request by now.
-      if (this.#byDispatcher.size > 0) return this.#shutDown()
-      this.#emptied = true
-      this.#lifecycle.settle()
+  #onClose(): void {
+    for (const entry of [...this.#byDispatcher.values()]) this.#remove(entry)
+    Promise.all(this.#closing.values()).then(() => {
+      // When a factory closed the agent, the dispatcher that it returned was added afterwards.
+      if (this.#byDispatcher.size > 0) return this.#onClose()
+      this.#closeComplete = true
+      this.#lifecycle.finishClose()
     })
   }
 
-  #tearDown(error: Error, done: () => void): void {
-    Promise.all(this.#parts().map((part) => part.destroy(error))).then(done, done)
+  #onDestroy(error: Error, done: () => void): void {
+    Promise.all(this.#dispatchers().map((managed) => managed.destroy(error))).then(done, done)
   }
 }
 
@@ -314,7 +317,7 @@ function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher 
 
 /** The connections that several dispatchers may have together; null for no limit. */
 export function budgetOf(maxTotalConnections: unknown): ConnectionBudget | null {
-  const total = most({ maxTotalConnections })
+  const total = limitOption({ maxTotalConnections })
   return total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
 }
 
@@ -331,19 +334,19 @@ function withSharedConnector(options: PoolOptions): PoolOptions {
   return own
 }
 
-function most(option: Record<string, unknown>): number {
+function limitOption(option: Record<string, unknown>): number {
   const [name, value] = Object.entries(option)[0] as [string, unknown]
   return positiveInteger(name, value, Number.POSITIVE_INFINITY)
 }
 
 /** A string for a string and a URL for a URL, without what is behind the host. */
-function inFormOf(origin: string | URL, url: URL): string | URL {
+function originLike(origin: string | URL, url: URL): string | URL {
   if (typeof origin !== 'string') return url
   return new URL(origin).href === url.href ? origin : url.origin
 }
 
 /** Of an origin as it is given with a request: what is behind the host does not matter. */
-function urlOf(origin: string | URL): URL {
+function originUrlOf(origin: string | URL): URL {
   try {
     return new URL(new URL(origin).origin)
   } catch {

@@ -18,7 +18,7 @@ import { Pool } from './pool.js'
 import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
 import { pickerOf, watcherOf } from './strategies.js'
-import { Upstream, type UpstreamInput, type UpstreamSettings, weightedUpstream } from './upstream.js'
+import { toWeightedUpstream, Upstream, type UpstreamInput, type UpstreamSettings } from './upstream.js'
 import { UpstreamDispatchers } from './upstream-dispatchers.js'
 
 type PoolFactory = Factory<URL, DocumentedPoolOptions>
@@ -46,14 +46,14 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
 
 type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
-interface Companion {
+interface Stoppable {
   stop(): unknown
 }
 
 /** The private side of a BalancedPool. */
 export interface BalancedPoolCore extends DispatcherCore {
   /** What is stopped when the pool is closed or destroyed. */
-  readonly companions: Set<Companion>
+  readonly stopOnClose: Set<Stoppable>
 }
 
 /**
@@ -63,27 +63,27 @@ export interface BalancedPoolCore extends DispatcherCore {
 export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #picker: UpstreamPicker<Upstream>
-  readonly #roster: EligibleUpstreams<Upstream>
+  readonly #eligible: EligibleUpstreams<Upstream>
   readonly #watches: readonly UpstreamWatch<Upstream>[]
   /** What stops when this is closed or destroyed. */
-  readonly #companions = new Set<Companion>()
+  readonly #stopOnClose = new Set<Stoppable>()
   /** Settled when nothing is left of what was stopped. */
-  readonly #stopped: unknown[] = []
+  readonly #stopResults: unknown[] = []
   readonly #lifecycle: Lifecycle
   /** Somebody wants to know what becomes of requests. */
-  readonly #watching: boolean
+  readonly #reportsOutcomes: boolean
   readonly #slowStart: number
-  #made = false
+  #constructed = false
   readonly #tally = new RequestCounters()
   readonly #factory: PoolFactory
   readonly #options: PoolOptions
-  readonly #site: ReturnType<typeof resolveSharedConfig>
+  readonly #config: ReturnType<typeof resolveSharedConfig>
   readonly #maxWeight: number
-  readonly #penalty: number
-  readonly #parts: UpstreamDispatchers
-  #busy = 0
+  readonly #errorPenalty: number
+  readonly #dispatchers: UpstreamDispatchers
+  #busyCount = 0
   #needDrain = false
-  #emptied = false
+  #closeComplete = false
 
   /**
    * @param upstreams one or more origins: protocol, host and port; each alone, or with a weight
@@ -93,12 +93,12 @@ export class BalancedPool extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.begin(this, this.#core())
-    this.#parts = new UpstreamDispatchers(this.#tally, lifecycle, {
-      onUpstreamConnect: (upstream) => this.#weigh(upstream, this.#penalty),
+    lifecycle.bind(this, this.#createCore())
+    this.#dispatchers = new UpstreamDispatchers(this.#tally, lifecycle, {
+      onUpstreamConnect: (upstream) => this.#changeHealth(upstream, this.#errorPenalty),
       onUpstreamFailure: (upstream) => this.#onFailure(upstream),
       onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
-      onUpstreamClosed: (upstream) => this.#part(upstream),
+      onUpstreamClosed: (upstream) => this.#remove(upstream),
     })
     requireObject('options', options)
     const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
@@ -109,31 +109,31 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#options = rest
     const origins = () =>
       [...this.#upstreams.values()].flatMap(({ pool, origin }) => sharedConfigOf(pool).origins ?? [origin])
-    this.#site = resolveSharedConfig(rest, origins)
+    this.#config = resolveSharedConfig(rest, origins)
     this.#maxWeight = positiveNumber('maxWeightPerServer', parseNumericString(maxWeightPerServer), [100])
-    this.#penalty = positiveNumber('errorPenalty', parseNumericString(errorPenalty), [15])
+    this.#errorPenalty = positiveNumber('errorPenalty', parseNumericString(errorPenalty), [15])
     this.#picker = pickerOf(strategy)
     const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
-    this.#roster = new EligibleUpstreams(
+    this.#eligible = new EligibleUpstreams(
       this.#picker,
       Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)),
     )
     this.#watches = watchers.map((watcher) => {
-      const watch = watcher.watch((upstream, out) => this.#leaveOut(upstream, out))
+      const watch = watcher.watch((upstream, out) => this.#setEjected(upstream, out))
       return isolatedMethods(watch, ['joined', 'left', 'ended', 'stop'])
     })
-    this.#watching = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
+    this.#reportsOutcomes = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
     this.#slowStart = slowStart === 0 ? 0 : positiveNumber('slowStart', slowStart, [0])
     try {
       for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
-        const { origin, ...settings } = weightedUpstream(upstream)
+        const { origin, ...settings } = toWeightedUpstream(upstream)
         this.#add(origin, settings)
       }
     } catch (error) {
       lifecycle.destroy(null, () => {})
       throw error
     }
-    this.#made = true
+    this.#constructed = true
   }
 
   /** Origins among which requests are shared: those whose pools are open. */
@@ -161,40 +161,44 @@ export class BalancedPool extends LifecycleDispatcher {
     const url = parseOrigin(upstream, 'upstream')
     const weight = positiveNumber('weight', options?.weight, [1])
     if (this.#lifecycle.closed) return
-    const known = this.#open(url.origin)
-    if (known === undefined) this.#join(url, weight, options?.authority)
+    const known = this.#openUpstream(url.origin)
+    if (known === undefined) this.#create(url, weight, options?.authority)
     else if (options?.weight !== undefined) {
-      known.share = weight
+      known.baseWeight = weight
       this.#picker.reweighed?.(known)
     }
   }
 
   /** The upstream of an origin; one whose pool was closed by others is removed. */
-  #open(origin: string): Upstream | undefined {
+  #openUpstream(origin: string): Upstream | undefined {
     const upstream = this.#upstreams.get(origin)
     if (upstream === undefined || !isClosed(upstream.pool)) return upstream
-    this.#part(upstream)
+    this.#remove(upstream)
     return undefined
   }
 
-  #join(url: URL, share: number, authority: string | null | undefined): void {
+  #create(url: URL, baseWeight: number, authority: string | null | undefined): void {
     const options = authority == null ? this.#options : { ...this.#options, authority }
-    const pool = this.#make(url, options)
+    const pool = this.#createDispatcher(url, options)
     // The factory may have added the origin itself.
     const other = this.#upstreams.get(url.origin)
-    if (other !== undefined) this.#part(other)
-    const one = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
-    const openProbe = () => this.#make(url, one)
-    const isPool = (dispatcher: Dispatcher) => this.#parts.has(dispatcher)
-    const rest = { openProbe, isPool, health: this.#maxWeight, share, slowStart: this.#slowStart }
-    const added = this.#parts.join(pool, url, (part) => new Upstream(url, { part, ...rest }))
-    this.#upstreams.set(url.origin, added)
-    if (this.#made) added.startSlowly()
-    this.#roster.add(added)
-    for (const watch of this.#watches) watch.joined(added)
+    if (other !== undefined) this.#remove(other)
+    const probeOptions = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
+    const settings = {
+      openProbe: () => this.#createDispatcher(url, probeOptions),
+      isUpstreamDispatcher: (dispatcher: Dispatcher) => this.#dispatchers.has(dispatcher),
+      health: this.#maxWeight,
+      baseWeight,
+      slowStart: this.#slowStart,
+    }
+    const upstream = this.#dispatchers.add(pool, url, (managed) => new Upstream(url, { managed, ...settings }))
+    this.#upstreams.set(url.origin, upstream)
+    if (this.#constructed) upstream.beginSlowStart()
+    this.#eligible.add(upstream)
+    for (const watch of this.#watches) watch.joined(upstream)
   }
 
-  #make(url: URL, options: PoolOptions): Dispatcher {
+  #createDispatcher(url: URL, options: PoolOptions): Dispatcher {
     const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
     return pool
@@ -211,7 +215,7 @@ export class BalancedPool extends LifecycleDispatcher {
    */
   removeUpstream(upstream: URL | string): this {
     const found = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)
-    if (found !== undefined) this.#part(found)
+    if (found !== undefined) this.#remove(found)
     return this
   }
 
@@ -225,36 +229,36 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const upstream = this.#next(options.tried)
+    const upstream = this.#select(options.tried)
     // A turn without a failure since the last one is a step back to full weight.
-    if (!upstream.failed && upstream.health < this.#maxWeight) this.#weigh(upstream, this.#penalty)
+    if (!upstream.failed && upstream.health < this.#maxWeight) this.#changeHealth(upstream, this.#errorPenalty)
     upstream.failed = false
-    const defaults = { origin: upstream.origin, limits: this.#site.defaults.limits }
-    const watched = this.#watching ? this.#watch(upstream, options, handler) : null
+    const defaults = { origin: upstream.origin, limits: this.#config.defaults.limits }
+    const watched = this.#reportsOutcomes ? this.#withOutcome(upstream, options, handler) : null
     let room = true
     try {
-      room = upstream.part.send(options, watched ?? handler, defaults)
+      room = upstream.managed.send(options, watched ?? handler, defaults)
     } catch (error) {
-      watched?.end(false, true)
+      watched?.report(false, true)
       throw error
     }
     // It may have left in there, and the pool may be closed: then no drain follows.
     if (this.#upstreams.get(upstream.origin) === upstream) this.#setBusy(upstream, !room)
-    if (room || this.#upstreams.size === 0 || this.#busy < this.#upstreams.size) return true
+    if (room || this.#upstreams.size === 0 || this.#busyCount < this.#upstreams.size) return true
     this.#needDrain = true
     return false
   }
 
   /** One that did not take this request before, as long as there is any. */
-  #next(tried: DispatchInput['tried']): Upstream {
-    this.#roster.grow()
+  #select(tried: DispatchInput['tried']): Upstream {
+    this.#eligible.updateWeights()
     if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
     let stranger: Upstream | null = null
     // As often as there are upstreams: a picker of the caller's may return one that was removed again and again.
     for (let left = this.#upstreams.size; left >= 0; left--) {
       const upstream = this.#pick(tried)
       if (this.#upstreams.get(upstream.origin) !== upstream) stranger = upstream
-      else if (isClosed(upstream.pool)) this.#part(upstream)
+      else if (isClosed(upstream.pool)) this.#remove(upstream)
       else {
         tried?.push(upstream.origin)
         return upstream
@@ -271,26 +275,30 @@ export class BalancedPool extends LifecycleDispatcher {
     throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
   }
 
-  #watch(upstream: Upstream, options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): OutcomeHandler {
+  #withOutcome(
+    upstream: Upstream,
+    options: DispatchInput,
+    handler: DispatchHandler | LegacyDispatchHandler,
+  ): OutcomeHandler {
     const { method, upgrade } = options
     const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
-    const watched = new OutcomeHandler(adapted, (outcome) => this.#ended(upstream, outcome))
+    const watched = new OutcomeHandler(adapted, (outcome) => this.#onOutcome(upstream, outcome))
     this.#picker.started?.(upstream)
     return watched
   }
 
   /** Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred turns. */
-  #leaveOut(upstream: Upstream, out: boolean): void {
-    if (!out) this.#weigh(upstream, this.#maxWeight)
-    this.#roster.block(upstream, out)
+  #setEjected(upstream: Upstream, out: boolean): void {
+    if (!out) this.#changeHealth(upstream, this.#maxWeight)
+    this.#eligible.setEjected(upstream, out)
   }
 
-  #ended(upstream: Upstream, outcome: Outcome): void {
+  #onOutcome(upstream: Upstream, outcome: Outcome): void {
     this.#picker.ended?.(upstream, outcome)
     for (const watch of this.#watches) watch.ended?.(upstream, outcome)
   }
 
-  #weigh(upstream: Upstream, difference: number): void {
+  #changeHealth(upstream: Upstream, difference: number): void {
     const health = Math.max(1, Math.min(this.#maxWeight, upstream.health + difference))
     if (health === upstream.health) return
     upstream.health = health
@@ -300,16 +308,16 @@ export class BalancedPool extends LifecycleDispatcher {
   #setBusy(upstream: Upstream, busy: boolean): void {
     if (upstream.busy === busy) return
     upstream.busy = busy
-    this.#busy += busy ? 1 : -1
+    this.#busyCount += busy ? 1 : -1
   }
 
   #onFree(upstream: Upstream, targets: readonly Dispatcher[]): void {
     if (this.#upstreams.get(upstream.origin) !== upstream) return
     this.#setBusy(upstream, false)
-    this.#drain(upstream.url, targets)
+    this.#emitDrain(upstream.url, targets)
   }
 
-  #drain(origin: URL, freed: readonly Dispatcher[] = []): void {
+  #emitDrain(origin: URL, freed: readonly Dispatcher[] = []): void {
     if (!this.#needDrain) return
     this.#needDrain = false
     this.#lifecycle.onDrain(origin, freed)
@@ -317,54 +325,54 @@ export class BalancedPool extends LifecycleDispatcher {
 
   #onFailure(upstream: Upstream): void {
     upstream.failed = true
-    this.#weigh(upstream, -this.#penalty)
+    this.#changeHealth(upstream, -this.#errorPenalty)
   }
 
-  #part(upstream: Upstream): void {
+  #remove(upstream: Upstream): void {
     const { origin } = upstream
     if (this.#upstreams.get(origin) !== upstream) return
     this.#upstreams.delete(origin)
-    this.#roster.remove(upstream)
+    this.#eligible.remove(upstream)
     for (const watch of this.#watches) watch.left(upstream)
     this.#setBusy(upstream, false)
-    this.#parts.leave(upstream)
-    this.#drain(upstream.url)
+    this.#dispatchers.remove(upstream)
+    this.#emitDrain(upstream.url)
   }
 
-  #core(): BalancedPoolCore {
+  #createCore(): BalancedPoolCore {
     return {
       origin: null,
-      config: () => this.#site,
-      companions: this.#companions,
-      isSettled: () => this.#emptied,
+      config: () => this.#config,
+      stopOnClose: this.#stopOnClose,
+      isCloseComplete: () => this.#closeComplete,
       send: (options, handler) => this.#send(options, handler),
-      shutDown: () => this.#shutDown(),
-      tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => this.#parts.all.map(({ dispatcher }) => dispatcher),
+      onClose: () => this.#onClose(),
+      onDestroy: (error, done) => this.#onDestroy(error, done),
+      children: () => this.#dispatchers.all.map(({ dispatcher }) => dispatcher),
       closeIdle: () => this.closeIdle(),
-      countIn: (tally) => this.#tally.attach(tally),
-      belongTo: (owner) => this.#lifecycle.belongTo(owner),
-      isIdle: () => this.#parts.all.every(({ idle }) => idle),
+      countInto: (tally) => this.#tally.attach(tally),
+      setOwner: (owner) => this.#lifecycle.setOwner(owner),
+      isIdle: () => this.#dispatchers.all.every(({ idle }) => idle),
     }
   }
 
   #stop(): void {
-    if (this.#stopped.length > 0) return
-    for (const one of [...this.#watches, ...this.#companions]) this.#stopped.push(one.stop())
+    if (this.#stopResults.length > 0) return
+    for (const one of [...this.#watches, ...this.#stopOnClose]) this.#stopResults.push(one.stop())
   }
 
-  #shutDown(): void {
+  #onClose(): void {
     this.#stop()
-    for (const upstream of [...this.#upstreams.values()]) this.#part(upstream)
-    this.#parts.left().then(() => {
-      this.#emptied = true
-      this.#lifecycle.settle()
+    for (const upstream of [...this.#upstreams.values()]) this.#remove(upstream)
+    this.#dispatchers.whenClosed().then(() => {
+      this.#closeComplete = true
+      this.#lifecycle.finishClose()
     })
   }
 
-  #tearDown(error: Error, done: () => void): void {
+  #onDestroy(error: Error, done: () => void): void {
     this.#stop()
-    Promise.all([this.#parts.destroy(error), ...this.#stopped]).then(done, done)
+    Promise.all([this.#dispatchers.destroy(error), ...this.#stopResults]).then(done, done)
   }
 }
 

@@ -16,61 +16,61 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly client: Client
   readonly queue: ClientQueue
   readonly #lifecycle: Lifecycle
-  readonly #site: OriginConfig
+  readonly #config: OriginConfig
   #needDrain = false
-  #closesWithServer = false
-  #onTornDown: (() => void) | null = null
-  #onRest: (() => void) | null = null
+  #closesGracefully = false
+  #onDestroyed: (() => void) | null = null
+  #onIdle: (() => void) | null = null
 
   constructor(client: Client, lifecycle: Lifecycle, config: OriginConfig) {
     this.client = client
     this.#lifecycle = lifecycle
-    this.#site = config
+    this.#config = config
     this.queue = new ClientQueue(config, this)
   }
 
   get origin(): string {
-    return this.#site.url.origin
+    return this.#config.url.origin
   }
 
   config(): OriginConfig {
-    return this.#site
+    return this.#config
   }
 
-  isSettled(): boolean {
-    return !this.queue.awaited
+  isCloseComplete(): boolean {
+    return !this.queue.hasActiveRequest
   }
 
   isIdle(): boolean {
     return this.queue.size === 0
   }
 
-  parts(): Iterable<Inspectable> {
+  children(): Iterable<Inspectable> {
     return [this.queue]
   }
 
   /** Counts in `tally`, from now on. */
-  countIn(tally: RequestCounters): void {
-    this.queue.countIn(tally)
+  countInto(tally: RequestCounters): void {
+    this.queue.countInto(tally)
   }
 
-  belongTo(owner: DispatcherOwner): (() => void) | null {
-    return this.#lifecycle.belongTo(owner)
+  setOwner(owner: DispatcherOwner): (() => void) | null {
+    return this.#lifecycle.setOwner(owner)
   }
 
   /** Calls `onRest` each time that nothing is queued, in flight or being opened. */
-  whenResting(onRest: () => void): void {
-    this.#onRest = onRest
+  notifyWhenIdle(onRest: () => void): void {
+    this.#onIdle = onRest
   }
 
   /** There is a connection, or one is being opened. */
-  get opened(): boolean {
-    return this.queue.opened
+  get hasConnection(): boolean {
+    return this.queue.hasConnection
   }
 
   /** Connected, with nothing to do. */
-  get idle(): boolean {
-    return this.queue.connected && this.queue.resting
+  get hasIdleConnection(): boolean {
+    return this.queue.connected && this.queue.idle
   }
 
   /** Connects, though nothing is queued. */
@@ -87,37 +87,37 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   }
 
   /** From now on `close` lasts until the server has ended the connection too, so that it never counts one too many. */
-  closeWithServer(): void {
-    this.#closesWithServer = true
+  closeGracefully(): void {
+    this.#closesGracefully = true
   }
 
   /** Accepts a request that was checked elsewhere. */
-  admit(exchange: Exchange): boolean {
+  enqueue(exchange: Exchange): boolean {
     this.queue.push(exchange)
-    return this.#room()
+    return this.#checkCapacity()
   }
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const { defaults, maxQueued } = this.#site
+    const { defaults, maxQueued } = this.#config
     const exchange = new Exchange(requestOf(options, defaults), handler)
     const { size, pipelining } = this.queue
-    if (size - Math.max(1, pipelining) < maxQueued) return this.admit(exchange)
+    if (size - Math.max(1, pipelining) < maxQueued) return this.enqueue(exchange)
     exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT_CONTEXT)
-    return this.#room()
+    return this.#checkCapacity()
   }
 
   /** False when busy: then one `drain` follows. */
-  #room(): boolean {
+  #checkCapacity(): boolean {
     if (!this.queue.busy) return true
     this.#needDrain = true
     return false
   }
 
-  shutDown(): void {}
+  onClose(): void {}
 
-  tearDown(error: Error, done: () => void): void {
-    this.#onTornDown = done
-    if (this.#closesWithServer && error instanceof ClientClosedError) this.queue.closeIdle()
+  onDestroy(error: Error, done: () => void): void {
+    this.#onDestroyed = done
+    if (this.#closesGracefully && error instanceof ClientClosedError) this.queue.closeIdle()
     this.queue.destroy(error)
     this.onProgress()
     this.onSocketClosed()
@@ -128,38 +128,38 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   onProgress(): void {
     if (this.#needDrain && !this.queue.busy) {
       this.#needDrain = false
-      this.#lifecycle.onDrain(this.#site.url, [])
+      this.#lifecycle.onDrain(this.#config.url, [])
     }
-    this.#checkRest()
-    this.#lifecycle.settle()
+    this.#checkIdle()
+    this.#lifecycle.finishClose()
   }
 
   onConnected(): void {
-    this.#lifecycle.onConnect(this.#site.url, [])
-    this.#checkRest()
+    this.#lifecycle.onConnect(this.#config.url, [])
+    this.#checkIdle()
   }
 
   onDisconnected(error: Error): void {
-    const { url } = this.#site
+    const { url } = this.#config
     debug?.(`disconnected from ${url.host}`, error)
     this.#lifecycle.onDisconnect(url, [], error)
   }
 
   onConnectionError(error: Error): void {
-    this.#lifecycle.onConnectionError(this.#site.url, [], error)
+    this.#lifecycle.onConnectionError(this.#config.url, [], error)
   }
 
   onSocketClosed(): void {
-    if (this.#onTornDown === null || this.queue.sockets > 0) return
-    this.#onTornDown()
-    this.#onTornDown = null
+    if (this.#onDestroyed === null || this.queue.sockets > 0) return
+    this.#onDestroyed()
+    this.#onDestroyed = null
   }
 
   onHandlerError(error: unknown): void {
     this.#lifecycle.onHandlerError(error)
   }
 
-  #checkRest(): void {
-    if (this.#onRest !== null && this.queue.resting) this.#onRest()
+  #checkIdle(): void {
+    if (this.#onIdle !== null && this.queue.idle) this.#onIdle()
   }
 }

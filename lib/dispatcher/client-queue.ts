@@ -1,4 +1,4 @@
-import { Alarm, type AlarmListener, queueMicrotask, setImmediate } from '../base/clock.js'
+import { queueMicrotask, setImmediate } from '../base/clock.js'
 import { Queue } from '../base/queue.js'
 import { combineCounters, type RequestCounters } from '../base/request-counters.js'
 import { Connection } from '../connection/connection.js'
@@ -9,59 +9,59 @@ import { copyForRequest, InformationalError, UNSENT_CONTEXT } from '../errors.js
 import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
 import { differInName } from '../transport/connect.js'
+import { ConnectionAge } from './connection-age.js'
 import { afterEvents } from './events.js'
+import { type OpenCallback, OpenCallbacks } from './open-callbacks.js'
 import type { OriginConfig } from './origin-config.js'
 
-/** What a client's queue reports. */
+/** Receives the events of a {@link ClientQueue}. */
 export interface ClientQueueListener {
-  /** A request was answered or failed: there may be capacity, or nothing left. */
+  /** Called after a request completed or failed: the queue may have capacity again, or be empty. */
   onProgress(): void
   onConnected(): void
   onDisconnected(error: Error): void
   onConnectionError(error: Error): void
-  /** The socket of a connection that had ended is closed. */
+  /** Called when the socket of a disconnected connection is closed. */
   onSocketClosed(): void
   onHandlerError(error: unknown): void
 }
-type Opened = (error: Error | null) => void
 
-/** By how much of it a connection may end before its age, so that not all end at once. */
-const JITTER = 0.1
-
-/** The requests that wait for one origin, and the one connection that serves them. */
-export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListener {
-  readonly #site: OriginConfig
+/** Queues the requests of a client and sends them over its one connection. */
+export class ClientQueue implements ConnectionOwner, ExchangeOwner {
+  readonly #config: OriginConfig
   readonly #listener: ClientQueueListener
   #tally: RequestCounters | null = null
-  readonly #waiting = new Queue<Exchange>()
-  readonly #rest = new IdleDelay()
+  readonly #queue = new Queue<Exchange>()
+  readonly #idleDelay = new IdleDelay()
   #connection: Connection | null = null
-  /** Those that serve the rest of a refused CONNECT. */
+  /** Connections that only deliver the rest of the response to a refused CONNECT. */
   readonly #detached = new Set<Connection>()
-  /** The `host` field of the request that it was opened for. */
+  /** `host` header of the request that the current connection was opened for. */
   #host = ''
   #connected = false
   #running = 0
   #pipelining: number
   #pumping = false
-  #loading = false
+  #loadingEngine = false
   #sockets = 0
-  /** One with limits of its own has waited here. */
-  #hurried = false
-  #halted = false
-  /** For the end of the connection's life; null when that has none. */
-  #age: Alarm | null = null
-  /** Who wants to know when there is a connection, requests or not. */
-  #expecting: Opened[] | null = null
+  /** Whether a request with its own time limits has been queued. */
+  #hasDeadlines = false
+  #destroyed = false
+  /** Null without `maxConnectionAge`. */
+  readonly #age: ConnectionAge | null
+  #openCallbacks: OpenCallbacks | null = null
 
-  constructor(site: OriginConfig, listener: ClientQueueListener) {
-    this.#site = site
+  constructor(config: OriginConfig, listener: ClientQueueListener) {
+    this.#config = config
     this.#listener = listener
-    this.#pipelining = site.pipelining
+    this.#pipelining = config.pipelining
+    const { maxConnectionAge } = config
+    const onExpired = () => this.#connection?.close(new InformationalError('the connection reached maxConnectionAge'))
+    this.#age = Number.isFinite(maxConnectionAge) ? new ConnectionAge(maxConnectionAge, onExpired) : null
   }
 
-  /** Counts in `tally`, from now on, and in those before. */
-  countIn(tally: RequestCounters): void {
+  /** Counts connections and requests in `tally` too, from now on. */
+  countInto(tally: RequestCounters): void {
     if (this.#tally?.addsTo(tally)) return
     const { pending, running } = this
     const counts = { connected: this.#connected ? 1 : 0, free: this.#free, pending, running }
@@ -77,7 +77,7 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
   }
 
   get pending(): number {
-    return this.#waiting.size
+    return this.#queue.size
   }
 
   get running(): number {
@@ -85,16 +85,16 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
   }
 
   get size(): number {
-    return this.#waiting.size + this.#running
+    return this.#queue.size + this.#running
   }
 
-  /** Whether a caller waits for a request: aborted ones may still be in flight. */
-  get awaited(): boolean {
-    for (const { hasActiveRequest: awaited } of this.#detached) if (awaited) return true
-    return this.#waiting.size > 0 || this.#connection?.hasActiveRequest === true
+  /** Whether a request has neither completed nor been aborted. Aborted requests may still be in flight. */
+  get hasActiveRequest(): boolean {
+    for (const { hasActiveRequest } of this.#detached) if (hasActiveRequest) return true
+    return this.#queue.size > 0 || this.#connection?.hasActiveRequest === true
   }
 
-  /** Sockets that are not closed yet. */
+  /** Number of sockets that are not closed yet. */
   get sockets(): number {
     return this.#sockets
   }
@@ -108,180 +108,185 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     this.pump()
   }
 
-  /** There is a connection, or one is being opened. */
-  get opened(): boolean {
-    return this.#connection !== null || this.#loading
+  /** Whether a connection is established or being opened. */
+  get hasConnection(): boolean {
+    return this.#connection !== null || this.#loadingEngine
   }
 
-  /** Nothing waits, nothing runs, and no connection is being opened. */
-  get resting(): boolean {
-    return this.size === 0 && (this.#connected || !this.opened)
+  /** Whether no request is queued or in flight, and no connection is being opened. */
+  get idle(): boolean {
+    return this.size === 0 && (this.#connected || !this.hasConnection)
   }
 
-  /** As many requests are here as may be under way at once. */
+  /** Whether another request would have to wait for one that is queued or in flight. */
   get busy(): boolean {
-    return this.#waiting.size > 0 || this.#running >= Math.max(1, this.#pipelining)
+    return this.#queue.size > 0 || this.#running >= Math.max(1, this.#pipelining)
   }
 
   push(exchange: Exchange): void {
     exchange.owner = this
-    if (this.#waiting.size === 0 && this.#mayPass(exchange)) return this.#pass(exchange)
-    this.#waiting.push(exchange)
+    if (this.#queue.size === 0 && this.#canSendDirectly(exchange)) return this.#sendDirectly(exchange)
+    this.#queue.push(exchange)
     this.#tally?.add('pending', 1)
     exchange.onQueued()
     this.pump()
     if (exchange.deadlines === null) return
-    this.#hurried = true
+    this.#hasDeadlines = true
     exchange.deadlines.setConnecting(exchange.queue !== null && this.#connection?.open === false)
   }
 
-  /** Some limit how long a connection may take to open. Called first: a connector may call back at once. */
-  #tellConnecting(begun: boolean): void {
-    if (this.#hurried) for (const exchange of this.#waiting) exchange.deadlines?.setConnecting(begun)
+  /**
+   * Starts or stops `timeouts.connect` of the queued requests. Must be called before the connector, which may call back
+   * synchronously.
+   */
+  #setConnecting(connecting: boolean): void {
+    if (this.#hasDeadlines) for (const exchange of this.#queue) exchange.deadlines?.setConnecting(connecting)
   }
 
-  /** Nobody is before it, nobody wants to hear that it waits, and the connection takes it. */
-  #mayPass(exchange: Exchange): boolean {
-    if (this.#pumping || this.#halted || exchange.notifiesQueued || this.#connection === null) return false
-    return !this.#isNamedOtherwise(exchange) && this.#connection.accepts(exchange, this.#pipelining)
+  /** Whether a request that found an empty queue may skip it. Handlers with `onRequestQueued` must see the queue. */
+  #canSendDirectly(exchange: Exchange): boolean {
+    if (this.#pumping || this.#destroyed || exchange.notifiesQueued || this.#connection === null) return false
+    return !this.#needsNewConnection(exchange) && this.#connection.accepts(exchange, this.#pipelining)
   }
 
-  #pass(exchange: Exchange): void {
+  #sendDirectly(exchange: Exchange): void {
     this.#pumping = true
     try {
       this.#connection?.send(exchange, this.#pipelining === 0)
     } finally {
       this.#pumping = false
     }
-    if (this.#waiting.size > 0) this.pump()
+    if (this.#queue.size > 0) this.pump()
   }
 
-  /** Writes what may be written, and connects when there is nothing to write to. */
+  /** Sends the queued requests that the connection accepts, and opens a connection if there is none. */
   pump(): void {
-    if (this.#pumping || this.#halted) return
+    if (this.#pumping || this.#destroyed) return
     this.#pumping = true
     try {
-      this.#sendWaiting()
+      this.#sendQueued()
     } finally {
       this.#pumping = false
     }
   }
 
-  #sendWaiting(): void {
-    for (let next = this.#waiting.head; next !== null; next = this.#waiting.head) {
-      if (this.#isNamedOtherwise(next) && !this.#retire()) break
+  #sendQueued(): void {
+    for (let next = this.#queue.head; next !== null; next = this.#queue.head) {
+      if (this.#needsNewConnection(next) && !this.#closeForServerName()) break
       if (this.#connection === null) this.#connect(next.request.hostHeader, next.timings === null ? null : {})
       const connection = this.#connection
-      // A connector that answers at once lets handlers and listeners change all of it.
-      if (connection === null && this.#waiting.size > 0 && !this.#loading) setImmediate(() => this.pump())
+      // A connector may call back synchronously: handlers and listeners may then have changed queue and connection.
+      if (connection === null && this.#queue.size > 0 && !this.#loadingEngine) setImmediate(() => this.pump())
       if (connection === null) break
-      if (next !== this.#waiting.head) continue
+      if (next !== this.#queue.head) continue
       if (!connection.accepts(next, this.#pipelining)) {
         connection.checkIdle()
         break
       }
-      this.#waiting.shift()
+      this.#queue.shift()
       this.#tally?.add('pending', -1)
       connection.send(next, this.#pipelining === 0)
     }
   }
 
-  /** What a server proved of itself by its certificate it proved for one name (RFC 9110 §4.3.4). */
-  #isNamedOtherwise(next: Exchange): boolean {
-    return this.#connection !== null && this.#differsInName(next)
+  /** Whether the certificate of the current connection was verified for another name than `next` has (RFC 9110 §4.3.4). */
+  #needsNewConnection(next: Exchange): boolean {
+    return this.#connection !== null && this.#hasOtherServerName(next)
   }
 
-  /** Whether its TLS server name is another than that of the connection opened last. */
-  #differsInName({ request }: Exchange): boolean {
-    const { target, connector } = this.#site.connection
+  /** Whether the TLS server name of a request differs from that of the connection opened last. */
+  #hasOtherServerName({ request }: Exchange): boolean {
+    const { target, connector } = this.#config.connection
     return request.hostHeader !== this.#host && differInName(connector, target, [request.hostHeader, this.#host])
   }
 
-  /** Lets the connection go, once it is idle. */
-  #retire(): boolean {
+  /** Closes the connection so that one for another server name can be opened. Returns false while it is not idle. */
+  #closeForServerName(): boolean {
     const connection = this.#connection as Connection
     if (!connection.open || connection.running > 0) return false
     connection.destroy(new InformationalError('the TLS server name changed'))
     return true
   }
 
-  /** Connects, though nothing waits; tells once it has, or could not. */
-  open(opened: Opened): void {
-    if (this.#connected) return opened(null)
-    this.#expecting = [...(this.#expecting ?? []), opened]
-    this.#openExpected()
+  /** Opens a connection, even if no request is queued. Calls `callback` when it is established, or failed to open. */
+  open(callback: OpenCallback): void {
+    if (this.#connected) return callback(null)
+    this.#openCallbacks ??= new OpenCallbacks()
+    this.#openCallbacks.add(callback)
+    this.#openForCallbacks()
   }
 
-  #openExpected(): void {
-    if (this.#expecting !== null && this.#connection === null && !this.#halted)
-      this.#connect(this.#site.defaults.host, null)
+  #openForCallbacks(): void {
+    if (this.#openCallbacks !== null && this.#connection === null && !this.#destroyed)
+      this.#connect(this.#config.defaults.host, null)
   }
 
-  #tellOpened(error: Error | null): void {
-    const expecting = this.#expecting ?? []
-    this.#expecting = null
-    tellOpened(expecting, error)
+  #notifyOpened(error: Error | null): void {
+    const callbacks = this.#openCallbacks
+    this.#openCallbacks = null
+    callbacks?.notify(error)
   }
 
-  /** Closes the connection if nothing needs it now. */
+  /** Closes the connection if no request uses it. */
   closeIdle(): void {
-    if (this.resting) this.#connection?.halfClose(new InformationalError('the idle connection was closed'))
+    if (this.idle) this.#connection?.halfClose(new InformationalError('the idle connection was closed'))
   }
 
-  /** `host`: the `host` field of the request that it is opened for. */
-  #connect(host: string, marks: ConnectTimings | null): void {
-    if (this.#loading) return
+  /** @param host `host` header of the request that the connection is opened for */
+  #connect(host: string, timings: ConnectTimings | null): void {
+    if (this.#loadingEngine) return
     try {
-      const engine = engineFor(this.#site.parser)
-      if (engine === null) return this.#load()
-      this.#connection = new Connection(this, this.#site.connection, { engine, timings: marks, idleDelay: this.#rest })
+      const engine = engineFor(this.#config.parser)
+      if (engine === null) return this.#loadEngine()
+      const idleDelay = this.#idleDelay
+      this.#connection = new Connection(this, this.#config.connection, { engine, timings, idleDelay })
     } catch (error) {
-      // No parser: then there is none for any of them.
-      this.#tellOpened(error as Error)
-      this.#failWaiting(error as Error, false)
+      // Without a parser no request can be sent.
+      this.#notifyOpened(error as Error)
+      this.#failQueued(error as Error, false)
       return queueMicrotask(() => this.#listener.onProgress())
     }
     this.#host = host
-    this.#tellConnecting(true)
+    this.#setConnecting(true)
     this.#connection.connect(host)
   }
 
-  #load(): void {
-    this.#loading = true
+  #loadEngine(): void {
+    this.#loadingEngine = true
     const done = () => {
-      this.#loading = false
+      this.#loadingEngine = false
       this.pump()
-      this.#openExpected()
+      this.#openForCallbacks()
       this.#listener.onProgress()
     }
     loadScriptEngine().then(done, (error: Error) => {
-      this.#tellOpened(error)
-      this.#failWaiting(error, false)
+      this.#notifyOpened(error)
+      this.#failQueued(error, false)
       done()
     })
   }
 
-  /** Fails all that waits and all that runs; nothing is connected any more after. */
+  /** Fails all requests and closes all connections. */
   destroy(error: Error): void {
-    this.#halted = true
-    this.#tellOpened(error)
-    this.#failWaiting(error, false)
+    this.#destroyed = true
+    this.#notifyOpened(error)
+    this.#failQueued(error, false)
     this.#connection?.destroy(error)
     this.#connection = null
     for (const connection of this.#detached) connection.destroy(error)
-    // A handler that gave up a request under way let its connection put those back that were behind it.
-    this.#failWaiting(error, false)
+    // When a handler aborted a request in flight, its connection has returned the pipelined requests behind it.
+    this.#failQueued(error, false)
   }
 
-  #failWaiting(error: Error, connecting: boolean): void {
+  #failQueued(error: Error, connecting: boolean): void {
     let own = error
-    // Not those that handlers send now: they may have better luck.
-    for (const next of [...this.#waiting]) {
-      // What failed for one server name says nothing of another.
-      if ((connecting && this.#differsInName(next)) || !this.#waiting.remove(next)) continue
+    // Iterates a copy: requests that handlers send from here may succeed.
+    for (const next of [...this.#queue]) {
+      // A failed attempt for one TLS server name does not fail requests for another.
+      if ((connecting && this.#hasOtherServerName(next)) || !this.#queue.remove(next)) continue
       this.#tally?.add('pending', -1)
       const context = { ...UNSENT_CONTEXT, phase: connecting ? 'connect' : 'queued' } as const
-      if (this.#halted) next.failDestroyed(error, context)
+      if (this.#destroyed) next.failDestroyed(error, context)
       else next.fail(own, context)
       own = copyForRequest(error)
     }
@@ -291,8 +296,8 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     return this.#connected && this.#running === 0 ? 1 : 0
   }
 
-  /** Brings the counts up to what the connection holds now. */
-  #count(): void {
+  /** Updates the counters to the current state of the connection. */
+  #updateCounters(): void {
     const connection = this.#connection
     const connected = connection?.open === true
     const running = connected ? (connection as Connection).running : 0
@@ -305,42 +310,34 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     this.#running = running
   }
 
-  // What the connection tells
+  // Events of the connection
 
   onConnected(connection: Connection): void {
     if (connection !== this.#connection) return
     this.#sockets++
-    this.#tellConnecting(false)
-    this.#count()
-    const { maxConnectionAge } = this.#site
-    if (maxConnectionAge < Number.POSITIVE_INFINITY) {
-      this.#age ??= new Alarm(this)
-      this.#age.set(maxConnectionAge * (1 - JITTER * Math.random()))
-    }
+    this.#setConnecting(false)
+    this.#updateCounters()
+    this.#age?.start()
     this.#listener.onConnected()
-    this.#tellOpened(null)
-    // With pipelining there is capacity behind the first request.
+    this.#notifyOpened(null)
+    // With pipelining the connection accepts more requests behind the first.
     this.onReady()
   }
 
   onConnectFailed(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return
     this.#connection = null
-    const expecting = this.#expecting
-    this.#expecting = null
+    const callbacks = this.#openCallbacks
+    this.#openCallbacks = null
     this.#listener.onConnectionError(error)
-    if (expecting !== null) afterEvents(() => tellOpened(expecting, error))
-    this.#failWaiting(error, true)
+    if (callbacks !== null) afterEvents(() => callbacks.notify(error))
+    this.#failQueued(error, true)
     this.#listener.onProgress()
-    if (this.#waiting.size > 0) this.pump()
-  }
-
-  onAlarm(): void {
-    this.#connection?.close(new InformationalError('the connection reached maxConnectionAge'))
+    if (this.#queue.size > 0) this.pump()
   }
 
   onRunningChanged(): void {
-    this.#count()
+    this.#updateCounters()
   }
 
   onReady(): void {
@@ -358,16 +355,16 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     const wasConnected = this.#connected
     if (connection === this.#connection) {
       this.#connection = null
-      this.#age?.dispose()
+      this.#age?.stop()
     }
     for (const exchange of unstarted.reverse()) {
       exchange.owner = this
-      this.#waiting.unshift(exchange)
+      this.#queue.unshift(exchange)
     }
     this.#tally?.add('pending', unstarted.length)
-    this.#count()
+    this.#updateCounters()
     if (wasConnected) this.#listener.onDisconnected(error)
-    // Those that fail hear of it first: a request of theirs made then comes in behind what waits.
+    // Failed requests are notified first: a request that their callers send then is queued behind the others.
     queueMicrotask(() => {
       this.pump()
       this.#listener.onProgress()
@@ -379,10 +376,10 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
     this.#listener.onSocketClosed()
   }
 
-  // What handlers ask for while they wait
+  // Calls of handlers whose request is queued
 
   onExchangeAborted(exchange: Exchange): void {
-    if (!this.#waiting.remove(exchange)) return
+    if (!this.#queue.remove(exchange)) return
     this.#tally?.add('pending', -1)
     this.#listener.onProgress()
   }
@@ -393,8 +390,4 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner, AlarmListene
   onHandlerError(error: unknown): void {
     this.#listener.onHandlerError(error)
   }
-}
-
-function tellOpened(expecting: readonly Opened[], error: Error | null): void {
-  for (const opened of expecting) opened(error === null ? null : copyForRequest(error))
 }

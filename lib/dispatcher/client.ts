@@ -27,7 +27,7 @@ export class Client extends LifecycleDispatcher {
     // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
     ;(this as { _events?: unknown })._events = undefined
     this.#core = new ClientCore(this, lifecycle, originConfigOf(url, options))
-    lifecycle.begin(this, this.#core)
+    lifecycle.bind(this, this.#core)
   }
 
   /** Requests under way on the connection at once. */

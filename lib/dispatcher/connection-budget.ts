@@ -2,15 +2,15 @@ import { queueMicrotask } from '../base/clock.js'
 import type { PoolMember } from './pool-member.js'
 
 /** A pool that asks before it opens a connection. */
-export interface Spender {
+export interface BudgetedPool {
   /** Connections it has, or opens. */
-  readonly held: number
+  readonly connectionCount: number
   /** No request waits in it. */
-  readonly content: boolean
+  readonly queueEmpty: boolean
   /** It may ask again. */
-  granted(): void
+  onBudgetAvailable(): void
   /** Lets go of one that is idle. */
-  release(member: PoolMember): void
+  closeIdleMember(member: PoolMember): void
 }
 
 /**
@@ -19,102 +19,102 @@ export interface Spender {
  * none, gives up the next that has answered; a place that is free goes to whoever waits with fewest, the first of them.
  */
 export class ConnectionBudget {
-  readonly #most: number
-  #held = 0
+  readonly #limit: number
+  #used = 0
   /** Places of connections that end. */
-  #ending = 0
+  #closing = 0
   /** Whose turn it is. */
-  #turn: Spender | null = null
-  readonly #waiting = new Set<Spender>()
+  #nextPool: BudgetedPool | null = null
+  readonly #waiting = new Set<BudgetedPool>()
   /** Those that rested and may still, the longest first. */
-  readonly #idle = new Map<PoolMember, Spender>()
+  readonly #idle = new Map<PoolMember, BudgetedPool>()
 
   constructor(most: number) {
-    this.#most = most
+    this.#limit = most
   }
 
   /** There is room, and nobody waits for it. */
-  get spare(): boolean {
-    return this.#held < this.#most && this.#waiting.size === 0
+  get hasCapacity(): boolean {
+    return this.#used < this.#limit && this.#waiting.size === 0
   }
 
   /** A place for one more; false when it has to wait until it is `granted`. */
-  take(spender: Spender): boolean {
-    if (this.spare || (this.#turn === spender && this.#held < this.#most)) {
-      this.#turn = null
-      this.#held++
+  acquire(pool: BudgetedPool): boolean {
+    if (this.hasCapacity || (this.#nextPool === pool && this.#used < this.#limit)) {
+      this.#nextPool = null
+      this.#used++
       return true
     }
-    this.#waiting.add(spender)
-    this.#makeRoom()
+    this.#waiting.add(pool)
+    this.#closeOneIdle()
     return false
   }
 
   /** A place that was taken is not needed. */
-  giveBack(): void {
-    this.#held--
+  release(): void {
+    this.#used--
     this.#grant()
   }
 
   /** A connection is about to end. */
-  ending(member: PoolMember): void {
+  onClosing(member: PoolMember): void {
     this.#idle.delete(member)
-    this.#ending++
+    this.#closing++
   }
 
   /** Its socket is closed. */
-  ended(): void {
-    this.#ending--
-    this.giveBack()
+  onClosed(): void {
+    this.#closing--
+    this.release()
   }
 
-  rests(member: PoolMember, spender: Spender): void {
+  onIdle(member: PoolMember, pool: BudgetedPool): void {
     this.#idle.delete(member)
-    this.#idle.set(member, spender)
-    if (this.#waiting.size > 0) this.#makeRoom()
+    this.#idle.set(member, pool)
+    if (this.#waiting.size > 0) this.#closeOneIdle()
   }
 
   /** Whether `spender` must give up one that could take its next request. */
-  claims(spender: Spender): boolean {
+  mustYield(pool: BudgetedPool): boolean {
     if (this.#waiting.size === 0) return false
-    const next = this.#next()
-    if (next === null || next === spender || this.#ending >= this.#waiting.size) return false
-    if (!spender.content && next.held > 0 && spender.held <= next.held + 1) return false
+    const next = this.#neediest()
+    if (next === null || next === pool || this.#closing >= this.#waiting.size) return false
+    if (!pool.queueEmpty && next.connectionCount > 0 && pool.connectionCount <= next.connectionCount + 1) return false
     // It has had its turn.
-    if (this.#waiting.delete(spender)) this.#waiting.add(spender)
+    if (this.#waiting.delete(pool)) this.#waiting.add(pool)
     return true
   }
 
   /** Not at once: who asks has not queued its request yet, and what ends a connection tells users. */
-  #makeRoom(): void {
+  #closeOneIdle(): void {
     queueMicrotask(() => {
-      if (this.#next() === null || this.#ending >= this.#waiting.size) return
+      if (this.#neediest() === null || this.#closing >= this.#waiting.size) return
       for (const [member, spender] of this.#idle) {
         this.#idle.delete(member)
-        if (member.hasIdleConnection) return spender.release(member)
+        if (member.hasIdleConnection) return spender.closeIdleMember(member)
       }
     })
   }
 
   #grant(): void {
-    while (this.#held < this.#most) {
-      const next = this.#next()
+    while (this.#used < this.#limit) {
+      const next = this.#neediest()
       if (next === null) return
       this.#waiting.delete(next)
-      this.#turn = next
-      next.granted()
-      this.#turn = null
+      this.#nextPool = next
+      next.onBudgetAvailable()
+      this.#nextPool = null
     }
   }
 
   /** Of those who wait, and still need to. */
-  #next(): Spender | null {
-    let fewest: Spender | null = null
+  #neediest(): BudgetedPool | null {
+    let fewest: BudgetedPool | null = null
     for (const spender of this.#waiting) {
-      if (spender.content) {
+      if (spender.queueEmpty) {
         this.#waiting.delete(spender)
-        spender.granted()
-      } else if (fewest === null || spender.held < fewest.held) fewest = spender
+        spender.onBudgetAvailable()
+      } else if (fewest === null || spender.connectionCount < fewest.connectionCount) fewest = spender
     }
     return fewest
   }

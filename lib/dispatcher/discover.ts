@@ -3,7 +3,7 @@ import { requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
 import { coreOf } from './dispatcher-core.js'
-import { type UpstreamInput, weightedUpstream } from './upstream.js'
+import { toWeightedUpstream, type UpstreamInput } from './upstream.js'
 
 /** What became of the upstreams since the last change. */
 export interface UpstreamChange {
@@ -38,12 +38,12 @@ export function discover(
   if (typeof pool?.addUpstream !== 'function') throw invalidOption('pool', 'a BalancedPool', pool)
   if (typeof source?.[Symbol.asyncIterator] !== 'function') throw invalidOption('source', 'an async iterable', source)
   requireFunction('onError', onError)
-  const discovery = new Following(pool, source[Symbol.asyncIterator](), onError)
+  const discovery = new UpstreamFollower(pool, source[Symbol.asyncIterator](), onError)
   discovery.start()
   return { ready: discovery.ready, stop: () => discovery.stop() }
 }
 
-class Following {
+class UpstreamFollower {
   readonly #pool: BalancedPool
   readonly #iterator: AsyncIterator<UpstreamChange>
   readonly #onError: (error: unknown) => void
@@ -62,76 +62,76 @@ class Following {
 
   start(): void {
     if (this.#pool.closed) return this.stop()
-    this.#companions?.add(this)
+    this.#stopOnClose?.add(this)
     this.#follow().catch((error) => {
-      if (this.#end()) this.#tell(error)
+      if (this.#finish()) this.#reportError(error)
     })
   }
 
   stop(): void {
-    if (!this.#end()) return
+    if (!this.#finish()) return
     // Not awaited: a generator answers only once what it waits for has come.
     const end = async () => this.#iterator.return?.()
-    end().catch((error) => this.#tell(error))
+    end().catch((error) => this.#reportError(error))
   }
 
   /** Undefined for a pool of another library: that is followed until it is stopped. */
-  get #companions() {
-    return (coreOf(this.#pool) as BalancedPoolCore | null)?.companions
+  get #stopOnClose() {
+    return (coreOf(this.#pool) as BalancedPoolCore | null)?.stopOnClose
   }
 
   /** False when it had ended before. */
-  #end(): boolean {
+  #finish(): boolean {
     if (this.#stopped) return false
     this.#stopped = true
     this.#setReady()
-    this.#companions?.delete(this)
+    this.#stopOnClose?.delete(this)
     return true
   }
 
   async #follow(): Promise<void> {
     while (!this.#stopped) {
       const { done, value } = await this.#iterator.next()
-      if (done) this.#end()
+      if (done) this.#finish()
       if (this.#stopped) return
       try {
         this.#apply(value)
       } catch (error) {
         // A getter of the change threw: the source goes on.
-        this.#tell(error)
+        this.#reportError(error)
       }
       this.#setReady()
     }
   }
 
-  #tell(error: unknown): void {
+  #reportError(error: unknown): void {
     const told = async () => this.#onError(error)
     told().catch(reportUncaught)
   }
 
   #apply(change: UpstreamChange): void {
     if (typeof change !== 'object' || change === null) {
-      return this.#tell(invalidOption('change', 'an object with add, remove or error', change))
+      return this.#reportError(invalidOption('change', 'an object with add, remove or error', change))
     }
-    if (change.error !== undefined) this.#tell(change.error)
+    if (change.error !== undefined) this.#reportError(change.error)
     // First those that come: the pool is never empty in between.
-    this.#each('add', change.add, (item) => {
-      const { origin, ...settings } = weightedUpstream(item)
+    this.#forEach('add', change.add, (item) => {
+      const { origin, ...settings } = toWeightedUpstream(item)
       this.#pool.addUpstream(origin, settings)
     })
-    this.#each('remove', change.remove, (origin) => this.#pool.removeUpstream(origin))
+    this.#forEach('remove', change.remove, (origin) => this.#pool.removeUpstream(origin))
   }
 
-  #each<Item>(name: string, items: readonly Item[] | null | undefined, act: (item: Item) => void): void {
+  #forEach<Item>(name: string, items: readonly Item[] | null | undefined, act: (item: Item) => void): void {
     if (items == null) return
-    if (!Array.isArray(items)) return this.#tell(invalidOption(name, 'an array', items))
+    if (!Array.isArray(items)) return this.#reportError(invalidOption(name, 'an array', items))
     for (const item of items) {
       // Whoever is told may stop it.
       if (this.#stopped) return
       try {
         act(item)
       } catch (error) {
-        this.#tell(error)
+        this.#reportError(error)
       }
     }
   }

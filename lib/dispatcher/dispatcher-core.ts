@@ -28,24 +28,24 @@ export interface DispatcherCore {
   /** What is known about all its requests before one is made. */
   config(): SharedConfig
   /** Whether nothing is queued and nothing is in flight. */
-  isSettled(): boolean
+  isCloseComplete(): boolean
   /** Accepts a request while the dispatcher is open. */
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean
   /** Called once, when no request is accepted any more. */
-  shutDown(): void
+  onClose(): void
   /** Fails everything with `error`, and calls `done` when the last socket is closed. */
-  tearDown(error: Error, done: () => void): void
+  onDestroy(error: Error, done: () => void): void
   /** What it consists of, for `inspect`. */
-  parts(): Iterable<Inspectable>
+  children(): Iterable<Inspectable>
   closeIdle?(): void
   /** Counts its connections and requests in `tally` too, from now on. */
-  countIn?(tally: RequestCounters): void
+  countInto?(tally: RequestCounters): void
   /** Whether neither it nor any part of it has a request. */
   isIdle?(): boolean
   /** Takes the places of its connections from `budget`. */
-  limitBy?(budget: ConnectionBudget): void
+  setBudget?(budget: ConnectionBudget): void
   /** Notifies `owner` directly, until the returned function is called. Returns null when it has an owner already. */
-  belongTo?(owner: DispatcherOwner): (() => void) | null
+  setOwner?(owner: DispatcherOwner): (() => void) | null
 }
 
 /** What a dispatcher is part of: a pool, a balancer, an agent. */
@@ -92,7 +92,7 @@ export function isClosed(dispatcher: Dispatcher): boolean {
 }
 
 /** Calls `end`, the `close` or `destroy` of a dispatcher whoever made it, and waits for it. Never rejects. */
-export async function endQuietly(end: () => unknown): Promise<void> {
+export async function ignoreRejection(end: () => unknown): Promise<void> {
   try {
     await end()
   } catch {}
@@ -102,13 +102,13 @@ export async function endQuietly(end: () => unknown): Promise<void> {
  * Notifies `owner` of what happens to its part: directly, or by the events of what another library made.
  * @returns ends that
  */
-export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): () => void {
+export function subscribe(part: Dispatcher, owner: DispatcherOwner, originUrl?: URL): () => void {
   // A dispatcher of another library need not be an emitter, nor say where and what.
-  const disown = coreOf(part)?.belongTo?.(owner) ?? null
-  if (disown !== null || typeof part.on !== 'function') return disown ?? (() => {})
-  const url = (given: unknown) => (isUrl(given) ? given : (place as URL))
+  const unsubscribe = coreOf(part)?.setOwner?.(owner) ?? null
+  if (unsubscribe !== null || typeof part.on !== 'function') return unsubscribe ?? (() => {})
+  const url = (given: unknown) => (isUrl(given) ? given : (originUrl as URL))
   const all = (given: unknown): readonly Dispatcher[] => (Array.isArray(given) ? given : [part])
-  const reason = (given: unknown) => (given ?? unknown()) as Error
+  const reason = (given: unknown) => (given ?? unknownReason()) as Error
   const listeners: Record<string, (...values: unknown[]) => void> = {
     drain: (at, targets) => owner.onDrain(url(at), all(targets)),
     connect: (at, targets) => owner.onConnect(url(at), all(targets)),
@@ -122,7 +122,7 @@ export function own(part: Dispatcher, owner: DispatcherOwner, place?: URL): () =
   }
 }
 
-function unknown(): UndiciError {
+function unknownReason(): UndiciError {
   return new InformationalError('the dispatcher gave no reason')
 }
 

@@ -5,17 +5,17 @@ import type { Dispatcher } from './dispatcher.js'
 
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain' | 'error'
 
-interface Pending {
+interface PendingEvent {
   /** Null: no event of a dispatcher. */
   emitter: Dispatcher | null
   run(): void
 }
 
 const plainEmit = EventEmitter.prototype.emit
-let pending: Pending[] = []
+let pending: PendingEvent[] = []
 
 /** Whether {@link emit} would call anybody. */
-export function isHeard(emitter: EventEmitter, event: EventName): boolean {
+export function hasListeners(emitter: EventEmitter, event: EventName): boolean {
   return emitter.listenerCount(event) > 0 || emitter.emit !== plainEmit
 }
 
@@ -53,7 +53,7 @@ export function emitPending(emitter: Dispatcher): void {
   for (const one of due) one.run()
 }
 
-function add(one: Pending): void {
+function add(one: PendingEvent): void {
   // A body that was destroyed closes a turn later, so the first turn is too early.
   if (pending.push(one) === 1) setImmediate(() => setImmediate(flush))
 }

@@ -1,7 +1,7 @@
 import { type CounterName, RequestCounters } from '../base/request-counters.js'
 import type { Dispatcher } from './dispatcher.js'
 
-const counts = new WeakMap<Dispatcher, ForeignCounters>()
+const countersByDispatcher = new WeakMap<Dispatcher, ForeignCounters>()
 
 /** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
 export class ForeignCounters {
@@ -10,8 +10,8 @@ export class ForeignCounters {
   readonly #holders = new Map<object, RequestCounters>()
 
   static of(dispatcher: Dispatcher): ForeignCounters {
-    const count = counts.get(dispatcher) ?? new ForeignCounters()
-    counts.set(dispatcher, count)
+    const count = countersByDispatcher.get(dispatcher) ?? new ForeignCounters()
+    countersByDispatcher.set(dispatcher, count)
     return count
   }
 
@@ -20,12 +20,12 @@ export class ForeignCounters {
   }
 
   /** `holder` reports each connection from now on. Everything is counted in `tally` too. */
-  join(holder: object, tally: RequestCounters): void {
+  addHolder(holder: object, tally: RequestCounters): void {
     this.#holders.set(holder, tally)
     this.#tally.attach(tally)
   }
 
-  leave(holder: object): void {
+  removeHolder(holder: object): void {
     const tally = this.#holders.get(holder)
     this.#holders.delete(holder)
     // Nobody would notice that they are closed.

@@ -26,7 +26,7 @@ export interface HealthCheckOptions {
   panicThreshold?: number
 }
 
-type Settings = Required<HealthCheckOptions>
+type ResolvedOptions = Required<HealthCheckOptions>
 
 /**
  * Sends a request to each upstream at intervals, over a connection of its own, and leaves out those that do not answer
@@ -34,14 +34,14 @@ type Settings = Required<HealthCheckOptions>
  * checking".
  */
 export class HealthCheck implements UpstreamWatcher<Upstream> {
-  readonly #settings: Settings
+  readonly #options: ResolvedOptions
 
   /** @throws {InvalidArgumentError} an option is not what is documented */
   constructor(given: HealthCheckOptions = {}) {
     const options = unpolluted(given)
     const { path = '/' } = options
     if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
-    this.#settings = {
+    this.#options = {
       path,
       interval: positiveNumber('interval', options.interval, [10_000]),
       timeout: positiveNumber('timeout', options.timeout, [5_000]),
@@ -52,12 +52,12 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   }
 
   get panicThreshold(): number {
-    return this.#settings.panicThreshold
+    return this.#options.panicThreshold
   }
 
   /** What stands over one pool. */
   watch(leaveOut: (upstream: Upstream, out: boolean) => void): UpstreamWatch<Upstream> {
-    const checks = new Map<Upstream, Check>()
+    const checks = new Map<Upstream, UpstreamCheck>()
     const ending = new Set<Promise<void>>()
     const inUse = (probe: Dispatcher) => [...checks.values()].some((check) => check.uses(probe))
     const left = (upstream: Upstream) => {
@@ -69,7 +69,7 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
       end.then(() => ending.delete(end))
     }
     return {
-      joined: (upstream) => void checks.set(upstream, new Check(upstream, this.#settings, leaveOut)),
+      joined: (upstream) => void checks.set(upstream, new UpstreamCheck(upstream, this.#options, leaveOut)),
       left,
       stop: async () => {
         for (const upstream of [...checks.keys()]) left(upstream)
@@ -80,24 +80,24 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
 }
 
 /** The checks of one upstream, one after the other. */
-class Check implements AlarmListener {
+class UpstreamCheck implements AlarmListener {
   readonly #upstream: Upstream
-  readonly #settings: Settings
-  readonly #leaveOut: (upstream: Upstream, out: boolean) => void
+  readonly #options: ResolvedOptions
+  readonly #setEjected: (upstream: Upstream, out: boolean) => void
   readonly #alarm = new Alarm(this)
   /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
   #probe: ManagedDispatcher | null = null
   /** Given when it is stopped. */
-  #inUse: ((probe: Dispatcher) => boolean) | null = null
-  #current: DispatchController | null = null
-  #out = false
+  #isUsedByOther: ((probe: Dispatcher) => boolean) | null = null
+  #controller: DispatchController | null = null
+  #ejected = false
   /** Checks in a row that contradict {@link #out}. */
-  #against = 0
+  #contradicting = 0
 
-  constructor(upstream: Upstream, settings: Settings, leaveOut: (upstream: Upstream, out: boolean) => void) {
+  constructor(upstream: Upstream, settings: ResolvedOptions, leaveOut: (upstream: Upstream, out: boolean) => void) {
     this.#upstream = upstream
-    this.#settings = settings
-    this.#leaveOut = leaveOut
+    this.#options = settings
+    this.#setEjected = leaveOut
     this.#alarm.set(0)
   }
 
@@ -107,23 +107,24 @@ class Check implements AlarmListener {
 
   /** @param inUse whether another check uses the same dispatcher */
   async stop(inUse: (probe: Dispatcher) => boolean): Promise<void> {
-    this.#inUse = inUse
+    this.#isUsedByOther = inUse
     this.#alarm.dispose()
-    this.#current?.abort()
+    this.#controller?.abort()
     const probe = this.#probe
     if (probe === null) return
     // A factory may return the same dispatcher again: then it has requests of others.
     const { dispatcher } = probe
-    if (!this.#upstream.isPool(dispatcher) && !inUse(dispatcher)) await probe.destroy(new ClientClosedError())
+    if (!this.#upstream.isUpstreamDispatcher(dispatcher) && !inUse(dispatcher))
+      await probe.destroy(new ClientClosedError())
   }
 
   onAlarm(): void {
     try {
       if (this.#probe === null || isClosed(this.#probe.dispatcher)) this.#probe = this.#open()
-      if (this.#inUse !== null) void this.stop(this.#inUse)
-      else this.#check(this.#probe)
+      if (this.#isUsedByOther !== null) void this.stop(this.#isUsedByOther)
+      else this.#sendRequest(this.#probe)
     } catch {
-      this.#judge(false)
+      this.#record(false)
     }
   }
 
@@ -136,11 +137,11 @@ class Check implements AlarmListener {
     )
   }
 
-  #check(probe: ManagedDispatcher): void {
-    const { path, timeout } = this.#settings
+  #sendRequest(probe: ManagedDispatcher): void {
+    const { path, timeout } = this.#options
     const limits = { headersTimeout: timeout, bodyTimeout: timeout, timeouts: { total: timeout } }
     const start = (controller: DispatchController) => {
-      this.#current = controller
+      this.#controller = controller
     }
     let status = 0
     const handler: DispatchHandler = {
@@ -149,21 +150,21 @@ class Check implements AlarmListener {
       onResponseStart: (_controller, statusCode) => {
         status = statusCode
       },
-      onResponseEnd: () => this.#judge(status >= 200 && status < 300),
-      onResponseError: () => this.#judge(false),
+      onResponseEnd: () => this.#record(status >= 200 && status < 300),
+      onResponseError: () => this.#record(false),
     }
     probe.send({ path, method: 'GET', ...limits }, handler, { origin: this.#upstream.origin })
   }
 
-  #judge(well: boolean): void {
-    this.#current = null
-    if (this.#inUse !== null) return
-    this.#alarm.set(this.#settings.interval)
-    this.#against = well === this.#out ? this.#against + 1 : 0
-    const { healthyThreshold, unhealthyThreshold } = this.#settings
-    if (this.#against < (this.#out ? healthyThreshold : unhealthyThreshold)) return
-    this.#against = 0
-    this.#out = !this.#out
-    this.#leaveOut(this.#upstream, this.#out)
+  #record(well: boolean): void {
+    this.#controller = null
+    if (this.#isUsedByOther !== null) return
+    this.#alarm.set(this.#options.interval)
+    this.#contradicting = well === this.#ejected ? this.#contradicting + 1 : 0
+    const { healthyThreshold, unhealthyThreshold } = this.#options
+    if (this.#contradicting < (this.#ejected ? healthyThreshold : unhealthyThreshold)) return
+    this.#contradicting = 0
+    this.#ejected = !this.#ejected
+    this.#setEjected(this.#upstream, this.#ejected)
   }
 }

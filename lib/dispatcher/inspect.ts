@@ -5,7 +5,10 @@ import { originOf } from './dispatcher-core.js'
 export type Inspectable = object & { inspect?(): string }
 
 /** A line for itself, and lines for its parts, further in. */
-export function inspected(dispatcher: Dispatcher & { readonly stats?: object }, parts: Iterable<Inspectable>): string {
+export function describeDispatcher(
+  dispatcher: Dispatcher & { readonly stats?: object },
+  parts: Iterable<Inspectable>,
+): string {
   const { stats = {} } = dispatcher
   const origin = originOf(dispatcher)
   let text = dispatcher.constructor.name

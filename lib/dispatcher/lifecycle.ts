@@ -19,11 +19,11 @@ import {
   type UndiciCompatible,
 } from './dispatcher.js'
 import { type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
-import { emit, emitInOrder, emitLater, emitPending, isHeard } from './events.js'
-import { type Inspectable, inspected } from './inspect.js'
+import { emit, emitInOrder, emitLater, emitPending, hasListeners } from './events.js'
+import { describeDispatcher, type Inspectable } from './inspect.js'
 import { endWaiters, WaitingHandler } from './waiting-handler.js'
 
-type Done = () => void
+type Callback = () => void
 export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
 /** All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call. */
@@ -67,12 +67,12 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   #closed = false
   #destroyed = false
   #finished = false
-  #ending = false
+  #closeCalled = false
   /** Called at the end, in the order in which they came. */
-  #waiting: Done[] | null = null
+  #callbacks: Callback[] | null = null
 
   /** Makes `core` the private side of `dispatcher`. */
-  begin(dispatcher: LifecycleDispatcher, core: DispatcherCore): void {
+  bind(dispatcher: LifecycleDispatcher, core: DispatcherCore): void {
     this.#dispatcher = dispatcher
     this.#core = core
     setCore(dispatcher, core)
@@ -92,8 +92,8 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     return this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
   }
 
-  get parts(): Iterable<Inspectable> {
-    return this.#core?.parts() ?? []
+  get children(): Iterable<Inspectable> {
+    return this.#core?.children() ?? []
   }
 
   dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -130,13 +130,13 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   /** To be called when something ended: the last one lets {@link close} finish. */
-  settle(): void {
+  finishClose(): void {
     if (!this.#closed || this.#destroyed) return
-    if (this.#core?.isSettled() === true) this.destroy(new ClientClosedError(), () => {})
+    if (this.#core?.isCloseComplete() === true) this.destroy(new ClientClosedError(), () => {})
   }
 
   /** Becomes part of `owner`, until the returned function is called. Returns null when it is part of another. */
-  belongTo(owner: DispatcherOwner): (() => void) | null {
+  setOwner(owner: DispatcherOwner): (() => void) | null {
     if (this.#owner !== null) return null
     this.#owner = owner
     return () => {
@@ -149,10 +149,10 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   onDrain(origin: URL, parts: readonly Dispatcher[]): void {
     const dispatcher = this.#dispatcher as LifecycleDispatcher
     const owner = this.#owner
-    if (owner === null && !isHeard(dispatcher, 'drain')) return
+    if (owner === null && !hasListeners(dispatcher, 'drain')) return
     const targets = parts.length === 0 ? [dispatcher] : [dispatcher, ...parts]
     owner?.onDrain(origin, targets)
-    if (isHeard(dispatcher, 'drain')) emit(dispatcher, 'drain', origin, targets)
+    if (hasListeners(dispatcher, 'drain')) emit(dispatcher, 'drain', origin, targets)
   }
 
   onConnect(origin: URL, parts: readonly Dispatcher[]): void {
@@ -181,22 +181,22 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     else reportUncaught(error)
   }
 
-  close(done: Done, fail: (error: Error) => void): void {
-    if (this.#destroyed && !this.#ending) return queueMicrotask(() => fail(new ClientDestroyedError()))
+  close(done: Callback, fail: (error: Error) => void): void {
+    if (this.#destroyed && !this.#closeCalled) return queueMicrotask(() => fail(new ClientDestroyedError()))
     if (this.#finished) return queueMicrotask(done)
-    this.#await(done)
+    this.#addCallback(done)
     if (this.#closed) return
     this.#closed = true
-    this.#ending = true
+    this.#closeCalled = true
     this.#owner?.onClosed()
-    this.#core?.shutDown()
+    this.#core?.onClose()
     // What the caller does in this turn still counts, and its own callbacks run first.
-    queueMicrotask(() => this.settle())
+    queueMicrotask(() => this.finishClose())
   }
 
-  destroy(error: Error | null, done: Done): void {
+  destroy(error: Error | null, done: Callback): void {
     if (this.#finished) return queueMicrotask(done)
-    this.#await(done)
+    this.#addCallback(done)
     if (this.#destroyed) return
     const wasClosed = this.#closed
     this.#closed = true
@@ -206,7 +206,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     queueMicrotask(() => {
       const core = this.#core as DispatcherCore
       endWaiters(core, reason)
-      core.tearDown(reason, () => this.#finish())
+      core.onDestroy(reason, () => this.#finish())
     })
   }
 
@@ -214,13 +214,13 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     if (this.#finished) return
     this.#finished = true
     emitPending(this.#dispatcher as LifecycleDispatcher)
-    for (const done of this.#waiting ?? []) queueMicrotask(done)
-    this.#waiting = null
+    for (const done of this.#callbacks ?? []) queueMicrotask(done)
+    this.#callbacks = null
   }
 
-  #await(done: Done): void {
-    this.#waiting ??= []
-    this.#waiting.push(done)
+  #addCallback(done: Callback): void {
+    this.#callbacks ??= []
+    this.#callbacks.push(done)
   }
 }
 
@@ -249,7 +249,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * It shows methods and paths, but no queries, fields or bodies.
    */
   inspect(): string {
-    return inspected(this, this.#lifecycle.parts)
+    return describeDispatcher(this, this.#lifecycle.children)
   }
 
   override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -260,9 +260,9 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * Takes no more requests, and ends when those under way have ended.
    * @throws {InvalidArgumentError} the callback is no function
    */
-  override close(callback: Done): void
+  override close(callback: Callback): void
   override close(): Promise<void>
-  override close(callback?: Done): Promise<void> | void {
+  override close(callback?: Callback): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
     requireFunction('callback', callback)
     const tell = inScope(callback as (error: Error | null) => void)
@@ -273,10 +273,10 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
    * @throws {InvalidArgumentError} the callback is no function
    */
-  override destroy(callback: Done): void
-  override destroy(error: Error | null, callback: Done): void
+  override destroy(callback: Callback): void
+  override destroy(error: Error | null, callback: Callback): void
   override destroy(error?: Error | null): Promise<void>
-  override destroy(error?: Error | null | Done, callback?: Done): Promise<void> | void {
+  override destroy(error?: Error | null | Callback, callback?: Callback): Promise<void> | void {
     const [reason, told] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
     if (told === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
     requireFunction('callback', told)

@@ -5,7 +5,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { createForeignRequest } from '../exchange/legacy-foreign-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import type { Dispatcher } from './dispatcher.js'
-import { coreOf, type DispatcherOwner, endQuietly, own } from './dispatcher-core.js'
+import { coreOf, type DispatcherOwner, ignoreRejection, subscribe } from './dispatcher-core.js'
 import { LifecycleDispatcher } from './lifecycle.js'
 import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
 
@@ -23,8 +23,8 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
   readonly #listener: ManagedDispatcherListener
   /** Null for a plain pool or client, which has no requests but those it knows of. */
   readonly #outstanding: OutstandingRequests | null
-  #owesDrain = false
-  #disown = () => {}
+  #needDrain = false
+  #unsubscribe = () => {}
 
   /** @param tally counts what dispatchers of other libraries do not count themselves */
   constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: RequestCounters | null) {
@@ -32,18 +32,18 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     this.#listener = listener
     const core = coreOf(dispatcher)
     const plain = core?.isIdle !== undefined && dispatcher.dispatch === LifecycleDispatcher.prototype.dispatch
-    const counted = core?.countIn === undefined ? tally : null
+    const counted = core?.countInto === undefined ? tally : null
     this.#outstanding = plain ? null : new OutstandingRequests(dispatcher, this, counted)
   }
 
-  own(owner: DispatcherOwner, url: URL): void {
-    this.#disown = own(this.dispatcher, owner, url)
+  subscribe(owner: DispatcherOwner, url: URL): void {
+    this.#unsubscribe = subscribe(this.dispatcher, owner, url)
   }
 
   /** Notifies its owner no more. */
-  disown(): void {
-    this.#disown()
-    this.#outstanding?.disowned()
+  unsubscribe(): void {
+    this.#unsubscribe()
+    this.#outstanding?.stopCounting()
   }
 
   get idle(): boolean {
@@ -57,16 +57,16 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
       return this.dispatcher.dispatch({ ...(options as DispatchOptions), origin }, handler)
     const room = this.#outstanding.send(createForeignRequest(options, handler, defaults)) !== false
     if (!room) {
-      this.#owesDrain = true
-      this.#checkFree()
+      this.#needDrain = true
+      this.#reportFreeLater()
     }
     return room
   }
 
   /** It emitted `drain`. Returns whether that was due. */
-  drained(): boolean {
-    const due = this.#owesDrain
-    this.#owesDrain = false
+  acceptDrain(): boolean {
+    const due = this.#needDrain
+    this.#needDrain = false
     return this.#outstanding === null || due
   }
 
@@ -76,21 +76,21 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
 
   /** Closes it once it has no request. Never rejects. */
   close(): Promise<void> {
-    return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
+    return this.#outstanding?.close() ?? ignoreRejection(() => this.dispatcher.close())
   }
 
   /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
-  reopen(): boolean {
-    return this.#outstanding?.reopen() === true
+  cancelClose(): boolean {
+    return this.#outstanding?.cancelClose() === true
   }
 
   /** Destroys it; all requests that it was given have failed then. Never rejects. */
   destroy(error: Error): Promise<void> {
-    return this.#outstanding?.destroy(error) ?? endQuietly(() => this.dispatcher.destroy(error))
+    return this.#outstanding?.destroy(error) ?? ignoreRejection(() => this.dispatcher.destroy(error))
   }
 
-  onNoneOutstanding(): void {
-    if (this.#owesDrain) this.#checkFree()
+  onAllCompleted(): void {
+    if (this.#needDrain) this.#reportFreeLater()
     this.#listener.onDispatcherIdle()
   }
 
@@ -99,9 +99,9 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
   }
 
   /** First it may say so itself, by `drain`. It is not waited for: not all do. */
-  #checkFree(): void {
+  #reportFreeLater(): void {
     setImmediate(() => {
-      if (this.#owesDrain && this.#outstanding?.size === 0 && this.drained()) this.#listener.onDispatcherFree()
+      if (this.#needDrain && this.#outstanding?.size === 0 && this.acceptDrain()) this.#listener.onDispatcherFree()
     })
   }
 }

@@ -4,19 +4,19 @@ import type { PoolStats } from './stats.js'
 
 /** The public methods of the pools of one origin. */
 export abstract class OriginPool extends LifecycleDispatcher {
-  readonly #base: PoolCore
+  readonly #core: PoolCore
 
   /** @internal */
   constructor(parts: PoolCoreOptions) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    this.#base = new PoolCore(lifecycle, parts)
-    lifecycle.begin(this, this.#base)
+    this.#core = new PoolCore(lifecycle, parts)
+    lifecycle.bind(this, this.#core)
   }
 
   /** A snapshot of connections and requests of all clients. */
   get stats(): PoolStats {
-    return this.#base.stats
+    return this.#core.stats
   }
 
   /**
@@ -25,11 +25,11 @@ export abstract class OriginPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} by rejection: no whole number; or what failed, when all failed
    */
   warm(count: number): Promise<number> {
-    return this.#base.warm(count)
+    return this.#core.warm(count)
   }
 
   /** Closes the connections that are idle now, and nothing else. */
   closeIdle(): void {
-    this.#base.closeIdle()
+    this.#core.closeIdle()
   }
 }

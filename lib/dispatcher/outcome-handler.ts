@@ -7,21 +7,21 @@ import type { DispatchController, DispatchHandler, IncomingHeaders } from '../ex
 
 /** Tells what becomes of a request, once. */
 export class OutcomeHandler extends DecoratorHandler {
-  readonly #started = now()
+  readonly #startedAt = now()
   #latency = 0
   #failed = false
-  #tell: ((outcome: Outcome) => void) | null
+  #onOutcome: ((outcome: Outcome) => void) | null
 
   constructor(handler: DispatchHandler, tell: (outcome: Outcome) => void) {
     super(handler)
-    this.#tell = tell
+    this.#onOutcome = tell
   }
 
   /** It ended, or will tell no more. */
-  end(failed: boolean, aborted = false): void {
-    const tell = this.#tell
-    this.#tell = null
-    tell?.({ latency: this.#latency || now() - this.#started, failed, aborted })
+  report(failed: boolean, aborted = false): void {
+    const tell = this.#onOutcome
+    this.#onOutcome = null
+    tell?.({ latency: this.#latency || now() - this.#startedAt, failed, aborted })
   }
 
   override onRequestUpgrade(
@@ -30,7 +30,7 @@ export class OutcomeHandler extends DecoratorHandler {
     headers: IncomingHeaders,
     socket: Duplex,
   ): void {
-    this.end(false)
+    this.report(false)
     super.onRequestUpgrade(controller, statusCode, headers, socket)
   }
 
@@ -40,19 +40,19 @@ export class OutcomeHandler extends DecoratorHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    if (statusCode >= 200) this.#latency = now() - this.#started
+    if (statusCode >= 200) this.#latency = now() - this.#startedAt
     this.#failed = statusCode >= 500
     super.onResponseStart(controller, statusCode, headers, statusMessage)
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    this.end(this.#failed)
+    this.report(this.#failed)
     super.onResponseEnd(controller, trailers)
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
     const failed = isServerFailure(error, controller.aborted)
-    this.end(failed || this.#failed, !failed)
+    this.report(failed || this.#failed, !failed)
     super.onResponseError(controller, error)
   }
 }

@@ -6,13 +6,13 @@ import { markCallerFault } from '../errors/faults.js'
 import { markCallerOwned } from '../errors.js'
 import type { ForeignRequest, ForeignRequestOwner } from '../exchange/foreign-request.js'
 import type { Dispatcher } from './dispatcher.js'
-import { coreOf, endQuietly } from './dispatcher-core.js'
+import { coreOf, ignoreRejection } from './dispatcher-core.js'
 import { ForeignCounters } from './foreign-counters.js'
 
 export interface OutstandingRequestsListener {
   /** The last request has ended. */
-  onNoneOutstanding(): void
-  onStarted?(): void
+  onAllCompleted(): void
+  onRequestStarted?(): void
   onHandlerError(error: unknown): void
 }
 
@@ -24,19 +24,19 @@ export class OutstandingRequests implements ForeignRequestOwner {
   readonly #dispatcher: Dispatcher
   readonly #listener: OutstandingRequestsListener
   /** Null for a dispatcher that counts by itself. */
-  readonly #count: ForeignCounters | null
+  readonly #counters: ForeignCounters | null
   readonly #requests = new Queue<ForeignRequest>()
   /** The {@link close} that has not closed the dispatcher yet. */
   #closing: object | null = null
   /** Ends its wait. */
-  #onNone: (() => void) | null = null
+  #onAllCompleted: (() => void) | null = null
   #closed = false
 
   constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, tally: RequestCounters | null) {
     this.#dispatcher = dispatcher
     this.#listener = listener
-    this.#count = tally === null ? null : ForeignCounters.of(dispatcher)
-    this.#count?.join(this, tally as RequestCounters)
+    this.#counters = tally === null ? null : ForeignCounters.of(dispatcher)
+    this.#counters?.addHolder(this, tally as RequestCounters)
   }
 
   get size(): number {
@@ -52,8 +52,8 @@ export class OutstandingRequests implements ForeignRequestOwner {
     if (request.done) return true
     request.owner = this
     this.#requests.push(request)
-    this.#count?.add('pending', 1)
-    request.deadlines?.setConnecting(this.#count?.connected === 0)
+    this.#counters?.add('pending', 1)
+    request.deadlines?.setConnecting(this.#counters?.connected === 0)
     try {
       const answer = request.dispatchTo(this.#dispatcher, coreOf(this.#dispatcher) !== null)
       if (isThenable(answer)) answer.then(undefined, (error) => this.#refuse(request, error))
@@ -67,14 +67,15 @@ export class OutstandingRequests implements ForeignRequestOwner {
 
   /** Of a dispatcher that does not count by itself. */
   countConnection(difference: 1 | -1): void {
-    if (this.#count === null) return
-    this.#count.countConnection(this, difference)
-    for (const { sent, deadlines } of this.#requests) if (!sent) deadlines?.setConnecting(this.#count.connected === 0)
+    if (this.#counters === null) return
+    this.#counters.countConnection(this, difference)
+    for (const { sent, deadlines } of this.#requests)
+      if (!sent) deadlines?.setConnecting(this.#counters.connected === 0)
   }
 
   /** Its owner receives no more events. */
-  disowned(): void {
-    this.#count?.leave(this)
+  stopCounting(): void {
+    this.#counters?.removeHolder(this)
   }
 
   /** Closes the dispatcher once nothing is outstanding. Never rejects. */
@@ -83,22 +84,22 @@ export class OutstandingRequests implements ForeignRequestOwner {
     this.#closing = closing
     if (this.size > 0) {
       await new Promise<void>((resolve) => {
-        this.#onNone = resolve
+        this.#onAllCompleted = resolve
       })
       if (this.#closing !== closing) return
     }
     this.#closing = null
-    await endQuietly(() => this.#dispatcher.close?.())
+    await ignoreRejection(() => this.#dispatcher.close?.())
     this.#closed = true
-    this.disowned()
+    this.stopCounting()
   }
 
   /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
-  reopen(): boolean {
+  cancelClose(): boolean {
     const open = this.#closing !== null
     this.#closing = null
-    this.#onNone?.()
-    this.#onNone = null
+    this.#onAllCompleted?.()
+    this.#onAllCompleted = null
     return open
   }
 
@@ -111,29 +112,31 @@ export class OutstandingRequests implements ForeignRequestOwner {
     }
     // Not later: the end of a dispatcher may wait for whatever it likes.
     setImmediate(fail)
-    await endQuietly(() => (destroy === undefined ? close?.call(this.#dispatcher) : this.#dispatcher.destroy(error)))
+    await ignoreRejection(() =>
+      destroy === undefined ? close?.call(this.#dispatcher) : this.#dispatcher.destroy(error),
+    )
     fail()
-    this.disowned()
+    this.stopCounting()
   }
 
   // What its requests report
 
   onForeignStart(): void {
-    this.#count?.add('pending', -1)
-    this.#count?.add('running', 1)
-    this.#listener.onStarted?.()
+    this.#counters?.add('pending', -1)
+    this.#counters?.add('running', 1)
+    this.#listener.onRequestStarted?.()
   }
 
   onForeignEnding(request: ForeignRequest): void {
     this.#requests.remove(request)
-    this.#count?.add(request.sent ? 'running' : 'pending', -1)
+    this.#counters?.add(request.sent ? 'running' : 'pending', -1)
   }
 
   onForeignEnded(): void {
     if (this.size > 0) return
-    this.#onNone?.()
-    this.#onNone = null
-    this.#listener.onNoneOutstanding()
+    this.#onAllCompleted?.()
+    this.#onAllCompleted = null
+    this.#listener.onAllCompleted()
   }
 
   onHandlerError(error: unknown): void {

@@ -41,10 +41,10 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   readonly #pipelining: number
   readonly #members: PoolMembers
   readonly #tally = new RequestCounters()
-  readonly #waiting = new PoolQueue(this.#tally, () => this.#hurry())
+  readonly #queue = new PoolQueue(this.#tally, () => this.#endFairnessWait())
   #needDrain = false
   #serving = false
-  #emptied = false
+  #closeComplete = false
 
   /** @throws {InvalidArgumentError} the url or an option is not what is documented */
   constructor(lifecycle: Lifecycle, parts: PoolCoreOptions) {
@@ -86,158 +86,158 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.#members.closeIdle()
   }
 
-  countIn(parent: RequestCounters): void {
+  countInto(parent: RequestCounters): void {
     this.#tally.attach(parent)
   }
 
-  limitBy(budget: ConnectionBudget): void {
-    this.#members.limitBy(budget)
+  setBudget(budget: ConnectionBudget): void {
+    this.#members.setBudget(budget)
   }
 
-  belongTo(owner: DispatcherOwner): (() => void) | null {
-    return this.#lifecycle.belongTo(owner)
+  setOwner(owner: DispatcherOwner): (() => void) | null {
+    return this.#lifecycle.setOwner(owner)
   }
 
-  get held(): number {
+  get connectionCount(): number {
     return this.#members.size
   }
 
-  get content(): boolean {
-    return this.#waiting.size === 0
+  get queueEmpty(): boolean {
+    return this.#queue.size === 0
   }
 
-  granted(): void {
-    this.#members.granted()
-    this.#serve()
+  onBudgetAvailable(): void {
+    this.#members.restoreLimit()
+    this.#serveQueue()
   }
 
-  release(member: PoolMember): void {
-    this.#members.release(member)
+  closeIdleMember(member: PoolMember): void {
+    this.#members.removeIfIdle(member)
   }
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const waiting = this.#take(options, handler)
+    const waiting = this.#createRequest(options, handler)
     const limited = this.#maxQueued < Number.POSITIVE_INFINITY
-    if (limited && this.#overfull) return this.#turnAway(waiting)
-    if (this.#waiting.size > 0 || !this.#offer(waiting, 0)) {
-      if (limited && this.#overfull) return this.#turnAway(waiting)
+    if (limited && this.#queueFull) return this.#rejectQueueFull(waiting)
+    if (this.#queue.size > 0 || !this.#tryAssign(waiting, 0)) {
+      if (limited && this.#queueFull) return this.#rejectQueueFull(waiting)
       if (waiting instanceof Exchange) waiting.owner = this
       else waiting.owner = this
-      this.#checkOpening()
-      this.#waiting.push(waiting)
+      this.#updateOpening()
+      this.#queue.push(waiting)
     }
     // Handlers may have sent others, which may have failed, while a member was reserved that has capacity after all; and
     // with one more in the queue the share of each member may be larger.
-    if ((this.#waiting.size > 0 || this.#needDrain) && !this.#members.exhausted) this.#serve()
-    if (this.#waiting.size === 0 && !this.#members.exhausted) return true
+    if ((this.#queue.size > 0 || this.#needDrain) && !this.#members.exhausted) this.#serveQueue()
+    if (this.#queue.size === 0 && !this.#members.exhausted) return true
     this.#needDrain = true
     return false
   }
 
   /** Checked here, once, unless a factory makes the clients: it may give them other options. */
-  #take(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): QueuedRequest {
+  #createRequest(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): QueuedRequest {
     if (this.#hasFactory) return createForeignRequest(options, handler, this.#defaults)
     return new Exchange(requestOf(options, this.#defaults), handler)
   }
 
   /** As many wait as may, beyond those that all connections together take at once. */
-  get #overfull(): boolean {
+  get #queueFull(): boolean {
     const { queued, pending, running } = this.#tally
-    const places = this.#members.most * Math.max(1, this.#pipelining)
+    const places = this.#members.limit * Math.max(1, this.#pipelining)
     return queued + pending + running - places >= this.#maxQueued && this.#members.exhausted
   }
 
-  #turnAway(waiting: QueuedRequest): boolean {
+  #rejectQueueFull(waiting: QueuedRequest): boolean {
     waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT_CONTEXT)
     this.#needDrain = true
     return false
   }
 
   /** Fails the request with what a factory throws: it may have waited, and has time limits. Returns true then. */
-  #offer(waiting: QueuedRequest, queued: number): boolean {
+  #tryAssign(waiting: QueuedRequest, queued: number): boolean {
     try {
-      return this.#members.offer(waiting, queued)
+      return this.#members.assign(waiting, queued)
     } catch (error) {
       waiting.fail(markCallerOwned(error) as Error, UNSENT_CONTEXT)
       return true
     }
   }
 
-  #assign(): void {
-    while (this.#waiting.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
-      const next = this.#waiting.shift() as QueuedRequest
+  #assignQueued(): void {
+    while (this.#queue.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
+      const next = this.#queue.shift() as QueuedRequest
       // Its handler hears of its end just now, and made room.
-      if (next.done || this.#offer(next, this.#waiting.size + 1)) continue
-      this.#waiting.unshift(next)
+      if (next.done || this.#tryAssign(next, this.#queue.size + 1)) continue
+      this.#queue.unshift(next)
       break
     }
   }
 
   /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
-  #serve(freed: readonly Dispatcher[] = []): void {
+  #serveQueue(freed: readonly Dispatcher[] = []): void {
     // Requests that end because the pool is destroyed make no room for others.
-    if (this.#serving || this.#emptied || this.#lifecycle.destroyed) return
+    if (this.#serving || this.#closeComplete || this.#lifecycle.destroyed) return
     this.#serving = true
     try {
-      this.#assign()
+      this.#assignQueued()
     } finally {
       this.#serving = false
     }
-    const { patience, exhausted } = this.#members
-    const queued = this.#waiting.size > 0
-    if (queued && !exhausted && patience !== undefined) this.#waiting.wait(patience)
+    const { fairnessWait: patience, exhausted } = this.#members
+    const queued = this.#queue.size > 0
+    if (queued && !exhausted && patience !== undefined) this.#queue.startWait(patience)
     if (this.#needDrain && !queued && !exhausted) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, freed)
     }
-    if (this.#lifecycle.closed) this.#dismiss()
+    if (this.#lifecycle.closed) this.#closeMembers()
   }
 
   /** No request waits any longer for members that have been busy for long. */
-  #hurry(): void {
-    this.#members.hurry()
-    this.#serve()
+  #endFairnessWait(): void {
+    this.#members.endFairnessWait()
+    this.#serveQueue()
   }
 
   /** Tells queued requests whether they wait for a connection to be opened: that has a limit of its own. */
-  #checkOpening(): void {
+  #updateOpening(): void {
     const { connected, running } = this.#tally
-    this.#waiting.opening = this.#members.size > 0 && connected === 0 && running === 0
+    this.#queue.opening = this.#members.size > 0 && connected === 0 && running === 0
   }
 
-  parts(): Iterable<Inspectable> {
+  children(): Iterable<Inspectable> {
     return this.#members.dispatchers
   }
 
   isIdle(): boolean {
-    return this.#waiting.size === 0 && this.#members.idle
+    return this.#queue.size === 0 && this.#members.idle
   }
 
-  isSettled(): boolean {
-    return this.#emptied
+  isCloseComplete(): boolean {
+    return this.#closeComplete
   }
 
-  shutDown(): void {
-    this.#members.stop()
-    this.#dismiss()
+  onClose(): void {
+    this.#members.stopReplacing()
+    this.#closeMembers()
   }
 
   /** Closes the members once nobody waits; they end what they have. */
-  #dismiss(): void {
-    if (this.#waiting.size > 0 || this.#emptied) return
-    this.#members.partAll().then(() => {
-      // A factory or a getter may have closed the pool: the request that it belongs to has a member by now.
-      if (this.#members.size > 0) return this.#dismiss()
-      this.#emptied = true
-      this.#lifecycle.settle()
+  #closeMembers(): void {
+    if (this.#queue.size > 0 || this.#closeComplete) return
+    this.#members.closeAll().then(() => {
+      // When a factory or a getter closed the pool, the request that it was called for has a member by now.
+      if (this.#members.size > 0) return this.#closeMembers()
+      this.#closeComplete = true
+      this.#lifecycle.finishClose()
     })
   }
 
-  tearDown(error: Error, done: () => void): void {
-    this.#emptied = true
-    this.#waiting.stop()
+  onDestroy(error: Error, done: () => void): void {
+    this.#closeComplete = true
+    this.#queue.stop()
     const destroyed = this.#members.destroy(error)
-    for (let next = this.#waiting.shift(); next !== null; next = this.#waiting.shift())
+    for (let next = this.#queue.shift(); next !== null; next = this.#queue.shift())
       next.failDestroyed(error, UNSENT_CONTEXT)
     if (this.#needDrain) {
       this.#needDrain = false
@@ -248,58 +248,58 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
 
   // What members report
 
-  onPlaceFree(): void {
-    queueMicrotask(() => this.#serve())
+  onSlotFree(): void {
+    queueMicrotask(() => this.#serveQueue())
   }
 
   onMemberFree(member: PoolMember, targets: readonly Dispatcher[]): void {
-    if (!member.joined) return
-    this.#members.freed(member)
-    this.#serve(targets)
+    if (!member.inPool) return
+    this.#members.onFree(member)
+    this.#serveQueue(targets)
   }
 
   onMemberConnect(member: PoolMember, origin: URL, targets: readonly Dispatcher[]): void {
-    this.#members.opened(member)
-    this.#checkOpening()
+    this.#members.onConnected(member)
+    this.#updateOpening()
     this.#lifecycle.onConnect(origin, targets)
   }
 
   onMemberDisconnect(_member: PoolMember, origin: URL, { targets, error }: Targets): void {
-    this.#members.refill()
-    this.#checkOpening()
+    this.#members.replaceLost()
+    this.#updateOpening()
     this.#lifecycle.onDisconnect(origin, targets, error)
   }
 
   /** A client that can not connect makes room for another. */
   onMemberConnectionError(member: PoolMember, origin: URL, { targets, error }: Targets): void {
-    this.#members.part(member)
+    this.#members.remove(member)
     this.#lifecycle.onConnectionError(origin, targets, error)
-    this.onPlaceFree()
+    this.onSlotFree()
   }
 
   onMemberExpired(member: PoolMember): void {
-    this.#members.part(member)
-    this.#serve()
+    this.#members.remove(member)
+    this.#serveQueue()
   }
 
   onMemberClosed(member: PoolMember): void {
-    if (!member.joined) return
-    this.#members.part(member)
-    this.onPlaceFree()
+    if (!member.inPool) return
+    this.#members.remove(member)
+    this.onSlotFree()
   }
 
-  onMemberStarted(): void {
-    this.#checkOpening()
+  onMemberRequestStarted(): void {
+    this.#updateOpening()
   }
 
-  onMemberResting(member: PoolMember): void {
-    this.#members.rested(member)
+  onMemberIdle(member: PoolMember): void {
+    this.#members.onIdle(member)
   }
 
   // What handlers ask for while they wait
 
   onExchangeAborted(exchange: Exchange): void {
-    if (this.#waiting.remove(exchange)) this.#serve()
+    if (this.#queue.remove(exchange)) this.#serveQueue()
   }
 
   onExchangePaused(): void {}
@@ -309,11 +309,11 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   onForeignStart(): void {}
 
   onForeignEnding(request: ForeignRequest): void {
-    this.#waiting.remove(request)
+    this.#queue.remove(request)
   }
 
   onForeignEnded(): void {
-    this.#serve()
+    this.#serveQueue()
   }
 
   onHandlerError(error: unknown): void {

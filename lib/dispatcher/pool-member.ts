@@ -5,7 +5,7 @@ import type { RequestCounters } from '../base/request-counters.js'
 import { Exchange } from '../exchange/exchange.js'
 import { ClientCore } from './client-core.js'
 import type { Dispatcher } from './dispatcher.js'
-import { coreOf, type DispatcherOwner, endQuietly, isClosed, own } from './dispatcher-core.js'
+import { coreOf, type DispatcherOwner, ignoreRejection, isClosed, subscribe } from './dispatcher-core.js'
 import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
 import type { QueuedRequest } from './pool-queue.js'
 
@@ -20,9 +20,9 @@ export interface PoolMemberListener {
     event: { targets: readonly Dispatcher[]; error: Error },
   ): void
   /** A dispatcher of another library handed a request to a connection. */
-  onMemberStarted(): void
+  onMemberRequestStarted(): void
   onMemberExpired(member: PoolMember): void
-  onMemberResting(member: PoolMember): void
+  onMemberIdle(member: PoolMember): void
   /** Its dispatcher was closed or destroyed, by whomever. */
   onMemberClosed(member: PoolMember): void
   onHandlerError(error: unknown): void
@@ -35,12 +35,12 @@ export interface BusyCount {
 
 interface PoolMemberOptions {
   listener: PoolMemberListener
-  count: BusyCount
+  busyCount: BusyCount
   tally: RequestCounters
   ttl: number | null
   url: URL
   /** The pool made the client: requests that it has checked are handed to the client as they are. */
-  direct: boolean
+  madeByPool: boolean
 }
 
 /** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
@@ -51,18 +51,18 @@ export class PoolMember
   next: PoolMember | null = null
   queue: unknown = null
   index = -1
-  loaded = false
+  hadRequests = false
   served = 0
   order = 0
-  since = 0
-  late = false
+  busySince = 0
+  overdue = false
   /** How often the factory of the pool returned its dispatcher. */
-  places = 1
+  slots = 1
   /** It is in the pool and has not left. */
-  joined = false
+  inPool = false
   readonly dispatcher: Dispatcher
   readonly #listener: PoolMemberListener
-  readonly #count: BusyCount
+  readonly #busyCount: BusyCount
   readonly #url: URL
   /** The Client under however many interceptors; null when it is another kind of dispatcher. */
   readonly client: ClientCore | null
@@ -70,36 +70,39 @@ export class PoolMember
   readonly #outstanding: OutstandingRequests | null
   readonly #ttl: number | null
   readonly #expiry: Alarm | null
-  readonly #disown: () => void
+  readonly #unsubscribe: () => void
   #busy = false
-  #left = false
+  #closing = false
 
-  constructor(dispatcher: Dispatcher, { listener, count, tally, ttl, url, direct }: PoolMemberOptions) {
+  constructor(
+    dispatcher: Dispatcher,
+    { listener, busyCount: count, tally, ttl, url, madeByPool: direct }: PoolMemberOptions,
+  ) {
     this.dispatcher = dispatcher
     this.#listener = listener
-    this.#count = count
+    this.#busyCount = count
     this.#url = url
     const core = coreOf(dispatcher)
     this.client = core instanceof ClientCore ? core : null
-    core?.countIn?.(tally)
-    const counts = core?.countIn !== undefined
+    core?.countInto?.(tally)
+    const counts = core?.countInto !== undefined
     this.#outstanding = direct ? null : new OutstandingRequests(dispatcher, this, counts ? null : tally)
-    this.#disown = own(dispatcher, this, url)
+    this.#unsubscribe = subscribe(dispatcher, this, url)
     this.#ttl = ttl
     this.#expiry = ttl === null ? null : new Alarm(this)
     this.#expiry?.set(ttl as number)
   }
 
   /** Calls the listener each time that it has nothing to do. */
-  tellRest(): void {
-    this.client?.whenResting(() => {
-      if (this.idle) this.#listener.onMemberResting(this)
+  notifyWhenIdle(): void {
+    this.client?.notifyWhenIdle(() => {
+      if (this.idle) this.#listener.onMemberIdle(this)
     })
   }
 
   /** It has a connection, or opens one, as far as it can be known. */
-  get opened(): boolean {
-    return this.client === null || this.client.opened
+  get hasConnection(): boolean {
+    return this.client === null || this.client.hasConnection
   }
 
   get idle(): boolean {
@@ -108,7 +111,7 @@ export class PoolMember
 
   /** It has no request, and is connected as far as it can be known. */
   get hasIdleConnection(): boolean {
-    return this.idle && (this.client === null || this.client.idle)
+    return this.idle && (this.client === null || this.client.hasIdleConnection)
   }
 
   /** It said that it can take no more, and has not said otherwise since. */
@@ -123,43 +126,43 @@ export class PoolMember
 
   /** Counts as busy from now on: what a handler sends while this one is given its request goes elsewhere. */
   reserve(): void {
-    this.#set(true)
+    this.#setBusy(true)
   }
 
   /** Hands a request over. Afterwards the member is busy if it can take no more. */
-  give(waiting: QueuedRequest): void {
+  send(waiting: QueuedRequest): void {
     let room = true
     try {
-      if (waiting instanceof Exchange) room = (this.client as ClientCore).admit(waiting)
+      if (waiting instanceof Exchange) room = (this.client as ClientCore).enqueue(waiting)
       else room = this.#outstanding?.send(waiting) === true
     } finally {
       // A dispatcher that does not say is busy as long as it has a request.
-      this.#set(!room && !(this.idle && this.#outstanding !== null))
+      this.#setBusy(!room && !(this.idle && this.#outstanding !== null))
     }
   }
 
   /** Takes no more requests, and ends when those it has have ended. */
-  leave(): Promise<void> {
+  close(): Promise<void> {
     this.#expiry?.dispose()
-    this.#set(false)
-    this.#left = true
-    return this.#outstanding?.close() ?? endQuietly(() => this.dispatcher.close())
+    this.#setBusy(false)
+    this.#closing = true
+    return this.#outstanding?.close() ?? ignoreRejection(() => this.dispatcher.close())
   }
 
   /** Stays after all, as the factory returned its dispatcher again. Returns false when that is closed already. */
-  rejoin(): boolean {
-    if (this.#outstanding?.reopen() !== true) return false
-    this.#left = false
-    this.places = 1
-    this.late = false
+  cancelClose(): boolean {
+    if (this.#outstanding?.cancelClose() !== true) return false
+    this.#closing = false
+    this.slots = 1
+    this.overdue = false
     this.#expiry?.set(this.#ttl as number)
     return true
   }
 
   /** Hears no more of its dispatcher. */
-  disown(): void {
-    this.#disown()
-    this.#outstanding?.disowned()
+  unsubscribe(): void {
+    this.#unsubscribe()
+    this.#outstanding?.stopCounting()
   }
 
   destroy(error: Error): Promise<void> {
@@ -167,14 +170,14 @@ export class PoolMember
     return this.#outstanding?.destroy(error) ?? this.dispatcher.destroy(error)
   }
 
-  onStarted(): void {
-    this.#listener.onMemberStarted()
+  onRequestStarted(): void {
+    this.#listener.onMemberRequestStarted()
   }
 
-  onNoneOutstanding(): void {
+  onAllCompleted(): void {
     // First it may say so itself, by `drain`. It is not waited for: not all do.
     if (this.#busy) queueMicrotask(() => this.#checkFree())
-    if (this.client === null || this.client.queue.resting) this.#listener.onMemberResting(this)
+    if (this.client === null || this.client.queue.idle) this.#listener.onMemberIdle(this)
   }
 
   #checkFree(): void {
@@ -185,15 +188,15 @@ export class PoolMember
     this.#listener.onMemberExpired(this)
   }
 
-  #set(busy: boolean): void {
+  #setBusy(busy: boolean): void {
     // It may leave in the middle of being given a request.
-    if (busy === this.#busy || this.#left) return
+    if (busy === this.#busy || this.#closing) return
     this.#busy = busy
-    this.#count.busy += busy ? 1 : -1
+    this.#busyCount.busy += busy ? 1 : -1
   }
 
   onDrain(_origin: URL, targets: readonly Dispatcher[]): void {
-    this.#set(false)
+    this.#setBusy(false)
     this.#listener.onMemberFree(this, targets)
   }
 

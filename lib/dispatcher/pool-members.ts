@@ -5,7 +5,7 @@ import { nonNegativeInteger } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
 import type { DocumentedClientOptions } from './client-options.js'
-import type { ConnectionBudget, Spender } from './connection-budget.js'
+import type { BudgetedPool, ConnectionBudget } from './connection-budget.js'
 import type { Dispatcher } from './dispatcher.js'
 import { closeIdle } from './dispatcher-core.js'
 import { type BusyCount, PoolMember, type PoolMemberListener } from './pool-member.js'
@@ -24,9 +24,9 @@ export interface PoolMembersOptions {
   owner: PoolMembersOwner
 }
 
-export interface PoolMembersOwner extends PoolMemberListener, Spender {
+export interface PoolMembersOwner extends PoolMemberListener, BudgetedPool {
   /** Another member may join. */
-  onPlaceFree(): void
+  onSlotFree(): void
 }
 
 /** The dispatchers of a pool: which there are, which is next, when one joins and leaves. */
@@ -37,18 +37,18 @@ export class PoolMembers {
   readonly #picker: MemberPicker<PoolMember>
   readonly #tally: RequestCounters
   readonly #owner: PoolMembersOwner
-  readonly #all = new Map<Dispatcher, PoolMember>()
+  readonly #members = new Map<Dispatcher, PoolMember>()
   /** Members that left and have requests to end. */
-  readonly #leaving = new Map<PoolMember, Promise<void>>()
+  readonly #closing = new Map<PoolMember, Promise<void>>()
   /** Those that rested and may still, the longest first; null when nobody asks. */
   readonly #idle: Set<PoolMember> | null
-  readonly #refill: ReplacementBackoff | null
+  readonly #backoff: ReplacementBackoff | null
   #budget: ConnectionBudget | null = null
   /** `connections`, or the places there are while the budget has no more. */
-  #most: number
+  #limit: number
   /** Members, each as often as the factory returned it. */
-  #places = 0
-  readonly #count: BusyCount = { busy: 0 }
+  #slots = 0
+  readonly #busyCount: BusyCount = { busy: 0 }
   #stopped = false
 
   constructor({ url, options, pipelining, picker, tally, owner }: PoolMembersOptions) {
@@ -58,65 +58,65 @@ export class PoolMembers {
     this.#picker = picker
     this.#tally = tally
     this.#owner = owner
-    this.#most = options.connections
+    this.#limit = options.connections
     this.#idle = options.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
-    this.#refill = options.minConnections === 0 ? null : new ReplacementBackoff(() => this.#fill())
+    this.#backoff = options.minConnections === 0 ? null : new ReplacementBackoff(() => this.#openMinimum())
   }
 
   /** Those that joined and did not leave. */
   get size(): number {
-    return this.#all.size
+    return this.#members.size
   }
 
   /** Most places at present. */
-  get most(): number {
-    return this.#most
+  get limit(): number {
+    return this.#limit
   }
 
   get #full(): boolean {
-    return this.#places >= this.#most
+    return this.#slots >= this.#limit
   }
 
   /** All that may be here are here, and none has room. */
   get exhausted(): boolean {
-    return this.#full && this.#count.busy >= this.#all.size
+    return this.#full && this.#busyCount.busy >= this.#members.size
   }
 
   get idle(): boolean {
-    for (const member of this.#all.values()) if (!member.idle) return false
+    for (const member of this.#members.values()) if (!member.idle) return false
     return true
   }
 
   /** All dispatchers, those that leave included. */
   get dispatchers(): Dispatcher[] {
-    return [...this.#all.keys(), ...[...this.#leaving.keys()].map(({ dispatcher }) => dispatcher)]
+    return [...this.#members.keys(), ...[...this.#closing.keys()].map(({ dispatcher }) => dispatcher)]
   }
 
   /** Opens no connection without asking it, from now on. */
-  limitBy(budget: ConnectionBudget): void {
+  setBudget(budget: ConnectionBudget): void {
     this.#budget = budget
   }
 
   /** The budget has places again. */
-  granted(): void {
-    this.#most = this.#options.connections
+  restoreLimit(): void {
+    this.#limit = this.#options.connections
   }
 
   /**
    * Gives a request to whoever is next; false when it has to wait.
    * @param queued requests in the queue, this one included; 0 for one that is not queued
    */
-  offer(waiting: QueuedRequest, queued: number): boolean {
-    const member = this.#pick(queued) ?? (this.#full ? null : this.#join()) ?? this.#pick(queued)
+  assign(waiting: QueuedRequest, queued: number): boolean {
+    const member = this.#pick(queued) ?? (this.#full ? null : this.#add()) ?? this.#pick(queued)
     if (member === null) return false
     member.reserve()
-    this.#picker.used(member)
+    this.#picker.onAssigned(member)
     try {
-      member.give(waiting)
+      member.send(waiting)
     } finally {
-      if (!member.busy && member.joined) this.#picker.freed(member)
+      if (!member.busy && member.inPool) this.#picker.onFree(member)
       // The request may have ended while the factory ran: then other origins may have the member's place.
-      if (this.#budget !== null && member.joined && member.idle) this.rested(member)
+      if (this.#budget !== null && member.inPool && member.idle) this.onIdle(member)
     }
     return true
   }
@@ -125,67 +125,69 @@ export class PoolMembers {
     for (;;) {
       const member = this.#picker.pick(this.#full, queued)
       if (member === null || !member.closed) return member
-      this.part(member)
+      this.remove(member)
     }
   }
 
   /** Null when the budget has no more. */
-  #join(): PoolMember | null {
-    if (this.#budget !== null && !this.#budget.take(this.#owner)) {
-      this.#most = this.#places
+  #add(): PoolMember | null {
+    if (this.#budget !== null && !this.#budget.acquire(this.#owner)) {
+      this.#limit = this.#slots
       return null
     }
     // Counted first: a factory may send requests, which must not have one more made for them.
-    this.#places++
-    const member = this.#make()
-    if (member.joined) {
+    this.#slots++
+    const member = this.#create()
+    if (member.inPool) {
       // The factory returned the same dispatcher once more, and means it to have this request too.
-      member.places++
-      this.#budget?.giveBack()
+      member.slots++
+      this.#budget?.release()
       return member
     }
-    if (this.#refill !== null && this.size === 0) queueMicrotask(() => this.#fill())
-    const turns = this.#picker.rested !== undefined && this.#pipelining > 1
-    if (turns || this.#idle !== null || this.#budget !== null) member.tellRest()
-    if (this.#budget !== null) member.client?.closeWithServer()
-    this.#all.set(member.dispatcher, member)
-    member.joined = true
-    this.#picker.join(member)
+    if (this.#backoff !== null && this.size === 0) queueMicrotask(() => this.#openMinimum())
+    const turns = this.#picker.onIdle !== undefined && this.#pipelining > 1
+    if (turns || this.#idle !== null || this.#budget !== null) member.notifyWhenIdle()
+    if (this.#budget !== null) member.client?.closeGracefully()
+    this.#members.set(member.dispatcher, member)
+    member.inPool = true
+    this.#picker.add(member)
     return member
   }
 
-  #make(): PoolMember {
+  #create(): PoolMember {
     const { factory, client, clientTtl } = this.#options
     try {
-      const direct = factory === null
-      const dispatcher = direct ? new Client(this.#url, client) : factory(this.#url, client as DocumentedClientOptions)
+      const madeByPool = factory === null
+      const dispatcher = madeByPool
+        ? new Client(this.#url, client)
+        : factory(this.#url, client as DocumentedClientOptions)
       if (typeof dispatcher?.dispatch !== 'function')
         throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
-      const parts = {
+      const options = {
         listener: this.#owner,
-        count: this.#count,
+        busyCount: this.#busyCount,
         tally: this.#tally,
         ttl: clientTtl,
         url: this.#url,
-        direct,
+        madeByPool,
       }
-      return this.#all.get(dispatcher) ?? this.#rejoin(dispatcher) ?? new PoolMember(dispatcher, parts)
+      return this.#members.get(dispatcher) ?? this.#reopen(dispatcher) ?? new PoolMember(dispatcher, options)
     } catch (error) {
-      this.#places--
-      this.#budget?.giveBack()
+      this.#slots--
+      this.#budget?.release()
       throw error
     }
   }
 
   /** A second member of one dispatcher would report its events twice, and close it under the requests of the first. */
-  #rejoin(dispatcher: Dispatcher): PoolMember | undefined {
-    for (const member of this.#leaving.keys()) {
+  #reopen(dispatcher: Dispatcher): PoolMember | undefined {
+    for (const member of this.#closing.keys()) {
       if (member.dispatcher !== dispatcher) continue
-      if (member.rejoin()) {
-        this.#leaving.delete(member)
+      if (member.cancelClose()) {
+        this.#closing.delete(member)
         return member
       }
-      member.disown()
+      member.unsubscribe()
     }
     return undefined
   }
@@ -194,115 +196,115 @@ export class PoolMembers {
   async warm(count: number): Promise<void> {
     const wanted = Math.min(nonNegativeInteger('count', count, 0), this.#options.connections)
     try {
-      while (this.#places < wanted && this.#budget?.spare !== false) this.#join()
+      while (this.#slots < wanted && this.#budget?.hasCapacity !== false) this.#add()
     } finally {
       // For what the factory sent.
-      this.#owner.onPlaceFree()
+      this.#owner.onSlotFree()
     }
-    const members = [...this.#all.values()].sort((a, b) => Number(b.opened) - Number(a.opened))
+    const members = [...this.#members.values()].sort((a, b) => Number(b.hasConnection) - Number(a.hasConnection))
     const results = await Promise.allSettled(members.slice(0, wanted).map(({ client }) => client?.warm()))
     const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
     if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
   }
 
-  #fill(): void {
+  #openMinimum(): void {
     if (!this.#stopped) this.warm(this.#options.minConnections).catch(() => {})
   }
 
   /** A connection was lost. */
-  refill(): void {
-    this.#refill?.soon()
+  replaceLost(): void {
+    this.#backoff?.schedule()
   }
 
   /** Opens none that is not asked for, from now on. */
-  stop(): void {
+  stopReplacing(): void {
     this.#stopped = true
-    this.#refill?.stop()
+    this.#backoff?.stop()
   }
 
   /** Has one leave if its connection is idle. One that has just answered may be so before its next request. */
-  release(member: PoolMember): void {
+  removeIfIdle(member: PoolMember): void {
     if (!member.hasIdleConnection) return
-    this.part(member)
+    this.remove(member)
     closeIdle(member.dispatcher)
-    this.#owner.onPlaceFree()
+    this.#owner.onSlotFree()
   }
 
   closeIdle(): void {
-    for (const member of [...this.#all.values()]) this.release(member)
+    for (const member of [...this.#members.values()]) this.removeIfIdle(member)
   }
 
-  part(member: PoolMember): void {
-    if (!member.joined) return
-    this.#all.delete(member.dispatcher)
-    member.joined = false
-    this.#places -= member.places
+  remove(member: PoolMember): void {
+    if (!member.inPool) return
+    this.#members.delete(member.dispatcher)
+    member.inPool = false
+    this.#slots -= member.slots
     this.#idle?.delete(member)
-    this.#budget?.ending(member)
-    this.#refill?.soon()
-    this.#picker.leave(member)
-    const left = member.leave()
-    this.#leaving.set(member, left)
+    this.#budget?.onClosing(member)
+    this.#backoff?.schedule()
+    this.#picker.remove(member)
+    const left = member.close()
+    this.#closing.set(member, left)
     left.then(() => {
-      this.#budget?.ended()
+      this.#budget?.onClosed()
       // Others may report their last connections a moment later.
       setImmediate(() => {
-        if (this.#leaving.get(member) === left) this.#forget(member)
+        if (this.#closing.get(member) === left) this.#forget(member)
       })
     })
   }
 
   #forget(member: PoolMember): void {
-    this.#leaving.delete(member)
-    member.disown()
+    this.#closing.delete(member)
+    member.unsubscribe()
   }
 
   /** Has all leave, and waits for their end. */
-  async partAll(): Promise<void> {
-    for (const member of [...this.#all.values()]) this.part(member)
-    await Promise.all(this.#leaving.values())
+  async closeAll(): Promise<void> {
+    for (const member of [...this.#members.values()]) this.remove(member)
+    await Promise.all(this.#closing.values())
   }
 
   async destroy(error: Error): Promise<void> {
-    this.stop()
-    if (this.#budget !== null) for (const member of [...this.#all.values()]) this.part(member)
-    await Promise.all([...this.#all.values(), ...this.#leaving.keys()].map((member) => member.destroy(error)))
+    this.stopReplacing()
+    if (this.#budget !== null) for (const member of [...this.#members.values()]) this.remove(member)
+    await Promise.all([...this.#members.values(), ...this.#closing.keys()].map((member) => member.destroy(error)))
   }
 
-  freed(member: PoolMember): void {
-    this.#picker.freed(member)
-    if (this.#budget?.claims(this.#owner)) this.part(member)
+  onFree(member: PoolMember): void {
+    this.#picker.onFree(member)
+    if (this.#budget?.mustYield(this.#owner)) this.remove(member)
   }
 
-  opened(member: PoolMember): void {
-    this.#picker.opened?.(member)
+  onConnected(member: PoolMember): void {
+    this.#picker.onConnected?.(member)
   }
 
   /** It has nothing to do. Of more than may be idle, those that have been for longest are released. */
-  rested(member: PoolMember): void {
-    if (!member.joined) return
-    this.#picker.rested?.(member)
-    if (this.#budget !== null && !member.opened) {
+  onIdle(member: PoolMember): void {
+    if (!member.inPool) return
+    this.#picker.onIdle?.(member)
+    if (this.#budget !== null && !member.hasConnection) {
       // It holds a place and has nothing to do with it.
-      this.part(member)
-      return this.#owner.onPlaceFree()
+      this.remove(member)
+      return this.#owner.onSlotFree()
     }
-    this.#budget?.rests(member, this.#owner)
+    this.#budget?.onIdle(member, this.#owner)
     const idle = this.#idle
     const { maxIdleConnections } = this.#options
     idle?.delete(member)
     idle?.add(member)
     if (idle === null || idle.size <= maxIdleConnections) return
     for (const one of idle) if (!one.hasIdleConnection) idle.delete(one)
-    for (const one of idle) if (idle.size > maxIdleConnections) this.release(one)
+    for (const one of idle) if (idle.size > maxIdleConnections) this.removeIfIdle(one)
   }
 
   /** ms until queued requests need not wait longer for those that are due; undefined when they never wait. */
-  get patience(): number | undefined {
-    return this.#picker.patience
+  get fairnessWait(): number | undefined {
+    return this.#picker.fairnessWait
   }
 
-  hurry(): void {
-    this.#picker.hurry?.()
+  endFairnessWait(): void {
+    this.#picker.endFairnessWait?.()
   }
 }

@@ -8,22 +8,22 @@ import type { ForeignRequest } from '../exchange/foreign-request.js'
 export type QueuedRequest = Exchange | ForeignRequest
 
 /** Event-loop turns after a wait in which a member may still be freed: the process may have been held up. */
-const TURNS = 10
+const YIELDED_TURNS = 10
 
 /** The requests that wait in a pool, in the order of their arrival. */
 export class PoolQueue implements AlarmListener {
   readonly #requests = new Queue<QueuedRequest>()
   readonly #tally: RequestCounters
-  readonly #onWaitOver: () => void
+  readonly #onWaitEnd: () => void
   #alarm: Alarm | null = null
   /** A request with limits of its own has waited here. */
-  #limited = false
+  #hasDeadlines = false
   #opening = false
 
-  /** @param onWaitOver called when a wait begun by {@link wait} is over */
+  /** @param onWaitOver called when a wait begun by {@link startWait} is over */
   constructor(tally: RequestCounters, onWaitOver: () => void) {
     this.#tally = tally
-    this.#onWaitOver = onWaitOver
+    this.#onWaitEnd = onWaitOver
   }
 
   get size(): number {
@@ -34,7 +34,7 @@ export class PoolQueue implements AlarmListener {
     this.#requests.push(request)
     this.#tally.add('queued', 1)
     if (request.deadlines !== null) {
-      this.#limited = true
+      this.#hasDeadlines = true
       request.deadlines.setConnecting(this.#opening)
     }
     request.onQueued()
@@ -44,7 +44,7 @@ export class PoolQueue implements AlarmListener {
   set opening(opening: boolean) {
     if (opening === this.#opening) return
     this.#opening = opening
-    if (this.#limited) for (const { deadlines } of this.#requests) deadlines?.setConnecting(opening)
+    if (this.#hasDeadlines) for (const { deadlines } of this.#requests) deadlines?.setConnecting(opening)
   }
 
   shift(): QueuedRequest | null {
@@ -67,7 +67,7 @@ export class PoolQueue implements AlarmListener {
   }
 
   /** Members with room are spared for `ms`: others are due first. */
-  wait(ms: number): void {
+  startWait(ms: number): void {
     this.#alarm ??= new Alarm(this)
     this.#alarm.set(Math.max(1, ms))
   }
@@ -77,11 +77,11 @@ export class PoolQueue implements AlarmListener {
   }
 
   onAlarm(): void {
-    this.#pass(TURNS)
+    this.#yieldTurns(YIELDED_TURNS)
   }
 
-  #pass(turns: number): void {
-    if (turns === 0) this.#onWaitOver()
-    else setImmediate(() => this.#pass(turns - 1))
+  #yieldTurns(turns: number): void {
+    if (turns === 0) this.#onWaitEnd()
+    else setImmediate(() => this.#yieldTurns(turns - 1))
   }
 }

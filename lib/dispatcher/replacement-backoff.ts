@@ -1,8 +1,8 @@
 import { Alarm, type AlarmListener, now } from '../base/clock.js'
 
 /** ms before what was lost is replaced. */
-const SHORTEST = 100
-const LONGEST = 30_000
+const MIN_DELAY = 100
+const MAX_DELAY = 30_000
 
 /** When lost connections are replaced: later each time, while they do not last. */
 export class ReplacementBackoff implements AlarmListener {
@@ -10,22 +10,22 @@ export class ReplacementBackoff implements AlarmListener {
   readonly #open: () => void
   #delay = 0
   #openedAt = Number.NEGATIVE_INFINITY
-  #over = false
+  #stopped = false
 
   constructor(open: () => void) {
     this.#open = open
   }
 
   /** Something is missing. */
-  soon(): void {
-    if (this.#over || this.#alarm.pending) return
+  schedule(): void {
+    if (this.#stopped || this.#alarm.pending) return
     const lasted = now() - this.#openedAt
-    this.#delay = lasted > 2 * this.#delay ? SHORTEST : Math.min(2 * this.#delay, LONGEST)
+    this.#delay = lasted > 2 * this.#delay ? MIN_DELAY : Math.min(2 * this.#delay, MAX_DELAY)
     this.#alarm.set(this.#delay)
   }
 
   stop(): void {
-    this.#over = true
+    this.#stopped = true
     this.#alarm.dispose()
   }
 

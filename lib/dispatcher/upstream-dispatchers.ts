@@ -16,8 +16,8 @@ export interface UpstreamDispatchersListener {
   onUpstreamClosed(upstream: Upstream): void
 }
 
-interface Entry {
-  part: ManagedDispatcher
+interface DispatcherEntry {
+  managed: ManagedDispatcher
   /** More than one where the factory returned the same dispatcher again. */
   upstreams: Set<Upstream>
 }
@@ -30,8 +30,8 @@ export class UpstreamDispatchers {
   readonly #tally: RequestCounters
   readonly #lifecycle: Lifecycle
   readonly #listener: UpstreamDispatchersListener
-  readonly #entries = new Map<Dispatcher, Entry>()
-  readonly #leaving = new Map<Entry, Promise<void>>()
+  readonly #entries = new Map<Dispatcher, DispatcherEntry>()
+  readonly #closing = new Map<DispatcherEntry, Promise<void>>()
 
   constructor(tally: RequestCounters, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
     this.#tally = tally
@@ -41,108 +41,108 @@ export class UpstreamDispatchers {
 
   /** All parts, those that end their requests included. */
   get all(): ManagedDispatcher[] {
-    return [...this.#entries.values(), ...this.#leaving.keys()].map(({ part }) => part)
+    return [...this.#entries.values(), ...this.#closing.keys()].map(({ managed }) => managed)
   }
 
   has(dispatcher: Dispatcher): boolean {
-    return this.all.some((part) => part.dispatcher === dispatcher)
+    return this.all.some((managed) => managed.dispatcher === dispatcher)
   }
 
   /** Adds the upstream that `make` makes of the part for `dispatcher`. */
-  join(dispatcher: Dispatcher, url: URL, make: (part: ManagedDispatcher) => Upstream): Upstream {
-    const entry = this.#entries.get(dispatcher) ?? this.#rejoin(dispatcher) ?? this.#enter(dispatcher, url)
+  add(dispatcher: Dispatcher, url: URL, make: (managed: ManagedDispatcher) => Upstream): Upstream {
+    const entry = this.#entries.get(dispatcher) ?? this.#reopen(dispatcher) ?? this.#create(dispatcher, url)
     this.#entries.set(dispatcher, entry)
-    const upstream = make(entry.part)
+    const upstream = make(entry.managed)
     entry.upstreams.add(upstream)
     return upstream
   }
 
   /** Removes an upstream. Its dispatcher is closed, unless it is that of another too. */
-  leave(upstream: Upstream): void {
+  remove(upstream: Upstream): void {
     const entry = this.#entries.get(upstream.pool)
     if (entry?.upstreams.delete(upstream) !== true || entry.upstreams.size > 0) return
     this.#entries.delete(upstream.pool)
-    const left = entry.part.close()
-    this.#leaving.set(entry, left)
+    const left = entry.managed.close()
+    this.#closing.set(entry, left)
     left.then(() => {
       // Others may report their last connections a moment later.
       setImmediate(() => {
-        if (this.#leaving.get(entry) === left) this.#remove(entry)
+        if (this.#closing.get(entry) === left) this.#forget(entry)
       })
     })
   }
 
   /** Resolves when all that left are closed. */
-  async left(): Promise<void> {
-    await Promise.all(this.#leaving.values())
+  async whenClosed(): Promise<void> {
+    await Promise.all(this.#closing.values())
   }
 
   destroy(error: Error): Promise<unknown> {
-    return Promise.all(this.all.map((part) => part.destroy(error)))
+    return Promise.all(this.all.map((managed) => managed.destroy(error)))
   }
 
   /** The factory may return a dispatcher again before it is closed; one of another library may even stay open. */
-  #rejoin(dispatcher: Dispatcher): Entry | null {
-    for (const entry of this.#leaving.keys()) {
-      const { part } = entry
-      if (part.dispatcher !== dispatcher) continue
-      if (part.reopen()) {
-        this.#leaving.delete(entry)
+  #reopen(dispatcher: Dispatcher): DispatcherEntry | null {
+    for (const entry of this.#closing.keys()) {
+      const { managed } = entry
+      if (managed.dispatcher !== dispatcher) continue
+      if (managed.cancelClose()) {
+        this.#closing.delete(entry)
         return entry
       }
-      part.disown()
+      managed.unsubscribe()
     }
     return null
   }
 
-  #remove(entry: Entry): void {
-    this.#leaving.delete(entry)
-    entry.part.disown()
+  #forget(entry: DispatcherEntry): void {
+    this.#closing.delete(entry)
+    entry.managed.unsubscribe()
   }
 
-  #enter(dispatcher: Dispatcher, url: URL): Entry {
+  #create(dispatcher: Dispatcher, url: URL): DispatcherEntry {
     const upstreams = new Set<Upstream>()
-    const onPartFree = () => this.#each(upstreams, (one) => this.#listener.onUpstreamFree(one, [dispatcher]))
+    const onPartFree = () => this.#forEach(upstreams, (one) => this.#listener.onUpstreamFree(one, [dispatcher]))
     const onHandlerError = (error: unknown) => this.#lifecycle.onHandlerError(error)
-    const part = new ManagedDispatcher(
+    const managed = new ManagedDispatcher(
       dispatcher,
       { onDispatcherFree: onPartFree, onDispatcherIdle() {}, onHandlerError },
       this.#tally,
     )
-    coreOf(dispatcher)?.countIn?.(this.#tally)
-    part.own(this.#ownerOf(part, upstreams), url)
-    return { part, upstreams }
+    coreOf(dispatcher)?.countInto?.(this.#tally)
+    managed.subscribe(this.#createOwner(managed, upstreams), url)
+    return { managed, upstreams }
   }
 
-  #ownerOf(part: ManagedDispatcher, upstreams: Set<Upstream>): DispatcherOwner {
+  #createOwner(managed: ManagedDispatcher, upstreams: Set<Upstream>): DispatcherOwner {
     const lifecycle = this.#lifecycle
     const listener = this.#listener
     return {
       onConnect: (origin, targets) => {
-        part.countConnection(1)
-        this.#each(upstreams, (one) => listener.onUpstreamConnect(one))
+        managed.countConnection(1)
+        this.#forEach(upstreams, (one) => listener.onUpstreamConnect(one))
         lifecycle.onConnect(origin, targets)
       },
       onDisconnect: (origin, targets, error) => {
-        part.countConnection(-1)
-        if (faultOf(error) === 'network') this.#each(upstreams, (one) => listener.onUpstreamFailure(one))
+        managed.countConnection(-1)
+        if (faultOf(error) === 'network') this.#forEach(upstreams, (one) => listener.onUpstreamFailure(one))
         lifecycle.onDisconnect(origin, targets, error)
       },
       onConnectionError: (origin, targets, error) => {
-        this.#each(upstreams, (one) => listener.onUpstreamFailure(one))
+        this.#forEach(upstreams, (one) => listener.onUpstreamFailure(one))
         lifecycle.onConnectionError(origin, targets, error)
       },
       onDrain: (_origin, targets) => {
-        part.drained()
-        this.#each(upstreams, (one) => listener.onUpstreamFree(one, targets))
+        managed.acceptDrain()
+        this.#forEach(upstreams, (one) => listener.onUpstreamFree(one, targets))
       },
-      onClosed: () => this.#each(upstreams, (one) => listener.onUpstreamClosed(one)),
+      onClosed: () => this.#forEach(upstreams, (one) => listener.onUpstreamClosed(one)),
       onHandlerError: (error) => lifecycle.onHandlerError(error),
     }
   }
 
   /** Calls `callback` for each of `upstreams`, which may leave meanwhile. */
-  #each(upstreams: Set<Upstream>, callback: (upstream: Upstream) => void): void {
+  #forEach(upstreams: Set<Upstream>, callback: (upstream: Upstream) => void): void {
     for (const upstream of [...upstreams]) callback(upstream)
   }
 }

@@ -6,14 +6,14 @@ import type { Dispatcher } from './dispatcher.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
 
 /** Less than this part of its weight nobody starts with. */
-const FIRST = 0.1
+const MIN_SLOW_START = 0.1
 
-interface UpstreamStart {
-  part: ManagedDispatcher
+interface UpstreamInit {
+  managed: ManagedDispatcher
   openProbe: () => Dispatcher
-  isPool: (dispatcher: Dispatcher) => boolean
+  isUpstreamDispatcher: (dispatcher: Dispatcher) => boolean
   health: number
-  share: number
+  baseWeight: number
   slowStart: number
 }
 
@@ -25,58 +25,58 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
   /** Lowered by failures, up to the largest there is. */
   health: number
   /** Its own weight beside those of others. */
-  share: number
+  baseWeight: number
   /** When it began to start slowly; 0 when it has its whole weight. */
-  startedAt = 0
+  slowStartAt = 0
   /** ms for which it starts slowly. */
   readonly slowStart: number
   /** It failed since it last had its turn. */
   failed = false
   /** It said it was busy and has not drained since. */
   busy = false
-  blocks = 0
-  listed = false
+  ejectedBy = 0
+  eligible = false
   readonly url: URL
   readonly origin: string
-  readonly part: ManagedDispatcher
+  readonly managed: ManagedDispatcher
   /** Makes a dispatcher of one connection to the same origin, for health checks. */
   readonly openProbe: () => Dispatcher
   /** Whether a dispatcher is that of an upstream: a factory may return it for health checks too. */
-  readonly isPool: (dispatcher: Dispatcher) => boolean
+  readonly isUpstreamDispatcher: (dispatcher: Dispatcher) => boolean
 
-  constructor(url: URL, start: UpstreamStart) {
+  constructor(url: URL, start: UpstreamInit) {
     this.url = url
     this.origin = url.origin
-    this.part = start.part
+    this.managed = start.managed
     this.openProbe = start.openProbe
-    this.isPool = start.isPool
+    this.isUpstreamDispatcher = start.isUpstreamDispatcher
     this.health = start.health
-    this.share = start.share
+    this.baseWeight = start.baseWeight
     this.slowStart = start.slowStart
   }
 
   get pool(): Dispatcher {
-    return this.part.dispatcher
+    return this.managed.dispatcher
   }
 
   get weight(): number {
-    const weight = this.health * this.share
-    return this.startedAt === 0 ? weight : weight * this.#ramp()
+    const weight = this.health * this.baseWeight
+    return this.slowStartAt === 0 ? weight : weight * this.#slowStartProgress()
   }
 
-  get starting(): boolean {
-    return this.startedAt !== 0 && this.#ramp() < 1
+  get inSlowStart(): boolean {
+    return this.slowStartAt !== 0 && this.#slowStartProgress() < 1
   }
 
   /** From now on its weight grows from little to whole. */
-  startSlowly(): void {
-    if (this.slowStart > 0) this.startedAt = now()
+  beginSlowStart(): void {
+    if (this.slowStart > 0) this.slowStartAt = now()
   }
 
-  #ramp(): number {
-    const part = (now() - this.startedAt) / this.slowStart
-    if (part >= 1) this.startedAt = 0
-    return Math.min(1, Math.max(FIRST, part))
+  #slowStartProgress(): number {
+    const part = (now() - this.slowStartAt) / this.slowStart
+    if (part >= 1) this.slowStartAt = 0
+    return Math.min(1, Math.max(MIN_SLOW_START, part))
   }
 }
 
@@ -97,7 +97,7 @@ export interface WeightedUpstream extends UpstreamSettings {
 export type UpstreamInput = URL | string | WeightedUpstream
 
 /** A URL, of whatever realm, is no object with an origin and a weight. */
-export function weightedUpstream(input: UpstreamInput): WeightedUpstream {
+export function toWeightedUpstream(input: UpstreamInput): WeightedUpstream {
   const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
   return weighted ? own : { origin: input as URL | string }

@@ -48,7 +48,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.begin(this, this.#core())
+    lifecycle.bind(this, this.#core())
     requireObject('options', options)
     const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
@@ -64,7 +64,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     this.#agents = new Set([this.#direct, this.#forHttp, this.#forHttps])
     // One budget for all of them: the limit is that of the process, whichever way a request takes.
     const budget = budgetOf(maxTotalConnections)
-    if (budget !== null) for (const agent of this.#agents) coreOf(agent)?.limitBy?.(budget)
+    if (budget !== null) for (const agent of this.#agents) coreOf(agent)?.setBudget?.(budget)
     for (const agent of this.#agents) relayAgent(agent, lifecycle)
   }
 
@@ -103,11 +103,11 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     return {
       origin: null,
       config: () => sharedConfigOf(this.#direct),
-      isSettled: () => this.#emptied,
+      isCloseComplete: () => this.#emptied,
       send: (options, handler) => this.#send(options, handler),
-      shutDown: () => this.#shutDown(),
-      tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => this.#agents,
+      onClose: () => this.#shutDown(),
+      onDestroy: (error, done) => this.#tearDown(error, done),
+      children: () => this.#agents,
       closeIdle: () => this.closeIdle(),
     }
   }
@@ -115,7 +115,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   #shutDown(): void {
     Promise.all([...this.#agents].map((agent) => agent.close())).then(() => {
       this.#emptied = true
-      this.#lifecycle.settle()
+      this.#lifecycle.finishClose()
     })
   }
 

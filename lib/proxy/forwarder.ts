@@ -41,13 +41,13 @@ export class Forwarder extends Dispatcher {
     return {
       origin: this.#origin.origin,
       config: () => ({ origins: [this.#origin.origin], defaults: inner.config().defaults }),
-      isSettled: () => inner.isSettled(),
+      isCloseComplete: () => inner.isCloseComplete(),
       send: (options, handler) => this.dispatch(options as DispatchOptions, handler),
-      shutDown: () => inner.shutDown(),
-      tearDown: (error, done) => inner.tearDown(error, done),
-      parts: () => [this.#inner],
+      onClose: () => inner.onClose(),
+      onDestroy: (error, done) => inner.onDestroy(error, done),
+      children: () => [this.#inner],
       closeIdle: () => closeIdle(this.#inner),
-      limitBy: (budget) => inner.limitBy?.(budget),
+      setBudget: (budget) => inner.setBudget?.(budget),
     }
   }
 

@@ -59,7 +59,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.begin(this, this.#core())
+    lifecycle.bind(this, this.#core())
     const resolved = resolveProxyOptions(options)
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved
@@ -114,13 +114,13 @@ export class ProxyAgent extends LifecycleDispatcher {
     return {
       origin: null,
       config: () => sharedConfigOf(this.#agent),
-      isSettled: () => this.#emptied,
+      isCloseComplete: () => this.#emptied,
       send: (options, handler) => this.#send(options as DispatchOptions, handler),
-      shutDown: () => this.#shutDown(),
-      tearDown: (error, done) => this.#tearDown(error, done),
-      parts: () => [this.#agent, this.#client],
+      onClose: () => this.#shutDown(),
+      onDestroy: (error, done) => this.#tearDown(error, done),
+      children: () => [this.#agent, this.#client],
       closeIdle: () => this.closeIdle(),
-      limitBy: (budget) => coreOf(this.#agent)?.limitBy?.(budget),
+      setBudget: (budget) => coreOf(this.#agent)?.setBudget?.(budget),
     }
   }
 
@@ -132,7 +132,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     })
     const done = () => {
       this.#emptied = true
-      this.#lifecycle.settle()
+      this.#lifecycle.finishClose()
     }
     closed.then(done, done)
   }

@@ -1,12 +1,12 @@
 import { reportUncaught } from '../base/user-code.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
-import { own } from '../dispatcher/dispatcher-core.js'
+import { subscribe } from '../dispatcher/dispatcher-core.js'
 import { emit } from '../dispatcher/events.js'
 import type { Lifecycle } from '../dispatcher/lifecycle.js'
 
 /** Has the dispatcher of `lifecycle` emit what `agent` reports, in its place among the targets. */
 export function relayAgent(agent: Dispatcher, lifecycle: Lifecycle): void {
-  own(agent, {
+  subscribe(agent, {
     onDrain: (origin, [, ...targets]) => lifecycle.onDrain(origin, targets),
     onConnect: (origin, [, ...targets]) => lifecycle.onConnect(origin, targets),
     onDisconnect: (origin, [, ...targets], error) => lifecycle.onDisconnect(origin, targets, error),
@@ -19,7 +19,7 @@ export function relayAgent(agent: Dispatcher, lifecycle: Lifecycle): void {
 
 /** Has `forwarder` emit what `inner` reports, as of `origin`. */
 export function relayAs(origin: URL, inner: Dispatcher, forwarder: Dispatcher): void {
-  own(inner, {
+  subscribe(inner, {
     onDrain: (_, targets) => emit(forwarder, 'drain', origin, targets),
     onConnect: (_, targets) => emit(forwarder, 'connect', origin, targets),
     onDisconnect: (_, targets, error) => emit(forwarder, 'disconnect', origin, targets, error),

@@ -41,16 +41,16 @@ function manualTime() {
 
 class Upstream implements EligibilityEntry {
   readonly weight = 1
-  starting = false
+  inSlowStart = false
   slowStart = 0
-  blocks = 0
-  listed = false
+  ejectedBy = 0
+  eligible = false
   slow = 0
   readonly origin: string
   constructor(origin: string) {
     this.origin = origin
   }
-  startSlowly(): void {
+  beginSlowStart(): void {
     this.slow++
   }
 }
@@ -210,9 +210,9 @@ t.test('a roster lists those that are good, or all when too few are', async () =
           there.add(all[whom])
           roster.add(all[whom])
         } else if (what === 'remove' && there.delete(one)) roster.remove(one)
-        else if (what === 'block' && there.has(one) && one.blocks < 2) roster.block(one, true)
-        else if (what === 'free' && there.has(one) && one.blocks > 0) roster.block(one, false)
-        const fit = [...there].filter(({ blocks }) => blocks === 0)
+        else if (what === 'block' && there.has(one) && one.ejectedBy < 2) roster.setEjected(one, true)
+        else if (what === 'free' && there.has(one) && one.ejectedBy > 0) roster.setEjected(one, false)
+        const fit = [...there].filter(({ ejectedBy }) => ejectedBy === 0)
         const panic = fit.length === 0 || fit.length * 100 < threshold * there.size
         const expected = panic ? [...there] : fit
         if (expected.length !== listed.size || !expected.every((one) => listed.has(one))) return false
@@ -239,47 +239,47 @@ t.test('an upstream is listed again when all that left it out are done, and then
   const [one, two] = [new Upstream('1'), new Upstream('2')]
   roster.add(one)
   roster.add(two)
-  roster.block(one, true)
-  roster.block(one, true)
-  roster.block(one, false)
+  roster.setEjected(one, true)
+  roster.setEjected(one, true)
+  roster.setEjected(one, false)
   t.strictSame([...listed], [two])
   t.equal(one.slow, 0)
-  roster.block(one, false)
+  roster.setEjected(one, false)
   t.strictSame([...listed], [two, one])
   t.equal(one.slow, 1)
   const stranger = new Upstream('3')
-  roster.block(stranger, true)
-  t.equal(stranger.blocks, 0)
+  roster.setEjected(stranger, true)
+  t.equal(stranger.ejectedBy, 0)
   t.strictSame([...listed], [two, one])
 })
 
 t.test('a picker is notified of weights that grow, in steps, until they are whole', async (t) => {
   const { roster, reweighed } = rosterOf(0)
   const one = new Upstream('1')
-  Object.assign(one, { starting: true, slowStart: 1e9 })
+  Object.assign(one, { inSlowStart: true, slowStart: 1e9 })
   roster.add(one)
-  roster.grow()
-  roster.grow()
+  roster.updateWeights()
+  roster.updateWeights()
   t.strictSame(reweighed.splice(0), ['1'], 'the next step is long after')
   const { roster: other, reweighed: again } = rosterOf(0)
   const two = new Upstream('2')
   other.add(two)
-  other.grow()
+  other.updateWeights()
   t.strictSame(again, [], 'one that does not start slowly')
-  other.block(two, true)
-  two.starting = true
-  other.block(two, false)
-  other.grow()
-  other.grow()
+  other.setEjected(two, true)
+  two.inSlowStart = true
+  other.setEjected(two, false)
+  other.updateWeights()
+  other.updateWeights()
   t.strictSame(again.splice(0), ['2', '2'])
-  two.starting = false
-  other.grow()
-  other.grow()
+  two.inSlowStart = false
+  other.updateWeights()
+  other.updateWeights()
   t.strictSame(again.splice(0), ['2'], 'once more with its whole weight')
-  two.starting = true
-  other.block(two, true)
+  two.inSlowStart = true
+  other.setEjected(two, true)
   other.remove(two)
-  other.grow()
+  other.updateWeights()
   t.strictSame(again, [])
 })
 

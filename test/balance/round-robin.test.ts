@@ -8,11 +8,11 @@ class Member {
   next: Member | null = null
   queue: unknown = null
   index = -1
-  loaded = false
+  hadRequests = false
   served = 0
   order = 0
-  since = 0
-  late = false
+  busySince = 0
+  overdue = false
   given = 0
   running = 0
   capacity: number
@@ -32,20 +32,20 @@ function scene(count: number, capacity = 1) {
   const time = { now: 0 }
   const turns = new RoundRobin<Member>(true, () => time.now)
   const members = Array.from({ length: count }, () => new Member(capacity))
-  for (const member of members) turns.join(member)
+  for (const member of members) turns.add(member)
   const give = (queued = 0) => {
     const member = turns.pick(true, queued)
     if (member === null) return null
     member.running++
     member.given++
-    turns.used(member)
+    turns.onAssigned(member)
     return member
   }
   const end = (member: Member) => {
     const wasBusy = member.busy
     member.running--
-    if (wasBusy) turns.freed(member)
-    else if (member.idle) turns.rested(member)
+    if (wasBusy) turns.onFree(member)
+    else if (member.idle) turns.onIdle(member)
   }
   return { time, turns, members, give, end, given: () => members.map(({ given }) => given) }
 }
@@ -125,14 +125,14 @@ t.test('queued requests wait for a member that is due, unless it is busy for lon
   end(second)
   end(give(0) as Member)
   t.equal(turns.pick(true, 1), null, 'the other one is due')
-  t.equal(turns.patience, 100)
+  t.equal(turns.fairnessWait, 100)
   time.now = 99
-  turns.hurry()
+  turns.endFairnessWait()
   t.equal(turns.pick(true, 1), null)
   time.now = 100
-  t.equal(turns.patience, 0)
-  turns.hurry()
-  t.equal(turns.patience, Number.POSITIVE_INFINITY)
+  t.equal(turns.fairnessWait, 0)
+  turns.endFairnessWait()
+  t.equal(turns.fairnessWait, Number.POSITIVE_INFINITY)
   for (let i = 0; i < 5; i++) end(give(1) as Member)
   t.strictSame(given(), [1, 7], 'it is waited for no longer')
 })
@@ -143,12 +143,12 @@ t.test('the time of a member counts from when it is connected', async (t) => {
   end(give() as Member)
   end(give() as Member)
   time.now = 90
-  turns.opened(members[0] as Member)
-  turns.opened(members[1] as Member)
+  turns.onConnected(members[0] as Member)
+  turns.onConnected(members[1] as Member)
   time.now = 150
-  turns.hurry()
+  turns.endFairnessWait()
   t.equal(turns.pick(true, 1), null)
-  t.equal(turns.patience, 40)
+  t.equal(turns.fairnessWait, 40)
 })
 
 t.test('a member that was busy for long takes what it missed, within bounds', async (t) => {
@@ -199,15 +199,15 @@ t.test('members come and go', async () => {
       for (const { what, whom } of steps) {
         const one = all[whom] as Member
         if (what === 'join' && !there.has(one)) {
-          turns.join(one)
+          turns.add(one)
           there.add(one)
         } else if (what === 'leave' && there.delete(one)) {
-          turns.leave(one)
+          turns.remove(one)
           all[whom] = new Member(capacity)
         } else if (what === 'end' && there.has(one) && one.running > 0) end(one)
         else if (what === 'wait') {
           time.now += 60
-          turns.hurry()
+          turns.endFairnessWait()
         } else if (what === 'give' || what === 'queue') {
           const room = [...there].filter((member) => !member.busy)
           const idle = room.filter((member) => member.idle)
@@ -222,7 +222,7 @@ t.test('members come and go', async () => {
       }
       // Whoever waits is served in the end.
       time.now += 1000
-      turns.hurry()
+      turns.endFairnessWait()
       const room = [...there].some((member) => !member.busy)
       return (turns.pick(true, 1) !== null) === room
     }),
@@ -254,12 +254,12 @@ t.test('queued requests are shared evenly among members that are not late, whate
       let turn = 0
       const leave = (one: Member) => {
         for (const kept of [there, late, busySince]) kept.delete(one)
-        turns.leave(one)
+        turns.remove(one)
       }
       for (const { what, whom } of steps) {
         const one = all[whom] as Member
         if (what === 'join' && !there.has(one)) {
-          turns.join(one)
+          turns.add(one)
           there.add(one)
           if (one.served !== turn) return false
         } else if (what === 'leave' && there.has(one)) {
@@ -273,7 +273,7 @@ t.test('queued requests are shared evenly among members that are not late, whate
           if (one.served !== (wasBusy ? Math.max(served, turn - 32) : served)) return false
         } else if (what === 'wait') {
           time.now += 60
-          turns.hurry()
+          turns.endFairnessWait()
           for (const [member, since] of busySince) if (since <= time.now - 100) late.add(member)
         } else if (what === 'row') {
           for (let i = 0; i < 40; i++) {

@@ -76,7 +76,7 @@ t.test('upstreams come and go; what is under way is ended', async (t) => {
   tell({ remove: [second.url] })
   await (await pool.request(get)).body.dump()
   t.strictSame(pool.upstreams, [second.url], 'nothing more is taken')
-  t.equal((coreOf(pool) as BalancedPoolCore).companions.size, 0)
+  t.equal((coreOf(pool) as BalancedPoolCore).stopOnClose.size, 0)
   await pool.close()
   await Promise.all([first.close(), second.close()])
 })
