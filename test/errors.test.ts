@@ -28,7 +28,7 @@ const documented: [keyof typeof errors, string, string][] = [
   ['MaxRedirectsError', 'MaxRedirectsError', 'UND_ERR_REDIRECT_MAX'],
 ]
 
-t.test('names, codes and families are the documented ones', async (t) => {
+t.test('names, codes and base classes match the documentation', async (t) => {
   for (const [key, name, code] of documented) {
     const Class = errors[key] as new (message?: string) => Error & { code: string; fault: string }
     const error = new Class()
@@ -44,7 +44,7 @@ t.test('names, codes and families are the documented ones', async (t) => {
   t.equal(new errors.UndiciError('x').code, 'UND_ERR')
 })
 
-t.test('instanceof holds across copies of the package', async (t) => {
+t.test('instanceof works across copies of the package', async (t) => {
   const foreign = Object.assign(new Error('x'), { code: 'UND_ERR_SOCKET' })
   t.ok(foreign instanceof errors.SocketError)
   t.ok(foreign instanceof errors.UndiciError)
@@ -53,7 +53,7 @@ t.test('instanceof holds across copies of the package', async (t) => {
   t.notOk({ code: 'UND_ERR' } instanceof errors.UndiciError)
 })
 
-t.test('errors with more to tell', async (t) => {
+t.test('errors have their documented extra properties', async (t) => {
   t.match(new errors.HTTPParserError('bad', 'CB', Buffer.from('raw')), { code: 'HPE_CB', data: 'raw', fault: 'peer' })
   t.equal(new errors.HTTPParserError('bad').code, undefined)
   t.notOk(new errors.HTTPParserError('bad') instanceof errors.UndiciError)
@@ -70,7 +70,7 @@ t.test('errors with more to tell', async (t) => {
   t.match(new errors.SecureProxyConnectionError(cause, 'tls'), { cause, code: 'UND_ERR_PRX_TLS', message: 'tls' })
 })
 
-t.test('what is known of the place is added, the innermost first', async (t) => {
+t.test('addErrorContext() adds context, and inner context wins', async (t) => {
   const error = errors.addErrorContext(new errors.SocketError('x'), { path: '/a', phase: 'send' })
   t.match(errors.addErrorContext(error, { path: '/b', origin: 'http://x' }), {
     path: '/a',
@@ -84,7 +84,7 @@ t.test('what is known of the place is added, the innermost first', async (t) => 
   t.match(errors.copyForRequest(system), { code: 'ECONNREFUSED', port: 1, cause: system })
 })
 
-t.test('copyForRequest() keeps class and fields, and drops what is known of the first request', async (t) => {
+t.test('copyForRequest() keeps class and properties, and drops the context of the first request', async (t) => {
   const first = errors.addErrorContext(new errors.SocketError('x', { bytesRead: 1 }), { path: '/a', replaySafe: true })
   const second = errors.copyForRequest(first)
   t.type(second, errors.SocketError)
@@ -98,7 +98,7 @@ t.test('copyForRequest() keeps class and fields, and drops what is known of the 
   t.equal(all.errors.length, 1)
 })
 
-t.test('copyForeignError() copies the errors of others and never writes on them', async (t) => {
+t.test('copyForeignError() copies errors of other libraries and never modifies them', async (t) => {
   const frozen = Object.freeze(Object.assign(new Error('lookup failed'), { code: 'ENOTFOUND' }))
   const copy = errors.addErrorContext(errors.copyForeignError(frozen), { path: '/a' })
   t.match(copy, { code: 'ENOTFOUND', message: 'lookup failed', cause: frozen, path: '/a' })
@@ -123,7 +123,7 @@ t.test('copyForeignError() copies the errors of others and never writes on them'
   t.equal(errors.copyForeignError('no error at all'), 'no error at all')
 })
 
-t.test('instanceof holds for the errors of another copy of the package, hierarchy included', async (t) => {
+t.test('instanceof works for errors of another copy of the package, base classes included', async (t) => {
   const library = fileURLToPath(new URL('../lib', import.meta.url))
   const directory = t.testdir()
   for (const part of ['errors', 'errors.js']) cpSync(join(library, part), join(directory, part), { recursive: true })
@@ -149,7 +149,7 @@ t.test('instanceof holds for the errors of another copy of the package, hierarch
   t.ok(Object.assign(new Error(), { code: 'UND_ERR_SOCKS5_TIMEOUT' }) instanceof shown.Socks5ProxyError)
 })
 
-t.test('bad options are told by name, expectation and value', async (t) => {
+t.test('an invalid option is reported by name, rule and value', async (t) => {
   t.match(errors.invalidOption('a', 'b', 'c'), { message: 'a must be b, got "c"', code: 'UND_ERR_INVALID_ARG' })
   t.match(errors.invalidOption('a', 'b', null).message, /got null/)
   t.match(errors.invalidOption('a', 'b', new Map()).message, /got an instance of Map/)
@@ -177,7 +177,7 @@ t.test('no error shows the value of a header', async (t) => {
   await client.close()
 })
 
-t.test('errors that can not be read are copied or handed on, and nothing is thrown', async (t) => {
+t.test('errors whose properties throw are copied or passed on without an exception', async (t) => {
   const get = () => {
     throw new Error('read')
   }

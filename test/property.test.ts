@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { newFolder } from './servers/program.js'
 
-t.test('a property that fails prints the command that fails in the same way', async (t) => {
+t.test('a failing property prints the command that reproduces it', async (t) => {
   const folder = newFolder()
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'failing.mjs')
@@ -29,7 +29,7 @@ try {
   t.equal(run({ SLUICE_PROPERTY_SEED: seed }), first)
 })
 
-t.test('all tests of properties do so', async (t) => {
+t.test('all property tests print that command', async (t) => {
   const folder = fileURLToPath(new URL('../../test', import.meta.url))
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const direct = files.filter((name) => /^import .* from 'fast-check'/m.test(readFileSync(join(folder, name), 'utf8')))

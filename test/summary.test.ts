@@ -22,7 +22,7 @@ async function tell(text: string): Promise<Told> {
   return { lines, passed: summary.passed, failed: summary.failed, skipped: summary.skipped }
 }
 
-t.test('assertions count, subtests do not, unless they failed by themselves', async (t) => {
+t.test('counts assertions, and subtests only if they failed themselves', async (t) => {
   const told = await tell(`TAP version 14
 1..3
 # Subtest: good.js
@@ -93,7 +93,7 @@ ok 9 - of the coverage table`)
   })
 })
 
-t.test('the command decides how it ends, and no assertion at all is no success', async (t) => {
+t.test("exits with the command's code, and fails without any assertion", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-summary-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const run = (program: string) => {

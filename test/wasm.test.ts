@@ -10,14 +10,14 @@ import { decompressBase64 } from '../lib/base/builtin-modules.js'
 
 const script = new URL('../../wasm/extract.mjs', import.meta.url)
 
-t.test('the parser binary is taken only when it is the known one', async (t) => {
+t.test('accepts only the parser binary with the known hash', async (t) => {
   const { extract } = (await import(script.href)) as { extract(source: string, expected?: string): string }
   const tiny = Buffer.from('\0asm\x01\0\0\0').toString('base64')
   t.throws(() => extract(`x = '${tiny}AAAA'`), /SHA-256/)
   t.throws(() => extract('nothing here'), /no WebAssembly module/)
 })
 
-t.test('the module is written wherever the folder stands, and is the one compiled in', async (t) => {
+t.test('writes the compiled-in module from any folder', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice with space '))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const link = join(folder, 'link.mjs')
@@ -32,7 +32,7 @@ t.test('the module is written wherever the folder stands, and is the one compile
   t.ok(readFileSync(join(folder, 'made', 'llhttp.wasm')).equals(bytes), 'and the same as a file')
 })
 
-t.test('what is compiled in is the known binary without what nobody calls', async (t) => {
+t.test('the compiled-in binary is the known one without unused functions', async (t) => {
   const { extract, SHA256, USED, FACTS } = (await import(script.href)) as {
     extract(source: string): string
     SHA256: string
@@ -62,7 +62,7 @@ t.test('what is compiled in is the known binary without what nobody calls', asyn
   t.throws(() => slim(whole, USED, { ...FACTS, fixed: [finish] }), /a field that is fixed is written/)
 })
 
-t.test('a module loses what is not reached, and nothing else', async (t) => {
+t.test('removes unreachable functions from a module, and nothing else', async (t) => {
   const { slim } = (await import(new URL('slim.mjs', script).href)) as { slim: Slim }
   // (func $two i32.const 2) (func $four call $two call $two i32.add) (func $lost i32.const 1000), all exported.
   const bytes = Buffer.from(
@@ -83,7 +83,7 @@ t.test('a module loses what is not reached, and nothing else', async (t) => {
   t.equal(exports.four?.(), 4)
 })
 
-t.test('a function loses what its facts rule out, and nothing else', async (t) => {
+t.test('removes impossible branches from a function, and nothing else', async (t) => {
   const { slim } = (await import(new URL('slim.mjs', script).href)) as { slim: Slim }
   const ask = '2000 280208 0e020001 02'
   const leave = (number: string) => `41${number} 1a 4101 0f`

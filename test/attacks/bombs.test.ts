@@ -33,21 +33,21 @@ const bombs: Bomb[] = [
   { what: 'gzip in gzip', good, coding: 'gzip, gzip', body: zlib.gzipSync(gzipped), sluice: TOO_MUCH },
   { what: 'gzip in br', good, coding: 'gzip, br', body: zlib.brotliCompressSync(gzipped), sluice: TOO_MUCH },
   {
-    what: 'many members of gzip',
+    what: 'many gzip members',
     good,
     coding: 'gzip',
     body: Buffer.concat(Array(60).fill(zlib.gzipSync(Buffer.alloc(20_000)))),
     sluice: TOO_MUCH,
   },
   {
-    what: 'six codings',
+    what: 'six content codings',
     good: 'refuses',
     coding: Array(6).fill('gzip').join(),
     body: gzipped,
     sluice: 'UND_ERR_NOT_SUPPORTED',
   },
   {
-    what: 'bytes that are no gzip',
+    what: 'bytes that are not gzip',
     good: 'fails',
     coding: 'gzip',
     body: Buffer.from('nothing'),
@@ -56,7 +56,7 @@ const bombs: Bomb[] = [
   { what: 'half a gzip', good: 'fails', coding: 'gzip', body: gzipped.subarray(0, 20), sluice: 'Z_BUF_ERROR' },
 ]
 
-t.test('what becomes more than it was', (t) =>
+t.test('limits the size of decompressed bodies', (t) =>
   each(t, bombs, async (t, { coding, body, sluice }) => {
     const origin = await httpOrigin((_request, reply) => {
       reply.writeHead(200, { 'content-encoding': coding }).end(body)
@@ -69,7 +69,7 @@ t.test('what becomes more than it was', (t) =>
   }),
 )
 
-t.test('without a limit no more becomes of it than is read', async (t) => {
+t.test('without a limit, decompresses only what the caller reads', async (t) => {
   const origin = await httpOrigin((_request, reply) => {
     reply.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipped)
   })
@@ -87,4 +87,4 @@ t.test('without a limit no more becomes of it than is read', async (t) => {
   await origin.close()
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

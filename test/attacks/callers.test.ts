@@ -55,13 +55,13 @@ const misdeeds: Misdeed[] = [
     sluice: 'BOOM',
   },
   {
-    what: 'a source that is no source',
+    what: 'a body of an unsupported type',
     good,
     options: () => ({ ...post, body: { [Symbol.asyncIterator]: () => ({}) } }),
     sluice: 'TypeError',
   },
   {
-    what: 'a source whose pieces are no bytes',
+    what: 'a source whose chunks are not bytes',
     good,
     options: () => ({ ...post, body: Readable.from([{}, 5]) }),
     sluice: 'UND_ERR_INVALID_ARG',
@@ -80,7 +80,7 @@ const misdeeds: Misdeed[] = [
     sluice: 'BOOM',
   },
   {
-    what: 'a getter that throws among the options',
+    what: 'a getter that throws in the options',
     good,
     options: () => ({
       ...get,
@@ -91,7 +91,7 @@ const misdeeds: Misdeed[] = [
     sluice: 'BOOM',
   },
   {
-    what: 'a getter that throws among the fields',
+    what: 'a getter that throws in the headers',
     good,
     options: () => ({
       ...get,
@@ -104,7 +104,7 @@ const misdeeds: Misdeed[] = [
     sluice: 'BOOM',
   },
   {
-    what: 'fields whose iterator throws',
+    what: 'headers whose iterator throws',
     good,
     options: () => ({ ...get, headers: { [Symbol.iterator]: boom } }),
     sluice: 'BOOM',
@@ -138,7 +138,7 @@ async function hinting() {
   })
 }
 
-t.test('requests that are wrong in themselves', (t) =>
+t.test('a faulty request body or option fails its own request only', (t) =>
   each(t, misdeeds, async (t, { options, sluice }) => {
     const origin = await hinting()
     const client = new Client(origin.url)
@@ -166,14 +166,14 @@ const connectors: Connecting[] = [
   { what: 'throws', good: 'fails what waits', connect: boom, sluice: 'BOOM' },
   {
     what: 'fails twice',
-    good: 'hears the first',
+    good: 'reports the first error',
     connect: (_options, callback) =>
       [1, 2].map((code) => callback(Object.assign(new Error(), { code: `BOOM${code}` }), null)),
     sluice: 'BOOM1',
   },
   {
     what: 'fails, then throws',
-    good: 'hears the first, and what is thrown is uncaught',
+    good: 'reports the first error; the exception is uncaught',
     connect: (_options, callback) => {
       callback(Object.assign(new Error(), { code: 'FIRST' }), null)
       boom()
@@ -183,7 +183,7 @@ const connectors: Connecting[] = [
   },
   {
     what: 'connects twice',
-    good: 'takes the first',
+    good: 'uses the first socket',
     connect: (options, callback) => {
       for (let i = 0; i < 2; i++) {
         const socket = open((options as { port: string }).port)
@@ -194,7 +194,7 @@ const connectors: Connecting[] = [
   },
   {
     what: 'connects, then fails',
-    good: 'takes the first',
+    good: 'uses the first socket',
     connect: (options, callback) => {
       const socket = open((options as { port: string }).port)
       socket.once('connect', () => {
@@ -206,7 +206,7 @@ const connectors: Connecting[] = [
   },
 ]
 
-t.test('connectors of the caller', (t) =>
+t.test('a faulty connector fails its own request only', (t) =>
   each(t, connectors, async (t, { connect, sluice, uncaught }) => {
     const origin = await hinting()
     const thrown: unknown[] = []
@@ -222,7 +222,7 @@ t.test('connectors of the caller', (t) =>
   }),
 )
 
-t.test('options of the connector that no socket takes', async (t) => {
+t.test('connector options that no socket accepts fail the request', async (t) => {
   const origin = await hinting()
   for (const connect of [{ cert: 'none', key: 'none' }, { minVersion: 'TLSv9' }, { localAddress: 'none' }]) {
     const client = new Client(origin.url.replace('http:', 'https:'), { connect: connect as never })
@@ -265,7 +265,7 @@ function throwing(
   return { handler: { ...callbacks, ...told } as DispatchHandler & LegacyDispatchHandler, heard }
 }
 
-t.test('handlers that throw', async (t) => {
+t.test('a handler that throws fails its own request only', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('mine'))
   for (const [name, chain] of layers) {
     const client = new Client(origin.url)
@@ -285,4 +285,4 @@ t.test('handlers that throw', async (t) => {
   await origin.close()
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

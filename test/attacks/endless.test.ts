@@ -25,29 +25,29 @@ const soon = { headersTimeout: 100, bodyTimeout: 100 }
 const floods: Endless[] = [
   {
     what: 'interim responses',
-    good: 'stops after some',
+    good: 'stops after a limit',
     start: '',
     piece: 'HTTP/1.1 103 Hints\r\n\r\n',
     first: 'HPE_TOO_MANY_INFORMATIONAL',
   },
   {
     what: '100 Continue',
-    good: 'stops after some',
+    good: 'stops after a limit',
     start: '',
     piece: 'HTTP/1.1 100 Continue\r\n\r\n',
     first: 'HPE_TOO_MANY_INFORMATIONAL',
   },
   { what: 'fields', good: 'stops at maxHeaderSize', start: OK, piece: 'x: y\r\n', first: OVERFLOW },
   {
-    what: 'fields of an interim response',
+    what: 'headers of an interim response',
     good: 'stops at maxHeaderSize',
     start: 'HTTP/1.1 103 Hints\r\n',
     piece: 'x: y\r\n',
     first: OVERFLOW,
   },
   {
-    what: 'fields without a value, maxHeaderSize raised',
-    good: 'stops at a count',
+    what: 'headers without a value, maxHeaderSize raised',
+    good: 'stops at 2000 headers',
     start: OK,
     piece: 'x:\r\n',
     options: { maxHeaderSize: 1e9 },
@@ -64,7 +64,7 @@ const floods: Endless[] = [
   },
   { what: 'a reason', good: 'stops at maxHeaderSize', start: 'HTTP/1.1 200 ', piece: 'y'.repeat(100), first: OVERFLOW },
   {
-    what: 'digits of a length',
+    what: 'digits of a content-length',
     good: 'refuses',
     start: `${OK}content-length: 1`,
     piece: '0'.repeat(100),
@@ -112,28 +112,28 @@ const floods: Endless[] = [
 const drips: Endless[] = [
   { what: 'nothing', good: 'waits for headersTimeout', start: '', piece: '', first: 'UND_ERR_HEADERS_TIMEOUT' },
   {
-    what: 'a head byte by byte',
-    good: 'counts the whole head',
+    what: 'headers byte by byte',
+    good: 'applies headersTimeout to all headers',
     start: 'HTTP/1.1 200 ',
     piece: 'x',
     first: 'UND_ERR_HEADERS_TIMEOUT',
   },
   {
-    what: 'a head field by field',
-    good: 'counts the whole head',
+    what: 'headers field by field',
+    good: 'applies headersTimeout to all headers',
     start: OK,
     piece: 'x: y\r\n',
     first: 'UND_ERR_HEADERS_TIMEOUT',
   },
   {
-    what: 'an interim response now and then',
-    good: 'counts them in',
+    what: 'an interim response from time to time',
+    good: 'counts them in the limit',
     start: '',
     piece: 'HTTP/1.1 103 Hints\r\n\r\n',
     first: 'UND_ERR_HEADERS_TIMEOUT',
   },
   {
-    what: 'a head and nothing behind it',
+    what: 'headers without a body',
     good: 'waits for bodyTimeout',
     start: `${OK}content-length: 5\r\n\r\n`,
     piece: '',
@@ -141,27 +141,27 @@ const drips: Endless[] = [
   },
   {
     what: 'a chunk extension byte by byte',
-    good: 'counts it for no body',
+    good: 'does not count it as body data',
     start: `${CHUNKED}5;`,
     piece: 'a',
     first: 'UND_ERR_BODY_TIMEOUT',
   },
   {
     what: 'zeros of a chunk size',
-    good: 'counts them for no body',
+    good: 'does not count them as body data',
     start: CHUNKED,
     piece: '0',
     first: 'UND_ERR_BODY_TIMEOUT',
   },
   {
     what: 'trailers byte by byte',
-    good: 'counts them for no body',
+    good: 'does not count them as body data',
     start: `${CHUNKED}0\r\nx: `,
     piece: 'y',
     first: 'UND_ERR_BODY_TIMEOUT',
   },
   {
-    what: 'half of what a body is',
+    what: 'half of a body',
     good: 'waits for bodyTimeout',
     start: `${OK}content-length: 5\r\n\r\nhe`,
     piece: '',
@@ -184,7 +184,7 @@ function flood(socket: Socket, { start, piece, every }: Endless): void {
 }
 
 for (const parser of PARSERS) {
-  t.test(`what has no end, ${parser}`, (t) =>
+  t.test(`limits endless responses, ${parser}`, (t) =>
     each(t, [...floods, ...drips], async (t, attack) => {
       const { outcomes, connections } = await deceived((socket) => flood(socket, attack), {
         options: { parser, ...attack.options },
@@ -193,7 +193,7 @@ for (const parser of PARSERS) {
     }),
   )
 
-  t.test(`a hundred thousand chunks of a byte come in few pieces, ${parser}`, async (t) => {
+  t.test(`delivers 100 000 chunks of one byte in few callbacks, ${parser}`, async (t) => {
     const origin = await rawOrigin((socket) =>
       onRequests(socket, () => socket.end(`${CHUNKED}${'1\r\nx\r\n'.repeat(100_000)}0\r\n\r\n`)),
     )
@@ -207,7 +207,7 @@ for (const parser of PARSERS) {
     await origin.close()
   })
 
-  t.test(`three hundred servers that stop in the middle hold up nobody, ${parser}`, async (t) => {
+  t.test(`300 stalled servers do not delay other requests, ${parser}`, async (t) => {
     const stops = [OK, `${OK}content-length: 9\r\n\r\nhalf`, `${CHUNKED}5;a`, `${CHUNKED}5\r\nhalf`, '']
     const origin = await rawOrigin((socket, index) =>
       onRequests(socket, (head) => {
@@ -232,4 +232,4 @@ for (const parser of PARSERS) {
   })
 }
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

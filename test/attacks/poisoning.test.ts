@@ -34,51 +34,51 @@ const poisons: Poison[] = [
     first: 'hello',
   },
   {
-    what: 'a response behind a chunked one',
+    what: 'a response after a chunked response',
     good: 'drops the connection',
     bytes: `${OK}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n${EVIL}`,
     first: 'hello',
   },
   {
-    what: 'an interim response behind it',
+    what: 'an interim response after a response',
     good: 'drops the connection',
     bytes: `${HELLO}HTTP/1.1 100 Continue\r\n\r\n`,
     first: 'hello',
   },
   {
     what: 'a body that answers HEAD',
-    good: 'takes it for no response',
+    good: 'does not use it as a response',
     bytes: `${OK}content-length: ${EVIL.length}\r\n\r\n${EVIL}`,
     request: head,
     first: '',
   },
   {
     what: 'a chunked body that answers HEAD',
-    good: 'takes it for no response',
+    good: 'does not use it as a response',
     bytes: `${OK}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
     request: head,
     first: '',
   },
   {
     what: 'a body with 204',
-    good: 'takes it for no response',
+    good: 'does not use it as a response',
     bytes: `HTTP/1.1 204 No\r\ncontent-length: ${EVIL.length}\r\n\r\n${EVIL}`,
     first: '204 ',
   },
   {
     what: 'a body with 304',
-    good: 'takes it for no response',
+    good: 'does not use it as a response',
     bytes: `HTTP/1.1 304 No\r\ncontent-length: ${EVIL.length}\r\n\r\n${EVIL}`,
     first: '304 ',
   },
   {
     what: 'a chunked body with 204',
-    good: 'takes it for no response',
+    good: 'does not use it as a response',
     bytes: 'HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
     first: '204 ',
   },
   {
-    what: '101 that nobody asked for',
+    what: '101 without an upgrade request',
     good: 'refuses',
     bytes: `HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: evil\r\n\r\n${EVIL}`,
     first: 'HPE_INVALID_UPGRADE',
@@ -91,7 +91,7 @@ const poisons: Poison[] = [
     first: 'HPE_INVALID_UPGRADE',
   },
   {
-    what: 'a response that says close, and another',
+    what: 'a response with connection: close, then another response',
     good: 'closes',
     bytes: `${OK}connection: close\r\ncontent-length: 5\r\n\r\nhello${EVIL}`,
     first: 'hello',
@@ -110,7 +110,7 @@ function overDuplex(options: { hostname: string; port: string }, callback: (erro
 }
 
 for (const parser of PARSERS) {
-  t.test(`what nobody asked for, ${parser}`, (t) =>
+  t.test(`discards bytes that no request expects, ${parser}`, (t) =>
     each(t, poisons, async (t, { bytes, first, request = get }) => {
       for (const connect of [undefined, overDuplex]) {
         const options = { parser, ...(connect === undefined ? {} : { connect }) }
@@ -120,7 +120,7 @@ for (const parser of PARSERS) {
     }),
   )
 
-  t.test(`pipelined: a surplus response answers none of those behind, ${parser}`, async (t) => {
+  t.test(`an unexpected response answers no pipelined request, ${parser}`, async (t) => {
     const origin = await rawOrigin((socket, connection) =>
       onRequests(socket, (request) => {
         const path = request.split(' ')[1] as string
@@ -137,7 +137,7 @@ for (const parser of PARSERS) {
   })
 }
 
-t.test('what answers a request that was given up answers no other', async (t) => {
+t.test('the response of an aborted request answers no other request', async (t) => {
   let held: Socket | null = null
   const origin = await rawOrigin((socket, connection) =>
     onRequests(socket, () => {
@@ -159,4 +159,4 @@ t.test('what answers a request that was given up answers no other', async (t) =>
   await origin.close()
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

@@ -11,34 +11,44 @@ const prototype = Object.prototype as unknown as Record<string, unknown>
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__']
 
 for (const parser of PARSERS) {
-  t.test(`fields and trailers of such names, ${parser}`, async (t) => {
-    for (const times of [1, 2, 3]) {
-      const fields = NAMES.flatMap((name) => Array(times).fill(`${name}: polluted\r\n`)).join('')
-      const origin = await rawOrigin((socket) =>
-        onRequests(socket, () =>
-          socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${fields}\r\n1\r\nx\r\n0\r\n${fields}\r\n`),
-        ),
-      )
-      const client = new Client(origin.url, { parser })
-      const wanted = times === 1 ? 'polluted' : Array(times).fill('polluted')
-      const recorder = new Recorder()
-      client.dispatch(get, recorder)
-      await recorder.ended
-      const { headers, trailers, body } = await client.request(get)
-      await body.text()
-      const composed = await client.compose(interceptors.decompress(), interceptors.retry()).request(get)
-      await composed.body.text()
-      for (const one of [recorder.headers, recorder.trailers, headers, trailers, composed.headers, composed.trailers]) {
-        t.equal(Object.getPrototypeOf(one), prototype)
-        for (const name of NAMES) {
-          t.strictSame(Object.getOwnPropertyDescriptor(one, name.toLowerCase())?.value, wanted, `${name}, ${times}`)
+  t.test(
+    `response headers and trailers named like properties of Object.prototype are plain values, ${parser}`,
+    async (t) => {
+      for (const times of [1, 2, 3]) {
+        const fields = NAMES.flatMap((name) => Array(times).fill(`${name}: polluted\r\n`)).join('')
+        const origin = await rawOrigin((socket) =>
+          onRequests(socket, () =>
+            socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${fields}\r\n1\r\nx\r\n0\r\n${fields}\r\n`),
+          ),
+        )
+        const client = new Client(origin.url, { parser })
+        const wanted = times === 1 ? 'polluted' : Array(times).fill('polluted')
+        const recorder = new Recorder()
+        client.dispatch(get, recorder)
+        await recorder.ended
+        const { headers, trailers, body } = await client.request(get)
+        await body.text()
+        const composed = await client.compose(interceptors.decompress(), interceptors.retry()).request(get)
+        await composed.body.text()
+        for (const one of [
+          recorder.headers,
+          recorder.trailers,
+          headers,
+          trailers,
+          composed.headers,
+          composed.trailers,
+        ]) {
+          t.equal(Object.getPrototypeOf(one), prototype)
+          for (const name of NAMES) {
+            t.strictSame(Object.getOwnPropertyDescriptor(one, name.toLowerCase())?.value, wanted, `${name}, ${times}`)
+          }
         }
+        t.equal(({} as Record<string, unknown>).polluted, undefined)
+        await client.destroy()
+        await origin.close()
       }
-      t.equal(({} as Record<string, unknown>).polluted, undefined)
-      await client.destroy()
-      await origin.close()
-    }
-  })
+    },
+  )
 }
 
 /** Options out of JSON that somebody else wrote. */
@@ -51,37 +61,37 @@ const REFUSED = 'UND_ERR_INVALID_ARG'
 const written: Written[] = [
   {
     what: 'options with __proto__',
-    good: 'takes no option from there',
+    good: 'ignores them',
     options: '{"__proto__": {"method": "DELETE", "body": "evil", "path": "/evil"}}',
     sluice: /^GET \/ HTTP\/1.1\r\nhost: host\r\nconnection: keep-alive\r\n\r\n$/,
   },
   {
-    what: 'fields with __proto__',
-    good: 'refuses an object for a value',
+    what: 'headers object with __proto__',
+    good: 'rejects an object as a value',
     options: '{"headers": {"__proto__": {"x-evil": "1"}}}',
     sluice: REFUSED,
   },
   {
-    what: 'a field of the name __proto__',
-    good: 'sends it as any other',
+    what: 'a header named __proto__',
+    good: 'sends it like any other',
     options: '{"headers": {"__proto__": "1"}}',
     sluice: /\r\n__proto__: 1\r\n/,
   },
   {
     what: 'a query with __proto__',
-    good: 'sends it as any other',
+    good: 'sends it like any other',
     options: '{"query": {"__proto__": "1"}}',
     sluice: /^GET \/\?__proto__=1 HTTP/,
   },
   {
-    what: 'constructor for fields',
-    good: 'sends it as any other',
+    what: 'a header named constructor',
+    good: 'sends it like any other',
     options: '{"headers": {"constructor": "1"}}',
     sluice: /\r\nconstructor: 1\r\n/,
   },
 ]
 
-t.test('options that were written by somebody else', (t) =>
+t.test('options parsed from untrusted JSON', (t) =>
   each(t, written, async (t, { options, sluice }) => {
     const { text, outcome } = await wire(JSON.parse(options))
     if (typeof sluice === 'string') t.strictSame({ text, outcome }, { text: '', outcome: sluice })
@@ -183,7 +193,7 @@ async function sent(origin: Origin, { make, options }: Sender): Promise<string> 
   return came
 }
 
-t.test('Object.prototype with names of options in it', (t) =>
+t.test('ignores options in a polluted Object.prototype', (t) =>
   each(t, senders, async (t, sender) => {
     let text = ''
     const origin = await rawOrigin((socket) => {
@@ -209,4 +219,4 @@ t.test('Object.prototype with names of options in it', (t) =>
   }),
 )
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

@@ -30,36 +30,36 @@ const EVIL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil'
 const target = (url: string | undefined): number => Number(/:(\d+)$/.exec(url ?? '')?.[1])
 
 const leaks: Leak[] = [
-  { what: 'a tunnel', good: 'tells neither what is for the other', to: 'https:' },
+  { what: 'a tunnel', good: 'sends neither party the credentials of the other', to: 'https:' },
   {
     what: 'a tunnel to a plain origin',
-    good: 'tells neither what is for the other',
+    good: 'sends neither party the credentials of the other',
     to: 'http:',
     options: { proxyTunnel: true },
   },
   {
-    what: 'credentials as fields for the proxy',
-    good: 'tells the proxy alone',
+    what: 'proxy credentials in headers',
+    good: 'sends them to the proxy only',
     to: 'https:',
     options: { token: '', headers: { 'proxy-authorization': FOR_PROXY } },
   },
   {
-    what: '407 by the origin',
-    good: 'takes it for an answer',
+    what: '407 from the origin',
+    good: 'treats it as a response',
     to: 'https:',
     reply: { status: 407, headers: { 'proxy-authenticate': 'Basic' } },
     sluice: '407 mine',
   },
   {
-    what: '401 by the origin',
-    good: 'takes it for an answer',
+    what: '401 from the origin',
+    good: 'treats it as a response',
     to: 'https:',
     reply: { status: 401, headers: { 'www-authenticate': 'Basic' } },
     sluice: '401 mine',
   },
   {
     what: 'a proxy that refuses',
-    good: 'tells it nothing more',
+    good: 'sends it nothing else',
     to: 'https:',
     proxy: { onConnect: (_request, socket) => Boolean(socket.end('HTTP/1.1 407 No\r\ncontent-length: 4\r\n\r\nevil')) },
     sluice: 'UND_ERR_ABORTED',
@@ -83,7 +83,7 @@ const leaks: Leak[] = [
   },
   {
     what: 'a proxy that answers CONNECT by the response itself',
-    good: 'takes it for no TLS',
+    good: 'rejects it, as it is not TLS',
     to: 'https:',
     proxy: {
       onConnect: (_request, socket) => Boolean(socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil${EVIL}`)),
@@ -91,8 +91,8 @@ const leaks: Leak[] = [
     sluice: '',
   },
   {
-    what: 'a proxy that speaks before the origin',
-    good: 'hears no answer in it',
+    what: 'a proxy that sends bytes before the origin',
+    good: 'does not use it as a response',
     to: 'http:',
     options: { proxyTunnel: true },
     proxy: {
@@ -110,7 +110,7 @@ async function origins(seen: string[], reply: Leak['reply'] = { status: 200 }): 
   return { 'http:': await httpOrigin(listener), 'https:': await httpsOrigin(listener, identity) }
 }
 
-t.test('between a proxy and an origin', (t) =>
+t.test('keeps data for the proxy from the origin, and the reverse', (t) =>
   each(t, leaks, async (t, { to, options, reply, proxy: part, sluice = 'mine' }) => {
     const seen: string[] = []
     const all = await origins(seen, reply)
@@ -138,25 +138,28 @@ t.test('between a proxy and an origin', (t) =>
   }),
 )
 
-t.test('a redirect from behind a proxy takes no credentials along, and tells none of the proxy', async (t) => {
-  const seen: string[] = []
-  const all = await origins(seen)
-  const moving = await httpOrigin(
-    (_request, answer) => void answer.writeHead(302, { location: all['https:'].url }).end(),
-  )
-  const proxy = await proxyServer()
-  const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, requestTls: tls })
-  const following = agent.compose(interceptors.redirect({ maxRedirections: 1 }))
-  const request = { origin: moving.url, path: '/', method: 'GET', headers: { authorization: FOR_ORIGIN } }
-  t.equal(await outcome(following as never, request), 'mine')
-  t.equal(seen.length, 1)
-  t.notMatch(seen[0], new RegExp(`${FOR_ORIGIN}|${FOR_PROXY}`))
-  t.notMatch(inspect(proxy.connects), FOR_ORIGIN)
-  await agent.destroy()
-  await Promise.all([moving, proxy, all['http:'], all['https:']].map((one) => one.close()))
-})
+t.test(
+  'a redirect to another origin through a proxy sends no credentials of the first origin or of the proxy',
+  async (t) => {
+    const seen: string[] = []
+    const all = await origins(seen)
+    const moving = await httpOrigin(
+      (_request, answer) => void answer.writeHead(302, { location: all['https:'].url }).end(),
+    )
+    const proxy = await proxyServer()
+    const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, requestTls: tls })
+    const following = agent.compose(interceptors.redirect({ maxRedirections: 1 }))
+    const request = { origin: moving.url, path: '/', method: 'GET', headers: { authorization: FOR_ORIGIN } }
+    t.equal(await outcome(following as never, request), 'mine')
+    t.equal(seen.length, 1)
+    t.notMatch(seen[0], new RegExp(`${FOR_ORIGIN}|${FOR_PROXY}`))
+    t.notMatch(inspect(proxy.connects), FOR_ORIGIN)
+    await agent.destroy()
+    await Promise.all([moving, proxy, all['http:'], all['https:']].map((one) => one.close()))
+  },
+)
 
-t.test('a proxy that is not who it should be is told nothing', async (t) => {
+t.test('sends nothing to a proxy whose certificate is for another name', async (t) => {
   const proxy = await proxyServer({ tls: await serverIdentity(ca, 'other.example') })
   const agent = new ProxyAgent({ uri: proxy.url, token: FOR_PROXY, proxyTls: tls, requestTls: tls })
   for (const origin of ['http://a.test', 'https://a.test']) {
@@ -167,4 +170,4 @@ t.test('a proxy that is not who it should be is told nothing', async (t) => {
   await proxy.close()
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

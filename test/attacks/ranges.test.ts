@@ -40,7 +40,7 @@ const forgeries: Forgery[] = [
   ].map(([what, second]) => ({ what: what as string, good: 'fails with what came', second: second as string })),
 ]
 
-t.test('what is not the rest of a body', (t) =>
+t.test('rejects forged ranges when it resumes a body', (t) =>
   each(t, forgeries, async (t, { second, body }) => {
     const { recorder, requests } = await run([cut, second])
     t.equal(recorder.body, body ?? '0123')
@@ -49,4 +49,4 @@ t.test('what is not the rest of a body', (t) =>
   }),
 )
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

@@ -31,25 +31,25 @@ const detours: Detour[] = [
     'about:blank',
     'http://[',
   ].map((where) => ({ what: `to ${where}`, good: 'refuses', location: () => where, outcome: REFUSED })),
-  { what: 'to another port', good: 'keeps credentials', location: (there) => there },
+  { what: 'to another port', good: 'does not send credentials', location: (there) => there },
   {
     what: 'to another name of the same host',
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     location: (there) => there.replace('127.0.0.1', 'localhost'),
   },
   {
     what: 'to another origin, without a scheme',
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     location: (there) => there.replace('http:', ''),
   },
   {
     what: 'to another origin, with backslashes',
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     location: (there) => there.replace('http://', '/\\'),
   },
   {
     what: 'to another origin, with a tab in it',
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     location: (there) => there.replace('http://', 'ht\ttp://'),
   },
   {
@@ -59,14 +59,14 @@ const detours: Detour[] = [
   },
   ...[301, 303, 307, 308].map((status) => ({
     what: `by ${status} with a body`,
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     status,
     location: (there: string) => there,
     request: { method: 'POST', body: 'x' },
   })),
   {
     what: 'to another scheme of the same host and port',
-    good: 'keeps credentials',
+    good: 'does not send credentials',
     location: (there) => there.replace('http:', 'https:'),
     outcome: LATE,
   },
@@ -85,7 +85,7 @@ async function roads(answer: (path: string) => string): Promise<{ here: Origin; 
   return { here, there, heads }
 }
 
-t.test('where a server leads', (t) =>
+t.test('sends no credentials to another origin after a redirect', (t) =>
   each(t, detours, async (t, { location, status = 302, request = {}, outcome: wanted = 'there' }) => {
     const moved = () =>
       `HTTP/1.1 ${status} Moved\r\nlocation: ${location(there.url, here.url)}\r\ncontent-length: 0\r\n\r\n`
@@ -106,8 +106,8 @@ t.test('where a server leads', (t) =>
 /** A way without end. */
 const mazes: (Attack & { answer(path: string): string })[] = [
   {
-    what: 'ever new places',
-    good: 'goes as far as it was told',
+    what: 'redirects to new locations forever',
+    good: 'stops after maxRedirections',
     answer: (path) => `HTTP/1.1 302 Moved\r\nlocation: ${path}x\r\ncontent-length: 0\r\n\r\n`,
   },
   {
@@ -117,7 +117,7 @@ const mazes: (Attack & { answer(path: string): string })[] = [
   },
 ]
 
-t.test('a way without end', (t) =>
+t.test('stops endless redirects', (t) =>
   each(t, mazes, async (t, { answer }) => {
     let asked = 0
     const { here, there } = await roads((path) => {
@@ -133,4 +133,4 @@ t.test('a way without end', (t) =>
   }),
 )
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

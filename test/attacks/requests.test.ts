@@ -69,11 +69,11 @@ const parts: Injection[] = [
   refuse('wide characters in a method', { method: `GET${WIDE}` }),
   refuse('wide characters in host', { headers: { host: WIDE } }),
   refuse('wide characters in a protocol', { upgrade: WIDE }),
-  refuse('an end of line in a protocol', { upgrade: REST }),
-  refuse('an end of line in one of several values', { headers: { a: ['1', REST] } }),
-  refuse('an end of line in a flat list', { headers: ['a', REST] }),
-  refuse('an end of line in an iterable', { headers: new Map([['a', REST]]) }),
-  refuse('an end of line at the very end', { headers: { a: '1\n' } }),
+  refuse('a line end in a protocol', { upgrade: REST }),
+  refuse('a line end in one of several values', { headers: { a: ['1', REST] } }),
+  refuse('a line end in a flat list', { headers: ['a', REST] }),
+  refuse('a line end in an iterable', { headers: new Map([['a', REST]]) }),
+  refuse('a line end at the end of a value', { headers: { a: '1\n' } }),
   refuse('a target without a slash', { path: 'evil' }),
   refuse('a target of another scheme', { path: 'file:///etc/passwd' }),
   {
@@ -83,7 +83,7 @@ const parts: Injection[] = [
     sluice: /\r\na: \xe9\xff\r\n/,
   },
   {
-    what: 'ends of lines and wide characters in a query',
+    what: 'line ends and wide characters in a query',
     good: 'encodes them',
     options: () => ({ query: { [REST]: `${WIDE}&b#c` } }),
     sluice: /^GET \/\?x%0D%0Aevil%3A%201=x%C4%8D%C4%8Aevil%3A%201%26b%23c HTTP/,
@@ -93,38 +93,38 @@ const parts: Injection[] = [
 
 const objects: Injection[] = [
   refuse('a value that is an object with toString', { headers: { a: text } }),
-  refuse('a method that is one', { method: text }),
-  refuse('a path that is one', { path: text }),
-  refuse('a protocol that is one', { upgrade: text }),
+  refuse('a method that is an object with toString', { method: text }),
+  refuse('a path that is an object with toString', { path: text }),
+  refuse('a protocol that is an object with toString', { upgrade: text }),
   refuse('a value that is an array in an array', { headers: { a: [[REST]] } }),
-  refuse('a value that is bad when it is looked at again', { headers: changing('a', REST, 'good') }),
+  refuse('a value that changes back after its check', { headers: changing('a', REST, 'good') }),
   {
-    what: 'a value that is bad only later',
-    good: 'looks once',
+    what: 'a value that changes after its check',
+    good: 'reads it once',
     options: () => ({ headers: changing('a', 'good', REST) }),
     sluice: /\r\na: good\r\n(?!evil)/,
   },
   {
-    what: 'a path that is bad only later',
+    what: 'a path that changes after its check',
     good: 'sends what it checked',
     options: () => changing('path', '/good', '/good', '/good', `/${REST}`),
     sluice: /^GET \/good HTTP/,
   },
   {
     what: 'a flat list that changes',
-    good: 'looks once',
+    good: 'reads it once',
     options: () => ({ headers: changingArray(['x', '1', 'a', 'good'], ['x', REST, REST, REST]) }),
     sluice: /\r\na: good\r\n(?!evil)/,
   },
   {
     what: 'pairs that change',
-    good: 'looks once',
+    good: 'reads it once',
     options: () => ({ headers: [changingArray(['a', 'good'], [REST, REST])] }),
     sluice: /\r\na: good\r\n(?!evil)/,
   },
   {
     what: 'values that change',
-    good: 'looks once',
+    good: 'reads it once',
     options: () => ({ headers: { a: changingArray(['good'], [REST]) } }),
     sluice: /\r\na: good\r\n(?!evil)/,
   },
@@ -174,19 +174,19 @@ const framing: Injection[] = [
     MISMATCH,
   ),
   refuse('a length without a body', { headers: { 'content-length': '5' } }, MISMATCH),
-  refuse('connection options that hide a field', { headers: { connection: 'close, content-length' } }),
-  refuse('an upgrade by field', { headers: { upgrade: 'h2c' } }),
+  refuse('connection options that remove a header', { headers: { connection: 'close, content-length' } }),
+  refuse('an upgrade header', { headers: { upgrade: 'h2c' } }),
   refuse('host twice', { headers: ['host', 'a', 'Host', 'b'] }),
-  refuse('an expectation of its own', { headers: { expect: REST.slice(0, 1) } }, 'UND_ERR_NOT_SUPPORTED'),
+  refuse('an unknown expectation', { headers: { expect: REST.slice(0, 1) } }, 'UND_ERR_NOT_SUPPORTED'),
   {
     what: 'transfer-encoding without a body',
-    good: 'leaves it out',
+    good: 'omits it',
     options: () => ({ headers: { 'transfer-encoding': 'chunked' } }),
     sluice: /^(?!.*transfer-encoding)/is,
   },
   {
-    what: 'an empty piece in a chunked body',
-    good: 'does not end the body with it',
+    what: 'an empty chunk in a chunked body',
+    good: 'does not send it as the last chunk',
     options: () => ({ method: 'POST', body: Readable.from([Buffer.from('a'), Buffer.alloc(0), Buffer.from('b')]) }),
     sluice: /\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n$/,
   },
@@ -219,39 +219,39 @@ class Longer extends Uint8Array {
 }
 
 const bodies: Injection[] = [
-  refuse('a Blob that lies about its type', () => ({
+  refuse('a Blob whose type getter is overridden', () => ({
     method: 'POST',
     body: Object.defineProperty(new Blob(['ab']), 'type', { value: REST }),
   })),
-  refuse('a thing like a Blob with a type of two lines', () => ({ method: 'POST', body: blob({ type: REST }) })),
-  refuse('a thing like a Blob whose size is a text', () => ({ method: 'POST', body: blob({ size: `2\r\n${REST}` }) })),
-  refuse('a thing like a Blob whose size is negative', () => ({ method: 'POST', body: blob({ size: -2 }) })),
+  refuse('a Blob-like object whose type has two lines', () => ({ method: 'POST', body: blob({ type: REST }) })),
+  refuse('a Blob-like object whose size is a string', () => ({ method: 'POST', body: blob({ size: `2\r\n${REST}` }) })),
+  refuse('a Blob-like object whose size is negative', () => ({ method: 'POST', body: blob({ size: -2 }) })),
   {
-    what: 'a thing like a Blob shorter than its size',
-    good: 'ends the connection',
+    what: 'a Blob-like object shorter than its size',
+    good: 'closes the connection',
     options: () => ({ method: 'POST', body: blob({ size: 3 }) }),
     sluice: /content-length: 3\r\n/,
     outcome: MISMATCH,
   },
   {
-    what: 'a thing like a Blob longer than its size',
-    good: 'ends the connection',
+    what: 'a Blob-like object longer than its size',
+    good: 'closes the connection',
     options: () => ({ method: 'POST', body: blob({ size: 1 }) }),
     sluice: /content-length: 1\r\n/,
     outcome: MISMATCH,
   },
-  refuse('a form whose file has a size that is a text', () => ({
+  refuse('a form with a file whose size is a string', () => ({
     method: 'POST',
     body: form(['a', blob({ size: REST })]),
   })),
   {
-    what: 'bytes whose class lies about their length',
-    good: 'counts them itself',
+    what: 'a Uint8Array whose class overrides length',
+    good: 'counts the bytes itself',
     options: () => ({ method: 'POST', body: [new Longer([65, 66])] }),
     sluice: /\r\n\r\n2\r\nAB\r\n0\r\n\r\n$/,
   },
   {
-    what: 'a form with quotes and ends of lines in its names',
+    what: 'a form with quotes and line ends in its names',
     good: 'escapes them',
     options: () => {
       const body = new FormData()
@@ -262,22 +262,22 @@ const bodies: Injection[] = [
       /; name="n%22%0D%0Ax%0D%0Aevil: 1"; filename="f%22%0D%0Ax%0D%0Aevil: 1"\r\nContent-Type: a\/b\r\n\r\nv\r\n--/,
   },
   {
-    what: 'a file whose type is bad only later',
-    good: 'looks once',
+    what: 'a file whose type changes after its check',
+    good: 'reads it once',
     options: () => {
       return { method: 'POST', body: form(['a', blob(changing('type', 'a/b', REST))]) }
     },
     sluice: /\r\nContent-Type: a\/b\r\n\r\nab\r\n--/,
   },
   {
-    what: 'a name of a part that is an object of its own making',
+    what: 'a part name that is an object with toString',
     good: 'sends it as text',
     options: () => ({ method: 'POST', body: form([{ replace: () => ({ replace: () => REST }) }, 'v']) }),
     sluice: /; name="\[object Object\]"\r\n\r\nv\r\n--/,
   },
 ]
 
-t.test('what a request can not be made to say', (t) =>
+t.test('prevents injection into requests', (t) =>
   each(t, [...parts, ...objects, ...framing, ...bodies], async (t, { options, sluice, outcome: wanted = 'ok' }) => {
     const { text, outcome } = await wire(options())
     if (typeof sluice === 'string') return t.strictSame({ text, outcome }, { text: '', outcome: sluice })
@@ -313,30 +313,30 @@ const SHORT = 9
 const LONG = 200_000
 const takings: Taking[] = [
   {
-    what: 'a short body that is transferred once it is given',
-    good: 'sends what it was',
+    what: 'a short body whose buffer is transferred after dispatch',
+    good: 'sends the original bytes',
     body: taken(() => new Uint8Array(SHORT).fill(65), transfer),
     whole: SHORT,
   },
   {
-    what: 'a short body whose memory shrinks',
-    good: 'sends what it was',
+    what: 'a short body whose buffer shrinks',
+    good: 'sends the original bytes',
     body: taken(() => resizable(SHORT), shrink),
     whole: SHORT,
   },
   {
-    what: 'a long body that is transferred once it is given',
+    what: 'a long body whose buffer is transferred after dispatch',
     good: 'fails the request',
     body: taken(() => new Uint8Array(LONG).fill(65), transfer),
   },
   {
-    what: 'a long body whose memory shrinks',
+    what: 'a long body whose buffer shrinks',
     good: 'fails the request',
     body: taken(() => resizable(LONG), shrink),
   },
   ...[SHORT, LONG].map((size) => ({
-    what: `a piece of ${size} bytes that its source transfers`,
-    good: 'sends what it was',
+    what: `a chunk of ${size} bytes whose buffer its source transfers`,
+    good: 'sends the original bytes',
     body: () =>
       (async function* () {
         const piece = new Uint8Array(size).fill(65)
@@ -347,7 +347,7 @@ const takings: Taking[] = [
   })),
 ]
 
-t.test('memory that is given away', (t) =>
+t.test("sends no other memory when the body's buffer is transferred or shrunk", (t) =>
   each(t, takings, async (t, { body, whole }) => {
     let bodies = ''
     const origin = await httpOrigin((request, reply) => {
@@ -376,4 +376,4 @@ t.test('memory that is given away', (t) =>
   }),
 )
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

@@ -74,34 +74,34 @@ const requests: Telling[] = [
   { what: 'a connection refused', good, fail: () => by(new Client(gone)) },
   { what: 'a connection refused to a pool', good, fail: () => by(new Pool(gone)) },
   {
-    what: 'tries that end',
+    what: 'retries that are exhausted',
     good,
     fail: () => by(new RetryAgent(new Agent(), { maxRetries: 1, minTimeout: 1 }) as never, { ...get, origin: gone }),
   },
   {
-    what: 'a value with an end of line',
+    what: 'a header value with a line end',
     good,
     fail: () => by(new Client(gone), { ...get, headers: { authorization: `${SECRET}\n` } }),
   },
   {
-    what: 'a value of the wrong kind',
+    what: 'a header value of the wrong type',
     good,
     fail: () => by(new Client(gone), { ...get, headers: { authorization: { secret: SECRET } } }),
   },
   { what: 'a bad host', good, fail: () => by(new Client(gone), { ...get, headers: { host: `user:${SECRET}@host` } }) },
   {
-    what: 'a target with credentials',
+    what: 'a path with credentials',
     good,
     fail: () => by(new Client(gone), { ...get, path: `user:${SECRET}@host/` }),
   },
   { what: 'a response that is none', good, fail: () => cut('nonsense', (url) => by(new Client(url))) },
   {
-    what: 'a response cut off',
+    what: 'a truncated response',
     good,
     fail: () => cut('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx', (url) => by(new Client(url))),
   },
   {
-    what: 'a status of error',
+    what: 'an error status',
     good,
     fail: () =>
       cut('HTTP/1.1 500 No\r\ncontent-length: 1\r\n\r\nx', (url) =>
@@ -109,7 +109,7 @@ const requests: Telling[] = [
       ),
   },
   {
-    what: 'a redirect to nowhere',
+    what: 'a redirect to a closed port',
     good,
     fail: () =>
       cut(`HTTP/1.1 302 No\r\nlocation: http://user:${SECRET}@[\r\ncontent-length: 0\r\n\r\n`, (url) =>
@@ -139,7 +139,7 @@ const proxies: Telling[] = [
       fail: () => throughProxy((port) => `http://user:${SECRET}@127.0.0.1:${port}`, origin),
     },
     {
-      what: `a proxy that is not there for ${origin}`,
+      what: `a proxy that is not running for ${origin}`,
       good,
       fail: () => throughProxy(() => `http://user:${SECRET}@127.0.0.1:${closed}`, origin),
     },
@@ -151,7 +151,7 @@ const proxies: Telling[] = [
   ]),
   { what: 'a token with an end of line', good, fail: () => new ProxyAgent({ uri: gone, token: `Basic ${SECRET}\n` }) },
   {
-    what: 'a token of the wrong kind',
+    what: 'a token of the wrong type',
     good,
     fail: () => new ProxyAgent({ uri: gone, token: { secret: SECRET } as never }),
   },
@@ -165,7 +165,7 @@ function shown(error: unknown): string {
   return [...text, JSON.stringify(error), inspect((error as Error).cause, { depth: 20 })].join('\n')
 }
 
-t.test('what an error tells', (t) =>
+t.test('errors do not contain secrets', (t) =>
   each(t, [...constructors, ...requests, ...proxies], async (t, { fail }) => {
     const error = await (async () => fail())().then(
       () => null,
@@ -177,7 +177,7 @@ t.test('what an error tells', (t) =>
   }),
 )
 
-t.test('what a dispatcher shows of itself', async (t) => {
+t.test('an inspected dispatcher does not contain secrets', async (t) => {
   const url = `http://user:${SECRET}@127.0.0.1:${closed}`
   const proxied = new ProxyAgent({ uri: url, token: SECRET })
   const all = [
@@ -199,4 +199,4 @@ t.test('what a dispatcher shows of itself', async (t) => {
   }
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

@@ -30,20 +30,20 @@ interface Impostor extends Attack {
 const good = 'sends nothing'
 const impostors: Impostor[] = [
   {
-    what: 'a certificate of another name',
+    what: 'a certificate for another name',
     good,
     identity: await serverIdentity(ca, 'other.example'),
     sluice: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
   {
-    what: 'a certificate for a name below',
+    what: 'a certificate for a subdomain',
     good,
     identity: await serverIdentity(ca, '*.127.0.0.1'),
     sluice: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
   { what: 'a certificate that has expired', good, identity: await expiredIdentity(ca), sluice: 'CERT_HAS_EXPIRED' },
   {
-    what: 'a certificate of times to come',
+    what: 'a certificate that is not valid yet',
     good,
     identity: await serverIdentity(ca, 'localhost', {
       notBeforeDate: new Date('2199-01-01'),
@@ -52,20 +52,20 @@ const impostors: Impostor[] = [
     sluice: 'CERT_NOT_YET_VALID',
   },
   {
-    what: 'a certificate that an authority of the same name signed',
+    what: 'a certificate signed by another CA of the same name',
     good,
     identity: await serverIdentity(await authority()),
     sluice: 'CERT_SIGNATURE_FAILURE',
   },
   {
-    what: 'a certificate that signed itself',
+    what: 'a self-signed certificate',
     good,
     identity: await authority(),
     sluice: 'DEPTH_ZERO_SELF_SIGNED_CERT',
   },
   { what: 'a certificate of a client', good, identity: await clientIdentity(ca), sluice: 'INVALID_PURPOSE' },
   {
-    what: 'no authority that is trusted',
+    what: 'no trusted CA',
     good,
     identity: server,
     connect: {},
@@ -79,7 +79,7 @@ const impostors: Impostor[] = [
     sluice: 'NO_APPLICATION_PROTOCOL',
   },
   {
-    what: 'an elder TLS',
+    what: 'an older TLS version',
     good,
     identity: server,
     options: { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
@@ -87,7 +87,7 @@ const impostors: Impostor[] = [
   },
 ]
 
-t.test('who is not who it should be', (t) =>
+t.test('rejects servers with a wrong certificate, protocol or TLS version', (t) =>
   each(t, impostors, async (t, { identity, options = {}, connect = trusting, sluice }) => {
     let heard = ''
     const origin = await secure(identity, options, (socket) => {
@@ -109,12 +109,12 @@ t.test('who is not who it should be', (t) =>
 const others: (Attack & { onSocket(socket: net.Socket): void; sluice: RegExp })[] = [
   {
     what: 'HTTP without TLS',
-    good: 'takes it for no answer',
+    good: 'does not use it as a response',
     onSocket: (socket) => socket.once('data', () => socket.end(response('evil'))),
     sluice: /^(EPROTO|ERR_SSL_.*)$/,
   },
   {
-    what: 'an end in the handshake',
+    what: 'a connection closed in the handshake',
     good: 'fails',
     onSocket: (socket) => socket.once('data', () => socket.end()),
     sluice: /^ECONNRESET$/,
@@ -127,7 +127,7 @@ const others: (Attack & { onSocket(socket: net.Socket): void; sluice: RegExp })[
   },
 ]
 
-t.test('what is no TLS', (t) =>
+t.test('fails when the server does not speak TLS', (t) =>
   each(t, others, async (t, { onSocket, sluice }) => {
     const origin = await rawOrigin(onSocket)
     const client = new Client(origin.url.replace('http:', 'https:'), { connect: trusting, connectTimeout: 200 })
@@ -149,29 +149,29 @@ const named = await serverIdentity(ca, 'a.test')
 const ALTNAME = 'ERR_TLS_CERT_ALTNAME_INVALID'
 const mixings: Mixing[] = [
   {
-    what: 'a session of another name',
+    what: 'a session for another name',
     good: 'is not offered',
     first: { connect: shared, name: 'a.test' },
     second: { connect: shared, name: 'b.test' },
     sluice: ALTNAME,
   },
   {
-    what: 'a session of a name in the host field',
+    what: 'a session for a name in the host header',
     good: 'is not offered',
     first: { connect: shared, name: 'b.test', headers: { host: 'a.test' } },
     second: { connect: shared, name: 'b.test' },
     sluice: ALTNAME,
   },
   {
-    what: 'a session that was made without verifying',
-    good: 'is not offered where it is verified',
+    what: 'a session of an unverified connection',
+    good: 'is not offered with verification',
     first: { connect: buildConnector({ rejectUnauthorized: false, lookup } as never), name: 'a.test' },
     second: { connect: buildConnector({ lookup } as never), name: 'a.test' },
     sluice: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   },
 ]
 
-t.test('sessions of others', (t) =>
+t.test('does not resume TLS sessions for another name or other options', (t) =>
   each(t, mixings, async (t, { first, second, sluice }) => {
     const origin = await secure(named, {}, (socket) => {
       socket.on('error', () => {})
@@ -219,7 +219,7 @@ const cuts: Cut[] = [
     sluice: 'UND_ERR_SOCKET',
   },
   {
-    what: 'before the last line',
+    what: 'before the end of the headers',
     good: 'fails',
     text: `${OK}transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n`,
     sluice: 'UND_ERR_SOCKET',
@@ -228,13 +228,13 @@ const cuts: Cut[] = [
   // The runtime tells an end that was announced from one that was not to nobody.
   {
     what: 'in a body without a length',
-    good: 'can not know',
+    good: 'can not detect it',
     text: `${OK}connection: close\r\n\r\nhalf`,
     sluice: 'half',
   },
 ]
 
-t.test('an end without close_notify', (t) =>
+t.test('fails truncated responses when TLS ends without close_notify', (t) =>
   each(t, cuts, async (t, { text, sluice }) => {
     const origin = await rawOrigin((raw) => {
       const socket = new tls.TLSSocket(raw, { isServer: true, secureContext: tls.createSecureContext(server) })
@@ -248,7 +248,7 @@ t.test('an end without close_notify', (t) =>
   }),
 )
 
-t.test('TLS 1.2: a server that negotiates anew in the middle of a response', async (t) => {
+t.test('survives TLS 1.2 renegotiation in the middle of a response', async (t) => {
   let times = 0
   const origin = await secure(server, { maxVersion: 'TLSv1.2' }, (socket) => {
     socket.on('error', () => {})
@@ -273,4 +273,4 @@ t.test('TLS 1.2: a server that negotiates anew in the middle of a response', asy
   await origin.close()
 })
 
-t.test('all of them are told of', counted)
+t.test('README.md has the number of these attacks', counted)

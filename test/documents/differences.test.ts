@@ -56,7 +56,7 @@ const entries = section
   .map((text) => text.replace(/\s+/g, ' '))
 const beginnings = Object.keys(expected)
 
-t.test('every entry has a test, and every test an entry', async (t) => {
+t.test('every documented difference has a scenario, and the reverse', async (t) => {
   for (const entry of entries)
     t.equal(beginnings.filter((text) => entry.startsWith(text)).length, 1, entry.slice(0, 60))
   t.equal(entries.length, beginnings.length)
@@ -70,7 +70,7 @@ for (const [beginning, [here]] of Object.entries(expected)) {
 }
 
 const stage = await undiciHere()
-t.test('undici does otherwise in each', { skip: typeof stage === 'string' && stage }, async (t) => {
+t.test('undici behaves differently in every scenario', { skip: typeof stage === 'string' && stage }, async (t) => {
   const { node, library } = stage as Exclude<typeof stage, string>
   const env = { PATH: process.env.PATH, NODE_V8_COVERAGE: '' }
   const { stdout } = await promisify(execFile)(node, [program, library.href], { env })

@@ -5,7 +5,7 @@ import { classes, errorTable, meanings, meaningsInLib } from './error-table.js'
 
 const TABLE = /(?<=<!-- errors: made from lib\/errors.ts -->\n)[\s\S]*?(?=\n<!-- \/errors -->)/
 
-t.test('every error has a cause and a cure', async (t) => {
+t.test('every documented error has a cause and a remedy', async (t) => {
   const known = meaningsInLib()
   t.ok(classes().length >= 30)
   t.strictSame(
@@ -15,7 +15,7 @@ t.test('every error has a cause and a cure', async (t) => {
   t.strictSame([...known.keys()].sort(), classes().sort(), 'nothing else has one')
 })
 
-t.test('lib/README.md has the table of them', async (t) => {
+t.test('lib/README.md contains the generated error table', async (t) => {
   const file = fileURLToPath(new URL('../../../lib/README.md', import.meta.url))
   const readme = readFileSync(file, 'utf8')
   const found = TABLE.exec(readme)?.[0]
@@ -23,7 +23,7 @@ t.test('lib/README.md has the table of them', async (t) => {
   t.equal(found, errorTable(), 'node dist/test/documents/errors.test.js --write mends it')
 })
 
-t.test('an error without a cure is found out', async (t) => {
+t.test('reports an error without a remedy', async (t) => {
   const text = `/** A. Cure: B. */\nexport const One = 1\n/** A. */\nexport const Two = 2\nexport class Three {}\n/** C {@link X}.\n * Cure: D. */\nexport class Four {}`
   t.strictSame(Object.fromEntries(meanings(text)), {
     One: { cause: 'A.', cure: 'B.' },

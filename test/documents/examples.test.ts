@@ -40,7 +40,7 @@ function nameOf({ document, heading, index, line }: Block): string {
   return `${document}.md:${line} ${heading} ${index}`
 }
 
-t.test('every example has its plan, and every plan its example', async (t) => {
+t.test('every documented example has a plan, and the reverse', async (t) => {
   t.ok(blocks.length > 60)
   for (const block of blocks) t.ok(entryOf(block) !== undefined, `${nameOf(block)} is planned for`)
   const planned = Object.entries(plans).flatMap(([document, headings]) =>
@@ -73,7 +73,7 @@ async function forEach(list: readonly Run[], work: (one: Run) => Promise<void>):
 
 const outcomes = new Map<Plan, Outcome>()
 
-t.test('every example runs, and prints what it says', async (t) => {
+t.test('every documented example runs and prints its documented output', async (t) => {
   await forEach(runs, async ({ name, block, plan }) => {
     const outcome = await run(block, plan, sluice)
     outcomes.set(plan, outcome)
@@ -82,7 +82,7 @@ t.test('every example runs, and prints what it says', async (t) => {
 })
 
 const skip = typeof undici === 'string' ? undici : false
-t.test('every example prints what it prints over undici', { skip }, async (t) => {
+t.test('every documented example prints the same over undici', { skip }, async (t) => {
   const alike = runs.filter(({ plan }) => plan.differs === undefined)
   await forEach(alike, async ({ name, block, plan }) => {
     const { runtimeFetch: _, ...theirPlan } = plan
@@ -92,7 +92,7 @@ t.test('every example prints what it prints over undici', { skip }, async (t) =>
   })
 })
 
-t.test('the README tells which examples run and how', async (t) => {
+t.test('the README lists how examples are run', async (t) => {
   const file = fileURLToPath(new URL('../../../test/documents/README.md', import.meta.url))
   const readme = readFileSync(file, 'utf8')
   const found = SECTION.exec(readme)?.[0] ?? ''
@@ -105,7 +105,7 @@ t.test('the README tells which examples run and how', async (t) => {
   t.equal(found.trimEnd(), expected, 'node dist/test/documents/examples.test.js --write mends it')
 })
 
-t.test('an example that does something else is found out', async (t) => {
+t.test('reports an example with other output', async (t) => {
   const block = (text: string): Block => ({ document: 'X', line: 1, language: 'mjs', heading: 'X', index: 1, text })
   const guilty: [string, RegExp[], RegExp][] = [
     ["throw new Error('no')", [], /exit code 1/],

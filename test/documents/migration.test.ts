@@ -38,7 +38,7 @@ t.test('programs written for undici go on working with another import', async (t
 })
 
 const skip = typeof undici === 'string' ? undici : false
-t.test('a program that prints something else is found out', { skip }, async (t) => {
+t.test('reports a program with other output', { skip }, async (t) => {
   const text = "import * as library from 'undici'\nconsole.log('buildConnector' in library, 'BodyReadable' in library)"
   const block = { ...program('01-request.mjs'), text }
   const both = [

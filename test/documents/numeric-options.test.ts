@@ -96,13 +96,13 @@ const own = await outcomes(sluice, true)
 const shared = await outcomes(sluice, false)
 
 for (const [option, found] of Object.entries({ ...shared, ...own })) {
-  t.test(`${option} takes numbers and refuses at once what is none`, async (t) => {
+  t.test(`${option} accepts numbers and rejects other values`, async (t) => {
     const wanted = Object.keys(values).map((label) => [label, expected.get(option)?.has(label) ? 'taken' : 'refused'])
     t.strictSame(found, Object.fromEntries(wanted))
   })
 }
 
-t.test('every numeric option that is listed was tried', async (t) => {
+t.test('tries every listed numeric option', async (t) => {
   t.strictSame([...expected.keys()].sort(), [...Object.keys(shared), ...Object.keys(own)].sort())
 })
 
@@ -128,7 +128,7 @@ const numbers = new Set(["'10'", "' 10 '", "'1e1'", "'1.5'", "'Infinity'", '10',
 
 const stage = await undiciHere()
 t.test(
-  'takes every number and every string of one that undici takes',
+  'accepts every number and numeric string that undici accepts',
   { skip: typeof stage === 'string' && stage },
   async (t) => {
     const { node, library } = stage as Exclude<typeof stage, string>
@@ -147,7 +147,7 @@ t.test(
   },
 )
 
-t.test('pipelining as a string is that many requests at once', async (t) => {
+t.test('a numeric string for pipelining sets the number of pipelined requests', async (t) => {
   const seen: string[] = []
   const origin = await rawOrigin((socket) => {
     socket.on('data', (data) => {
@@ -172,7 +172,7 @@ t.test('pipelining as a string is that many requests at once', async (t) => {
   await origin.close()
 })
 
-t.test('clientTtl as a string closes a client after so many ms', async (t) => {
+t.test('a numeric string for clientTtl closes the client after that time', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const pool = new Pool(origin.url, { clientTtl: '20' as never })
   const gone = event(pool, 'disconnect')

@@ -68,7 +68,7 @@ for (const [option, probe] of Object.entries(probes)) {
   })
 }
 
-t.test('Agent.Options.maxOrigins bounds the origins of an Agent', async (t) => {
+t.test('Agent.Options.maxOrigins limits the origins of an Agent', async (t) => {
   const observe = (options: object) =>
     served(
       (_request, reply) => void reply.end('x'),
@@ -82,7 +82,7 @@ t.test('Agent.Options.maxOrigins bounds the origins of an Agent', async (t) => {
   t.equal(await observe({ maxOrigins: 1 }), 'UND_ERR_MAX_ORIGINS_REACHED')
 })
 
-t.test('every option that undici declares has its effect, is refused, or is listed without effect', async (t) => {
+t.test('every option that undici declares has its effect, is rejected, or is listed as without effect', async (t) => {
   const inPools = Object.keys(poolProbes).flatMap((name) => [`Pool.Options.${name}`, `RoundRobinPool.Options.${name}`])
   const known = [
     ...Object.keys(clientProbes).map((name) => `Client.Options.${name}`),
@@ -95,7 +95,7 @@ t.test('every option that undici declares has its effect, is refused, or is list
   t.strictSame(documentedOptions().sort(), known.sort())
 })
 
-t.test('options without effect are taken, and listed in the README', async (t) => {
+t.test('options without effect are accepted and listed in the README', async (t) => {
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
   const [, section = ''] = /### Options without effect\n(.*?)\n#/s.exec(readme) ?? []
   const listed = [...section.matchAll(/`(\w+)`/g)].map(([, name]) => name)
@@ -125,7 +125,7 @@ t.test('options without effect are taken, and listed in the README', async (t) =
   t.doesNotThrow(() => interceptors.responseError({ throwOnError: false } as never))
 })
 
-t.test('options that can have no meaning here are refused by name', async (t) => {
+t.test('unsupported options are rejected by name', async (t) => {
   for (const [option, value] of Object.entries(refused)) {
     const name = nameOf(option)
     const given = option.startsWith('Client.H2Options')
@@ -139,7 +139,7 @@ t.test('options that can have no meaning here are refused by name', async (t) =>
   }
 })
 
-t.test('requests went through the proxy in both ways', async (t) => {
+t.test('forwarded and tunneled requests go through the proxy', async (t) => {
   t.ok(proxy.forwards.length > 0)
   t.ok(proxy.connects.length > 0)
   await proxy.close()

@@ -42,7 +42,7 @@ async function outcomeOf(block: Block, plan: OwnPlan): Promise<string[]> {
   return faults(plan, outcome, stage.served())
 }
 
-t.test('every program in our documents has its plan, and every plan its program', async (t) => {
+t.test("every program in the project's documents has a plan, and the reverse", async (t) => {
   const planned = Object.entries(ownPlans).flatMap(([document, headings]) =>
     Object.entries(headings).flatMap(([heading, list]) => list.map((_, at) => `${document} ${heading} ${at + 1}`)),
   )
@@ -50,7 +50,7 @@ t.test('every program in our documents has its plan, and every plan its program'
   t.strictSame(there.sort(), planned.sort())
 })
 
-t.test('every program runs as it stands over the package, prints what it says and sends what it should', async (t) => {
+t.test("every program in the project's documents runs unchanged and prints its documented output", async (t) => {
   for (const block of blocks) {
     const plan = planOf(block)
     if (plan !== undefined) t.strictSame(await outcomeOf(block, plan), [], `${block.document}.md:${block.line}`)
@@ -66,7 +66,7 @@ function program(text: string): Block {
   return { document: 'own', line: 0, language: 'js', heading: '', index: 1, text }
 }
 
-t.test('those who come from elsewhere are told what works', async (t) => {
+t.test('the README lists what works for users of other clients', async (t) => {
   const table = /^## Coming from\n\n([\s\S]*?)\n\n/m.exec(textOf('README'))?.[1]?.split('\n').slice(2) ?? []
   const rows = table.map((line) => line.split(/ ?\| ?/).slice(1, -1))
   t.strictSame(
@@ -80,7 +80,7 @@ t.test('those who come from elsewhere are told what works', async (t) => {
   }
 })
 
-t.test('a program that does something else is found out', async (t) => {
+t.test('reports a program with other output', async (t) => {
   const get = "import { request } from 'sluice'\nawait (await request('http://localhost:3000/')).body.dump()"
   const guilty: [string, OwnPlan, RegExp][] = [
     ["throw new Error('no')", { prints: [] }, /exit code 1/],

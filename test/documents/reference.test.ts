@@ -7,7 +7,7 @@ import { lacks, libraryOf, optionsOf } from './reference.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-t.test('what is exported says what it means, its unit and default, what it throws, and whence it is', async (t) => {
+t.test('exports document meaning, unit, default, errors and source', async (t) => {
   const entries = readdirSync(join(root, 'lib/entries')).map((name) => `lib/entries/${name}`)
   const library = libraryOf(root, ['lib/index.ts', ...entries])
   t.strictSame(lacks(library), [])
@@ -81,7 +81,7 @@ function lackingIn(text: string): string[] {
   }
 }
 
-t.test('what is lacking is found out', async (t) => {
+t.test('reports missing parts of a docstring', async (t) => {
   t.strictSame(lackingIn(complete), [])
   const spoiled: [string, string, string][] = [
     ['/** How a thing is made. Source: a document. */', '', 'ThingOptions: no meaning'],

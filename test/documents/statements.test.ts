@@ -41,7 +41,7 @@ const ignored: Record<string, string[]> = {
   DiagnosticsChannel: ['websocket', 'extensions', 'handshakeResponse', 'payload'],
 }
 
-t.test('every documented option and field is known here, or is none of ours', async (t) => {
+t.test('every option and field that undici documents is supported or listed as not included', async (t) => {
   const names = new Set(source().match(/\w+/g))
   for (const document of documents) {
     const items = [...textOf(document).matchAll(/^ *\* `(\w+)` \{/gm)].map((match) => match[1] as string)
@@ -50,7 +50,7 @@ t.test('every documented option and field is known here, or is none of ours', as
   }
 })
 
-t.test('every documented method and property is there', async (t) => {
+t.test('every method and property that undici documents exists', async (t) => {
   const classes = new Map(Object.entries(sluice).map(([name, value]) => [name.toLowerCase(), value]))
   for (const document of documents) {
     for (const [, holder, member] of textOf(document).matchAll(/^### `(\w+)\.(\w+)/gm)) {
@@ -60,7 +60,7 @@ t.test('every documented method and property is there', async (t) => {
   }
 })
 
-t.test('every documented channel is published to, or is none of ours', async (t) => {
+t.test('every channel that undici documents is published or listed as not included', async (t) => {
   const known = source()
   const channels = [...textOf('DiagnosticsChannel').matchAll(/^## Event: `'(undici:[\w:-]+)'`/gm)].map(
     ([, name]) => name,
@@ -71,7 +71,7 @@ t.test('every documented channel is published to, or is none of ours', async (t)
   }
 })
 
-t.test('every documented error is there by its name and code', async (t) => {
+t.test('every error that undici documents exists with its name and code', async (t) => {
   const sections = textOf('Errors')
     .split(/^## Class: /m)
     .slice(1)
@@ -95,7 +95,7 @@ t.test('every documented error is there by its name and code', async (t) => {
   t.match(refused, { code: 'UND_ERR_SOCKS5_AUTH', message: 'x' })
 })
 
-t.test('without WebAssembly each request that needs it tells so', async (t) => {
+t.test('without WebAssembly, requests fail with ERR_WEBASSEMBLY_NOT_SUPPORTED', async (t) => {
   const program = `
     import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
     const client = new Client('http://localhost:1', { parser: 'wasm' })
@@ -107,7 +107,7 @@ t.test('without WebAssembly each request that needs it tells so', async (t) => {
   t.equal(said.trim(), 'Error ERR_WEBASSEMBLY_NOT_SUPPORTED true')
 })
 
-t.test('drain names who has room again, the outermost first', async (t) => {
+t.test('drain passes the dispatchers with free capacity, the outermost first', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const chains: [Dispatcher, string[]][] = [
     [new Client(origin.url), ['Client']],
@@ -132,7 +132,7 @@ t.test('drain names who has room again, the outermost first', async (t) => {
   await origin.close()
 })
 
-t.test('the callbacks of close and destroy are told that there was no error', async (t) => {
+t.test('the callbacks of close and destroy get no error', async (t) => {
   for (const dispatcher of [new Client('http://localhost'), new Pool('http://localhost'), new Agent()]) {
     const told = (end: (callback: () => void) => void) =>
       new Promise((resolve) => end((...values: unknown[]) => resolve(values)))
@@ -142,14 +142,14 @@ t.test('the callbacks of close and destroy are told that there was no error', as
   }
 })
 
-t.test('a Dispatcher by itself implements nothing', async (t) => {
+t.test('the methods of Dispatcher itself are not implemented', async (t) => {
   const bare = new (Dispatcher as unknown as new () => Record<string, () => void>)()
   for (const name of ['dispatch', 'close', 'destroy']) {
     t.throws(() => bare[name]?.(), new Error('not implemented'), name)
   }
 })
 
-t.test('connections may be 0 for no limit, and tls steers the connector', async (t) => {
+t.test('connections: 0 means no limit, and tls options reach the connector', async (t) => {
   const ca = await authority()
   const origin = await httpsOrigin((_request, reply) => void reply.end('x'), await serverIdentity(ca))
   const pool = new Pool(origin.url, { connections: 0, tls: { ca: ca.cert } })

@@ -10,7 +10,7 @@ const SMALL: Record<Target, number> = { response: 4_000, request: 4_000, events:
 const seed = Number(process.env.SLUICE_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 for (const name of Object.keys(TARGETS) as Target[]) {
-  t.test(`${name}: nothing is found`, async (t) => {
+  t.test(`${name}: fuzzing finds nothing`, async (t) => {
     const { fuzz } = await TARGETS[name].load()
     let last = ''
     const note = (input: string) => {
@@ -25,14 +25,14 @@ for (const name of Object.keys(TARGETS) as Target[]) {
   })
 }
 
-t.test('what was found once is not found again', async (t) => {
+t.test('former findings do not recur', async (t) => {
   for (const { note, input, plan } of regressions) {
     t.doesNotThrow(() => tryResponse(input, plan), note)
     await tryThroughClient(input, plan)
   }
 })
 
-t.test('the reader of requests takes what is one, and nothing else', async (t) => {
+t.test('the strict request parser accepts valid requests only', async (t) => {
   const head = 'POST /a HTTP/1.1\r\nhost: b\r\n'
   const good = [
     `${head}\r\n`,

@@ -85,7 +85,7 @@ for (const [name, { skip, start }] of Object.entries(balancers)) {
   })
 }
 
-t.test('source affinity: what BalancedPool is for', { skip: missing('haproxy') }, async (t) => {
+t.test('with source affinity, BalancedPool reaches all backends', { skip: missing('haproxy') }, async (t) => {
   const backends = await Promise.all(Array.from({ length: BACKENDS }, (_, index) => backend(`b${index}`)))
   const port = await freePort()
   const program = await haproxy({ port, backends: backends.map((one) => one.port), balance: 'source' })

@@ -18,7 +18,7 @@ t.setTimeout(230_000)
 
 const readme = readFileSync(new URL('../../../test/peers/README.md', import.meta.url), 'utf8')
 
-t.test('each package has scenarios of its own, and a row in the README', async (t) => {
+t.test('every package has scenarios and a row in the README', async (t) => {
   const files = Object.values(libraries).map(({ scenarios }) => `${scenarios}.mjs`)
   t.strictSame(files.sort(), [...scenarioFiles].sort())
   const rows = markdown({})
@@ -27,7 +27,7 @@ t.test('each package has scenarios of its own, and a row in the README', async (
   for (const row of rows) t.ok(readme.includes(`\n${row} | `), row)
 })
 
-t.test('a scenario that fails is reported, and over sluice one that no longer does', async (t) => {
+t.test('reports a failing scenario, and a known failure that passes now', async (t) => {
   const library: Library = {
     version: '1.0.0',
     scenarios: 'x',
@@ -49,7 +49,7 @@ const node = await runtime('node@24')
 const folders = typeof node === 'string' ? node : await prepare()
 const skip = typeof folders === 'string' ? folders : false
 
-t.test('packages that are built on undici run over sluice, and over undici', { skip }, async (t) => {
+t.test('packages that are built on undici run over sluice and over undici', { skip }, async (t) => {
   if (typeof folders === 'string') return
   const replaced = Object.values(installedAs(folders.sluice))
   t.strictSame([...new Set(replaced)].sort(), ['sluice', 'undici-over-sluice'])

@@ -9,7 +9,7 @@ const titles = Object.entries(capabilities).flatMap(([capability, cases]) =>
   Object.keys(cases).map((name) => `${capability}: ${name}`),
 )
 
-t.test('what servers lack and get wrong are cases', async (t) => {
+t.test('known limitations of servers refer to existing cases', async (t) => {
   for (const { name, lacks, defects = {} } of servers) {
     for (const title of [...Object.keys(lacks), ...Object.keys(defects)]) {
       t.ok(titles.includes(title), `${name}: ${title}`)
@@ -21,7 +21,7 @@ t.test('what servers lack and get wrong are cases', async (t) => {
   }
 })
 
-t.test('a failure is told unless it is known, and a defect that is gone or has changed too', async (t) => {
+t.test('reports unknown failures, and known ones that are gone or have changed', async (t) => {
   const [server, ...rest] = servers
   const [title = ''] = titles
   const [capability = '', name = ''] = title.split(': ')

@@ -138,7 +138,7 @@ for (const [kind, start] of Object.entries(kinds)) {
   })
 }
 
-t.test("Node's server: a limit of requests per connection loses none", async (t) => {
+t.test("Node's server: maxRequestsPerSocket loses no request", async (t) => {
   const server = http.createServer()
   server.maxRequestsPerSocket = 3
   const origin = await serve(server)
@@ -153,7 +153,7 @@ t.test("Node's server: a limit of requests per connection loses none", async (t)
   await origin.close()
 })
 
-t.test("Node's server: TLS sessions are resumed, as the server sees it", async (t) => {
+t.test("Node's server: TLS sessions are resumed", async (t) => {
   const ca = await authorities
   const identity = await serverIdentity(ca)
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {

@@ -133,7 +133,7 @@ function tracedOrigin(): Promise<Origin> {
   })
 }
 
-t.test('a span tells of a request, and the server learns of the span', async (t) => {
+t.test('a span describes the request, and its context is sent to the server', async (t) => {
   const origin = await tracedOrigin()
   const client = new Client(origin.url)
   const bodies = { GET: null, HEAD: null, POST: 'text', PUT: Readable.from(['a', 'b']), DELETE: null, OPTIONS: null }
@@ -175,7 +175,7 @@ t.test('a span tells of a request, and the server learns of the span', async (t)
   await origin.close()
 })
 
-t.test('a status of error is told', async (t) => {
+t.test('an error status sets the span status', async (t) => {
   const origin = await tracedOrigin()
   const client = new Client(origin.url)
   const { body } = await client.request({ path: '/fails', method: 'GET' })
@@ -187,7 +187,7 @@ t.test('a status of error is told', async (t) => {
   await origin.close()
 })
 
-t.test('so are refused connections, lost ones and time-outs', async (t) => {
+t.test('refused connections, lost connections and timeouts set the span status', async (t) => {
   const origin = await tracedOrigin()
   const dying = await rawOrigin((socket) => socket.once('data', () => socket.destroy()))
   const closed = await tracedOrigin()
@@ -213,7 +213,7 @@ t.test('so are refused connections, lost ones and time-outs', async (t) => {
   await dying.close()
 })
 
-t.test('an aborted request ends its span, and is no error', async (t) => {
+t.test('an aborted request ends its span without an error', async (t) => {
   const origin = await tracedOrigin()
   const client = new Client(origin.url)
   const abort = new AbortController()
@@ -230,7 +230,7 @@ t.test('an aborted request ends its span, and is no error', async (t) => {
   await origin.close()
 })
 
-t.test('each of many requests at once has its own parent, wherever it waited', async (t) => {
+t.test('concurrent requests keep their own parent span, queued ones included', async (t) => {
   const origin = await tracedOrigin()
   const dispatchers: Record<string, () => Dispatcher> = {
     'one connection': () => new Client(origin.url),
@@ -266,7 +266,7 @@ t.test('each of many requests at once has its own parent, wherever it waited', a
   await origin.close()
 })
 
-t.test('a request that is sent again stays one span', async (t) => {
+t.test('a retried request has one span', async (t) => {
   let connections = 0
   const origin = await rawOrigin((socket) => {
     const own = ++connections
@@ -292,7 +292,7 @@ t.test('a request that is sent again stays one span', async (t) => {
   await origin.close()
 })
 
-t.test('without a subscriber nothing is added', async (t) => {
+t.test('without a subscriber no headers are added', async (t) => {
   instrumentation.disable()
   const origin = await tracedOrigin()
   const client = new Client(origin.url)

@@ -94,14 +94,14 @@ async function converse(t: Test, agent: Dispatcher, origin: string): Promise<voi
   })
 }
 
-t.test('proxies not written here', { skip }, async (t) => {
+t.test('requests through Squid and HAProxy', { skip }, async (t) => {
   const peer = await setUp()
   t.teardown(peer.tearDown)
-  await t.test('forwarded and tunnelled', (t) => everyWay(t, peer))
-  await t.test('credentials that are missing or wrong', (t) => strangers(t, peer))
-  await t.test('where a proxy does not go', (t) => refusals(t, peer))
-  await t.test('fetch, and the proxies of the environment', (t) => others(t, peer))
-  await t.test('a proxy that goes away', (t) => away(t, peer))
+  await t.test('forwards and tunnels', (t) => everyWay(t, peer))
+  await t.test('missing or wrong credentials', (t) => strangers(t, peer))
+  await t.test('destinations that the proxy refuses', (t) => refusals(t, peer))
+  await t.test('fetch, and proxies from environment variables', (t) => others(t, peer))
+  await t.test('a proxy that stops', (t) => away(t, peer))
 })
 
 async function everyWay(t: Test, { uris, tls, plain, secure }: Peer): Promise<void> {

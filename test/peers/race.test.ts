@@ -4,7 +4,7 @@ import { faultsOf, race } from './race/race.js'
 
 const skip = missing('nginx', ['nginx', 'libnginx-mod-stream'])
 
-t.test('requests sent while nginx closes their connections', { skip }, async (t) => {
+t.test('loses no request while nginx closes connections', { skip }, async (t) => {
   const direct = await race({ rounds: 3000, width: 14, delay: 0 })
   t.strictSame(faultsOf(direct), [], `${direct.replays} were sent again`)
   t.ok(direct.rounds >= 3000)

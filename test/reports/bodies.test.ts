@@ -5,7 +5,7 @@ const ok = 'HTTP/1.1 200 OK\r\n'
 const isHead = (head: string) => head.startsWith('HEAD')
 
 report(
-  'a response that announces nothing and is ended by close is whole',
+  'a response without content-length is complete when the connection closes',
   { deed: (socket) => socket.end(`${ok}connection: close\r\n\r\nall of it`) },
   async (t, { ask, name }) => {
     t.equal((await ask()).text, 'all of it', name)
@@ -14,7 +14,7 @@ report(
 )
 
 report(
-  'a response that ends before its content-length fails',
+  'a response shorter than its content-length fails',
   { deed: (socket) => socket.end(`${ok}content-length: 10\r\n\r\nshort`) },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask())).code, 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', name)
@@ -22,7 +22,7 @@ report(
 )
 
 report(
-  'a chunked response that ends before its last chunk fails',
+  'a chunked response without its last chunk fails',
   { deed: (socket) => socket.end(`${ok}transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n`) },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask())).code, 'UND_ERR_SOCKET', name)
@@ -39,7 +39,7 @@ report(
 )
 
 report(
-  'chunk extensions and trailers are no part of the body',
+  'chunk extensions and trailers are not in the body',
   { deed: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\nx-sum: 1\r\n\r\n`) },
   async (t, { ask, name }) => {
     t.equal((await ask()).text, 'abc', name)
@@ -48,7 +48,7 @@ report(
 )
 
 report(
-  'a response that comes byte by byte is whole',
+  'reads a response that arrives byte by byte',
   {
     deed(socket) {
       const bytes = response('hello', { 'x-a': 'b' })
@@ -68,7 +68,7 @@ report(
 )
 
 report(
-  'a HEAD is answered without waiting for the announced body',
+  'a response to HEAD has no body, whatever its content-length',
   { deed: (socket, head) => socket.write(`${ok}content-length: 9\r\n\r\n${isHead(head) ? '' : 'nine long'}`) },
   async (t, { ask, name }) => {
     const { status, text, headers } = await ask({ method: 'HEAD' })
@@ -78,7 +78,7 @@ report(
 )
 
 report(
-  'a 204 ends with its head, and the connection serves on',
+  'a 204 has no body, and its connection is reused',
   { deed: (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     t.strictSame([(await ask()).status, (await ask()).status], [204, 204], name)
@@ -97,7 +97,7 @@ report(
 )
 
 report(
-  'a 205 with an empty body keeps its connection',
+  'a connection is reused after a 205 with an empty body',
   { deed: (socket) => socket.write('HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n'), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     t.strictSame([(await ask()).status, (await ask()).text, origin.connections], [205, '', 1], name)
@@ -105,7 +105,7 @@ report(
 )
 
 report(
-  'several cookies stay several',
+  'keeps several set-cookie headers apart',
   { deed: (socket) => socket.write(`${ok}set-cookie: a=1, 2\r\nset-cookie: b=3\r\ncontent-length: 0\r\n\r\n`) },
   async (t, { ask, name }) => {
     t.strictSame((await ask()).headers['set-cookie'], ['a=1, 2', 'b=3'], name)
@@ -113,7 +113,7 @@ report(
 )
 
 report(
-  'header values outside ASCII are what was sent',
+  'passes on header values with bytes above ASCII',
   {
     deed: (socket) => socket.write(Buffer.from(`${ok}x-name: caf\xe9\r\ncontent-length: 0\r\n\r\n`, 'latin1')),
   },
@@ -123,7 +123,7 @@ report(
 )
 
 report(
-  'a hundred header fields and long values are taken',
+  'accepts a hundred headers with long values',
   {
     deed(socket) {
       const fields = Array.from({ length: 100 }, (_, index) => `x-${index}: ${'v'.repeat(100)}\r\n`)
@@ -137,7 +137,7 @@ report(
 )
 
 report(
-  'headers above maxHeaderSize fail the request, and the next is answered',
+  'headers above maxHeaderSize fail the request, and the next request succeeds',
   {
     deed: (socket, head) => socket.write(response('ok', head.includes('/long') ? { x: 'v'.repeat(3000) } : {})),
     options: { maxHeaderSize: 2000 },
@@ -149,7 +149,7 @@ report(
 )
 
 report(
-  'a body above maxResponseSize fails the request, and the next is answered',
+  'a body above maxResponseSize fails the request, and the next request succeeds',
   {
     deed: (socket, head) => socket.write(response(head.includes('/long') ? 'x'.repeat(3000) : 'ok')),
     options: { maxResponseSize: 1000 },
@@ -161,7 +161,7 @@ report(
 )
 
 report(
-  'a fault of the protocol fails its request alone',
+  'a malformed response fails only its own request',
   {
     deed: (socket, head) =>
       socket.write(head.includes('/bad') ? `${ok}content-length: 1\r\ncontent-length: 2\r\n\r\nx` : response('ok')),
@@ -173,7 +173,7 @@ report(
 )
 
 report(
-  'two lengths at once, one chunked, are refused',
+  'rejects a response with content-length and transfer-encoding: chunked',
   {
     deed: (socket) => socket.write(`${ok}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`),
   },
@@ -183,7 +183,7 @@ report(
 )
 
 report(
-  'a body that nobody reads holds its connection until it is dumped',
+  'an unread body occupies its connection until dump()',
   { deed: (socket) => socket.write(response('x'.repeat(10_000))), ways: ['request'] },
   async (t, { ask, dispatcher, origin, name }) => {
     const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
@@ -195,7 +195,7 @@ report(
 )
 
 report(
-  'a body that is destroyed midway costs its connection, and nothing else',
+  'destroying a body closes its connection only',
   { deed: (socket, _head, index) => socket.write(index === 0 ? `${ok}content-length: 1000000\r\n\r\nx` : '') },
   async (t, { dispatcher, origin, name }) => {
     for (let round = 0; round < 2; round++) {

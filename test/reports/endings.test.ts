@@ -5,7 +5,7 @@ import { closedAll, failureOf, KEEPING, report } from './scene.js'
 const ok = response('ok')
 
 report(
-  'a server that ends its side behind a response is asked over another connection',
+  'a new connection is opened after the server has sent FIN behind a response',
   { deed: (socket) => socket.end(ok) },
   async (t, { ask, name, origin }) => {
     t.equal((await ask()).text, 'ok', name)
@@ -38,7 +38,7 @@ report(
 )
 
 report(
-  'connection: close is followed by another connection',
+  'opens a new connection after connection: close',
   { deed: (socket) => socket.end(response('ok', { connection: 'close' })) },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 3; round++) t.equal((await ask()).text, 'ok', name)
@@ -47,7 +47,7 @@ report(
 )
 
 report(
-  'a server of HTTP/1.0 that keeps nothing alive is asked anew each time',
+  'opens a connection per request to an HTTP/1.0 server without keep-alive',
   { deed: (socket) => socket.end('HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok') },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 2; round++) t.equal((await ask()).text, 'ok', name)
@@ -56,7 +56,7 @@ report(
 )
 
 report(
-  'a server that says it keeps connections for no time is asked over another one',
+  'does not reuse a connection after keep-alive: timeout=0',
   { deed: (socket) => socket.write(response('ok', { connection: 'keep-alive', 'keep-alive': 'timeout=1' })) },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 2; round++) t.equal((await ask()).text, 'ok', name)
@@ -65,7 +65,7 @@ report(
 )
 
 report(
-  'a server that closes without an answer fails the request',
+  'a connection that closes without a response fails the request',
   { deed: (socket) => socket.end() },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ method: 'POST', body: 'x' }))).code, 'UND_ERR_SOCKET', name)
@@ -73,7 +73,7 @@ report(
 )
 
 report(
-  'a GET on a kept connection that the server closes meanwhile is sent again',
+  'retries a GET when the server closes the reused connection',
   {
     deed(socket, _head, index) {
       if (index === 0) socket.write(ok)
@@ -89,7 +89,7 @@ report(
 )
 
 report(
-  'a POST on a kept connection that the server closes meanwhile is not sent again',
+  'does not retry a POST when the server closes the reused connection',
   {
     deed(socket, head) {
       if (head.startsWith('GET')) socket.write(ok)
@@ -106,7 +106,7 @@ report(
 )
 
 report(
-  'bytes behind a response are answers to nobody',
+  'bytes after a response do not answer the next request',
   { deed: (socket) => socket.write(`${ok}${response('evil')}`), ways: KEEPING },
   async (t, { ask, name }) => {
     for (let round = 0; round < 3; round++) t.equal((await ask()).text, 'ok', name)
@@ -114,7 +114,7 @@ report(
 )
 
 report(
-  'a server that does not speak HTTP fails the request',
+  'a response that is not HTTP fails the request',
   { deed: (socket) => socket.write('SSH-2.0-OpenSSH_9.6\r\n') },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /^HPE_/, name)
@@ -122,7 +122,7 @@ report(
 )
 
 report(
-  'a server that speaks HTTP/2 at once fails the request',
+  'an HTTP/2 preface from the server fails the request',
   { deed: (socket) => socket.write(Buffer.from('0000120400000000000003000000640004', 'hex')) },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /^HPE_/, name)
@@ -130,7 +130,7 @@ report(
 )
 
 report(
-  'early hints and fifty of them are no responses',
+  'skips fifty 103 Early Hints',
   {
     deed(socket) {
       socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'.repeat(50))
@@ -143,7 +143,7 @@ report(
 )
 
 report(
-  'a 100 that nobody asked for is passed over',
+  'skips an unexpected 100 Continue',
   { deed: (socket) => socket.write(`HTTP/1.1 100 Continue\r\n\r\n${ok}`) },
   async (t, { ask, name }) => {
     t.equal((await ask({ method: 'POST', body: 'x' })).text, 'ok', name)
@@ -152,7 +152,7 @@ report(
 )
 
 report(
-  'a 101 that nobody asked for fails the request',
+  'a 101 without an upgrade request fails the request',
   { deed: (socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n') },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /HPE_|UND_ERR/, name)
@@ -160,7 +160,7 @@ report(
 )
 
 report(
-  'an answer to an upload that is under way ends it',
+  'a complete response stops the upload of its request',
   { deed: (socket) => socket.end('HTTP/1.1 413 No\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno') },
   async (t, { ask, name }) => {
     async function* long() {
@@ -180,7 +180,7 @@ report(
 )
 
 report(
-  'close() waits for what is under way, and nothing is accepted after',
+  'close() waits for requests in flight and rejects new ones',
   { deed: (socket) => setImmediate(() => socket.write(ok)) },
   async (t, { ask, name, dispatcher }) => {
     const answer = ask()
@@ -192,19 +192,23 @@ report(
   },
 )
 
-report('destroy() fails what is under way and what waits', { deed: () => {} }, async (t, { ask, name, dispatcher }) => {
-  const asked = [ask(), ask(), ask()].map(failureOf)
-  await new Promise(setImmediate)
-  await dispatcher.destroy()
-  t.strictSame(
-    (await Promise.all(asked)).map(({ code }) => code),
-    new Array(3).fill('UND_ERR_DESTROYED'),
-    name,
-  )
-})
+report(
+  'destroy() fails requests in flight and queued requests',
+  { deed: () => {} },
+  async (t, { ask, name, dispatcher }) => {
+    const asked = [ask(), ask(), ask()].map(failureOf)
+    await new Promise(setImmediate)
+    await dispatcher.destroy()
+    t.strictSame(
+      (await Promise.all(asked)).map(({ code }) => code),
+      new Array(3).fill('UND_ERR_DESTROYED'),
+      name,
+    )
+  },
+)
 
 report(
-  'close() of what is idle leaves no socket behind',
+  'close() of an idle dispatcher closes all sockets',
   { deed: (socket) => socket.write(ok) },
   async (t, { ask, name, dispatcher, origin }) => {
     await ask()

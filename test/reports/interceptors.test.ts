@@ -26,7 +26,7 @@ function redirectBy(status: number) {
 
 for (const status of [301, 302, 303]) {
   report(
-    `a POST that is redirected by ${status} becomes a GET without a body`,
+    `follows ${status} after POST with a GET without body`,
     { deed: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const headers = { 'content-type': 'text/plain' }
@@ -39,7 +39,7 @@ for (const status of [301, 302, 303]) {
 
 for (const status of [307, 308]) {
   report(
-    `a POST that is redirected by ${status} is repeated with its body`,
+    `follows ${status} after POST with a POST and the same body`,
     { deed: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const { text } = await ask({ method: 'POST', body: 'body' })
@@ -47,7 +47,7 @@ for (const status of [307, 308]) {
     },
   )
   report(
-    `a stream that was sent is not sent again by ${status}`,
+    `does not follow ${status} after a request with a consumed stream`,
     { deed: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const asked = ask({ method: 'POST', body: Readable.from(['body']) })
@@ -61,7 +61,7 @@ for (const status of [307, 308]) {
 }
 
 report(
-  'redirects in a circle are told, and end',
+  'a redirect loop ends after maxRedirections and reports its history',
   { deed: (socket) => socket.write(redirecting(302, '/')), ways, ...followed },
   async (t, { ask, name }) => {
     t.match(await failureOf(ask()), { code: 'UND_ERR_INVALID_ARG', message: /Redirect loop/ }, name)
@@ -69,7 +69,7 @@ report(
 )
 
 report(
-  'a server that is busy once is asked again',
+  'retries after 503',
   {
     deed(socket, head) {
       const busy = head.includes('/busy') && !relieved.has((socket as unknown as { server: object }).server)
@@ -85,7 +85,7 @@ report(
 )
 
 report(
-  'a request that failed for good tells of the last answer',
+  'an exhausted retry reports the last response',
   {
     deed: (socket) => socket.write('HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy'),
     ways,
@@ -98,7 +98,7 @@ report(
 )
 
 report(
-  'a POST that a server may have executed is not sent again',
+  'does not retry a POST that the server may have executed',
   {
     deed(socket, head) {
       if (!head.startsWith('POST')) return void socket.write(response('ok'))
@@ -117,7 +117,7 @@ report(
 )
 
 report(
-  'throwing on an error status tells status, headers and body',
+  'responseError() reports status, headers and body',
   {
     deed: (socket) =>
       socket.write('HTTP/1.1 404 No\r\nx-a: b\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nlost'),
@@ -130,7 +130,7 @@ report(
 )
 
 report(
-  'a compressed response arrives as its text, and says so no longer',
+  'decompress() decodes the body and removes content-encoding',
   {
     deed(socket) {
       const bytes = Buffer.from('H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==', 'base64')

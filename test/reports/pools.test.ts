@@ -21,7 +21,7 @@ async function ask(dispatcher: Dispatcher, origin?: string): Promise<string> {
 }
 
 report(
-  'a hundred requests over one connection are each answered once',
+  'a hundred requests over one connection each get one response',
   { deed: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     const paths = Array.from({ length: 100 }, (_, index) => String(index))
@@ -32,7 +32,7 @@ report(
 )
 
 report(
-  'pipelined requests are answered in their order',
+  'pipelined requests get their responses in order',
   {
     deed: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')),
     options: { pipelining: 10 },
@@ -46,7 +46,7 @@ report(
 )
 
 report(
-  'counts are as before when all requests have failed',
+  'stats are zero after all requests have failed',
   { deed: (socket) => socket.destroy(), dispatchers: ['Client', 'Pool', 'BalancedPool'] },
   async (t, { ask, name, dispatcher }) => {
     await Promise.all(Array.from({ length: 10 }, () => failureOf(ask({ method: 'POST', body: 'x' }))))
@@ -57,7 +57,7 @@ report(
 )
 
 report(
-  'what a request is sent in, and answered in, is the context of its caller',
+  'a request keeps the AsyncLocalStorage context of its caller',
   { deed: (socket) => socket.write(ok), ways: KEEPING },
   async (t, { ask, name }) => {
     const storage = new AsyncLocalStorage<number>()
@@ -73,7 +73,7 @@ report(
   },
 )
 
-t.test('requests of a balanced pool go to all of its upstreams', async (t) => {
+t.test('BalancedPool distributes requests over all upstreams', async (t) => {
   const origins = await named(3)
   const pool = new BalancedPool(origins.map(({ url }) => url))
   const answers = []
@@ -83,7 +83,7 @@ t.test('requests of a balanced pool go to all of its upstreams', async (t) => {
   for (const origin of origins) await origin.close()
 })
 
-t.test('an upstream that dies takes no other along, and is asked less', async (t) => {
+t.test('a dead upstream gets fewer requests and does not affect others', async (t) => {
   const origins = await named(2)
   const [dying, staying] = origins as [(typeof origins)[0], (typeof origins)[0]]
   const pool = new BalancedPool([dying.url, staying.url])
@@ -96,7 +96,7 @@ t.test('an upstream that dies takes no other along, and is asked less', async (t
   await staying.close()
 })
 
-t.test('origins of an agent share no connection, and one that refuses harms no other', async (t) => {
+t.test('origins of an Agent share no connections, and a refusing origin does not affect others', async (t) => {
   const origins = await named(2)
   const agent = new Agent()
   const [one, two] = origins.map(({ url }) => url) as [string, string]
@@ -110,7 +110,7 @@ t.test('origins of an agent share no connection, and one that refuses harms no o
   for (const origin of origins) await origin.close()
 })
 
-t.test('drain is emitted when what waited has gone out', async (t) => {
+t.test('emits drain when the queue is empty', async (t) => {
   const [origin] = await named(1)
   for (const pool of [new Pool(origin?.url as string, { connections: 1 }), new Client(origin?.url as string)]) {
     let drained = 0
@@ -123,7 +123,7 @@ t.test('drain is emitted when what waited has gone out', async (t) => {
   await origin?.close()
 })
 
-t.test('connections that are idle keep no process alive', async (t) => {
+t.test('idle connections do not keep the process alive', async (t) => {
   const [origin] = await named(1)
   const library = fileURLToPath(new URL('../../lib/index.js', import.meta.url))
   for (const make of ['Client(url)', 'Pool(url)', 'RoundRobinPool(url)', 'BalancedPool([url])', 'Agent()']) {
@@ -143,7 +143,7 @@ t.test('connections that are idle keep no process alive', async (t) => {
   await origin?.close()
 })
 
-t.test('connections of a round-robin pool take turns', async (t) => {
+t.test('RoundRobinPool uses its connections in turn', async (t) => {
   const [origin] = await named(1)
   const pool = new RoundRobinPool(origin?.url as string, { connections: 4 })
   for (let round = 0; round < 8; round++) t.equal(await ask(pool), 'origin 0')

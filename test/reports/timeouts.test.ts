@@ -14,7 +14,7 @@ function patchy(socket: { write(text: string): unknown }, head: string): void {
 }
 
 report(
-  'headersTimeout fails a request that gets no answer, and the next is answered',
+  'headersTimeout fails a request without a response, and the next request succeeds',
   { deed: patchy, options: { headersTimeout: 50 } },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ path: '/silent' }))).code, 'UND_ERR_HEADERS_TIMEOUT', name)
@@ -23,7 +23,7 @@ report(
 )
 
 report(
-  'bodyTimeout fails a response that stalls, and the next is answered',
+  'bodyTimeout fails a stalled response, and the next request succeeds',
   { deed: patchy, options: { bodyTimeout: 50 } },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ path: '/half' }))).code, 'UND_ERR_BODY_TIMEOUT', name)
@@ -32,7 +32,7 @@ report(
 )
 
 report(
-  'a time-out of 0 never passes',
+  'a timeout of 0 is disabled',
   {
     deed: (socket) => setTimeout(() => socket.write(ok), 60),
     options: { headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0 },
@@ -44,7 +44,7 @@ report(
 )
 
 report(
-  'a consumer that pauses for longer than bodyTimeout fails nothing when the rest has come',
+  'a reader that pauses for longer than bodyTimeout does not fail the response',
   { deed: (socket) => socket.write(response('x'.repeat(300_000))), options: { bodyTimeout: 40 }, ways: ['request'] },
   async (t, { dispatcher, origin, name }) => {
     const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
@@ -57,7 +57,7 @@ report(
 )
 
 report(
-  'a connection that never opens fails by the limit of its request',
+  'a connection that is never established fails with the timeout of its request',
   { deed: () => {}, options: { connect: () => {} }, ways: ['request', 'stream', 'pipeline', 'dispatch'] },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ timeouts: { connect: 50 } }))).code, 'UND_ERR_CONNECT_TIMEOUT', name)
@@ -65,7 +65,7 @@ report(
 )
 
 report(
-  'timeouts.total ends a request that is answered drop by drop',
+  'timeouts.total fails a request whose response trickles',
   {
     deed(socket) {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
@@ -80,7 +80,7 @@ report(
 )
 
 report(
-  'a signal that is aborted before sends nothing',
+  'a request with an aborted signal is not sent',
   { deed: (socket) => socket.write(ok) },
   async (t, { ask, name, origin }) => {
     const reason = new Error('too late')
@@ -91,7 +91,7 @@ report(
 )
 
 report(
-  'an abort while the answer is waited for costs no other request',
+  'aborting a request before its response does not affect others',
   { deed: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
@@ -104,7 +104,7 @@ report(
 )
 
 report(
-  'an abort in the midst of a body fails its reading, and the next is answered',
+  'aborting within a body fails its reader, and the next request succeeds',
   { deed: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
@@ -118,7 +118,7 @@ report(
 )
 
 report(
-  'AbortSignal.timeout ends a request that waits in the queue',
+  'AbortSignal.timeout aborts a queued request',
   // A handler is given what aborts its request when that leaves the queue.
   { deed: () => {}, dispatchers: ['Client', 'Pool', 'Agent'], ways: ['request', 'stream', 'pipeline', 'fetch'] },
   async (t, { ask, name }) => {
@@ -130,7 +130,7 @@ report(
 )
 
 report(
-  'one signal serves hundreds of requests and keeps no listener',
+  'hundreds of requests leave no listener on a shared signal',
   { deed: (socket) => socket.write(ok), dispatchers: ['Client', 'Agent'], ways: ['request', 'stream', 'fetch'] },
   async (t, { ask, name }) => {
     const warnings: Error[] = []
@@ -150,7 +150,7 @@ report(
   },
 )
 
-t.test('timers that a test replaces hold no request up, and fire no time-out', async (t) => {
+t.test('requests work and do not time out under fake timers', async (t) => {
   const { setTimeout, setImmediate, clearTimeout } = globalThis
   const idle = () => ({ unref: () => {}, ref: () => {}, refresh: () => {} })
   const dispatchers: Dispatcher[] = []

@@ -4,7 +4,7 @@ import { judge, markdown, plain } from './table.js'
 
 const [capability, name] = ['TLS', 'an authority of our own is the only one trusted'] as const
 
-t.test('what fails is told, unless it is known', async (t) => {
+t.test('reports failures that are not known defects', async (t) => {
   t.ok(defects.some(({ host, fails }) => host === 'workerd' && fails === `${capability}: ${name}`))
   const failed = { version: '1', outcomes: [{ capability, name, error: 'why' }] }
   t.strictSame(judge('Deno', failed).complaints, [`Deno: TLS: ${name}\nwhy`])
@@ -13,14 +13,14 @@ t.test('what fails is told, unless it is known', async (t) => {
   t.equal(judge('workerd', failed).cells.get('TLS'), 'defect 0/1')
 })
 
-t.test('a defect that is gone is told too', async (t) => {
+t.test('reports a known defect that is gone', async (t) => {
   const passed = { version: '1', outcomes: [{ capability, name, error: null }] }
   t.strictSame(judge('Deno', passed).complaints, [])
   t.equal(judge('Deno', passed).cells.get('TLS'), 'ok 1/1')
   t.match(judge('workerd', passed).complaints, [/no longer/])
 })
 
-t.test('the table has a column for each runtime', async (t) => {
+t.test('the table has one column per runtime', async (t) => {
   const judged = [judge('Deno', 'no network'), judge('Bun', { version: '1.4', outcomes: [] })]
   t.match(plain(judged).split('\n')[1], /^version +not here +1\.4$/)
   t.match(markdown(judged), /^\| +\| Deno \| Bun \|\n\| --- \| --- \| --- \|\n/)

@@ -10,7 +10,7 @@ function play(args: string[], env: Record<string, string> = {}): string {
   return execFileSync(process.execPath, [main, ...args], { env: { ...process.env, ...env }, encoding: 'utf8' })
 }
 
-t.test('1 000 simulated worlds keep all that is promised', async (t) => {
+t.test('1 000 simulated seeds violate no invariant', async (t) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, '--seeds', '1000'], { encoding: 'utf8' })
   t.equal(stderr, '')
   t.equal(status, 0, stdout)
@@ -18,7 +18,7 @@ t.test('1 000 simulated worlds keep all that is promised', async (t) => {
 })
 
 for (const major of [20, 22, 24, 26]) {
-  t.test(`50 simulated worlds keep all that is promised over the fetch of Node ${major}`, async (t) => {
+  t.test(`50 simulated seeds violate no invariant with the fetch of Node ${major}`, async (t) => {
     const node = await runtime(`node@${major}`)
     if (typeof node === 'string') return t.comment(`skipped: ${node}`)
     const args = [main, '--seeds', '50', '--features', 'fetch,interceptors,timeouts']
@@ -28,7 +28,7 @@ for (const major of [20, 22, 24, 26]) {
   })
 }
 
-t.test('a seed tells the same story each time', async (t) => {
+t.test('a seed gives the same trace each time', async (t) => {
   for (const SEED of ['3', '17', '39']) {
     const story = play([], { SEED, TRACE: '1' })
     t.ok(story.split('\n').length > 10)

@@ -6,7 +6,7 @@ import { ask, Far, nothingLeft, setting, told } from '../inside.js'
 
 const HOST = '10.77.1.2'
 
-await t.test('no port is left', async (t) => {
+await t.test('requests fail and recover when no local port is free', async (t) => {
   const far = await Far.start(t)
   setting('near', 'ipv4/ip_local_port_range', '50000 50007')
   const pool = new Pool(far.url(HOST), { connections: 20 })
@@ -27,7 +27,7 @@ await t.test('no port is left', async (t) => {
   await pool.close()
 })
 
-await t.test('no descriptor is left', async (t) => {
+await t.test('requests fail and recover when no file descriptor is free', async (t) => {
   const far = await Far.start(t)
   const program = fileURLToPath(new URL('descriptors.js', import.meta.url))
   const { stdout, status, stderr } = spawnSync(process.execPath, [program, far.url(HOST)], { encoding: 'utf8' })
@@ -39,4 +39,4 @@ await t.test('no descriptor is left', async (t) => {
   t.strictSame(said.stats, { connected: 0, free: 0, pending: 0, queued: 0, running: 0, size: 0 })
 })
 
-await t.test('in the end', nothingLeft)
+await t.test('leaves no socket behind', nothingLeft)

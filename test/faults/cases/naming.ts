@@ -12,7 +12,7 @@ ipFar('address', 'add', `${NEW}/24`, 'dev', 'smooth')
 const far = await Far.start(t)
 const origin = far.url(NAME)
 
-await t.test('a name that is not found, then is', async (t) => {
+await t.test('a name that is resolved after a failure is used', async (t) => {
   const pool = new Pool(origin, { connections: 2 })
   await far.order({ do: 'names', zone: { [NAME]: 'none' } })
   const none = await Promise.all([ask(pool, where), ask(pool, where), ask(pool, where)])
@@ -28,7 +28,7 @@ await t.test('a name that is not found, then is', async (t) => {
   await pool.close()
 })
 
-await t.test('an address that changes is followed when connections end', async (t) => {
+await t.test('a changed address is used for new connections', async (t) => {
   await far.order({ do: 'names', zone: { [NAME]: [OLD] } })
   const client = new Client(origin)
   const address = async () => String((await ask(client, where)).body).replace('::ffff:', '')
@@ -42,7 +42,7 @@ await t.test('an address that changes is followed when connections end', async (
   await client.close()
 })
 
-await t.test('the interceptor asks again when its record is too old', async (t) => {
+await t.test('the dns interceptor resolves again when its record has expired', async (t) => {
   await far.order({ do: 'names', zone: { [NAME]: [OLD] } })
   const agent = new Agent()
   const dispatcher = agent.compose(interceptors.dns({ maxTTL: 200 }))
@@ -60,4 +60,4 @@ await t.test('the interceptor asks again when its record is too old', async (t) 
   await agent.close()
 })
 
-await t.test('in the end', nothingLeft)
+await t.test('leaves no socket behind', nothingLeft)

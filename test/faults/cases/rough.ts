@@ -73,4 +73,4 @@ async function transfer(
   )
 }
 
-await t.test('in the end', nothingLeft)
+await t.test('leaves no socket behind', nothingLeft)

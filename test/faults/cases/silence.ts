@@ -7,7 +7,7 @@ import { ask, blackHole, Far, link, nothingLeft, onFar, onNear, setting, told } 
 const HOST = '10.77.1.2'
 const REST = { running: 0, pending: 0, size: 0 }
 
-await t.test('no connection comes about', async (t) => {
+await t.test('connectTimeout fails requests when packets are lost', async (t) => {
   const far = await Far.start(t)
   const pool = new Pool(far.url(HOST), { connections: 3, connectTimeout: 300 })
   blackHole(true)
@@ -21,7 +21,7 @@ await t.test('no connection comes about', async (t) => {
   await pool.close()
 })
 
-await t.test('silence in the midst of things', async (t) => {
+await t.test('timeouts fail requests when the network goes silent', async (t) => {
   const far = await Far.start(t)
   const client = new Client(far.url(HOST), { headersTimeout: 300, bodyTimeout: 300, connectTimeout: 5000 })
   const { body } = await client.request({ path: '/half', method: 'GET' })
@@ -42,7 +42,7 @@ await t.test('silence in the midst of things', async (t) => {
   await client.close()
 })
 
-await t.test('a dead IPv6 beside an IPv4 that lives', async (t) => {
+await t.test('falls back to IPv4 when IPv6 is unreachable', async (t) => {
   const far = await Far.start(t)
   const eyes = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 100, connectTimeout: 5000 }
   const client = new Client(far.url('both.test'), eyes)
@@ -57,7 +57,7 @@ await t.test('a dead IPv6 beside an IPv4 that lives', async (t) => {
   await Promise.all([client.close(), neither.close()])
 })
 
-await t.test('a server that lost its power, and has forgotten all', async (t) => {
+await t.test('recovers after a server restart without connection close', async (t) => {
   setting('far', 'ipv4/tcp_orphan_retries', 1)
   const far = await Far.start(t)
   const { port } = far.ready
@@ -80,7 +80,7 @@ await t.test('a server that lost its power, and has forgotten all', async (t) =>
   await Promise.all(clients.map((client) => client.close()))
 })
 
-await t.test('a link that goes down in the midst of bodies, and comes back', async (t) => {
+await t.test('bodies complete when a link goes down and comes up again', async (t) => {
   const far = await Far.start(t)
   const pool = new Pool(far.url(HOST), { connections: 4, bodyTimeout: 20_000 })
   const answers = await Promise.all([1, 2, 3, 4].map(() => pool.request({ path: '/paced/200000', method: 'GET' })))
@@ -92,7 +92,7 @@ await t.test('a link that goes down in the midst of bodies, and comes back', asy
   await pool.close()
 })
 
-await t.test('a path that swallows long packets', async (t) => {
+await t.test('times out when the path drops large packets, and recovers', async (t) => {
   const far = await Far.start(t)
   // A veth pair lets anything through that the kernel cuts only later.
   onNear('ip', 'link', 'set', 'smooth', 'gso_max_segs', '1')
@@ -112,4 +112,4 @@ await t.test('a path that swallows long packets', async (t) => {
   await client.close()
 })
 
-await t.test('in the end', nothingLeft)
+await t.test('leaves no socket behind', nothingLeft)

@@ -80,7 +80,7 @@ async function agentIsBusy(agent: Agent): Promise<void> {
   while (!busy()) await new Promise(setImmediate)
 }
 
-t.test('@discordjs/rest tells of a server that is not there', async (t) => {
+t.test('@discordjs/rest reports a refused connection', async (t) => {
   const dead = `http://127.0.0.1:${await freePort()}`
   const pool = new Pool(dead)
   await t.rejects(open(dead, pool).get('/channels/1'), { code: 'ECONNREFUSED' })

@@ -64,7 +64,7 @@ for (const [kind, open] of Object.entries({
   })
 }
 
-t.test('ofetch tells of a server that is not there', async (t) => {
+t.test('ofetch reports a refused connection', async (t) => {
   const dead = `http://127.0.0.1:${await freePort()}`
   const pool = new Pool(dead)
   const error = await ofetch(dead, { dispatcher: pool as never, retry: 1, retryDelay: 1 }).catch((error) => error)

@@ -47,7 +47,7 @@ t.test('openai over an Agent', async (t) => {
     t.match(one.received[0], { method: 'POST', headers: { authorization: 'Bearer secret' } })
     t.match(await client.models.delete('gone'), { deleted: true })
 
-    await t.test('a stream comes word by word', async (t) => {
+    await t.test('a streamed response arrives word by word', async (t) => {
       const stream = await client.chat.completions.create({ ...asked, stream: true })
       const reply = open.pop() as ServerResponse
       let words = 0
@@ -60,7 +60,7 @@ t.test('openai over an Agent', async (t) => {
       t.equal(words, 5)
     })
 
-    await t.test('a stream that is not wanted any more ends at the server too', async () => {
+    await t.test('cancelling a stream closes it at the server', async () => {
       const lost = one.lost('/v1/chat/completions')
       const stream = await client.chat.completions.create({ ...asked, stream: true })
       for await (const _ of stream) break
@@ -84,7 +84,7 @@ t.test('openai over an Agent', async (t) => {
   })
 })
 
-t.test('openai tells of a server that is not there', async (t) => {
+t.test('openai reports a refused connection', async (t) => {
   const baseURL = `http://127.0.0.1:${await freePort()}/v1`
   const pool = new Pool(new URL(baseURL).origin)
   const fetchOptions = { dispatcher: pool as never }

@@ -98,7 +98,7 @@ t.test('@fastify/reply-from over a BalancedPool of three', async (t) => {
   await Promise.all(upstreams.map((one) => one.close()))
 })
 
-t.test('@fastify/reply-from tells of a server that is not there', async (t) => {
+t.test('@fastify/reply-from reports a refused connection', async (t) => {
   const dead = `http://127.0.0.1:${await freePort()}`
   const pool = new Pool(dead)
   const front = await proxy(dead, pool)
