@@ -5,7 +5,7 @@ import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
 import { get, outcome } from './victim.js'
 
-/** A few bytes that become very many. */
+/** A small response that decompresses to a large body. */
 interface Bomb extends Attack {
   coding: string
   body: Buffer

@@ -12,8 +12,8 @@ import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
 import { get, outcome } from './victim.js'
 
-/** What the program around does wrong ends its own request, and neither the process nor the client. */
-interface Misdeed extends Attack {
+/** A fault of the calling program. It must fail its own request only, neither process nor client. */
+interface CallerFault extends Attack {
   options(): object
   sluice: string
 }
@@ -23,7 +23,7 @@ const boom = () => {
 }
 const good = 'fails this request alone'
 const post = { path: '/', method: 'POST' }
-const misdeeds: Misdeed[] = [
+const misdeeds: CallerFault[] = [
   {
     what: 'a source that throws at once',
     good,
@@ -154,7 +154,7 @@ t.test('a faulty request body or option fails its own request only', (t) =>
 interface Connecting extends Attack {
   connect(options: object, callback: (...result: unknown[]) => void): unknown
   sluice: string
-  /** Code of what becomes an uncaught exception with each request. */
+  /** Code of the error that each request raises as an uncaught exception. */
   uncaught?: string
 }
 
@@ -213,7 +213,7 @@ t.test('a faulty connector fails its own request only', (t) =>
     const onUncaught = (error: Error & { code?: unknown }) => void thrown.push(error.code)
     if (uncaught !== undefined) process.on('uncaughtException', onUncaught)
     const client = new Client(origin.url, { connect: connect as never })
-    // Again and again: none is left waiting.
+    // Repeated, so that a request that stays queued is noticed.
     for (let i = 0; i < 3; i++) t.equal(await outcome(client), sluice)
     process.off('uncaughtException', onUncaught)
     t.strictSame(thrown, uncaught === undefined ? [] : [uncaught, uncaught, uncaught])
@@ -246,7 +246,7 @@ const layers: [string, Dispatcher.DispatcherComposeInterceptor[]][] = [
   ['dns', [interceptors.dns()]],
 ]
 
-/** A handler that throws in one of its callbacks; resolves with the error it hears, or with what ended it. */
+/** Dispatches with a handler that throws in one of its callbacks. Resolves with its error, or with the last callback. */
 function throwing(
   where: string,
   elder: boolean,
@@ -274,7 +274,7 @@ t.test('a handler that throws fails its own request only', async (t) => {
       for (const where of elder ? ELDER : NEWER) {
         const { handler, heard } = throwing(where, elder)
         dispatcher.dispatch({ ...get, origin: origin.url } as never, handler)
-        // What is thrown away is never handed out.
+        // The interceptor dump discards the data, so onResponseData is never called.
         const silent = name === 'dump' && /Data$/.test(where)
         t.equal(String(await heard), silent ? 'end' : `Error: thrown in ${where}`, `${where} over ${name}`)
         t.equal(await outcome(client), 'mine')

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Test } from 'tap'
 
-/** One attack. */
+/** An attack, and the correct reaction of a client. */
 export interface Attack {
-  /** What is sent, or done. */
+  /** Data or action of the attack: first half of the test title. */
   what: string
-  /** What a good client does. */
+  /** Correct reaction: second half of the test title. */
   good: string
 }
 
 const run = new Set<string>()
 
-/** Runs each attack as a test of its own, named by what is done and what is right. */
+/** Runs each attack as a subtest, titled by attack and correct reaction. */
 export async function each<One extends Attack>(
   t: Test,
   attacks: readonly One[],
@@ -27,7 +27,7 @@ export async function each<One extends Attack>(
   }
 }
 
-/** To be the last test of a file: the table in test/attacks/README.md has so many. */
+/** Checks that the row of this file in test/attacks/README.md has the right number. Must be the last test of a file. */
 export async function counted(t: Test): Promise<void> {
   const table = readFileSync(new URL('../../../test/attacks/README.md', import.meta.url), 'utf8')
   const file = basename(process.argv[1] as string).replace('.test.js', '')
@@ -35,10 +35,10 @@ export async function counted(t: Test): Promise<void> {
   t.equal(Number(row?.split('|').at(-2)), run.size, `${run.size} attacks`)
 }
 
-/** Both parsers, for what depends on bytes. */
+/** Both parsers, for attacks by response bytes. */
 export const PARSERS = ['wasm', 'js'] as const
 
-/** What programs match on. */
+/** Returns the code of an error, or its name if it has none. */
 export function codeOf(error: unknown): string {
   const { code, name } = error as { code?: unknown; name: string }
   return typeof code === 'string' ? code : name

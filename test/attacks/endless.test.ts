@@ -6,10 +6,10 @@ import { Recorder } from '../servers/recorder.js'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived, get } from './victim.js'
 
-/** A server that never comes to an end, fast or slowly, to take memory, time or a connection. */
-interface Endless extends Attack {
+/** A response that never ends, fast or slow, to consume memory, time or a connection. */
+interface EndlessResponse extends Attack {
   start: string
-  /** Sent again and again: at once, or every so many ms. */
+  /** Bytes to send repeatedly: without a pause, or every `every` ms. */
   piece: string
   every?: number
   options?: Client.Options
@@ -22,7 +22,7 @@ const OVERFLOW = 'UND_ERR_HEADERS_OVERFLOW'
 const OVERHEAD = 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
 const soon = { headersTimeout: 100, bodyTimeout: 100 }
 
-const floods: Endless[] = [
+const floods: EndlessResponse[] = [
   {
     what: 'interim responses',
     good: 'stops after a limit',
@@ -109,7 +109,7 @@ const floods: Endless[] = [
   },
 ]
 
-const drips: Endless[] = [
+const drips: EndlessResponse[] = [
   { what: 'nothing', good: 'waits for headersTimeout', start: '', piece: '', first: 'UND_ERR_HEADERS_TIMEOUT' },
   {
     what: 'headers byte by byte',
@@ -169,7 +169,7 @@ const drips: Endless[] = [
   },
 ].map((drip) => ({ ...drip, every: 3, options: soon }))
 
-function flood(socket: Socket, { start, piece, every }: Endless): void {
+function flood(socket: Socket, { start, piece, every }: EndlessResponse): void {
   if (start !== '') socket.write(start)
   if (every !== undefined) {
     const timer = setInterval(() => piece !== '' && socket.write(piece), every)

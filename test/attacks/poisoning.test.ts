@@ -6,10 +6,10 @@ import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived, get, outcome } from './victim.js'
 
-/** A server sends more than was asked for: the next request must not get it. */
+/** A server sends more than requested. The next request must not receive it. */
 interface Poison extends Attack {
   bytes: string
-  /** What comes of the request before. */
+  /** Outcome of the first request. */
   first: string
   request?: object
 }
@@ -98,7 +98,7 @@ const poisons: Poison[] = [
   },
 ]
 
-/** A socket that the kernel does not fill our input buffer from, as in tunnels. */
+/** A connector whose socket does not read into the shared buffer, as in tunnels. */
 function overDuplex(options: { hostname: string; port: string }, callback: (error: null, socket: never) => void): void {
   import('node:net').then(({ connect }) => {
     const socket = connect(Number(options.port), options.hostname, () => {
@@ -124,7 +124,7 @@ for (const parser of PARSERS) {
     const origin = await rawOrigin((socket, connection) =>
       onRequests(socket, (request) => {
         const path = request.split(' ')[1] as string
-        // Before the others were written: all of it comes in the turn of the first.
+        // Sent before the other requests are written: everything arrives in the same event-loop turn.
         socket.write(connection === 0 && path === '/0' ? HELLO + EVIL + EVIL : response(path))
       }),
     )

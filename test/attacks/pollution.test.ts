@@ -7,7 +7,7 @@ import { get, outcome, wire } from './victim.js'
 
 const prototype = Object.prototype as unknown as Record<string, unknown>
 
-/** Names that mean something to objects. */
+/** Property names that are special in JavaScript objects. */
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__']
 
 for (const parser of PARSERS) {
@@ -51,14 +51,14 @@ for (const parser of PARSERS) {
   )
 }
 
-/** Options out of JSON that somebody else wrote. */
-interface Written extends Attack {
+/** Options parsed from untrusted JSON. */
+interface ParsedOptions extends Attack {
   options: string
   sluice: RegExp | string
 }
 
 const REFUSED = 'UND_ERR_INVALID_ARG'
-const written: Written[] = [
+const written: ParsedOptions[] = [
   {
     what: 'options with __proto__',
     good: 'ignores them',
@@ -101,8 +101,8 @@ t.test('options parsed from untrusted JSON', (t) =>
 )
 
 /**
- * Names of options, and of what options are handed on as; each means something to somebody on the way. Names of events are
- * left out: the runtime's own emitters stumble over them, and nothing is sent.
+ * Names of options of this library and of the Node functions that receive them. Event names are omitted: Node's own emitters
+ * fail with them, and nothing is sent.
  */
 const polluted: Record<string, unknown> = {
   path: '/evil',
@@ -200,7 +200,7 @@ t.test('ignores options in a polluted Object.prototype', (t) =>
       socket.on('data', (chunk) => {
         text += chunk
       })
-      // A redirect without a location is none.
+      // A redirect without a location is not followed.
       onRequests(socket, () => socket.write(response('ok').replace('200 OK', '302 Found')))
     })
     t.equal(await sent(origin, sender), '302 ok')

@@ -11,16 +11,16 @@ const ca = await authority()
 const identity = await serverIdentity(ca)
 const tls = { ca: ca.cert }
 
-/** What one party must not learn of what was meant for the other. */
+/** Data that is meant for the proxy or the origin only. */
 interface Leak extends Attack {
-  /** Where to: plain or secure. */
+  /** Origin of the request: plain or TLS. */
   to: 'http:' | 'https:'
   options?: Partial<ProxyAgent.Options>
-  /** What the origin answers; default: `mine`. */
+  /** Response of the origin. Default: `mine`. */
   reply?: { status: number; headers?: Record<string, string> }
-  /** How the proxy behaves; default: as it should. */
+  /** Behaviour of the proxy. Default: correct. */
   proxy?: ProxyPart
-  /** What comes of it; default: `mine`. */
+  /** Outcome of the request. Default: `mine`. */
   sluice?: string
 }
 

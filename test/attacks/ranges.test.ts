@@ -3,10 +3,10 @@ import { cut, rest, run, tag } from '../servers/retrying.js'
 import { type Answer, message } from '../servers/script.js'
 import { type Attack, counted, each } from './catalogue.js'
 
-/** A body breaks off, and what comes for its rest is not the rest. More of them: interceptors/retry-range.test.ts. */
+/** A truncated body whose range response is forged. More cases: interceptors/retry-range.test.ts. */
 interface Forgery extends Attack {
   second: Answer
-  /** The whole body, where it is the rest after all. */
+  /** The complete body, if the range response is valid. */
   body?: string
 }
 

@@ -4,14 +4,14 @@ import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.
 import { type Attack, counted, each } from './catalogue.js'
 import { outcome } from './victim.js'
 
-/** A server sends its visitor on, to where the visitor would not go, or with what it should not take along. */
-interface Detour extends Attack {
+/** A redirect to an unwanted location, or one that should not receive all headers. */
+interface MaliciousRedirect extends Attack {
   location(there: string, here: string): string
   status?: number
   request?: object
-  /** What comes of it; default: the answer of whoever was asked last. */
+  /** Outcome of the request. Default: the response of the last origin. */
   outcome?: string
-  /** Fields, and their values, that the other origin must see none of; default: all that are secret. */
+  /** Headers that the other origin must not receive. Default: all secrets. */
   kept?: readonly string[]
 }
 
@@ -20,7 +20,7 @@ const secrets = { authorization: SECRET, cookie: SECRET, 'proxy-authorization': 
 const REFUSED = 'UND_ERR_INVALID_ARG'
 const LATE = 'UND_ERR_CONNECT_TIMEOUT'
 
-const detours: Detour[] = [
+const detours: MaliciousRedirect[] = [
   ...[
     'file:///etc/passwd',
     'javascript:alert(1)',
@@ -73,7 +73,9 @@ const detours: Detour[] = [
   { what: 'to itself', good: 'does not turn in circles', location: (_there, here) => `${here}/`, outcome: REFUSED },
 ]
 
-async function roads(answer: (path: string) => string): Promise<{ here: Origin; there: Origin; heads: string[] }> {
+async function redirectingOrigins(
+  answer: (path: string) => string,
+): Promise<{ here: Origin; there: Origin; heads: string[] }> {
   const heads: string[] = []
   const here = await rawOrigin((socket) =>
     onRequests(socket, (head) => socket.write(answer(head.split(' ')[1] as string))),
@@ -89,7 +91,7 @@ t.test('sends no credentials to another origin after a redirect', (t) =>
   each(t, detours, async (t, { location, status = 302, request = {}, outcome: wanted = 'there' }) => {
     const moved = () =>
       `HTTP/1.1 ${status} Moved\r\nlocation: ${location(there.url, here.url)}\r\ncontent-length: 0\r\n\r\n`
-    const { here, there, heads } = await roads(moved)
+    const { here, there, heads } = await redirectingOrigins(moved)
     const agent = new Agent({ connectTimeout: 200 })
     const options = { origin: here.url, path: '/', method: 'GET', headers: secrets, ...request }
     for (const dispatcher of [agent, new RetryAgent(agent, { maxRetries: 1 })]) {
@@ -103,7 +105,7 @@ t.test('sends no credentials to another origin after a redirect', (t) =>
   }),
 )
 
-/** A way without end. */
+/** A redirect that never ends. */
 const mazes: (Attack & { answer(path: string): string })[] = [
   {
     what: 'redirects to new locations forever',
@@ -120,7 +122,7 @@ const mazes: (Attack & { answer(path: string): string })[] = [
 t.test('stops endless redirects', (t) =>
   each(t, mazes, async (t, { answer }) => {
     let asked = 0
-    const { here, there } = await roads((path) => {
+    const { here, there } = await redirectingOrigins((path) => {
       asked++
       return answer(path)
     })

@@ -5,18 +5,18 @@ import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
 import { outcome, wire } from './victim.js'
 
-/** Whoever can choose a part of a request tries to write another part of it, or another request. */
+/** A value for one part of a request that tries to write another part, or another request. */
 interface Injection extends Attack {
   options: () => object
-  /** What stands in the bytes that went out; or the code of the refusal, and nothing went out. */
+  /** Text that the sent bytes contain, or the error code if nothing must be sent. */
   sluice: RegExp | string
-  /** What comes of a request that went out; default: an answer. */
+  /** Outcome of a request that is sent. Default: a response. */
   outcome?: string
 }
 
 const REFUSED = 'UND_ERR_INVALID_ARG'
 const REST = 'x\r\nevil: 1'
-/** In latin1 these would be CR and LF. */
+/** Characters whose low bytes are CR and LF. */
 const WIDE = 'x\u010d\u010aevil: 1'
 const MISMATCH = 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'
 
@@ -25,7 +25,7 @@ function refuse(what: string, options: object | (() => object), code = REFUSED):
   return { what, good: 'refuses, nothing goes out', options: make, sluice: code }
 }
 
-/** Each time it is looked at it is something else. */
+/** Returns an object whose property has another value at each read. */
 function changing(name: string, ...values: unknown[]): object {
   let looked = 0
   return Object.defineProperty({}, name, {
@@ -34,7 +34,7 @@ function changing(name: string, ...values: unknown[]): object {
   })
 }
 
-/** An array whose elements are others the second time. */
+/** Returns an array whose elements change after the first iteration. */
 function changingArray(first: readonly unknown[], later: readonly unknown[]): unknown[] {
   const seen = new Set<string>()
   return new Proxy([...first], {
@@ -287,10 +287,10 @@ t.test('prevents injection into requests', (t) =>
   }),
 )
 
-/** Memory that goes to somebody else while it waits to be sent: what is missing would be taken from the next request. */
-interface Taking extends Attack {
+/** A body whose buffer is transferred or shrunk before it is sent. Missing bytes would be taken from the next request. */
+interface TransferredBody extends Attack {
   body: (take: (() => void)[]) => unknown
-  /** Its bytes, if all of them are copied before they are given away. */
+  /** Expected bytes, if all are copied before the transfer. */
   whole?: number
 }
 
@@ -308,10 +308,10 @@ const resizable = (size: number) => {
   return new Uint8Array(new Resizable(size, { maxByteLength: 2 * size })).fill(65)
 }
 const shrink = (buffer: ArrayBuffer): void => (buffer as ArrayBuffer & { resize(size: number): void }).resize(3)
-/** Bytes of a body that is copied as soon as it is dispatched on an open connection, and of one that is not. */
+/** Length of a body that is copied at dispatch on an open connection, and of one that is not. */
 const SHORT = 9
 const LONG = 200_000
-const takings: Taking[] = [
+const takings: TransferredBody[] = [
   {
     what: 'a short body whose buffer is transferred after dispatch',
     good: 'sends the original bytes',
@@ -364,7 +364,7 @@ t.test("sends no other memory when the body's buffer is transferred or shrunk", 
       const takeAll = () => {
         for (const one of take) one()
       }
-      // On a connection that waits for work it is sent in the same turn, and taken before that turn is over.
+      // An idle connection sends the body in the same event-loop turn; the buffer is transferred before the turn ends.
       if (warm) takeAll()
       else client.on('connect', () => process.nextTick(takeAll))
       t.equal(await running, whole === undefined ? MISMATCH : 'ok')

@@ -16,8 +16,8 @@ import { freePort } from '../servers/program.js'
 import { proxyServer } from '../servers/proxy.js'
 import { type Attack, counted, each } from './catalogue.js'
 
-/** Something fails, and what failed is logged. */
-interface Telling extends Attack {
+/** A failure whose error is logged. */
+interface LoggedFailure extends Attack {
   fail(): unknown
 }
 
@@ -38,7 +38,7 @@ const URLS = [
   `http://user:${'long'.repeat(40)}${SECRET}@ho st`,
 ]
 
-/** Asks by a client that is destroyed after. */
+/** Runs a request with a client that is destroyed afterwards. */
 async function by(
   dispatcher: { request: Client['request']; destroy(): Promise<void> },
   options: object = get,
@@ -56,7 +56,7 @@ async function cut(text: string, ask: (url: string) => Promise<void>): Promise<v
   await ask(origin.url).finally(() => origin.close())
 }
 
-const constructors: Telling[] = URLS.flatMap((url) => [
+const constructors: LoggedFailure[] = URLS.flatMap((url) => [
   { what: `new Client of ${url}`, good, fail: () => new Client(url) },
   { what: `new Pool of ${url}`, good, fail: () => new Pool(url) },
   { what: `new BalancedPool of ${url}`, good, fail: () => new BalancedPool([url]) },
@@ -70,7 +70,7 @@ const constructors: Telling[] = URLS.flatMap((url) => [
   },
 ])
 
-const requests: Telling[] = [
+const requests: LoggedFailure[] = [
   { what: 'a connection refused', good, fail: () => by(new Client(gone)) },
   { what: 'a connection refused to a pool', good, fail: () => by(new Pool(gone)) },
   {
@@ -131,7 +131,7 @@ async function throughProxy(uri: (port: number) => string, origin: string): Prom
   await by(new ProxyAgent(uri(proxy.port)) as never, { ...get, origin }).finally(() => proxy.close())
 }
 
-const proxies: Telling[] = [
+const proxies: LoggedFailure[] = [
   ...['http://a.test', 'https://a.test'].flatMap((origin) => [
     {
       what: `a proxy that refuses ${origin}`,
@@ -159,7 +159,7 @@ const proxies: Telling[] = [
   { what: 'credentials that are not encoded', good, fail: () => new ProxyAgent(`http://user:%ff${SECRET}@host`) },
 ]
 
-/** All that a log may show. */
+/** Returns everything that a log may contain of an error. */
 function shown(error: unknown): string {
   const text = [inspect(error, { depth: 20, showHidden: true }), String(error), (error as Error).stack]
   return [...text, JSON.stringify(error), inspect((error as Error).cause, { depth: 20 })].join('\n')

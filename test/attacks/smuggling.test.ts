@@ -2,31 +2,31 @@ import t from 'tap'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
 import { deceived } from './victim.js'
 
-/** A server, or whoever can write into what it sends, tries to make two parties disagree about where a response ends. */
+/** A response that tries to make two parties disagree about where it ends. */
 interface Smuggle extends Attack {
-  /** The answer to the first request, in latin1. */
+  /** Response to the first request, in latin1. */
   bytes: string
-  /** What comes of the first request; the second always gets its own answer. */
+  /** Outcome of the first request. The second always gets its own response. */
   first: string
-  /** 2: the connection is not used again. */
+  /** Number of connections; 2 if the first is not reused. */
   connections: 1 | 2
 }
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const EVIL = `${OK}content-length: 4\r\n\r\nevil`
 
-/** Fields of a response that must be refused, whatever stands behind it. */
+/** A response whose headers must be rejected. */
 function refused(what: string, fields: string, code: string): Smuggle {
   return { what, good: 'refuses', bytes: `${OK}${fields}\r\n\r\nhello${EVIL}`, first: `HPE_${code}`, connections: 2 }
 }
 
-/** The size of a first chunk that must be refused. */
+/** A response whose first chunk size must be rejected. */
 function badSize(what: string, size: string, code = 'INVALID_CHUNK_SIZE'): Smuggle {
   const bytes = `${OK}transfer-encoding: chunked\r\n\r\n${size}\r\nhello\r\n0\r\n\r\n${EVIL}`
   return { what: `chunk size ${what}`, good: 'refuses', bytes, first: `HPE_${code}`, connections: 2 }
 }
 
-/** A start line that is none. */
+/** A response whose status line must be rejected. */
 function badStart(what: string, line: string, code: string): Smuggle {
   const bytes = `${line}\r\ncontent-length: 5\r\n\r\nhello`
   return { what: `start line with ${what}`, good: 'refuses', bytes, first: `HPE_${code}`, connections: 2 }

@@ -10,7 +10,7 @@ import { get, outcome } from './victim.js'
 const ca = await authority()
 const server = await serverIdentity(ca)
 const trusting = { ca: ca.cert }
-/** All names are this machine. */
+/** Resolves all names to this machine. */
 const lookup = (_name: string, options: { all?: boolean }, callback: (...result: unknown[]) => void): void =>
   options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
 
@@ -18,12 +18,12 @@ async function secure(identity: Identity, options: tls.TlsOptions, onSocket: (so
   return listen(tls.createServer({ ...identity, ...options }, onSocket), { protocol: 'https:' })
 }
 
-/** Somebody in the middle, or a server that is not what it should be. */
+/** A server with a wrong certificate, protocol or TLS version. */
 interface Impostor extends Attack {
   identity: Identity
   options?: tls.TlsOptions
   connect?: object
-  /** Part of the code. */
+  /** Part of the error code. */
   sluice: string
 }
 
@@ -105,7 +105,7 @@ t.test('rejects servers with a wrong certificate, protocol or TLS version', (t) 
   }),
 )
 
-/** What stands where TLS should. */
+/** Bytes that the server sends instead of TLS. */
 const others: (Attack & { onSocket(socket: net.Socket): void; sluice: RegExp })[] = [
   {
     what: 'HTTP without TLS',
@@ -137,17 +137,17 @@ t.test('fails when the server does not speak TLS', (t) =>
   }),
 )
 
-/** A session that was made for one may skip the proof of identity of another. */
-interface Mixing extends Attack {
+/** Two connections that must not share a TLS session: a resumed session skips the verification. */
+interface SessionPair extends Attack {
   first: { connect: ReturnType<typeof buildConnector>; name: string; headers?: object }
-  second: Mixing['first']
+  second: SessionPair['first']
   sluice: string
 }
 
 const shared = buildConnector({ ...trusting, lookup } as never)
 const named = await serverIdentity(ca, 'a.test')
 const ALTNAME = 'ERR_TLS_CERT_ALTNAME_INVALID'
-const mixings: Mixing[] = [
+const mixings: SessionPair[] = [
   {
     what: 'a session for another name',
     good: 'is not offered',
@@ -189,7 +189,7 @@ t.test('does not resume TLS sessions for another name or other options', (t) =>
       )
       await client.destroy()
     }
-    // A connection that was verified for one name carries nothing that is meant for another.
+    // A connection verified for one name must not carry requests for another.
     const client = new Client(`https://b.test:${origin.port}`, { connect: shared })
     t.equal(await outcome(client, { ...get, headers: { host: 'a.test' } }), 'mine')
     t.equal(await outcome(client), ALTNAME)
@@ -198,14 +198,14 @@ t.test('does not resume TLS sessions for another name or other options', (t) =>
   }),
 )
 
-/** The bytes stop, and nobody who knows the keys said so. */
-interface Cut extends Attack {
+/** A connection that ends without close_notify, which an attacker without the keys can cause. */
+interface Truncation extends Attack {
   text: string
   sluice: string
 }
 
 const OK = 'HTTP/1.1 200 OK\r\n'
-const cuts: Cut[] = [
+const cuts: Truncation[] = [
   {
     what: 'in a body with a length',
     good: 'fails',
@@ -225,7 +225,7 @@ const cuts: Cut[] = [
     sluice: 'UND_ERR_SOCKET',
   },
   { what: 'in a head', good: 'fails', text: OK, sluice: 'UND_ERR_SOCKET' },
-  // The runtime tells an end that was announced from one that was not to nobody.
+  // Node does not report whether close_notify was received.
   {
     what: 'in a body without a length',
     good: 'can not detect it',

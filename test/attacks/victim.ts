@@ -5,7 +5,7 @@ import { codeOf } from './catalogue.js'
 
 export const get = { path: '/', method: 'GET' }
 
-/** What came of one request: the body and the status, or the code of the error. */
+/** Returns body and status of one response, or the error code. */
 export async function outcome(client: Pick<Client, 'request'>, options: object = get): Promise<string> {
   try {
     const { statusCode, body } = await client.request(options as never)
@@ -16,8 +16,8 @@ export async function outcome(client: Pick<Client, 'request'>, options: object =
   }
 }
 
-/** A server that answers the first request of its first connection with what it is told, and all others with `mine`. */
-export async function liar(answer: string | ((socket: Socket) => void)): Promise<Origin> {
+/** Starts a server that sends `answer` to the first request of its first connection, and `mine` to all others. */
+export async function maliciousOrigin(answer: string | ((socket: Socket) => void)): Promise<Origin> {
   return rawOrigin((socket, connection) =>
     onRequests(socket, (_head, index) => {
       if (connection > 0 || index > 0) return void socket.write(response('mine'))
@@ -27,12 +27,12 @@ export async function liar(answer: string | ((socket: Socket) => void)): Promise
   )
 }
 
-/** Runs requests one after the other against a liar: what came of each, and how many connections they took. */
+/** Sends requests one after the other to a malicious origin. Returns their outcomes and the number of connections. */
 export async function deceived(
   answer: string | ((socket: Socket) => void),
   part: { options?: Client.Options & { parser?: 'wasm' | 'js' }; requests?: readonly object[] } = {},
 ): Promise<{ outcomes: string[]; connections: number }> {
-  const origin = await liar(answer)
+  const origin = await maliciousOrigin(answer)
   const client = new Client(origin.url, part.options)
   const outcomes: string[] = []
   for (const request of part.requests ?? [get, get]) outcomes.push(await outcome(client, request))
@@ -52,7 +52,7 @@ function isWhole(text: string): boolean {
   return !/^transfer-encoding/im.test(text.slice(0, end)) || text.endsWith(`0${HEAD_END}`)
 }
 
-/** All bytes of one request as they came at the server, in latin1, and what came of it. */
+/** Returns the bytes of one request as received by a server, in latin1, and its outcome. */
 export async function wire(options: object): Promise<{ text: string; outcome: string }> {
   let text = ''
   const closed: Promise<void>[] = []

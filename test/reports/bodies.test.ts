@@ -6,7 +6,7 @@ const isHead = (head: string) => head.startsWith('HEAD')
 
 report(
   'a response without content-length is complete when the connection closes',
-  { deed: (socket) => socket.end(`${ok}connection: close\r\n\r\nall of it`) },
+  { onRequest: (socket) => socket.end(`${ok}connection: close\r\n\r\nall of it`) },
   async (t, { ask, name }) => {
     t.equal((await ask()).text, 'all of it', name)
     t.equal((await ask()).text, 'all of it', `${name}, again`)
@@ -15,7 +15,7 @@ report(
 
 report(
   'a response shorter than its content-length fails',
-  { deed: (socket) => socket.end(`${ok}content-length: 10\r\n\r\nshort`) },
+  { onRequest: (socket) => socket.end(`${ok}content-length: 10\r\n\r\nshort`) },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask())).code, 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', name)
   },
@@ -23,7 +23,7 @@ report(
 
 report(
   'a chunked response without its last chunk fails',
-  { deed: (socket) => socket.end(`${ok}transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n`) },
+  { onRequest: (socket) => socket.end(`${ok}transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n`) },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask())).code, 'UND_ERR_SOCKET', name)
   },
@@ -31,7 +31,7 @@ report(
 
 report(
   'an empty chunked response has an empty body',
-  { deed: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`) },
+  { onRequest: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`) },
   async (t, { ask, name }) => {
     t.equal((await ask()).text, '', name)
     t.equal((await ask()).text, '', name)
@@ -40,7 +40,10 @@ report(
 
 report(
   'chunk extensions and trailers are not in the body',
-  { deed: (socket) => socket.write(`${ok}transfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\nx-sum: 1\r\n\r\n`) },
+  {
+    onRequest: (socket) =>
+      socket.write(`${ok}transfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\nx-sum: 1\r\n\r\n`),
+  },
   async (t, { ask, name }) => {
     t.equal((await ask()).text, 'abc', name)
     t.equal((await ask()).text, 'abc', name)
@@ -50,7 +53,7 @@ report(
 report(
   'reads a response that arrives byte by byte',
   {
-    deed(socket) {
+    onRequest(socket) {
       const bytes = response('hello', { 'x-a': 'b' })
       let at = 0
       const next = () => {
@@ -69,7 +72,7 @@ report(
 
 report(
   'a response to HEAD has no body, whatever its content-length',
-  { deed: (socket, head) => socket.write(`${ok}content-length: 9\r\n\r\n${isHead(head) ? '' : 'nine long'}`) },
+  { onRequest: (socket, head) => socket.write(`${ok}content-length: 9\r\n\r\n${isHead(head) ? '' : 'nine long'}`) },
   async (t, { ask, name }) => {
     const { status, text, headers } = await ask({ method: 'HEAD' })
     t.strictSame([status, text, headers['content-length']], [200, '', '9'], name)
@@ -79,7 +82,7 @@ report(
 
 report(
   'a 204 has no body, and its connection is reused',
-  { deed: (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'), ways: KEEPING },
+  { onRequest: (socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     t.strictSame([(await ask()).status, (await ask()).status], [204, 204], name)
     t.equal(origin.connections, 1, name)
@@ -88,7 +91,7 @@ report(
 
 report(
   'a 304 with a content-length has no body',
-  { deed: (socket) => socket.write('HTTP/1.1 304 Not Modified\r\ncontent-length: 100\r\netag: "a"\r\n\r\n') },
+  { onRequest: (socket) => socket.write('HTTP/1.1 304 Not Modified\r\ncontent-length: 100\r\netag: "a"\r\n\r\n') },
   async (t, { ask, name }) => {
     const { status, text } = await ask({ headers: { 'if-none-match': '"a"' } })
     t.strictSame([status, text], [304, ''], name)
@@ -98,7 +101,7 @@ report(
 
 report(
   'a connection is reused after a 205 with an empty body',
-  { deed: (socket) => socket.write('HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n'), ways: KEEPING },
+  { onRequest: (socket) => socket.write('HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n'), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     t.strictSame([(await ask()).status, (await ask()).text, origin.connections], [205, '', 1], name)
   },
@@ -106,7 +109,7 @@ report(
 
 report(
   'keeps several set-cookie headers apart',
-  { deed: (socket) => socket.write(`${ok}set-cookie: a=1, 2\r\nset-cookie: b=3\r\ncontent-length: 0\r\n\r\n`) },
+  { onRequest: (socket) => socket.write(`${ok}set-cookie: a=1, 2\r\nset-cookie: b=3\r\ncontent-length: 0\r\n\r\n`) },
   async (t, { ask, name }) => {
     t.strictSame((await ask()).headers['set-cookie'], ['a=1, 2', 'b=3'], name)
   },
@@ -115,7 +118,7 @@ report(
 report(
   'passes on header values with bytes above ASCII',
   {
-    deed: (socket) => socket.write(Buffer.from(`${ok}x-name: caf\xe9\r\ncontent-length: 0\r\n\r\n`, 'latin1')),
+    onRequest: (socket) => socket.write(Buffer.from(`${ok}x-name: caf\xe9\r\ncontent-length: 0\r\n\r\n`, 'latin1')),
   },
   async (t, { ask, name }) => {
     t.equal((await ask()).headers['x-name'], 'caf\xe9', name)
@@ -125,7 +128,7 @@ report(
 report(
   'accepts a hundred headers with long values',
   {
-    deed(socket) {
+    onRequest(socket) {
       const fields = Array.from({ length: 100 }, (_, index) => `x-${index}: ${'v'.repeat(100)}\r\n`)
       socket.write(`${ok}${fields.join('')}content-length: 2\r\n\r\nok`)
     },
@@ -139,7 +142,7 @@ report(
 report(
   'headers above maxHeaderSize fail the request, and the next request succeeds',
   {
-    deed: (socket, head) => socket.write(response('ok', head.includes('/long') ? { x: 'v'.repeat(3000) } : {})),
+    onRequest: (socket, head) => socket.write(response('ok', head.includes('/long') ? { x: 'v'.repeat(3000) } : {})),
     options: { maxHeaderSize: 2000 },
   },
   async (t, { ask, name }) => {
@@ -151,7 +154,7 @@ report(
 report(
   'a body above maxResponseSize fails the request, and the next request succeeds',
   {
-    deed: (socket, head) => socket.write(response(head.includes('/long') ? 'x'.repeat(3000) : 'ok')),
+    onRequest: (socket, head) => socket.write(response(head.includes('/long') ? 'x'.repeat(3000) : 'ok')),
     options: { maxResponseSize: 1000 },
   },
   async (t, { ask, name }) => {
@@ -163,7 +166,7 @@ report(
 report(
   'a malformed response fails only its own request',
   {
-    deed: (socket, head) =>
+    onRequest: (socket, head) =>
       socket.write(head.includes('/bad') ? `${ok}content-length: 1\r\ncontent-length: 2\r\n\r\nx` : response('ok')),
   },
   async (t, { ask, name }) => {
@@ -175,7 +178,8 @@ report(
 report(
   'rejects a response with content-length and transfer-encoding: chunked',
   {
-    deed: (socket) => socket.write(`${ok}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`),
+    onRequest: (socket) =>
+      socket.write(`${ok}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`),
   },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /^HPE_/, name)
@@ -184,7 +188,7 @@ report(
 
 report(
   'an unread body occupies its connection until dump()',
-  { deed: (socket) => socket.write(response('x'.repeat(10_000))), ways: ['request'] },
+  { onRequest: (socket) => socket.write(response('x'.repeat(10_000))), ways: ['request'] },
   async (t, { ask, dispatcher, origin, name }) => {
     const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
     const next = ask()
@@ -196,7 +200,7 @@ report(
 
 report(
   'destroying a body closes its connection only',
-  { deed: (socket, _head, index) => socket.write(index === 0 ? `${ok}content-length: 1000000\r\n\r\nx` : '') },
+  { onRequest: (socket, _head, index) => socket.write(index === 0 ? `${ok}content-length: 1000000\r\n\r\nx` : '') },
   async (t, { dispatcher, origin, name }) => {
     for (let round = 0; round < 2; round++) {
       const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)

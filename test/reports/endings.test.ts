@@ -6,7 +6,7 @@ const ok = response('ok')
 
 report(
   'a new connection is opened after the server has sent FIN behind a response',
-  { deed: (socket) => socket.end(ok) },
+  { onRequest: (socket) => socket.end(ok) },
   async (t, { ask, name, origin }) => {
     t.equal((await ask()).text, 'ok', name)
     await closedAll(origin)
@@ -17,7 +17,7 @@ report(
 
 report(
   'a connection that the server closes while idle is replaced',
-  { deed: (socket) => socket.write(ok) },
+  { onRequest: (socket) => socket.write(ok) },
   async (t, { ask, name, origin }) => {
     await ask()
     for (const socket of origin.sockets) socket.end()
@@ -28,7 +28,7 @@ report(
 
 report(
   'a connection that the server resets while idle is replaced',
-  { deed: (socket) => socket.write(ok) },
+  { onRequest: (socket) => socket.write(ok) },
   async (t, { ask, name, origin }) => {
     await ask()
     for (const socket of origin.sockets) socket.resetAndDestroy()
@@ -39,7 +39,7 @@ report(
 
 report(
   'opens a new connection after connection: close',
-  { deed: (socket) => socket.end(response('ok', { connection: 'close' })) },
+  { onRequest: (socket) => socket.end(response('ok', { connection: 'close' })) },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 3; round++) t.equal((await ask()).text, 'ok', name)
     t.equal(origin.connections, 3, name)
@@ -48,7 +48,7 @@ report(
 
 report(
   'opens a connection per request to an HTTP/1.0 server without keep-alive',
-  { deed: (socket) => socket.end('HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok') },
+  { onRequest: (socket) => socket.end('HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok') },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 2; round++) t.equal((await ask()).text, 'ok', name)
     t.equal(origin.connections, 2, name)
@@ -57,7 +57,7 @@ report(
 
 report(
   'does not reuse a connection after keep-alive: timeout=0',
-  { deed: (socket) => socket.write(response('ok', { connection: 'keep-alive', 'keep-alive': 'timeout=1' })) },
+  { onRequest: (socket) => socket.write(response('ok', { connection: 'keep-alive', 'keep-alive': 'timeout=1' })) },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 2; round++) t.equal((await ask()).text, 'ok', name)
     t.equal(origin.connections, 2, name)
@@ -66,7 +66,7 @@ report(
 
 report(
   'a connection that closes without a response fails the request',
-  { deed: (socket) => socket.end() },
+  { onRequest: (socket) => socket.end() },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ method: 'POST', body: 'x' }))).code, 'UND_ERR_SOCKET', name)
   },
@@ -75,7 +75,7 @@ report(
 report(
   'retries a GET when the server closes the reused connection',
   {
-    deed(socket, _head, index) {
+    onRequest(socket, _head, index) {
       if (index === 0) socket.write(ok)
       else socket.destroy()
     },
@@ -91,7 +91,7 @@ report(
 report(
   'does not retry a POST when the server closes the reused connection',
   {
-    deed(socket, head) {
+    onRequest(socket, head) {
       if (head.startsWith('GET')) socket.write(ok)
       else socket.destroy()
     },
@@ -107,7 +107,7 @@ report(
 
 report(
   'bytes after a response do not answer the next request',
-  { deed: (socket) => socket.write(`${ok}${response('evil')}`), ways: KEEPING },
+  { onRequest: (socket) => socket.write(`${ok}${response('evil')}`), ways: KEEPING },
   async (t, { ask, name }) => {
     for (let round = 0; round < 3; round++) t.equal((await ask()).text, 'ok', name)
   },
@@ -115,7 +115,7 @@ report(
 
 report(
   'a response that is not HTTP fails the request',
-  { deed: (socket) => socket.write('SSH-2.0-OpenSSH_9.6\r\n') },
+  { onRequest: (socket) => socket.write('SSH-2.0-OpenSSH_9.6\r\n') },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /^HPE_/, name)
   },
@@ -123,7 +123,7 @@ report(
 
 report(
   'an HTTP/2 preface from the server fails the request',
-  { deed: (socket) => socket.write(Buffer.from('0000120400000000000003000000640004', 'hex')) },
+  { onRequest: (socket) => socket.write(Buffer.from('0000120400000000000003000000640004', 'hex')) },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /^HPE_/, name)
   },
@@ -132,7 +132,7 @@ report(
 report(
   'skips fifty 103 Early Hints',
   {
-    deed(socket) {
+    onRequest(socket) {
       socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'.repeat(50))
       setImmediate(() => socket.write(ok))
     },
@@ -144,7 +144,7 @@ report(
 
 report(
   'skips an unexpected 100 Continue',
-  { deed: (socket) => socket.write(`HTTP/1.1 100 Continue\r\n\r\n${ok}`) },
+  { onRequest: (socket) => socket.write(`HTTP/1.1 100 Continue\r\n\r\n${ok}`) },
   async (t, { ask, name }) => {
     t.equal((await ask({ method: 'POST', body: 'x' })).text, 'ok', name)
     t.equal((await ask()).text, 'ok', name)
@@ -153,7 +153,10 @@ report(
 
 report(
   'a 101 without an upgrade request fails the request',
-  { deed: (socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n') },
+  {
+    onRequest: (socket) =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+  },
   async (t, { ask, name }) => {
     t.match((await failureOf(ask())).code, /HPE_|UND_ERR/, name)
   },
@@ -161,17 +164,17 @@ report(
 
 report(
   'a complete response stops the upload of its request',
-  { deed: (socket) => socket.end('HTTP/1.1 413 No\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno') },
+  { onRequest: (socket) => socket.end('HTTP/1.1 413 No\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno') },
   async (t, { ask, name }) => {
     async function* long() {
-      // Bounded, since the runtime's fetch reads on.
+      // Bounded, because the runtime's fetch continues to read the source.
       for (let piece = 0; piece < 200; piece++) {
         yield Buffer.alloc(10_000)
         await new Promise(setImmediate)
       }
     }
     const { status, text } = await ask({ method: 'POST', body: long() }).catch(async (error: unknown) => {
-      // Where the connection broke before the answer was read, that is what is told.
+      // If the connection broke before the response was read, the connection error is reported.
       const { code } = await failureOf(Promise.reject(error))
       return { status: 413, text: /ECONNRESET|EPIPE|UND_ERR_SOCKET/.test(code ?? '') ? 'no' : String(code) }
     })
@@ -181,7 +184,7 @@ report(
 
 report(
   'close() waits for requests in flight and rejects new ones',
-  { deed: (socket) => setImmediate(() => socket.write(ok)) },
+  { onRequest: (socket) => setImmediate(() => socket.write(ok)) },
   async (t, { ask, name, dispatcher }) => {
     const answer = ask()
     await new Promise(setImmediate)
@@ -194,7 +197,7 @@ report(
 
 report(
   'destroy() fails requests in flight and queued requests',
-  { deed: () => {} },
+  { onRequest: () => {} },
   async (t, { ask, name, dispatcher }) => {
     const asked = [ask(), ask(), ask()].map(failureOf)
     await new Promise(setImmediate)
@@ -209,7 +212,7 @@ report(
 
 report(
   'close() of an idle dispatcher closes all sockets',
-  { deed: (socket) => socket.write(ok) },
+  { onRequest: (socket) => socket.write(ok) },
   async (t, { ask, name, dispatcher, origin }) => {
     await ask()
     const [socket] = origin.sockets

@@ -4,9 +4,9 @@ import { type Dispatcher, interceptors } from '../../lib/index.js'
 import { response } from '../servers/origin.js'
 import { failureOf, report } from './scene.js'
 
-/** Origins that were busy once. */
+/** Sockets of origins that have sent 503 once. */
 const relieved = new WeakSet()
-/** POSTs that came. */
+/** Number of received POSTs. */
 let posts = 0
 
 const ways = ['request', 'stream', 'dispatch']
@@ -16,7 +16,7 @@ const followed = {
   compose: (dispatcher: Dispatcher) => dispatcher.compose(interceptors.redirect({ maxRedirections: 3 })),
 }
 
-/** Sends `/` elsewhere by `status`, and answers with the head that comes there, and with what came behind it. */
+/** Redirects `/` by `status`. The target responds with the headers and body that it receives. */
 function redirectBy(status: number) {
   return (socket: Socket, head: string, _index: number, rest: string) => {
     if (head.includes(' / ')) socket.write(redirecting(status))
@@ -27,7 +27,7 @@ function redirectBy(status: number) {
 for (const status of [301, 302, 303]) {
   report(
     `follows ${status} after POST with a GET without body`,
-    { deed: redirectBy(status), ways, ...followed },
+    { onRequest: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const headers = { 'content-type': 'text/plain' }
       const { text } = await ask({ method: 'POST', headers, body: 'body' })
@@ -40,7 +40,7 @@ for (const status of [301, 302, 303]) {
 for (const status of [307, 308]) {
   report(
     `follows ${status} after POST with a POST and the same body`,
-    { deed: redirectBy(status), ways, ...followed },
+    { onRequest: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const { text } = await ask({ method: 'POST', body: 'body' })
       t.match(text, /^POST \/end [\s\S]*\r\n\r\nbody$/, name)
@@ -48,7 +48,7 @@ for (const status of [307, 308]) {
   )
   report(
     `does not follow ${status} after a request with a consumed stream`,
-    { deed: redirectBy(status), ways, ...followed },
+    { onRequest: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
       const asked = ask({ method: 'POST', body: Readable.from(['body']) })
       const outcome = await asked.then(
@@ -62,7 +62,7 @@ for (const status of [307, 308]) {
 
 report(
   'a redirect loop ends after maxRedirections and reports its history',
-  { deed: (socket) => socket.write(redirecting(302, '/')), ways, ...followed },
+  { onRequest: (socket) => socket.write(redirecting(302, '/')), ways, ...followed },
   async (t, { ask, name }) => {
     t.match(await failureOf(ask()), { code: 'UND_ERR_INVALID_ARG', message: /Redirect loop/ }, name)
   },
@@ -71,7 +71,7 @@ report(
 report(
   'retries after 503',
   {
-    deed(socket, head) {
+    onRequest(socket, head) {
       const busy = head.includes('/busy') && !relieved.has((socket as unknown as { server: object }).server)
       relieved.add((socket as unknown as { server: object }).server)
       socket.write(busy ? 'HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 4\r\n\r\nbusy' : response('ok'))
@@ -87,7 +87,7 @@ report(
 report(
   'an exhausted retry reports the last response',
   {
-    deed: (socket) => socket.write('HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy'),
+    onRequest: (socket) => socket.write('HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy'),
     ways,
     compose: (dispatcher) => dispatcher.compose(interceptors.retry({ minTimeout: 1, maxRetries: 2 })),
   },
@@ -100,7 +100,7 @@ report(
 report(
   'does not retry a POST that the server may have executed',
   {
-    deed(socket, head) {
+    onRequest(socket, head) {
       if (!head.startsWith('POST')) return void socket.write(response('ok'))
       posts++
       socket.destroy()
@@ -119,7 +119,7 @@ report(
 report(
   'responseError() reports status, headers and body',
   {
-    deed: (socket) =>
+    onRequest: (socket) =>
       socket.write('HTTP/1.1 404 No\r\nx-a: b\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nlost'),
     ways,
     compose: (dispatcher) => dispatcher.compose(interceptors.responseError()),
@@ -132,7 +132,7 @@ report(
 report(
   'decompress() decodes the body and removes content-encoding',
   {
-    deed(socket) {
+    onRequest(socket) {
       const bytes = Buffer.from('H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==', 'base64')
       socket.write(`HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${bytes.length}\r\n\r\n`)
       socket.write(bytes)

@@ -9,7 +9,7 @@ import { failureOf, KEEPING, report } from './scene.js'
 const ok = response('ok')
 const get = { path: '/', method: 'GET' } as const
 
-/** Each answers with its own name. */
+/** Starts origins that respond with their own name. */
 async function named(count: number) {
   const names = Array.from({ length: count }, (_, index) => `origin ${index}`)
   return Promise.all(names.map((name) => httpOrigin((_request, reply) => void reply.end(name))))
@@ -22,7 +22,7 @@ async function ask(dispatcher: Dispatcher, origin?: string): Promise<string> {
 
 report(
   'a hundred requests over one connection each get one response',
-  { deed: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')), ways: KEEPING },
+  { onRequest: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')), ways: KEEPING },
   async (t, { ask, name, origin }) => {
     const paths = Array.from({ length: 100 }, (_, index) => String(index))
     const answers = await Promise.all(paths.map(async (path) => (await ask({ path: `/${path}` })).text))
@@ -34,7 +34,7 @@ report(
 report(
   'pipelined requests get their responses in order',
   {
-    deed: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')),
+    onRequest: (socket, head) => socket.write(response(/ \/(\d+) /.exec(head)?.[1] ?? '')),
     options: { pipelining: 10 },
     ways: KEEPING,
   },
@@ -47,7 +47,7 @@ report(
 
 report(
   'stats are zero after all requests have failed',
-  { deed: (socket) => socket.destroy(), dispatchers: ['Client', 'Pool', 'BalancedPool'] },
+  { onRequest: (socket) => socket.destroy(), dispatchers: ['Client', 'Pool', 'BalancedPool'] },
   async (t, { ask, name, dispatcher }) => {
     await Promise.all(Array.from({ length: 10 }, () => failureOf(ask({ method: 'POST', body: 'x' }))))
     await new Promise(setImmediate)
@@ -58,7 +58,7 @@ report(
 
 report(
   'a request keeps the AsyncLocalStorage context of its caller',
-  { deed: (socket) => socket.write(ok), ways: KEEPING },
+  { onRequest: (socket) => socket.write(ok), ways: KEEPING },
   async (t, { ask, name }) => {
     const storage = new AsyncLocalStorage<number>()
     const seen = await Promise.all(

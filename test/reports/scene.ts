@@ -8,7 +8,7 @@ import { Agent, BalancedPool, Client, type Dispatcher, Pool } from '../../lib/in
 import { authority, type Identity, serverIdentity } from '../servers/certificates.js'
 import { listen, type Origin, rawOrigin } from '../servers/origin.js'
 
-/** What is asked for. */
+/** Options of a request. */
 export interface Asked {
   path?: string
   method?: string
@@ -26,9 +26,9 @@ export interface Answer {
 
 type Head = { statusCode: number; headers: Answer['headers'] }
 
-/** One dispatcher at one origin, asked in one way. */
+/** A dispatcher, an origin, and one way to send requests. */
 export interface Scene {
-  /** All of what it is, for messages. */
+  /** Description for messages. */
   name: string
   way: string
   dispatcher: Dispatcher
@@ -36,18 +36,18 @@ export interface Scene {
   ask(asked?: Asked): Promise<Answer>
 }
 
-/** What an origin does with a request: `index` counts those of one connection, `rest` is what came with its head. */
-export type Deed = (socket: Socket, head: string, index: number, rest: string) => void
+/** Handles a request in an origin. `index` counts the requests of a connection, `rest` is what arrived behind the headers. */
+export type RequestListener = (socket: Socket, head: string, index: number, rest: string) => void
 
 export interface Report {
-  deed: Deed
+  onRequest: RequestListener
   /** Options of the dispatcher. */
   options?: object
-  /** Default: all of them. */
+  /** Ways to send requests. Default: all. */
   ways?: readonly string[]
   dispatchers?: readonly string[]
   compose?: (dispatcher: Dispatcher) => Dispatcher
-  /** Default: also over TLS. */
+  /** Whether to run over TLS too. Default: true. */
   plain?: boolean
 }
 
@@ -58,7 +58,7 @@ const dispatchers: Record<string, (url: string, options: object) => Dispatcher> 
   Agent: (_url, options) => new Agent({ connections: 1, ...options }),
 }
 
-/** Ways to ask that keep a connection when nothing is sent but a head. */
+/** Ways that reuse a connection after a response without body. */
 export const KEEPING = ['request', 'stream', 'dispatch', 'fetch']
 
 const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked) => Promise<Answer>> = {
@@ -124,7 +124,7 @@ const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked
 
 const HEAD = /[A-Z]+ \/\S* HTTP\/1\.1\r\n[\s\S]*?\r\n\r\n/
 
-/** Calls back with each head that comes; bodies, which here hold nothing like a head, are passed over. */
+/** Calls back with each header section. Bodies are skipped; in these tests they contain no CRLF CRLF. */
 function onHeads(socket: Socket, callback: (head: string, index: number, rest: string) => void): void {
   let text = ''
   let index = 0
@@ -137,17 +137,17 @@ function onHeads(socket: Socket, callback: (head: string, index: number, rest: s
   })
 }
 
-// The whole of a file, on a busy machine.
+// A whole file on a busy machine.
 t.setTimeout(120_000)
 
 let ca: Identity | null = null
 let identity: Identity | null = null
 
-/** Answers over TCP, or over TLS. */
-async function originOf(secure: boolean, deed: Deed): Promise<Origin> {
+/** Starts an origin over TCP or TLS. */
+async function originOf(secure: boolean, onRequest: RequestListener): Promise<Origin> {
   const serve = (socket: Socket) => {
     socket.on('error', () => {})
-    onHeads(socket, (head, index, rest) => deed(socket, head, index, rest))
+    onHeads(socket, (head, index, rest) => onRequest(socket, head, index, rest))
   }
   if (!secure) return rawOrigin(serve)
   ca ??= await authority()
@@ -158,8 +158,8 @@ async function originOf(secure: boolean, deed: Deed): Promise<Origin> {
 }
 
 /**
- * A situation that users of HTTP clients have reported: with each dispatcher, and a Pool over TLS, asked in each way.
- * `run` has it happen and says how it must end.
+ * Tests a situation that users of HTTP clients have reported: with each dispatcher and a Pool over TLS, in each way to send a
+ * request. `run` sends the requests and checks their outcome.
  */
 export function report(title: string, what: Report, run: (t: Test, scene: Scene) => Promise<void>): void {
   t.test(title, async (t) => {
@@ -168,7 +168,7 @@ export function report(title: string, what: Report, run: (t: Test, scene: Scene)
         if (what.dispatchers?.includes(name) === false) continue
         for (const [way, ask] of Object.entries(ways)) {
           if (what.ways?.includes(way) === false || (secure && name !== 'Pool')) continue
-          const origin = await originOf(secure, what.deed)
+          const origin = await originOf(secure, what.onRequest)
           const connect = secure ? { connect: { ca: (ca as Identity).cert } } : {}
           const made = make(origin.url, { ...connect, ...what.options })
           const dispatcher = what.compose?.(made) ?? made
@@ -188,7 +188,7 @@ export function report(title: string, what: Report, run: (t: Test, scene: Scene)
   })
 }
 
-/** The error that a request fails with; of `fetch` the one beneath. */
+/** Returns the error of a failed request; of `fetch`, its cause. */
 export async function failureOf(asked: Promise<unknown>): Promise<Error & { code?: string }> {
   try {
     await asked
@@ -196,7 +196,7 @@ export async function failureOf(asked: Promise<unknown>): Promise<Error & { code
     const { cause } = error as Error
     return (cause instanceof Error && error instanceof TypeError ? cause : error) as Error
   }
-  throw new Error('It was answered')
+  throw new Error('the request must fail, but it got a response')
 }
 
 /** Resolves when all sockets of the origin are closed. */

@@ -7,7 +7,7 @@ import { failureOf, report } from './scene.js'
 const ok = response('ok')
 const PART = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf'
 
-/** Silent to `/silent`, silent in the midst of the body of `/half`. */
+/** Sends no response to `/silent`, and half a body to `/half`. */
 function patchy(socket: { write(text: string): unknown }, head: string): void {
   if (head.includes('/half')) socket.write(PART)
   else if (!head.includes('/silent')) socket.write(ok)
@@ -15,7 +15,7 @@ function patchy(socket: { write(text: string): unknown }, head: string): void {
 
 report(
   'headersTimeout fails a request without a response, and the next request succeeds',
-  { deed: patchy, options: { headersTimeout: 50 } },
+  { onRequest: patchy, options: { headersTimeout: 50 } },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ path: '/silent' }))).code, 'UND_ERR_HEADERS_TIMEOUT', name)
     t.equal((await ask()).text, 'ok', name)
@@ -24,7 +24,7 @@ report(
 
 report(
   'bodyTimeout fails a stalled response, and the next request succeeds',
-  { deed: patchy, options: { bodyTimeout: 50 } },
+  { onRequest: patchy, options: { bodyTimeout: 50 } },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ path: '/half' }))).code, 'UND_ERR_BODY_TIMEOUT', name)
     t.equal((await ask()).text, 'ok', name)
@@ -34,7 +34,7 @@ report(
 report(
   'a timeout of 0 is disabled',
   {
-    deed: (socket) => setTimeout(() => socket.write(ok), 60),
+    onRequest: (socket) => setTimeout(() => socket.write(ok), 60),
     options: { headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0 },
     dispatchers: ['Client'],
   },
@@ -45,7 +45,11 @@ report(
 
 report(
   'a reader that pauses for longer than bodyTimeout does not fail the response',
-  { deed: (socket) => socket.write(response('x'.repeat(300_000))), options: { bodyTimeout: 40 }, ways: ['request'] },
+  {
+    onRequest: (socket) => socket.write(response('x'.repeat(300_000))),
+    options: { bodyTimeout: 40 },
+    ways: ['request'],
+  },
   async (t, { dispatcher, origin, name }) => {
     const { body } = await dispatcher.request({ origin: origin.url, path: '/', method: 'GET' } as never)
     await once(body, 'readable')
@@ -58,7 +62,7 @@ report(
 
 report(
   'a connection that is never established fails with the timeout of its request',
-  { deed: () => {}, options: { connect: () => {} }, ways: ['request', 'stream', 'pipeline', 'dispatch'] },
+  { onRequest: () => {}, options: { connect: () => {} }, ways: ['request', 'stream', 'pipeline', 'dispatch'] },
   async (t, { ask, name }) => {
     t.equal((await failureOf(ask({ timeouts: { connect: 50 } }))).code, 'UND_ERR_CONNECT_TIMEOUT', name)
   },
@@ -67,7 +71,7 @@ report(
 report(
   'timeouts.total fails a request whose response trickles',
   {
-    deed(socket) {
+    onRequest(socket) {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
       const timer = setInterval(() => socket.write('1\r\nx\r\n'), 10)
       socket.on('close', () => clearInterval(timer))
@@ -81,7 +85,7 @@ report(
 
 report(
   'a request with an aborted signal is not sent',
-  { deed: (socket) => socket.write(ok) },
+  { onRequest: (socket) => socket.write(ok) },
   async (t, { ask, name, origin }) => {
     const reason = new Error('too late')
     t.equal((await failureOf(ask({ signal: AbortSignal.abort(reason) }))).message, 'too late', name)
@@ -92,7 +96,7 @@ report(
 
 report(
   'aborting a request before its response does not affect others',
-  { deed: patchy },
+  { onRequest: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
     const asked = failureOf(ask({ path: '/silent', signal: controller.signal }))
@@ -105,7 +109,7 @@ report(
 
 report(
   'aborting within a body fails its reader, and the next request succeeds',
-  { deed: patchy },
+  { onRequest: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
     const asked = failureOf(ask({ path: '/half', signal: controller.signal }))
@@ -119,19 +123,19 @@ report(
 
 report(
   'AbortSignal.timeout aborts a queued request',
-  // A handler is given what aborts its request when that leaves the queue.
-  { deed: () => {}, dispatchers: ['Client', 'Pool', 'Agent'], ways: ['request', 'stream', 'pipeline', 'fetch'] },
+  // A handler gets its controller when the request leaves the queue, so it can not abort before.
+  { onRequest: () => {}, dispatchers: ['Client', 'Pool', 'Agent'], ways: ['request', 'stream', 'pipeline', 'fetch'] },
   async (t, { ask, name }) => {
     const first = failureOf(ask())
     t.equal((await failureOf(ask({ signal: AbortSignal.timeout(40) }))).name, 'TimeoutError', name)
-    // The first one is ended with the scene.
+    // The first request ends with the dispatcher.
     first.catch(() => {})
   },
 )
 
 report(
   'hundreds of requests leave no listener on a shared signal',
-  { deed: (socket) => socket.write(ok), dispatchers: ['Client', 'Agent'], ways: ['request', 'stream', 'fetch'] },
+  { onRequest: (socket) => socket.write(ok), dispatchers: ['Client', 'Agent'], ways: ['request', 'stream', 'fetch'] },
   async (t, { ask, name }) => {
     const warnings: Error[] = []
     const note = (warning: Error) => void warnings.push(warning)
@@ -140,7 +144,7 @@ report(
     for (let round = 0; round < 300; round++) await ask({ signal })
     await new Promise(setImmediate)
     process.off('warning', note)
-    // The runtime's fetch lets the collector of garbage take its own away.
+    // The runtime's fetch removes its listener on garbage collection.
     if (!name.startsWith('fetch')) t.equal(getEventListeners(signal, 'abort').length, 0, name)
     t.strictSame(
       warnings.filter(({ name }) => name === 'MaxListenersExceededWarning' && !name.startsWith('fetch')),

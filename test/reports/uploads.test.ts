@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { response } from '../servers/origin.js'
 import { failureOf, KEEPING, report } from './scene.js'
 
-/** Answers with the head and what came behind it, once `end` is seen. */
+/** Responds with the received request once it matches `end`. */
 function echo(end: RegExp) {
   return (socket: Socket, head: string, _index: number, rest: string) => {
     let body = ''
@@ -23,18 +23,18 @@ const ways = ['request', 'stream', 'dispatch', 'fetch']
 
 report(
   'sends a string with its length in bytes',
-  { deed: echo(/$/), ways: ['request', 'stream', 'dispatch'] },
+  { onRequest: echo(/$/), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     const { text } = await ask({ method: 'POST', body: 'caf\xe9' })
     t.match(text, /content-length: 5\r\n/i, name)
   },
 )
 
-report('a POST without body sends content-length: 0', { deed: echo(/$/), ways }, async (t, { ask, name }) => {
+report('a POST without body sends content-length: 0', { onRequest: echo(/$/), ways }, async (t, { ask, name }) => {
   t.match((await ask({ method: 'POST' })).text, /content-length: 0\r\n/i, name)
 })
 
-report('sends a Readable completely, chunked', { deed: echo(/\r\n0\r\n\r\n$/) }, async (t, { ask, name }) => {
+report('sends a Readable completely, chunked', { onRequest: echo(/\r\n0\r\n\r\n$/) }, async (t, { ask, name }) => {
   const { text } = await ask({ method: 'POST', body: Readable.from(['xx', 'yyy', 'zzzzzz']) })
   t.match(text, /transfer-encoding: chunked/i, name)
   t.equal(behind(text).replace(/[0-9a-f]+\r\n|\r\n/g, ''), 'xxyyyzzzzzz', name)
@@ -42,7 +42,7 @@ report('sends a Readable completely, chunked', { deed: echo(/\r\n0\r\n\r\n$/) },
 
 report(
   'sends a Readable of known length with content-length',
-  { deed: echo(/zzzzzz$/), ways: ['request', 'stream', 'dispatch'] },
+  { onRequest: echo(/zzzzzz$/), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     const headers = { 'content-length': '11' }
     const { text } = await ask({ method: 'PUT', headers, body: Readable.from(['xx', 'yyy', 'zzzzzz']) })
@@ -53,7 +53,7 @@ report(
 
 report(
   'sends an async generator completely, and closes it when the request fails',
-  { deed: (socket) => socket.destroy(), ways: ['request', 'stream', 'dispatch'] },
+  { onRequest: (socket) => socket.destroy(), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     let ended = false
     async function* pieces() {
@@ -75,7 +75,7 @@ report(
 report(
   'a stream error fails its request with the same error, and the next request succeeds',
   {
-    deed: (socket, head) => head.startsWith('GET') && socket.write(response('ok')),
+    onRequest: (socket, head) => head.startsWith('GET') && socket.write(response('ok')),
     ways: ['request', 'stream', 'dispatch'],
   },
   async (t, { ask, name }) => {
@@ -90,7 +90,7 @@ report(
 
 report(
   'rejects a stream that was sent before',
-  { deed: echo(/\r\n0\r\n\r\n$/), ways: ['request', 'stream', 'dispatch'] },
+  { onRequest: echo(/\r\n0\r\n\r\n$/), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     const body = Readable.from(['once'])
     await ask({ method: 'POST', body })
@@ -100,7 +100,7 @@ report(
 
 report(
   'rejects a body shorter or longer than its content-length',
-  { deed: echo(/$/), ways: ['request', 'stream', 'dispatch'] },
+  { onRequest: echo(/$/), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     for (const length of ['2', '9']) {
       const asked = ask({ method: 'POST', headers: { 'content-length': length }, body: 'four' })
@@ -110,27 +110,31 @@ report(
   },
 )
 
-report('sends bytes, views, Blobs and URLSearchParams', { deed: echo(/a=1$/), ways }, async (t, { ask, name }) => {
+report('sends bytes, views, Blobs and URLSearchParams', { onRequest: echo(/a=1$/), ways }, async (t, { ask, name }) => {
   const bytes = new TextEncoder().encode('a=1')
   const bodies = [bytes, bytes.buffer, new DataView(bytes.buffer), new Blob(['a', '=1']), new URLSearchParams('a=1')]
   for (const body of bodies) t.equal(behind((await ask({ method: 'POST', body })).text), 'a=1', name)
 })
 
-report('sends FormData as multipart with its boundary', { deed: echo(/--\r\n$/), ways }, async (t, { ask, name }) => {
-  const body = new FormData()
-  body.append('field', 'value')
-  body.append('file', new Blob(['content'], { type: 'text/plain' }), 'a.txt')
-  const { text } = await ask({ method: 'POST', body })
-  const boundary = /boundary=(\S+)/.exec(text)?.[1] as string
-  t.ok(behind(text).endsWith(`--${boundary}--\r\n`), name)
-  t.match(text, /name="field"\r\n\r\nvalue\r\n/, name)
-  t.match(text, /filename="a\.txt"\r\ncontent-type: text\/plain\r\n\r\ncontent/i, name)
-})
+report(
+  'sends FormData as multipart with its boundary',
+  { onRequest: echo(/--\r\n$/), ways },
+  async (t, { ask, name }) => {
+    const body = new FormData()
+    body.append('field', 'value')
+    body.append('file', new Blob(['content'], { type: 'text/plain' }), 'a.txt')
+    const { text } = await ask({ method: 'POST', body })
+    const boundary = /boundary=(\S+)/.exec(text)?.[1] as string
+    t.ok(behind(text).endsWith(`--${boundary}--\r\n`), name)
+    t.match(text, /name="field"\r\n\r\nvalue\r\n/, name)
+    t.match(text, /filename="a\.txt"\r\ncontent-type: text\/plain\r\n\r\ncontent/i, name)
+  },
+)
 
 report(
   'sends an upload larger than the socket buffer completely',
   {
-    deed(socket, head, _index, rest) {
+    onRequest(socket, head, _index, rest) {
       const length = Number(/content-length: (\d+)/i.exec(head)?.[1])
       let came = rest.length
       socket.on('data', (chunk) => {
@@ -148,7 +152,7 @@ report(
 
 report(
   'rejects invalid header values before anything is sent',
-  { deed: (socket) => socket.write(response('ok')), ways: ['request', 'stream', 'pipeline', 'dispatch'] },
+  { onRequest: (socket) => socket.write(response('ok')), ways: ['request', 'stream', 'pipeline', 'dispatch'] },
   async (t, { ask, name, origin }) => {
     for (const headers of [{ a: 'x\r\nevil: 1' }, { 'a b': 'x' }, { a: 'x\0' }] as Record<string, string>[]) {
       t.equal((await failureOf(ask({ headers }))).code, 'UND_ERR_INVALID_ARG', name)
@@ -162,8 +166,8 @@ report(
 
 report(
   'sends a host header of the caller instead of the default',
-  // Over TLS the certificate has to be for that name.
-  { deed: echo(/$/), ways: ['request', 'dispatch'], plain: true },
+  // Over TLS the certificate must be valid for that name.
+  { onRequest: echo(/$/), ways: ['request', 'dispatch'], plain: true },
   async (t, { ask, name }) => {
     const { text } = await ask({ headers: { host: 'other.test' } })
     t.strictSame(text.match(/^host: .*$/gim), ['host: other.test'], name)
@@ -172,7 +176,7 @@ report(
 
 report(
   'the same body can be sent a hundred times on one connection',
-  { deed: echo(/four$/), ways: ['request', 'dispatch'], dispatchers: ['Client', 'Pool'] },
+  { onRequest: echo(/four$/), ways: ['request', 'dispatch'], dispatchers: ['Client', 'Pool'] },
   async (t, { ask, name, origin }) => {
     for (let round = 0; round < 100; round++) await ask({ method: 'POST', body: 'four' })
     t.equal(origin.connections, 1, name)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { generate } from 'selfsigned'
 
-/** A key and its certificate in PEM. */
+/** A private key and its certificate, as PEM. */
 export interface Identity {
   key: string
   cert: string
@@ -19,7 +19,7 @@ async function issue(name: string, options: Options): Promise<Identity> {
   return { key: made.private, cert: made.cert }
 }
 
-/** The authority that all other identities of one test run are signed by. */
+/** Creates the CA that signs all certificates of one test run. */
 export function authority(): Promise<Identity> {
   return issue('sluice test authority', {
     extensions: [
@@ -29,7 +29,7 @@ export function authority(): Promise<Identity> {
   })
 }
 
-/** A server that goes by `name`, a name or an address, and unless it is another's by 127.0.0.1. */
+/** Creates a server certificate for `name`, a name or address, and 127.0.0.1. */
 export function serverIdentity(ca: Identity, name = 'localhost', validity: Validity = {}): Promise<Identity> {
   return issue(name, {
     ...validity,
@@ -50,7 +50,7 @@ export function serverIdentity(ca: Identity, name = 'localhost', validity: Valid
   })
 }
 
-/** A server like any other, but for a certificate that ended long ago. */
+/** Creates a server certificate that has expired. */
 export function expiredIdentity(ca: Identity): Promise<Identity> {
   return serverIdentity(ca, 'localhost', {
     notBeforeDate: new Date('2020-01-01'),

@@ -6,31 +6,31 @@ import { listen, type Origin } from './origin.js'
 
 export type Cut = 'fin' | 'rst' | 'garbage'
 
-/** What happens to the first connection. */
+/** A fault of the first connection. */
 export interface Fault {
-  /** Which request of it: 0 is the first. */
+  /** Index of the request; 0 is the first. */
   request: number
-  /** Bytes read of that request, which is not executed then; or bytes sent of the answer to it. */
+  /** Bytes read of that request, which is then not executed; or bytes sent of its response. */
   of: 'request' | 'response'
   after: number
   how: Cut
 }
 
-/** Executes requests, and counts how often. */
+/** An origin that counts how often it executes each request. */
 export interface CountingServer extends Origin {
-  /** How often each target was executed. */
+  /** Number of executions by request target. */
   readonly executions: Map<string, number>
-  /** Bytes of each request as they came; of those that came more than once, the first. */
+  /** Bytes of each received request by target; of repeated ones, the first. */
   readonly received: Map<string, number>
-  /** Whether the fault came to pass: a request may be shorter than that. */
+  /** Whether the fault occurred. It does not if the request is shorter. */
   readonly faulted: boolean
-  /** Forgets what was; the next connection is the first. */
+  /** Resets all counts. The next connection is the first again. */
   expect(fault: Fault | null): void
 }
 
 export const GARBAGE = '\u0000garbage\r\n\r\n'
 
-/** The answer to a request. */
+/** Returns the response to a request. */
 export function answerTo(method: string, target: string): string {
   const body = `${method} ${target}`
   const head = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\nx-target: ${target}\r\n\r\n`
@@ -45,7 +45,7 @@ export async function countingServer(identity: Identity | null = null): Promise<
   let faulted = false
   const server = net.createServer((raw) => {
     const index = connections++
-    // What Nagle holds back a reset throws away.
+    // Nagle's algorithm could delay bytes that a reset then discards.
     raw.setNoDelay(true)
     const socket = identity === null ? raw : new tls.TLSSocket(raw, { isServer: true, ...identity })
     socket.on('error', () => {})
@@ -121,14 +121,14 @@ class ServedConnection {
     this.#over = true
     const { raw, socket, onFault } = this.#part
     onFault()
-    // Not before earlier answers are out.
+    // Only after earlier responses have been sent.
     if (how === 'rst') socket.write('', () => raw.resetAndDestroy())
     else if (how === 'fin') socket.end()
     else socket.end(GARBAGE)
   }
 }
 
-/** Bytes of the first request in `text`; null when it is not whole. */
+/** Returns the length of the first request in `text`, or null if it is incomplete. */
 function lengthOf(text: string): number | null {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return null

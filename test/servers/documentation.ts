@@ -3,14 +3,14 @@ import * as sluice from '../../lib/index.js'
 
 const folder = new URL('../../../node_modules/undici/docs/docs/api/', import.meta.url)
 
-/** The examples of a page of undici's documentation that begin with an import and do more than that. */
+/** Returns the runnable examples of a page of undici's documentation: those that begin with an import and do more. */
 export function examplesOf(page: string): string[] {
   const text = readFileSync(new URL(page, folder), 'utf8')
   const found = [...text.matchAll(/```m?js\n([\s\S]*?)```/g)].map((match) => match[1] as string)
   return found.filter((code) => /^import .* from 'undici'\n\n/.test(code))
 }
 
-/** Runs an example over sluice, with `scope` in sight. Returns those of its variables that are asked for. */
+/** Runs an example with sluice and the variables of `scope`. Returns the requested variables of the example. */
 export function runExample(
   code: string,
   scope: Record<string, unknown>,

@@ -29,19 +29,19 @@ const PROGRAM = `
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))
 `
 
-/** An origin in a thread of its own, which goes on while this one is blocked. */
-export interface Elsewhere {
+/** An origin in a worker thread, which runs while this thread is blocked. */
+export interface ThreadOrigin {
   readonly url: string
-  /** Resolves with what a client sends next. */
+  /** Resolves with the next data that a client sends. */
   heard(): Promise<string>
-  /** Sends on the youngest connection, from the other thread. */
+  /** Sends data on the newest connection, from the worker thread. */
   say(what: { write?: string; end?: 'fin' | 'reset' }): void
-  /** Blocks this thread until all was said and, at least, for `ms`. */
+  /** Blocks this thread until all data was sent, and for at least `ms`. */
   block(ms: number): void
   close(): Promise<unknown>
 }
 
-export async function elsewhere(identity: Identity | null = null): Promise<Elsewhere> {
+export async function elsewhere(identity: Identity | null = null): Promise<ThreadOrigin> {
   const done = new SharedArrayBuffer(4)
   const count = new Int32Array(done)
   const worker = new Worker(PROGRAM, { eval: true, workerData: { done, identity } })
@@ -67,7 +67,7 @@ export type LoopPhase = 'timers' | 'poll' | 'check' | 'jobs'
 
 export const LOOP_PHASES: readonly LoopPhase[] = ['timers', 'poll', 'check', 'jobs']
 
-/** Runs something in a phase of the event loop. */
+/** Runs a function in a phase of the event loop. */
 export function inPhase(phase: LoopPhase, run: () => void): Promise<void> {
   return new Promise((resolve) => {
     const once = () => {

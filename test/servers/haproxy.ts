@@ -3,15 +3,15 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { newFolder, type Program, start } from './program.js'
 
-/** HAProxy in TCP mode in front of some backends. */
+/** A running HAProxy. */
 export interface Haproxy extends Program {
   /** Runs a command of its management interface, such as `set server backends/b0 state drain`. */
   command(text: string): Promise<string>
-  /** Starts another with the configuration as it is then (-sf), which takes over the listeners; the old one finishes. */
+  /** Starts another process with the current configuration (-sf). It takes over the listeners, and the old one finishes. */
   replace(): Promise<void>
 }
 
-/** What `haproxyOf` runs: sections of its configuration, in which FOLDER is where `files` are written. */
+/** Configuration sections for `haproxyOf`. `FOLDER` in them is replaced by the folder of `files`. */
 export interface HaproxyPart {
   sections: readonly string[]
   ports: readonly number[]
@@ -60,7 +60,7 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
   return { ...(programs[0] as Program), stop, command, replace }
 }
 
-/** HAProxy accepts on its ports before the socket of its management interface has its name. */
+/** Waits for the management socket: HAProxy accepts connections before it creates that file. */
 async function appearing(path: string): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
     if (existsSync(path)) return

@@ -1,10 +1,10 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 
-/** What came over one channel. */
-export interface Heard {
-  /** Without `undici:`. */
+/** A message of one diagnostics channel. */
+export interface ChannelMessage {
+  /** Channel name without `undici:`. */
   readonly channel: string
-  // biome-ignore lint/suspicious/noExplicitAny: each channel has a shape of its own, which the tests look at.
+  // biome-ignore lint/suspicious/noExplicitAny: each channel has its own message type
   readonly message: any
 }
 
@@ -22,13 +22,13 @@ const names = [
   'client:connectError',
 ]
 
-/** Subscribes to all channels of requests and clients until it is closed, and writes down what they say, in order. */
+/** Subscribes to all channels of requests and clients until it is closed, and records their messages in order. */
 export class Listener {
-  readonly heard: Heard[] = []
+  readonly heard: ChannelMessage[] = []
   readonly #subscriptions: [string, (message: unknown) => void][] = []
 
-  /** `also`: called with each message, after it was written down. */
-  constructor(also: (heard: Heard) => void = () => {}) {
+  /** Subscribes. `also` is called with each message after it was recorded. */
+  constructor(also: (heard: ChannelMessage) => void = () => {}) {
     for (const channel of names) {
       const subscriber = (message: unknown) => {
         const heard = { channel, message }
@@ -40,15 +40,15 @@ export class Listener {
     }
   }
 
-  /** The channels in the order in which they spoke; only of one request, if given. */
+  /** Returns channel names in the order of their messages, optionally of one request only. */
   channels(request?: unknown): string[] {
     const { heard } = this
     const some = request === undefined ? heard : heard.filter(({ message }) => message.request === request)
     return some.map(({ channel }) => channel)
   }
 
-  /** All messages of one channel. */
-  of(channel: string): Heard['message'][] {
+  /** Returns all messages of one channel. */
+  of(channel: string): ChannelMessage['message'][] {
     return this.heard.filter((one) => one.channel === channel).map(({ message }) => message)
   }
 

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 
-/** An answer of a name server: addresses, services, or a response code: 2 SERVFAIL, 3 NXDOMAIN. */
+/** A DNS response: addresses, services, or a response code: 2 SERVFAIL, 3 NXDOMAIN. */
 export type Answer =
   | { ttl: number; addresses: readonly string[] }
   | { ttl: number; services: readonly (readonly [priority: number, weight: number, port: number, target: string])[] }
@@ -9,18 +9,18 @@ export type Answer =
 const TYPES: Record<number, string> = { 1: 'A', 28: 'AAAA', 33: 'SRV' }
 
 export interface NameServer {
-  /** For `setServers` of a Resolver. */
+  /** Address for `setServers` of a Resolver. */
   readonly address: string
-  /** By type and name: `A one.test`. A name that is not in it has no records. */
+  /** Records by type and name: `A one.test`. Other names have no records. */
   readonly zone: Map<string, Answer>
-  /** What was asked for, in order. */
+  /** Received questions, in order. */
   readonly asked: string[]
-  /** When it has been asked so often. */
+  /** Resolves after so many questions. */
   until(count: number): Promise<void>
   close(): Promise<void>
 }
 
-/** A name server on loopback, over UDP (RFC 1035 §4). */
+/** Starts a name server on loopback, over UDP (RFC 1035 §4). */
 export async function nameServer(): Promise<NameServer> {
   const zone = new Map<string, Answer>()
   const asked: string[] = []
@@ -81,7 +81,7 @@ function recordsOf(answer: Exclude<Answer, number>): Buffer[] {
   })
 }
 
-/** Of the name that was asked for, in the class of the internet. */
+/** Encodes a record for the queried name, class IN. */
 function record(type: number, ttl: number, data: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0xc0, 0x0c]), numbers(type, 1, ttl >>> 16, ttl & 0xffff, data.length), data])
 }

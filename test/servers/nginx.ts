@@ -8,7 +8,7 @@ export function nginx(part: {
   stream?: string
   ports: readonly number[]
   files?: Record<string, string | Buffer>
-  /** With a worker that a reload replaces, which as root stays root; else one process. */
+  /** Whether to run a master with a worker that a reload replaces. As root, the worker stays root. Default: one process. */
   reloads?: boolean
 }): Promise<Program> {
   const folder = newFolder()

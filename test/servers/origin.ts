@@ -3,7 +3,7 @@ import http from 'node:http'
 import https from 'node:https'
 import net, { type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** A server on loopback, until it is closed with all its sockets. */
+/** A server on loopback. `close` also closes all its sockets. */
 export interface Origin {
   /** `http://127.0.0.1:…` */
   readonly url: string
@@ -54,13 +54,13 @@ export function httpsOrigin(listener: http.RequestListener, options: https.Serve
   return listen(https.createServer({ keepAliveTimeout: 60_000, ...options }, listener), { protocol: 'https:' })
 }
 
-/** A TCP server that does with each connection what the test says. */
+/** Starts a TCP server with a listener for connections. */
 export function rawOrigin(onConnection: (socket: Socket, index: number) => void): Promise<Origin> {
   let index = 0
   return listen(net.createServer((socket) => onConnection(socket, index++)))
 }
 
-/** Calls back with the head of each request that comes whole on a connection; bodies are not understood. */
+/** Calls back with each complete header section on a connection. Request bodies are not supported. */
 export function onRequests(socket: Socket, callback: (head: string, index: number) => void): void {
   let text = ''
   let index = 0
@@ -74,13 +74,13 @@ export function onRequests(socket: Socket, callback: (head: string, index: numbe
   })
 }
 
-/** A complete response. */
+/** Returns a complete response. */
 export function response(body: string, fields: Record<string, string> = {}): string {
   const lines = Object.entries({ 'content-length': String(body.length), ...fields })
   return `HTTP/1.1 200 OK\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`
 }
 
-/** Resolves with the arguments of the next such event. */
+/** Resolves with the arguments of the next event `name`. */
 export function event<Arguments extends unknown[]>(emitter: EventEmitter, name: string): Promise<Arguments> {
   return new Promise((resolve) => emitter.once(name, (...values: Arguments) => resolve(values)))
 }

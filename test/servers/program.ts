@@ -4,17 +4,17 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A server program of the system, running in a folder of its own. */
+/** A running server program in its own folder. */
 export interface Program {
   readonly folder: string
   readonly pid: number
-  /** Ends it and takes the folder away. */
+  /** Stops the program and removes the folder. */
   stop(): Promise<void>
 }
 
 /**
- * Sees that a program is there: as root on Debian it is installed. Returns why a test must be skipped, or false.
- * Where skipping is forbidden (SLUICE_NO_SKIP) a missing program is an error.
+ * Checks that a program is installed, and installs it as root on Debian. Returns why a test must be skipped, or false.
+ * @throws If the program is missing and SLUICE_NO_SKIP is set.
  */
 export function missing(command: string, packages: string[] = [command]): string | false {
   if (found(command)) return false
@@ -42,7 +42,7 @@ function found(command: string): boolean {
   }
 }
 
-/** A port of loopback that was free a moment ago. */
+/** Returns a loopback port that was just free. */
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -52,7 +52,7 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** As many different ports, below those that the system gives to connections. */
+/** Returns different ports below the range that the system assigns to outgoing connections. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: net.Server[] = []
   while (servers.length < count) {
@@ -75,13 +75,13 @@ export function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'sluice-'))
 }
 
-/** Programs do not outlive a test that fails before it stops them. */
+// Programs must not outlive a test that fails before it stops them.
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGTERM')
 })
 
-/** Starts a program and waits until its ports accept. */
+/** Starts a program and waits until its ports accept connections. */
 export async function start(
   folder: string,
   command: [string, ...string[]],

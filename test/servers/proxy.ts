@@ -5,44 +5,44 @@ import type { Duplex } from 'node:stream'
 import type { Identity } from './certificates.js'
 import { listen, type Origin } from './origin.js'
 
-/** What a proxy was asked for. */
-export interface Asked {
+/** A request that a proxy received. */
+export interface ProxiedRequest {
   readonly method: string
   readonly target: string
   readonly headers: Record<string, string | string[] | undefined>
 }
 
-/** A proxy on loopback, to which all names are 127.0.0.1. */
+/** A proxy on loopback that resolves all names to 127.0.0.1. */
 export interface ProxyServer extends Origin {
   /** Requests to forward, in order. */
-  readonly forwards: readonly Asked[]
+  readonly forwards: readonly ProxiedRequest[]
   /** CONNECTs, in order. */
-  readonly connects: readonly Asked[]
+  readonly connects: readonly ProxiedRequest[]
 }
 
 export interface ProxyPart {
-  /** TLS to the proxy itself. */
+  /** Certificate for TLS to the proxy itself. */
   tls?: Identity
-  /** The one `proxy-authorization` that is let pass. */
+  /** The only accepted `proxy-authorization`. Default: all are accepted. */
   authorization?: string
-  /** Answers CONNECT itself when it returns true. */
+  /** Responds to CONNECT itself if it returns true. */
   onConnect?(request: IncomingMessage, socket: Duplex): boolean
 }
 
-/** Forwards what comes in absolute form and opens tunnels. */
+/** Starts a proxy that forwards requests in absolute form and opens tunnels. */
 export async function proxyServer(part: ProxyPart = {}): Promise<ProxyServer> {
-  const forwards: Asked[] = []
-  const connects: Asked[] = []
+  const forwards: ProxiedRequest[] = []
+  const connects: ProxiedRequest[] = []
   const server = part.tls === undefined ? http.createServer() : https.createServer(part.tls)
   const allowed = ({ headers }: IncomingMessage) =>
     part.authorization === undefined || headers['proxy-authorization'] === part.authorization
   server.on('request', (request: IncomingMessage, reply: http.ServerResponse) => {
-    forwards.push(asked(request))
+    forwards.push(describe(request))
     if (!allowed(request)) return void reply.writeHead(407, { 'proxy-authenticate': 'Basic realm="test"' }).end('no')
     forward(request, reply)
   })
   server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    connects.push(asked(request))
+    connects.push(describe(request))
     socket.on('error', () => {})
     socket.on('end', () => socket.end())
     socket.resume()
@@ -59,11 +59,11 @@ export async function proxyServer(part: ProxyPart = {}): Promise<ProxyServer> {
   }) as ProxyServer
 }
 
-function asked(request: IncomingMessage): Asked {
+function describe(request: IncomingMessage): ProxiedRequest {
   return { method: request.method as string, target: request.url as string, headers: request.headers }
 }
 
-/** Joins a client to a port, `greeting` right behind the answer to CONNECT. */
+/** Connects a client to a port. `greeting` is sent right behind the response to CONNECT. */
 export function tunnel(client: Duplex, part: { port: number; head?: Buffer; greeting?: string }): void {
   const upstream = net.connect(part.port, '127.0.0.1', () => {
     client.write(`HTTP/1.1 200 Connection established\r\n\r\n${part.greeting ?? ''}`)

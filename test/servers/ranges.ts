@@ -1,22 +1,22 @@
 import type { Socket } from 'node:net'
 import { type Origin, onRequests, rawOrigin } from './origin.js'
 
-/** How one response goes wrong. */
+/** A fault of one response. */
 export interface Fault {
-  /** Bytes of the message, head included, after which the connection ends. */
+  /** Bytes of the message, headers included, after which the connection closes. */
   after: number
-  /** By a reset instead of a FIN. */
+  /** Whether it closes by RST instead of FIN. */
   reset?: boolean
 }
 
 export interface RangeOrigin extends Origin {
-  /** Heads of the requests. */
+  /** Header sections of the received requests. */
   readonly requests: string[]
-  /** The whole message that answers a request without a range. */
+  /** The complete response to a request without a range. */
   readonly whole: string
 }
 
-/** An honest server of one body, whose connections break as they are told to, one fault for each request. */
+/** Starts a server of one body that supports ranges. Each request has one of the given faults. */
 export async function rangeOrigin(part: {
   body: string
   faults: readonly Fault[]
@@ -41,7 +41,7 @@ export async function rangeOrigin(part: {
   }) as RangeOrigin
 }
 
-/** Name of a field's value in a request or response head. */
+/** Returns the value of a header in a header section. */
 export function fieldOf(head: string, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)$`, 'im').exec(head)?.[1]?.trim()
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchController, DispatchHandler } from '../../lib/index.js'
 
-/** A handler that writes down what it hears, in order. */
+/** A handler that records its callbacks in order. */
 export class Recorder implements DispatchHandler {
   readonly calls: string[] = []
   readonly chunks: Buffer[] = []
@@ -13,7 +13,7 @@ export class Recorder implements DispatchHandler {
   socket: Duplex | null = null
   readonly ended: Promise<this>
   #end: (recorder: this) => void = () => {}
-  /** Called with the name of each callback, after it was written down. */
+  /** Called with the name of each callback after it was recorded. */
   readonly #also: (name: string, controller: DispatchController) => void
 
   constructor(also: (name: string, controller: DispatchController) => void = () => {}) {
@@ -69,7 +69,7 @@ export class Recorder implements DispatchHandler {
   }
 }
 
-/** What the handler is told in the call of `dispatch` itself, for a request that is refused. */
+/** Dispatches an invalid request and returns the error that the handler gets within the call of `dispatch`. */
 export function refusal(dispatcher: { dispatch(options: never, handler: Recorder): boolean }, options: unknown) {
   const recorder = new Recorder()
   const mayGoOn = dispatcher.dispatch(options as never, recorder)

@@ -19,7 +19,7 @@ export interface Outcome {
   connections: number
 }
 
-/** One request by a RetryHandler against a script. */
+/** Sends one request with a RetryHandler to a scripted origin. */
 export async function run(
   answers: Answer[],
   part: { options?: RetryHandler.RetryOptions; request?: object; recorder?: Recorder } = {},
@@ -41,7 +41,7 @@ export async function run(
   return { recorder, requests: origin.requests, connections }
 }
 
-/** A retry callback that gives up at some time. */
+/** Limits the number of retries of a retry callback. */
 export function limited(retry: RetryHandler.RetryCallback, most: number): RetryHandler.RetryCallback {
   return (error, context, callback) =>
     context.state.counter > most ? callback(error) : retry(error, context, callback)

@@ -1,14 +1,14 @@
 import { type Origin, onRequests, rawOrigin } from './origin.js'
 
-/** What to answer a request with: bytes; `cut` after them ends the connection by FIN, `reset` by RST. */
+/** A response as bytes, after which `cut` closes the connection by FIN and `reset` by RST. */
 export type Answer = string | { text: string; end: 'cut' | 'reset' }
 
 export interface ScriptedOrigin extends Origin {
-  /** Heads of the requests. */
+  /** Header sections of the received requests. */
   readonly requests: string[]
 }
 
-/** Answers each request with the next line of a script, and all after the last with that one. */
+/** Starts an origin that sends the next response of a script to each request, and repeats the last one. */
 export async function scriptedOrigin(...answers: Answer[]): Promise<ScriptedOrigin> {
   const requests: string[] = []
   const origin = await rawOrigin((socket) =>
@@ -26,7 +26,7 @@ export async function scriptedOrigin(...answers: Answer[]): Promise<ScriptedOrig
   return Object.defineProperty(Object.create(origin), 'requests', { value: requests }) as ScriptedOrigin
 }
 
-/** A message with its length. */
+/** Returns a response with content-length. */
 export function message(status: string, body: string, fields: Record<string, string> = {}): string {
   const lines = Object.entries({ 'content-length': String(body.length), ...fields })
   return `HTTP/1.1 ${status}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`

@@ -8,10 +8,10 @@ while read -r user password; do
 done
 `
 
-/** Squid as a forward proxy, for `user` with the password `secret`, who must not go to `forbidden.test`. */
+/** Starts Squid as a forward proxy for `user` with the password `secret`. It refuses requests to `forbidden.test`. */
 export function squid(port: number): Promise<Program> {
   const folder = newFolder()
-  // As root it becomes another user first.
+  // Started as root, Squid switches to another user first.
   chmodSync(folder, 0o777)
   const helper = join(folder, 'authentication.sh')
   const file = join(folder, 'squid.conf')

@@ -1,4 +1,4 @@
-/** Messages of what is uncaught while `work` runs, and in the turns behind it that events have. */
+/** Returns the messages of uncaught exceptions during `work` and the event-loop turns of its events. */
 export async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
   const heard: string[] = []
   const note = (error: Error) => void heard.push(error.message)
