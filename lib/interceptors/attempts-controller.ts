@@ -4,10 +4,10 @@ import { clearReplaySafe, RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
-/** What a body comes from. */
+/** Source of a response body: the controller of an attempt, or a buffered body. */
 type BodySource = Pick<DispatchController, 'timings' | 'bodyDecoded' | 'pause' | 'resume'>
 
-/** What a handler steers its request with through all the tries; each try has a controller of its own below. */
+/** Controller that a handler gets for all attempts of its request. Each attempt has its own controller, which this one calls. */
 export class AttemptsController implements DispatchController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
@@ -17,12 +17,12 @@ export class AttemptsController implements DispatchController {
   #reason: Error | null = null
   #paused = false
   #ended = false
-  /** An attempt that failed may have been executed. */
+  /** Whether the server may have executed an attempt that failed. */
   #maybeExecuted = false
-  /** The try whose body the handler gets. */
+  /** Source of the body that the handler receives. */
   #source: BodySource | null = null
 
-  /** @param onAbort receives the reason that the caller gave */
+  /** @param onAbort receives the reason passed to `abort` */
   constructor(onAbort: (reason: Error | undefined) => void) {
     this.#onAbort = onAbort
   }
@@ -52,7 +52,7 @@ export class AttemptsController implements DispatchController {
     if (this.#ended || this.#aborted) return
     this.#aborted = true
     this.#reason = reason ?? null
-    // Without a reason, the attempt makes an error that says how far it came.
+    // Without a reason, the attempt creates an error that says how far the request got.
     this.#onAbort(reason ?? undefined)
   }
 
@@ -68,25 +68,25 @@ export class AttemptsController implements DispatchController {
     this.#source?.resume()
   }
 
-  /** Returns `options` with the time limit of `attempt`. A dispatcher of another library may give no controller. */
+  /** Returns `options` with the time limit of `attempt`. Dispatchers of other libraries may pass no controller. */
   withTimeouts<Options extends object>(options: Options, attempt: DispatchController | undefined): Options {
     this.timeouts = attempt?.timeouts ?? null
     return withTimeoutsOf(options, this.timeouts)
   }
 
-  /** The body comes from `source` from here on, or from nowhere; a pause outlives the change. */
+  /** Sets the source of the body; null for none. A paused controller pauses the new source. */
   setSource(source: BodySource | null): void {
     this.#source = source
     if (this.#paused) source?.pause()
   }
 
-  /** An attempt failed: no body comes from it. */
+  /** Records that an attempt failed; its body is no longer the source. */
   attemptFailed(error: Error): void {
     this.setSource(null)
     this.#maybeExecuted ||= readProperty(error, 'replaySafe') !== true
   }
 
-  /** The handler is called for the last time, with `error` if it failed. */
+  /** Marks the request as ended, with `error` if it failed. Called before the last callback of the handler. */
   end(error: Error | null = null): void {
     this.#ended = true
     this.#source = null

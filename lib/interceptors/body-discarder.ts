@@ -1,12 +1,15 @@
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import type { DispatchController } from '../exchange/handler.js'
 
-/** Bytes of an unwanted body that are read to keep its connection. */
+/** Maximum number of bytes that are read to keep a connection. */
 const MAX_BYTES = 65536
-/** ms in which they must come. */
+/** Maximum time in ms for reading them. */
 const MAX_TIME = 1000
 
-/** Reads an unwanted body to its end so that its connection can be used again, unless that costs more than a new one. */
+/**
+ * Reads the rest of a body and discards it, so that the connection can be reused. Aborts the request after 64 KB or one
+ * second: a new connection costs less.
+ */
 export class BodyDiscarder implements AlarmListener {
   readonly #controller: Pick<DispatchController, 'abort'>
   readonly #reason: Error | undefined
@@ -30,7 +33,7 @@ export class BodyDiscarder implements AlarmListener {
     this.#controller.abort(this.#reason)
   }
 
-  /** The response has ended. */
+  /** Stops the timer: the response has ended. */
   onEnd(): void {
     this.#alarm.dispose()
   }

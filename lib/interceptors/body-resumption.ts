@@ -2,25 +2,25 @@ import { withHeaders, withoutHeaders } from '../exchange/edit-headers.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import type { HeadersInput } from '../wire/headers.js'
 
-/** The head of a final response. */
+/** Arguments of `onResponseStart` of a final response. */
 export interface ResponseStart {
   readonly statusCode: number
   readonly headers: IncomingHeaders
   readonly statusMessage: string | undefined
   readonly rawHeaders: string[] | null
-  /** An interceptor decodes the body: its bytes are not those that ranges count. */
+  /** Whether an interceptor decodes the body. Ranges count the encoded bytes. */
   readonly decoded: boolean
 }
 
-/** `bytes 4-9/10` (RFC 9110 §14.4). */
+/** Parsed `content-range`, such as `bytes 4-9/10` (RFC 9110 §14.4). */
 export interface ContentRange {
   readonly first: number
   readonly last: number
-  /** null: the server does not know. */
+  /** Length of the representation; null if unknown (`*`). */
   readonly total: number | null
 }
 
-/** null unless it is one valid range of bytes. */
+/** Parses `content-range`. Returns null unless the value is one valid byte range. */
 export function parseContentRange(value: unknown): ContentRange | null {
   const parts = typeof value === 'string' ? /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/i.exec(value) : null
   if (parts === null) return null
@@ -32,33 +32,33 @@ export function parseContentRange(value: unknown): ContentRange | null {
 }
 
 /**
- * Only such a tag says that bytes are the same (RFC 9110 §8.8.1); a weak one starts with `W/`. Some servers leave the quotes
- * out; without them a star stands for any tag, and a comma would begin another.
+ * Strong etags; only these guarantee identical bytes (RFC 9110 §8.8.1), weak ones start with `W/`. Some servers omit the
+ * quotes. Without quotes, `*` would match any etag, and a comma would start a second one.
  */
 const STRONG_ETAG = /^(?!W\/|\*$)(?:"[\x21\x23-\x7e\x80-\xff]*"|[\x21\x23-\x2b\x2d-\x7e\x80-\xff]+)$/i
 
 /**
- * How much of a body was handed out, and how to ask for its rest: by a range, from the same representation or not at
- * all. Positions count in the representation as it is sent, with its content coding.
+ * Position in a response body that was partly delivered, and the range request for its rest. The rest is accepted only
+ * from the same representation. Positions count encoded bytes (with `content-encoding`).
  */
 export class BodyResumption {
   readonly #etag: string
   readonly #contentEncoding: string | string[] | undefined
-  /** The first response was the whole representation, not a range of it. */
+  /** Whether the first response had the whole representation (200), not a range of it (206). */
   readonly #whole: boolean
   readonly #start: number
-  /** Where the next byte belongs. */
+  /** Position of the next byte. */
   #position: number
-  /** Of the last byte that is to come; null where only the end of the body will tell. */
+  /** Position of the last byte; null if the length is unknown. */
   #last: number | null
   #total: number | null
   #exceeded = false
 
-  /** null where the rest of such a response could not be told from something else. */
+  /** Creates the position for a response. Returns null if its rest could not be identified safely. */
   static of(method: string, head: ResponseStart): BodyResumption | null {
     const { statusCode, headers } = head
     const { etag } = headers
-    // Ranges are defined for GET alone (RFC 9110 §14.2).
+    // Ranges are defined for GET only (RFC 9110 §14.2).
     if (method !== 'GET' || typeof etag !== 'string' || !STRONG_ETAG.test(etag) || isDecoded(head)) return null
     const length = contentLengthOf(headers)
     if (statusCode === 200) {
@@ -81,17 +81,17 @@ export class BodyResumption {
     this.#total = range.total
   }
 
-  /** There is a rest that can be asked for. */
+  /** Whether the rest can be requested. */
   get canResume(): boolean {
     return !this.#exceeded && (this.#last === null || this.#position <= this.#last)
   }
 
-  /** No byte is missing, as far as is known. */
+  /** Whether the body is complete, as far as known. */
   get complete(): boolean {
     return this.#last === null || this.#position === this.#last + 1
   }
 
-  /** Counts what is handed out. False when it is more than there can be. */
+  /** Counts delivered bytes. Returns false if they exceed the range. */
   count(length: number): boolean {
     if (this.#last !== null && this.#position + length > this.#last + 1) {
       this.#exceeded = true
@@ -102,8 +102,8 @@ export class BodyResumption {
   }
 
   /**
-   * The fields of the request for the rest. `if-match` has a server that changed its mind say so instead of sending
-   * all of something else, as `if-range` would (RFC 9110 §13.1).
+   * Returns `headers` with the range of the rest. `if-match` makes a server fail with 412 if the representation has changed;
+   * with `if-range` it would send the whole new one (RFC 9110 §13.1).
    */
   withRange(headers: HeadersInput): HeadersInput {
     const range = `bytes=${this.#position}-${this.#last ?? ''}`
@@ -111,16 +111,17 @@ export class BodyResumption {
     return withHeaders(others, ['range', range, 'if-match', this.#etag])
   }
 
-  /** Takes a response for the rest of the body. Returns why not, or null. */
+  /** Checks that a response has the rest of the body. Returns null and adopts its range, or returns the reason why not. */
   verify({ statusCode, headers }: ResponseStart): string | null {
     const again = statusCode === 200 && this.#whole && this.#position === this.#start
-    if (statusCode !== 206 && !again) return `The rest of the body was asked for, and answered with ${statusCode}`
-    if (headers.etag !== this.#etag) return 'The body that was asked for the rest of has changed: its etag differs'
+    if (statusCode !== 206 && !again)
+      return `Range request for the rest of the body answered with status ${statusCode}, expected 206`
+    if (headers.etag !== this.#etag) return 'The response body changed between attempts: the etag differs'
     if (String(headers['content-encoding']) !== String(this.#contentEncoding))
-      return 'The rest of the body is coded differently'
+      return 'The rest of the body has another content-encoding'
     const range = again ? completeRange(headers) : parseContentRange(headers['content-range'])
     if (range === null || !this.#isExpected(range) || !matchesContentLength(range, headers)) {
-      return 'The rest of the body was asked for, and something else sent: content-range differs'
+      return 'The response to the range request has another range: content-range does not match the request'
     }
     this.#last = range.last
     this.#total = range.total ?? this.#total
@@ -129,14 +130,14 @@ export class BodyResumption {
 
   #isExpected({ first, last, total }: ContentRange): boolean {
     if (first !== this.#position) return false
-    // The size of the whole may be left out (RFC 9110 §14.4).
+    // The complete length may be unknown (RFC 9110 §14.4).
     const same = total === null || this.#total === null || total === this.#total
     if (this.#last !== null) return last === this.#last && same
     return total !== null && last === total - 1
   }
 }
 
-/** A whole body as a range; null where its length is not told. */
+/** Returns the range of a complete body; null if its length is unknown. */
 function completeRange(headers: IncomingHeaders): ContentRange | null {
   const length = contentLengthOf(headers)
   return length === null || length === 0 ? null : { first: 0, last: length - 1, total: length }
@@ -147,12 +148,12 @@ function contentLengthOf(headers: IncomingHeaders): number | null {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : null
 }
 
-/** The length of the message, where it is told, is that of its range. */
+/** Whether `content-length`, if present, equals the length of the range. */
 function matchesContentLength({ first, last }: ContentRange, headers: IncomingHeaders): boolean {
   return headers['content-length'] === undefined || contentLengthOf(headers) === last - first + 1
 }
 
-/** Somebody on the way decodes the body: what is counted here is not what ranges count. */
+/** Whether an interceptor decodes the body: it counts decoded bytes, ranges count encoded ones. */
 function isDecoded({ headers, rawHeaders, decoded }: ResponseStart): boolean {
   if (decoded) return true
   const sent = (rawHeaders ?? []).filter((_text, index) => index % 2 === 0).map((name) => String(name).toLowerCase())

@@ -1,16 +1,16 @@
 import type { Timings } from '../errors/timings.js'
 import type { DispatchController, IncomingHeaders } from '../exchange/handler.js'
 
-/** Bytes kept; then the connection waits. */
+/** Bytes that are buffered before the connection is paused. */
 const MAX_BUFFERED = 65536
 
-/** What a {@link BufferedBody} hands out. */
+/** Receiver of a {@link BufferedBody}. */
 export interface BufferedBodyListener {
   onData(chunk: Buffer): void
   onEnd(trailers: IncomingHeaders): void
 }
 
-/** A response body that is kept until it is decided whether it is wanted, then handed out at the pace of its reader. */
+/** Buffer for a response body that may be delivered later. Delivery follows the pace of the reader. */
 export class BufferedBody {
   readonly #controller: DispatchController
   readonly #listener: BufferedBodyListener
@@ -26,7 +26,7 @@ export class BufferedBody {
     this.#listener = listener
   }
 
-  /** All of it has come. */
+  /** Whether the whole body was received. */
   get ended(): boolean {
     return this.#trailers !== null
   }
@@ -51,7 +51,7 @@ export class BufferedBody {
     if (this.#deliverable) this.#flush()
   }
 
-  /** Hands out what came, and what comes from now on. */
+  /** Delivers the buffered chunks, then those that follow. */
   deliver(): void {
     this.#deliverable = true
     if (!this.#paused) this.resume()
@@ -69,7 +69,7 @@ export class BufferedBody {
     if (!this.#paused) this.resumeSource()
   }
 
-  /** Lets the connection deliver the rest. */
+  /** Resumes the connection, if more of the body is expected. */
   resumeSource(): void {
     if (!this.ended) this.#controller.resume()
   }

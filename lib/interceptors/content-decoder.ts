@@ -4,7 +4,7 @@ import { unpooled } from '../base/unpooled-memory.js'
 import { ResponseExceededMaxSizeError } from '../errors.js'
 import { ZstdDecoder, type ZstdRuntime } from './zstd-frames.js'
 
-/** Types of Node 20 know nothing of zstd, and neither does its zlib. */
+/** zstd functions of `node:zlib`; neither Node 20 nor its types have them. */
 interface Zstd {
   createZstdDecompress?(options: { params: Record<number, number> }): Transform
   zstdDecompressSync?(bytes: Uint8Array, options?: { params: Record<number, number>; chunkSize?: number }): Buffer
@@ -13,14 +13,14 @@ interface Zstd {
 
 type OpenDecoder = (first: Buffer) => Transform
 
-/** RFC 9659: a window above 8 MB is refused. */
+/** Maximum window: 8 MB (RFC 9659). */
 const ZSTD_WINDOW_LOG = 23
 
-/** Found out by the first body in zstd. */
+/** Whether the decoder of the runtime decodes all frames; determined with the first zstd body. */
 let decodesAllFrames: boolean | undefined
 
 const gunzip: OpenDecoder = () => builtinModule('node:zlib').createGunzip()
-// RFC 9110 §8.4.1.2 means the zlib format; some servers send bare deflate, which never begins with its method, 8.
+// `deflate` is the zlib format (RFC 9110 §8.4.1.2), whose first byte has method 8. Some servers send raw deflate, which has not.
 const inflate: OpenDecoder = (first) => {
   const zlib = builtinModule('node:zlib')
   return ((first[0] ?? 8) & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()
@@ -39,10 +39,10 @@ function decoderFactoryOf(coding: string): OpenDecoder | undefined {
   return runtime === null ? undefined : () => new ZstdDecoder(runtime)
 }
 
-/** A frame of one byte (RFC 8878 §3.1.1). */
+/** Frame that decodes to one byte (RFC 8878 §3.1.1). */
 const ONE_FRAME = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0x00, 0x00, 0x61]
 
-/** Null where the runtime has no zstd. */
+/** Returns the zstd functions of the runtime; null if it has none. */
 function zstdRuntime(): ZstdRuntime | null {
   const { createZstdDecompress, zstdDecompressSync, constants } = builtinModule('node:zlib') as Zstd
   const limit = constants.ZSTD_d_windowLogMax
@@ -51,63 +51,63 @@ function zstdRuntime(): ZstdRuntime | null {
   decodesAllFrames ??= zstdDecompressSync(new Uint8Array([...ONE_FRAME, ...ONE_FRAME])).length === 2
   return {
     open: () => createZstdDecompress(options),
-    // A small frame mostly decodes to little: the default would allocate 16 KB for it.
+    // A small frame decodes to few bytes; the default chunk size would allocate 16 KB.
     decode: (frame) => zstdDecompressSync(frame, { ...options, chunkSize: 1024 }),
     decodesAllFrames,
   }
 }
 
-/** Whether the runtime can undo it. */
+/** Whether the runtime can decode a content coding. */
 export function canDecode(coding: string): boolean {
   return decoderFactoryOf(coding) !== undefined
 }
 
-/** Whom a decoder tells what comes out of it. */
+/** Receiver of decoded data. */
 export interface DecoderListener {
   onDecoded(chunk: Buffer): void
-  /** There is room again after `write` returned false. */
+  /** Called when `write` may be called again after it returned false. */
   onDrain(): void
   onDecodedEnd(): void
-  /** Nothing follows. */
+  /** Called instead of `onDecodedEnd`; no call follows. */
   onDecodeError(error: Error): void
 }
 
-/** What one stage hands its pieces to; false: not so fast. */
+/** Receiver of the output of a stage. `write` returns false to request a pause. */
 interface DecodedSink {
   write(chunk: Buffer): boolean
   end(): void
 }
 
-/** Undoes content codings of a body, in a stage for each. */
+/** Decoder of the content codings of a body, with one stage for each coding. */
 export class ContentDecoder {
   readonly #listener: DecoderListener
   readonly #stages: DecoderStage[] = []
   readonly #last: DecoderStage
-  /** Nothing comes out any more. */
+  /** Whether the decoded body has ended. */
   #ended = false
   #destroyed = false
 
   /**
-   * @param codings in the order in which they were applied; all can be decoded
-   * @param maxSize bytes that may come out of each stage; 0 for no limit
+   * @param codings content codings in the order in which they were applied; all must be supported
+   * @param maxSize maximum number of bytes that each stage may output; 0: no limit
    */
   constructor(codings: readonly string[], maxSize: number, listener: DecoderListener) {
     this.#listener = listener
     const limit = maxSize === 0 ? Number.POSITIVE_INFINITY : maxSize
-    let outlet: DecodedSink = { write: (chunk) => this.#emit(chunk), end: () => this.#end() }
+    let sink: DecodedSink = { write: (chunk) => this.#emit(chunk), end: () => this.#end() }
     for (const coding of codings) {
       const index = this.#stages.length
       const onDrain = () => this.#onStageDrain(index)
       const onError = (error: Error) => this.#fail(error)
-      const stage = new DecoderStage({ open: decoderFactoryOf(coding) as OpenDecoder, limit, outlet, onDrain, onError })
+      const stage = new DecoderStage({ open: decoderFactoryOf(coding) as OpenDecoder, limit, sink, onDrain, onError })
       this.#stages.push(stage)
-      outlet = stage
+      sink = stage
     }
-    // The coding applied first is undone last.
+    // The coding that was applied first is decoded last.
     this.#last = this.#stages[0] as DecoderStage
   }
 
-  /** False when it has more than enough: then `onDrain` follows. */
+  /** Decodes a chunk. Returns false if the decoder is full; `onDrain` follows. */
   write(chunk: Buffer): boolean {
     return this.#destroyed || (this.#stages.at(-1) as DecoderStage).write(chunk)
   }
@@ -116,7 +116,7 @@ export class ContentDecoder {
     if (!this.#destroyed) this.#stages.at(-1)?.end()
   }
 
-  /** Nothing comes out until {@link resume}. */
+  /** Pauses the output until {@link resume}. */
   pause(): void {
     this.#last.pause()
   }
@@ -125,14 +125,14 @@ export class ContentDecoder {
     this.#last.resume()
   }
 
-  /** Nothing is told any more. */
+  /** Stops decoding; the listener is not called any more. */
   destroy(): void {
     this.#destroyed = true
     for (const stage of this.#stages) stage.destroy()
   }
 
   #emit(chunk: Buffer): boolean {
-    // zlib cuts chunks out of a buffer that it goes on writing into.
+    // zlib continues to write into the buffer of its chunks.
     if (!this.#destroyed) this.#listener.onDecoded(unpooled(chunk))
     return true
   }
@@ -160,12 +160,12 @@ export class ContentDecoder {
 interface DecoderStageOptions {
   open: OpenDecoder
   limit: number
-  outlet: DecodedSink
+  sink: DecodedSink
   onDrain(): void
   onError(error: Error): void
 }
 
-/** One coding undone. Opened by the first byte, which tells one kind of deflate from the other. */
+/** Decoder of one coding. Created with the first byte, which distinguishes zlib from raw deflate. */
 class DecoderStage implements DecodedSink {
   readonly #options: DecoderStageOptions
   #stream: Transform | null = null
@@ -178,15 +178,15 @@ class DecoderStage implements DecodedSink {
   }
 
   write(chunk: Buffer): boolean {
-    // Some servers pad the encoded data.
+    // Some servers send padding after the encoded data.
     if (chunk.length === 0 || this.#ended) return true
     this.#stream ??= this.#open(chunk)
     return this.#stream.write(chunk)
   }
 
   end(): void {
-    // An empty body is whole, whatever coding it is said to have.
-    if (this.#stream === null) this.#options.outlet.end()
+    // An empty body is complete with any coding.
+    if (this.#stream === null) this.#options.sink.end()
     else this.#stream.end()
   }
 
@@ -205,12 +205,12 @@ class DecoderStage implements DecodedSink {
   }
 
   #open(first: Buffer): Transform {
-    const { open, outlet, onDrain, onError } = this.#options
+    const { open, sink, onDrain, onError } = this.#options
     const stream = open(first)
     stream.on('data', (chunk: Buffer) => this.#data(chunk))
     stream.on('end', () => {
       this.#ended = true
-      outlet.end()
+      sink.end()
     })
     stream.on('drain', onDrain)
     stream.on('error', onError)
@@ -219,13 +219,13 @@ class DecoderStage implements DecodedSink {
   }
 
   #data(chunk: Buffer): void {
-    const { limit, outlet, onError } = this.#options
+    const { limit, sink, onError } = this.#options
     this.#size += chunk.length
     if (this.#size > limit) {
       onError(
         new ResponseExceededMaxSizeError(`Decompressed response of ${this.#size} bytes exceeds maxSize (${limit})`),
       )
-    } else if (!outlet.write(chunk)) {
+    } else if (!sink.write(chunk)) {
       this.pause()
     }
   }

@@ -1,10 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
-import type { Timings } from '../errors/timings.js'
-import { InformationalError, invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
+import { invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
 import { abortReasonOf } from '../exchange/abort-errors.js'
-import type { SharedTimeouts } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
   DispatchController,
@@ -15,34 +13,38 @@ import type {
 import type { DispatchOptions } from '../exchange/request.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
+import { DecodingController, type DecodingListener } from './decoding-controller.js'
 import { mergeOptions, omitNull, readOptionsOnce } from './option-layers.js'
 import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.decompress`. Source: undici's `Interceptors.md`. */
 export interface DecompressOptions {
-  /** Leave bodies of responses with a status from 400 on as they are. Default: true. */
+  /** Whether bodies of responses with a status of 400 or more are not decoded. Default: true. */
   skipErrorResponses?: boolean | null | undefined
-  /** Leave bodies of responses with these statuses as they are. Default: 204 and 304. */
+  /** Status codes of responses whose bodies are not decoded. Default: 204 and 304. */
   skipStatusCodes?: readonly number[] | null | undefined
   /**
-   * Bytes that may come out of each coding of a body; more fails the request with a ResponseExceededMaxSizeError. 0
-   * for no limit: then a few bytes of a server can become as many as the caller is willing to read. Default: 0.
+   * Maximum size of the output of each coding in bytes; more fails the request with a ResponseExceededMaxSizeError. 0: no
+   * limit; then a few bytes from a server can expand to any size. Default: 0.
    */
   maxSize?: number | null | undefined
 }
 
-/** Each coding costs memory of ours and next to nothing of the server's. */
+/** Maximum number of codings: each one costs the client memory and the server nothing. */
 const MAX_CODINGS = 5
 
 /**
- * Undoes `gzip`, `x-gzip`, `deflate`, `br` and, where the runtime can, `zstd`, one or several of them; what it does not
- * know stays as it is. `content-encoding` and `content-length` are taken out of the fields of what it undid.
+ * Decodes response bodies with `gzip`, `x-gzip`, `deflate`, `br` and, if the runtime supports it, `zstd`, also combined.
+ * Removes `content-encoding` and `content-length` of decoded responses. Bodies with other codings are not changed.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const client = new Client('http://localhost:3000').compose(interceptors.decompress({ maxSize: 10_000_000 }))
+ * const { body } = await client.request({ path: '/', method: 'GET', headers: { 'accept-encoding': 'br, gzip' } })
  */
 export function decompress(options: DecompressOptions = {}): DispatchInterceptor {
   const given = mergeOptions(options)
-  // As undici takes them: null decodes error responses too, and is the default of the others.
+  // As in undici: null decodes error responses too; for the other options it means the default.
   const skipErrorResponses = given.skipErrorResponses === null ? false : (given.skipErrorResponses ?? true)
   const { skipStatusCodes = [204, 304], maxSize = 0 } = omitNull(given)
   if (typeof skipErrorResponses !== 'boolean')
@@ -57,7 +59,7 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)
   return (dispatch) => (given, handler) => {
     const request = readOptionsOnce(given)
-    // RFC 9110 §9.3.2: the fields speak of a body that is not there.
+    // The headers describe a body that is not sent (RFC 9110 §9.3.2).
     if (request.method === 'HEAD') return dispatch(request, handler)
     return dispatch(request, new DecompressHandler(handler, { skips, maxSize, request }))
   }
@@ -69,14 +71,14 @@ interface DecompressSettings {
   request: DispatchOptions
 }
 
-/** Stands between the connection, whose body is encoded, and the handler, which has a controller of the decoded one. */
+/** Handler that decodes the body; the next handler gets a controller for the decoded body. */
 class DecompressHandler extends DecoratorHandler implements DecoderListener, DecodingListener {
   readonly #settings: DecompressSettings
   readonly #controller = new DecodingController(this)
   #decoder: ContentDecoder | null = null
   #trailers: IncomingHeaders = {}
   #decoded = false
-  /** Reads what follows the encoded data. */
+  /** Discards the data after the encoded body. */
   #trailingDiscarder: BodyDiscarder | null = null
   #completed = false
 
@@ -114,7 +116,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     if (this.#completed) return
     const codings = statusCode < 200 || this.#settings.skips(statusCode) ? [] : decodableCodingsOf(headers)
     if (codings.length > MAX_CODINGS) {
-      const message = `${codings.length} content codings are more than the ${MAX_CODINGS} that are undone`
+      const message = `Response has ${codings.length} content codings, more than the maximum of ${MAX_CODINGS}`
       return controller.abort(markSluiceOwned(new NotSupportedError(message)))
     }
     if (codings.length === 0) return super.onResponseStart(this.#controller, statusCode, headers, statusMessage)
@@ -145,7 +147,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     this.#fail(error)
   }
 
-  // What the decoder tells: outside of any callback of the connection, which would see to what a handler throws
+  // Callbacks of the decoder run outside of callbacks of the connection, which would catch exceptions of the handler.
 
   onDecoded(chunk: Buffer): void {
     try {
@@ -160,7 +162,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     this.#controller.resumeForDecoder()
   }
 
-  /** What follows the encoded data is read, but not to an end that may never come. */
+  /** Completes the response, or discards data after the encoded body first, with a limit: it may be endless. */
   onDecodedEnd(): void {
     this.#decoded = true
     if (this.#controller.sourceEnded) return this.#finish()
@@ -188,7 +190,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     this.#controller.abort(error)
   }
 
-  // What its controller calls when the request has ended but for its decoding
+  // Callbacks of the controller, after the encoded body has ended
 
   abortErrorOf(reason: Error | undefined): Error {
     return locateRequest(abortReasonOf(reason) as Error, this.#settings.request, { phase: 'body' })
@@ -212,7 +214,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 }
 
-/** The codings to undo, in the order in which they were applied; none when there is one among them that we can not. */
+/** Returns the codings of a body in the order in which they were applied; none if one is not supported. */
 function decodableCodingsOf(headers: IncomingHeaders): string[] {
   const field = headers['content-encoding'] ?? ''
   const codings = String(field)
@@ -220,128 +222,4 @@ function decodableCodingsOf(headers: IncomingHeaders): string[] {
     .map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== '')
   return codings.every(canDecode) ? codings : []
-}
-
-/** Ends a request that has ended but for its decoding. */
-interface DecodingListener {
-  /** Returns what the request fails with that is aborted with `reason`. */
-  abortErrorOf(reason: Error | undefined): Error
-  onAborted(error: Error): void
-}
-
-/** Steers the request and what becomes of its body: one may be over long before the other. */
-class DecodingController implements DispatchController {
-  readonly #listener: DecodingListener
-  #source: DispatchController | null = null
-  /** The encoded body has ended: the request itself can not be steered any more. */
-  sourceEnded = false
-  /** The handler was called for the last time, but for what it throws. */
-  ended = false
-  /** Null as long as the body is handed out as it comes. */
-  #decoder: ContentDecoder | null = null
-  #paused = false
-  #decoderFull = false
-  #reason: Error | null = null
-  /** What its handler aborted it with, while its request could be aborted. */
-  #abortRequest: { readonly reason: Error | undefined } | null = null
-  #raw: string[] | null = null
-
-  constructor(listener: DecodingListener) {
-    this.#listener = listener
-  }
-
-  /**
-   * Steers `source` from here on: an interceptor beneath may send the request again, with another controller. Returns false
-   * when the handler has aborted.
-   */
-  attach(source: DispatchController): boolean {
-    if (source !== this.#source) {
-      this.#source = source
-      if (this.#abortRequest !== null) source.abort(this.#abortRequest.reason)
-      else if (this.#paused) source.pause()
-    }
-    return this.#abortRequest === null
-  }
-
-  decode(decoder: ContentDecoder): void {
-    this.#decoder = decoder
-    if (this.#paused) decoder.pause()
-  }
-
-  get aborted(): boolean {
-    return this.#reason !== null || this.#abortRequest !== null || this.#source?.aborted === true
-  }
-
-  get paused(): boolean {
-    return this.#paused
-  }
-
-  get reason(): Error | null {
-    return this.#reason ?? this.#source?.reason ?? this.#abortRequest?.reason ?? null
-  }
-
-  get rawHeaders(): string[] | null {
-    const raw = this.#source?.rawHeaders ?? null
-    if (this.#decoder === null || !Array.isArray(raw)) return raw
-    this.#raw ??= raw.filter((_, i) => !/^content-(encoding|length)$/i.test(String(raw[i - (i % 2)])))
-    return this.#raw
-  }
-
-  get rawTrailers(): string[] | null {
-    return this.#source?.rawTrailers ?? null
-  }
-
-  get timings(): Timings | null {
-    return this.#source?.timings ?? null
-  }
-
-  get timeouts(): SharedTimeouts | null {
-    return this.#source?.timeouts ?? null
-  }
-
-  get bodyDecoded(): boolean {
-    return this.#decoder !== null || this.#source?.bodyDecoded === true
-  }
-
-  abort(reason?: Error): void {
-    if (this.ended || this.aborted) return
-    if (!this.sourceEnded) {
-      this.#abortRequest = { reason }
-      return this.#source?.abort(reason)
-    }
-    this.#reason = this.#listener.abortErrorOf(reason)
-    this.#listener.onAborted(this.#reason)
-  }
-
-  /** Ends a request of which the handler knows already that it has ended. */
-  abortSource(): void {
-    this.sourceEnded = true
-    this.#source?.abort(new InformationalError('The body goes on behind its encoded data'))
-  }
-
-  pause(): void {
-    if (this.#paused) return
-    this.#paused = true
-    this.#decoder?.pause()
-    if (!this.sourceEnded && !this.#decoderFull) this.#source?.pause()
-  }
-
-  resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#decoder?.resume()
-    if (!this.sourceEnded && !this.#decoderFull) this.#source?.resume()
-  }
-
-  /** The decoder has more than enough. */
-  pauseForDecoder(): void {
-    this.#decoderFull = true
-    if (!this.#paused) this.#source?.pause()
-  }
-
-  resumeForDecoder(): void {
-    if (!this.#decoderFull) return
-    this.#decoderFull = false
-    if (!this.sourceEnded && !this.#paused) this.#source?.resume()
-  }
 }

@@ -5,54 +5,55 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import { isThenable } from '../base/user-code.js'
 import { copyForeignError, InformationalError, invalidOption } from '../errors.js'
 
-/** An address of a host. */
+/** Address of a host. */
 export interface DNSInterceptorRecord {
   address: string
-  /** In the place of that of the origin, as SRV records have it. */
+  /** Port that replaces the one of the origin, as in SRV records. */
   port?: number | undefined
-  /** How long it holds, in ms. Default: `maxTTL`, or 10 000. */
+  /** Time to live in ms. Default: `maxTTL`, or 10 000. */
   ttl: number
   family: 4 | 6
-  /** When it was found, in ms since 1970. */
+  /** Time of the lookup, in ms since 1970. */
   timestamp?: number
 }
 
-/** The addresses of one family, and whose turn it is. */
+/** Addresses of one family, and the index of the next one to use. */
 interface FamilyRecords {
   ips: DNSInterceptorRecord[]
   offset?: number
 }
 
-/** All addresses of a host, and which family's turn it is. */
+/** Addresses of a host by family; `turn` counts selections and alternates between the families. */
 export interface DNSInterceptorOriginRecords {
   records: { 4: FamilyRecords | null; 6: FamilyRecords | null }
   turn?: number
 }
 
-/** Where records are kept, by the name of the host. */
+/** Storage of DNS records by host name. */
 export interface DNSStorage {
-  /** How many hosts are in it. */
+  /** Number of hosts. */
   readonly size: number
   get(origin: string): DNSInterceptorOriginRecords | null | undefined
   set(origin: string, records: DNSInterceptorOriginRecords | null, options: { ttl: number }): void
   delete(origin: string): void
-  /** No other host is to be added. */
+  /** Whether no host can be added. */
   full(): boolean
 }
 
+/** Function that looks up the addresses of `origin.hostname`. */
 export type Lookup = (
   origin: URL,
   options: LookupOptions,
   callback: (error: NodeJS.ErrnoException | null, addresses: DNSInterceptorRecord[]) => void,
 ) => void
 
-/** What is known when nothing else is said: a lookup of the system tells no time to live. */
+/** Default time to live in ms: lookups of the system have none. */
 export const DEFAULT_TTL = 10_000
 
-/** Hosts in memory before it is looked for what does not hold any more. */
+/** Number of hosts in memory from which expired ones are removed. */
 const MIN_SWEEP_SIZE = 128
 
-/** Records in memory; a host too many drives out the one that has been in there longest. */
+/** Storage in memory; when it is full, the host that was added first is removed. */
 export class MemoryStorage implements DNSStorage {
   readonly #hosts = new Map<string, { records: DNSInterceptorOriginRecords; until: number }>()
   readonly #maxItems: number
@@ -85,12 +86,12 @@ export class MemoryStorage implements DNSStorage {
     this.#hosts.delete(origin)
   }
 
-  /** There is always room: somebody else goes. */
+  /** Always false: an old host is removed instead. */
   full(): boolean {
     return false
   }
 
-  /** A crawler meets hosts without end, and most of them once. */
+  /** Removes expired hosts: a crawler visits any number of hosts, most of them once. */
   #removeExpired(): void {
     const now = Date.now()
     for (const [host, { until }] of this.#hosts) if (until <= now) this.#hosts.delete(host)
@@ -98,10 +99,11 @@ export class MemoryStorage implements DNSStorage {
   }
 }
 
+/** Settings of a {@link RecordCache}. */
 export interface RecordSettings {
-  /** ms; 0 for no limit of ours. */
+  /** Maximum time to live in ms; 0: no limit. */
   maxTTL: number
-  /** Null: both. */
+  /** Address family; null: both. */
   family: 4 | 6 | null
   lookup: Lookup
   storage: DNSStorage
@@ -109,20 +111,20 @@ export interface RecordSettings {
 
 type LookupCallback = (error: Error | null, records: DNSInterceptorOriginRecords | null) => void
 
-/** The requests that wait for one lookup. */
+/** Callbacks of the requests that wait for one lookup. */
 type WaitingCallbacks = Set<LookupCallback>
 
-/** Finds addresses of hosts and remembers them as long as they hold. */
+/** Cache of DNS records, with at most one lookup per host at a time. */
 export class RecordCache {
   readonly #settings: RecordSettings
-  /** By host: the lookup that other requests may join. */
+  /** Lookups in progress by host, which other requests can join. */
   readonly #lookups = new Map<string, WaitingCallbacks>()
 
   constructor(settings: RecordSettings) {
     this.#settings = settings
   }
 
-  /** What holds still; null when there is nothing. */
+  /** Returns the records of a host that have not expired; null if there are none. */
   get(host: string): DNSInterceptorOriginRecords | null {
     const { storage } = this.#settings
     const kept = storage.get(host) ?? null
@@ -136,29 +138,29 @@ export class RecordCache {
   }
 
   /**
-   * Looks the host up, or joins the lookup of another request.
-   * @returns leaves the lookup: nothing is known of how long it may take, so later requests look the host up again
+   * Starts a lookup of the host, or joins the one of another request.
+   * @returns a function that leaves the lookup; if no request is left, the next one starts a new lookup
    */
-  lookup(origin: URL, found: LookupCallback): () => void {
+  lookup(origin: URL, callback: LookupCallback): () => void {
     const host = origin.hostname
     const joined = this.#lookups.get(host)
     const waiting = joined ?? new Set()
-    waiting.add(found)
+    waiting.add(callback)
     if (joined === undefined) {
       this.#lookups.set(host, waiting)
       this.#startLookup(origin, waiting)
     }
     return () => {
-      if (waiting.delete(found)) this.#closeLookup(host, waiting)
+      if (waiting.delete(callback)) this.#closeLookup(host, waiting)
     }
   }
 
-  /** The place does not answer: nobody is sent there until it is looked up anew. */
-  removeAddress(host: string, place: string): void {
+  /** Removes an address that can not be connected to, until the next lookup of the host. */
+  removeAddress(host: string, address: string): void {
     const { storage } = this.#settings
     const kept = this.get(host)
     if (kept === null) return
-    const left = filterRecords(kept, (record) => addressInUrl(record) !== place)
+    const left = filterRecords(kept, (record) => addressInUrl(record) !== address)
     if (left.records[4] === null && left.records[6] === null) storage.delete(host)
     else storage.set(host, left, { ttl: longestTTL(left.records) })
   }
@@ -171,10 +173,10 @@ export class RecordCache {
       open = false
       this.#notifyWaiting(origin.hostname, waiting, { error, addresses })
     }
-    const fail = (error: unknown) => end(error ?? new InformationalError('The lookup failed without an error'))
+    const fail = (error: unknown) => end(error ?? new InformationalError('The DNS lookup failed without an error'))
     let answer: [error: unknown, addresses: unknown] | null = null
     const proceed = () => answer !== null && end(...answer)
-    // A lookup that throws, or rejects, as soon as it has answered has failed: null while it may still do so.
+    // A lookup that throws or rejects right after its callback has failed. Null until that can be excluded.
     let schedule: ((act: () => void) => void) | null = null
     try {
       const returned: unknown = lookup(origin, { all: true, family: family ?? 0 }, (...given) => {
@@ -190,7 +192,7 @@ export class RecordCache {
     schedule(proceed)
   }
 
-  /** Each request gets an error of its own. */
+  /** Calls the callbacks of all waiting requests, each with its own error. */
   #notifyWaiting(
     host: string,
     waiting: WaitingCallbacks,
@@ -215,24 +217,24 @@ export class RecordCache {
 
   #store(host: string, addresses: unknown): DNSInterceptorOriginRecords {
     const { storage, maxTTL } = this.#settings
-    if (!Array.isArray(addresses)) throw invalidOption('what lookup found', 'an array of records', addresses)
+    if (!Array.isArray(addresses)) throw invalidOption('the result of lookup', 'an array of records', addresses)
     const records: DNSInterceptorOriginRecords['records'] = { 4: null, 6: null }
     const timestamp = Date.now()
     for (const found of addresses as DNSInterceptorRecord[]) {
       const { address, family, port } = checkRecord(found)
-      // A zone has no place in a URL (RFC 6874 notwithstanding).
+      // URLs can not have a zone (despite RFC 6874).
       if (address.includes('%')) continue
       if (this.#settings.family !== null && family !== this.#settings.family) continue
-      const told = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || DEFAULT_TTL
-      const ttl = maxTTL > 0 ? Math.min(told, maxTTL) : told
+      const ttlOfRecord = typeof found.ttl === 'number' && found.ttl >= 0 ? found.ttl : maxTTL || DEFAULT_TTL
+      const ttl = maxTTL > 0 ? Math.min(ttlOfRecord, maxTTL) : ttlOfRecord
       records[family] ??= { ips: [] }
       records[family].ips.push({ address, family, ttl, timestamp, ...(port == null ? {} : { port }) })
     }
     if (records[4] === null && records[6] === null) throw new InformationalError(`No DNS entries found for ${host}`)
-    const room = storage.get(host) != null || !storage.full()
+    const storable = storage.get(host) != null || !storage.full()
     const ttl = longestTTL(records)
     const found = { records, turn: 0 }
-    if (room) storage.set(host, found, { ttl })
+    if (storable) storage.set(host, found, { ttl })
     return found
   }
 }
@@ -241,25 +243,25 @@ function longestTTL(records: DNSInterceptorOriginRecords['records']): number {
   return Math.max(...[...(records[4]?.ips ?? []), ...(records[6]?.ips ?? [])].map(({ ttl }) => ttl))
 }
 
-/** Those addresses that are wanted; whose turn it is stays. */
+/** Filters records; the position of the next address is kept. */
 export function filterRecords(
   { records, turn }: DNSInterceptorOriginRecords,
-  wanted: (record: DNSInterceptorRecord) => boolean,
+  predicate: (record: DNSInterceptorRecord) => boolean,
 ): DNSInterceptorOriginRecords {
-  const sift = (group: FamilyRecords | null | undefined): FamilyRecords | null => {
+  const filter = (group: FamilyRecords | null | undefined): FamilyRecords | null => {
     if (!group) return null
-    const ips = group.ips.filter(wanted)
+    const ips = group.ips.filter(predicate)
     if (ips.length === group.ips.length) return group
     const before = group.ips.slice(0, (group.offset ?? 0) % group.ips.length)
-    return ips.length === 0 ? null : { ips, offset: before.filter(wanted).length }
+    return ips.length === 0 ? null : { ips, offset: before.filter(predicate).length }
   }
-  return { records: { 4: sift(records[4]), 6: sift(records[6]) }, turn: turn ?? 0 }
+  return { records: { 4: filter(records[4]), 6: filter(records[6]) }, turn: turn ?? 0 }
 }
 
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 
-/** It becomes part of a URL: nothing but an address may. */
-export function checkRecord(record: DNSInterceptorRecord, source = 'what lookup found'): DNSInterceptorRecord {
+/** Checks that a record has an IP address, as it becomes part of a URL. @throws {InvalidArgumentError} it has none */
+export function checkRecord(record: DNSInterceptorRecord, source = 'the result of lookup'): DNSInterceptorRecord {
   const { address, family, port } = record ?? {}
   if (port != null && !(Number(port) > 0 && Number.isInteger(Number(port)) && Number(port) < 65_536))
     throw invalidOption(`the port of ${source}`, 'a port number', port)
@@ -269,18 +271,18 @@ export function checkRecord(record: DNSInterceptorRecord, source = 'what lookup 
   throw invalidOption(source, 'an IP address and its family', address)
 }
 
-/** Address and, where it has one of its own, port: as they stand in a URL. */
+/** Returns the address, with its port if it has one, in URL syntax. */
 export function addressInUrl({ address, family, port }: DNSInterceptorRecord): string {
   return `${family === 6 ? `[${address}]` : address}${port == null ? '' : `:${Number(port)}`}`
 }
 
-/** The name of the host as it is to be looked up; null for an address. */
+/** Returns the host name to look up; null if the host is an IP address. */
 export function hostnameToResolve(url: URL): string | null {
   const { hostname } = url
   return hostname === '' || hostname.startsWith('[') || IPV4.test(hostname) ? null : hostname
 }
 
-/** Takes turns: between the families, unless one is preferred, and among the addresses of each. */
+/** Selects addresses in turn: alternates between the families, unless one is preferred, and between their addresses. */
 export function pickRecord(
   _origin: URL,
   found: DNSInterceptorOriginRecords,
@@ -296,7 +298,7 @@ export function pickRecord(
   return group.ips[offset % group.ips.length] ?? null
 }
 
-/** The system's own lookup, as applications do it. */
+/** Lookup of the operating system (`dns.lookup`). */
 export const systemLookup: Lookup = (origin, options, callback) => {
   builtinModule('node:dns').lookup(origin.hostname, unpolluted({ ...options, all: true }), (error, addresses) => {
     callback(error, (addresses ?? []) as DNSInterceptorRecord[])

@@ -9,27 +9,31 @@ import { invalidOption } from '../errors.js'
 import { hostnameToResolve } from './dns-records.js'
 import { type Service, UpstreamLookups, type UpstreamResolver } from './upstream-lookups.js'
 
-/** Options of {@link dnsUpstreams}. Ours. */
+/** Options of {@link dnsUpstreams}. Sluice-specific. */
 export interface DNSUpstreamsOptions {
-  /** ms; records that hold more shortly are asked for no sooner. After failures doubled each time. Default: 1 000. */
+  /** Minimum time between two lookups in ms; doubled after each failure. Default: 1 000. */
   minTTL?: number
-  /** ms; records that hold longer are asked for again by then. Default: 30 000. */
+  /** Maximum time between two lookups in ms. Default: 30 000. */
   maxTTL?: number
-  /** Addresses of this family alone. Default: both. */
+  /** Address family; null: both. Default: null. */
   family?: 4 | 6 | null
-  /** Whom to ask. Default: a `Resolver` of `node:dns`, with the name servers of the system. */
+  /** Resolver for the lookups. Default: a `Resolver` of `node:dns`, with the name servers of the system. */
   resolver?: UpstreamResolver | null
 }
 
-/** SRV records have names such as `_http._tcp.example.com` (RFC 2782); names of hosts have no underscore. */
+/** Name of SRV records, such as `_http._tcp.example.com` (RFC 2782); host names have no underscore. */
 const SRV_NAME = /^_[^.]+\._[^.]+\./
 
 /**
- * The addresses of a name as upstreams, for `discover`: asked for again whenever they cease to hold. Requests keep the
- * name in `host`, and certificates must be of it. A name such as `_http._tcp.example.com` stands for its SRV records:
- * targets of the lowest priority, with port and weight (RFC 2782); the name is what follows. While name servers fail, or know no
- * address, upstreams stay as last known. Names are complete: neither search domains nor `/etc/hosts` are looked at.
- * @throws {InvalidArgumentError} no origin with a name, or an option that is not what is documented
+ * Returns the addresses of a host as upstreams, for `discover`; they are looked up again when their time to live has
+ * passed. The `host` header and the TLS server name stay those of the host. A name such as `_http._tcp.example.com` is
+ * looked up as SRV records (RFC 2782): the targets of the lowest priority, with their port and weight. While name servers
+ * fail, or have no address, the last upstreams stay. Names must be complete: search domains and `/etc/hosts` are not used.
+ * Sluice-specific.
+ * @throws {InvalidArgumentError} the URL has no host name, or an option is invalid
+ * @example
+ * const pool = new BalancedPool([], { strategy: 'least-requests' })
+ * await discover(pool, dnsUpstreams('http://my-service.internal:3000')).ready
  */
 export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {}): AsyncIterable<UpstreamChange> {
   const origin = parseOrigin(url)
@@ -49,7 +53,7 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
       throw invalidOption('resolver', 'an object with resolve4, resolve6 and resolveSrv', resolver)
     }
   }
-  // With the dot that ends a complete name no certificate has it.
+  // Without the final dot of a complete name, which certificates do not have.
   const authority = origin.host.replace(SRV_NAME, '').replace(/\.(?=:|$)/, '')
   const service: Service = { host, srv, authority, protocol: origin.protocol, port: origin.port }
   return { [Symbol.asyncIterator]: () => new UpstreamIterator(service, { minTTL, maxTTL, family, resolver }) }
@@ -65,10 +69,10 @@ interface Settings {
 class UpstreamIterator implements AsyncIterator<UpstreamChange>, AlarmListener {
   readonly #settings: Settings
   readonly #lookups: UpstreamLookups
-  /** Ends questions under way, where they are nobody else's. */
+  /** Cancels lookups in progress of a resolver that this iterator created. */
   readonly #cancel: () => void
   readonly #alarm = new Alarm(this)
-  /** By origin, as last told. */
+  /** Upstreams by origin, as last reported. */
   #upstreams: ReadonlyMap<string, WeightedUpstream> = new Map()
   readonly #changes: UpstreamChange[] = []
   #failures = 0
@@ -92,7 +96,7 @@ class UpstreamIterator implements AsyncIterator<UpstreamChange>, AlarmListener {
     return { done: true, value: undefined }
   }
 
-  /** Answers at once, and lets a `next` that waits end. */
+  /** Ends the iteration at once, including a pending `next`. */
   async return(): Promise<IteratorResult<UpstreamChange, undefined>> {
     this.#stopped = true
     this.#alarm.dispose()

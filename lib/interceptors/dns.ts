@@ -45,23 +45,23 @@ type Pick = (
 
 /** Options of `interceptors.dns`. Source: undici's `Interceptors.md`. */
 export interface DNSOptions {
-  /** Longest time in ms that a record is used, whatever its own says; 0: as long as that says. Default: 0. */
+  /** Maximum time to live of records in ms; 0: no limit. Default: 0. */
   maxTTL?: number | null | undefined
-  /** Hosts remembered at most; the oldest goes. Default: no limit. */
+  /** Maximum number of hosts in the cache; the oldest is removed. Default: no limit. */
   maxItems?: number | null | undefined
-  /** Use addresses of both families. Default: true. */
+  /** Whether addresses of both families are used. Default: true. */
   dualStack?: boolean | null | undefined
-  /** Family that is preferred, or without `dualStack` the only one; null: take turns. Default: null. */
+  /** Preferred address family, or without `dualStack` the only one; null: alternate. Default: null. */
   affinity?: Affinity | undefined
-  /** Finds the addresses of `origin.hostname`, each with a `port` of its own if need be. Default: `dns.lookup` of Node. */
+  /** Function that looks up the addresses of `origin.hostname`; each may have its own `port`. Default: `dns.lookup` of Node. */
   lookup?: Lookup | null | undefined
-  /** Chooses an address. Default: one after the other. */
+  /** Function that selects an address. Default: in turn. */
   pick?: Pick | null | undefined
-  /** Where records are kept. Default: in memory. */
+  /** Storage of the records. Default: in memory. */
   storage?: DNSStorage | null | undefined
 }
 
-/** Failures of a connection that was never there: the request is still whole, and another address may do. */
+/** Error codes of connections that could not be established: the request was not sent, so another address can be used. */
 const CONNECT_ERRORS = new Set<unknown>([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -75,14 +75,17 @@ const CONNECT_ERRORS = new Set<unknown>([
 ])
 
 /**
- * Looks hosts up itself, remembers their addresses and takes turns among them. The `host` field and the TLS server
- * name stay those of the host. An address that can not be connected to is left out, and the request goes to the next.
- * For a dispatcher that goes where a request says, such as an Agent; innermost, as the others work with names.
+ * Resolves host names, caches their addresses and uses them in turn. The `host` header and the TLS server name stay those
+ * of the host. If an address can not be connected to, the request is sent to the next one. Requires a dispatcher that
+ * sends to any origin, such as an Agent. Must be the innermost interceptor, since others work with host names.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const agent = new Agent().compose(interceptors.dns({ maxTTL: 10_000 }))
+ * const { statusCode } = await agent.request({ origin: 'http://localhost:3000', path: '/', method: 'GET' })
  */
 export function dns(options: DNSOptions = {}): DispatchInterceptor {
-  // Null is what is not given, as in undici.
+  // Null means "not given", as in undici.
   const given = omitNull(mergeOptions(options))
   checkOptions(given)
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
@@ -120,7 +123,7 @@ function checkOptions(options: NonNullOptions<DNSOptions>): void {
   }
 }
 
-/** Null for what is not to be looked up. */
+/** Returns the URL whose host is looked up; null if it needs no lookup. */
 function urlToResolve(origin: unknown): URL | null {
   if (origin === undefined || origin === null) return null
   let url: URL
@@ -141,13 +144,13 @@ interface DNSRequest {
   affinity: Affinity
 }
 
-/** One request on its way from address to address; its handler sees one controller. */
+/** Handler of a request that is sent to one address after the other; the next handler gets one controller. */
 class DNSHandler extends DecoratorHandler {
   readonly #context: DNSRequest
   readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.#context.request)))
   readonly #headers: RequestHeaders
   readonly #tried = new Set<string>()
-  /** What is sent later belongs to whoever asked: to its trace, not to that of another who waited for the host. */
+  /** Async context of the caller; the request is sent in it, not in that of another request that waited for the lookup. */
   readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.dns')
   #records: DNSInterceptorOriginRecords = { records: { 4: null, 6: null } }
   #address = ''
@@ -182,7 +185,7 @@ class DNSHandler extends DecoratorHandler {
 
   #lookUp(): boolean {
     const { cache, url, request, dispatch } = this.#context
-    // It can be aborted while it waits.
+    // The controller can abort the request during the lookup.
     this.#notifyQueued()
     if (this.#completed) return true
     let leave = () => {}
@@ -217,7 +220,7 @@ class DNSHandler extends DecoratorHandler {
     this.#controller.attach(controller)
     this.#controller.end()
     super.onRequestUpgrade(this.#controller, statusCode, headers, socket)
-    // Not before: what it throws comes back as an error.
+    // Set after the call: an exception of the handler comes back as onResponseError.
     this.#completed = true
   }
 
@@ -240,7 +243,7 @@ class DNSHandler extends DecoratorHandler {
     if (this.#completed) return
     this.#controller.end()
     super.onResponseEnd(this.#controller, trailers)
-    // Not before: what it throws comes back as an error.
+    // Set after the call: an exception of the handler comes back as onResponseError.
     this.#completed = true
   }
 
@@ -269,16 +272,16 @@ class DNSHandler extends DecoratorHandler {
     }
   }
 
-  /** @throws {InformationalError} there is no address that was not tried */
+  /** Selects an address. @throws {InformationalError} every address was tried */
   #pickAddress(): DNSInterceptorRecord {
     const { url, pick, affinity } = this.#context
     const left =
       this.#tried.size === 0
         ? this.#records
         : filterRecords(this.#records, (one) => !this.#tried.has(addressInUrl(one)))
-    // Declared as in undici, though null when there is no preference.
+    // Declared as in undici, although it is null without a preference.
     const record = pick(url, left, affinity as 4 | 6) ?? null
-    if (record !== null && !this.#tried.has(addressInUrl(record))) return checkRecord(record, 'what pick chose')
+    if (record !== null && !this.#tried.has(addressInUrl(record))) return checkRecord(record, 'the result of pick')
     throw new InformationalError(`No DNS entries found for ${url.hostname}`)
   }
 
@@ -294,13 +297,13 @@ class DNSHandler extends DecoratorHandler {
     return dispatch(named, this)
   }
 
-  /** `failed`: why the address before did not do. */
+  /** Sends the request to the next address. `failed` is the error of the address before. */
   #sendToNext(failed: Error | null): void {
     let record: DNSInterceptorRecord
     try {
       record = this.#pickAddress()
     } catch (error) {
-      // That no address is left says less than why the last one did not do.
+      // The error of the last address says more than that no address is left.
       if (failed !== null && error instanceof InformationalError) return this.#fail(failed)
       return this.#failUnsent(copyForeignError(error))
     }
@@ -311,7 +314,7 @@ class DNSHandler extends DecoratorHandler {
     }
   }
 
-  /** Nothing was sent. */
+  /** Fails the request before it was sent. */
   #failUnsent(error: Error): void {
     const { request, url } = this.#context
     locateRequest(error, { ...request, origin: url.origin }, { ...UNSENT_CONTEXT, phase: 'connect' })
@@ -327,7 +330,7 @@ class DNSHandler extends DecoratorHandler {
   }
 }
 
-/** Whether `origin` could not be connected to: an interceptor beneath may have sent the request elsewhere. */
+/** Whether `origin` could not be connected to. An interceptor below may have sent the request to another one. */
 function isConnectFailure(error: Error, origin: string): boolean {
   const tried = readProperty(error, 'origin')
   if (tried !== undefined && tried !== origin) return false
@@ -339,7 +342,7 @@ function isConnectFailure(error: Error, origin: string): boolean {
   )
 }
 
-/** Not a stream that went down with the connection. */
+/** Whether the body can still be sent: not a stream that was destroyed with the connection. */
 function isUnread(body: unknown): boolean {
   try {
     toRequestBody(body)

@@ -13,15 +13,18 @@ import { mergeOptions, pickOptions } from './option-layers.js'
 
 /** Options of `interceptors.dump`. Source: undici's `Interceptors.md`. */
 export interface DumpOptions {
-  /** Bytes of a body read and thrown away at most; more fails the request. Default: 1 048 576. */
+  /** Maximum size of a body in bytes; a larger one fails the request. Default: 1 048 576. */
   maxSize?: number | null | undefined
 }
 
 /**
- * Reads response bodies to their end and hands nothing of them out. `dumpMaxSize` beside the options of a request is
- * its own `maxSize`.
+ * Reads response bodies to their end and discards them. The request option `dumpMaxSize` replaces `maxSize` for one
+ * request.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const client = new Client('http://localhost:3000').compose(interceptors.dump({ maxSize: 4096 }))
+ * const { statusCode } = await client.request({ path: '/', method: 'GET' })
  */
 export function dump(options: DumpOptions = {}): DispatchInterceptor {
   const maxSize = mergeOptions(options).maxSize ?? 1_048_576
@@ -41,14 +44,14 @@ function check(name: string, value: unknown): void {
 
 class DumpHandler extends DecoratorHandler {
   readonly #limit: number
-  /** A length that is told is not that of the response itself (RFC 9110 §9.3.2). */
+  /** Whether the response has no body: its `content-length` is that of a GET (RFC 9110 §9.3.2). */
   readonly #bodiless: boolean
   #size = 0
 
-  constructor(handler: DispatchHandler | LegacyDispatchHandler, part: { limit: number; bodiless: boolean }) {
+  constructor(handler: DispatchHandler | LegacyDispatchHandler, options: { limit: number; bodiless: boolean }) {
     super(handler)
-    this.#limit = part.limit
-    this.#bodiless = part.bodiless
+    this.#limit = options.limit
+    this.#bodiless = options.bodiless
   }
 
   override onResponseStart(

@@ -5,56 +5,58 @@ import { positiveInteger, positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { Hedge, type HedgePlan } from './hedge-handler.js'
+import { HedgeHandler, type HedgePolicy } from './hedge-handler.js'
 import { isReplayable, withReusableHeaders } from './replayable-body.js'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js'
 
-/** Options of `interceptors.hedge`. An addition to undici's set; by gRPC's and Envoy's names. */
+/** Options of `interceptors.hedge`. Sluice-specific; named as in gRPC and Envoy. */
 export interface HedgeOptions {
   /**
-   * ms without a response head after which another try is sent. With `percentile`: until that is
-   * known. Default: none, one of the two is needed.
+   * Delay in ms after which a request without response headers is sent again. With `percentile`, the delay until that is
+   * known. Default: none; `delay` or `percentile` is required.
    */
   delay?: number | null | undefined
   /**
-   * The delay is what this share of the last requests, in %, did not exceed until their response head: measured anew
-   * every 100 requests, or as many as the share needs. Default: none, `delay` is fixed.
+   * Percentile (0 to 100) of the time to response headers that is used as the delay. Updated every 100 requests, or every
+   * as many as the percentile needs. Default: none; `delay` is fixed.
    */
   percentile?: number | null | undefined
-  /** Tries after the first. Default: 1. */
+  /** Maximum number of additional attempts. Default: 1. */
   maxHedges?: number | null | undefined
-  /** Bounds the extra tries of all requests taken together. Default: `{ ratio: 0.1, minPerSecond: 1 }`. */
+  /** Limit on the additional attempts of all requests together. Default: `{ ratio: 0.1, minPerSecond: 1 }`. */
   budget?: RetryBudgetOptions | null | undefined
 }
 
-/** RFC 9110 §9.2.2; QUERY is safe too. */
+/** Idempotent methods (RFC 9110 §9.2.2); QUERY is safe too. */
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
 
 /**
- * Sends a request a second time when no response head has come after a while, over another upstream if there is one.
- * The first head counts, and all other tries are cancelled at once; one of 429 or 5xx waits for another attempt in flight,
- * for a second or `delay` at most, whichever is longer.
- * A try that fails is no failure as long as there is another. Only requests that are idempotent, by their method or
- * their `idempotent`, and whose body can be sent again; no upgrades. Ours.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * Sends a request a second time if no response headers arrive within a delay, over another upstream if there is one. The
+ * first response wins, and the other attempts are aborted. A 429 or 5xx response waits for another attempt in flight, for
+ * one second or `delay`, whichever is longer. The request fails only when all attempts have failed. Applies to idempotent
+ * requests (by method, or `idempotent: true`) whose body can be sent again, not to upgrades. Sluice-specific.
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const pool = new BalancedPool(['http://localhost:3001', 'http://localhost:3002'])
+ * const hedged = pool.compose(interceptors.hedge({ percentile: 95, delay: 50 }))
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  const { maxHedges, budget, ...pace } = unpolluted(options)
-  const tries = positiveInteger('maxHedges', maxHedges, 1)
-  const bound = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
-  const plan: HedgePlan = { pace: new Pace(pace), maxHedges: tries, budget: bound }
+  const { maxHedges, budget, ...delayOptions } = unpolluted(options)
+  const attempts = positiveInteger('maxHedges', maxHedges, 1)
+  const retryBudget = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
+  const policy: HedgePolicy = { hedgeDelay: new HedgeDelay(delayOptions), maxHedges: attempts, budget: retryBudget }
   return (dispatch) => (request, handler) => {
     if (!mayBeHedged(request)) return dispatch(request, handler)
-    bound.addRequest()
-    // A balancer adds where each try goes, and sends the next one elsewhere.
+    retryBudget.addRequest()
+    // A balancer adds the origin of each attempt and sends the next one to another upstream.
     const sent = { ...withReusableHeaders(withDeadline(unpollutedRequest(request))) } as typeof request & DispatchInput
     sent.tried ??= []
-    return new Hedge(sent, { dispatch, handler, plan }).start()
+    return new HedgeHandler(sent, { dispatch, handler, policy }).start()
   }
 }
 
-/** What is left out, or undefined, is no option. */
+/** Returns the options of the budget without undefined and null. */
 function budgetOf(budget: HedgeOptions['budget']): RetryBudgetOptions {
   if (budget === undefined || budget === null) return {}
   if (typeof budget !== 'object') throw invalidOption('budget', 'an object', budget)
@@ -68,9 +70,9 @@ function mayBeHedged(request: DispatchInput): boolean {
   return (idempotent ?? IDEMPOTENT.includes(method)) === true && isReplayable(body)
 }
 
-/** When another try is due. */
-class Pace {
-  /** ms; Infinity for never. */
+/** Delay before another attempt is sent. */
+class HedgeDelay {
+  /** Delay in ms; Infinity: never. */
   delay: number
   readonly #percentile: number | null
   readonly #needed: number
@@ -81,14 +83,15 @@ class Pace {
       throw invalidOption('delay', 'a number of ms, 0 or more', delay)
     }
     this.#percentile = percentile == null ? null : positiveNumber('percentile', percentile, [95, 99.99])
-    if (delay == null && this.#percentile === null) throw invalidOption('delay', 'given, or percentile', delay)
+    if (delay == null && this.#percentile === null)
+      throw invalidOption('delay', 'a number of ms, unless percentile is given', delay)
     this.delay = delay ?? Number.POSITIVE_INFINITY
     this.#latest = this.#percentile === null ? null : new LatencyHistogram()
-    // Ten of them are above it.
+    // So many that ten of them exceed the percentile.
     this.#needed = Math.max(100, Math.ceil(1000 / (100 - (this.#percentile ?? 0))))
   }
 
-  /** A response head came after `latency` ms. */
+  /** Records that response headers arrived after `latency` ms. */
   record(latency: number): void {
     const latest = this.#latest
     if (latest === null) return

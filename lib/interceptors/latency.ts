@@ -12,21 +12,28 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 
-/** Where the time goes of all requests that it is given to, in histograms. An addition to undici's set. */
+/**
+ * Latency histograms of requests. Pass it to `interceptors.latency`. Sluice-specific.
+ * @example
+ * const recorder = new LatencyRecorder()
+ * const pool = new Pool('http://localhost:3000').compose(interceptors.latency(recorder))
+ * await (await pool.request({ path: '/', method: 'GET' })).body.dump()
+ * console.log(recorder.firstByte.percentile(99))
+ */
 export class LatencyRecorder {
-  /** From dispatch until a connection had the request, the opening of one included. */
+  /** Time in ms from dispatch until a connection took the request, including the time to open one. */
   readonly queue = new LatencyHistogram()
-  /** From dispatch until the connection stood that was opened meanwhile; nothing of requests that found one. */
+  /** Time in ms from dispatch until a new connection was established. Requests on existing connections are not counted. */
   readonly connect = new LatencyHistogram()
-  /** From when a connection had the request until the first byte of its response. */
+  /** Time in ms from when a connection took the request until the first byte of the response. */
   readonly firstByte = new LatencyHistogram()
 
-  /** Forgets all. */
+  /** Clears all histograms. */
   reset(): void {
     for (const histogram of [this.queue, this.connect, this.firstByte]) histogram.reset()
   }
 
-  /** Figures of each, as `JSON.stringify` takes them. */
+  /** Returns the statistics of each histogram, for `JSON.stringify`. */
   toJSON(): { [name in 'queue' | 'connect' | 'firstByte']: ReturnType<LatencyHistogram['toJSON']> } {
     const { queue, connect, firstByte } = this
     return { queue: queue.toJSON(), connect: connect.toJSON(), firstByte: firstByte.toJSON() }
@@ -34,16 +41,19 @@ export class LatencyRecorder {
 }
 
 /**
- * Records in `recorder` what became of each request: by `timings`, which all of them have then. Next to a pool it counts
- * each try of interceptors beyond it, beyond those their last. Ours.
- * @throws {InvalidArgumentError} no LatencyRecorder
+ * Records the latencies of each request in `recorder`. Sets the request option `timings`. Placed below a retry
+ * interceptor (next to the pool) it records each attempt; placed above, the last one. Sluice-specific.
+ * @throws {InvalidArgumentError} `recorder` is not a LatencyRecorder
+ * @example
+ * const recorder = new LatencyRecorder()
+ * const pool = new Pool('http://localhost:3000').compose(interceptors.latency(recorder))
  */
 export function latency(recorder: LatencyRecorder): DispatchInterceptor {
   if (!(recorder instanceof LatencyRecorder)) throw invalidOption('recorder', 'a LatencyRecorder', recorder)
   return (dispatch) => (options, handler) => {
     const request = unpollutedRequest(options)
     const { timings: given } = request as { timings?: unknown }
-    // What can not be filled in is refused beneath.
+    // The dispatcher rejects a `timings` that can not be filled.
     const timings = given === undefined || given === null || typeof given === 'boolean' ? {} : given
     return dispatch({ ...request, timings } as typeof request, new LatencyHandler(handler, recorder, timings))
   }
@@ -59,7 +69,7 @@ class LatencyHandler extends DecoratorHandler {
     this.#timings = timings
   }
 
-  /** Once, when all that is to be told has happened. */
+  /** Records the timings once, when the request has ended. */
   #record(): void {
     const recorder = this.#recorder
     this.#recorder = null

@@ -1,10 +1,11 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
+
 /**
- * Options of an interceptor, over them those of one request. Only own properties count, and `undefined` means "not
- * given" at every level. `null` is a value: what it means is up to each option.
+ * Merges option objects; later ones take precedence. Only own properties count, and `undefined` means "not given".
+ * `null` is a value, whose meaning depends on the option.
  */
 export function mergeOptions<Options extends object>(...layers: readonly (Options | null | undefined)[]): Options {
-  // Without a prototype: what is not there must not be found in `Object.prototype`.
+  // Without a prototype: options that are not given must not be found in `Object.prototype`.
   const merged: Record<string, unknown> = Object.create(null)
   for (const layer of layers) {
     for (const [name, value] of Object.entries(layer ?? {})) if (value !== undefined) merged[name] = value
@@ -12,7 +13,7 @@ export function mergeOptions<Options extends object>(...layers: readonly (Option
   return merged as Options
 }
 
-/** The options of these names that are given with a request. */
+/** Returns the options of these names that are given with a request. */
 export function pickOptions<Options extends object, Name extends keyof Options>(
   options: Options,
   names: readonly Name[],
@@ -24,10 +25,10 @@ export function pickOptions<Options extends object, Name extends keyof Options>(
   return picked as Pick<Options, Name>
 }
 
-/** Options where neither `undefined` nor `null` is left. */
+/** Options without `undefined` and `null`. */
 export type NonNullOptions<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> }
 
-/** For options whose `null` means "not given". */
+/** Removes options that are `null`, for options where `null` means "not given". */
 export function omitNull<Options extends object>(options: Options): NonNullOptions<Options> {
   const given: Record<string, unknown> = Object.create(null)
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value

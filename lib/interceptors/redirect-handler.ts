@@ -29,19 +29,25 @@ import { RelayController } from './relay-controller.js'
 import { copyReplayedBytes, withReusableHeaders } from './replayable-body.js'
 import { abortErrorOf } from './wait.js'
 
-/** How redirects are followed; for all requests, or beside the options of one. Source: undici's `Interceptors.md`. */
+/** Options of `interceptors.redirect`, also accepted as request options. Source: undici's `Interceptors.md`. */
 export interface RedirectOptions {
-  /** Redirects followed at most; 0 or null for none. Default: none. */
+  /** Maximum number of redirects that are followed; 0 or null: none. Default: null. */
   maxRedirections?: number | null | undefined
-  /** Fail with a MaxRedirectsError instead of handing out the redirect that was one too many. Default: false. */
+  /** Whether one redirect too many fails with a MaxRedirectsError. If false, its response is returned. Default: false. */
   throwOnMaxRedirect?: boolean | undefined
-  /** Names of request fields that are not sent to where a redirect leads. Default: none. */
+  /** Names of request headers that are removed on every redirect. Default: none. */
   stripHeadersOnRedirect?: readonly string[] | null | undefined
-  /** Those not sent to another origin, beside `authorization`, `cookie` and `proxy-authorization`. Default: none. */
+  /**
+   * Names of request headers that are removed on a redirect to another origin, besides `authorization`, `cookie` and
+   * `proxy-authorization`. Default: none.
+   */
   stripHeadersOnCrossOriginRedirect?: readonly string[] | null | undefined
 }
 
-/** @throws {InvalidArgumentError} an option is not what is documented */
+/**
+ * Checks the options of redirects.
+ * @throws {InvalidArgumentError} an option is invalid
+ */
 export function checkRedirectOptions(options: RedirectOptions): void {
   checkMaxRedirections(options.maxRedirections)
   const { throwOnMaxRedirect } = options
@@ -66,28 +72,28 @@ function lowerCaseSet(names: readonly string[] | null | undefined): Set<string> 
 }
 
 /**
- * Follows redirects on behalf of another handler, which hears of the last response alone, and sees one controller all
- * the way. Source: undici's `RedirectHandler.md`.
+ * Handler that follows redirects and passes only the last response to another handler, with one controller for all
+ * requests. Source: undici's `RedirectHandler.md`.
  */
 export class RedirectHandler extends WrappingHandler implements DispatchHandler {
   /** Sends the requests that follow redirects. */
   readonly dispatch: Dispatch
-  /** Redirects followed at most; null for none. */
+  /** Maximum number of redirects; null: none. */
   readonly maxRedirections: number | null
-  /** Who asked. */
+  /** Handler of the caller. */
   readonly handler: DispatchHandler | LegacyDispatchHandler
-  /** All URLs that answered so far. */
+  /** URLs of all responses so far. */
   readonly history: URL[] = []
-  /** Where the redirect that came just now leads; null when what came was none, or is not followed. */
+  /** `location` of the current response if it is a redirect that is followed, else null. */
   location: string | null = null
-  /** The request to be sent next, without the options that are about redirects. */
+  /** Options of the next request, without redirect options. */
   opts: DispatchOptions
   readonly #throwOnMaxRedirect: boolean
   readonly #policy: RedirectPolicy
   readonly #handler: DispatchHandler
   readonly #controller = new RelayController((reason) => this.#fail(abortErrorOf(reason, this.opts)))
   readonly #requestedKeys = new Set<string>()
-  /** What follows belongs to whoever asked first: to its trace, not to that of the connection. */
+  /** Async context of the caller; each redirected request is sent in it, not in that of the connection. */
   readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.redirect')
   #discarder: BodyDiscarder | null = null
   #redirections = 0
@@ -95,10 +101,10 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
 
   /**
    * @param dispatch sends the requests that follow redirects; the first is the caller's to send
-   * @param maxRedirections redirects followed at most; 0 or null for none
-   * @param opts the first request, and options about redirects
-   * @param handler of either generation
-   * @throws {InvalidArgumentError} an argument is not what is documented
+   * @param maxRedirections maximum number of redirects; 0 or null: none
+   * @param opts options of the first request, with redirect options
+   * @param handler with the current or the legacy callbacks
+   * @throws {InvalidArgumentError} an argument is invalid
    */
   constructor(
     dispatch: Dispatch,
@@ -132,7 +138,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   }
 
   /**
-   * A way to dispatch over `dispatcher` that follows redirects.
+   * Returns a `dispatch` function that sends over `dispatcher` and follows redirects.
    * @throws {InvalidArgumentError} `maxRedirections` is not a whole number, 0 or more, or null
    */
   static buildDispatch(dispatcher: Dispatcher, maxRedirections: number | null): Dispatch {
@@ -163,13 +169,14 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.#controller.attach(controller)
     this.#controller.end()
     this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
-    // Not before: what it throws comes back as an error.
+    // Set after the call: an exception of the handler comes back as onResponseError.
     this.#completed = true
   }
 
   /**
-   * @throws {MaxRedirectsError} `throwOnMaxRedirect`, and this is one redirect too many
-   * @throws {InvalidArgumentError} it leads to where it came from, or to no http(s) URL
+   * Prepares the next request if the response is a redirect, else passes the response to the handler.
+   * @throws {MaxRedirectsError} the limit is reached and `throwOnMaxRedirect` is set
+   * @throws {InvalidArgumentError} the redirect is a loop, or leads to no http(s) URL
    */
   onResponseStart(
     controller: DispatchController,
@@ -186,7 +193,9 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
       if (url !== undefined) this.history.push(url)
       this.#prepareRedirect(statusCode, headers)
       if (this.location !== null) {
-        const leaving = new InformationalError('The redirect is followed before its body has ended')
+        const leaving = new InformationalError(
+          'The body of a redirect was not read to its end: it exceeds 64 KB or one second',
+        )
         this.#discarder = new BodyDiscarder(controller, leaving)
         controller.resume()
       }
@@ -205,12 +214,12 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     if (this.#discarder !== null) return this.#sendRedirected()
     this.#controller.end()
     this.#handler.onResponseEnd?.(this.#controller, trailers)
-    // Not before: what it throws comes back as an error.
+    // Set after the call: an exception of the handler comes back as onResponseError.
     this.#completed = true
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    // What becomes of a body that is not wanted does not matter.
+    // An error in the discarded body of a redirect does not matter.
     if (this.#discarder !== null && !this.#completed && !this.#controller.abortedByHandler) this.#sendRedirected()
     else this.#fail(error)
   }
@@ -229,7 +238,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     if (!this.#completed) this.#handler.onRequestSent?.()
   }
 
-  /** Sets `location` and `opts` when the response is a redirect to be followed. */
+  /** Sets `location` and `opts` if the response is a redirect that is followed. */
   #prepareRedirect(statusCode: number, headers: IncomingHeaders): void {
     const location = locationOf(statusCode, headers)
     if (location === null || !this.maxRedirections) return
@@ -242,7 +251,7 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     this.#requestedKeys.add(redirectKeyOf(this.opts))
     if (this.#requestedKeys.has(redirectKeyOf(next))) {
       throw markSluiceOwned(
-        new InvalidArgumentError(`Redirect loop: ${next.origin ?? ''}${next.path} was asked for before`),
+        new InvalidArgumentError('Redirect loop: a redirect leads to a URL that was requested before'),
       )
     }
     this.location = location

@@ -1,5 +1,5 @@
 import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
-import { InvalidArgumentError, invalidOption, markSluiceOwned } from '../errors.js'
+import { InvalidArgumentError, markSluiceOwned } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import { hasHeader, withHeaders, withoutHeaders } from '../exchange/edit-headers.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
@@ -7,17 +7,17 @@ import { type DispatchOptions, withQuery } from '../exchange/request.js'
 import { hostnameToResolve } from './dns-records.js'
 import { isReplayable } from './replayable-body.js'
 
-/** Base of relative references where the origin is unknown: the request names none, and neither does the dispatcher. */
+/** Base URL of relative references when neither the request nor the dispatcher has an origin. */
 const UNKNOWN_ORIGIN = 'http://unknown.invalid'
 const REDIRECT_STATUSES = new Set([300, 301, 302, 303, 307, 308])
-/** What tells who is asking: for the origin that it was meant for, and no other (RFC 9110 §15.4). */
+/** Headers with credentials: they are sent only to the origin that they were meant for (RFC 9110 §15.4). */
 const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization']
-/** What tells of a body that is not sent any more. */
+/** Headers of a request body, removed with the body. */
 const BODY_HEADERS = /^(content-.*|transfer-encoding|trailer|expect)$/
 
 type Request = DispatchOptions & { servername?: unknown }
 
-/** URL of the resource that a request asks for; undefined when the origin is unknown, or when it names no resource. */
+/** Returns the URL of the requested resource; undefined if the origin is unknown, or for CONNECT and `*`. */
 export function urlOf(options: Request): URL | undefined {
   const url = resourceUrlOf(options)
   return url?.origin === UNKNOWN_ORIGIN ? undefined : url
@@ -28,7 +28,7 @@ function resourceUrlOf(options: Request): URL | undefined {
   if (method === 'CONNECT' || typeof path !== 'string' || path === '*') return undefined
   const target = query === undefined || query === null ? path : withQuery(path, query)
   if (isAbsolute(target)) return new URL(target)
-  // Put together as text: a path that starts with two slashes is no host.
+  // Concatenated as text: a path that starts with two slashes is not a host.
   return new URL(`${logicalOriginOf(options).origin}${target}`)
 }
 
@@ -37,8 +37,8 @@ function isAbsolute(path: string): boolean {
 }
 
 /**
- * The origin that a request is meant for. Behind `interceptors.dns` it is connected to by an address, but it is not that
- * of the address: `servername` has its name.
+ * Returns the origin that a request is meant for. Below `interceptors.dns` the origin has an IP address; `servername` has
+ * the host name.
  */
 function logicalOriginOf({ origin, servername, headers }: Request): URL {
   const connected = new URL(origin ?? UNKNOWN_ORIGIN)
@@ -49,40 +49,41 @@ function logicalOriginOf({ origin, servername, headers }: Request): URL {
   return URL.canParse(url) ? new URL(url) : connected
 }
 
-/** Tells a request from others that came before it. */
+/** Returns a key that identifies a request by method and URL, to detect redirect loops. */
 export function redirectKeyOf(options: Request): string {
   return `${options.method} ${resourceUrlOf(options)}`
 }
 
-/** The `location` of a redirect, or null when the response is none. */
+/** Returns the `location` of a redirect; null if the response is not a redirect, or has several locations. */
 export function locationOf(statusCode: number, headers: IncomingHeaders): string | null {
   if (!REDIRECT_STATUSES.has(statusCode)) return null
   const field = Object.hasOwn(headers, 'location') ? headers.location : undefined
   const values = new Set(typeof field === 'string' ? [field] : field)
   const [value] = values
-  // Which of several was meant is anybody's guess.
+  // With several different locations the right one is unknown.
   return value === undefined || value === '' || values.size > 1 ? null : asUtf8(value)
 }
 
-/** Fields come as latin1; servers mean UTF-8, if it is that. */
+/** Header values are decoded as latin1; servers send UTF-8. Returns the UTF-8 text if the bytes are valid UTF-8. */
 function asUtf8(value: string): string {
   const bytes = Buffer.from(value, 'latin1')
   const text = bytes.toString('utf8')
   return Buffer.from(text, 'utf8').equals(bytes) ? text : value
 }
 
-/** What a redirect is followed by. */
+/** Settings for redirected requests. */
 export interface RedirectPolicy {
-  /** The dispatcher beneath; null when another library made it. */
+  /** Core of the dispatcher that sends the request; null if it is of another library. */
   readonly core: DispatcherCore | null
-  /** Names of headers that the caller wants removed beside those that always are, in lower case. */
+  /** Names of headers (lower case) that the caller removes on every redirect. */
   readonly stripAlways: ReadonlySet<string>
+  /** Names of headers (lower case) that the caller removes on redirects to another origin. */
   readonly stripCrossOrigin: ReadonlySet<string>
 }
 
 /**
- * The request that follows a redirect; null when its body can not be sent a second time.
- * @throws {InvalidArgumentError} `location` is no http(s) URL, or the dispatcher can not send to its origin
+ * Returns the request that follows a redirect; null if the body can not be sent again.
+ * @throws {InvalidArgumentError} `location` is not an http(s) URL, or the dispatcher does not send to its origin
  */
 export function redirectedRequest(
   options: Request,
@@ -120,15 +121,15 @@ export function redirectedRequest(
 
 interface Route {
   path: string
-  /** Where to connect to; undefined: to where it is connected now. */
+  /** Origin to connect to; undefined: the same as before. */
   origin: string | undefined
-  /** The resource belongs to another origin. */
+  /** Whether the resource belongs to another origin. */
   crossOrigin: boolean
-  /** Value of the `host` header, where it is not that of the origin that is connected to. */
+  /** Value of the `host` header if it differs from the origin of the connection; else null. */
   host: string | null
 }
 
-/** How to get to `to` from where a request is now. @throws {InvalidArgumentError} the dispatcher can not get there */
+/** Returns the route to `to`. @throws {InvalidArgumentError} the dispatcher does not send to its origin */
 function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: DispatcherCore | null }): Route {
   const path = `${to.pathname}${to.search}`
   const known = core?.config().origins ?? null
@@ -137,7 +138,7 @@ function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: D
   const fixed = known !== null || options.origin === undefined || options.origin === null
   const connected = new URL(options.origin ?? UNKNOWN_ORIGIN).origin
   const byProxy = isAbsolute(options.path) && from.origin !== connected && !own(from.origin)
-  // A dispatcher of one origin, that of a proxy, gets everywhere in the same way.
+  // A dispatcher with the single origin of a proxy reaches every origin the same way.
   if (byProxy && fixed) return { path: to.origin + path, origin: undefined, crossOrigin: leaves, host: null }
   if (!leaves && !byProxy) {
     const host = logicalOriginOf(options).origin === connected ? null : to.host
@@ -147,7 +148,7 @@ function routeTo(to: URL, options: Request, { from, core }: { from: URL; core: D
   if (own(to.origin)) return { path, origin: undefined, crossOrigin: leaves, host: null }
   throw markSluiceOwned(
     new InvalidArgumentError(
-      `The redirect leads to ${to.origin}, where the dispatcher does not send requests: use an Agent to follow it`,
+      `The redirect leads to ${to.origin}, but the dispatcher sends to one origin only: use an Agent`,
     ),
   )
 }
@@ -157,13 +158,19 @@ function parseLocation(location: string, base: URL): URL {
   try {
     url = new URL(location, base)
   } catch {
-    throw invalidOption('location', 'a URL', location)
+    throw markSluiceOwned(
+      new InvalidArgumentError(
+        `The location header of the redirect is not a valid URL (${location.length} characters)`,
+      ),
+    )
   }
   if (url.protocol === 'http:' || url.protocol === 'https:') return url
-  throw markSluiceOwned(new InvalidArgumentError(`location must be an http: or https: URL, got ${url.protocol}`))
+  throw markSluiceOwned(
+    new InvalidArgumentError(`The location header of a redirect must be an http: or https: URL, got ${url.protocol}`),
+  )
 }
 
-/** RFC 9110 §15.4: a 303 is looked up, and so in practice is where a POST went. */
+/** Returns the method after a redirect: GET after 303, and after a POST answered with 301 or 302 (RFC 9110 §15.4). */
 function methodOf(method: string, statusCode: number): string {
   if (statusCode === 303) return method === 'HEAD' ? method : 'GET'
   return method === 'POST' && (statusCode === 301 || statusCode === 302) ? 'GET' : method

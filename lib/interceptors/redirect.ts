@@ -13,9 +13,12 @@ const NAMES = [
 ] as const
 
 /**
- * Follows redirects. Each option can be given with a request as well, which then counts.
+ * Follows redirects. Options of a request take precedence over `options`.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const agent = new Agent().compose(interceptors.redirect({ maxRedirections: 5 }))
+ * const { statusCode, body } = await agent.request({ origin: 'http://localhost:3000', path: '/', method: 'GET' })
  */
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
   const all = mergeOptions(options)

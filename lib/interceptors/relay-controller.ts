@@ -4,8 +4,8 @@ import type { SharedTimeouts } from '../exchange/deadlines.js'
 import type { DispatchController } from '../exchange/handler.js'
 
 /**
- * One controller for a request that is sent more than once. It steers whichever sending is under way, and remembers
- * what was asked of it while there is none.
+ * Controller of a request that is sent several times, one attempt after the other. Forwards calls to the controller of
+ * the current attempt; an abort or pause between two attempts applies to the next one.
  */
 export class RelayController implements DispatchController {
   readonly #onAbortedWhileDetached: (reason: Error | undefined) => void
@@ -15,12 +15,12 @@ export class RelayController implements DispatchController {
   #ended = false
   #reason: Error | null = null
 
-  /** @param onAbortedBetween called when it is aborted while nothing is under way that could tell of it */
-  constructor(onAbortedBetween: (reason: Error | undefined) => void) {
-    this.#onAbortedWhileDetached = onAbortedBetween
+  /** @param onAbortedWhileDetached called on an abort between two attempts, when no attempt can report it */
+  constructor(onAbortedWhileDetached: (reason: Error | undefined) => void) {
+    this.#onAbortedWhileDetached = onAbortedWhileDetached
   }
 
-  /** From here on it steers `controller`. */
+  /** Makes `controller` the one of the current attempt. */
   attach(controller: DispatchController): void {
     if (controller === this.#current) return
     this.#current = controller
@@ -28,7 +28,7 @@ export class RelayController implements DispatchController {
     else if (this.#paused) controller.pause()
   }
 
-  /** What it steered is over. */
+  /** Releases the controller of an attempt that has ended. */
   detach(): void {
     this.#current = null
   }
@@ -37,7 +37,7 @@ export class RelayController implements DispatchController {
     return this.#aborted || this.#current?.aborted === true
   }
 
-  /** Its user aborted it. */
+  /** Whether the handler aborted the request. False if only the attempt was aborted. */
   get abortedByHandler(): boolean {
     return this.#aborted
   }
@@ -48,7 +48,7 @@ export class RelayController implements DispatchController {
 
   get reason(): Error | null {
     const reason = this.#reason ?? this.#current?.reason ?? null
-    // A dispatcher of another library may show none.
+    // Controllers of other libraries may have no reason.
     if (reason === null && this.#aborted) this.#reason = new RequestAbortedError()
     return reason ?? this.#reason
   }
@@ -77,12 +77,12 @@ export class RelayController implements DispatchController {
     if (this.#ended || this.aborted) return
     this.#aborted = true
     this.#reason = reason ?? null
-    // Without a reason, what is under way makes an error that says how far it came.
+    // Without a reason, the attempt creates an error that says how far the request got.
     if (this.#current === null) this.#onAbortedWhileDetached(reason ?? undefined)
     else this.#current.abort(reason ?? undefined)
   }
 
-  /** The handler is called for the last time, with `error` if the request failed. */
+  /** Marks the request as ended, with `error` if it failed. Called before the last callback of the handler. */
   end(error: Error | null = null): void {
     this.#ended = true
     if (this.#aborted) this.#reason ??= error

@@ -9,7 +9,7 @@ import type { BodyInput } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
 import { locateRequest } from './wait.js'
 
-/** It can be read a second time. What can not even be read now was read, or taken by somebody else. */
+/** Whether `body` can be sent more than once. False for a body that was already read, or is locked by another reader. */
 export function isReplayable(body: BodyInput | undefined): boolean {
   if (Array.isArray(body)) return true
   try {
@@ -22,7 +22,7 @@ export function isReplayable(body: BodyInput | undefined): boolean {
 
 const copies = new WeakSet<object>()
 
-/** Copies the bytes that `request` may send again, before `handler` is notified that they were sent and reuses them. */
+/** Copies the body bytes that `request` may send again. Called before `handler` learns that they were sent and may reuse them. */
 export function copyReplayedBytes(request: DispatchOptions, handler: DispatchHandler): void {
   if (handler.onBodySent === undefined && handler.onRequestSent === undefined) return
   const { body } = request
@@ -33,23 +33,23 @@ export function copyReplayedBytes(request: DispatchOptions, handler: DispatchHan
   request.body = copy as Buffer
 }
 
-/** Null when none is needed. */
+/** Returns a copy of the bytes of `body`; null if none is needed. */
 function copyBody(body: object & BodyInput): object | null {
   if (Array.isArray(body)) return body.map(copyChunk)
   const known = toRequestBody(body)
   return known?.kind === 'bytes' && known.shared ? known.bytes.slice() : null
 }
 
-/** Another try would make sense, but for a body that can be read once: unless it is the body that failed. */
+/** Returns the error of a request that can not be retried because its body can be read only once. Errors of the body itself stay. */
 export function notReplayableError(error: Error, request: DispatchOptions): Error {
   if (error instanceof RequestRetryError || faultOf(error) === 'user') return error
-  const failure = new RequestRetryError(`${messageOf(error)}; the request body can not be sent again`, 0)
+  const failure = new RequestRetryError(`${messageOf(error)}; not retried: the request body can be read only once`, 0)
   failure.cause = error
   const phase = readProperty(error, 'phase')
   return locateRequest(failure, request, typeof phase === 'string' ? { phase: phase as Phase } : {})
 }
 
-/** Headers out of an iterator can be read once, and are needed for each attempt. */
+/** Returns `request` with headers that can be read for each attempt; those of an iterator can be read only once. */
 export function withReusableHeaders(request: DispatchOptions): DispatchOptions {
   const headers = rereadableHeaders(request.headers)
   return headers === request.headers ? request : { ...request, headers: headers as RequestHeaders }

@@ -15,18 +15,21 @@ import { locateRequest } from './wait.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
 export interface ResponseErrorOptions {
-  /** Accepted and ignored: an error status always is an error. */
+  /** Ignored: an error status is always an error. Accepted for compatibility with undici. */
   throwOnError?: boolean | undefined
-  /** Bytes of the body that the error carries at most; 0 for no limit. Default: 1 048 576. */
+  /** Maximum number of body bytes that are added to the error; 0: no limit. Default: 1 048 576. */
   maxSize?: number | undefined
 }
 
 /**
- * Makes a ResponseError of a response with a status from 400 on. Its `body` is the text of a `text/plain` body, the
- * value of an `application/json` one (its text, if it is not JSON after all), and otherwise an empty string. What the error
- * does not carry is read for a second and 64 KB at most, to keep the connection.
+ * Fails requests whose response has a status of 400 or more with a ResponseError. Its `body` is the text of a `text/plain`
+ * body, the parsed value of an `application/json` one (its text if it is not valid JSON), otherwise an empty string. The
+ * rest of a body is read for one second and 64 KB at most, to keep the connection.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const client = new Client('http://localhost:3000').compose(interceptors.responseError())
+ * await client.request({ path: '/missing', method: 'GET' }).catch((error) => console.log(error.statusCode))
  */
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
   const { maxSize = 1_048_576 } = mergeOptions(options)
@@ -42,7 +45,7 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
 class ResponseErrorHandler extends DecoratorHandler {
   readonly #request: DispatchOptions
   readonly #maxSize: number
-  /** Reads what the error does not carry. */
+  /** Discards the part of the body that is not added to the error. */
   #drain: BodyDiscarder | null = null
   #failed: { statusCode: number; headers: IncomingHeaders } | null = null
   readonly #kept: Buffer[] = []
@@ -62,7 +65,7 @@ class ResponseErrorHandler extends DecoratorHandler {
   ): void {
     if (statusCode < 400) return super.onResponseStart(controller, statusCode, headers, statusMessage)
     this.#failed = { statusCode, headers }
-    // The handler, which may have paused, is given nothing to go on for.
+    // A handler that has paused gets no response for which it would resume.
     controller.resume()
     if (!isText(headers)) this.#drain = new BodyDiscarder(controller, this.#error(this.#failed))
   }
@@ -81,7 +84,7 @@ class ResponseErrorHandler extends DecoratorHandler {
     const failed = this.#failed
     this.#drain?.onEnd()
     if (failed === null) super.onResponseEnd(controller, trailers)
-    // The exchange would take what that throws for a failure of this callback.
+    // The exchange would treat an exception of the handler as a failure of this callback.
     else callUserCode(() => this.onResponseError(controller, this.#error(failed)))
   }
 
@@ -123,7 +126,7 @@ function contentType(headers: IncomingHeaders): { type: string; charset: string 
 
 function decode(bytes: Buffer, charset: string): string {
   const decoder = decoderOf(charset)
-  // What was cut off in the middle of a character is no reason for a sign of distress at the end.
+  // A character that is cut off must not end as U+FFFD.
   return decoder.decode(bytes, { stream: true })
 }
 

@@ -6,21 +6,24 @@ import { retryBudgetOf, retryDispatch } from './retry.js'
 import { mergeRetryOptions, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
 
 /**
- * A dispatcher that sends through another one, and again what failed and may be repeated; see {@link RetryHandler}.
- * Events, `close` and `destroy` are those of the other one: closed while a request waits for its next try, it fails
- * that request. Source: undici's `RetryAgent.md`.
+ * Dispatcher that sends requests over another dispatcher and retries those that fail; see {@link RetryHandler}. Events,
+ * `close` and `destroy` are those of the other dispatcher: closing it fails requests that wait for a retry.
+ * Source: undici's `RetryAgent.md`.
+ * @example
+ * const agent = new RetryAgent(new Agent(), { maxRetries: 3 })
+ * const { statusCode } = await agent.request({ origin: 'http://localhost:3000', path: '/', method: 'GET' })
  */
 export class RetryAgent extends Dispatcher {
   static #forwardsEvents = false
   readonly #base: Dispatcher.ComposedDispatcher
   readonly #dispatch: Dispatch
 
-  /** @throws {InvalidArgumentError} no dispatcher, or an option that is not what is documented */
+  /** @throws {InvalidArgumentError} `dispatcher` is not a Dispatcher, or an option is invalid */
   constructor(dispatcher: Dispatcher, options: RetryInterceptorInput | null = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
     super()
-    // Not before the first instance, since an import does nothing.
+    // Done with the first instance: an import must have no side effects.
     if (!RetryAgent.#forwardsEvents) forwardEvents(RetryAgent.prototype, (one) => one.#base)
     RetryAgent.#forwardsEvents = true
     const retry: DispatchInterceptor = (dispatch) =>
@@ -30,22 +33,22 @@ export class RetryAgent extends Dispatcher {
     setCore(this, coreOf(dispatcher))
   }
 
-  /** The base's. */
+  /** Whether the other dispatcher is closed. */
   get closed(): boolean {
     return this.#base.closed as boolean
   }
 
-  /** The base's. */
+  /** Whether the other dispatcher is destroyed. */
   get destroyed(): boolean {
     return this.#base.destroyed as boolean
   }
 
-  /** The base's. */
+  /** Statistics of the other dispatcher. */
   get stats(): unknown {
     return this.#base.stats
   }
 
-  /** The base's. */
+  /** Returns a description of the state of the other dispatcher. */
   inspect(): string {
     return this.#base.inspect?.() ?? this.#base.constructor.name
   }
@@ -54,20 +57,14 @@ export class RetryAgent extends Dispatcher {
     return this.#dispatch(...request)
   }
 
-  /**
-   * That of the base.
-   * @throws what it throws
-   */
+  /** Closes the other dispatcher. */
   override close(callback: () => void): void
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     return callback === undefined ? this.#base.close() : this.#base.close(callback)
   }
 
-  /**
-   * That of the base.
-   * @throws what it throws
-   */
+  /** Destroys the other dispatcher. */
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>

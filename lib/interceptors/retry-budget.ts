@@ -3,23 +3,23 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 
-/** How much may be tried again, all requests taken together. Source: Finagle's `RetryBudget`. */
+/** Limit on the retries of all requests together. Source: Finagle's `RetryBudget`. */
 export interface RetryBudgetOptions {
-  /** Tries for each request. Default: 0.2. */
+  /** Retries per request. Default: 0.2. */
   ratio?: number
-  /** Tries in each second whatever the number of requests. Default: 10. */
+  /** Retries per second that are always allowed. Default: 10. */
   minPerSecond?: number
 }
 
-/** Requests and tries are counted for so many seconds. */
+/** Length of the sliding window in seconds. */
 const SECONDS = 10
 
-/** Tries of the last ten seconds are no more than `ratio` of the requests, and `minPerSecond` for each second. */
+/** Sliding-window limit on retries: in ten seconds at most `ratio` of the requests, plus `minPerSecond` per second. */
 export class RetryBudget {
   readonly #ratio: number
   readonly #reserve: number
   readonly #now: () => number
-  /** Of each second: requests and tries. */
+  /** Requests per second of the window, by second modulo its length; retries likewise. */
   readonly #requests = new Float64Array(SECONDS)
   readonly #retries = new Float64Array(SECONDS)
   #second = 0
@@ -33,12 +33,13 @@ export class RetryBudget {
     this.#second = Math.floor(time() / 1000)
   }
 
+  /** Counts a request. */
   addRequest(): void {
     this.#advance()
     this.#count(this.#requests)
   }
 
-  /** False when it is used up. */
+  /** Counts a retry and returns true, or returns false if the budget is used up. */
   takeRetry(): boolean {
     this.#advance()
     if (sum(this.#retries) + 1 > this.#ratio * sum(this.#requests) + this.#reserve) return false

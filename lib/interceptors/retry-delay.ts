@@ -2,24 +2,24 @@ import { readProperty } from '../errors/safe-read.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import type { RetrySettings } from './retry-options.js'
 
-/** ms to wait before retry number `counter`, or null where none is to be made. */
+/** Returns the delay before retry number `counter` in ms; null if the request is not retried. */
 export function retryDelay(error: Error, counter: number, request: { method: string; settings: RetrySettings }) {
   const { method, settings } = request
   if (!(counter <= settings.maxRetries) || !settings.methods.includes(method)) return null
   if (!isRetryable(error, settings)) return null
   const headers = readProperty(error, 'headers')
-  const asked = settings.retryAfter && isHeaders(headers) ? retryAfterOf(headers['retry-after']) : null
-  // Obeyed once: a server that keeps asking for an immediate retry would be asked without any pause.
-  const atOnce = asked === 0 && counter === 1
-  return Math.min(settings.maxTimeout, atOnce ? 0 : asked || backoffDelay(counter, settings))
+  const requested = settings.retryAfter && isHeaders(headers) ? retryAfterOf(headers['retry-after']) : null
+  // Only for the first retry: a server that always sends `retry-after: 0` would get requests without a pause.
+  const atOnce = requested === 0 && counter === 1
+  return Math.min(settings.maxTimeout, atOnce ? 0 : requested || backoffDelay(counter, settings))
 }
 
-/** The error may be the caller's, of any shape. */
+/** Whether the options allow a retry after this error. The error may be the caller's, of any shape. */
 function isRetryable(error: Error, { errorCodes, statusCodes }: RetrySettings): boolean {
   const code = readProperty(error, 'code')
   if (code === 'UND_ERR_REQ_RETRY') return statusCodes.includes(readProperty(error, 'statusCode') as number)
   const codes = [code]
-  // A body is short because its connection ended: its `cause` says how.
+  // A body is too short because its connection ended; `cause` has the socket error.
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') codes.push(readProperty(readProperty(error, 'cause'), 'code'))
   return codes.some((code) => typeof code === 'string' && errorCodes.includes(code))
 }
@@ -32,14 +32,14 @@ function isHeaders(headers: unknown): headers is IncomingHeaders {
   return typeof headers === 'object' && headers !== null && !Array.isArray(headers)
 }
 
-/** IMF-fixdate, the date of RFC 850, and asctime's (RFC 9110 §5.6.7). `Date.parse` alone takes "5 or so" for a date. */
+/** Date formats: IMF-fixdate, RFC 850 and asctime (RFC 9110 §5.6.7). `Date.parse` alone accepts "5 or so". */
 const HTTP_DATE = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
 ]
 
-/** `retry-after` in ms: seconds or a date in the future (RFC 9110 §10.2.3); null when it is neither. */
+/** Parses `retry-after`, seconds or a date in the future (RFC 9110 §10.2.3), to ms. Returns null if invalid. */
 export function retryAfterOf(value: unknown): number | null {
   if (typeof value !== 'string') return null
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000

@@ -1,13 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
-import { now, startTimer } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
-import { callUserCode, isThenable, reportUncaught } from '../base/user-code.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { WaitingHandler } from '../dispatcher/waiting-handler.js'
 import { invalidOption, nonNullError, RequestRetryError } from '../errors.js'
-import { deadlineOf, withDeadline } from '../exchange/deadlines.js'
+import { withDeadline } from '../exchange/deadlines.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import type {
   DispatchController,
@@ -20,60 +19,59 @@ import type { DispatchOptions } from '../exchange/request.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { BodyResumption, type ResponseStart } from './body-resumption.js'
-import { copyReplayedBytes, isReplayable, notReplayableError } from './replayable-body.js'
-import { retryDelay } from './retry-delay.js'
+import { copyReplayedBytes } from './replayable-body.js'
+import { RetryDecider, type RetryRequest } from './retry-decider.js'
 import * as options from './retry-options.js'
-import { abortErrorOf, locateRequest, startWait } from './wait.js'
+import { abortErrorOf, locateRequest } from './wait.js'
 
-/** What a {@link RetryHandler} works with. */
+/** Dispatch function and handler of a {@link RetryHandler}. */
 export interface RetryHandlers {
-  /** Sends each try after the first. */
+  /** Sends each retry. */
   dispatch: Dispatch
-  /** Hears of one request, whatever the number of tries. */
+  /** Handler of the request; called as if there was one attempt. */
   handler: DispatchHandler | LegacyDispatchHandler
 }
 
-/** A failing response that may yet be handed out: its head, and what came of it although it was told to wait. */
-interface HeldResponse {
-  readonly head: ResponseStart
+/** Failed response that is delivered if there is no retry: its start, and body chunks received although it was paused. */
+interface PendingResponse {
+  readonly start: ResponseStart
   readonly controller: DispatchController
   readonly chunks: Buffer[]
   end: { trailers: IncomingHeaders; rawTrailers: string[] | null } | null
 }
 
 /**
- * Stands between a dispatcher and a handler, and sends the request again when it fails and may be repeated: by its
- * method, its body, the error or the status. Where part of a body was handed out the rest is asked for by a range, and
- * taken only if a strong etag and `content-range` prove that it is the rest. An instance is for one `dispatch`.
- * Source: undici's `RetryHandler.md`.
+ * Handler that retries a request which fails, depending on its method, body, error and status. If part of the response
+ * body was delivered, a range request fetches the rest, which is accepted only if a strong etag and `content-range` match.
+ * Use one instance per `dispatch`. Source: undici's `RetryHandler.md`.
  */
 export class RetryHandler extends WaitingHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
   readonly #handler: DispatchHandler
-  /** Asked before each retry. */
   readonly #budget: { takeRetry(): boolean } | null
-  readonly #context: { state: options.RetryState; opts: DispatchOptions & { retryOptions: options.RetrySettings } }
-  /** Each try is sent, and each decision made, in the async context of the first. */
-  readonly #sender = new (builtinModule('node:async_hooks').AsyncResource)('sluice.retry')
+  readonly #context: RetryRequest
+  /** Async context of the caller; attempts are sent and `retry` is called in it. */
+  readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.retry')
   readonly #controller = new AttemptsController((reason) => this.#abort(reason))
-  /** Of the try under way; null until it told. */
+  /** Controller of the current attempt; null until its first callback. */
   #current: DispatchController | null = null
-  /** A try is under way. */
-  #live = true
-  /** The handler heard its last. */
-  #over = false
-  /** The handler has the head of the final response. */
-  #headGiven = false
-  /** What the handler gets is the rest of a body. */
+  /** Whether an attempt is in flight. */
+  #inFlight = true
+  /** Whether the last callback of the handler was called. */
+  #completed = false
+  /** Whether `onResponseStart` of the final response was delivered. */
+  #startDelivered = false
+  /** Whether the body that is delivered is the rest of an earlier one. */
   #resumed = false
   #resumption: BodyResumption | null = null
-  #drain: BodyDiscarder | null = null
-  #held: HeldResponse | null = null
-  /** The next try begins when the one under way has ended. */
-  #due = false
-  #stopWaiting: (() => void) | null = null
+  #discarder: BodyDiscarder | null = null
+  #pending: PendingResponse | null = null
+  /** Whether the next attempt is sent when the current one has ended. */
+  #retryDue = false
+  /** Created with the first failure. */
+  #decider: RetryDecider | null = null
 
-  /** @throws {InvalidArgumentError} an option or a handler is not what is documented */
+  /** @throws {InvalidArgumentError} an option or a handler is invalid */
   constructor(
     request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
     { dispatch, handler, budget = null }: RetryHandlers & { budget?: { takeRetry(): boolean } | null },
@@ -94,39 +92,39 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   onRequestQueued(controller: DispatchController): void {
     const first = this.#current === null && this.#context.state.counter === 0
-    if (this.#begin(controller) && first) this.#tell(() => this.#handler.onRequestQueued?.(this.#controller))
+    if (this.#beginAttempt(controller) && first) this.#notify(() => this.#handler.onRequestQueued?.(this.#controller))
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
-    if (!this.#begin(controller) || this.#headGiven) return
-    this.#tell(() => this.#handler.onRequestStart?.(this.#controller, context))
+    if (!this.#beginAttempt(controller) || this.#startDelivered) return
+    this.#notify(() => this.#handler.onRequestStart?.(this.#controller, context))
   }
 
   onBodySent(chunk: Buffer): void {
     copyReplayedBytes(this.#context.opts, this.#handler)
-    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onBodySent?.(chunk))
+    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
     copyReplayedBytes(this.#context.opts, this.#handler)
-    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onRequestSent?.())
+    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
-    if (!this.#over && !this.#headGiven) this.#tell(() => this.#handler.onResponseStarted?.())
+    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onResponseStarted?.())
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    this.#live = false
-    if (this.#over) return void socket.destroy()
-    this.#over = true
+    this.#inFlight = false
+    if (this.#completed) return void socket.destroy()
+    this.#completed = true
     this.#controller.rawHeaders = controller.rawHeaders
     this.#controller.end()
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     } catch (error) {
       socket.destroy()
-      this.#tellError(nonNullError(error))
+      this.#notifyError(nonNullError(error))
     }
   }
 
@@ -136,255 +134,239 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    if (this.#over) return
+    if (this.#completed) return
     const decoded = controller.bodyDecoded === true
-    const head = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders, decoded }
+    const start = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders, decoded }
     if (statusCode < 200) {
-      if (!this.#headGiven) this.#tellHead(head)
+      if (!this.#startDelivered) this.#notifyResponseStart(start)
       return
     }
     const failing = this.#settings.statusCodes.includes(statusCode)
-    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.verify(head) ?? null)
-    if (problem !== null) this.#refuse(controller, head, problem)
-    else if (this.#headGiven) this.#goOn(controller)
-    else this.#give(controller, head)
+    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.verify(start) ?? null)
+    if (problem !== null) this.#rejectResponse(controller, start, problem)
+    else if (this.#startDelivered) this.#continueBody(controller)
+    else this.#deliverStart(controller, start)
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
-    if (this.#drain !== null) return this.#drain.onData(chunk)
-    if (this.#held !== null) return void this.#held.chunks.push(chunk)
-    if (this.#over) return
-    if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#surplus(controller)
-    this.#tellData(chunk)
+    if (this.#discarder !== null) return this.#discarder.onData(chunk)
+    if (this.#pending !== null) return void this.#pending.chunks.push(chunk)
+    if (this.#completed) return
+    if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#rejectSurplus(controller)
+    this.#notifyData(chunk)
   }
 
   onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#endTry()) return
+    if (this.#endAttempt()) return
     const end = { trailers, rawTrailers: controller.rawTrailers }
-    if (this.#held !== null) this.#held.end = end
+    if (this.#pending !== null) this.#pending.end = end
     else if (this.#resumed && this.#resumption?.complete === false) {
-      this.#failTry(this.#error('The rest of the body ended before its range did', { statusCode: 206, headers: {} }))
-    } else this.#finish(end)
+      this.#failAttempt(
+        this.#createError('The response to the range request ended before the end of its range', {
+          statusCode: 206,
+          headers: {},
+        }),
+      )
+    } else this.#complete(end)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
     if (this.#controller.aborted) {
-      this.#drain?.onEnd()
-      this.#live = false
+      this.#discarder?.onEnd()
+      this.#inFlight = false
       return this.#fail(error)
     }
-    if (this.#endTry()) return
-    if (this.#held !== null) this.#held = null
-    else this.#failTry(nonNullError(error))
+    if (this.#endAttempt()) return
+    if (this.#pending !== null) this.#pending = null
+    else this.#failAttempt(nonNullError(error))
   }
 
-  /** An attempt shows its controller. Returns false when its handler has its end, or has aborted it meanwhile. */
-  #begin(controller: DispatchController): boolean {
+  /** Stores the controller of an attempt. Returns false if the request has ended or was aborted meanwhile. */
+  #beginAttempt(controller: DispatchController): boolean {
     this.#current = controller
     this.#context.opts = this.#controller.withTimeouts(this.#context.opts, controller)
-    if (!this.#over && !this.#controller.aborted) return true
+    if (!this.#completed && !this.#controller.aborted) return true
     controller.abort(this.#controller.reason ?? undefined)
     return false
   }
 
-  /** True when nothing of what the try has told matters. */
-  #endTry(): boolean {
-    const drain = this.#drain
-    this.#live = false
-    this.#drain = null
+  /** Ends an attempt. Returns true if its result is ignored. */
+  #endAttempt(): boolean {
+    const drain = this.#discarder
+    this.#inFlight = false
+    this.#discarder = null
     drain?.onEnd()
-    if (this.#due) this.#send()
-    return drain !== null || this.#over
+    if (this.#retryDue) this.#send()
+    return drain !== null || this.#completed
   }
 
   #send(): void {
-    this.#due = false
-    this.#live = true
+    this.#retryDue = false
+    this.#inFlight = true
     this.#current = null
     debug?.(`retry ${this.#context.state.counter} of ${named(this.#context.opts)}`)
     try {
-      this.#sender.runInAsyncScope(() => this.#dispatch(this.#request(), this))
+      this.#asyncScope.runInAsyncScope(() => this.#dispatch(this.#request(), this))
     } catch (error) {
-      // An interceptor beneath may have dispatched the attempt before it threw.
-      if (this.#live) (this.#current as DispatchController | null)?.abort(error as Error)
-      if (this.#live && !this.#endTry()) this.#failTry(nonNullError(error))
+      // An interceptor below may have dispatched the attempt before it threw.
+      if (this.#inFlight) (this.#current as DispatchController | null)?.abort(error as Error)
+      if (this.#inFlight && !this.#endAttempt()) this.#failAttempt(nonNullError(error))
     }
   }
 
   #request(): DispatchOptions {
     const { retryOptions: _, ...request } = this.#context.opts
-    if (this.#headGiven && this.#resumption !== null) {
+    if (this.#startDelivered && this.#resumption !== null) {
       request.headers = this.#resumption.withRange(request.headers) as RequestHeaders
     }
     return request
   }
 
-  #failTry(error: Error): void {
+  #failAttempt(error: Error): void {
     this.#controller.attemptFailed(error)
-    if (this.#headGiven && this.#resumption?.canResume !== true) this.#fail(error)
+    if (this.#startDelivered && this.#resumption?.canResume !== true) this.#fail(error)
     else this.#decide(error)
   }
 
-  /** A final response is not the one to hand out. */
-  #refuse(controller: DispatchController, head: ResponseStart, problem: string): void {
-    const error = this.#error(problem, head)
-    if (this.#headGiven || this.#settings.throwOnError) this.#drain = new BodyDiscarder(controller, error)
-    else this.#held = { head, controller, chunks: [], end: null }
-    this.#failTry(error)
+  /** Handles a final response that is not delivered. */
+  #rejectResponse(controller: DispatchController, start: ResponseStart, problem: string): void {
+    const error = this.#createError(problem, start)
+    if (this.#startDelivered || this.#settings.throwOnError) this.#discarder = new BodyDiscarder(controller, error)
+    else this.#pending = { start, controller, chunks: [], end: null }
+    this.#failAttempt(error)
   }
 
-  /** The range that was promised is exceeded: not one byte of the piece that does can be trusted. */
-  #surplus(controller: DispatchController): void {
-    const error = this.#error('The rest of the body is longer than its range', { statusCode: 206, headers: {} })
-    this.#drain = new BodyDiscarder(controller, error)
-    this.#failTry(error)
-    this.#drain?.abort()
+  /** Handles a body that exceeds its range: no byte of the excessive chunk is delivered. */
+  #rejectSurplus(controller: DispatchController): void {
+    const error = this.#createError('The response to the range request is longer than its range', {
+      statusCode: 206,
+      headers: {},
+    })
+    this.#discarder = new BodyDiscarder(controller, error)
+    this.#failAttempt(error)
+    this.#discarder?.abort()
   }
 
-  #error(message: string, { statusCode, headers }: Pick<ResponseStart, 'statusCode' | 'headers'>): RequestRetryError {
+  #createError(
+    message: string,
+    { statusCode, headers }: Pick<ResponseStart, 'statusCode' | 'headers'>,
+  ): RequestRetryError {
     const error = new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
     return locateRequest(error, this.#context.opts, { phase: 'body' })
   }
 
-  // Decisions
-
   #decide(error: Error): void {
-    const { state, opts } = this.#context
-    const settings = this.#settings
-    state.counter++
-    const repeatable = isReplayable(opts.body)
-    if (repeatable && settings.retry !== undefined) return this.#ask(settings.retry, error)
-    const delay = retryDelay(error, state.counter, { method: opts.method, settings })
-    if (delay === null) return this.#giveUp(error)
-    if (!repeatable) return this.#giveUp(notReplayableError(error, opts))
-    if (now() + delay >= deadlineOf(opts) || this.#budget?.takeRetry() === false) return this.#giveUp(error)
-    this.#letGo()
-    this.#wait(delay)
+    this.#decider ??= new RetryDecider(this.#context, {
+      budget: this.#budget,
+      getCore: () => WaitingHandler.coreOf(this),
+      isCompleted: () => this.#completed,
+      callRetry: (retry, failure, answer) => {
+        this.#pending?.controller.pause()
+        return this.#asyncScope.runInAsyncScope(() => retry(failure, this.#context, answer))
+      },
+      onRetry: () => this.#discardPending(),
+      onRetryDue: () => this.#sendWhenIdle(),
+      onNoRetry: (failure) => this.#endWithoutRetry(failure),
+      onExpired: (failure) => {
+        this.#fail(failure)
+        if (this.#inFlight) this.#current?.abort(failure)
+      },
+    })
+    this.#decider.decide(error)
   }
 
-  #ask(retry: options.RetryCallback, error: Error): void {
-    let open = true
-    let asking = true
-    const answer = (result?: unknown) => {
-      if (!open || this.#over) return
-      open = false
-      if (result !== undefined && result !== null) return this.#giveUp(result as Error)
-      this.#letGo()
-      // Answers within the call would follow one another without end where each try fails at once.
-      if (asking) this.#wait(0)
-      else this.#again()
-    }
-    this.#held?.controller.pause()
-    this.#wait()
-    try {
-      const promise: unknown = this.#sender.runInAsyncScope(() => retry(error, this.#context, answer))
-      if (isThenable(promise)) promise.then(undefined, (thrown) => answer(nonNullError(thrown)))
-    } catch (thrown) {
-      answer(nonNullError(thrown))
-    }
-    asking = false
+  #sendWhenIdle(): void {
+    this.#retryDue = true
+    if (!this.#inFlight) this.#send()
   }
 
-  /** Without a `delay`: for an answer. */
-  #wait(delay?: number): void {
-    this.#stopWaiting?.()
-    const release = delay === undefined ? () => {} : startTimer(() => this.#again(), delay)
-    const fail = (error: Error) => {
-      this.#fail(error)
-      if (this.#live) this.#current?.abort(error)
-    }
-    this.#stopWaiting = startWait(this.#context.opts, WaitingHandler.coreOf(this), { fail: fail, release })
+  /** Discards the failed response, as the request is retried. */
+  #discardPending(): void {
+    const pending = this.#pending
+    this.#pending = null
+    if (pending === null || !this.#inFlight) return
+    this.#discarder = new BodyDiscarder(
+      pending.controller,
+      this.#createError('The response is discarded: the request is retried', pending.start),
+    )
+    pending.controller.resume()
   }
 
-  #again(): void {
-    this.#stopWaiting?.()
-    this.#due = true
-    if (!this.#live) this.#send()
+  /** Ends the request without another retry: delivers the failed response, or fails. */
+  #endWithoutRetry(error: Error): void {
+    const pending = this.#pending
+    this.#decider?.stop()
+    if (pending === null) return this.#fail(error)
+    this.#pending = null
+    this.#deliverStart(pending.controller, pending.start)
+    for (const chunk of pending.chunks) if (!this.#completed) this.#notifyData(chunk)
+    if (this.#completed) return
+    if (pending.end !== null) this.#complete(pending.end)
+    else if (!this.#controller.paused) pending.controller.resume()
   }
 
-  /** A response that was held is not wanted. */
-  #letGo(): void {
-    const held = this.#held
-    this.#held = null
-    if (held === null || !this.#live) return
-    this.#drain = new BodyDiscarder(held.controller, this.#error('Tried again', held.head))
-    held.controller.resume()
-  }
+  // Callbacks of the handler
 
-  #giveUp(error: Error): void {
-    const held = this.#held
-    this.#stopWaiting?.()
-    if (held === null) return this.#fail(error)
-    this.#held = null
-    this.#give(held.controller, held.head)
-    for (const chunk of held.chunks) if (!this.#over) this.#tellData(chunk)
-    if (this.#over) return
-    if (held.end !== null) this.#finish(held.end)
-    else if (!this.#controller.paused) held.controller.resume()
-  }
-
-  // What the handler hears
-
-  #give(controller: DispatchController, head: ResponseStart): void {
-    this.#headGiven = true
-    this.#resumption = BodyResumption.of(this.#context.opts.method, head)
+  #deliverStart(controller: DispatchController, start: ResponseStart): void {
+    this.#startDelivered = true
+    this.#resumption = BodyResumption.of(this.#context.opts.method, start)
     this.#controller.setSource(controller)
-    this.#tellHead(head)
+    this.#notifyResponseStart(start)
   }
 
-  #goOn(controller: DispatchController): void {
+  #continueBody(controller: DispatchController): void {
     this.#resumed = true
     this.#controller.setSource(controller)
   }
 
-  #tellHead({ statusCode, headers, statusMessage, rawHeaders }: ResponseStart): void {
+  #notifyResponseStart({ statusCode, headers, statusMessage, rawHeaders }: ResponseStart): void {
     this.#controller.rawHeaders = rawHeaders
-    this.#tell(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
+    this.#notify(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
   }
 
-  #tellData(chunk: Buffer): void {
-    this.#tell(() => this.#handler.onResponseData?.(this.#controller, chunk))
+  #notifyData(chunk: Buffer): void {
+    this.#notify(() => this.#handler.onResponseData?.(this.#controller, chunk))
   }
 
-  /** What a handler throws ends its request, and is no reason for another try. */
-  #tell(call: () => void): void {
+  /** Calls the handler. An exception aborts the request, without a retry. */
+  #notify(call: () => void): void {
     try {
       call()
     } catch (error) {
-      if (this.#over) reportUncaught(error)
+      if (this.#completed) reportUncaught(error)
       else this.#controller.abort(error as Error)
     }
   }
 
-  #finish({ trailers, rawTrailers }: { trailers: IncomingHeaders; rawTrailers: string[] | null }): void {
-    this.#over = true
+  #complete({ trailers, rawTrailers }: { trailers: IncomingHeaders; rawTrailers: string[] | null }): void {
+    this.#completed = true
     this.#controller.rawTrailers = rawTrailers
     this.#controller.end()
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#tellError(nonNullError(error))
+      this.#notifyError(nonNullError(error))
     }
   }
 
   #abort(reason: Error | undefined): void {
-    if (this.#over) return
-    if (this.#live && this.#current !== null) this.#current.abort(reason)
+    if (this.#completed) return
+    if (this.#inFlight && this.#current !== null) this.#current.abort(reason)
     else this.#fail(abortErrorOf(reason, this.#context.opts))
   }
 
   #fail(error: Error): void {
-    if (this.#over) return
-    this.#over = true
-    this.#due = false
-    this.#held = null
-    this.#stopWaiting?.()
+    if (this.#completed) return
+    this.#completed = true
+    this.#retryDue = false
+    this.#pending = null
+    this.#decider?.stop()
     this.#controller.end(error)
-    this.#tellError(error)
+    this.#notifyError(error)
   }
 
-  /** A timer or a callback of the user may have called: what the handler throws has no caller. */
-  #tellError(error: Error): void {
+  /** Calls `onResponseError`. An exception is reported as uncaught: a timer has no caller to catch it. */
+  #notifyError(error: Error): void {
     callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))
   }
 }

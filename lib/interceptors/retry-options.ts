@@ -4,54 +4,54 @@ import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import { mergeOptions, omitNull } from './option-layers.js'
 import type { RetryBudgetOptions } from './retry-budget.js'
 
-/** How far the retrying of one request is. The same object at each call. */
+/** Retry state of one request. Each call of a {@link RetryCallback} receives the same object. */
 export interface RetryState {
-  /** The retry that is asked about; 1 for the first. */
+  /** Number of the retry to decide about, starting at 1. */
   counter: number
 }
 
-/** What a {@link RetryCallback} knows of its request. */
+/** Context of a {@link RetryCallback}. */
 export interface RetryContext {
   state: RetryState
-  /** The options of the request, with `retryOptions` complete. */
+  /** Options of the request, with complete `retryOptions`. */
   opts: DispatchOptions & { retryOptions?: RetryOptions }
 }
 
-/** Nothing or null: try again, now. An error: give up, and fail with it. Only the first call counts. */
+/** Callback of a {@link RetryCallback}: without an error it retries at once, with one the request fails. Only the first call counts. */
 export type OnRetryCallback = (result?: Error | null) => void
 
-/** Asked after each failure. Deciding and waiting are both its own; what it throws ends the request. */
+/** Function that decides after each failure whether and when to retry. An exception fails the request. */
 export type RetryCallback = (error: Error, context: RetryContext, callback: OnRetryCallback) => void
 
-/** When and how often a request is sent again. Source: undici's `RetryHandler.md`. */
+/** Options of retries. Source: undici's `RetryHandler.md`. */
 export interface RetryOptions {
-  /** False: a response with one of `statusCodes` is handed out when it is the last, and no RequestRetryError. Default: true. */
+  /** Whether a last response with one of `statusCodes` fails with a RequestRetryError. If false, it is returned. Default: true. */
   throwOnError?: boolean
-  /** Decides instead of all options below but `statusCodes`. Default: none. */
+  /** Replaces the decision by all options below, except `statusCodes`. Default: none. */
   retry?: RetryCallback
-  /** Tries after the first. Default: 5. */
+  /** Maximum number of retries. Default: 5. */
   maxRetries?: number
-  /** Longest wait between two tries in ms. Default: 30 000. */
+  /** Maximum delay between two attempts in ms. Default: 30 000. */
   maxTimeout?: number
-  /** First wait in ms. Default: 500. */
+  /** Delay before the first retry in ms. Default: 500. */
   minTimeout?: number
-  /** By what number of times each wait is longer than the last. Default: 2. */
+  /** Factor between two delays. Default: 2. */
   timeoutFactor?: number
-  /** Whether to wait as long as `retry-after` says. A delay of 0 counts for the first retry only. Default: true. */
+  /** Whether `retry-after` of a response sets the delay. A value of 0 applies to the first retry only. Default: true. */
   retryAfter?: boolean
-  /** Methods that are tried again. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
+  /** Methods that are retried. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
   methods?: HttpMethod[]
-  /** Statuses of responses after which another try makes sense. Default: 500, 502, 503, 504, 429. */
+  /** Status codes that are retried. Default: 500, 502, 503, 504, 429. */
   statusCodes?: number[]
   /**
-   * Codes of errors after which another try makes sense. Default: ECONNRESET, ECONNREFUSED, ENOTFOUND, ENETDOWN,
-   * ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, EPIPE, UND_ERR_SOCKET. Of a response body that is shorter than its length, the
-   * code of the socket error in `cause` counts as well.
+   * Error codes that are retried. Default: ECONNRESET, ECONNREFUSED, ENOTFOUND, ENETDOWN, ENETUNREACH, EHOSTDOWN,
+   * EHOSTUNREACH, EPIPE, UND_ERR_SOCKET. For a response body shorter than its `content-length`, the code of the socket
+   * error in `cause` counts as well.
    */
   errorCodes?: string[]
 }
 
-/** {@link RetryOptions} as they are taken: Sets and lists that can not be changed will do, and nothing stands for the default. */
+/** {@link RetryOptions} as accepted: lists may be readonly or Sets; undefined and null mean the default. */
 export type RetryInput = {
   [Name in keyof RetryOptions]?:
     | (RetryOptions[Name] extends (infer Item)[] | undefined ? readonly Item[] | ReadonlySet<Item> : RetryOptions[Name])
@@ -59,20 +59,20 @@ export type RetryInput = {
     | undefined
 }
 
-/** Those of `interceptors.retry` and `RetryAgent`. */
+/** Options of `interceptors.retry` and `RetryAgent`. */
 export type RetryInterceptorInput = RetryInput & {
-  /** Bounds the tries of all requests taken together: `{ ratio: 0.2, minPerSecond: 10 }`. Default: none. */
+  /** Limit on the retries of all requests together, such as `{ ratio: 0.2, minPerSecond: 10 }`. Default: none. */
   retryBudget?: RetryBudgetOptions | null | undefined
 }
 
 declare module '../exchange/request.js' {
   interface DispatchInput {
-    /** For this request alone, over those of `interceptors.retry`. */
+    /** Retry options of this request; they take precedence over those of `interceptors.retry`. */
     retryOptions?: RetryInput | null | undefined
   }
 }
 
-/** Every option but `retry` is there. */
+/** Complete retry options; only `retry` is optional. */
 export type RetrySettings = { [Name in Exclude<keyof RetryOptions, 'retry'>]-?: NonNullable<RetryOptions[Name]> } & {
   retry?: RetryCallback
 }
@@ -99,7 +99,10 @@ const defaults: RetrySettings = {
   ],
 }
 
-/** @throws {InvalidArgumentError} an option is not what is documented */
+/**
+ * Checks retry options and adds the defaults.
+ * @throws {InvalidArgumentError} an option is invalid
+ */
 export function resolveRetryOptions(options: RetryInput | null | undefined): RetrySettings {
   if (options === undefined || options === null) return withDefaults({})
   if (typeof options !== 'object') throw invalidOption('retryOptions', 'an object', options)
@@ -118,7 +121,7 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   for (const name of ['methods', 'statusCodes', 'errorCodes'] as const) {
     const value: unknown = settings[name]
     if (!Array.isArray(value) && !(value instanceof Set)) throw invalidOption(name, 'an array or a Set', value)
-    // A callback sees them: it may change its own.
+    // Copied: the `retry` callback sees the lists and may change them.
     Object.assign(settings, { [name]: [...value] })
   }
   if (settings.retry !== undefined && typeof settings.retry !== 'function') {
@@ -127,12 +130,12 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   return settings
 }
 
-/** Null stands for the default, as in undici. */
+/** Adds the defaults. Null means the default, as in undici. */
 function withDefaults(options: RetryInput): RetrySettings {
   return { ...defaults, retry: undefined, ...omitNull(mergeOptions(options)) } as unknown as RetrySettings
 }
 
-/** The options of `first`, over them those of `second` that are given. */
+/** Merges retry options; those of `second` take precedence. */
 export function mergeRetryOptions(
   first: RetryInput | null | undefined,
   second: RetryInput | null | undefined,

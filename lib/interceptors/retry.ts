@@ -9,10 +9,13 @@ import { RetryHandler } from './retry-handler.js'
 import { mergeRetryOptions, type RetryInput, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
 
 /**
- * Sends requests again that failed and may be repeated; see {@link RetryHandler}. A request's own `retryOptions` go
- * over `options`.
+ * Retries requests that fail; see {@link RetryHandler}. The request option `retryOptions` takes precedence over
+ * `options`.
  * Source: undici's `Interceptors.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const pool = new Pool('http://localhost:3000').compose(interceptors.retry({ maxRetries: 3, minTimeout: 100 }))
+ * const { statusCode } = await pool.request({ path: '/', method: 'GET' })
  */
 export function retry(options: RetryInterceptorInput | null = {}): DispatchInterceptor {
   resolveRetryOptions(options)
@@ -20,13 +23,16 @@ export function retry(options: RetryInterceptorInput | null = {}): DispatchInter
   return (dispatch) => retryDispatch(dispatch, budget, (own) => mergeRetryOptions(options, own))
 }
 
-/** @throws {InvalidArgumentError} an option is not what is documented */
+/**
+ * Creates the budget of `options.retryBudget`; null if there is none.
+ * @throws {InvalidArgumentError} an option is invalid
+ */
 export function retryBudgetOf(options: RetryInterceptorInput | null | undefined): RetryBudget | null {
   const { retryBudget } = mergeOptions(options)
   return retryBudget === undefined || retryBudget === null ? null : new RetryBudget(retryBudget)
 }
 
-/** A way to dispatch by RetryHandlers. `optionsFor` knows what a request's own `retryOptions` are worth. */
+/** Returns a `dispatch` function that retries. `optionsFor` merges the `retryOptions` of a request with those of all. */
 export function retryDispatch(
   dispatch: Dispatch,
   budget: RetryBudget | null,
@@ -35,13 +41,13 @@ export function retryDispatch(
   return (request, handler) => {
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     budget?.addRequest()
-    // A balancer adds where each try goes, and sends the next one elsewhere.
+    // A balancer adds the origin of each attempt and sends the next one to another upstream.
     const sent = { ...withReusableHeaders(unpollutedRequest(request)) } as Dispatcher.DispatchOptions & {
       tried?: string[]
     }
     sent.tried ??= []
     const { retryOptions: own } = sent as { retryOptions?: RetryInput }
-    // Who retries further down sees the same options at each try.
+    // Another retry interceptor below sees the same options at each attempt.
     let dispatchAgain = dispatch
     if (own !== undefined) {
       dispatchAgain = (again, tries) => dispatch(Object.assign(again, { retryOptions: own }), tries)

@@ -3,17 +3,17 @@ import { readProperty } from '../errors/safe-read.js'
 import { InformationalError, invalidOption } from '../errors.js'
 import { checkRecord, DEFAULT_TTL, type DNSInterceptorRecord } from './dns-records.js'
 
-/** Answers questions, as `node:dns/promises` and its `Resolver` do; `ttl` in seconds. */
+/** Resolver with the methods of `node:dns/promises` and its `Resolver`; `ttl` in seconds. */
 export interface UpstreamResolver {
   resolve4(host: string, options: { ttl: true }): Promise<readonly { address: string; ttl: number }[]>
   resolve6(host: string, options: { ttl: true }): Promise<readonly { address: string; ttl: number }[]>
   resolveSrv(name: string): Promise<readonly { name: string; port: number; priority: number; weight: number }[]>
 }
 
-/** What is looked up. */
+/** Service whose upstreams are looked up. */
 export interface Service {
   host: string
-  /** The host is the name of SRV records. */
+  /** Whether `host` is the name of SRV records. */
   srv: boolean
   authority: string
   protocol: string
@@ -21,26 +21,26 @@ export interface Service {
 }
 
 interface LookupResult {
-  /** By origin; null when nothing was learned. */
+  /** Upstreams by origin; null if the lookup failed. */
   upstreams: Map<string, WeightedUpstream> | null
-  /** ms */
+  /** Time to live in ms. */
   ttl: number
-  /** Why not all was learned. */
+  /** Errors of the lookups that failed. */
   errors: unknown[]
 }
 
-/** Addresses as they stand in URLs. */
+/** Addresses in URL syntax. */
 interface Addresses {
   hosts: string[]
-  /** ms */
+  /** Time to live in ms. */
   ttl: number
 }
 
-/** Of one family, as it was answered now. */
+/** Result of the lookup of one address family. */
 interface FamilyAnswer extends Addresses {
   key: string
   error: unknown
-  /** The answer is that there are none. */
+  /** Whether the name server answered that there are no records. */
   noRecords: boolean
 }
 
@@ -50,19 +50,19 @@ interface Target {
   weight: number
 }
 
-/** Among others that have a weight, one that has none gets next to nothing (RFC 2782). */
+/** Weight of targets with weight 0: they get few requests if others have a weight (RFC 2782). */
 const NO_WEIGHT = 0.1
 
-/** The question had an answer: none. */
+/** Error codes of answers without records. */
 const NO_RECORDS = new Set(['ENODATA', 'ENOTFOUND'])
 
-/** Questions to name servers, and the last good answer to each, which holds as long as there is no other. */
+/** Lookups of the upstreams of a service. If a lookup fails, its last successful answer is used. */
 export class UpstreamLookups {
   readonly #service: Service
   readonly #families: readonly (4 | 6)[]
   readonly #resolver: UpstreamResolver
   #answers = new Map<string, Addresses>()
-  /** Of this time: names that have gone are not remembered. */
+  /** Answers of the current lookup; names that are not used any more are removed. */
   #newAnswers = new Map<string, Addresses>()
   #errors: unknown[] = []
 
@@ -72,7 +72,7 @@ export class UpstreamLookups {
     this.#resolver = resolver
   }
 
-  /** Never rejects. */
+  /** Looks up all upstreams. Never rejects. */
   async lookUp(): Promise<LookupResult> {
     const { protocol, authority } = this.#service
     this.#errors = []
@@ -85,9 +85,9 @@ export class UpstreamLookups {
         const { hosts } = found[index] as Addresses
         for (const host of hosts) {
           const { origin } = new URL(`${protocol}//${host}${port}`)
-          // A target's weight is shared by its addresses.
-          const share = (upstreams.get(origin)?.weight ?? 0) + weight / (this.#service.srv ? hosts.length : 1)
-          upstreams.set(origin, { origin, weight: share, authority })
+          // The addresses of a target share its weight.
+          const combined = (upstreams.get(origin)?.weight ?? 0) + weight / (this.#service.srv ? hosts.length : 1)
+          upstreams.set(origin, { origin, weight: combined, authority })
         }
       }
       this.#answers = this.#newAnswers
@@ -110,22 +110,22 @@ export class UpstreamLookups {
 
   #isTarget(record: { name: string; port: number; priority: number; weight: number }): boolean {
     const { name, port, priority, weight } = record ?? {}
-    // RFC 2782: the service is decidedly not there.
+    // The service is not available (RFC 2782).
     if (name === '' || name === '.') return false
     const numbers = [port, priority, weight].every((one) => Number.isInteger(one) && one >= 0 && one <= 65_535)
     if (typeof name === 'string' && numbers && port > 0) return true
-    this.#errors.push(invalidOption('what resolver found', 'records of a name, port, priority and weight', record))
+    this.#errors.push(invalidOption('the result of resolver', 'records of a name, port, priority and weight', record))
     return false
   }
 
-  /** Of one name, each family by itself: what could not be learned of one stays as it was. */
+  /** Looks up each address family of a name. If one fails, its last answer is used. */
   async #lookUpAddresses(name: string): Promise<Addresses> {
     const parts = await Promise.all(this.#families.map((family) => this.#lookUpFamily(name, family)))
     const some = parts.some(({ hosts }) => hosts.length > 0)
-    // One family alone is as it should be. Of a name without any address the last ones stay.
+    // A name may have addresses of one family only. If it has none at all, the last ones stay.
     const failed = parts.filter(({ error, noRecords: none }) => error !== undefined && !(some && none))
-    const grave = failed.find(({ noRecords: none }) => !none) ?? failed[0]
-    if (grave !== undefined) this.#errors.push(grave.error)
+    const reported = failed.find(({ noRecords: none }) => !none) ?? failed[0]
+    if (reported !== undefined) this.#errors.push(reported.error)
     const known = parts.map((part) => (failed.includes(part) ? this.#answers.get(part.key) : undefined) ?? part)
     known.forEach(({ hosts, ttl }, index) => {
       this.#newAnswers.set((parts[index] as FamilyAnswer).key, { hosts, ttl })
@@ -133,7 +133,7 @@ export class UpstreamLookups {
     return { hosts: known.flatMap(({ hosts }) => hosts), ttl: Math.min(...known.map(({ ttl }) => ttl)) }
   }
 
-  /** Never rejects. */
+  /** Looks up one address family of a name. Never rejects. */
   async #lookUpFamily(name: string, family: 4 | 6): Promise<FamilyAnswer> {
     const key = `${family} ${name}`
     try {
@@ -143,7 +143,7 @@ export class UpstreamLookups {
       let ttl = Number.POSITIVE_INFINITY
       for (const { address, ttl: seconds } of checkArray(await this.#resolver[method](name, options))) {
         checkRecord({ address, family } as DNSInterceptorRecord)
-        // A zone has no place in a URL.
+        // URLs can not have a zone.
         if (address.includes('%')) continue
         hosts.add(family === 6 ? `[${address}]` : address)
         ttl = Math.min(ttl, seconds >= 0 ? seconds * 1_000 : DEFAULT_TTL)
@@ -159,5 +159,5 @@ export class UpstreamLookups {
 
 function checkArray<Item>(records: readonly Item[]): readonly Item[] {
   if (Array.isArray(records)) return records
-  throw invalidOption('what resolver found', 'an array of records', records)
+  throw invalidOption('the result of resolver', 'an array of records', records)
 }

@@ -14,17 +14,18 @@ import { deadlineOf, totalTimeoutError } from '../exchange/deadlines.js'
 import { safeContextOf } from '../exchange/reject-request.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 
+/** Receiver of the end of a wait. */
 export interface WaitListener {
-  /** The wait lasts too long. Called once, with an error of the request's own. */
+  /** Called at most once, with a new error for this request, when the wait failed. */
   fail(error: Error): void
-  /** The wait has ended in whatever way. Called once. */
+  /** Called once when the wait ends, for any reason. */
   release(): void
 }
 
 /**
- * Watches over a request to the dispatcher of `core` while an interceptor waits before it sends it. The wait fails when
- * `timeouts.total` has passed or the dispatcher is destroyed, and never before this returns.
- * @returns ends the wait
+ * Registers a wait of an interceptor before it sends `request` to the dispatcher of `core`. The wait fails when
+ * `timeouts.total` has passed or the dispatcher is destroyed, but never before this function returns.
+ * @returns a function that ends the wait
  */
 export function startWait(request: DispatchOptions, core: DispatcherCore | null, listener: WaitListener): () => void {
   const deadline = deadlineOf(request)
@@ -48,19 +49,19 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
   }
   const left = deadline - now()
   const total = (request as DispatchInput).timeouts?.total ?? left
-  // What came while the event loop was busy is read in the poll phase, before the check phase.
+  // Responses that arrived while the event loop was busy are read in the poll phase, before the check phase.
   const onTimer = () => setImmediate(() => expire(totalTimeoutError(total)))
   const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, Math.ceil(left)))
   if (core !== null) addWaiter(core, onDestroyed)
   return end
 }
 
-/** Returns what a request fails with that was aborted with `reason` while nothing was sent for it. */
+/** Returns the error of a request that was aborted with `reason` before it was sent. */
 export function abortErrorOf(reason: Error | undefined, request: DispatchOptions): Error {
   return locateRequest(abortReasonOf(reason) as Error, request, { phase: 'queued' })
 }
 
-/** Adds to an error of sluice which request failed. */
+/** Adds the method, origin and path of `request`, and `context`, to an error of sluice. */
 export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
   return addErrorContext(error, { ...context, ...safeContextOf(request) })
 }

@@ -2,46 +2,46 @@ import type { Transform, TransformCallback } from 'node:stream'
 import { setImmediate } from '../base/clock.js'
 import { LazyTransform } from '../base/lazy-streams.js'
 
-/** Bytes of a frame; `ends`: its last. */
+/** Part of a frame; `ends` if it is the last. */
 export interface FramePart {
   bytes: Buffer
   ends: boolean
-  /** Blocks of the frame so far, each of which decodes to 128 KB at most (RFC 8878 §3.1.1.2.4). */
+  /** Number of blocks of the frame so far; each decodes to at most 128 KB (RFC 8878 §3.1.1.2.4). */
   blocks: number
 }
 
-/** RFC 8878 §3.1.1 */
+/** Magic number of a frame (RFC 8878 §3.1.1). */
 const FRAME = 0xfd2fb528
-/** RFC 8878 §3.1.2: and the fifteen after it. */
+/** First of 16 magic numbers of skippable frames (RFC 8878 §3.1.2). */
 const SKIPPABLE = 0x184d2a50
-/** RFC 8878 §3.1.1.2.2 */
+/** Block types (RFC 8878 §3.1.1.2.2). */
 const RLE_BLOCK = 1
 const RESERVED_BLOCK = 3
 
 type Field = 'magic' | 'descriptor' | 'header' | 'block' | 'checksum' | 'size'
 
-/** Finds where the frames of a body begin and end, and reads no more of them than that takes. */
+/** Parser that finds the bounds of the frames of a body; it reads the frame and block headers only. */
 export class ZstdFrameParser {
   #within: 'nothing' | 'frame' | 'skippable' = 'nothing'
-  /** What is read next, behind {@link #rest}. */
+  /** Field that follows after {@link #rest} bytes. */
   #next: Field = 'magic'
   #length = 4
-  /** What came of it so far. */
+  /** Bytes of the field so far. */
   readonly #field: number[] = []
-  /** Bytes to be passed over. */
+  /** Bytes to skip. */
   #rest = 0
   #checked = false
   #some = false
   #blocks = 0
 
-  /** There was a frame, and none is under way. */
+  /** Whether at least one frame was read, and none is incomplete. */
   get complete(): boolean {
     return this.#some && this.#within === 'nothing' && this.#field.length === 0
   }
 
   /**
-   * The bytes of frames that are in `chunk`, cut where a frame ends; skippable frames are left out.
-   * @throws {Error} something else than a frame
+   * Returns the parts of frames in `chunk`, split where a frame ends, without skippable frames.
+   * @throws {Error} the data is not a frame
    */
   take(chunk: Buffer): FramePart[] {
     const pieces: FramePart[] = []
@@ -131,32 +131,32 @@ export class ZstdFrameParser {
   }
 }
 
-/** In the words of zlib, whose errors are those of the other codings. */
+/** Creates an error like those of zlib, which reports errors of the other codings. */
 function zlibError(message: string, code: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
-/** How a runtime decodes zstd. */
+/** zstd decoder of the runtime. */
 export interface ZstdRuntime {
   /** Creates a decoder. */
   open(): Transform
-  /** Decodes one whole frame. */
+  /** Decodes one complete frame. */
   decode(frame: Buffer): Buffer
-  /** Whether a decoder goes on with the frames behind the first one, as that of Node 26 does. */
+  /** Whether a decoder also decodes the frames after the first one, as in Node 26. */
   readonly decodesAllFrames: boolean
 }
 
-/** Frames of a body at most: each costs some 20 µs where a decoder takes one alone. */
+/** Maximum number of frames of a body: each costs about 20 µs if a decoder decodes only one. */
 const MAX_FRAMES = 65536
-/** A frame of no more bytes and blocks than that is decoded at once: a decoder for it costs ten times as much. */
+/** Frames of at most this many bytes and blocks are decoded synchronously: a decoder costs ten times as much. */
 const SMALL_FRAME = 1024
 const FEW_BLOCKS = 8
-/** Small frames that are decoded in one go, so that the event loop is not held up for long. */
+/** Maximum number of small frames that are decoded at once, so that the event loop is not blocked for long. */
 const FRAMES_AT_ONCE = 128
 
 /**
- * Decodes a body of any number of frames. The decoders of Node before 26 drop what comes behind the first frame, so
- * that each frame needs one of its own; none of them reports a frame that was cut off.
+ * Transform stream that decodes a body of any number of frames. Decoders of Node before 26 drop all data after the first
+ * frame, so each frame gets its own decoder. None of them reports a truncated frame.
  */
 export class ZstdDecoder extends LazyTransform {
   readonly #runtime: ZstdRuntime
@@ -204,7 +204,7 @@ export class ZstdDecoder extends LazyTransform {
     })
   }
 
-  /** Errors of a decoder end all, and `done` is not called. */
+  /** Decodes the parts from `from.at` on. If a decoder fails, the stream is destroyed and `done` is not called. */
   #decode(pieces: FramePart[], from: { at: number; done: TransformCallback }): void {
     const { done } = from
     let { at } = from
@@ -233,7 +233,7 @@ export class ZstdDecoder extends LazyTransform {
     return pieces[index] as FramePart
   }
 
-  /** Outside of a call of the stream, errors must not be thrown. */
+  /** Runs `next` in a callback, where an exception must destroy the stream. */
   #attempt(next: () => void): void {
     if (this.destroyed) return
     try {
@@ -243,7 +243,7 @@ export class ZstdDecoder extends LazyTransform {
     }
   }
 
-  /** Whether a frame begins at `index` that is there whole and can not become large. */
+  /** Whether the frame that starts at `index` is complete and its output can not be large. */
   #isSmall(pieces: FramePart[], index: number): boolean {
     if (this.#decoder !== null) return false
     const rest = pieces[index + 1]
@@ -264,7 +264,7 @@ export class ZstdDecoder extends LazyTransform {
   }
 }
 
-/** In memory of its own: short buffers of Node share theirs with the rest of the process. */
+/** Concatenates buffers in separate memory: short buffers of Node share a pool with the rest of the process. */
 function concatOwned(parts: readonly Buffer[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0

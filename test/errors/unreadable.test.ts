@@ -177,7 +177,7 @@ t.test(
     const retrying = new Failing(failure).compose(interceptors.retry({ methods: ['PUT'] }))
     const request = { origin: 'http://localhost:1', path: '/', method: 'PUT', body: Readable.from(['text']) }
     const [error] = (await rejection(retrying.request(request))) as [Error]
-    t.match(error, { code: 'UND_ERR_REQ_RETRY', message: /request body can not be sent again$/ })
+    t.match(error, { code: 'UND_ERR_REQ_RETRY', message: /request body can be read only once$/ })
     t.equal(error.cause, failure)
   },
 )

@@ -967,7 +967,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'the rest of a body is not longer than its range',
         file: 'interceptors/retry-handler',
-        from: 'if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#surplus(controller)',
+        from: 'if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#rejectSurplus(controller)',
         to: 'this.#resumption?.count(chunk.length)',
         test: 'interceptors/retry-range',
       },
