@@ -1,4 +1,4 @@
-import { ANSWERS, Parser, type ResponseSink } from '../lib/wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND } from '../lib/wire/parser.js'
 import { ScriptEngine } from '../lib/wire/script-engine.js'
 import { wasmEngine } from '../lib/wire/wasm-engine.js'
 
@@ -17,8 +17,8 @@ const responses: Record<string, (variant: number) => string> = {
     `${LINE}x-n: ${variant}\r\ntransfer-encoding: chunked\r\n\r\n${`20\r\n${'c'.repeat(32)}\r\n`.repeat(100)}0\r\n\r\n`,
 }
 
-const sink: ResponseSink = {
-  onMessageBegin: () => ANSWERS.request,
+const sink: ParserListener = {
+  onMessageBegin: () => REQUEST_KIND.request,
   onInformational() {},
   onHead() {},
   onBody() {},

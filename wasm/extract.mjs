@@ -1,4 +1,4 @@
-// Takes the parser binary out of the llhttp-wasm package and writes it twice: as the module that lib/wire/module.ts
+// Takes the parser binary out of the llhttp-wasm package and writes it twice: as the module that lib/wire/wasm-module.ts
 // imports, and beside it as llhttp.wasm for runtimes that compile files only (workerd).
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'

@@ -6,8 +6,8 @@ import { BodyStream, type BodyStreamListener } from '../exchange/body-stream.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { closableIterator, markIteratorRead } from '../exchange/owned-iterator.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import { type Lender, type SocketWriter, TAKEN } from '../transport/socket-writer.js'
-import { reportMismatch } from '../wire/framing.js'
+import { BODY_CHANGED, type SentListener, type SocketWriter } from '../transport/socket-writer.js'
+import { reportLengthMismatch } from '../wire/framing.js'
 
 export interface BodySenderListener {
   /** A piece is asked for, or was handed over. */
@@ -27,7 +27,7 @@ const MIN_CHUNK_COST = 4096
  * Sends a body that comes in pieces, at the pace of the socket. The bytes of a piece are copied or with the system when
  * its source is asked for the next one, and when `onBodySent` is called: its memory may be used again.
  */
-export class BodySender implements Lender, BodyStreamListener {
+export class BodySender implements SentListener, BodyStreamListener {
   readonly exchange: Exchange
   readonly #socketWriter: SocketWriter
   readonly #listener: BodySenderListener
@@ -84,7 +84,7 @@ export class BodySender implements Lender, BodyStreamListener {
     this.#resumeIterating()
   }
 
-  onTaken(): void {
+  onSent(): void {
     const bytes = this.#zeroCopyChunk
     this.#zeroCopyChunk = null
     if (bytes !== null) this.exchange.onBodySent(bytes)
@@ -162,7 +162,7 @@ export class BodySender implements Lender, BodyStreamListener {
   /** Returns false if the piece can not be sent. */
   #sendChunkOf(piece: unknown): boolean {
     try {
-      if (!this.exchange.request.bodyIntact) throw new RequestContentLengthMismatchError(TAKEN)
+      if (!this.exchange.request.bodyIntact) throw new RequestContentLengthMismatchError(BODY_CHANGED)
       // Aborted behind another request it lives on without its caller.
       this.#send(piece, this.exchange.previous === null)
       return true
@@ -174,7 +174,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   /** Whether the source must not be asked for another piece now. */
   get #mustWait(): boolean {
-    return this.#stopped || this.#yielding || this.#socketWriter.lent || this.#socketWriter.congested
+    return this.#stopped || this.#yielding || this.#socketWriter.readsCallerMemory || this.#socketWriter.congested
   }
 
   /** For one turn of the event loop. */
@@ -215,12 +215,12 @@ export class BodySender implements Lender, BodyStreamListener {
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
       this.#sendUnsentHead()
-      if (framing === 'chunked') this.#socketWriter.appendHead(`${bytes.length.toString(16)}\r\n`)
+      if (framing === 'chunked') this.#socketWriter.appendLatin1(`${bytes.length.toString(16)}\r\n`)
       const part = this.#strict && framing === 'length' && bytes.length === left ? this.#withoutLastByte(bytes) : bytes
-      if (typeof piece === 'string') this.#socketWriter.appendOwn(part)
-      else if (mayLend && this.#socketWriter.mayBorrow(part)) this.#sendZeroCopy(bytes, part)
+      if (typeof piece === 'string') this.#socketWriter.appendImmutable(part)
+      else if (mayLend && this.#socketWriter.canSendUncopied(part)) this.#sendZeroCopy(bytes, part)
       else this.#socketWriter.appendCopy(part)
-      if (framing === 'chunked') this.#socketWriter.appendHead('\r\n')
+      if (framing === 'chunked') this.#socketWriter.appendLatin1('\r\n')
       if (this.#zeroCopyChunk === null) this.exchange.onBodySent(bytes)
     }
     // A socket that takes more than that at once does not tell when it drained.
@@ -230,7 +230,7 @@ export class BodySender implements Lender, BodyStreamListener {
 
   #sendZeroCopy(bytes: Uint8Array, part: Uint8Array): void {
     this.#zeroCopyChunk = bytes
-    this.#socketWriter.appendLent(part, this)
+    this.#socketWriter.appendUncopied(part, this)
   }
 
   /** All but the last byte: a server would execute the whole request although its source then has more, or fails. */
@@ -240,7 +240,7 @@ export class BodySender implements Lender, BodyStreamListener {
   }
 
   #sendUnsentHead(): void {
-    if (this.#unsentHead !== '') this.#socketWriter.appendHead(this.#unsentHead)
+    if (this.#unsentHead !== '') this.#socketWriter.appendLatin1(this.#unsentHead)
     this.#unsentHead = ''
   }
 
@@ -248,16 +248,16 @@ export class BodySender implements Lender, BodyStreamListener {
     if (!this.matchesContentLength) this.#reportMismatch()
     const chunked = this.exchange.request.head.framing === 'chunked'
     if (chunked && this.#unsentHead !== '') this.#unsentHead = this.#unsentHead.replace(TRANSFER_ENCODING_FIELD, '\r\n')
-    else if (chunked) this.#socketWriter.appendHead(LAST_CHUNK)
+    else if (chunked) this.#socketWriter.appendLatin1(LAST_CHUNK)
     this.#sendUnsentHead()
-    if (this.#lastByte !== null) this.#socketWriter.appendOwn(this.#lastByte)
+    if (this.#lastByte !== null) this.#socketWriter.appendImmutable(this.#lastByte)
     this.#stopped = true
     this.#listener.onBodySent()
   }
 
   #reportMismatch(): void {
     const { contentLength } = this.exchange.request.head
-    reportMismatch(
+    reportLengthMismatch(
       `Request body has ${this.#sentBytes} bytes or more, content-length says ${contentLength}`,
       this.#strict,
     )

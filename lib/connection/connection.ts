@@ -166,7 +166,7 @@ export class Connection implements Listener {
     const writer = this.#writer as RequestWriter
     if (this.#pipeline.size === 0) this.#socketReader.ref()
     exchange.owner = this
-    this.#pipeline.add(exchange, writer.socketWriter.appended)
+    this.#pipeline.add(exchange, writer.socketWriter.bytesAppended)
     this.#owner.onRunningChanged(this)
     this.#startingExchange = exchange
     exchange.start()
@@ -376,7 +376,7 @@ export class Connection implements Listener {
     this.#state.read(READ.close)
     this.#timeouts.timer.stop()
     const writer = this.#writer
-    const bytesWritten = writer?.socketWriter.bytesHandedOver ?? 0
+    const bytesWritten = writer?.socketWriter.bytesWritten ?? 0
     const event = { error, shortBody, cause, bytesWritten, answered: this.#pipeline.answered }
     this.#responses.reader.close()
     writer?.destroy(error)

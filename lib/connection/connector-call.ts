@@ -5,15 +5,15 @@ import { clientBeforeConnect, clientConnectError, clientConnected } from '../dia
 import type { ClientConnectedMessage, ConnectParams } from '../diagnostics/messages.js'
 import { copyForeignError, SocketError } from '../errors.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
-import { discard, nameOf, unusable } from '../transport/check-socket.js'
+import { destroyUnused, socketFault, typeName } from '../transport/check-socket.js'
 import { serverNamesOf } from '../transport/connect.js'
 import {
   type Connector,
   type ConnectorCallback,
   type ConnectorOptions,
-  type DirectReader,
+  callConnector,
   hasOwnErrors,
-  openBy,
+  type OnreadSource,
 } from '../transport/connector.js'
 
 type Socket = ClientConnectedMessage['socket']
@@ -22,7 +22,7 @@ interface ConnectorCallOptions {
   connector: Connector
   target: ConnectorOptions
   host: string
-  reader: DirectReader
+  reader: OnreadSource
   /** To be filled in, when somebody wants to know. */
   marks: ConnectTimings | null
 }
@@ -53,7 +53,7 @@ export class ConnectorCall {
     if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector })
     try {
       const callback = (error: unknown, socket?: unknown) => this.#onResult(error, socket)
-      const returned = openBy(connector, this.#target, { callback, reader })
+      const returned = callConnector(connector, this.#target, { callback, reader })
       this.#returned = returned
       if (this.#cancelled) this.cancel()
       // An async function, whose rejection would be nobody's.
@@ -69,7 +69,7 @@ export class ConnectorCall {
   cancel(): void {
     this.#cancelled = true
     // The socket to be, of ours.
-    discard(this.#returned)
+    destroyUnused(this.#returned)
   }
 
   /** The error of a connector that has answered is no error of the connection. */
@@ -81,21 +81,21 @@ export class ConnectorCall {
   #onResult(given: unknown, socket: unknown): void {
     if (this.#calledBack) {
       // Some call back at 'connect' and at 'ready': the same socket again is no second one.
-      if (socket !== this.#socket) discard(socket)
+      if (socket !== this.#socket) destroyUnused(socket)
       return
     }
     this.#calledBack = true
     this.#stopRecordingTimings()
-    const error = given ? this.#toConnectError(given) : unusable(socket)
+    const error = given ? this.#toConnectError(given) : socketFault(socket)
     if (error === null) return this.#succeed(socket as Duplex)
-    discard(socket)
+    destroyUnused(socket)
     this.#fail(error)
   }
 
   /** A connector of the caller's may report one error for many connections: each gets a copy. */
   #toConnectError(given: unknown): Error {
     if (typeof given !== 'object') {
-      return new SocketError(`connect called back with ${nameOf(given)} for an error`, null, { cause: given })
+      return new SocketError(`connect called back with ${typeName(given)} for an error`, null, { cause: given })
     }
     return hasOwnErrors(this.#options.connector) ? (given as Error) : copyForeignError(given)
   }
@@ -108,7 +108,7 @@ export class ConnectorCall {
     if (clientConnected.hasSubscribers) {
       clientConnected.publish({ socket: socket as Socket, connectParams: this.#params, connector })
     }
-    if (this.#cancelled) discard(socket)
+    if (this.#cancelled) destroyUnused(socket)
     else this.#callback(null, socket)
   }
 

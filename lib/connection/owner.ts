@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange/exchange.js'
 import type { Connector, ConnectorOptions } from '../transport/connect.js'
-import type { ParserOptions } from '../wire/limits.js'
+import type { ParserOptions } from '../wire/parser-limits.js'
 import type { Connection } from './connection.js'
 
 /** To whom a connection belongs. */

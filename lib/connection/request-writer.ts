@@ -2,7 +2,7 @@ import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { publishSendHeaders } from '../exchange/publish-diagnostics.js'
 import type { RequestBody } from '../exchange/request-body.js'
-import type { Lender, SocketWriter } from '../transport/socket-writer.js'
+import type { SentListener, SocketWriter } from '../transport/socket-writer.js'
 import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.js'
 import { BodySender, type BodySenderListener } from './body-sender.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
@@ -11,7 +11,7 @@ import { type ConnectionState, WRITE, WRITING } from './state.js'
 const CONTINUE_TIMEOUT = 1000
 
 /** Turns exchanges into output: head, then body as the socket and the server allow. */
-export class RequestWriter implements AlarmListener, Lender {
+export class RequestWriter implements AlarmListener, SentListener {
   readonly socketWriter: SocketWriter
   readonly #state: ConnectionState
   readonly #listener: BodySenderListener
@@ -57,7 +57,7 @@ export class RequestWriter implements AlarmListener, Lender {
     const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
     // Where no content is expected, the head of an empty body has no framing.
     const late = whole || (head.unexpectedBody && head.framing === 'chunked' && !head.expectContinue)
-    if (!late) this.socketWriter.appendHead(text)
+    if (!late) this.socketWriter.appendLatin1(text)
     if (close) this.#state.keepAlive = 'last'
     if (body === null) return exchange.onRequestSent()
     if (head.expectContinue && !whole) return this.#awaitContinue(exchange)
@@ -78,18 +78,18 @@ export class RequestWriter implements AlarmListener, Lender {
 
   #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {
     // Aborted behind another request it lives on without its caller, who may then write to the memory.
-    if (shared && exchange.previous === null && this.socketWriter.mayBorrow(bytes)) {
+    if (shared && exchange.previous === null && this.socketWriter.canSendUncopied(bytes)) {
       this.#zeroCopyExchange = exchange
-      return this.socketWriter.appendLent(bytes, this)
+      return this.socketWriter.appendUncopied(bytes, this)
     }
     if (shared) this.socketWriter.appendCopy(bytes)
-    else this.socketWriter.appendOwn(bytes)
+    else this.socketWriter.appendImmutable(bytes)
     exchange.onBodySent(bytes)
     exchange.onRequestSent()
   }
 
   /** The socket has the body that it was lent. */
-  onTaken(): void {
+  onSent(): void {
     const exchange = this.#zeroCopyExchange
     this.#zeroCopyExchange = null
     if (exchange === null) return

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { Request } from '../exchange/request.js'
 import type { SocketReader } from '../transport/socket-reader.js'
 import type { Engine } from '../wire/engine.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import type { ConnectionOptions } from './owner.js'
 import { blocksPipelining, type Pipeline } from './pipeline.js'
@@ -41,7 +41,7 @@ interface ResponseDeliveryParts {
 }
 
 /** Delivers the responses that come on a connection, each to the oldest request in flight. */
-export class ResponseDelivery implements ResponseSink {
+export class ResponseDelivery implements ParserListener {
   readonly reader: ResponseReader
   /** null until the connection is established. */
   writer: RequestWriter | null = null
@@ -76,12 +76,12 @@ export class ResponseDelivery implements ResponseSink {
   /** Whether a byte of the oldest request was handed to the socket: before that, nothing that comes is about it. */
   get requestStarted(): boolean {
     const exchange = this.#pipeline.oldest
-    return exchange !== null && (this.writer?.socketWriter.bytesHandedOver ?? 0) > exchange.outputStart
+    return exchange !== null && (this.writer?.socketWriter.bytesWritten ?? 0) > exchange.outputStart
   }
 
   /** How many of the bytes to come are best read into memory that is handed on. */
   get unparsedBytes(): number {
-    return this.#pipeline.oldest?.keepsChunks(this.#parser.chunks) ? this.reader.unparsedBytes : 0
+    return this.#pipeline.oldest?.keepsChunks(this.#parser.chunkMemory) ? this.reader.unparsedBytes : 0
   }
 
   /** The handler of `exchange` paused it. */
@@ -96,9 +96,9 @@ export class ResponseDelivery implements ResponseSink {
     this.reader.resume()
   }
 
-  onMessageBegin(): Answers {
+  onMessageBegin(): RequestKind {
     // A response that comes before its request answers nobody.
-    if (!this.requestStarted) return ANSWERS.nothing
+    if (!this.requestStarted) return REQUEST_KIND.none
     const exchange = this.#pipeline.oldest as Exchange
     this.#state.read(READ.begin)
     if (!exchange.responseStarted) exchange.onResponseBegin()
@@ -123,7 +123,7 @@ export class ResponseDelivery implements ResponseSink {
     if (exchange.request.method === 'CONNECT') this.#listener.onConnectRefused()
     exchange.onHeaders(head)
     if (this.#listener.closed) return
-    this.#parser.chunks = exchange.chooseChunks()
+    this.#parser.chunkMemory = exchange.chooseChunks()
     // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stopBody(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()
@@ -159,9 +159,9 @@ export class ResponseDelivery implements ResponseSink {
     const { writer } = this
     if (writer !== null) {
       writer.stopBody(exchange)
-      lent = writer.socketWriter.lent
+      lent = writer.socketWriter.readsCallerMemory
       // RFC 9112 §9.5: a server that answers early may not read the rest.
-      if (!writer.socketWriter.passed(pipeline.oldest?.outputStart)) state.keepAlive = 'last'
+      if (!writer.socketWriter.hasSent(pipeline.oldest?.outputStart)) state.keepAlive = 'last'
     }
     if (!reusable) state.keepAlive = 'last'
     this.reader.resume()
@@ -191,10 +191,10 @@ export class ResponseDelivery implements ResponseSink {
 }
 
 /** What may answer a request (RFC 9112 §6.3). */
-function allowedAnswers({ method, onUpgrade: upgrade }: Request): Answers {
-  if (method === 'HEAD') return upgrade === null ? ANSWERS.head : ANSWERS.headUpgrade
-  if (method === 'CONNECT') return ANSWERS.connect
-  return upgrade === null ? ANSWERS.request : ANSWERS.upgrade
+function allowedAnswers({ method, onUpgrade: upgrade }: Request): RequestKind {
+  if (method === 'HEAD') return upgrade === null ? REQUEST_KIND.head : REQUEST_KIND.headUpgrade
+  if (method === 'CONNECT') return REQUEST_KIND.connect
+  return upgrade === null ? REQUEST_KIND.request : REQUEST_KIND.upgrade
 }
 
 /**

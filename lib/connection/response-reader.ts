@@ -69,7 +69,7 @@ export class ResponseReader {
     if (this.#paused || this.#unread !== null) return this.#saveUnread(chunk)
     this.#parsing = true
     try {
-      this.#parser.take(chunk)
+      this.#parser.feedBody(chunk)
     } catch (error) {
       this.#notifyStopped(error as Error, null)
     }
@@ -116,14 +116,14 @@ export class ResponseReader {
   pause(): void {
     if (this.#paused) return
     this.#paused = true
-    this.#parser.stop()
+    this.#parser.pause()
     if (!this.#parsing) this.#socketReader.pause()
   }
 
   resume(): void {
     if (!this.#paused || this.#closed) return
     this.#paused = false
-    this.#parser.proceed()
+    this.#parser.resume()
     // The input buffer may be in use by whoever called; what waits is read when it is free.
     if (!this.#parsing) queueMicrotask(() => this.#readSaved())
   }

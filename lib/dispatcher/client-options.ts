@@ -14,7 +14,7 @@ import { invalidOption, NotSupportedError } from '../errors.js'
 import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
-import { checkHost } from '../wire/head.js'
+import { checkHost } from '../wire/request-head.js'
 import type { SharedConfig } from './dispatcher-core.js'
 import { connectorFor } from './shared-connectors.js'
 

@@ -8,7 +8,7 @@ import type { ConnectionOwner } from '../connection/owner.js'
 import { copyForRequest, InformationalError, UNSENT_CONTEXT } from '../errors.js'
 import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
-import { differInName } from '../transport/connect.js'
+import { namesDiffer } from '../transport/connect.js'
 import { ConnectionAge } from './connection-age.js'
 import { afterEvents } from './events.js'
 import { type OpenCallback, OpenCallbacks } from './open-callbacks.js'
@@ -197,7 +197,7 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner {
   /** Whether the TLS server name of a request differs from that of the connection opened last. */
   #hasOtherServerName({ request }: Exchange): boolean {
     const { target, connector } = this.#config.connection
-    return request.hostHeader !== this.#host && differInName(connector, target, [request.hostHeader, this.#host])
+    return request.hostHeader !== this.#host && namesDiffer(connector, target, [request.hostHeader, this.#host])
   }
 
   /** Closes the connection so that one for another server name can be opened. Returns false while it is not idle. */

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from '../connection/owner.js'
 import type { RequestDefaults } from '../exchange/request.js'
-import { HeadMemory } from '../wire/head-memory.js'
-import { defaultLimits } from '../wire/limits.js'
+import { defaultLimits } from '../wire/parser-limits.js'
+import { RepeatedHeadCache } from '../wire/repeated-head-cache.js'
 import {
   type ClientOptions,
   type ResolvedClientOptions,
@@ -73,6 +73,6 @@ function connectionOptions(url: URL, options: ResolvedClientOptions): Connection
     maxResponseSize: options.maxResponseSize,
     maxRequests: options.maxRequestsPerClient,
     strictContentLength: options.strictContentLength,
-    parser: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize, heads: new HeadMemory() },
+    parser: { ...defaultLimits, maxHeaderBytes: options.maxHeaderSize, heads: new RepeatedHeadCache() },
   }
 }

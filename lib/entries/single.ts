@@ -2,4 +2,4 @@
 export * from '../errors/public.js'
 export * from '../index.js'
 export * from '../interceptors/index.js'
-export { provideParser } from '../wire/module.js'
+export { provideParser } from '../wire/wasm-module.js'

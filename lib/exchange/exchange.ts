@@ -12,8 +12,8 @@ import {
   RequestAbortedError,
   RequestContentLengthMismatchError,
 } from '../errors.js'
-import { TAKEN } from '../transport/socket-writer.js'
-import { CHUNKS, type Chunks } from '../wire/chunks.js'
+import { BODY_CHANGED } from '../transport/socket-writer.js'
+import { CHUNK_MEMORY, type ChunkMemory } from '../wire/chunk-memory.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
 import { abortReasonOf, destroyedErrorOf } from './abort-errors.js'
@@ -138,21 +138,21 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   /** Decides what {@link onData} takes of the body that follows. */
-  chooseChunks(): Chunks {
+  chooseChunks(): ChunkMemory {
     this.#zeroCopy = ZeroCopyHandler.isZeroCopy(this.#handler) ? this.#handler : null
-    if (this.#zeroCopy !== null) return CHUNKS.unseen
-    if (this.done) return CHUNKS.views
+    if (this.#zeroCopy !== null) return CHUNK_MEMORY.cheapest
+    if (this.done) return CHUNK_MEMORY.view
     try {
-      return this.#handler.borrowsChunks === true ? CHUNKS.views : CHUNKS.own
+      return this.#handler.borrowsChunks === true ? CHUNK_MEMORY.view : CHUNK_MEMORY.copy
     } catch (error) {
       this.#onHandlerThrew(error)
-      return CHUNKS.views
+      return CHUNK_MEMORY.view
     }
   }
 
   /** Whether what is to come is best read into memory of its own, when {@link chooseChunks} chose `chunks`. */
-  keepsChunks(chunks: Chunks): boolean {
-    if (this.done || chunks === CHUNKS.views) return false
+  keepsChunks(chunks: ChunkMemory): boolean {
+    if (this.done || chunks === CHUNK_MEMORY.view) return false
     return this.#zeroCopy === null || this.#zeroCopy.keepsChunks
   }
 
@@ -184,7 +184,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   /** Fails it, before it is written, when a caller has transferred or resized the memory of its body. */
   failIfBodyChanged(): void {
-    if (!this.request.bodyIntact) this.#abortWith(new RequestContentLengthMismatchError(TAKEN))
+    if (!this.request.bodyIntact) this.#abortWith(new RequestContentLengthMismatchError(BODY_CHANGED))
   }
 
   onResponseBegin(): void {

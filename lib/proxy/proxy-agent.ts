@@ -16,10 +16,10 @@ import type { BuildOptions } from '../transport/connect.js'
 import {
   type Connector,
   type ConnectorCallback,
+  callConnector,
   declareOwnErrors,
-  directConnector,
   hasOwnErrors,
-  openBy,
+  onreadConnector,
 } from '../transport/connector.js'
 import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
@@ -162,12 +162,12 @@ function newPool(origin: URL, options: PoolOptions): Dispatcher {
 /** To the proxy, whoever the request is for: the TLS server name is the proxy's. */
 function proxyConnector(proxy: URL, connector: Connector): Connector {
   const own = hasOwnErrors(connector)
-  const toProxy = directConnector((target, callback, reader) => {
+  const toProxy = onreadConnector((target, callback, reader) => {
     const relayed: ConnectorCallback = (...result) => {
       if (result[0] === null) callback(...result)
       else callback(proxyUnreachable(proxy, own ? result[0] : copyForeignError(result[0])), null)
     }
-    return openBy(connector, { ...target, host: proxy.host }, { callback: relayed, reader })
+    return callConnector(connector, { ...target, host: proxy.host }, { callback: relayed, reader })
   })
   return declareOwnErrors(toProxy)
 }

@@ -10,7 +10,7 @@ import {
   replaceErrorContext,
 } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import { unusable } from '../transport/check-socket.js'
+import { socketFault } from '../transport/check-socket.js'
 import {
   type Connector,
   type ConnectorCallback,
@@ -121,7 +121,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
   onRequestUpgrade(_: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     if (this.#settled) return void socket.destroy()
     this.#socket = socket
-    const error = unusable(socket)
+    const error = socketFault(socket)
     if (error !== null) return this.#fail(error)
     // A dispatcher of somebody else's may hand over the socket whatever the answer was.
     if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))

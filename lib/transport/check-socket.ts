@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { InvalidArgumentError, NotSupportedError, SocketError } from '../errors.js'
 
 /** What a connection calls on its socket. */
-const METHODS = [
+const REQUIRED_METHODS = [
   'on',
   'once',
   'off',
@@ -20,39 +20,39 @@ const METHODS = [
 /** Sockets that connections use. */
 const inUse = new WeakSet<object>()
 
-/** From now on {@link unusable} refuses the socket, and {@link discard} leaves it alone. */
-export function claim(socket: Duplex): void {
+/** From now on {@link socketFault} refuses the socket, and {@link destroyUnused} leaves it alone. */
+export function markInUse(socket: Duplex): void {
   inUse.add(socket)
 }
 
-/** Ends what {@link claim} began. */
-export function unclaim(socket: Duplex): void {
+/** Ends what {@link markInUse} began. */
+export function markUnused(socket: Duplex): void {
   inUse.delete(socket)
 }
 
 /** Returns why a connection can not use what a connector called back with; null if it can. */
-export function unusable(given: unknown): Error | null {
+export function socketFault(given: unknown): Error | null {
   if (given === undefined || given === null) {
     return new InvalidArgumentError('connect called back without an error and without a socket')
   }
   try {
     const stream = given as Duplex
-    if (!METHODS.every((name) => typeof stream[name] === 'function')) return wrongKind(nameOf(given))
+    if (!REQUIRED_METHODS.every((name) => typeof stream[name] === 'function')) return notAByteStream(typeName(given))
     // What was decoded can not be made bytes again: https://nodejs.org/api/stream.html#readablesetencodingencoding
-    if (typeof stream.readableEncoding === 'string') return wrongKind(`${nameOf(given)} with an encoding`)
-    if (isClosed(stream)) return closed(nameOf(given))
+    if (typeof stream.readableEncoding === 'string') return notAByteStream(`${typeName(given)} with an encoding`)
+    if (isClosed(stream)) return closed(typeName(given))
     if ((stream as TLSSocket).alpnProtocol === 'h2') {
       return new NotSupportedError('connect called back with a socket for HTTP/2: offer http/1.1 by ALPN')
     }
     if (!inUse.has(stream)) return null
     return new InvalidArgumentError('connect called back with a socket that another connection uses')
   } catch (cause) {
-    return wrongKind('an object that can not be read', { cause })
+    return notAByteStream('an object that can not be read', { cause })
   }
 }
 
 /** Destroys what a connector called back with and no connection uses, whatever it is. */
-export function discard(given: unknown): void {
+export function destroyUnused(given: unknown): void {
   const socket = given as Partial<Duplex> | null | undefined
   try {
     if (typeof socket?.destroy !== 'function' || inUse.has(socket)) return
@@ -63,7 +63,7 @@ export function discard(given: unknown): void {
 }
 
 /** The error for an object that is no stream of bytes, or that yields something else. */
-export function wrongKind(got: string, options?: ErrorOptions): Error {
+export function notAByteStream(got: string, options?: ErrorOptions): Error {
   return new InvalidArgumentError(`connect must call back with a Duplex stream of bytes, got ${got}`, options)
 }
 
@@ -78,7 +78,7 @@ function isClosed(socket: Duplex): boolean {
 }
 
 /** Names the type of a value, never its content. */
-export function nameOf(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value !== 'object') return `a ${typeof value}`
   const { name } = value.constructor ?? {}

@@ -15,18 +15,18 @@ import {
   typeOfService,
 } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
-import { Attempt, type AttemptPart } from './attempt.js'
+import { ConnectAttempt, type ConnectAttemptOptions } from './connect-attempt.js'
 import {
   type Connector,
   type ConnectorCallback,
   type ConnectorOptions,
-  type DirectReader,
   declareOwnErrors,
-  directConnector,
+  type OnreadSource,
+  onreadConnector,
 } from './connector.js'
-import { openDirect } from './mocked-socket.js'
+import { openWithOnread } from './mocked-socket.js'
 import { type ServerNames, serverNames } from './server-name.js'
-import { keepSessions, SessionCache } from './session-cache.js'
+import { SessionCache, storeSessions } from './session-cache.js'
 import { isWorkerd } from './workerd.js'
 
 export type { Connector, ConnectorCallback, ConnectorOptions } from './connector.js'
@@ -56,16 +56,16 @@ export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNe
   autoSelectFamilyAttemptTimeout?: number | undefined
 }
 
-const settingsOf = new WeakMap<Connector, Settings>()
+const connectorSettings = new WeakMap<Connector, Settings>()
 
 /** The names by which a connector knows the server, as far as they are known before; null without TLS. */
 export function serverNamesOf(connector: Connector, target: ConnectorOptions): ServerNames | null {
   if (target.protocol !== 'https:') return null
-  return namesFor(unpolluted(settingsOf.get(connector)?.rest ?? {}), unpolluted(target))
+  return namesOf(unpolluted(connectorSettings.get(connector)?.rest ?? {}), unpolluted(target))
 }
 
 /** Whether the server has to prove another name for one of two `host` fields than for the other. */
-export function differInName(connector: Connector, target: ConnectorOptions, hosts: [string, string]): boolean {
+export function namesDiffer(connector: Connector, target: ConnectorOptions, hosts: [string, string]): boolean {
   if (target.protocol !== 'https:') return false
   const [one, other] = hosts.map((host) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase())
   return one !== other
@@ -74,7 +74,7 @@ export function differInName(connector: Connector, target: ConnectorOptions, hos
 /** The types that undici documents, under the same names. */
 export declare namespace buildConnector {
   /** Options of `buildConnector`. */
-  export type BuildOptions = Settable
+  export type BuildOptions = BuildConnectorOptions
   /** What a connector is told of one connection. */
   export type Options = ConnectorOptions
   /** Null and a socket, or an error and null. */
@@ -84,7 +84,7 @@ export declare namespace buildConnector {
   /** Opens a connection and calls back. */
   export type connector = (options: Options, callback: Callback) => void
 }
-type Settable = BuildOptions
+type BuildConnectorOptions = BuildOptions
 
 /**
  * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions. Source: undici's `Connector.md`.
@@ -115,8 +115,8 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     sessions: new SessionCache(nonNegativeInteger('maxCachedSessions', maxCachedSessions, 100)),
     rest: rest as Record<string, unknown>,
   }
-  const connector = directConnector((target, callback, reader) => open(settings, target, { callback, reader }))
-  settingsOf.set(connector, settings)
+  const connector = onreadConnector((target, callback, reader) => open(settings, target, { callback, reader }))
+  connectorSettings.set(connector, settings)
   // A `lookup` or `checkServerIdentity` of the caller's may report one error for many connections.
   if (!Object.values(rest).some((value) => typeof value === 'function')) declareOwnErrors(connector)
   return connector as buildConnector.connector
@@ -144,19 +144,19 @@ export function checkFamilySelection(options: {
 /** Where a connection leads to: a host and a port, or a path. */
 type Address = { host: string; port: number; localAddress?: string } | { host: string; path: string }
 
-interface Opening {
+interface ConnectionPlan {
   readonly settings: Settings
   readonly target: ConnectorOptions
   readonly address: Address
-  readonly reader: DirectReader | undefined
+  readonly reader: OnreadSource | undefined
 }
 
-interface Answer {
+interface OpenRequest {
   callback: ConnectorCallback
-  reader: DirectReader | undefined
+  reader: OnreadSource | undefined
 }
 
-function open(made: Settings, given: ConnectorOptions, { callback, reader }: Answer): Duplex {
+function open(made: Settings, given: ConnectorOptions, { callback, reader }: OpenRequest): Duplex {
   const target = unpolluted(given)
   const settings = { ...made, rest: unpolluted(made.rest) }
   const secure = target.protocol === 'https:'
@@ -165,20 +165,20 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ans
     throw new InvalidArgumentError('httpSocket can only be given for https:')
   }
   const { signal } = settings.rest as { signal?: AbortSignal }
-  if (signal?.aborted === true) return refuse(signal, callback)
+  if (signal?.aborted === true) return failAborted(signal, callback)
   const address = addressOf(settings, target)
   // A socket that exists already, and one of workerd, are read as streams.
   const direct = httpSocket === undefined && !isWorkerd() ? reader : undefined
   const opening = { settings, target, address, reader: direct }
-  const place = 'path' in address ? address.path : `${address.host}:${address.port}`
+  const addressText = 'path' in address ? address.path : `${address.host}:${address.port}`
   const { timeout } = settings
-  if (secure) return openTls(opening, { event: 'secureConnect', timeout, place, callback })
+  if (secure) return openTls(opening, { event: 'secureConnect', timeout, address: addressText, callback })
   const socket = configure(openPlain(opening), opening)
-  new Attempt(socket, { event: 'connect', timeout, place, callback })
+  new ConnectAttempt(socket, { event: 'connect', timeout, address: addressText, callback })
   return socket
 }
 
-function configure<Made extends Socket>(socket: Made, { settings, target }: Opening): Made {
+function configure<Made extends Socket>(socket: Made, { settings, target }: ConnectionPlan): Made {
   const { keepAlive, keepAliveInitialDelay, typeOfService } = settings
   if (keepAlive && target.httpSocket === undefined) socket.setKeepAlive(true, keepAliveInitialDelay)
   // Before there is a descriptor Node answers EBADF.
@@ -188,7 +188,7 @@ function configure<Made extends Socket>(socket: Made, { settings, target }: Open
 }
 
 /** Node itself ends the process when `tls.connect` is given a signal that is aborted already (measured: 20 to 24). */
-function refuse(signal: AbortSignal, callback: ConnectorCallback): Duplex {
+function failAborted(signal: AbortSignal, callback: ConnectorCallback): Duplex {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   queueMicrotask(() => callback(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }), null))
   return new (builtinModule('node:net').Socket)().destroy()
@@ -203,17 +203,17 @@ function addressOf(settings: Settings, target: ConnectorOptions): Address {
   return { host, port, ...(localAddress == null ? {} : { localAddress }) }
 }
 
-function openPlain({ settings, address, reader }: Opening): Socket {
+function openPlain({ settings, address, reader }: ConnectionPlan): Socket {
   const options = { ...settings.rest, ...address }
-  return openDirect(reader, (onread) =>
+  return openWithOnread(reader, (onread) =>
     builtinModule('node:net').connect({ ...options, ...onread } as TcpNetConnectOpts),
   )
 }
 
-function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
+function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSocket {
   const { settings, target, address, reader } = opening
   const { rest, sessions } = settings
-  const { servername, identity } = namesFor(rest, target)
+  const { servername, identity } = namesOf(rest, target)
   const under = target.httpSocket ?? underSocket(opening, servername)
   // Node verifies no name when a session is resumed: a session is good only for the name it was verified for.
   const key = JSON.stringify([servername, identity, target.hostname, 'path' in address ? address.path : address.port])
@@ -228,11 +228,11 @@ function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
     ...(session === undefined ? {} : { session }),
     ...(under === undefined ? {} : { socket: under }),
   }
-  const socket = openDirect(reader, (onread) =>
+  const socket = openWithOnread(reader, (onread) =>
     builtinModule('node:tls').connect({ ...options, ...onread } as ConnectionOptions),
   )
-  keepSessions(configure(socket, opening), { cache: sessions, key })
-  new Attempt(socket, {
+  storeSessions(configure(socket, opening), { cache: sessions, key })
+  new ConnectAttempt(socket, {
     ...attempt,
     callback: (...result) => {
       // Not offered again: it may be why the handshake failed.
@@ -244,14 +244,14 @@ function openTls(opening: Opening, attempt: AttemptPart): TLSSocket {
 }
 
 /** In workerd a server name other than the host's is sent and verified over a socket that is given, and else ignored. */
-function underSocket(opening: Opening, name: string): Socket | undefined {
+function underSocket(opening: ConnectionPlan, name: string): Socket | undefined {
   return isWorkerd() && name !== '' && name !== opening.target.hostname ? openPlain(opening) : undefined
 }
 
 type Check = (name: string, certificate: PeerCertificate) => Error | undefined
 
 /** Has Node verify `address`, where no server name is sent: it would verify the host that is connected to. */
-function verification({ settings, target, address }: Opening, identity: string | null): object {
+function verification({ settings, target, address }: ConnectionPlan, identity: string | null): object {
   if (identity === null || identity === address.host) return {}
   if (target.httpSocket !== undefined || 'path' in address) return { host: identity }
   const check =
@@ -259,6 +259,6 @@ function verification({ settings, target, address }: Opening, identity: string |
   return { checkServerIdentity: (_host: string, certificate: PeerCertificate) => check(identity, certificate) }
 }
 
-function namesFor(rest: Settings['rest'], target: ConnectorOptions): ServerNames {
+function namesOf(rest: Settings['rest'], target: ConnectorOptions): ServerNames {
   return serverNames(target.servername ?? (rest.servername as string | null | undefined), target)
 }

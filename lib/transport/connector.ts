@@ -27,20 +27,20 @@ export interface Onread {
 }
 
 /** Makes the `onread` option for one socket, if the connector can use it. */
-export interface DirectReader {
+export interface OnreadSource {
   readonly onread: Onread
 }
 
 /** A connector that can let the kernel write into the buffer of `reader`. */
-export type DirectOpen = (target: ConnectorOptions, callback: ConnectorCallback, reader?: DirectReader) => unknown
+export type OnreadOpen = (target: ConnectorOptions, callback: ConnectorCallback, reader?: OnreadSource) => unknown
 
 /** Not a property of the connector or an option: user code that wraps a connector must get a plain socket. */
-const opens = new WeakMap<Connector, DirectOpen>()
+const onreadOpens = new WeakMap<Connector, OnreadOpen>()
 
-/** Makes a connector whose sockets {@link openBy} reads directly. Called by user code, it opens plain sockets. */
-export function directConnector(open: DirectOpen): Connector {
+/** Makes a connector whose sockets {@link callConnector} reads directly. Called by user code, it opens plain sockets. */
+export function onreadConnector(open: OnreadOpen): Connector {
   const connector: Connector = (target, callback) => open(target, callback)
-  opens.set(connector, open)
+  onreadOpens.set(connector, open)
   return connector
 }
 
@@ -57,12 +57,12 @@ export function hasOwnErrors(connector: Connector): boolean {
   return errorOwners.has(connector)
 }
 
-/** Calls a connector. Only those made by {@link directConnector} get `reader`. */
-export function openBy(
+/** Calls a connector. Only those made by {@link onreadConnector} get `reader`. */
+export function callConnector(
   connector: Connector,
   target: ConnectorOptions,
-  to: { callback: ConnectorCallback; reader: DirectReader | undefined },
+  to: { callback: ConnectorCallback; reader: OnreadSource | undefined },
 ): unknown {
-  const open = opens.get(connector)
+  const open = onreadOpens.get(connector)
   return open === undefined ? connector(target, to.callback) : open(target, to.callback, to.reader)
 }

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
-import { discard } from './check-socket.js'
-import type { DirectReader, Onread } from './connector.js'
+import { destroyUnused } from './check-socket.js'
+import type { Onread, OnreadSource } from './connector.js'
 
 /** The last `connect` of `net.Socket` that turned out to be a mock's. */
-let mocking: unknown = null
+let mockedConnect: unknown = null
 
 /** Whether a mock (nock, @mswjs/interceptors) answers instead of a server: it replaces `_read` in `connect`. */
 export function isMocked(socket: Duplex): boolean {
@@ -18,13 +18,13 @@ type Open<Made> = (options?: { onread: Onread }) => Made
  * Opens a socket that `reader` reads directly, unless it is mocked. What a mock answers is pushed into the stream, and a
  * socket with `onread` reads from its handle instead, which is not connected.
  */
-export function openDirect<Made extends Socket>(reader: DirectReader | undefined, open: Open<Made>): Made {
+export function openWithOnread<Made extends Socket>(reader: OnreadSource | undefined, open: Open<Made>): Made {
   if (reader === undefined) return open()
   const { connect } = builtinModule('node:net').Socket.prototype
-  if (connect === mocking) return open()
+  if (connect === mockedConnect) return open()
   const socket = open({ onread: reader.onread })
   if (!isMocked(socket)) return socket
-  mocking = connect
-  discard(socket)
+  mockedConnect = connect
+  destroyUnused(socket)
   return open()
 }

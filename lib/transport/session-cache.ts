@@ -34,26 +34,26 @@ export class SessionCache {
   }
 }
 
-interface Place {
+interface SessionSlot {
   readonly cache: SessionCache
   readonly key: string
 }
 
-const places = new WeakMap<object, Place>()
+const slots = new WeakMap<object, SessionSlot>()
 
 /** One function for all sockets. */
 function onSession(this: TLSSocket, session: Buffer): void {
-  const place = places.get(this)
-  place?.cache.set(place.key, session)
+  const slot = slots.get(this)
+  slot?.cache.set(slot.key, session)
 }
 
-/** Stores the sessions that the server sends in `place`. */
-export function keepSessions(socket: TLSSocket, place: Place): void {
-  places.set(socket, place)
+/** Stores the sessions that the server sends in `slot`. */
+export function storeSessions(socket: TLSSocket, slot: SessionSlot): void {
+  slots.set(socket, slot)
   socket.on('session', onSession)
 }
 
-/** Removes what {@link keepSessions} added to the socket, if anything. */
-export function stopKeepingSessions(socket: object): void {
-  if (places.delete(socket)) (socket as TLSSocket).off('session', onSession)
+/** Removes what {@link storeSessions} added to the socket, if anything. */
+export function stopStoringSessions(socket: object): void {
+  if (slots.delete(socket)) (socket as TLSSocket).off('session', onSession)
 }

@@ -5,12 +5,12 @@ import { unpooled, unpooledConcat, unpooledCopy } from '../base/unpooled-memory.
 import { reportUncaught } from '../base/user-code.js'
 import { readProperty } from '../errors/safe-read.js'
 import { copyForeignError, type SocketInfo } from '../errors.js'
-import { claim, discard, nameOf, unclaim, wrongKind } from './check-socket.js'
+import { destroyUnused, markInUse, markUnused, notAByteStream, typeName } from './check-socket.js'
 import type { Onread } from './connector.js'
-import { forgetLastWords, hearLastWords } from './last-words.js'
 import { isMocked } from './mocked-socket.js'
+import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.js'
 import { bodyReadBuffer, recycleBuffer, takesBufferFunction } from './read-buffers.js'
-import { stopKeepingSessions } from './session-cache.js'
+import { stopStoringSessions } from './session-cache.js'
 
 /** Tells of what a socket does. */
 export interface SocketReaderListener {
@@ -129,8 +129,8 @@ export class SocketReader {
     } catch (error) {
       this.listener = null
       this.#socket = null
-      unclaim(socket)
-      discard(socket)
+      markUnused(socket)
+      destroyUnused(socket)
       return copyForeignError(error)
     }
   }
@@ -138,8 +138,8 @@ export class SocketReader {
   #attach(socket: Duplex, listener: SocketReaderListener): void {
     this.#socket = socket
     this.listener = listener
-    claim(socket)
-    hearLastWords(socket)
+    markInUse(socket)
+    readAfterWriteErrors(socket)
     readers.set(socket, this)
     const listeners = this.#usesOnread && !isMocked(socket) ? LISTENERS : listenersBoundTo(socket)
     this.#socketListeners = listeners
@@ -236,9 +236,9 @@ export class SocketReader {
     const socket = this.#socket as Duplex
     this.listener = null
     readers.delete(socket)
-    unclaim(socket)
-    forgetLastWords(socket)
-    stopKeepingSessions(socket)
+    markUnused(socket)
+    restoreDestroy(socket)
+    stopStoringSessions(socket)
     for (const [event, listener] of Object.entries(this.#socketListeners)) socket.off(event, listener)
     // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is unread
     // until somebody reads. Paused, neither would be. Resumed and rid of a `readable` listener in one turn, it would flow
@@ -306,7 +306,7 @@ export class SocketReader {
   onData(given: unknown): void {
     if (this.#closeTimer !== null) return
     if (!ArrayBuffer.isView(given))
-      return this.listener?.onSocketError(wrongKind(`a stream that yields ${nameOf(given)}`))
+      return this.listener?.onSocketError(notAByteStream(`a stream that yields ${typeName(given)}`))
     const chunk = given as Buffer
     if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#input.busy) {
       return this.#deliver(chunk)

@@ -2,78 +2,78 @@ import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
 import { nextTick, now, queueMicrotask } from '../base/clock.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
-import { LARGEST_COPY, Loan } from './send-memory.js'
+import { MAX_COPY, SendBuffer } from './send-buffer.js'
 
 /** Bytes that may wait in front of the socket before more input is asked to wait. */
-const CONGESTION = 65536
+const MAX_PENDING = 65536
 
 /** Bytes that are handed over at once: how a long upload gets on is seen by what the socket takes. */
-const PART = 262144
+const WRITE_SIZE = 262144
 /** The same where the socket takes one part after another in no time. */
-const LARGE_PART = 16 * PART
+const MAX_WRITE_SIZE = 16 * WRITE_SIZE
 /** ms */
-const NO_TIME = 20
+const FAST_WRITE = 20
 
 /** What a body that shrank fails with. */
-export const TAKEN = 'The request body was detached or resized before it was sent'
+export const BODY_CHANGED = 'The request body was detached or resized before it was sent'
 
 /** Learns that bytes that were lent to a socket writer are not needed any more. */
-export interface Lender {
-  onTaken(): void
+export interface SentListener {
+  onSent(): void
 }
 
 /**
  * Gathers what is written in one turn and hands it to the socket at once. Memory of callers is read until the call
- * returns, and no longer; only what {@link appendLent} is given is read until `onTaken`.
+ * returns, and no longer; only what {@link appendUncopied} is given is read until `onTaken`.
  */
 export class SocketWriter {
   readonly socket: Duplex
   /** The socket has copied, or the kernel has, whatever it calls back for. Foreign streams may keep what they are given. */
-  readonly #copies: boolean
+  readonly #socketCopies: boolean
   /** Heads that follow one another, as one string. */
   #text = ''
   /** Whole pieces in order; null while only {@link #text} is in use. */
-  #pieces: (string | Uint8Array | Loan)[] | null = null
+  #pieces: (string | Uint8Array | SendBuffer)[] | null = null
   /** The last of {@link #pieces}, while more may be added to it. */
-  #open: Loan | null = null
+  #openBuffer: SendBuffer | null = null
   /** In {@link #pieces} or with the socket. */
-  #loans: Loan[] | null = null
-  #lender: Lender | null = null
-  /** Position behind the bytes of {@link #lender}. */
-  #lentEnd = 0
+  #usedBuffers: SendBuffer[] | null = null
+  #sentListener: SentListener | null = null
+  /** Position behind the bytes of {@link #sentListener}. */
+  #uncopiedEnd = 0
   /** The socket took nothing at once the last time: it says later that it has. */
-  #late = false
-  #taken: ((error?: Error | null) => void) | null = null
+  #drainsLater = false
+  #writeCallback: ((error?: Error | null) => void) | null = null
   #scheduled = false
   #destroyed = false
-  #appended = 0
-  #handedOver = 0
-  #part = PART
-  #partAt = 0
+  #bytesAppended = 0
+  #bytesWritten = 0
+  #writeSize = WRITE_SIZE
+  #lastWriteAt = 0
 
   constructor(socket: Duplex) {
     this.socket = socket
-    this.#copies = isSystemSocket(socket)
+    this.#socketCopies = isSystemSocket(socket)
   }
 
   /** Bytes taken in since the start. */
-  get appended(): number {
-    return this.#appended
+  get bytesAppended(): number {
+    return this.#bytesAppended
   }
 
   /** Bytes handed to the socket since the start: only these can have reached the peer. */
-  get bytesHandedOver(): number {
-    return this.#handedOver
+  get bytesWritten(): number {
+    return this.#bytesWritten
   }
 
   /** Whether memory of a caller is still read from. */
-  get lent(): boolean {
-    return this.#lender !== null
+  get readsCallerMemory(): boolean {
+    return this.#sentListener !== null
   }
 
   /** All that stands before `position`, or all there is, was handed over. */
-  passed(position = this.#appended): boolean {
-    return this.#handedOver >= position && this.#lender === null
+  hasSent(position = this.#bytesAppended): boolean {
+    return this.#bytesWritten >= position && this.#sentListener === null
   }
 
   /** More should wait until the socket drained. */
@@ -81,20 +81,20 @@ export class SocketWriter {
     const { socket } = this
     // What it took at once needs no draining, though a socket says so only in the next turn.
     if (socket.writableNeedDrain === true && socket.writableLength > 0) return true
-    return this.#appended - this.#handedOver > CONGESTION
+    return this.#bytesAppended - this.#bytesWritten > MAX_PENDING
   }
 
   /** `text` in latin1. */
-  appendHead(text: string): void {
-    this.#appended += text.length
-    if (this.#open?.fits(text.length)) this.#open.addText(text)
+  appendLatin1(text: string): void {
+    this.#bytesAppended += text.length
+    if (this.#openBuffer?.fits(text.length)) this.#openBuffer.addText(text)
     else this.#text += text
     this.#schedule()
   }
 
   /** Bytes in memory of this library, which does not change any more. */
-  appendOwn(bytes: Uint8Array): void {
-    if (bytes.length <= LARGEST_COPY) return this.appendCopy(bytes)
+  appendImmutable(bytes: Uint8Array): void {
+    if (bytes.length <= MAX_COPY) return this.appendCopy(bytes)
     this.#append(bytes)
     this.#schedule()
   }
@@ -102,49 +102,49 @@ export class SocketWriter {
   /** Copies `bytes`: their memory is free when this returns. */
   appendCopy(bytes: Uint8Array): void {
     this.#schedule()
-    if (!this.#copies) return this.#append(new Uint8Array(bytes))
-    for (let at = 0; at < bytes.length; at += LARGEST_COPY) {
+    if (!this.#socketCopies) return this.#append(new Uint8Array(bytes))
+    for (let at = 0; at < bytes.length; at += MAX_COPY) {
       // What the socket takes at once is copied into the same memory again and again.
       if (this.congested) this.flush()
-      this.#appendLoan(bytes.length <= LARGEST_COPY ? bytes : bytes.subarray(at, at + LARGEST_COPY))
+      this.#appendToBuffer(bytes.length <= MAX_COPY ? bytes : bytes.subarray(at, at + MAX_COPY))
     }
   }
 
-  /** Reads `bytes` where they are, as the socket takes them; then `lender` is told. One at a time. */
-  appendLent(bytes: Uint8Array, lender: Lender): void {
-    this.#lender = lender
+  /** Reads `bytes` where they are, as the socket takes them; then `listener` is told. One at a time. */
+  appendUncopied(bytes: Uint8Array, listener: SentListener): void {
+    this.#sentListener = listener
     this.#append(bytes)
-    this.#lentEnd = this.#appended
+    this.#uncopiedEnd = this.#bytesAppended
     this.#schedule()
   }
 
-  /** Whether {@link appendLent} saves a copy. */
-  mayBorrow(bytes: Uint8Array): boolean {
-    return this.#copies && bytes.length > LARGEST_COPY && this.#lender === null
+  /** Whether {@link appendUncopied} saves a copy. */
+  canSendUncopied(bytes: Uint8Array): boolean {
+    return this.#socketCopies && bytes.length > MAX_COPY && this.#sentListener === null
   }
 
   #append(bytes: Uint8Array): void {
     this.#pushText()
     this.#pieces?.push(bytes)
-    this.#open = null
-    this.#appended += bytes.length
+    this.#openBuffer = null
+    this.#bytesAppended += bytes.length
   }
 
-  #appendLoan(bytes: Uint8Array): void {
+  #appendToBuffer(bytes: Uint8Array): void {
     const text = this.#text
-    if (text !== '' || !this.#open?.fits(bytes.length)) {
+    if (text !== '' || !this.#openBuffer?.fits(bytes.length)) {
       // With heads of a foreign size in front there would be no bound for what is copied.
-      if (text.length > LARGEST_COPY) this.#pushText()
+      if (text.length > MAX_COPY) this.#pushText()
       this.#pieces ??= []
-      this.#open = new Loan(this.#text.length + bytes.length)
-      this.#pieces.push(this.#open)
-      this.#loans ??= []
-      this.#loans.push(this.#open)
-      this.#open.addText(this.#text)
+      this.#openBuffer = new SendBuffer(this.#text.length + bytes.length)
+      this.#pieces.push(this.#openBuffer)
+      this.#usedBuffers ??= []
+      this.#usedBuffers.push(this.#openBuffer)
+      this.#openBuffer.addText(this.#text)
       this.#text = ''
     }
-    this.#open.addBytes(bytes)
-    this.#appended += bytes.length
+    this.#openBuffer.addBytes(bytes)
+    this.#bytesAppended += bytes.length
   }
 
   #pushText(): void {
@@ -156,7 +156,7 @@ export class SocketWriter {
   /** Hands over what was appended, in one write; of more than the socket is to have at once a part. */
   flush(): void {
     this.#scheduled = false
-    if (this.#destroyed || this.#handedOver === this.#appended) return
+    if (this.#destroyed || this.#bytesWritten === this.#bytesAppended) return
     try {
       this.#write()
     } catch (error) {
@@ -170,31 +170,32 @@ export class SocketWriter {
     if (this.#pieces === null) {
       const text = this.#text
       this.#text = ''
-      this.#handedOver = this.#appended
+      this.#bytesWritten = this.#bytesAppended
       socket.write(text, 'latin1')
       return
     }
     if (this.#text !== '') this.#pushText()
-    this.#open = null
-    const pieces = this.#pieces.map((piece) => (piece instanceof Loan ? piece.bytes : piece))
+    this.#openBuffer = null
+    const pieces = this.#pieces.map((piece) => (piece instanceof SendBuffer ? piece.bytes : piece))
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-    if (length !== this.#appended - this.#handedOver) return this.#fail(new RequestContentLengthMismatchError(TAKEN))
+    if (length !== this.#bytesAppended - this.#bytesWritten)
+      return this.#fail(new RequestContentLengthMismatchError(BODY_CHANGED))
     this.#pieces = pieces
-    while (this.#pieces !== null && socket.writableNeedDrain !== true) this.#handOver(pieces)
-    this.#settle()
+    while (this.#pieces !== null && socket.writableNeedDrain !== true) this.#writePieces(pieces)
+    this.#releaseSent()
   }
 
-  #handOver(pieces: (string | Uint8Array)[]): void {
+  #writePieces(pieces: (string | Uint8Array)[]): void {
     const { socket } = this
-    let room = this.#appended - this.#handedOver > PART ? this.#nextPart() : PART
+    let remaining = this.#bytesAppended - this.#bytesWritten > WRITE_SIZE ? this.#nextWriteSize() : WRITE_SIZE
     socket.cork()
-    for (let piece = pieces[0]; piece !== undefined && room > 0; piece = pieces[0]) {
-      const part = typeof piece === 'string' ? piece : piece.subarray(0, room)
-      if (part.length < piece.length) pieces[0] = (piece as Uint8Array).subarray(room)
+    for (let piece = pieces[0]; piece !== undefined && remaining > 0; piece = pieces[0]) {
+      const part = typeof piece === 'string' ? piece : piece.subarray(0, remaining)
+      if (part.length < piece.length) pieces[0] = (piece as Uint8Array).subarray(remaining)
       else pieces.shift()
-      room -= part.length
-      this.#handedOver += part.length
-      const taken = this.#isAwaited(pieces.length === 0) ? this.#onTaken : undefined
+      remaining -= part.length
+      this.#bytesWritten += part.length
+      const taken = this.#needsCallback(pieces.length === 0) ? this.#onWritten : undefined
       if (typeof part === 'string') socket.write(part, 'latin1', taken)
       else socket.write(part, taken)
     }
@@ -203,38 +204,38 @@ export class SocketWriter {
   }
 
   /** A callback costs a turn: a socket that takes all at once is not asked for it. `last`: of what is to be handed over. */
-  #isAwaited(last: boolean): boolean {
-    if (this.#lender !== null && this.#handedOver === this.#lentEnd) return true
-    return last && this.#late && this.#loans !== null
+  #needsCallback(last: boolean): boolean {
+    if (this.#sentListener !== null && this.#bytesWritten === this.#uncopiedEnd) return true
+    return last && this.#drainsLater && this.#usedBuffers !== null
   }
 
-  get #onTaken(): (error?: Error | null) => void {
-    this.#taken ??= (error) => {
-      if (!error && !this.#destroyed) this.#settle()
+  get #onWritten(): (error?: Error | null) => void {
+    this.#writeCallback ??= (error) => {
+      if (!error && !this.#destroyed) this.#releaseSent()
     }
-    return this.#taken
+    return this.#writeCallback
   }
 
   /** Frees the memory of what the socket has done with. */
-  #settle(): void {
+  #releaseSent(): void {
     const held = this.socket.writableLength
-    this.#late = held !== 0
-    if (held === 0 && this.#pieces === null && this.#loans !== null) {
-      for (const loan of this.#loans) loan.giveBack()
-      this.#loans = null
+    this.#drainsLater = held !== 0
+    if (held === 0 && this.#pieces === null && this.#usedBuffers !== null) {
+      for (const buffer of this.#usedBuffers) buffer.release()
+      this.#usedBuffers = null
     }
-    if (this.#lender === null || this.#handedOver - held < this.#lentEnd) return
-    const lender = this.#lender
-    this.#lender = null
-    lender.onTaken()
+    if (this.#sentListener === null || this.#bytesWritten - held < this.#uncopiedEnd) return
+    const listener = this.#sentListener
+    this.#sentListener = null
+    listener.onSent()
   }
 
   /** A write costs the more the oftener it is done; an upload over a slow line is to be seen to move. */
-  #nextPart(): number {
+  #nextWriteSize(): number {
     const at = now()
-    this.#part = at - this.#partAt < NO_TIME ? Math.min(2 * this.#part, LARGE_PART) : PART
-    this.#partAt = at
-    return this.#part
+    this.#writeSize = at - this.#lastWriteAt < FAST_WRITE ? Math.min(2 * this.#writeSize, MAX_WRITE_SIZE) : WRITE_SIZE
+    this.#lastWriteAt = at
+    return this.#writeSize
   }
 
   /** Closes the connection: what follows would be read as the rest of what was not written. */
@@ -248,8 +249,8 @@ export class SocketWriter {
     this.#destroyed = true
     this.#text = ''
     this.#pieces = null
-    this.#open = null
-    this.#lender = null
+    this.#openBuffer = null
+    this.#sentListener = null
   }
 
   /**

@@ -4,7 +4,7 @@ import { invalidArgument, RequestContentLengthMismatchError } from '../errors.js
 export type Framing = 'none' | 'length' | 'chunked'
 
 /** Methods whose meaning expects a body: without one they send `content-length: 0` (RFC 9110 §8.6). */
-const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
 export interface FramingInput {
   method: string
@@ -36,7 +36,7 @@ export interface BodyFraming {
  */
 export function requestFraming(input: FramingInput): BodyFraming {
   const { method, hasBody, bodyLength, strict, transferEncodings } = input
-  const stated = statedLength(input.contentLengths)
+  const stated = parseContentLengthFields(input.contentLengths)
   if (transferEncodings.length > 0) {
     if (stated !== null) throw invalidArgument('content-length and transfer-encoding exclude each other')
     if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
@@ -45,17 +45,17 @@ export function requestFraming(input: FramingInput): BodyFraming {
   }
   if (hasBody) {
     if (stated !== null && bodyLength !== null && stated !== bodyLength) {
-      reportMismatch(`The body has ${bodyLength} bytes, content-length says ${stated}`, strict)
+      reportLengthMismatch(`The body has ${bodyLength} bytes, content-length says ${stated}`, strict)
     }
     const length = transferEncodings.length > 0 ? null : (bodyLength ?? stated)
-    const unexpected = length !== 0 && !EXPECT_BODY.has(method)
+    const unexpected = length !== 0 && !BODY_METHODS.has(method)
     if (length === null) return { framing: 'chunked', contentLength: -1, unexpected }
-    return { framing: length > 0 || EXPECT_BODY.has(method) ? 'length' : 'none', contentLength: length, unexpected }
+    return { framing: length > 0 || BODY_METHODS.has(method) ? 'length' : 'none', contentLength: length, unexpected }
   }
   if (stated !== null && stated > 0 && method !== 'HEAD') {
-    reportMismatch(`There is no body, content-length says ${stated}`, strict)
+    reportLengthMismatch(`There is no body, content-length says ${stated}`, strict)
   }
-  if (EXPECT_BODY.has(method)) return { framing: 'length', contentLength: 0, unexpected: false }
+  if (BODY_METHODS.has(method)) return { framing: 'length', contentLength: 0, unexpected: false }
   return { framing: 'none', contentLength: -1, unexpected: false }
 }
 
@@ -63,13 +63,13 @@ export function requestFraming(input: FramingInput): BodyFraming {
  * Reports a body that is not as long as its `content-length`: by a warning unless `strict`.
  * @throws {RequestContentLengthMismatchError}
  */
-export function reportMismatch(message: string, strict: boolean): void {
+export function reportLengthMismatch(message: string, strict: boolean): void {
   const error = new RequestContentLengthMismatchError(message)
   if (strict) throw error
   process.emitWarning(error)
 }
 
-function statedLength(fields: readonly string[]): number | null {
+function parseContentLengthFields(fields: readonly string[]): number | null {
   const first = fields[0]
   if (first === undefined) return null
   const length = Number(first)

@@ -76,7 +76,7 @@ export function headersToObject(raw: readonly string[]): Record<string, string |
     const value = raw[i + 1] as string
     const known = headers[name]
     if (known === undefined) headers[name] = value
-    else if (name in Object.prototype) collide(headers, name, value)
+    else if (name in Object.prototype) addPrototypeName(headers, name, value)
     else if (typeof known === 'string') headers[name] = [known, value]
     else known.push(value)
   }
@@ -84,7 +84,7 @@ export function headersToObject(raw: readonly string[]): Record<string, string |
 }
 
 /** `__proto__`, `constructor` and the like are names as good as any other. */
-function collide(headers: Record<string, string | string[]>, name: string, value: string): void {
+function addPrototypeName(headers: Record<string, string | string[]>, name: string, value: string): void {
   const own = Object.getOwnPropertyDescriptor(headers, name)?.value as string | string[] | undefined
   const next = own === undefined ? value : Array.isArray(own) ? [...own, value] : [own, value]
   Object.defineProperty(headers, name, { value: next, enumerable: true, configurable: true, writable: true })

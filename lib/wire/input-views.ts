@@ -1,5 +1,5 @@
 /** Places for views; a power of two. */
-const PLACES = 64
+const SLOT_COUNT = 64
 
 /**
  * Views of parts of an input buffer. To make one takes ten times as long as to find one, and short responses come to stand in
@@ -7,23 +7,23 @@ const PLACES = 64
  */
 export class InputViews {
   readonly #input: Buffer
-  readonly #starts = new Int32Array(PLACES)
-  readonly #ends = new Int32Array(PLACES)
+  readonly #starts = new Int32Array(SLOT_COUNT)
+  readonly #ends = new Int32Array(SLOT_COUNT)
   readonly #views: Buffer[]
 
   constructor(input: Buffer) {
     this.#input = input
-    this.#views = new Array<Buffer>(PLACES).fill(input.subarray(0, 0))
+    this.#views = new Array<Buffer>(SLOT_COUNT).fill(input.subarray(0, 0))
   }
 
   /** `input[start..end)`. The same object may have been handed out before. */
   of(start: number, end: number): Buffer {
-    const place = (start ^ (start >> 6) ^ end) & (PLACES - 1)
-    if (this.#starts[place] === start && this.#ends[place] === end) return this.#views[place] as Buffer
+    const slot = (start ^ (start >> 6) ^ end) & (SLOT_COUNT - 1)
+    if (this.#starts[slot] === start && this.#ends[slot] === end) return this.#views[slot] as Buffer
     const view = this.#input.subarray(start, end)
-    this.#starts[place] = start
-    this.#ends[place] = end
-    this.#views[place] = view
+    this.#starts[slot] = start
+    this.#ends[slot] = end
+    this.#views[slot] = view
     return view
   }
 }

@@ -1,17 +1,17 @@
 import { pooledCopy, unpooledCopy } from '../base/unpooled-memory.js'
 import { ResponseContentLengthMismatchError } from '../errors.js'
-import { CHUNKS, type Chunks, joined } from './chunks.js'
+import { CHUNK_MEMORY, type ChunkMemory, joinChunks } from './chunk-memory.js'
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
-import { HeadMemory } from './head-memory.js'
-import { defaultLimits, headersOverflow, type ParserLimits, type ParserOptions } from './limits.js'
-import { checkStatusLine, cutFields, listOf, ResponseHead, refusal } from './response-head.js'
-import { ANSWERS, type Answers, type ResponseSink } from './response-sink.js'
+import { defaultLimits, headersOverflow, type ParserLimits, type ParserOptions } from './parser-limits.js'
+import { type ParserListener, REQUEST_KIND, type RequestKind } from './parser-listener.js'
+import { RepeatedHeadCache } from './repeated-head-cache.js'
+import { checkStatusLine, commaList, parserError, ResponseHead, sliceFields } from './response-head.js'
 
-export { ANSWERS, type Answers, type ResponseSink }
+export { type ParserListener, REQUEST_KIND, type RequestKind }
 
 /** Bytes up to which a copy in the pool takes no longer than a view. */
-const FEW = 1024
+const POOLED_COPY_BYTES = 1024
 
 const START = 0
 const HEAD = 1
@@ -27,37 +27,37 @@ const CR = 0x0d
 const LF = 0x0a
 
 /** Bytes of line ends that are skipped in front of a message. */
-const MAX_BLANK = 16
+const MAX_LINE_END_BYTES = 16
 
 /** Reads the responses of one connection. */
 export class Parser {
   readonly engine: Engine
   /** What the chunks of the current body are handed out as. */
-  chunks: Chunks = CHUNKS.own
-  readonly #sink: ResponseSink
+  chunkMemory: ChunkMemory = CHUNK_MEMORY.copy
+  readonly #listener: ParserListener
   readonly #limits: ParserLimits
   #handle: number
   #stage: Stage = START
-  #answers: Answers = ANSWERS.nothing
+  #requestKind: RequestKind = REQUEST_KIND.none
   #position = 0
   #end = 0
   /** What came of the current section in earlier reads, and the fields found in it. */
-  #carry = ''
-  #saved: SavedRecord | null = null
+  #partialSection = ''
+  #savedRecord: SavedRecord | null = null
   #remaining = 0
-  #overhead = 0
-  #informational = 0
+  #chunkOverhead = 0
+  #informationalCount = 0
   /** Bytes of line ends skipped in front of the next message. */
-  #blank = 0
+  #lineEndBytes = 0
   #reusable = false
   #inTrailers = false
-  #stopped = false
-  readonly #heads: HeadMemory
+  #paused = false
+  readonly #headCache: RepeatedHeadCache
 
-  constructor(engine: Engine, sink: ResponseSink, options: ParserOptions = defaultLimits) {
-    this.#sink = sink
+  constructor(engine: Engine, listener: ParserListener, options: ParserOptions = defaultLimits) {
+    this.#listener = listener
     this.#limits = options
-    this.#heads = options.heads ?? new HeadMemory()
+    this.#headCache = options.heads ?? new RepeatedHeadCache()
     this.engine = engine
     this.#handle = this.engine.allocate()
   }
@@ -67,24 +67,24 @@ export class Parser {
     return this.#stage === TUNNEL
   }
 
-  /** Bytes of the current body that are to come and need no parsing: {@link take} has them without a way through the input buffer. */
+  /** Bytes of the current body that are to come and need no parsing: {@link feedBody} has them without a way through the input buffer. */
   get unparsedBytes(): number {
     if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
 
-  /** Stops {@link feed} after the current call into the sink and the end it may bring; {@link proceed} allows the next. */
-  stop(): void {
-    this.#stopped = true
+  /** Stops {@link feed} after the current call into the sink and the end it may bring; {@link resume} allows the next. */
+  pause(): void {
+    this.#paused = true
   }
 
-  proceed(): void {
-    this.#stopped = false
+  resume(): void {
+    this.#paused = false
   }
 
   /** Gives the parser state back. Nothing may be called after. */
   release(): void {
-    this.#stopped = true
+    this.#paused = true
     this.#stage = ENDED
     if (this.#handle !== 0) this.engine.release(this.#handle)
     this.#handle = 0
@@ -98,10 +98,10 @@ export class Parser {
   feed(start: number, end: number): number {
     this.#position = start
     this.#end = end
-    while (this.#position < end && !this.#stopped) {
+    while (this.#position < end && !this.#paused) {
       switch (this.#stage) {
         case START:
-          this.#begin()
+          this.#beginMessage()
           break
         case HEAD:
           this.#readHead(end)
@@ -113,7 +113,7 @@ export class Parser {
           this.#readChunks(end)
           break
         case UNTIL_CLOSE:
-          this.#takeBody(this.#position, end)
+          this.#passBody(this.#position, end)
           break
         default:
           return this.#position
@@ -129,85 +129,85 @@ export class Parser {
   finish(): void {
     switch (this.#stage) {
       case HEAD:
-        throw refusal('INVALID_EOF_STATE', 'the connection ended inside a response head')
+        throw parserError('INVALID_EOF_STATE', 'the connection ended inside a response head')
       case LENGTH:
         throw new ResponseContentLengthMismatchError(
           `The connection ended ${this.#remaining} bytes before the end of the response body`,
         )
       case CHUNKED:
-        throw refusal('INVALID_EOF_STATE', 'the connection ended inside a chunked body')
+        throw parserError('INVALID_EOF_STATE', 'the connection ended inside a chunked body')
       case UNTIL_CLOSE:
         this.#endMessage([])
     }
   }
 
   /** Takes bytes of a body, at most {@link unparsedBytes}, in memory that is the sink's from now on. */
-  take(chunk: Buffer): void {
+  feedBody(chunk: Buffer): void {
     if (this.#stage === LENGTH) this.#remaining -= chunk.length
-    this.#sink.onBody(chunk, false)
+    this.#listener.onBody(chunk, false)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
-  #begin(): void {
+  #beginMessage(): void {
     const { input } = this.engine
     if (input[this.#position] !== H) {
       this.#skipLineEnds()
       if (this.#position === this.#end) return
     }
-    this.#answers = this.#sink.onMessageBegin()
-    if (this.#stopped) return
-    if (this.#answers === ANSWERS.nothing) {
-      throw refusal('UNSOLICITED', 'bytes came that no request asked for', this.#sample())
+    this.#requestKind = this.#listener.onMessageBegin()
+    if (this.#paused) return
+    if (this.#requestKind === REQUEST_KIND.none) {
+      throw parserError('UNSOLICITED', 'bytes came that no request asked for', this.#unreadSample())
     }
     // llhttp skips any line ends here and takes other protocols' names.
-    if (input[this.#position] !== H || this.#blank % 2 !== 0)
-      throw refusal('INVALID_CONSTANT', 'Expected HTTP/', this.#sample())
-    this.#blank = 0
+    if (input[this.#position] !== H || this.#lineEndBytes % 2 !== 0)
+      throw parserError('INVALID_CONSTANT', 'Expected HTTP/', this.#unreadSample())
+    this.#lineEndBytes = 0
     this.#stage = HEAD
   }
 
   /** Some servers send an empty line behind a response, which is no part of the next one (RFC 9112 §2.2, §9.2). */
   #skipLineEnds(): void {
     const { input } = this.engine
-    while (this.#position < this.#end && this.#blank < MAX_BLANK) {
-      if (input[this.#position] !== (this.#blank % 2 === 0 ? CR : LF)) return
+    while (this.#position < this.#end && this.#lineEndBytes < MAX_LINE_END_BYTES) {
+      if (input[this.#position] !== (this.#lineEndBytes % 2 === 0 ? CR : LF)) return
       this.#position++
-      this.#blank++
+      this.#lineEndBytes++
     }
   }
 
-  #openSection(): void {
-    this.#carry = ''
-    this.#saved = null
+  #clearSection(): void {
+    this.#partialSection = ''
+    this.#savedRecord = null
   }
 
   #execute(end: number): number {
     const { engine } = this
     const { record } = engine
     record.limit = this.#limits.maxHeaderCount
-    record.base = engine.origin + this.#position - this.#carry.length
-    if (this.#saved === null) record.reset()
-    else record.restore(this.#saved)
+    record.base = engine.origin + this.#position - this.#partialSection.length
+    if (this.#savedRecord === null) record.reset()
+    else record.restore(this.#savedRecord)
     return engine.execute(this.#handle, this.#position, end)
   }
 
   #readHead(end: number): void {
     const start = this.#position
-    const known = this.#carry === '' ? this.#heads.find(this.engine.view, start, end) : null
+    const known = this.#partialSection === '' ? this.#headCache.find(this.engine.view, start, end) : null
     if (known !== null) {
-      this.#position = start + this.#heads.length
-      return this.#accept(known)
+      this.#position = start + this.#headCache.length
+      return this.#handleHead(known)
     }
     const code = this.#execute(end)
     if (code === PAUSED) {
       this.#position = this.engine.position(this.#handle)
-      if (this.#carry.length + this.#position - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-      return this.#finishHead(this.#carry + this.engine.input.latin1Slice(start, this.#position))
+      if (this.#partialSection.length + this.#position - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+      return this.#finishHead(this.#partialSection + this.engine.input.latin1Slice(start, this.#position))
     }
     if (code !== OK) throw this.#failure(code)
-    if (this.#carry.length + end - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-    this.#carry += this.engine.input.latin1Slice(start, end)
-    this.#saved = this.engine.record.save()
+    if (this.#partialSection.length + end - start > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+    this.#partialSection += this.engine.input.latin1Slice(start, end)
+    this.#savedRecord = this.engine.record.save()
     this.#position = end
   }
 
@@ -216,25 +216,25 @@ export class Parser {
     const handle = this.#handle
     const statusText = checkStatusLine(section, engine.record)
     const statusCode = engine.status(handle)
-    if (engine.major(handle) !== 1) throw refusal('INVALID_VERSION', 'not HTTP/1.x', section)
-    if (statusCode < 100) throw refusal('INVALID_STATUS', `status ${statusCode} is below 100`, section)
+    if (engine.major(handle) !== 1) throw parserError('INVALID_VERSION', 'not HTTP/1.x', section)
+    if (statusCode < 100) throw parserError('INVALID_STATUS', `status ${statusCode} is below 100`, section)
     const head = new ResponseHead(
       { statusCode, statusText, minor: engine.minor(handle) },
-      cutFields(section, engine.record),
+      sliceFields(section, engine.record),
     )
-    this.#openSection()
+    this.#clearSection()
     this.#checkFraming(head)
-    this.#heads.note(section, head)
-    this.#accept(head)
+    this.#headCache.remember(section, head)
+    this.#handleHead(head)
   }
 
-  #accept(head: ResponseHead): void {
+  #handleHead(head: ResponseHead): void {
     const { statusCode } = head
-    if (statusCode === 101 || (this.#answers === ANSWERS.connect && statusCode >= 200 && statusCode < 300)) {
+    if (statusCode === 101 || (this.#requestKind === REQUEST_KIND.connect && statusCode >= 200 && statusCode < 300)) {
       return this.#enterTunnel(head)
     }
     if (statusCode < 200) return this.#endInformational(head)
-    this.#informational = 0
+    this.#informationalCount = 0
     this.#enterBody(head)
   }
 
@@ -244,40 +244,40 @@ export class Parser {
    */
   #checkFraming({ transferEncoding, chunked }: ResponseHead): void {
     if (transferEncoding === null || !chunked) return
-    const codings = listOf(transferEncoding)
+    const codings = commaList(transferEncoding)
     if (codings.indexOf('chunked') !== codings.length - 1) {
-      throw refusal('INVALID_TRANSFER_ENCODING', `transfer-encoding ${JSON.stringify(transferEncoding)} not understood`)
+      throw parserError('INVALID_TRANSFER_ENCODING', 'chunked must be the last transfer-encoding, once')
     }
   }
 
   #enterTunnel(head: ResponseHead): void {
-    if (head.statusCode === 101 && this.#answers < ANSWERS.upgrade) {
-      throw refusal('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
+    if (head.statusCode === 101 && this.#requestKind < REQUEST_KIND.upgrade) {
+      throw parserError('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
     }
     this.#stage = TUNNEL
-    this.#sink.onTunnel(head)
+    this.#listener.onTunnel(head)
   }
 
   /** RFC 9110 §15.2: whatever its fields say, an interim response ends with its head. */
   #endInformational(head: ResponseHead): void {
-    if (++this.#informational > this.#limits.maxInformational) {
-      throw refusal('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
+    if (++this.#informationalCount > this.#limits.maxInformational) {
+      throw parserError('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
     }
     this.engine.reset(this.#handle)
     // The next head is checked like the first: its first byte may not have come yet.
     this.#stage = START
-    this.#sink.onInformational(head)
+    this.#listener.onInformational(head)
   }
 
   #enterBody(head: ResponseHead): void {
     const { statusCode, contentLength } = head
-    const answersHead = this.#answers === ANSWERS.head || this.#answers === ANSWERS.headUpgrade
+    const answersHead = this.#requestKind === REQUEST_KIND.head || this.#requestKind === REQUEST_KIND.headUpgrade
     const bodiless = answersHead || statusCode === 204 || statusCode === 304
     const chunked = !bodiless && head.chunked
     const untilClose = !bodiless && !chunked && contentLength < 0
     this.#reusable = head.persistent && !untilClose
     this.#remaining = bodiless ? 0 : contentLength
-    this.#overhead = 0
+    this.#chunkOverhead = 0
     this.#inTrailers = false
     if (chunked) {
       this.#stage = CHUNKED
@@ -286,7 +286,7 @@ export class Parser {
       this.#stage = untilClose ? UNTIL_CLOSE : LENGTH
       this.engine.reset(this.#handle)
     }
-    this.#sink.onHead(head)
+    this.#listener.onHead(head)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
@@ -294,25 +294,26 @@ export class Parser {
     const start = this.#position
     const take = Math.min(this.#remaining, end - start)
     this.#remaining -= take
-    this.#takeBody(start, start + take)
+    this.#passBody(start, start + take)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
-  #takeBody(start: number, end: number): void {
+  #passBody(start: number, end: number): void {
     this.#position = end
-    this.#deliver(start, end)
+    this.#deliverChunk(start, end)
   }
 
   /** An input buffer that can be transferred is shown to nobody. */
-  get #copies(): boolean {
-    return this.chunks === CHUNKS.own || (this.chunks === CHUNKS.views && this.engine.detachable)
+  get #copiesChunks(): boolean {
+    return this.chunkMemory === CHUNK_MEMORY.copy || (this.chunkMemory === CHUNK_MEMORY.view && this.engine.detachable)
   }
 
-  #deliver(start: number, end: number): void {
+  #deliverChunk(start: number, end: number): void {
     const { input, views } = this.engine
-    if (this.#copies) this.#sink.onBody(unpooledCopy(input, start, end), false)
-    else if (this.chunks === CHUNKS.views || end - start > FEW) this.#sink.onBody(views.of(start, end), true)
-    else this.#sink.onBody(pooledCopy(input, start, end), false)
+    if (this.#copiesChunks) this.#listener.onBody(unpooledCopy(input, start, end), false)
+    else if (this.chunkMemory === CHUNK_MEMORY.view || end - start > POOLED_COPY_BYTES)
+      this.#listener.onBody(views.of(start, end), true)
+    else this.#listener.onBody(pooledCopy(input, start, end), false)
   }
 
   #readChunks(end: number): void {
@@ -323,12 +324,12 @@ export class Parser {
     this.#countOverhead(start, stop)
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
     this.#position = stop
-    const trailers = messageComplete ? cutFields(section, record) : []
+    const trailers = messageComplete ? sliceFields(section, record) : []
     const failure = code === OK || code === PAUSED ? null : this.#failure(code)
     if (this.engine.data.length > 0) this.#deliverChunks()
     if (failure !== null) throw failure
     if (messageComplete && this.#stage === CHUNKED) {
-      this.#openSection()
+      this.#clearSection()
       this.engine.reset(this.#handle)
       this.#endMessage(trailers)
     }
@@ -336,9 +337,9 @@ export class Parser {
 
   /** Trailer offsets count from the start of the section, which is where the first read that had one began. */
   #trailerSection(start: number, stop: number): string {
-    const section = this.#carry + this.engine.input.latin1Slice(start, stop)
-    this.#carry = section
-    this.#saved = this.engine.record.save()
+    const section = this.#partialSection + this.engine.input.latin1Slice(start, stop)
+    this.#partialSection = section
+    this.#savedRecord = this.engine.record.save()
     return section
   }
 
@@ -347,39 +348,39 @@ export class Parser {
     const { data, record } = this.engine
     let from = start
     for (let i = 0; i < data.length; i += 2) {
-      this.#overhead += (data[i] as number) - from
-      if (this.#overhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
-      this.#overhead = 0
+      this.#chunkOverhead += (data[i] as number) - from
+      if (this.#chunkOverhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+      this.#chunkOverhead = 0
       from = data[i + 1] as number
     }
     // Names are recorded of trailers only.
     const framing = (record.count > 0 ? start + (record.offsets[0] as number) : stop) - from
-    if (!this.#inTrailers && this.#overhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
-    this.#overhead += stop - from
+    if (!this.#inTrailers && this.#chunkOverhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
+    this.#chunkOverhead += stop - from
     this.#inTrailers ||= record.count > 0
-    if (this.#inTrailers && this.#overhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
+    if (this.#inTrailers && this.#chunkOverhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
   }
 
   /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */
   #deliverChunks(): void {
     const { data, input } = this.engine
     const start = data[0] as number
-    if (data.length > 2 && this.#copies) return this.#sink.onBody(joined(input, data), false)
+    if (data.length > 2 && this.#copiesChunks) return this.#listener.onBody(joinChunks(input, data), false)
     // Over the framing between them, which has been read.
     let end = data[1] as number
     for (let i = 2; i < data.length; i += 2) end += input.copy(input, end, data[i], data[i + 1])
-    this.#deliver(start, end)
+    this.#deliverChunk(start, end)
   }
 
   #endMessage(trailers: string[]): void {
     this.#stage = this.#reusable ? START : ENDED
-    this.#sink.onMessageEnd(trailers, this.#reusable)
+    this.#listener.onMessageEnd(trailers, this.#reusable)
   }
 
   #failure(code: number): Error {
     const { engine } = this
     if (engine.record.overflowed) return this.#headOverflow()
-    return refusal(engine.errorName(code), engine.reason(this.#handle), this.#sample())
+    return parserError(engine.errorName(code), engine.reason(this.#handle), this.#unreadSample())
   }
 
   #headOverflow(): Error {
@@ -388,11 +389,11 @@ export class Parser {
   }
 
   #chunkOverflow(): Error {
-    return refusal('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions above ${this.#limits.maxChunkOverhead} bytes`)
+    return parserError('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions above ${this.#limits.maxChunkOverhead} bytes`)
   }
 
   /** What is behind the end came for other connections. */
-  #sample(): string {
+  #unreadSample(): string {
     return this.engine.input.latin1Slice(this.#position, Math.min(this.#position + 64, this.#end))
   }
 }

@@ -27,7 +27,7 @@ export class ResponseHead {
   /** Its body comes in chunks: the one coding that may stand alone beside `identity`, which is none (RFC 2616 §3.6). */
   chunked = false
   /** What {@link headers} copies; null while nobody asked a second time. */
-  #pattern: Record<string, string | string[]> | null = null
+  #cachedHeaders: Record<string, string | string[]> | null = null
 
   constructor(start: { statusCode: number; statusText: string; minor: number }, rawHeaders: string[]) {
     this.statusCode = start.statusCode
@@ -35,25 +35,25 @@ export class ResponseHead {
     this.minor = start.minor
     this.rawHeaders = rawHeaders
     this.persistent = start.minor === 1
-    this.#examine()
+    this.#readFramingFields()
   }
 
   /** Fields by name in lower case, in an object of the asker's own; what came more than once is an array. */
   headers(): Record<string, string | string[]> {
-    return this.#pattern === null ? headersToObject(this.rawHeaders) : { ...this.#pattern }
+    return this.#cachedHeaders === null ? headersToObject(this.rawHeaders) : { ...this.#cachedHeaders }
   }
 
   /** It will be asked for its fields again and again. */
-  keep(): void {
+  cacheHeaders(): void {
     const pattern = headersToObject(this.rawHeaders)
-    if (Object.values(pattern).every((value) => typeof value === 'string')) this.#pattern = pattern
+    if (Object.values(pattern).every((value) => typeof value === 'string')) this.#cachedHeaders = pattern
   }
 
   get informational(): boolean {
     return this.statusCode < 200
   }
 
-  #examine(): void {
+  #readFramingFields(): void {
     const raw = this.rawHeaders
     let close = false
     let keep = false
@@ -68,36 +68,36 @@ export class ResponseHead {
         this.transferEncoding = this.transferEncoding === null ? value : `${this.transferEncoding},${value}`
       } else if (lower === KEEP_ALIVE) this.keepAliveHint = parseKeepAlive(value)
       else if (lower === CONNECTION) {
-        const options = listOf(value)
+        const options = commaList(value)
         close ||= options.includes('close')
         keep ||= options.includes('keep-alive')
       }
     }
-    if (this.transferEncoding !== null) this.chunked = listOf(this.transferEncoding).join() !== 'identity'
+    if (this.transferEncoding !== null) this.chunked = commaList(this.transferEncoding).join() !== 'identity'
     if (close) this.persistent = false
     else if (this.minor === 0) this.persistent = keep && this.transferEncoding === null
   }
 }
 
 /** Elements of a comma-separated field value in lower case (RFC 9110 §5.6.1: empty ones are ignored). */
-export function listOf(value: string): string[] {
+export function commaList(value: string): string[] {
   const lower = value.toLowerCase()
   if (!lower.includes(',')) return [lower]
   const elements: string[] = []
   for (const element of lower.split(',')) {
-    const trimmed = withoutWhiteSpace(element, 0, element.length)
+    const trimmed = trimWhiteSpace(element, 0, element.length)
     if (trimmed !== '') elements.push(trimmed)
   }
   return elements
 }
 
 /** Cuts name and value strings out of a section. llhttp leaves white space at the end of values. */
-export function cutFields(section: string, record: FieldRecord): string[] {
+export function sliceFields(section: string, record: FieldRecord): string[] {
   const { offsets, count } = record
   const fields: string[] = new Array(2 * count)
   for (let i = 0; i < count; i++) {
     fields[2 * i] = section.substring(offsets[4 * i] as number, offsets[4 * i + 1] as number)
-    fields[2 * i + 1] = withoutWhiteSpace(section, offsets[4 * i + 2] as number, offsets[4 * i + 3] as number)
+    fields[2 * i + 1] = trimWhiteSpace(section, offsets[4 * i + 2] as number, offsets[4 * i + 3] as number)
   }
   return fields
 }
@@ -108,23 +108,23 @@ export function cutFields(section: string, record: FieldRecord): string[] {
  */
 export function checkStatusLine(section: string, record: FieldRecord): string {
   const end = section.indexOf('\r')
-  if (section.charCodeAt(end + 1) !== 10) throw refusal('INVALID_STATUS', 'Status line must end in CRLF', section)
+  if (section.charCodeAt(end + 1) !== 10) throw parserError('INVALID_STATUS', 'Status line must end in CRLF', section)
   const reason = section.substring(record.reasonStart, record.reasonEnd)
   for (let i = 0; i < reason.length; i++) {
     const code = reason.charCodeAt(i)
     if ((code < 32 && code !== 9) || code === 127) {
-      throw refusal('INVALID_STATUS', 'Control character in the reason phrase', section)
+      throw parserError('INVALID_STATUS', 'Control character in the reason phrase', section)
     }
   }
   return reason
 }
 
-export function refusal(code: string, message: string, data?: string): HTTPParserError {
+export function parserError(code: string, message: string, data?: string): HTTPParserError {
   return new HTTPParserError(`Response refused: ${message}`, code, data?.slice(0, 256))
 }
 
 /** Optional white space is spaces and tabs (RFC 9110 §5.6.3); `trim()` would take a no-break space too. */
-function withoutWhiteSpace(text: string, from: number, to: number): string {
+function trimWhiteSpace(text: string, from: number, to: number): string {
   let start = from
   let end = to
   while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--
@@ -139,7 +139,7 @@ function isWhiteSpace(code: number): boolean {
 function parseContentLength(value: string): number {
   const length = Number(value)
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(length)) {
-    throw refusal('INVALID_CONTENT_LENGTH', `content-length ${JSON.stringify(value.slice(0, 40))} is not a length`)
+    throw parserError('INVALID_CONTENT_LENGTH', `content-length ${JSON.stringify(value.slice(0, 40))} is not a length`)
   }
   return length
 }

@@ -1,4 +1,4 @@
-import { BYTES, CR, LF, PHASE, QUOTED, type Scan, SPACE, TAB, TOKEN, VALUE } from './scan.js'
+import { BYTE_CLASSES, CR, LF, PHASE, QUOTED, type ScanState, SPACE, TAB, TOKEN, VALUE } from './scan-state.js'
 
 const SEMICOLON = 59
 const EQUALS = 61
@@ -8,7 +8,7 @@ const BACKSLASH = 92
 const MAX_DIGITS = 16
 
 /** Reads `input[at..end)` in one phase of a chunked body (RFC 9112 §7.1); returns where the next begins. */
-export function readChunk(scan: Scan, at: number, end: number): number {
+export function readChunk(scan: ScanState, at: number, end: number): number {
   const byte = scan.input[at] as number
   switch (scan.phase) {
     case PHASE.sizeStart:
@@ -33,7 +33,7 @@ export function readChunk(scan: Scan, at: number, end: number): number {
   }
 }
 
-function readSize(scan: Scan, from: number, end: number): number {
+function readSize(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   if (scan.phase === PHASE.sizeStart) {
     if (hexadecimal(input[from] as number) < 0) return scan.refuse(from, 'INVALID_CHUNK_SIZE', 'Not a chunk size')
@@ -52,7 +52,7 @@ function readSize(scan: Scan, from: number, end: number): number {
   return end
 }
 
-function leaveSize(scan: Scan, byte: number, at: number): number {
+function leaveSize(scan: ScanState, byte: number, at: number): number {
   if (byte === LF) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind a chunk size')
   if (byte === CR) scan.phase = PHASE.sizeEnd
   else if (byte === SEMICOLON) scan.phase = PHASE.extension
@@ -63,13 +63,13 @@ function leaveSize(scan: Scan, byte: number, at: number): number {
   return at + 1
 }
 
-function endSize(scan: Scan, at: number): number {
+function endSize(scan: ScanState, at: number): number {
   scan.trailing = scan.size === 0
   scan.phase = scan.trailing ? PHASE.field : PHASE.data
   return at
 }
 
-function readData(scan: Scan, from: number, end: number): number {
+function readData(scan: ScanState, from: number, end: number): number {
   const take = Math.min(scan.size, end - from)
   scan.data.push(from, from + take)
   scan.size -= take
@@ -78,9 +78,9 @@ function readData(scan: Scan, from: number, end: number): number {
 }
 
 /** RFC 9112 §7.1.1, one byte; like llhttp, empty names and values pass, and white space does not. */
-function readExtension(scan: Scan, at: number): number {
+function readExtension(scan: ScanState, at: number): number {
   const byte = scan.input[at] as number
-  const kind = BYTES[byte] as number
+  const kind = BYTE_CLASSES[byte] as number
   switch (scan.phase) {
     case PHASE.extension:
       if (byte === CR || byte === SPACE) return refuseExtension(scan, at + 1)
@@ -110,7 +110,7 @@ function readExtension(scan: Scan, at: number): number {
 }
 
 /** `taken`: bytes that llhttp takes before it refuses; they count for the limit of what is not data. */
-function leaveExtension(scan: Scan, at: number, taken: 0 | 1): number {
+function leaveExtension(scan: ScanState, at: number, taken: 0 | 1): number {
   const byte = scan.input[at]
   if (byte === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a chunk extension')
   if (byte === SEMICOLON) scan.phase = PHASE.extension
@@ -119,7 +119,7 @@ function leaveExtension(scan: Scan, at: number, taken: 0 | 1): number {
   return at + 1
 }
 
-function refuseExtension(scan: Scan, at: number): number {
+function refuseExtension(scan: ScanState, at: number): number {
   return scan.refuse(at, 'STRICT', 'Not a chunk extension')
 }
 

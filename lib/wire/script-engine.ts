@@ -1,7 +1,7 @@
 import { type Engine, INPUT_BYTES, type InputBuffer, OK, PAUSED, REFUSED } from './engine.js'
 import { FieldRecord } from './field-record.js'
 import { InputViews } from './input-views.js'
-import { PHASE, Scan } from './scan.js'
+import { PHASE, ScanState } from './scan-state.js'
 import { readChunk } from './script-chunks.js'
 import { readSection } from './script-head.js'
 
@@ -19,13 +19,13 @@ export class ScriptEngine implements Engine {
   messageComplete = false
   busy = false
   readonly origin = 0
-  readonly #scans: (Scan | null)[] = [null]
+  readonly #scans: (ScanState | null)[] = [null]
   readonly #free: number[] = []
   #error = ''
 
   allocate(): number {
     const handle = this.#free.pop() ?? this.#scans.length
-    this.#scans[handle] = new Scan(this)
+    this.#scans[handle] = new ScanState(this)
     return handle
   }
 
@@ -80,7 +80,7 @@ export class ScriptEngine implements Engine {
     return this.#error
   }
 
-  #at(handle: number): Scan {
-    return this.#scans[handle] as Scan
+  #at(handle: number): ScanState {
+    return this.#scans[handle] as ScanState
   }
 }

@@ -1,15 +1,15 @@
 import { OK } from './engine.js'
-import { BYTES, CR, FIELD, LF, PHASE, type Scan, SPACE, TAB, TOKEN } from './scan.js'
+import { BYTE_CLASSES, CR, FIELD, LF, PHASE, type ScanState, SPACE, TAB, TOKEN } from './scan-state.js'
 
 const PROTOCOL = 'HTTP/'
 const COLON = 58
 const DELETE = 127
-const KNOWN = /^(?:connection|content-length|proxy-connection|transfer-encoding|upgrade)$/i
-const NAMES: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
+const LLHTTP_NAMES = /^(?:connection|content-length|proxy-connection|transfer-encoding|upgrade)$/i
+const FRAMING_FIELDS: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
 const MAX_LENGTH = '18446744073709551615'
 
 /** Reads `input[at..end)` in one phase of a head or of trailers; returns where the next begins. */
-export function readSection(scan: Scan, at: number, end: number): number {
+export function readSection(scan: ScanState, at: number, end: number): number {
   switch (scan.phase) {
     case PHASE.line:
       return readLine(scan, at, end)
@@ -31,7 +31,7 @@ export function readSection(scan: Scan, at: number, end: number): number {
 }
 
 /** Up to the status code, and the byte behind it. */
-function readLine(scan: Scan, from: number, end: number): number {
+function readLine(scan: ScanState, from: number, end: number): number {
   for (let at = from; at < end; at++) {
     const byte = scan.input[at] as number
     const digit = byte >= 48 && byte <= 57 ? byte - 48 : -1
@@ -54,7 +54,7 @@ function readLine(scan: Scan, from: number, end: number): number {
 }
 
 /** `1.1` and the space behind it. Other majors than 1 are for the Parser to refuse. */
-function readVersion(scan: Scan, byte: number, digit: number): boolean {
+function readVersion(scan: ScanState, byte: number, digit: number): boolean {
   if (scan.cursor === 6) {
     scan.major = digit
     return digit >= 0
@@ -67,7 +67,7 @@ function readVersion(scan: Scan, byte: number, digit: number): boolean {
 }
 
 /** Its characters are checked by the Parser. */
-function readReason(scan: Scan, from: number, end: number): number {
+function readReason(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   while (at < end && input[at] !== CR && input[at] !== LF) at++
@@ -78,10 +78,10 @@ function readReason(scan: Scan, from: number, end: number): number {
   return at + 1
 }
 
-function readName(scan: Scan, from: number, end: number): number {
+function readName(scan: ScanState, from: number, end: number): number {
   const { input, record } = scan
   let at = from
-  while (at < end && ((BYTES[input[at] as number] as number) & TOKEN) !== 0) at++
+  while (at < end && ((BYTE_CLASSES[input[at] as number] as number) & TOKEN) !== 0) at++
   if (at < end && input[at] !== COLON) return refuseName(scan, from, at)
   scan.code = record.name(from, at - from)
   // llhttp has taken the colon by then, and what is taken counts for the limit of trailers.
@@ -93,15 +93,15 @@ function readName(scan: Scan, from: number, end: number): number {
   const length = scan.text.length + at - from
   scan.field = FIELD.other
   scan.phase = PHASE.beforeValue
-  if (length === 14 || length === 17) nameField(scan, scan.text + input.latin1Slice(from, at), at + 1)
+  if (length === 14 || length === 17) checkFramingField(scan, scan.text + input.latin1Slice(from, at), at + 1)
   scan.text = ''
   return scan.code === OK ? skipSpace(scan, at + 1, end) : at + 1
 }
 
 /** A name that llhttp knows is a field before it is looked at what follows, and may be one too many. */
-function refuseName(scan: Scan, from: number, at: number): number {
+function refuseName(scan: ScanState, from: number, at: number): number {
   const { input, record } = scan
-  if (input[at] === SPACE && KNOWN.test(scan.text + input.latin1Slice(from, at))) {
+  if (input[at] === SPACE && LLHTTP_NAMES.test(scan.text + input.latin1Slice(from, at))) {
     scan.code = record.name(from, at - from)
     return scan.code === OK ? scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'Not a field name') : at + 1
   }
@@ -109,9 +109,9 @@ function refuseName(scan: Scan, from: number, at: number): number {
 }
 
 /** RFC 9112 §6.3: both together are an attack or a mistake. */
-function nameField(scan: Scan, name: string, at: number): void {
+function checkFramingField(scan: ScanState, name: string, at: number): void {
   const lower = name.toLowerCase()
-  scan.field = Object.hasOwn(NAMES, lower) ? (NAMES[lower] as 1 | 2) : FIELD.other
+  scan.field = Object.hasOwn(FRAMING_FIELDS, lower) ? (FRAMING_FIELDS[lower] as 1 | 2) : FIELD.other
   if (scan.field === FIELD.length && scan.hasCoding) {
     scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length together with Transfer-Encoding')
   } else if (scan.field === FIELD.coding && scan.hasLength) {
@@ -119,7 +119,7 @@ function nameField(scan: Scan, name: string, at: number): void {
   }
 }
 
-function skipSpace(scan: Scan, from: number, end: number): number {
+function skipSpace(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   while (at < end && (input[at] === SPACE || input[at] === TAB)) at++
@@ -139,7 +139,7 @@ function skipSpace(scan: Scan, from: number, end: number): number {
   return scan.phase === PHASE.value ? readValue(scan, at, end) : at
 }
 
-function readValue(scan: Scan, from: number, end: number): number {
+function readValue(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   for (; at < end; at++) {
@@ -150,7 +150,7 @@ function readValue(scan: Scan, from: number, end: number): number {
   scan.record.value(from, at - from)
   if (at === end) return end
   // The next field is at hand nearly always.
-  if (at + 2 < end && input[at + 1] === LF && ((BYTES[input[at + 2] as number] as number) & TOKEN) !== 0) {
+  if (at + 2 < end && input[at + 1] === LF && ((BYTE_CLASSES[input[at + 2] as number] as number) & TOKEN) !== 0) {
     scan.phase = PHASE.name
     return at + 2
   }
@@ -158,13 +158,13 @@ function readValue(scan: Scan, from: number, end: number): number {
   return at + 1
 }
 
-function refuseValue(scan: Scan, at: number): number {
+function refuseValue(scan: ScanState, at: number): number {
   if (scan.input[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a field')
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Control character in a field value')
 }
 
 /** The Parser bounds it by what a number holds exactly; this, by what llhttp takes. */
-function readLength(scan: Scan, from: number, end: number): number {
+function readLength(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   for (; at < end; at++) {
@@ -185,7 +185,7 @@ function readLength(scan: Scan, from: number, end: number): number {
   return at
 }
 
-function skipLengthSpace(scan: Scan, from: number, end: number): number {
+function skipLengthSpace(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   while (at < end && (input[at] === SPACE || input[at] === TAB)) at++
@@ -196,13 +196,13 @@ function skipLengthSpace(scan: Scan, from: number, end: number): number {
   return at + 1
 }
 
-function refuseLength(scan: Scan, at: number): number {
+function refuseLength(scan: ScanState, at: number): number {
   if (scan.input[at] === LF) return refuseValue(scan, at)
   return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length is not a number')
 }
 
 /** What is between names and values: ends of lines. */
-function readByte(scan: Scan, at: number): number {
+function readByte(scan: ScanState, at: number): number {
   const byte = scan.input[at]
   switch (scan.phase) {
     case PHASE.lineEnd:
@@ -234,7 +234,7 @@ function readByte(scan: Scan, at: number): number {
   }
 }
 
-function endEmptyField(scan: Scan, at: number): number {
+function endEmptyField(scan: ScanState, at: number): number {
   const byte = scan.input[at]
   if (byte === SPACE || byte === TAB) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'A folded line')
   if (scan.field === FIELD.length) return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length without a value')
@@ -243,14 +243,14 @@ function endEmptyField(scan: Scan, at: number): number {
 }
 
 /** The first byte of a field, or of the empty line behind the last. */
-function readField(scan: Scan, at: number): number {
+function readField(scan: ScanState, at: number): number {
   const byte = scan.input[at]
   if (byte === CR) {
     scan.phase = PHASE.sectionEnd
     return at + 1
   }
   if (byte === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind the fields')
-  if (((BYTES[byte as number] as number) & TOKEN) === 0) {
+  if (((BYTE_CLASSES[byte as number] as number) & TOKEN) === 0) {
     return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
   }
   scan.phase = PHASE.name

@@ -2,7 +2,7 @@ import { WebAssemblyNotSupportedError } from '../errors/webassembly-error.js'
 import { type Engine, INPUT_BYTES, type InputBuffer, OK, PAUSED } from './engine.js'
 import { FieldRecord } from './field-record.js'
 import { InputViews } from './input-views.js'
-import { compileParser } from './module.js'
+import { compileParser } from './wasm-module.js'
 
 /** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
 const SLOTS = 2048
@@ -11,7 +11,7 @@ const PAGE_BYTES = 65536
 /** `llhttp_type_t`: HTTP_RESPONSE. */
 const RESPONSE = 2
 /** Where the binary keeps its `llhttp_settings_t`, which lead to the callbacks. */
-const CALLBACKS = 10496
+const SETTINGS_ADDRESS = 10496
 /** Offsets in `llhttp_t`, measured on this very binary; pinned by a test. */
 const TYPE = 40
 const SETTINGS = 56
@@ -90,7 +90,7 @@ export class WasmEngine implements Engine {
     const pointer = this.#free.pop() ?? this.origin + INPUT_BYTES + this.#used * SLOT_BYTES
     this.#used++
     this.#bytes[pointer + TYPE] = RESPONSE
-    this.#view.setUint32(pointer + SETTINGS, CALLBACKS, true)
+    this.#view.setUint32(pointer + SETTINGS, SETTINGS_ADDRESS, true)
     this.reset(pointer)
     return pointer
   }

@@ -1,7 +1,7 @@
 import { type Engine, INPUT_BYTES } from '../../lib/wire/engine.js'
-import { HeadMemory } from '../../lib/wire/head-memory.js'
-import { defaultLimits } from '../../lib/wire/limits.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../../lib/wire/parser.js'
+import { defaultLimits } from '../../lib/wire/parser-limits.js'
+import { RepeatedHeadCache } from '../../lib/wire/repeated-head-cache.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import { Finding, must } from './finding.js'
 import { Random } from './random.js'
@@ -34,7 +34,7 @@ function textOf(head: ResponseHead): string {
 }
 
 /** Hears a parser, stops it now and then, and holds it to what it promises. */
-class Observer implements ResponseSink {
+class Observer implements ParserListener {
   readonly messages: string[] = []
   readonly #waiting: ResponseInput['requests']
   readonly #random: Random | null
@@ -65,19 +65,20 @@ class Observer implements ResponseSink {
       this.parser?.release()
     } else if (mayStop && this.#random?.once(8)) {
       this.stopped = true
-      this.parser?.stop()
+      this.parser?.pause()
     }
   }
 
-  onMessageBegin(): Answers {
+  onMessageBegin(): RequestKind {
     this.#called(false)
     must(!this.stopped, 'nothing begins while stopped')
     must(this.open === null, 'a message begins when the last is complete')
     const request = this.#waiting[this.answered]
-    if (request === undefined) return ANSWERS.nothing
-    if (request.upgrade !== undefined) return request.method === 'HEAD' ? ANSWERS.headUpgrade : ANSWERS.upgrade
-    if (request.method === 'CONNECT') return ANSWERS.connect
-    return request.method === 'HEAD' ? ANSWERS.head : ANSWERS.request
+    if (request === undefined) return REQUEST_KIND.none
+    if (request.upgrade !== undefined)
+      return request.method === 'HEAD' ? REQUEST_KIND.headUpgrade : REQUEST_KIND.upgrade
+    if (request.method === 'CONNECT') return REQUEST_KIND.connect
+    return request.method === 'HEAD' ? REQUEST_KIND.head : REQUEST_KIND.request
   }
 
   onInformational(head: ResponseHead): void {
@@ -127,13 +128,13 @@ class Observer implements ResponseSink {
 export type Plan = number
 
 /** Of all that was read with the usual limits: by it whoever comes later may know a head. */
-const remembered = new HeadMemory()
+const remembered = new RepeatedHeadCache()
 
 export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outcome {
   const random = plan === 0 ? null : new Random(plan)
   const observer = new Observer(input.requests, random)
   // Who shares it has the same limits.
-  const heads = random !== null && input.limits === WIDE ? remembered : new HeadMemory()
+  const heads = random !== null && input.limits === WIDE ? remembered : new RepeatedHeadCache()
   const parser = new Parser(engine, observer, { ...defaultLimits, ...input.limits, heads })
   observer.parser = parser
   if (random?.once(16)) observer.leaveAt = 1 + random.below(6)
@@ -141,7 +142,7 @@ export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outco
   try {
     feed(parser, observer, { raw: input.raw, random })
     if (input.eof && !observer.tunnelled && !observer.ended) {
-      parser.proceed()
+      parser.resume()
       observer.stopped = false
       parser.finish()
     }
@@ -165,7 +166,7 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
     must(++steps <= 2 * raw.length + 8, 'reading goes on')
     if (observer.stopped) {
       observer.stopped = false
-      parser.proceed()
+      parser.resume()
     }
     if (observer.tunnelled) return
     const size = Math.min(raw.length - at, sizeOf(random), input.length)

@@ -1,6 +1,6 @@
 import type { Engine } from '../../lib/wire/engine.js'
-import { defaultLimits } from '../../lib/wire/limits.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../../lib/wire/parser.js'
+import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import { ScriptEngine } from '../../lib/wire/script-engine.js'
 import { wasmEngine } from '../../lib/wire/wasm-engine.js'
@@ -19,7 +19,7 @@ function pairs(raw: readonly string[]): [string, string][] {
 }
 
 /** Records what the parser tells, in the shape of the cases. */
-export class Recorder implements ResponseSink {
+export class Recorder implements ParserListener {
   readonly messages: ExpectedMessage[] = []
   readonly #waiting: ResponseCase['requests']
   current: ExpectedMessage | null = null
@@ -34,12 +34,12 @@ export class Recorder implements ResponseSink {
     return this.#waiting.length
   }
 
-  onMessageBegin(): Answers {
+  onMessageBegin(): RequestKind {
     const request = this.#waiting[0]
-    if (request === undefined) return ANSWERS.nothing
-    if (request.upgrade !== undefined) return ANSWERS.upgrade
-    if (request.method === 'CONNECT') return ANSWERS.connect
-    return request.method === 'HEAD' ? ANSWERS.head : ANSWERS.request
+    if (request === undefined) return REQUEST_KIND.none
+    if (request.upgrade !== undefined) return REQUEST_KIND.upgrade
+    if (request.method === 'CONNECT') return REQUEST_KIND.connect
+    return request.method === 'HEAD' ? REQUEST_KIND.head : REQUEST_KIND.request
   }
 
   onInformational(head: ResponseHead): void {

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { INPUT_BYTES } from '../../lib/wire/engine.js'
-import { Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { Parser, type ParserListener } from '../../lib/wire/parser.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 
-const sink: ResponseSink = {
+const sink: ParserListener = {
   onMessageBegin: () => 1,
   onInformational() {},
   onHead() {},

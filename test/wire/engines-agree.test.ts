@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
-import { defaultLimits } from '../../lib/wire/limits.js'
+import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import { tryPositions } from '../fuzz/positions.js'
 import fc from '../property.js'
 import { drive, engines } from './drive.js'

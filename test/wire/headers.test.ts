@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encodeRequestHead, headText } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
+import { encodeRequestHead, headText } from '../../lib/wire/request-head.js'
 import fc from '../property.js'
 
 t.test('the alphabet of names and values', async (t) => {

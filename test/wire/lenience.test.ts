@@ -4,7 +4,7 @@ import t from 'tap'
 import { decompressBase64 } from '../../lib/base/builtin-modules.js'
 import { Client } from '../../lib/index.js'
 import { packed } from '../../lib/wire/binary.generated.js'
-import { defaultLimits } from '../../lib/wire/limits.js'
+import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
 import { refusedByRule } from './refused-cases.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { HeadMemory } from '../../lib/wire/head-memory.js'
-import { defaultLimits, type ParserOptions } from '../../lib/wire/limits.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../../lib/wire/parser.js'
+import { defaultLimits, type ParserOptions } from '../../lib/wire/parser-limits.js'
+import { RepeatedHeadCache } from '../../lib/wire/repeated-head-cache.js'
 import { engines } from './drive.js'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -9,9 +9,9 @@ const EARLY = 'HTTP/1.1 103 Early Hints\r\n\r\n'
 const EMPTY = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
 
 /** Writes down what it is told; `at` is called each time. */
-class Log implements ResponseSink {
+class Log implements ParserListener {
   readonly told: string[] = []
-  answers: Answers = ANSWERS.request
+  answers: RequestKind = REQUEST_KIND.request
   readonly #at: (log: Log) => void
 
   constructor(at: (log: Log) => void = () => {}) {
@@ -23,7 +23,7 @@ class Log implements ResponseSink {
     this.#at(this)
   }
 
-  onMessageBegin(): Answers {
+  onMessageBegin(): RequestKind {
     this.#tell('begin')
     return this.answers
   }
@@ -56,15 +56,15 @@ function feed(parser: Parser, text: string): void {
 
 for (const [name, engine] of engines) {
   const make = (log: Log, options: Partial<ParserOptions> = {}) =>
-    new Parser(engine, log, { ...defaultLimits, heads: new HeadMemory(), ...options })
+    new Parser(engine, log, { ...defaultLimits, heads: new RepeatedHeadCache(), ...options })
 
   t.test(`${name}: who gives it back from within hears no more, and is thrown nothing`, async (t) => {
-    const streams: [answers: Answers, text: string][] = [
-      [ANSWERS.nothing, 'garbage'],
-      [ANSWERS.request, `${EARLY}${EARLY}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc${EMPTY}garbage`],
-      [ANSWERS.request, `${CHUNKED}3\r\nabc\r\n0\r\nx: y\r\n\r\n${EMPTY}garbage`],
-      [ANSWERS.request, 'HTTP/1.1 200 OK\r\n\r\nuntil the end'],
-      [ANSWERS.upgrade, 'HTTP/1.1 101 Switching Protocols\r\n\r\ntunnel'],
+    const streams: [answers: RequestKind, text: string][] = [
+      [REQUEST_KIND.none, 'garbage'],
+      [REQUEST_KIND.request, `${EARLY}${EARLY}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc${EMPTY}garbage`],
+      [REQUEST_KIND.request, `${CHUNKED}3\r\nabc\r\n0\r\nx: y\r\n\r\n${EMPTY}garbage`],
+      [REQUEST_KIND.request, 'HTTP/1.1 200 OK\r\n\r\nuntil the end'],
+      [REQUEST_KIND.upgrade, 'HTTP/1.1 101 Switching Protocols\r\n\r\ntunnel'],
     ]
     for (const [answers, text] of streams) {
       const read = (leave: number) => {

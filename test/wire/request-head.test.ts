@@ -1,8 +1,8 @@
 import http from 'node:http'
 import net from 'node:net'
 import t from 'tap'
-import { encodeRequestHead, headText, type RequestHeadInput } from '../../lib/wire/head.js'
 import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isToken } from '../../lib/wire/headers.js'
+import { encodeRequestHead, headText, type RequestHeadInput } from '../../lib/wire/request-head.js'
 import fc from '../property.js'
 import { listen } from '../servers/origin.js'
 

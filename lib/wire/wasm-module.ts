@@ -3,7 +3,7 @@ import { packed } from './binary.generated.js'
 
 declare const WebAssembly: { Module: new (bytes: Uint8Array) => object }
 
-let provided: object | null = null
+let providedModule: object | null = null
 
 /**
  * Gives the parser as a `WebAssembly.Module`, for runtimes that forbid to compile bytes: workerd compiles the file
@@ -11,10 +11,10 @@ let provided: object | null = null
  * Ours.
  */
 export function provideParser(module: object): void {
-  provided = module
+  providedModule = module
 }
 
 /** Compiles llhttp, unless it was provided: takes some milliseconds, so it is done on first use. */
 export function compileParser(): object {
-  return provided ?? new WebAssembly.Module(decompressBase64(packed))
+  return providedModule ?? new WebAssembly.Module(decompressBase64(packed))
 }

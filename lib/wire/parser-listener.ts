@@ -1,13 +1,13 @@
 import type { ResponseHead } from './response-head.js'
 
 /** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
-export const ANSWERS = { nothing: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
-export type Answers = (typeof ANSWERS)[keyof typeof ANSWERS]
+export const REQUEST_KIND = { none: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
+export type RequestKind = (typeof REQUEST_KIND)[keyof typeof REQUEST_KIND]
 
 /** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves `Parser.feed`. */
-export interface ResponseSink {
+export interface ParserListener {
   /** The first byte of a response came. Returns what it answers. */
-  onMessageBegin(): Answers
+  onMessageBegin(): RequestKind
   /** A 1xx head other than 101. */
   onInformational(head: ResponseHead): void
   onHead(head: ResponseHead): void

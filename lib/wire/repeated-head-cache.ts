@@ -1,15 +1,15 @@
 import type { ResponseHead } from './response-head.js'
 
 /** Heads of more bytes than this are not remembered. */
-const MAX_BYTES = 2048
+const MAX_HEAD_BYTES = 2048
 
 /**
  * The head that came twice in a row, as bytes and as what it means: servers say the same over and over, and what is
  * the same to the byte need not be parsed again. All connections to an origin share one.
  */
-export class HeadMemory {
+export class RepeatedHeadCache {
   /** The head's bytes, four by four; the last four overlap with those before. */
-  #words: Int32Array | null = null
+  #headWords: Int32Array | null = null
   #head: ResponseHead | null = null
   #lastSection = ''
   /** Bytes of the head that is known. */
@@ -17,7 +17,7 @@ export class HeadMemory {
 
   /** The head that the bytes from `start` to `end` of the input buffer begin with, if it is known. */
   find(input: DataView, start: number, end: number): ResponseHead | null {
-    const words = this.#words
+    const words = this.#headWords
     if (words === null || start + this.length > end) return null
     const last = words.length - 1
     if (input.getInt32(start + this.length - 4, true) !== words[last]) return null
@@ -27,11 +27,11 @@ export class HeadMemory {
   }
 
   /** Only what came twice is kept, and only where llhttp is not needed for what follows. */
-  note(section: string, head: ResponseHead): void {
-    if (head.informational || head.transferEncoding !== null || section.length > MAX_BYTES) return
+  remember(section: string, head: ResponseHead): void {
+    if (head.informational || head.transferEncoding !== null || section.length > MAX_HEAD_BYTES) return
     if (section === this.#lastSection) {
-      head.keep()
-      this.#words = wordsOf(section)
+      head.cacheHeaders()
+      this.#headWords = wordsOf(section)
       this.#head = head
       this.length = section.length
     }

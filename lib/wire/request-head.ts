@@ -41,12 +41,12 @@ export interface RequestHeadInput {
 }
 
 /** RFC 3986: a target is printable ASCII; what lies beyond is read in as many ways as there are servers. */
-const BAD_TARGET = /[^\x21-\x7e]/
-const BAD_HOST = /[^\x21-\x7e]|[/?#@\\]/
+const INVALID_TARGET = /[^\x21-\x7e]/
+const INVALID_HOST = /[^\x21-\x7e]|[/?#@\\]/
 const ABSOLUTE = /^https?:\/\//i
 
 /** Fields that must reach the server: named by `connection`, a proxy would remove them (RFC 9110 §7.6.1). */
-const END_TO_END = new Set(['host', 'content-length', 'transfer-encoding'])
+const END_TO_END_FIELDS = new Set(['host', 'content-length', 'transfer-encoding'])
 
 /** The complete head. */
 export function headText(
@@ -57,7 +57,7 @@ export function headText(
 }
 
 /** What the caller's own fields say about the connection and the framing. */
-class SpecialFields {
+class FramingFields {
   host: string | null = null
   close = false
   /** Connection options that are sent as they are, each behind a comma. */
@@ -76,7 +76,7 @@ class SpecialFields {
       case 7:
         return name.toLowerCase() === 'upgrade' && this.#upgrade(upgrade)
       case 10:
-        return this.#ten(name.toLowerCase(), value, upgrade)
+        return this.#connectionField(name.toLowerCase(), value, upgrade)
       case 14:
         return name.toLowerCase() === 'content-length' && this.contentLengths.push(value) > 0
       case 17:
@@ -103,13 +103,13 @@ class SpecialFields {
     return true
   }
 
-  #ten(name: string, value: string, upgrade: string | null): boolean {
+  #connectionField(name: string, value: string, upgrade: string | null): boolean {
     if (name === 'keep-alive') throw invalidArgument('invalid keep-alive header: the connection decides on it')
     if (name !== 'connection') return false
     for (const element of value.split(',')) {
       const option = element.trim()
       const lower = option.toLowerCase()
-      if (!isToken(option) || END_TO_END.has(lower)) {
+      if (!isToken(option) || END_TO_END_FIELDS.has(lower)) {
         throw invalidOption('connection header', 'close, keep-alive or names of fields for one connection', value)
       }
       if (lower === 'close') this.close = true
@@ -121,7 +121,7 @@ class SpecialFields {
 
 /** @throws {InvalidArgumentError} it can not be what `host` says */
 export function checkHost(name: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && !BAD_HOST.test(value)) return value
+  if (typeof value === 'string' && value !== '' && !INVALID_HOST.test(value)) return value
   throw invalidOption(name, 'a host with an optional port', value)
 }
 
@@ -135,7 +135,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   if (upgrade !== null && (!isFieldValue(upgrade) || upgrade.trim() === '')) {
     throw invalidOption('upgrade', 'a protocol name', upgrade)
   }
-  const special = new SpecialFields()
+  const special = new FramingFields()
   let given = ''
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
@@ -153,7 +153,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   })
   const host = special.host ?? input.host
   // RFC 9112 §3.2: of a target that is an authority, that.
-  const sent = method === 'CONNECT' && special.host === null && !BAD_HOST.test(path) ? path : host
+  const sent = method === 'CONNECT' && special.host === null && !INVALID_HOST.test(path) ? path : host
   // RFC 9110 §10.1.1: never without content.
   const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
   const start = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n`
@@ -184,7 +184,7 @@ function checkTarget(method: string, path: string): void {
   const form =
     path.charCodeAt(0) === 0x2f || method === 'CONNECT' || ABSOLUTE.test(path) || (path === '*' && method === 'OPTIONS')
   if (!form) throw invalidOption('path', 'an absolute URL or start with a slash', path)
-  if (path === '' || BAD_TARGET.test(path)) {
+  if (path === '' || INVALID_TARGET.test(path)) {
     throw invalidArgument('path holds a character that a request target can not carry: encode it')
   }
 }

@@ -1,23 +1,23 @@
 import t from 'tap'
 import type { Engine } from '../../lib/wire/engine.js'
-import { HeadMemory } from '../../lib/wire/head-memory.js'
-import { defaultLimits } from '../../lib/wire/limits.js'
-import { ANSWERS, type Answers, Parser, type ResponseSink } from '../../lib/wire/parser.js'
+import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../../lib/wire/parser.js'
+import { defaultLimits } from '../../lib/wire/parser-limits.js'
+import { RepeatedHeadCache } from '../../lib/wire/repeated-head-cache.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import fc from '../property.js'
 import { engines } from './drive.js'
 
 /** Writes down all it is told. */
-class Log implements ResponseSink {
+class Log implements ParserListener {
   readonly told: unknown[] = []
-  readonly #answers: Answers[]
+  readonly #answers: RequestKind[]
 
-  constructor(answers: Answers[]) {
+  constructor(answers: RequestKind[]) {
     this.#answers = [...answers]
   }
 
-  onMessageBegin(): Answers {
-    return this.#answers[0] ?? ANSWERS.nothing
+  onMessageBegin(): RequestKind {
+    return this.#answers[0] ?? REQUEST_KIND.none
   }
 
   onInformational(head: ResponseHead): void {
@@ -85,9 +85,9 @@ function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
 }
 
 /** Each by a parser that has seen nothing before. */
-function fresh(engine: Engine, replies: string[], answers: Answers[]): unknown[] {
+function fresh(engine: Engine, replies: string[], answers: RequestKind[]): unknown[] {
   return replies.flatMap((text, i) => {
-    const log = new Log([answers[i] as Answers])
+    const log = new Log([answers[i] as RequestKind])
     const parser = new Parser(engine, log)
     feed(parser, log, text, [])
     parser.release()
@@ -104,7 +104,7 @@ for (const [name, engine] of engines) {
         fc.array(fc.nat(400), { maxLength: 6 }),
         (runs, cuts) => {
           const replies = runs.flatMap(([reply, times]) => new Array<string>(times).fill(reply))
-          const answers = replies.map(() => ANSWERS.request)
+          const answers = replies.map(() => REQUEST_KIND.request)
           const log = new Log(answers)
           const parser = new Parser(engine, log)
           const text = replies.join('')
@@ -127,11 +127,11 @@ for (const [name, engine] of engines) {
   t.test(`what other parsers have seen changes nothing, ${name}`, async () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.nat(2)), { maxLength: 20 }), (turns) => {
-        const options = { ...defaultLimits, heads: new HeadMemory() }
-        const logs = [0, 1, 2].map(() => new Log(turns.map(() => ANSWERS.request)))
+        const options = { ...defaultLimits, heads: new RepeatedHeadCache() }
+        const logs = [0, 1, 2].map(() => new Log(turns.map(() => REQUEST_KIND.request)))
         const parsers = logs.map((log) => new Parser(engine, log, options))
         for (const [reply, turn] of turns) feed(parsers[turn] as Parser, logs[turn] as Log, reply, [])
-        const alone = logs.map(() => new Log(turns.map(() => ANSWERS.request)))
+        const alone = logs.map(() => new Log(turns.map(() => REQUEST_KIND.request)))
         const parsersAlone = alone.map((log) => new Parser(engine, log))
         for (const [reply, turn] of turns) feed(parsersAlone[turn] as Parser, alone[turn] as Log, reply, [])
         for (const parser of [...parsers, ...parsersAlone]) parser.release()
@@ -146,7 +146,13 @@ for (const [name, engine] of engines) {
 
   t.test(`the same head of two lengths of body: to HEAD and to GET, ${name}`, async (t) => {
     const head = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
-    const answers = [ANSWERS.request, ANSWERS.request, ANSWERS.head, ANSWERS.request, ANSWERS.head]
+    const answers = [
+      REQUEST_KIND.request,
+      REQUEST_KIND.request,
+      REQUEST_KIND.head,
+      REQUEST_KIND.request,
+      REQUEST_KIND.head,
+    ]
     const log = new Log(answers)
     const parser = new Parser(engine, log)
     feed(parser, log, `${head}ab${head}ab${head}${head}ab${head}`, [])
@@ -162,7 +168,7 @@ for (const [name, engine] of engines) {
       ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\rab', /HPE_/],
       ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', /HPE_/],
     ] as const) {
-      const log = new Log(new Array(4).fill(ANSWERS.request))
+      const log = new Log(new Array(4).fill(REQUEST_KIND.request))
       const parser = new Parser(engine, log)
       feed(parser, log, `${known}ab${known}ab${known}ab${text}`, [])
       t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
@@ -173,7 +179,7 @@ for (const [name, engine] of engines) {
 
   t.test(`bytes that nobody asked for are refused however well they are known, ${name}`, async (t) => {
     const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab'
-    const log = new Log([ANSWERS.request, ANSWERS.request])
+    const log = new Log([REQUEST_KIND.request, REQUEST_KIND.request])
     const parser = new Parser(engine, log)
     feed(parser, log, known.repeat(3), [])
     t.match(log.told.at(-1), /UNSOLICITED/)

@@ -1,5 +1,5 @@
 import { HeadersOverflowError } from '../errors.js'
-import type { HeadMemory } from './head-memory.js'
+import type { RepeatedHeadCache } from './repeated-head-cache.js'
 
 export interface ParserLimits {
   /** Bytes of start line and fields of one message; and of its trailers. */
@@ -14,7 +14,7 @@ export interface ParserLimits {
 
 export interface ParserOptions extends ParserLimits {
   /** Shared by all parsers that are given it. Default: one of its own. */
-  heads?: HeadMemory
+  heads?: RepeatedHeadCache
 }
 
 export const defaultLimits: ParserLimits = {

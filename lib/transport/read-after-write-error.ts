@@ -3,20 +3,20 @@ import type { Duplex } from 'node:stream'
 import { setImmediate } from '../base/clock.js'
 
 /** Sockets whose last bytes are being read. */
-const listening = new WeakSet<Socket>()
+const failedWrites = new WeakSet<Socket>()
 
 /**
- * Reads what the server sent before a failed write destroys the socket, until {@link forgetLastWords}. A server that
+ * Reads what the server sent before a failed write destroys the socket, until {@link restoreDestroy}. A server that
  * refuses an upload answers and closes, and the write that comes too late fails. Node would destroy the socket at
  * once, with the response unread (RFC 9112 §9.5).
  */
-export function hearLastWords(socket: Duplex): void {
+export function readAfterWriteErrors(socket: Duplex): void {
   // A stream with a `destroy` of its own keeps it.
   if ('setNoDelay' in socket && !Object.hasOwn(socket, 'destroy')) (socket as Socket).destroy = destroyLater
 }
 
 /** Restores the `destroy` method of the socket. */
-export function forgetLastWords(socket: Duplex): void {
+export function restoreDestroy(socket: Duplex): void {
   const own = Object.getOwnPropertyDescriptor(socket, 'destroy')
   if (own?.value === destroyLater) delete (socket as Partial<Socket>).destroy
 }
@@ -26,8 +26,8 @@ function destroyLater(this: Socket, error?: NodeJS.ErrnoException): Socket {
   const { destroy } = Object.getPrototypeOf(this) as Socket
   if (error?.syscall !== 'write') return destroy.call(this, error)
   // One that failed may be followed by others.
-  if (listening.has(this)) return this
-  listening.add(this)
+  if (failedWrites.has(this)) return this
+  failedWrites.add(this)
   // Of two turns of the loop one has its poll phase before it: all that had come by now is read there.
   setImmediate(() => setImmediate(() => destroy.call(this, error)))
   return this

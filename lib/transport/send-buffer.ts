@@ -1,33 +1,33 @@
 /** Bytes of one block. Only what is used of it becomes resident. */
-const SIZE = 262144
+const BLOCK_SIZE = 262144
 
 let block: Buffer | null = null
 let used = 0
-let lent = 0
+let buffersInUse = 0
 
 /** A stretch of memory of this library that bytes wait in until a socket has taken them. */
-export class Loan {
+export class SendBuffer {
   readonly #block: Buffer
   readonly #start: number
   #end: number
 
-  /** `length` must not be above {@link LARGEST_COPY}. */
+  /** `length` must not be above {@link MAX_COPY}. */
   constructor(length: number) {
-    if (block === null || used + length > SIZE) {
+    if (block === null || used + length > BLOCK_SIZE) {
       // Sockets that have not taken theirs yet keep the old block alive.
-      block = Buffer.allocUnsafeSlow(SIZE)
+      block = Buffer.allocUnsafeSlow(BLOCK_SIZE)
       used = 0
-      lent = 0
+      buffersInUse = 0
     }
     this.#block = block
     this.#start = used
     this.#end = used
-    lent++
+    buffersInUse++
   }
 
   /** Whether `length` more bytes fit behind those that it has. */
   fits(length: number): boolean {
-    return this.#block === block && this.#end === used && used + length <= SIZE
+    return this.#block === block && this.#end === used && used + length <= BLOCK_SIZE
   }
 
   /** Only behind {@link fits}. */
@@ -49,10 +49,10 @@ export class Loan {
   }
 
   /** The socket has taken them: once all are given back, the same memory, warm in the cache, is used again. */
-  giveBack(): void {
-    if (this.#block === block && --lent === 0) used = 0
+  release(): void {
+    if (this.#block === block && --buffersInUse === 0) used = 0
   }
 }
 
 /** Bytes that are copied at once at most: above that a copy no longer fits into the caches. */
-export const LARGEST_COPY = SIZE / 4
+export const MAX_COPY = BLOCK_SIZE / 4

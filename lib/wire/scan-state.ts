@@ -1,7 +1,7 @@
 import { type InputBuffer, OK, PAUSED } from './engine.js'
 import type { FieldRecord } from './field-record.js'
 
-/** Where a {@link Scan} stands: what the next byte belongs to. */
+/** Where a {@link ScanState} stands: what the next byte belongs to. */
 export const PHASE = {
   line: 0,
   reason: 1,
@@ -37,11 +37,11 @@ type Phase = (typeof PHASE)[keyof typeof PHASE]
 export const FIELD = { other: 0, length: 1, coding: 2 } as const
 type Field = (typeof FIELD)[keyof typeof FIELD]
 
-/** What `execute` answers when {@link Scan.error} says why. */
+/** What `execute` answers when {@link ScanState.error} says why. */
 export const FAILED = 1
 
 /** How far one connection has read, and what it found. */
-export class Scan {
+export class ScanState {
   readonly input: InputBuffer
   readonly record: FieldRecord
   readonly data: number[]
@@ -111,7 +111,7 @@ export const TOKEN = 1
 export const VALUE = 2
 /** Inside a quoted string: neither the quote nor the backslash; DEL, which llhttp takes there. */
 export const QUOTED = 4
-export const BYTES: Uint8Array = classify()
+export const BYTE_CLASSES: Uint8Array = classify()
 
 function classify(): Uint8Array {
   const bytes = new Uint8Array(256)
