@@ -1,30 +1,31 @@
 import { now } from '../base/clock.js'
 import type { Candidate, UpstreamPicker } from './strategy.js'
 
-/** In how many steps a weight grows, for pickers that must be told. */
+/** Number of steps of a slow start in which the picker is notified of the growing weight. */
 const SLOW_START_STEPS = 10
 
-/** One of a {@link EligibleUpstreams}. */
+/** Upstream in {@link EligibleUpstreams}. */
 export interface EligibilityEntry extends Candidate {
-  /** How many want it left out. */
+  /** Number of watchers that have ejected it. */
   ejectedBy: number
-  /** The picker has it. */
+  /** Whether the picker may choose it. */
   eligible: boolean
-  /** It comes back among the others. */
+  /** Starts the slow start, when it recovers. */
   beginSlowStart(): void
-  /** Its weight grows still, for as many ms as this from when it came. */
+  /** Whether its weight is still growing. */
   readonly inSlowStart: boolean
+  /** Duration of the slow start in ms. */
   readonly slowStart: number
 }
 
-/** Who of all upstreams is known to the picker: the good ones, or all when too few are good. */
+/** Controls which upstreams a picker may choose: the healthy ones, or all in panic mode (when too few are healthy). */
 export class EligibleUpstreams<T extends EligibilityEntry> {
   readonly #picker: UpstreamPicker<T>
   readonly #all = new Set<T>()
-  /** In percent. */
+  /** Percentage of healthy upstreams below which all are eligible. */
   readonly #panicThreshold: number
   #ejectedCount = 0
-  /** Whose weights grow. */
+  /** Upstreams whose weights are growing. */
   readonly #inSlowStart = new Set<T>()
   #nextStep = 0
 
@@ -40,7 +41,7 @@ export class EligibleUpstreams<T extends EligibilityEntry> {
     if (this.#ejectedCount > 0) this.#updateEligible()
   }
 
-  /** Tells the picker of weights that have grown: who is due by a weight of long ago would be late by the lack of it. */
+  /** Notifies the picker of weights that have grown, so that the next turn of their upstreams is due earlier. */
   updateWeights(): void {
     if (this.#inSlowStart.size === 0 || now() < this.#nextStep) return
     for (const upstream of this.#inSlowStart) {
@@ -58,6 +59,7 @@ export class EligibleUpstreams<T extends EligibilityEntry> {
     if (this.#ejectedCount > 0) this.#updateEligible()
   }
 
+  /** Records that one watcher ejects or readmits an upstream. */
   setEjected(upstream: T, ejected: boolean): void {
     if (!this.#all.has(upstream)) return
     const before = upstream.ejectedBy
@@ -74,15 +76,15 @@ export class EligibleUpstreams<T extends EligibilityEntry> {
   }
 
   #updateEligible(): void {
-    const good = this.#all.size - this.#ejectedCount
-    const panic = good * 100 < this.#panicThreshold * this.#all.size || good === 0
+    const healthy = this.#all.size - this.#ejectedCount
+    const panic = healthy * 100 < this.#panicThreshold * this.#all.size || healthy === 0
     for (const upstream of this.#all) this.#setEligible(upstream, panic || upstream.ejectedBy === 0)
   }
 
-  #setEligible(upstream: T, listed: boolean): void {
-    if (upstream.eligible === listed) return
-    upstream.eligible = listed
-    if (listed) this.#picker.add(upstream)
+  #setEligible(upstream: T, eligible: boolean): void {
+    if (upstream.eligible === eligible) return
+    upstream.eligible = eligible
+    if (eligible) this.#picker.add(upstream)
     else this.#picker.remove(upstream)
   }
 }

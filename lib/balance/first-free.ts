@@ -2,8 +2,8 @@ import { Queue } from '../base/queue.js'
 import type { MemberPicker, PickableMember } from './member-picker.js'
 
 /**
- * One of those that are free: whoever became free `last`, so that work stays on few and the others can go idle, or
- * whoever has been free for the `longest`, so that all get their turn.
+ * Picks a free member: the one that became free `last`, so that few members serve the load and the others become idle,
+ * or the one that has been free the `longest`, so that all members take turns.
  */
 export class FirstFree<T extends PickableMember<T>> implements MemberPicker<T> {
   readonly #free = new Queue<T>()
@@ -15,7 +15,7 @@ export class FirstFree<T extends PickableMember<T>> implements MemberPicker<T> {
 
   pick(): T | null {
     let head = this.#free.head
-    // Most keep their place when they are given a request; those that have no more room leave it now.
+    // With `last`, a member stays in the list when it is assigned a request. Busy members are removed here.
     while (head?.busy) {
       this.#free.remove(head)
       head = this.#free.head

@@ -1,33 +1,38 @@
 import type { QueueNode } from '../base/queue.js'
 
-/** What a picker has to know of a member. */
+/** State of a pool member that a {@link MemberPicker} reads. */
 export interface PickableMember<T> extends QueueNode<T> {
+  /** Whether the member accepts no more requests for now. */
   readonly busy: boolean
-  /** It has no request. */
+  /** Whether the member has no request. */
   readonly idle: boolean
 }
 
-/** Chooses who takes the next request. Every call takes constant time, or logarithmic in the number of members. */
+/** Chooses the member of a pool for the next request. Every call takes constant or logarithmic time. */
 export interface MemberPicker<T extends PickableMember<T>> {
   /**
-   * Who is next, or null: another one should join or, when the pool is `full`, the request should wait.
-   * @param queued requests in the queue of the pool, this one included; 0 for one that is not queued
+   * Returns the member for the next request. Returns null when another member should be added or, if the pool is
+   * `full`, when the request should be queued.
+   * @param queued number of queued requests, this one included; 0 for a request that is not queued
    */
   pick(full: boolean, queued: number): T | null
-  /** ms until queued requests need not wait longer for those that are due, by {@link endFairnessWait}. Default: they never wait. */
+  /**
+   * Remaining time in ms for which queued requests wait for busy members that have served fewer requests; then
+   * {@link endFairnessWait} must be called. Undefined: requests never wait for fairness.
+   */
   readonly fairnessWait?: number
-  /** Members that have been busy for long are waited for no longer. */
+  /** Excludes members that have been busy too long from the fair share. */
   endFairnessWait?(): void
-  /** A new one. */
+  /** Adds a new member. */
   add(member: T): void
-  /** It has got a request. */
+  /** Called when a member is assigned a request. */
   onAssigned(member: T): void
-  /** It is connected now. */
+  /** Called when the connection of a member is established. */
   onConnected?(member: T): void
-  /** It takes requests again. */
+  /** Called when a busy member accepts requests again. */
   onFree(member: T): void
-  /** It has no request any more. Not called for members that take one request at a time: those are freed then. */
+  /** Called when a member has completed its last request. Not called without pipelining: `onFree` is called then. */
   onIdle?(member: T): void
-  /** It is not to be chosen any more. */
+  /** Removes a member: it is not picked any more. */
   remove(member: T): void
 }

@@ -3,30 +3,38 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
-/** When an upstream is left out, and for how long. Source: Envoy's "Outlier detection". */
+/** Options of {@link OutlierDetection}. Source: Envoy's "Outlier detection". */
 export interface OutlierDetectionOptions {
-  /** Failed requests in a row, none of them good, that eject an upstream. Default: 5. */
+  /** Number of consecutive failed requests that ejects an upstream. Default: 5. */
   consecutiveFailures?: number
-  /** ms between two looks at who may come back; one that was good in between is ejected more shortly. Default: 10 000. */
+  /**
+   * Interval in ms at which ejections are checked for their end. An upstream that was not ejected for an interval has
+   * its number of ejections lowered by one. Default: 10 000.
+   */
   interval?: number
-  /** ms that the first ejection lasts at least; the second lasts twice as long, and so on. Default: 30 000. */
+  /** Duration of the first ejection in ms; the n-th lasts n times as long. Default: 30 000. */
   baseEjectionTime?: number
-  /** ms that an ejection lasts at most. Default: 300 000, or `baseEjectionTime` if that is more. */
+  /** Longest duration of an ejection in ms. Default: 300 000, or `baseEjectionTime` if that is more. */
   maxEjectionTime?: number
-  /** No more than this part of the upstreams is out at once. Default: 50. */
+  /** Maximum percentage of upstreams that are ejected at the same time. Default: 50. */
   maxEjectionPercent?: number
-  /** All are used while fewer than this part of them are good. Default: 50. */
+  /** Percentage of healthy upstreams below which all upstreams are used. Default: 50. */
   panicThreshold?: number
 }
 
 type ResolvedOptions = Required<OutlierDetectionOptions>
 
-/** Leaves upstreams out that fail again and again, for a while. Source: Envoy's "Outlier detection". */
+/**
+ * Ejects upstreams of a BalancedPool for a while after consecutive failed requests. Source: Envoy's "Outlier
+ * detection".
+ * @example
+ * const pool = new BalancedPool(origins, { outlierDetection: new OutlierDetection({ consecutiveFailures: 3 }) })
+ */
 export class OutlierDetection implements UpstreamWatcher {
   readonly #options: ResolvedOptions
   readonly #clock: Clock
 
-  /** @throws {InvalidArgumentError} an option is not what is documented */
+  /** @throws {InvalidArgumentError} an option is invalid */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
     const options = unpolluted(given)
     const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
@@ -44,29 +52,31 @@ export class OutlierDetection implements UpstreamWatcher {
     this.#clock = clock
   }
 
+  /** Percentage of healthy upstreams below which all upstreams are used. */
   get panicThreshold(): number {
     return this.#options.panicThreshold
   }
 
-  /** What stands over one pool. */
-  watch(leaveOut: (upstream: Candidate, out: boolean) => void): UpstreamWatch {
-    return new PoolEjections(this.#options, this.#clock, leaveOut)
+  /** Starts watching the upstreams of one pool. Called by BalancedPool. */
+  watch(setEjected: (upstream: Candidate, ejected: boolean) => void): UpstreamWatch {
+    return new PoolEjections(this.#options, this.#clock, setEjected)
   }
 }
 
+/** Ejections of one pool. */
 class PoolEjections implements UpstreamWatch, AlarmListener {
   readonly #options: ResolvedOptions
   readonly #clock: Clock
-  readonly #setEjected: (upstream: Candidate, out: boolean) => void
-  /** `until`: when it may come back; 0 when it is not out. */
+  readonly #setEjected: (upstream: Candidate, ejected: boolean) => void
+  /** `until`: time in ms at which the ejection ends; 0 without an ejection. */
   readonly #records = new Map<Candidate, { failures: number; ejections: number; until: number }>()
   readonly #alarm: Alarm
   #ejectedCount = 0
 
-  constructor(settings: ResolvedOptions, clock: Clock, leaveOut: (upstream: Candidate, out: boolean) => void) {
-    this.#options = settings
+  constructor(options: ResolvedOptions, clock: Clock, setEjected: (upstream: Candidate, ejected: boolean) => void) {
+    this.#options = options
     this.#clock = clock
-    this.#setEjected = leaveOut
+    this.#setEjected = setEjected
     this.#alarm = new Alarm(this, clock)
   }
 
@@ -74,12 +84,12 @@ class PoolEjections implements UpstreamWatch, AlarmListener {
     this.#records.set(upstream, { failures: 0, ejections: 0, until: 0 })
   }
 
-  /** Fewer are left: no more of them may be out than their share. */
+  /** Removes an upstream, and readmits others until `maxEjectionPercent` holds for those that remain. */
   left(upstream: Candidate): void {
     if ((this.#records.get(upstream)?.until ?? 0) > 0) this.#ejectedCount--
     this.#records.delete(upstream)
-    const out = [...this.#records].filter(([, { until }]) => until > 0).sort(([, a], [, b]) => a.until - b.until)
-    for (const [first] of out) if (!this.#isAllowed(this.#ejectedCount)) this.#readmit(first)
+    const ejected = [...this.#records].filter(([, { until }]) => until > 0).sort(([, a], [, b]) => a.until - b.until)
+    for (const [first] of ejected) if (!this.#isAllowed(this.#ejectedCount)) this.#readmit(first)
   }
 
   ended(upstream: Candidate, { failed, aborted }: Outcome): void {
@@ -101,17 +111,17 @@ class PoolEjections implements UpstreamWatch, AlarmListener {
 
   onAlarm(): void {
     const now = this.#clock.now()
-    let remembered = false
+    let pending = false
     for (const [upstream, record] of this.#records) {
       if (record.until === 0 && record.ejections > 0) record.ejections--
       if (record.until > 0 && record.until <= now) this.#readmit(upstream)
-      remembered ||= record.ejections > 0
+      pending ||= record.ejections > 0
     }
-    if (remembered) this.#alarm.set(this.#options.interval)
+    if (pending) this.#alarm.set(this.#options.interval)
   }
 
-  #isAllowed(out: number): boolean {
-    return out * 100 <= this.#options.maxEjectionPercent * this.#records.size
+  #isAllowed(ejectedCount: number): boolean {
+    return ejectedCount * 100 <= this.#options.maxEjectionPercent * this.#records.size
   }
 
   #readmit(upstream: Candidate): void {

@@ -1,10 +1,10 @@
 import type { Candidate, Outcome } from './strategy.js'
 import { type Random, TwoChoices, type UpstreamLoad } from './two-choices.js'
 
-/** Nothing is known of it, and it has requests already: whoever is known comes first. */
+/** Cost of an upstream with active requests and unknown latency: upstreams with known latency are preferred. */
 const UNKNOWN_COST = 1e12
 
-/** What {@link PeakEwma} goes by; times in ms. */
+/** Parameters of {@link PeakEwma}; times in ms. */
 export interface PeakEwmaConfig {
   random: Random
   now: () => number
@@ -13,8 +13,9 @@ export interface PeakEwmaConfig {
 }
 
 /**
- * Of two, the one with the lower latency times requests, for its weight. Latency is a mean that forgets exponentially,
- * and follows a peak at once. Source: Finagle's "Peak EWMA".
+ * Picks, of two upstreams drawn by weight, the one with the lower product of latency and active requests, in proportion
+ * to its weight. The latency is an exponentially weighted moving average that rises to a peak at once. Source:
+ * Finagle's "Peak EWMA".
  */
 export class PeakEwma extends TwoChoices {
   readonly #config: PeakEwmaConfig

@@ -3,58 +3,61 @@ import { Heap, type HeapNode } from '../base/heap.js'
 import { Queue } from '../base/queue.js'
 import type { MemberPicker, PickableMember } from './member-picker.js'
 
-/** What {@link RoundRobin} keeps of a member. */
+/** State of a pool member that {@link RoundRobin} keeps. */
 export interface RoundRobinMember extends HeapNode {
-  /** It had requests when it was put in its place. */
+  /** Whether it had requests when it was last placed in the heap. */
   hadRequests: boolean
-  /** Requests it was given. */
+  /** Number of requests that it was assigned. */
   served: number
-  /** Breaks ties: the one whose last turn is longest ago comes first. */
+  /** Breaks ties: the member with the smallest number was assigned a request longest ago. */
   order: number
-  /** When it became busy, or connected after that; in ms. */
+  /** Time in ms at which it became busy, or was connected after that. */
   busySince: number
-  /** It has been busy for too long to wait for. */
+  /** Whether it has been busy too long for queued requests to wait for it. */
   overdue: boolean
 }
 
-/** Turns that a member may miss behind a long request and take afterwards, one after the other. */
+/** Number of turns that a member may miss during a long request and make up for afterwards. */
 const MAX_MISSED_TURNS = 32
 
-/** For so many ms a queued request waits for a member that has been given fewer requests than those that are idle. */
+/**
+ * Longest time in ms that a queued request waits for a busy member that has served fewer requests than the idle ones.
+ */
 const MAX_FAIRNESS_WAIT = 100
 
 /**
- * The idle member that was given the fewest requests; when none is idle, the one with room for another that was given
- * the fewest. Requests that are queued are shared evenly: a member that has had its share of them waits for the others,
- * except for those that have been busy for long. Each call takes logarithmic time, amortized.
+ * Picks the idle member that has served the fewest requests or, if no member is idle, the free member that has. Queued
+ * requests are distributed evenly: a member that has served its fair share is not picked until the others have caught
+ * up, except those that have been busy too long. Each call takes amortized logarithmic time.
  */
 export class RoundRobin<T extends PickableMember<T> & RoundRobinMember> implements MemberPicker<T> {
-  /** Members with room. */
+  /** Members that accept another request. */
   readonly #free = new Heap<T>(isPreferred)
-  /** Members without, by `since`; those that are late are in neither. */
+  /** Busy members, ordered by `busySince`. Overdue members are neither here nor in the heap. */
   readonly #busy = new Queue<T>()
   readonly #openAllFirst: boolean
   readonly #now: () => number
-  /** Members that are not late, and the requests they were given. */
+  /** Number of members that are not overdue, and of the requests that they were assigned. */
   #memberCount = 0
   #totalServed = 0
-  /** The most that any member had been given when it was picked. */
+  /** Largest `served` of a member at the time it was picked. */
   #maxServed = 0
   #nextOrder = 0
 
   /**
-   * @param opensFirst all members join before one is picked twice; otherwise another joins only when all are busy
-   * @param time ms
+   * @param openAllFirst whether the pool adds all its members before it uses one twice; otherwise only when all are
+   *   busy
+   * @param time returns the current time in ms
    */
-  constructor(opensFirst: boolean, time = now) {
-    this.#openAllFirst = opensFirst
+  constructor(openAllFirst: boolean, time = now) {
+    this.#openAllFirst = openAllFirst
     this.#now = time
   }
 
   pick(full: boolean, queued: number): T | null {
     const { first } = this.#free
     if (first === null || (!full && this.#openAllFirst)) return null
-    // One that is not queued goes to a member that is idle, whoever is due; so does one that would wait for nobody.
+    // A request that is not queued takes any idle member, and so does one when there is no busy member to wait for.
     if (queued === 0 || this.#busy.head === null) return first
     return first.served < (this.#totalServed + queued) / this.#memberCount ? first : null
   }

@@ -1,48 +1,61 @@
-/** An upstream, as those see it who choose among several. */
+/** Upstream that a load balancing strategy can choose. */
 export interface Candidate {
   readonly origin: string
-  /** Above 0: its share beside the others. It changes: after failures, and while an upstream starts slowly. */
+  /**
+   * Number above 0; requests are distributed in proportion to it. It changes after connection failures, and during a
+   * slow start.
+   */
   readonly weight: number
 }
 
-/** What became of a request. */
+/** Result of a request, for load balancing. */
 export interface Outcome {
-  /** ms from dispatch to the head of the response, or to the failure. */
+  /** Time in ms from dispatch to the response headers, or to the failure. */
   readonly latency: number
-  /** The upstream failed: no connection, one that broke, a timeout, or a status of 500 and above. */
+  /** Whether the upstream failed: a connection error, a timeout, or a status of 500 or above. */
   readonly failed: boolean
-  /** It was given up on this side before its end: that says nothing of the upstream, but that it took so long. */
+  /**
+   * Whether the request was aborted on the client side. Only `latency`, as a lower bound, says something of the
+   * upstream.
+   */
   readonly aborted: boolean
 }
 
-/** Chooses which upstream of a BalancedPool takes the next request. An instance is for one pool. */
+/** Load balancing strategy: chooses the upstream of a BalancedPool for each request. Each instance serves one pool. */
 export interface UpstreamPicker<T extends Candidate = Candidate> {
-  /** A new one, or one that is back. */
+  /** Adds an upstream: a new one, or one that has recovered. */
   add(upstream: T): void
-  /** It is not to be chosen any more; requests that it has still end. */
+  /** Removes an upstream: it must not be picked any more. Its requests in flight continue. */
   remove(upstream: T): void
-  /** Who is next; null when there is nobody. `exclude`: origins that failed this request already. */
+  /**
+   * Returns the upstream for the next request, or null if there is none.
+   * @param exclude origins of earlier attempts of the same request
+   */
   pick(exclude?: readonly string[]): T | null
-  /** Its weight is another now. */
+  /** Called when the weight of an upstream has changed. */
   reweighed?(upstream: T): void
-  /** It has got a request, which {@link ended} follows. With neither, requests are not watched. */
+  /** Called when an upstream is assigned a request. `ended` follows. */
   started?(upstream: T): void
-  /** One of its requests has ended. */
+  /** Called once when a request has completed, failed or was aborted. */
   ended?(upstream: T, outcome: Outcome): void
 }
 
-/** What stands over the upstreams of one pool, and leaves out those that do no good. */
+/** Watches the upstreams of one pool, and ejects unhealthy ones. */
 export interface UpstreamWatch<T extends Candidate = Candidate> {
+  /** Called when an upstream is added. */
   joined(upstream: T): void
+  /** Called when an upstream is removed. */
   left(upstream: T): void
+  /** Called when a request has completed, failed or was aborted. */
   ended?(upstream: T, outcome: Outcome): void
-  /** The pool closes. A promise that is returned is waited for: nothing is left then. */
+  /** Called when the pool is closed or destroyed, which waits for a returned promise. */
   stop(): void | Promise<void>
 }
 
-/** Makes an {@link UpstreamWatch} for each pool that is given it. */
+/** Creates an {@link UpstreamWatch} for each pool. */
 export interface UpstreamWatcher<T extends Candidate = Candidate> {
-  /** In percent: when fewer of the upstreams are good all are used, since most of what is seen is the watcher's error. */
+  /** Percentage of healthy upstreams below which all are used: most ejections are then likely to be wrong. */
   readonly panicThreshold: number
-  watch(leaveOut: (upstream: T, out: boolean) => void): UpstreamWatch<T>
+  /** @param setEjected ejects an upstream of the pool, or readmits it */
+  watch(setEjected: (upstream: T, ejected: boolean) => void): UpstreamWatch<T>
 }

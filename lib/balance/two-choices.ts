@@ -1,17 +1,18 @@
 import type { Candidate, Outcome, UpstreamPicker } from './strategy.js'
 
-/** Numbers from 0 up to 1, without it. */
+/** Returns a random number from 0 (inclusive) to 1 (exclusive), like `Math.random`. */
 export type Random = () => number
 
-/** What is known of an upstream, as long as there is such an object: it may leave and come back with requests open. */
+/** Load of an upstream. It is kept while the upstream is ejected, which may still have active requests then. */
 export class UpstreamLoad {
   readonly upstream: Candidate
-  /** Where it stands; -1 when it is not to be chosen. */
+  /** Index in the list of eligible upstreams; -1 if it is not eligible. */
   index = -1
+  /** Number of requests in flight. */
   active = 0
-  /** ms */
+  /** Mean latency in ms, 0 if unknown. Maintained by PeakEwma. */
   latency = 0
-  /** When the estimate was made. */
+  /** Time of the last change of `latency`, in ms. */
   updatedAt = 0
 
   constructor(upstream: Candidate) {
@@ -19,25 +20,26 @@ export class UpstreamLoad {
   }
 }
 
-/** How often a load is drawn and refused before all are counted. */
+/** Number of rejected draws after which the weights are summed up instead. */
 const MAX_DRAWS = 16
 
 /**
- * The better one of two that are drawn by weight: nearly as good as the best of all (the largest load exceeds the mean
- * by ln ln n / ln 2, not by ln n / ln ln n), and no herd runs to the one that looked best.
+ * Draws two upstreams at random, by weight, and picks the better one. That is nearly as good as the best of all (the
+ * largest load exceeds the mean by ln ln n / ln 2, not by ln n / ln ln n), and clients with equal information do not
+ * all choose the same upstream.
  */
 export abstract class TwoChoices implements UpstreamPicker {
   readonly #random: Random
   readonly #loads: UpstreamLoad[] = []
   readonly #loadByUpstream = new WeakMap<Candidate, UpstreamLoad>()
-  /** Of all weights; 0 when it has to be looked for. */
+  /** Largest weight; 0 if it must be determined again. */
   #maxWeight = 0
 
   constructor(random: Random) {
     this.#random = random
   }
 
-  /** True when the second should take a request rather than the first, who was drawn first. */
+  /** Whether `second` should take the request rather than `first`, which was drawn first. */
   protected abstract prefers(second: UpstreamLoad, first: UpstreamLoad): boolean
 
   protected loadOf(upstream: Candidate): UpstreamLoad {
@@ -88,7 +90,7 @@ export abstract class TwoChoices implements UpstreamPicker {
     this.loadOf(upstream).active--
   }
 
-  /** By weight, anyone but `other`. */
+  /** Draws an upstream other than `other`, by weight: rejection sampling, then summing up. */
   #draw(loads: readonly UpstreamLoad[], other: UpstreamLoad | null): UpstreamLoad {
     if (this.#maxWeight === 0) for (const { upstream } of this.#loads) this.#noteWeight(upstream.weight)
     for (let draws = 0; draws < MAX_DRAWS; draws++) {
@@ -106,7 +108,7 @@ export abstract class TwoChoices implements UpstreamPicker {
     return others.at(-1) as UpstreamLoad
   }
 
-  /** Weights rise without a word while upstreams start slowly. */
+  /** Updates the largest weight: weights grow without notice during a slow start. */
   #noteWeight(weight: number, load?: UpstreamLoad): UpstreamLoad {
     if (weight > this.#maxWeight) this.#maxWeight = weight
     return load as UpstreamLoad
@@ -114,14 +116,23 @@ export abstract class TwoChoices implements UpstreamPicker {
 }
 
 /**
- * Least requests by the power of two choices: of two, the one with fewer requests for its weight. Source: Envoy's "weighted
- * least request", M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.
+ * Picks, of two upstreams drawn by weight, the one with fewer active requests in proportion to its weight. Source:
+ * Envoy's "weighted least request", M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.
  */
 export class LeastRequests extends TwoChoices {
-  /** Before and with this request: without load the draw decides, so that all get their share by weight. */
+  /** Compares the loads without and with this request. On a tie the draw decides, which follows the weights. */
   protected override prefers(second: UpstreamLoad, first: UpstreamLoad): boolean {
-    const { active: mine, upstream: me } = second
-    const { active: yours, upstream: you } = first
-    return mine * you.weight < yours * me.weight && (mine + 1) * you.weight < (yours + 1) * me.weight
+    const {
+      active: secondActive,
+      upstream: { weight: secondWeight },
+    } = second
+    const {
+      active: firstActive,
+      upstream: { weight: firstWeight },
+    } = first
+    return (
+      secondActive * firstWeight < firstActive * secondWeight &&
+      (secondActive + 1) * firstWeight < (firstActive + 1) * secondWeight
+    )
   }
 }

@@ -1,24 +1,24 @@
 import { Heap, type HeapNode } from '../base/heap.js'
 
-/** One of those among whom requests are shared by weight. */
+/** Entry of a {@link WeightedRoundRobin}. */
 export interface WeightedEntry extends HeapNode {
-  /** What it is excluded by. */
+  /** Name by which {@link WeightedRoundRobin.pick} excludes it. */
   readonly origin?: string
-  /** Above 0: its share of the requests. */
+  /** Number above 0; requests are distributed in proportion to it. */
   readonly weight: number
-  /** When it is due, in turns of a weight of 1. Kept by {@link WeightedRoundRobin}. */
+  /** Virtual time of its next turn. Maintained by {@link WeightedRoundRobin}. */
   due: number
-  /** Breaks ties: who came first goes first. Kept by {@link WeightedRoundRobin}. */
+  /** Breaks ties: the smallest number comes first. Maintained by {@link WeightedRoundRobin}. */
   order: number
 }
 
 /**
- * Smooth weighted round robin as virtual time: whoever is due first goes, and is due again 1 / weight later. Equal
- * weights take strict turns; a weight of 1 among 100s is asked once in as many turns. Logarithmic in the number.
+ * Smooth weighted round robin by virtual time: the entry that is due first is picked, and is due again 1 / weight
+ * later. Equal weights take strict turns. Each pick takes logarithmic time.
  */
 export class WeightedRoundRobin<T extends WeightedEntry> {
   readonly #heap = new Heap<T>(isDueBefore)
-  /** The time up to which turns were taken: who joins is due from now, not for the past. */
+  /** Due time of the last turn. New entries start from here and do not make up for past turns. */
   #virtualTime = 0
   #nextOrder = 0
 
@@ -36,7 +36,7 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
     this.#heap.remove(member)
   }
 
-  /** Whose turn it is, or null when there is nobody. */
+  /** Picks the entry that is due first; null without entries. */
   next(): T | null {
     const { first } = this.#heap
     if (first === null) return null
@@ -44,7 +44,7 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
     return this.#advance(first)
   }
 
-  /** Who is due first of those that did not fail it; they keep their turns. */
+  /** Picks the entry that is due first and whose origin is not in `exclude`. Excluded entries keep their turns. */
   pick(exclude?: readonly string[]): T | null {
     if (exclude === undefined) return this.next()
     let first: T | null = null
@@ -55,7 +55,7 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
     return first === null ? null : this.#advance(first)
   }
 
-  /** Its weight is another: when that has grown, it need not wait as long as it had to by the old one. */
+  /** Called after a weight changed. A larger weight makes the next turn due earlier. */
   reweighed(member: T): void {
     if (member.index < 0) return
     member.due = Math.min(member.due, this.#virtualTime + 1 / member.weight)
@@ -71,7 +71,7 @@ export class WeightedRoundRobin<T extends WeightedEntry> {
 }
 
 function isDueBefore(a: WeightedEntry, b: WeightedEntry): boolean {
-  // Sums of fractions that should be equal differ in their last digits.
+  // Rounding makes sums of fractions that should be equal differ in their last digits.
   const difference = a.due - b.due
   return Math.abs(difference) > 1e-9 ? difference < 0 : a.order < b.order
 }

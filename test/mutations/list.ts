@@ -1112,14 +1112,14 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'all upstreams are used when too few are good',
         file: 'balance/eligible-upstreams',
-        from: 'const panic = good * 100 < this.#panicThreshold * this.#all.size || good === 0',
+        from: 'const panic = healthy * 100 < this.#panicThreshold * this.#all.size || healthy === 0',
         to: 'const panic = good === 0',
         test: 'balance/outlier-detection',
       },
       {
         rule: 'of two upstreams the one with fewer requests for its weight is picked, this one included',
         file: 'balance/two-choices',
-        from: ' && (mine + 1) * you.weight < (yours + 1) * me.weight',
+        from: ' &&\n      (secondActive + 1) * firstWeight < (firstActive + 1) * secondWeight',
         to: '',
         test: 'balance/strategies',
       },
