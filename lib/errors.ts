@@ -1,6 +1,6 @@
 /**
- * Every error the library raises. Names and codes are those of undici's documentation (`Errors.md`), so that a
- * program which matches on `error.code` keeps working. `instanceof` holds across copies of the package.
+ * Every error class of the library. Names and codes are those of undici's `Errors.md`, so that programs which match on
+ * `error.code` keep working. `instanceof` works across copies of the package.
  */
 
 export {
@@ -36,8 +36,8 @@ export {
 export { type ErrorContext, type Fault, HTTPParserError, type Phase, type SocketInfo, UndiciError }
 
 /**
- * No connection within `connectTimeout` ms.
- * Cure: See whether host and port are right and nothing on the way drops packets; or raise it.
+ * No connection was established within `connectTimeout` ms (default: 10 000).
+ * Fix: Check host, port and firewall, or raise `connectTimeout`.
  */
 export const ConnectTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'ConnectTimeoutError',
@@ -48,9 +48,9 @@ export const ConnectTimeoutError = /* @__PURE__ */ defineErrorClass({
 export type ConnectTimeoutError = InstanceType<typeof ConnectTimeoutError>
 
 /**
- * The complete response head did not come within `headersTimeout` ms.
- * Cure: The server is slow or overloaded: raise `headersTimeout`, or ask another. A retry may execute what is not
- * idempotent twice.
+ * The complete response headers were not received within `headersTimeout` ms (default: 300 000).
+ * Fix: The server is slow or overloaded: raise `headersTimeout`, or use another server. A retry may execute a request
+ * that is not idempotent twice.
  */
 export const HeadersTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'HeadersTimeoutError',
@@ -61,8 +61,8 @@ export const HeadersTimeoutError = /* @__PURE__ */ defineErrorClass({
 export type HeadersTimeoutError = InstanceType<typeof HeadersTimeoutError>
 
 /**
- * Not handed to a connection within `timeouts.queue` ms. Ours.
- * Cure: Nothing was sent, so it may be sent again: allow more `connections`, send less, or give it more time.
+ * The request was not assigned to a connection within `timeouts.queue` ms. Nothing was sent. Specific to sluice.
+ * Fix: Send the request again, allow more `connections`, send fewer requests, or raise `timeouts.queue`.
  */
 export const QueueTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'QueueTimeoutError',
@@ -73,8 +73,8 @@ export const QueueTimeoutError = /* @__PURE__ */ defineErrorClass({
 export type QueueTimeoutError = InstanceType<typeof QueueTimeoutError>
 
 /**
- * Not done within `timeouts.total` ms, all tries included. Ours.
- * Cure: `phase` says where the time went. Raise it, or let fewer tries share it.
+ * The request was not completed within `timeouts.total` ms, all attempts included. Specific to sluice.
+ * Fix: Read `phase` to see where the time was spent. Raise `timeouts.total`, or allow fewer attempts.
  */
 export const TotalTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'TotalTimeoutError',
@@ -85,8 +85,8 @@ export const TotalTimeoutError = /* @__PURE__ */ defineErrorClass({
 export type TotalTimeoutError = InstanceType<typeof TotalTimeoutError>
 
 /**
- * As many requests as `maxQueued` wait already. Nothing was sent. Ours.
- * Cure: Send less, wait for `drain`, allow more `connections`, or a longer queue.
+ * The queue already contained `maxQueued` requests. Nothing was sent. Specific to sluice.
+ * Fix: Send fewer requests, wait for `drain`, allow more `connections`, or raise `maxQueued`.
  */
 export const QueueFullError = /* @__PURE__ */ defineErrorClass({
   name: 'QueueFullError',
@@ -97,9 +97,8 @@ export const QueueFullError = /* @__PURE__ */ defineErrorClass({
 export type QueueFullError = InstanceType<typeof QueueFullError>
 
 /**
- * Response headers, or trailers, above `maxHeaderSize` bytes or 2000 in number.
- * Cure: Raise `maxHeaderSize` where headers of that size are meant; no option raises the number. Otherwise ask what the
- * server adds to them.
+ * The response headers or trailers exceed `maxHeaderSize` bytes (default: 16 384), or 2000 in number.
+ * Fix: Raise `maxHeaderSize` if you trust the server; the limit of 2000 is fixed.
  */
 export const HeadersOverflowError = /* @__PURE__ */ defineErrorClass({
   name: 'HeadersOverflowError',
@@ -110,8 +109,9 @@ export const HeadersOverflowError = /* @__PURE__ */ defineErrorClass({
 export type HeadersOverflowError = InstanceType<typeof HeadersOverflowError>
 
 /**
- * No body byte within `bodyTimeout` ms of the one before.
- * Cure: The server stalls: raise `bodyTimeout` where pauses are meant, such as in event streams, or ask again.
+ * No response body data was received for `bodyTimeout` ms (default: 300 000).
+ * Fix: The server stalls: raise `bodyTimeout` where pauses are expected, such as in event streams, or send the request
+ * again.
  */
 export const BodyTimeoutError = /* @__PURE__ */ defineErrorClass({
   name: 'BodyTimeoutError',
@@ -122,8 +122,8 @@ export const BodyTimeoutError = /* @__PURE__ */ defineErrorClass({
 export type BodyTimeoutError = InstanceType<typeof BodyTimeoutError>
 
 /**
- * An argument or option that is not what is documented.
- * Cure: Mend the call: the message names the option, what it must be and what it is.
+ * An argument or option is not of the documented type or range.
+ * Fix: Fix the call: the message names the option, the rule and the type received.
  */
 export const InvalidArgumentError = /* @__PURE__ */ defineErrorClass({
   name: 'InvalidArgumentError',
@@ -134,8 +134,8 @@ export const InvalidArgumentError = /* @__PURE__ */ defineErrorClass({
 export type InvalidArgumentError = InstanceType<typeof InvalidArgumentError>
 
 /**
- * A callback of the user's returned something it must not.
- * Cure: Return a Writable from the factory of `stream`, and a Readable from the handler of `pipeline`.
+ * A callback of the caller returned a value of the wrong type.
+ * Fix: Return a Writable from the factory of `stream`, and a Readable from the handler of `pipeline`.
  */
 export const InvalidReturnValueError = /* @__PURE__ */ defineErrorClass({
   name: 'InvalidReturnValueError',
@@ -146,8 +146,8 @@ export const InvalidReturnValueError = /* @__PURE__ */ defineErrorClass({
 export type InvalidReturnValueError = InstanceType<typeof InvalidReturnValueError>
 
 /**
- * The parent of {@link RequestAbortedError}: an operation was given up on request.
- * Cure: None is needed: match on it, not to take it for a failure.
+ * The caller aborted an operation. Base class of {@link RequestAbortedError}.
+ * Fix: Nothing: match on it, so that an abort is not treated as a failure.
  */
 export class AbortError extends UndiciError {
   /** @internal */
@@ -161,8 +161,8 @@ export class AbortError extends UndiciError {
 }
 
 /**
- * The request was aborted by its caller.
- * Cure: None is needed: it was the caller's signal, `abort()`, or a body that was destroyed or too large to dump.
+ * The caller aborted the request.
+ * Fix: Nothing: the cause is a signal, `abort()`, a destroyed response body, or a body too large for `dump()`.
  */
 export const RequestAbortedError = /* @__PURE__ */ defineErrorClass(
   { name: 'AbortError', code: 'UND_ERR_ABORTED', fault: 'user', message: 'Request aborted' },
@@ -171,9 +171,9 @@ export const RequestAbortedError = /* @__PURE__ */ defineErrorClass(
 export type RequestAbortedError = InstanceType<typeof RequestAbortedError>
 
 /**
- * Something expected that is worth a reason, such as an idle connection being closed.
- * Cure: Mostly none: on `disconnect` it says why a connection was closed. On a request the message says what was
- * missing.
+ * Something expected happened, such as the closing of an idle connection.
+ * Fix: Nothing, on a `disconnect` event: it is the reason why the connection was closed. On a request, the message
+ * says what was missing.
  */
 export const InformationalError = /* @__PURE__ */ defineErrorClass({
   name: 'InformationalError',
@@ -185,7 +185,7 @@ export type InformationalError = InstanceType<typeof InformationalError>
 
 /**
  * The request body is longer or shorter than its `content-length`.
- * Cure: Leave `content-length` out, or make it the length of the body, in bytes.
+ * Fix: Omit `content-length`, or set it to the length of the body in bytes.
  */
 export const RequestContentLengthMismatchError = /* @__PURE__ */ defineErrorClass({
   name: 'RequestContentLengthMismatchError',
@@ -197,7 +197,8 @@ export type RequestContentLengthMismatchError = InstanceType<typeof RequestConte
 
 /**
  * The response body is shorter than its `content-length`; `cause` is the socket error.
- * Cure: What came is not all there was: ask again. If it stays, the server or a proxy counts wrong.
+ * Fix: The response is incomplete: send the request again. If the error persists, the server or a proxy sends a wrong
+ * `content-length`.
  */
 export const ResponseContentLengthMismatchError = /* @__PURE__ */ defineErrorClass({
   name: 'ResponseContentLengthMismatchError',
@@ -208,33 +209,33 @@ export const ResponseContentLengthMismatchError = /* @__PURE__ */ defineErrorCla
 export type ResponseContentLengthMismatchError = InstanceType<typeof ResponseContentLengthMismatchError>
 
 /**
- * The dispatcher had been destroyed.
- * Cure: Send before `destroy()`, or through another dispatcher.
+ * The dispatcher was destroyed before the request completed.
+ * Fix: Send the request before `destroy()`, or through another dispatcher.
  */
 export const ClientDestroyedError = /* @__PURE__ */ defineErrorClass({
   name: 'ClientDestroyedError',
   code: 'UND_ERR_DESTROYED',
   fault: 'lifecycle',
-  message: 'The client is destroyed',
+  message: 'The dispatcher is destroyed',
 })
 export type ClientDestroyedError = InstanceType<typeof ClientDestroyedError>
 
 /**
- * The dispatcher had been closed.
- * Cure: Send before `close()`, or through another dispatcher.
+ * The dispatcher was closed before the request was dispatched.
+ * Fix: Send the request before `close()`, or through another dispatcher.
  */
 export const ClientClosedError = /* @__PURE__ */ defineErrorClass({
   name: 'ClientClosedError',
   code: 'UND_ERR_CLOSED',
   fault: 'lifecycle',
-  message: 'The client is closed',
+  message: 'The dispatcher is closed',
 })
 export type ClientClosedError = InstanceType<typeof ClientClosedError>
 
 /**
- * The connection broke.
- * Cure: With `replaySafe` it may be sent again, which `interceptors.retry` does; without, ask first whether it was
- * executed.
+ * The connection failed or was closed before the response was complete.
+ * Fix: Send the request again if `replaySafe` is true, as `interceptors.retry` does. Otherwise check first whether the
+ * server executed it.
  */
 export class SocketError extends UndiciError {
   /** @internal */
@@ -242,7 +243,7 @@ export class SocketError extends UndiciError {
   static override readonly code: string = 'UND_ERR_SOCKET'
   override name = 'SocketError' as const
   override code = 'UND_ERR_SOCKET' as const
-  /** The socket as it was, or null when there was none. */
+  /** Addresses and byte counts of the socket when the error occurred, or null without a socket. */
   socket: SocketInfo | null
   constructor(message = 'Socket error', socket: SocketInfo | null = null, options?: ErrorOptions) {
     super(message, options)
@@ -251,8 +252,8 @@ export class SocketError extends UndiciError {
 }
 
 /**
- * Something that is documented as not offered.
- * Cure: Do without it: the message says what it was.
+ * The call uses a feature that sluice does not support.
+ * Fix: Do not use the feature that the message names.
  */
 export const NotSupportedError = /* @__PURE__ */ defineErrorClass({
   name: 'NotSupportedError',
@@ -263,8 +264,8 @@ export const NotSupportedError = /* @__PURE__ */ defineErrorClass({
 export type NotSupportedError = InstanceType<typeof NotSupportedError>
 
 /**
- * A BalancedPool without upstreams.
- * Cure: Add one by `addUpstream` before sending.
+ * The BalancedPool has no upstream.
+ * Fix: Call `addUpstream` before you send requests.
  */
 export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ defineErrorClass({
   name: 'MissingUpstreamError',
@@ -275,8 +276,8 @@ export const BalancedPoolMissingUpstreamError = /* @__PURE__ */ defineErrorClass
 export type BalancedPoolMissingUpstreamError = InstanceType<typeof BalancedPoolMissingUpstreamError>
 
 /**
- * The response body passed `maxResponseSize` bytes.
- * Cure: Raise `maxResponseSize`, or ask for less.
+ * The response body exceeds `maxResponseSize` bytes.
+ * Fix: Raise `maxResponseSize`, or request less data.
  */
 export const ResponseExceededMaxSizeError = /* @__PURE__ */ defineErrorClass({
   name: 'ResponseExceededMaxSizeError',
@@ -287,8 +288,8 @@ export const ResponseExceededMaxSizeError = /* @__PURE__ */ defineErrorClass({
 export type ResponseExceededMaxSizeError = InstanceType<typeof ResponseExceededMaxSizeError>
 
 /**
- * An Agent reached `maxOrigins`.
- * Cure: Raise `maxOrigins`, or see who may name origins.
+ * The Agent already has `maxOrigins` origins.
+ * Fix: Raise `maxOrigins`, or restrict the URLs that the program accepts.
  */
 export const MaxOriginsReachedError = /* @__PURE__ */ defineErrorClass({
   name: 'MaxOriginsReachedError',
@@ -299,8 +300,8 @@ export const MaxOriginsReachedError = /* @__PURE__ */ defineErrorClass({
 export type MaxOriginsReachedError = InstanceType<typeof MaxOriginsReachedError>
 
 /**
- * More redirects than allowed.
- * Cure: Raise `maxRedirections`; if the same places come again, the server sends in circles.
+ * The server sent more redirects than `maxRedirections`.
+ * Fix: Raise `maxRedirections`. If the same URLs repeat, the server redirects in a loop.
  */
 export const MaxRedirectsError = /* @__PURE__ */ defineErrorClass({
   name: 'MaxRedirectsError',
@@ -310,42 +311,45 @@ export const MaxRedirectsError = /* @__PURE__ */ defineErrorClass({
 })
 export type MaxRedirectsError = InstanceType<typeof MaxRedirectsError>
 
-/** Where a request stands of which nothing was sent. */
+/** Error context of a request of which nothing was sent. */
 export const UNSENT_CONTEXT = { phase: 'queued', bytesWritten: 0, replaySafe: true } as const
 
-/** Returns `error`, or an error in place of the null or undefined that a caller's code threw or rejected with. */
+/** Returns `error`, or an error instead of the null or undefined that user code threw or rejected with. */
 export function nonNullError(error: unknown): Error {
-  return (error ?? new RequestAbortedError(`Failed with ${error} in place of an error`)) as Error
+  return (error ?? new RequestAbortedError(`Failed with ${error} instead of an error`)) as Error
 }
 
-/** An error for what is wrong with a request, which says on it which request it was. */
+/** Creates an error about one request; the request adds its origin, method and path to it. */
 export function invalidArgument(message: string, options?: ErrorOptions): Error {
   return markSluiceOwned(new InvalidArgumentError(message, options))
 }
 
-/** The one way to report a bad option: names it, and tells what was expected and what came, but for credentials. */
-export function invalidOption(name: string, expected: string, got: unknown): Error {
-  const shown = typeof got === 'string' ? JSON.stringify(withoutCredentials(got).slice(0, 80)) : describeType(got)
-  return invalidArgument(`${name} must be ${expected}, got ${shown}`)
+/** Creates the error for an invalid option. It shows numbers and booleans; of other values, which may be secret, the type. */
+export function invalidOption(name: string, expected: string, received: unknown): Error {
+  const isShown = typeof received === 'number' || typeof received === 'boolean'
+  return invalidArgument(`${name} must be ${expected}, received ${isShown ? received : describeType(received)}`)
 }
 
-/** The same for an option whose value may be a secret, such as a header: shows the type alone. */
-export function invalidType(name: string, expected: string, got: unknown): Error {
-  const shown = typeof got === 'object' || typeof got === 'function' ? describeType(got) : `a ${typeof got}`
-  return invalidArgument(`${name} must be ${expected}, got ${shown}`)
+/** Creates the error for an option that takes one of a few known values, so that a string is no secret and is shown. */
+export function invalidChoice(name: string, expected: string, received: unknown): Error {
+  if (typeof received !== 'string') return invalidOption(name, expected, received)
+  return invalidArgument(`${name} must be ${expected}, received ${JSON.stringify(received.slice(0, 40))}`)
 }
 
-/** What stands before an `@` may be a password. */
-function withoutCredentials(text: string): string {
-  const at = text.lastIndexOf('@')
-  return at < 0 ? text : `***${text.slice(at)}`
+/** Creates the error for a value that may be secret whatever its type, such as a header: it shows the type only. */
+export function invalidType(name: string, expected: string, received: unknown): Error {
+  return invalidArgument(`${name} must be ${expected}, received ${describeType(received)}`)
 }
 
-/** The source of a function or class is never shown: it may be long, and may hold secrets. */
+/** Describes a value by its type. The source of a function is never shown: it may be long, and may contain secrets. */
 function describeType(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (value === '') return 'an empty string'
   if (typeof value === 'function') {
     return /^class\b/.test(Function.prototype.toString.call(value)) ? 'a class (did you forget `new`?)' : 'a function'
   }
-  if (typeof value !== 'object' || value === null) return String(value)
-  return `an instance of ${readSafely(() => value.constructor?.name, undefined) ?? 'Object'}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (readSafely(() => Array.isArray(value), false)) return 'an array'
+  const name = readSafely(() => value.constructor?.name, undefined)
+  return typeof name === 'string' && name !== 'Object' && name !== '' ? `an instance of ${name}` : 'an object'
 }

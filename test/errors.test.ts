@@ -150,16 +150,26 @@ t.test('instanceof works for errors of another copy of the package, base classes
 })
 
 t.test('an invalid option is reported by name, rule and value', async (t) => {
-  t.match(errors.invalidOption('a', 'b', 'c'), { message: 'a must be b, got "c"', code: 'UND_ERR_INVALID_ARG' })
-  t.match(errors.invalidOption('a', 'b', null).message, /got null/)
-  t.match(errors.invalidOption('a', 'b', new Map()).message, /got an instance of Map/)
-  t.match(errors.invalidOption('a', 'b', Object.create(null)).message, /Object/)
-  t.match(errors.invalidOption('a', 'b', 1).message, /got 1/)
-  t.equal(errors.invalidOption('a', 'b', () => 'secret').message, 'a must be b, got a function')
-  t.equal(errors.invalidOption('a', 'b', class {}).message, 'a must be b, got a class (did you forget `new`?)')
+  t.match(errors.invalidOption('a', 'b', 'c'), {
+    message: 'a must be b, received a string',
+    code: 'UND_ERR_INVALID_ARG',
+  })
+  t.match(errors.invalidOption('a', 'b', null).message, /received null/)
+  t.match(errors.invalidOption('a', 'b', new Map()).message, /received an instance of Map/)
+  t.equal(errors.invalidOption('a', 'b', Object.create(null)).message, 'a must be b, received an object')
+  t.match(errors.invalidOption('a', 'b', 1).message, /received 1/)
+  t.equal(errors.invalidOption('a', 'b', () => 'secret').message, 'a must be b, received a function')
+  t.equal(errors.invalidOption('a', 'b', class {}).message, 'a must be b, received a class (did you forget `new`?)')
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
-  t.equal(errors.invalidOption('a', 'b', proxy).message, 'a must be b, got an instance of Object')
+  t.equal(errors.invalidOption('a', 'b', proxy).message, 'a must be b, received an object')
+})
+
+t.test('the error for one of a few known values shows a string, shortened to 40 characters', async (t) => {
+  t.equal(errors.invalidChoice('a', "'b'", 'c').message, `a must be 'b', received "c"`)
+  t.equal(errors.invalidChoice('a', "'b'", 'c'.repeat(99)).message, `a must be 'b', received "${'c'.repeat(40)}"`)
+  t.equal(errors.invalidChoice('a', "'b'", 1).message, "a must be 'b', received 1")
+  t.equal(errors.invalidType('a', 'b', 1).message, 'a must be b, received a number')
 })
 
 t.test('no error shows the value of a header', async (t) => {

@@ -22,7 +22,7 @@ export interface Dumped {
 /** @throws {InvalidArgumentError} by rejection: an option is not what is documented */
 export async function dump(body: Dumped, options: DumpOptions | null | undefined): Promise<void> {
   const { limit = DUMP_LIMIT, signal = null } = options ?? {}
-  if (typeof limit !== 'number' || !(limit >= 0)) throw invalidOption('limit', 'a number of bytes, 0 or more', limit)
+  if (typeof limit !== 'number' || !(limit >= 0)) throw invalidOption('limit', 'a non-negative number of bytes', limit)
   if (signal !== null && (typeof signal !== 'object' || !('aborted' in signal))) {
     throw invalidOption('signal', 'an AbortSignal', signal)
   }

@@ -137,6 +137,7 @@ function decode(bytes: Buffer, encoding: BufferEncoding | null): string {
 
 /** The platform knows how; only a runtime without the Fetch standard's classes does not. */
 function toFormData(bytes: Uint8Array, contentType: string): Promise<FormData> {
-  if (typeof Response === 'undefined') throw new NotSupportedError('formData() needs a runtime with Response')
+  if (typeof Response === 'undefined')
+    throw new NotSupportedError('formData() requires a runtime with a global Response class')
   return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType } }).formData()
 }

@@ -130,7 +130,9 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     result.on('end', () => this.#endResult())
     result.on('close', () => {
       if (!this.#resultEnded)
-        this.destroy(markSluiceOwned(new RequestAbortedError('The stream of the handler closed before its end')))
+        this.destroy(
+          markSluiceOwned(new RequestAbortedError('The stream that the handler returned closed before it ended')),
+        )
     })
     result.on('data', (chunk: unknown) => {
       if (!this.#resultEnded && !this.push(chunk)) result.pause?.()

@@ -1,7 +1,7 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { nonNegativeInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
-import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
+import { InvalidArgumentError, invalidArgument, invalidChoice, invalidOption } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -36,16 +36,16 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
   requireObject('options', options)
   const { method, onInfo, highWaterMark, responseHeaders } = options
   const { throwOnError } = options as { throwOnError?: unknown }
-  if (method === 'CONNECT') throw invalidArgument('method must not be CONNECT: use connect()')
+  if (method === 'CONNECT') throw invalidArgument('method must not be CONNECT: use connect() instead')
   if (onInfo !== undefined && onInfo !== null && typeof onInfo !== 'function') {
     throw invalidOption('onInfo', 'a function', onInfo)
   }
   nonNegativeInteger('highWaterMark', highWaterMark, 0)
   if (responseHeaders !== undefined && responseHeaders !== null && responseHeaders !== 'raw') {
-    throw invalidOption('responseHeaders', '"raw"', responseHeaders)
+    throw invalidChoice('responseHeaders', "'raw' or null", responseHeaders)
   }
   if (throwOnError !== undefined && throwOnError !== null && throwOnError !== false) {
-    throw invalidArgument('throwOnError is no option of a request: compose interceptors.responseError()')
+    throw invalidArgument('throwOnError is not a request option: use interceptors.responseError()')
   }
 }
 
@@ -204,7 +204,9 @@ let registry: FinalizationRegistry<BodySource> | null = null
 /** A body that nobody holds any more will never be read: its connection is freed. */
 function forgottenBodies(): FinalizationRegistry<BodySource> {
   registry ??= new FinalizationRegistry((handler) => {
-    handler.abort(new InvalidArgumentError('The response body was garbage collected unread: read it or call dump()'))
+    handler.abort(
+      new InvalidArgumentError('The response body was garbage collected before it was read: read it or call dump()'),
+    )
     handler.onOver()
   })
   return registry

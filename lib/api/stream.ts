@@ -101,7 +101,8 @@ class StreamHandler<Opaque> implements DispatchHandler {
 
   #onFinished(controller: DispatchController, error: Error | null): void {
     if (this.#trailers === null) {
-      const reason = error ?? markSluiceOwned(new RequestAbortedError('The stream ended before the response body did'))
+      const reason =
+        error ?? markSluiceOwned(new RequestAbortedError('The destination stream ended before the response body'))
       controller.abort(reason)
       // A controller of another library may report nothing.
       this.#outcome.fail(reason)

@@ -20,7 +20,7 @@ export function refuseOtherDispatcher(target: DispatchTarget, options: object): 
   const { dispatcher } = options as { dispatcher?: unknown }
   if (dispatcher === undefined || dispatcher === null || dispatcher === target) return
   throw new InvalidArgumentError(
-    'dispatcher is an option of functions such as request(url, options): call the method of that dispatcher instead',
+    'dispatcher is an option of request(url, options) and similar functions: call the method of that dispatcher instead',
   )
 }
 

@@ -51,5 +51,5 @@ function open<Opaque>(
 }
 
 function refuse(statusCode: number): Error {
-  return new SocketError(`The upgrade was refused: the server answered ${statusCode}`)
+  return new SocketError(`The server refused the upgrade with status ${statusCode}`)
 }

@@ -67,7 +67,7 @@ export class Queue<T extends QueueNode<T>> {
   }
 
   #markQueued(node: T): void {
-    if (node.queue !== null) throw new Error('the element stands in a queue already')
+    if (node.queue !== null) throw new Error('the element is already in a queue')
     node.queue = this
     this.#size++
   }

@@ -246,7 +246,7 @@ export class Connection implements Listener {
   }
 
   onSocketClose(): void {
-    this.onSocketError(new SocketError('closed', this.#socketReader.info))
+    this.onSocketError(new SocketError('socket closed', this.#socketReader.info))
     this.#owner.onClosed(this)
   }
 
@@ -309,7 +309,7 @@ export class Connection implements Listener {
 
   onIdle(): void {
     if (this.#timeouts.startKeepAliveTimeout()) return this.#socketReader.unref()
-    this.#closeWith(new InformationalError('the server keeps no connection that long'), 'network')
+    this.#closeWith(new InformationalError('the keep-alive timeout of the connection expired'), 'network')
   }
 
   onConnectionFailed(error: Error, cause: CloseCause): void {

@@ -29,7 +29,7 @@ export async function loadScriptEngine(): Promise<void> {
     script ??= new ScriptEngine()
   } catch (cause) {
     throw new WebAssemblyNotSupportedError(
-      'WebAssembly is not at hand, and the parser in its place can not be loaded: script-engine.js of the package',
+      'WebAssembly is not available, and script-engine.js of the package could not be loaded: deploy it beside sluice',
       { cause },
     )
   }

@@ -135,11 +135,11 @@ export class ResponseDelivery implements ParserListener {
     const maxResponseSize = this.#maxResponseSize
     this.#receivedBodyBytes += chunk.length
     if (maxResponseSize >= 0 && this.#receivedBodyBytes > maxResponseSize) {
-      const message = `Response body above maxResponseSize (${maxResponseSize} bytes)`
+      const message = `Response body exceeds ${maxResponseSize} bytes (maxResponseSize)`
       return this.#listener.onConnectionFailed(new ResponseExceededMaxSizeError(message), 'oldest')
     }
     if (exchange.done && this.#receivedBodyBytes > MAX_DISCARDED_BYTES) {
-      const error = new InformationalError('the response of an aborted request is too long to read on')
+      const error = new InformationalError('the response of an aborted request is too long to be discarded')
       return this.#listener.onConnectionFailed(error, 'caller')
     }
     this.#timeouts.startBodyTimeout(exchange)
@@ -177,7 +177,7 @@ export class ResponseDelivery implements ParserListener {
 
   onTunnel(head: ResponseHead): void {
     if (head.statusCode === 101 && !('upgrade' in head.headers())) {
-      throw new SocketError('The upgrade failed: 101 Switching Protocols came without an upgrade header')
+      throw new SocketError('The upgrade failed: the 101 response has no upgrade header')
     }
     this.#state.read(READ.tunnel)
     this.#tunnelHeaders = head

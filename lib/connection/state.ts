@@ -65,7 +65,7 @@ export class ConnectionState {
   }
 
   #invalidTransition(event: string): Error {
-    return new InformationalError(`A connection met the impossible event "${event}" (${this})`)
+    return new InformationalError(`Unexpected connection event "${event}" (${this}): report this as a bug of sluice`)
   }
 }
 

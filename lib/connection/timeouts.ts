@@ -94,13 +94,17 @@ export class ConnectionTimeouts implements InactivityListener {
     const exchange = this.#pipeline.oldest
     if (exchange === null) this.#listener.onTimeout(new InformationalError('socket idle timeout'), 'network')
     else if (exchange === this.#oldestDiscarded) {
-      this.#listener.onTimeout(new InformationalError('the response of an aborted request does not end'), 'caller')
+      this.#listener.onTimeout(
+        new InformationalError('the response of an aborted request did not end in time'),
+        'caller',
+      )
     } else this.#listener.onTimeout(timeoutErrorOf(exchange), 'oldest')
   }
 }
 
 function timeoutErrorOf(exchange: Exchange): Error {
   const { headersTimeout, bodyTimeout } = exchange.request
-  if (exchange.headersReceived) return new BodyTimeoutError(`No byte of the response body for ${bodyTimeout} ms`)
-  return new HeadersTimeoutError(`No complete response head within ${headersTimeout} ms`)
+  if (exchange.headersReceived)
+    return new BodyTimeoutError(`No response body data received for ${bodyTimeout} ms (bodyTimeout)`)
+  return new HeadersTimeoutError(`Response headers not received within ${headersTimeout} ms (headersTimeout)`)
 }

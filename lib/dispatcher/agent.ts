@@ -87,7 +87,7 @@ export class Agent extends LifecycleDispatcher {
     const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
     if (factory !== null) requireFunction('factory', factory)
     if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
-      throw invalidOption('maxOrigins', 'a number above 0', maxOrigins)
+      throw invalidOption('maxOrigins', 'a positive number', maxOrigins)
     }
     // TLS sessions outlive the dispatcher of an origin.
     const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
@@ -117,7 +117,7 @@ export class Agent extends LifecycleDispatcher {
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { origin } = options
     if (typeof origin !== 'string' && !(origin instanceof URL)) {
-      throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has none of its own')
+      throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has no default origin')
     }
     const url = originUrlOf(origin)
     const known = this.#openEntry(url.origin)
@@ -145,7 +145,9 @@ export class Agent extends LifecycleDispatcher {
     // A factory may send requests to other origins.
     const opening = [...this.#opening].filter((key) => key !== url.origin && !this.#entries.has(key)).length
     if (this.#entries.size + opening >= this.#maxOrigins) {
-      throw new MaxOriginsReachedError(`No more than ${this.#maxOrigins} origins: ${url.origin} would be one more`)
+      throw new MaxOriginsReachedError(
+        `Agent is at its limit of ${this.#maxOrigins} origins (maxOrigins): ${url.origin} was not added`,
+      )
     }
     const dispatcher = this.#createDispatcher(url, origin)
     this.#detachOrigin(url.origin, dispatcher)
@@ -161,7 +163,7 @@ export class Agent extends LifecycleDispatcher {
     try {
       const dispatcher = create(originLike(origin, url), { ...this.#options } as DocumentedPoolOptions)
       if (typeof dispatcher?.dispatch === 'function') return dispatcher
-      throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+      throw invalidOption('the return value of factory', 'a Dispatcher', dispatcher)
     } finally {
       this.#opening.delete(url.origin)
     }

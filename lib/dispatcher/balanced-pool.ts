@@ -200,7 +200,7 @@ export class BalancedPool extends LifecycleDispatcher {
 
   #createDispatcher(url: URL, options: PoolOptions): Dispatcher {
     const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
-    if (typeof pool?.dispatch !== 'function') throw invalidOption('what factory returns', 'a Dispatcher', pool)
+    if (typeof pool?.dispatch !== 'function') throw invalidOption('the return value of factory', 'a Dispatcher', pool)
     return pool
   }
 
@@ -265,14 +265,14 @@ export class BalancedPool extends LifecycleDispatcher {
       }
     }
     if (stranger === null || this.#upstreams.size === 0) throw new BalancedPoolMissingUpstreamError()
-    throw invalidOption('what strategy picks', 'an upstream of this pool', stranger)
+    throw invalidOption('the upstream that strategy returns', 'one of this pool', stranger)
   }
 
   #pick(tried: DispatchInput['tried']): Upstream {
     const upstream = (tried?.length ? this.#picker.pick(tried) : null) ?? this.#picker.pick()
     if (upstream instanceof Upstream) return upstream
     if (upstream == null) throw new BalancedPoolMissingUpstreamError()
-    throw invalidOption('what strategy picks', 'an upstream that it was given', upstream)
+    throw invalidOption('the upstream that strategy returns', 'one of its candidates', upstream)
   }
 
   #withOutcome(

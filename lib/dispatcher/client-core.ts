@@ -102,7 +102,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     const exchange = new Exchange(requestOf(options, defaults), handler)
     const { size, pipelining } = this.queue
     if (size - Math.max(1, pipelining) < maxQueued) return this.enqueue(exchange)
-    exchange.fail(new QueueFullError(`${maxQueued} requests wait already`), UNSENT_CONTEXT)
+    exchange.fail(new QueueFullError(`Request queue is full (maxQueued: ${maxQueued})`), UNSENT_CONTEXT)
     return this.#checkCapacity()
   }
 

@@ -10,7 +10,7 @@ import {
   positiveNumber,
   requireObject,
 } from '../errors/option-checks.js'
-import { invalidOption, NotSupportedError } from '../errors.js'
+import { invalidArgument, invalidChoice, invalidOption, NotSupportedError } from '../errors.js'
 import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
@@ -189,7 +189,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   const options = unpolluted(given)
   for (const [name, instead] of Object.entries(withdrawn)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
-      throw invalidOption(name, `left out: use ${instead}`, (options as Record<string, unknown>)[name])
+      throw invalidArgument(`${name} is not supported: use ${instead}`)
     }
   }
   refuseH2c(options)
@@ -220,7 +220,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 /** A server that speaks HTTP/2 alone would not understand HTTP/1.1, which other options of HTTP/2 fall back to. */
 function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }): void {
   if (options.useH2c || options.h2Options?.useH2c) {
-    throw new NotSupportedError('useH2c is not supported: HTTP/1.1 is spoken alone')
+    throw new NotSupportedError('useH2c is not supported: sluice speaks HTTP/1.1 only')
   }
 }
 
@@ -295,7 +295,7 @@ function responseSize(value: unknown): number {
 function parserChoice(value: unknown): ParserChoice {
   if (value === undefined || value === null) return 'auto'
   if (value === 'auto' || value === 'wasm' || value === 'js') return value
-  throw invalidOption('parser', "'auto', 'wasm' or 'js'", value)
+  throw invalidChoice('parser', "'auto', 'wasm' or 'js'", value)
 }
 
 function text(name: string, value: unknown): string | null {

@@ -123,7 +123,7 @@ export function subscribe(part: Dispatcher, owner: DispatcherOwner, originUrl?: 
 }
 
 function unknownReason(): UndiciError {
-  return new InformationalError('the dispatcher gave no reason')
+  return new InformationalError('the dispatcher reported no reason')
 }
 
 /** Closes the idle connections of a dispatcher that can do so. What one of another library throws is uncaught. */

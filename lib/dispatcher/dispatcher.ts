@@ -36,7 +36,7 @@ export class Dispatcher extends EventEmitter {
    * @throws {NotSupportedError} the dispatcher has no `dispatch` of its own
    */
   dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
-    throw new NotSupportedError('not implemented')
+    throw notImplemented('dispatch')
   }
 
   /**
@@ -46,7 +46,7 @@ export class Dispatcher extends EventEmitter {
   close(callback: () => void): void
   close(): Promise<void>
   close(_callback?: () => void): Promise<void> | void {
-    throw new NotSupportedError('not implemented')
+    throw notImplemented('close')
   }
 
   /**
@@ -57,7 +57,7 @@ export class Dispatcher extends EventEmitter {
   destroy(error: Error | null, callback: () => void): void
   destroy(error?: Error | null): Promise<void>
   destroy(_error?: Error | null | (() => void), _callback?: () => void): Promise<void> | void {
-    throw new NotSupportedError('not implemented')
+    throw notImplemented('destroy')
   }
 
   request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
@@ -216,4 +216,8 @@ export declare namespace Dispatcher {
   export type ConnectData<TOpaque = null> = api.ConnectData<TOpaque>
   export type UpgradeOptions = api.UpgradeOptions
   export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
+}
+
+function notImplemented(method: string): Error {
+  return new NotSupportedError(`${method}() is not implemented: a subclass of Dispatcher must override it`)
 }

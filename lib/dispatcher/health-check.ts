@@ -40,7 +40,8 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   constructor(given: HealthCheckOptions = {}) {
     const options = unpolluted(given)
     const { path = '/' } = options
-    if (typeof path !== 'string' || !path.startsWith('/')) throw invalidOption('path', 'a path', path)
+    if (typeof path !== 'string' || !path.startsWith('/'))
+      throw invalidOption('path', 'a string that starts with a slash', path)
     this.#options = {
       path,
       interval: positiveNumber('interval', options.interval, [10_000]),

@@ -36,11 +36,11 @@ export function chainInterceptors(
   for (const [index, interceptor] of given as [number, DispatchInterceptor][]) {
     requireFunction('interceptor', interceptor)
     const intercepted = interceptor(dispatch)
-    requireFunction('what an interceptor returns', intercepted)
+    requireFunction('the return value of an interceptor', intercepted)
     // One that makes interceptors, given instead of what it makes.
     if (intercepted.length === 1) {
       throw new InvalidArgumentError(
-        `interceptor ${index + 1} of compose returns a function that takes no handler: call it, as in interceptors.retry()`,
+        `interceptor ${index + 1} of compose returns a function that takes no handler: call it first, as in interceptors.retry()`,
       )
     }
     dispatch = (options, handler) => {

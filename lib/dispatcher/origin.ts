@@ -18,10 +18,11 @@ export interface UrlObject {
  */
 export function parseOrigin(input: URL | string | UrlObject, name = 'url'): URL {
   const url = parseUrl(input, name)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw invalidOption(name, 'an http: or https: URL', url.href)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw unsupportedProtocol(url, name)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw invalidOption(name, 'protocol, host and port only', url.href)
+    throw new InvalidArgumentError(
+      `${name} must be an origin (protocol, host and port) without path, query or fragment`,
+    )
   }
   return url
 }
@@ -61,4 +62,13 @@ function assemble(parts: UrlObject, name: string): string {
   const base = origin || `${protocol}//${hostname}${port || port === 0 ? `:${port}` : ''}`
   const rest = path || `${pathname || ''}${search || ''}`
   return `${base.replace(/\/$/, '')}${rest === '' || rest.startsWith('/') ? rest : `/${rest}`}`
+}
+
+/** Creates the error for a URL that is not http(s): `localhost:3000` is a URL with the protocol `localhost:`. */
+export function unsupportedProtocol(url: URL, name = 'url'): Error {
+  const port = /^\d{1,5}(?=$|[/?#])/.exec(url.pathname)
+  // Without the query, which may contain a token.
+  const hint =
+    port === null || url.pathname.includes('@') ? '' : `: did you mean http://${url.protocol}${url.pathname}?`
+  return new InvalidArgumentError(`${name} must be an http: or https: URL, received protocol ${url.protocol}${hint}`)
 }

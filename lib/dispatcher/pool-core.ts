@@ -148,7 +148,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   }
 
   #rejectQueueFull(waiting: QueuedRequest): boolean {
-    waiting.fail(new QueueFullError(`${this.#maxQueued} requests wait already`), UNSENT_CONTEXT)
+    waiting.fail(new QueueFullError(`Request queue is full (maxQueued: ${this.#maxQueued})`), UNSENT_CONTEXT)
     this.#needDrain = true
     return false
   }

@@ -162,7 +162,7 @@ export class PoolMembers {
         ? new Client(this.#url, client)
         : factory(this.#url, client as DocumentedClientOptions)
       if (typeof dispatcher?.dispatch !== 'function')
-        throw invalidOption('what factory returns', 'a Dispatcher', dispatcher)
+        throw invalidOption('the return value of factory', 'a Dispatcher', dispatcher)
       const options = {
         listener: this.#owner,
         busyCount: this.#busyCount,

@@ -1,6 +1,6 @@
 import { unpolluted } from '../base/prototype-pollution.js'
 import { nonNegativeInteger, parseNumericString, requireFunction, requireObject } from '../errors/option-checks.js'
-import { invalidOption } from '../errors.js'
+import { invalidChoice, invalidOption } from '../errors.js'
 import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
@@ -61,11 +61,11 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   const { minConnections, maxIdleConnections, reuse, ...client } = others
   if (factory !== null) requireFunction('factory', factory)
   if (connections !== null && (!Number.isFinite(connections) || connections < 0)) {
-    throw invalidOption('connections', 'a finite number, 0 or more, or null', connections)
+    throw invalidOption('connections', 'a non-negative number or null', connections)
   }
   const clientTtl = parseNumericString(ttl)
   if (clientTtl !== null && (typeof clientTtl !== 'number' || !(clientTtl >= 0))) {
-    throw invalidOption('clientTtl', 'a number of ms, 0 or more, or null', ttl)
+    throw invalidOption('clientTtl', 'a non-negative number of ms or null', ttl)
   }
   const most = connections || Number.POSITIVE_INFINITY
   const least = nonNegativeInteger('minConnections', minConnections, 0)
@@ -73,7 +73,7 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   if (least > Math.min(most, idle)) {
     throw invalidOption('minConnections', 'no more than connections and maxIdleConnections', least)
   }
-  if (reuse != null && reuse !== 'lifo' && reuse !== 'fifo') throw invalidOption('reuse', "'lifo' or 'fifo'", reuse)
+  if (reuse != null && reuse !== 'lifo' && reuse !== 'fifo') throw invalidChoice('reuse', "'lifo' or 'fifo'", reuse)
   return {
     factory,
     connections: most,

@@ -5,7 +5,7 @@ import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber, requireFunction } from '../errors/option-checks.js'
-import { invalidOption } from '../errors.js'
+import { invalidChoice, invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
 
@@ -65,7 +65,7 @@ export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
     const methods = isolatedMethods(picker, ['add', 'remove', 'reweighed', 'started', 'ended'])
     return { ...methods, pick: (exclude) => picker.pick(exclude) }
   }
-  throw invalidOption('strategy', "'round-robin', 'least-requests', 'peak-ewma' or a picker", strategy)
+  throw invalidChoice('strategy', "'round-robin', 'least-requests', 'peak-ewma' or an UpstreamPicker", strategy)
 }
 
 /** What the options `outlierDetection` and `healthCheck` of a BalancedPool stand for. */

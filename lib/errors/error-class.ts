@@ -1,35 +1,41 @@
 import { readSafely } from './safe-read.js'
 import type { Timings } from './timings.js'
 
-/** Whose doing an error is, and so who can make it go away. */
+/**
+ * Cause of an error: `user` (an argument, abort or body of the caller), `peer` (an invalid or unwanted response),
+ * `network`, `timeout`, or `lifecycle` (a dispatcher that was closed or destroyed).
+ */
 export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
 
 /**
- * How far a request had come when it failed: waiting for a connection, or for that to open; handed to it, and no byte of
- * a response there (`send`); amid the head, or the body, of one; or on the way through a proxy.
+ * Progress of a request when it failed: `queued` for a connection; during `connect`; `send`: assigned to a connection,
+ * without a byte of the response; within the response `headers` or `body`; or while the `tunnel` through a proxy opens.
  */
 export type Phase = 'queued' | 'connect' | 'send' | 'headers' | 'body' | 'tunnel'
 
-/** Where an error happened. Fields are left out where they are not known. */
+/** Facts about the request that failed. Unknown ones are omitted. */
 export interface ErrorContext {
   /** Origin of the request, such as `https://example.com:8443`. */
   origin?: string
+  /** Method of the request. */
   method?: string
+  /** Path of the request, with its query. */
   path?: string
+  /** Progress of the request when it failed. */
   phase?: Phase
-  /** True when the connection had carried another request before. */
+  /** Whether the connection had sent another request before. */
   reusedSocket?: boolean
-  /** Bytes of the request handed to the socket. */
+  /** Number of bytes of the request that were written to the socket. */
   bytesWritten?: number
-  /** True when sending the request again can not execute it twice. */
+  /** Whether the request can be sent again without being executed twice. */
   replaySafe?: boolean
-  /** Origin of the proxy on the way, never with its credentials. */
+  /** Origin of the proxy in use, without its credentials. */
   proxy?: string
-  /** Of a request with the option of that name. */
+  /** Times of the request, if its option `timings` is set. */
   timings?: Timings
 }
 
-/** Metadata of a socket at the time of an error. */
+/** Addresses and byte counts of a socket when an error occurred. */
 export interface SocketInfo {
   localAddress?: string
   localPort?: number
@@ -43,9 +49,9 @@ export interface SocketInfo {
 
 const BASE_CODE = 'UND_ERR'
 
-/** The base of all errors but `HTTPParserError`. Its code is `UND_ERR`. */
+/** Base class of all errors except `HTTPParserError` and `WebAssemblyNotSupportedError`. Its code is `UND_ERR`. */
 export class UndiciError extends Error implements ErrorContext {
-  /** What `instanceof` looks for in `error.code`. */
+  /** Code that `instanceof` compares with `error.code`. */
   static readonly code: string = BASE_CODE
   /** @internal */
   static readonly fault: Fault | undefined = undefined
@@ -72,7 +78,7 @@ export class UndiciError extends Error implements ErrorContext {
   }
 }
 
-/** The code that a class of this package has as a static field of its own; null for a class derived from one. */
+/** Returns the static `code` of an error class of this package; null for other classes, derived ones included. */
 export function staticCodeOf(Class: unknown): string | null {
   if (typeof Class !== 'function' || !Object.hasOwn(Class, 'code')) return null
   const { code } = Class as { code?: unknown }
@@ -80,11 +86,11 @@ export function staticCodeOf(Class: unknown): string | null {
 }
 
 /**
- * `instanceof` that holds across copies of the package: by a class of the same code on the prototype chain, and for
- * errors of undici by `error.code`.
+ * Implements `instanceof` across copies of the package: a class with the same code is on the prototype chain, or, for
+ * errors of undici, `error.code` matches.
  */
 export function isInstance(Class: object, value: unknown): boolean {
-  // A class of the caller's may have accessors that throw, and the value may be a Proxy that was revoked.
+  // The caller's class may have accessors that throw, and the value may be a revoked Proxy.
   return readSafely(() => {
     if (Function.prototype[Symbol.hasInstance].call(Class, value)) return true
     const code = staticCodeOf(Class)
@@ -93,12 +99,12 @@ export function isInstance(Class: object, value: unknown): boolean {
       if (staticCodeOf(level.constructor) === code) return true
     }
     const given = (value as { code?: unknown }).code
-    // Codes of one family share a prefix, such as UND_ERR_SOCKS5_TIMEOUT, or UND_ERR of them all.
+    // Codes of one family share a prefix: UND_ERR_SOCKS5 and UND_ERR_SOCKS5_TIMEOUT; UND_ERR and all others.
     return typeof given === 'string' && (given === code || given.startsWith(`${code}_`))
   }, false)
 }
 
-// One for all classes: a statement for each would keep it in the bundle of a program that never names it.
+// One statement for all classes: with one per class, bundlers could not remove unused classes.
 Object.defineProperty(UndiciError.prototype, 'fault', {
   get(this: UndiciError) {
     return (this.constructor as typeof UndiciError).fault
@@ -110,7 +116,7 @@ interface ErrorClassDefinition<Name extends string, Code extends string> {
   name: Name
   code: Code
   fault: Fault
-  /** Message when the thrower gives none. */
+  /** Default message. */
   message: string
 }
 
@@ -119,7 +125,7 @@ export type ErrorClass<Name extends string, Code extends string> = {
   readonly code: string
 }
 
-/** Makes a class out of its row in the table. */
+/** Creates an error class from its definition. */
 export function defineErrorClass<Name extends string, Code extends string>(
   row: ErrorClassDefinition<Name, Code>,
   Parent: typeof UndiciError = UndiciError,

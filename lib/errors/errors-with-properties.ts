@@ -1,11 +1,11 @@
-/** Errors that have more to tell than a message. */
+/** Error classes with properties of their own. */
 import { type ErrorContext, type Fault, isInstance, type Phase, UndiciError } from './error-class.js'
 import type { Timings } from './timings.js'
 
 /**
- * What the server sent is not HTTP/1.x. Extends Error alone, as documented.
- * Cure: Mend the server or what stands before it; `code` and `data` say what is wrong where. There is no option to
- * accept it.
+ * The server sent a response that is not valid HTTP/1.x. Extends Error only, as documented.
+ * Fix: Fix the server or the proxy in front of it: `code` and `data` describe what is wrong. No option accepts such
+ * responses.
  */
 export class HTTPParserError extends Error implements ErrorContext {
   /** @internal */
@@ -21,9 +21,9 @@ export class HTTPParserError extends Error implements ErrorContext {
   declare proxy?: string
   declare timings?: Timings
   override name = 'HTTPParserError' as const
-  /** `HPE_…`; undefined where the parser has no such code. */
+  /** `HPE_…`; undefined if the parser reports no code. */
   code: string
-  /** The bytes at fault as far as they are known. */
+  /** The invalid bytes as text, if known. */
   data: string | undefined
   constructor(message: string, code?: string, data?: string | Uint8Array) {
     super(message)
@@ -40,9 +40,9 @@ Object.defineProperty(HTTPParserError.prototype, 'fault', { value: 'peer', confi
 type ResponseHeaders = Record<string, string | string[]>
 
 /**
- * A request failed for good after retries, or could not be retried at all.
- * Cure: The server goes on failing, or has changed what was being resumed: `statusCode` and `data.count` say how
- * often. Try later.
+ * The request failed after all retries, or could not be retried.
+ * Fix: The server still fails, or its content changed while the download was resumed: see `statusCode` and
+ * `data.count`. Send the request again later.
  */
 export class RequestRetryError extends UndiciError {
   /** @internal */
@@ -50,9 +50,11 @@ export class RequestRetryError extends UndiciError {
   static override readonly code: string = 'UND_ERR_REQ_RETRY'
   override name = 'RequestRetryError' as const
   override code = 'UND_ERR_REQ_RETRY' as const
+  /** Status of the last response; 0 without one. */
   statusCode: number
-  /** Of the tries; whatever its maker gave. */
+  /** `count`: number of retries, or the value that the constructor received. */
   data: { count: number }
+  /** Headers of the last response. */
   headers: ResponseHeaders
   constructor(
     message: string,
@@ -67,8 +69,8 @@ export class RequestRetryError extends UndiciError {
 }
 
 /**
- * A response with an error status, where the caller asked for that to throw.
- * Cure: As for its `statusCode`; `body` has what the server says of it.
+ * The response has an error status, and the caller requested that such a response throws.
+ * Fix: Handle `statusCode`; `body` contains the response body.
  */
 export class ResponseError extends UndiciError {
   /** @internal */
@@ -76,10 +78,14 @@ export class ResponseError extends UndiciError {
   static override readonly code: string = 'UND_ERR_RESPONSE'
   override name = 'ResponseError' as const
   override code = 'UND_ERR_RESPONSE' as const
+  /** Status of the response. */
   statusCode: number
-  // biome-ignore lint/suspicious/noExplicitAny: what JSON holds
+  /** Response body: parsed if it is JSON, else a string; null without a body. */
+  // biome-ignore lint/suspicious/noExplicitAny: a parsed JSON value
   body: null | Record<string, any> | string
+  /** Whether `body` was cut off at the size limit. */
   bodyTruncated: boolean
+  /** Headers of the response. */
   headers: Record<string, string | string[] | undefined> | string[] | null
   constructor(
     message: string,
@@ -93,15 +99,15 @@ export class ResponseError extends UndiciError {
     this.headers = detail.headers ?? null
   }
 
-  /** The same as {@link statusCode}; examples in undici's `Interceptors.md` call it so. */
+  /** Alias of {@link statusCode}, used by examples in undici's `Interceptors.md`. */
   get status(): number {
     return this.statusCode
   }
 }
 
 /**
- * The connection to a proxy failed for good; `cause` tells why.
- * Cure: See whether the proxy is up, and takes the credentials and the target.
+ * The connection to the proxy failed; `cause` has the reason.
+ * Fix: Check that the proxy runs, and that it accepts the credentials and the target.
  */
 export class ProxyConnectionError extends UndiciError {
   /** @internal */
@@ -115,8 +121,8 @@ export class ProxyConnectionError extends UndiciError {
 }
 
 /**
- * TLS to a proxy failed; `cause` tells why.
- * Cure: Give the proxy's authority in `proxyTls.ca`.
+ * TLS to the proxy failed; `cause` has the reason.
+ * Fix: Set `proxyTls.ca` to the certificate authority of the proxy.
  */
 export class SecureProxyConnectionError extends UndiciError {
   /** @internal */

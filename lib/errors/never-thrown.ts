@@ -1,12 +1,12 @@
 /**
- * Errors of what this library has no part in. They are here because undici documents them: a program that asks whether
- * it got one goes on working.
+ * Error classes of features that sluice does not have. They exist because undici documents them, so that programs which
+ * use them with `instanceof` keep working.
  */
 import { UndiciError } from '../errors.js'
 
 /**
- * A SOCKS5 proxy refused. Its code may be a longer one.
- * Cure: Never raised here: SOCKS proxies are refused with a NotSupportedError.
+ * A SOCKS5 proxy refused the connection. The code may have a suffix.
+ * Fix: Nothing: sluice never throws it, and rejects SOCKS proxies with a NotSupportedError.
  */
 export class Socks5ProxyError extends UndiciError {
   static override readonly code: string = 'UND_ERR_SOCKS5'
@@ -18,8 +18,8 @@ export class Socks5ProxyError extends UndiciError {
 }
 
 /**
- * A WebSocket message above its maximum size.
- * Cure: Never raised here: there are no WebSockets.
+ * A WebSocket message exceeds its maximum size.
+ * Fix: Nothing: sluice never throws it, because it has no WebSocket.
  */
 export class MessageSizeExceededError extends UndiciError {
   static override readonly code: string = 'UND_ERR_WS_MESSAGE_SIZE_EXCEEDED'

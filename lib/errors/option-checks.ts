@@ -1,8 +1,8 @@
 import { invalidOption } from '../errors.js'
 
-// Checks of options, whose errors name the option, what it must be and what it is. Left out is undefined or null.
+// Option checks. Their errors name the option, the rule and the type received. Undefined and null mean "not set".
 
-/** @throws {InvalidArgumentError} not a function */
+/** @throws {InvalidArgumentError} `value` is not a function */
 export function requireFunction<T>(
   name: string,
   value: T,
@@ -10,61 +10,61 @@ export function requireFunction<T>(
   if (typeof value !== 'function') throw invalidOption(name, 'a function', value)
 }
 
-/** @throws {InvalidArgumentError} not an object */
+/** @throws {InvalidArgumentError} `value` is not an object */
 export function requireObject<T>(name: string, value: T): asserts value is T & object {
   if (typeof value !== 'object' || value === null) throw invalidOption(name, 'an object', value)
 }
 
-/** @throws {InvalidArgumentError} neither left out nor a boolean */
+/** @throws {InvalidArgumentError} `value` is set and not a boolean */
 export function booleanOption(name: string, value: unknown, fallback: boolean): boolean {
   if (typeof (value ?? fallback) !== 'boolean') throw invalidOption(name, 'a boolean', value)
   return (value ?? fallback) as boolean
 }
 
-/** @throws {InvalidArgumentError} neither left out nor a whole number, 0 or more */
+/** @throws {InvalidArgumentError} `value` is set and not a non-negative integer */
 export function nonNegativeInteger(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
-  return checkedNumber(Number.isInteger(value) && (value as number) >= 0, [name, 'a whole number, 0 or more', value])
+  return checkedNumber(Number.isInteger(value) && (value as number) >= 0, [name, 'a non-negative integer', value])
 }
 
-/** @throws {InvalidArgumentError} neither left out nor a whole number above 0 */
+/** @throws {InvalidArgumentError} `value` is set and not a positive integer */
 export function positiveInteger(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
-  return checkedNumber(Number.isInteger(value) && (value as number) > 0, [name, 'a whole number above 0', value])
+  return checkedNumber(Number.isInteger(value) && (value as number) > 0, [name, 'a positive integer', value])
 }
 
-/** @throws {InvalidArgumentError} neither left out nor a finite number, 0 or more */
+/** @throws {InvalidArgumentError} `value` is set and not a finite non-negative number */
 export function nonNegativeNumber(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
-  return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a finite number, 0 or more', value])
+  return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a non-negative number', value])
 }
 
-/** A time limit, where Infinity stands for none, as 0 does. @throws {InvalidArgumentError} no number of ms */
+/** Returns a timeout in ms; 0 and Infinity disable it. @throws {InvalidArgumentError} `value` is set and not a number of ms */
 export function milliseconds(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
   if (value === Number.POSITIVE_INFINITY) return 0
-  return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a number of ms, 0 or more', value])
+  return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a non-negative number of ms', value])
 }
 
-/** @throws {InvalidArgumentError} neither left out nor a number above 0 and up to `most` */
+/** @throws {InvalidArgumentError} `value` is set and not a positive number up to `most` */
 export function positiveNumber(
   name: string,
   value: unknown,
   [fallback, most = Number.MAX_VALUE]: [number, number?],
 ): number {
   if (value === undefined || value === null) return fallback
-  const expected = most <= 100 ? `a number above 0, up to ${most}` : 'a finite number above 0'
+  const expected = most <= 100 ? `a positive number up to ${most}` : 'a positive number'
   return checkedNumber(typeof value === 'number' && value > 0 && value <= most, [name, expected, value])
 }
 
-/** @throws {InvalidArgumentError} neither left out nor an IP type of service */
+/** @throws {InvalidArgumentError} `value` is set and not an integer from 0 to 255 */
 export function typeOfService(value: unknown): number | null {
   if (value === undefined || value === null) return null
   const valid = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255
   return checkedNumber(valid, ['typeOfService', 'an integer from 0 to 255', value])
 }
 
-/** The number that a string stands for, in the options where undici takes one as well; anything else as it is. */
+/** Converts a numeric string to a number, for options where undici accepts one. Returns other values unchanged. */
 export function parseNumericString(value: unknown): unknown {
   if (typeof value !== 'string' || value.trim() === '') return value
   const number = Number(value)

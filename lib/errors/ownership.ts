@@ -1,7 +1,7 @@
 /**
- * Who owns an error object. Errors that sluice creates for one request carry facts about that request. Errors that come
- * from outside (a signal's reason, a body stream, `destroy(error)`, a connector) may be shared by many requests, frozen
- * or of any class, so they are never written on: they are passed on as they are, or copied.
+ * Ownership of error objects. Sluice adds context of the request to errors that it creates. Errors of the caller (a
+ * signal's reason, a body stream, `destroy(error)`, a connector) may be shared by many requests, frozen or of any class,
+ * so they are never modified: they are passed on unchanged, or copied.
  */
 import { type ErrorContext, type Fault, staticCodeOf } from './error-class.js'
 import { faultOf } from './faults.js'
@@ -13,15 +13,15 @@ const callerOwned = new WeakSet<object>()
 /** Errors made by {@link markSluiceOwned} that no request has failed with yet. */
 const unlocated = new WeakSet<object>()
 
-/** Marks an error as the caller's: it is passed on as it is, and nothing is written on it. Returns the error. */
+/** Marks an error as the caller's: it is passed on and never modified. Returns the error. */
 export function markCallerOwned<E>(error: E): E {
   if (typeof error === 'object' && error !== null && !unlocated.has(error)) callerOwned.add(error)
   return error
 }
 
 /**
- * Marks an error of sluice with which one of its own handlers ends one request, by an abort or by throwing it: the
- * request adds where it failed. Without the mark it would be taken for the caller's. Returns the error.
+ * Marks an error as created by sluice, for handlers of sluice that abort a request with it or throw it: the request adds
+ * its context. Without the mark, it would be treated as the caller's error. Returns the error.
  */
 export function markSluiceOwned<E extends Error>(error: E): E {
   unlocated.add(error)
@@ -34,9 +34,8 @@ export function isSluiceOwned(error: unknown): error is Error {
 }
 
 /**
- * Returns an error that may be written on in place of one that a connector or a socket reported: a copy of the same
- * class with the original as its `cause`. An error of a class that can not be copied is returned as it is, and marked
- * as the caller's.
+ * Returns a copy of an error that a connector or socket reported, so that it can be modified: of the same class, with the
+ * original as its `cause`. An error of a class that cannot be copied is returned unchanged and marked as the caller's.
  */
 export function copyForeignError(error: unknown): Error {
   if (!isCopyable(error)) return markCallerOwned(error) as Error
@@ -44,8 +43,8 @@ export function copyForeignError(error: unknown): Error {
 }
 
 /**
- * Returns an error for one more request that the same failure ends: same class, message and fields, without what the
- * first request wrote on it.
+ * Returns a copy of an error for another request that the same failure ended: same class, message and properties,
+ * without the context of the first request.
  */
 export function copyForRequest(error: Error): Error {
   if (callerOwned.has(error) || !isCopyable(error)) return error
@@ -54,12 +53,12 @@ export function copyForRequest(error: Error): Error {
   return copy
 }
 
-/** Fields of {@link ErrorContext} that differ from request to request. */
+/** Properties of {@link ErrorContext} that differ between requests. */
 const CONTEXT = ['origin', 'method', 'path', 'phase', 'reusedSocket', 'bytesWritten', 'replaySafe', 'timings'] as const
 
 /**
- * Adds what is known about the failed request to an error that sluice owns. A field that is already there stays: the
- * innermost knowledge wins. An error that the caller owns is returned unchanged.
+ * Adds the context of the failed request to an error that sluice owns. Properties that are already set are kept, because
+ * the innermost layer knows most. An error of the caller is returned unchanged.
  */
 export function addErrorContext<E extends Error>(error: E, context: ErrorContext & { fault?: Fault }): E {
   if (callerOwned.has(error) || !isExtensible(error)) return error
@@ -67,20 +66,20 @@ export function addErrorContext<E extends Error>(error: E, context: ErrorContext
   const known = 'fault' in error ? context : { fault: faultOf(error), ...context }
   for (const [name, value] of Object.entries(known)) {
     if (value === undefined || (Object.hasOwn(error, name) && error[name as keyof E] !== undefined)) continue
-    // By definition and not by assignment: the class may have an accessor of that name.
+    // Not an assignment, because the class may have an accessor of that name.
     Object.defineProperty(error, name, { value, writable: true, enumerable: true, configurable: true })
   }
   return error
 }
 
-/** A Proxy that was revoked can not even be asked. */
+/** Whether properties can be added; false for a revoked Proxy. */
 function isExtensible(error: unknown): boolean {
   return readSafely(() => Object.isExtensible(error), false)
 }
 
 /**
- * Corrects what an error says of a request that was sent on behalf of another one, such as to a proxy: only where it is
- * an error of sluice that names the origin `from`.
+ * Replaces the context of an error of sluice whose origin is `from`, for a request that was sent on behalf of another
+ * one, such as to a proxy.
  */
 export function replaceErrorContext<E extends Error>(
   error: E,
@@ -91,15 +90,15 @@ export function replaceErrorContext<E extends Error>(
   return error
 }
 
-/** Has an error of sluice no longer say that its request can be sent again: an earlier attempt may have been executed. */
+/** Sets `replaySafe` of an error of sluice to false, because an earlier attempt may have been executed. */
 export function clearReplaySafe(error: Error): void {
   if (callerOwned.has(error) || !isExtensible(error) || !Object.hasOwn(error, 'replaySafe')) return
   Object.assign(error, { replaySafe: false })
 }
 
 /**
- * Returns an error that may be written on in place of one that a dispatcher for the origin `from` reported or threw: the
- * same where it is sluice's or the caller's, else a copy. A dispatcher of another library may share it.
+ * Copies an error that a dispatcher for the origin `from` reported or threw, unless it belongs to sluice or the caller: a
+ * dispatcher of another library may share one error between requests.
  */
 export function copyIfForeign(error: Error, from: string): Error {
   return callerOwned.has(error) || isLocated(error, from) ? error : copyForeignError(error)
@@ -112,20 +111,20 @@ function isLocated(error: unknown, origin: string): boolean {
 
 const BUILTIN = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError]
 
-/** A class of the caller's may have private fields, which no copy has. */
+/** Whether an error can be copied. The caller's classes may have private fields, which a copy lacks. */
 function isCopyable(error: unknown): error is Error {
   try {
     if (!(error instanceof Error)) return false
     const Class = error.constructor
     if (staticCodeOf(Class) !== null) return true
-    // The classes of Node's own errors can not be named; they have no private fields.
+    // Node does not export the classes of its errors; they have no private fields.
     return BUILTIN.includes(Class as ErrorConstructor) || Class.name === 'NodeError'
   } catch {
     return false
   }
 }
 
-/** A native error of the same class, with the same own fields. Getters are read once; one that throws is left out. */
+/** Returns an error of the same class and own properties. Getters are read once; those that throw are omitted. */
 function copyOf(error: Error, cause: unknown): Error {
   const copy = new Error(readSafely(() => error.message, ''))
   Object.setPrototypeOf(copy, Object.getPrototypeOf(error))

@@ -1,4 +1,4 @@
-/** The namespace `errors`: the classes of undici's `Errors.md`, and none of the tools of the house. */
+/** The public namespace `errors`: the classes of undici's `Errors.md`, without internal helpers. */
 export {
   AbortError,
   BalancedPoolMissingUpstreamError,

@@ -1,6 +1,6 @@
 /**
- * Reads values that callers chose, such as abort reasons and thrown errors. They may have getters that throw, or be a
- * Proxy that was revoked: no read may throw in turn, because the request would never settle.
+ * Reads values of user code, such as abort reasons and thrown errors, without throwing. Such values may have getters that
+ * throw or be a revoked Proxy; a read that throws would leave the request unsettled.
  */
 
 /** Returns the result of `read`, or `fallback` if it throws. */
@@ -17,7 +17,7 @@ export function readProperty(value: unknown, name: PropertyKey): unknown {
   return readSafely(() => (value as Record<PropertyKey, unknown> | null | undefined)?.[name], undefined)
 }
 
-/** Returns what an error says, for the message of another one. What was thrown may be no Error, or not be readable. */
+/** Returns the message of an error, for use in another message. `error` may be any thrown value. */
 export function messageOf(error: unknown): string {
   const message = readProperty(error, 'message')
   if (typeof message === 'string') return message
@@ -28,7 +28,7 @@ function isObject(value: unknown): boolean {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
-/** Whether `value` is an Error, or looks like one, as a DOMException of another realm does. */
+/** Whether `value` is an Error or looks like one, such as a DOMException of another realm. */
 export function isErrorLike(value: unknown): value is Error {
   return readSafely(
     () => value instanceof Error || (typeof value === 'object' && value !== null && 'message' in value),
@@ -36,7 +36,7 @@ export function isErrorLike(value: unknown): value is Error {
   )
 }
 
-/** Whether a stream can be destroyed with `value`: Node reads the stack of each error that it gets. */
+/** Whether a stream can be destroyed with `value`: Node reads the stack of each error it receives. */
 export function hasReadableStack(value: unknown): boolean {
   return readSafely(() => {
     void (value as { stack?: unknown }).stack

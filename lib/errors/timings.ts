@@ -1,26 +1,26 @@
 /**
- * When what happened to a request, in ms since its dispatch; null where it did not happen (yet). After it was sent again,
- * of the last try. Its connection's `dns`, `tcp` and `tls` are there when that was opened while the request waited.
+ * Times of a request in ms since its dispatch; null for events that have not occurred. After a retry, those of the last
+ * attempt. `dns`, `tcp` and `tls` are set if the connection was opened while the request was queued.
  */
 export interface Timings {
-  /** It was handed to a connection: so long it waited, the opening of one included. */
+  /** Time of the assignment to a connection: the time spent in the queue, connecting included. */
   queued: number | null
-  /** The name of the host was looked up. */
+  /** Time when the DNS lookup completed. */
   dns: number | null
-  /** TCP was connected. */
+  /** Time when TCP was connected. */
   tcp: number | null
-  /** The TLS handshake was done. */
+  /** Time when the TLS handshake completed. */
   tls: number | null
-  /** All of the request was handed to the socket. */
+  /** Time when the whole request was written to the socket. */
   sent: number | null
-  /** The first byte of the response came. */
+  /** Time of the first byte of the response. */
   firstByte: number | null
-  /** The response, or the request by an error, ended. */
+  /** Time when the response was complete or the request failed. */
   end: number | null
-  /** The connection had carried another request before. */
+  /** Whether the connection had sent another request before. */
   reused: boolean | null
-  /** Number of the connection, unique in the process. */
+  /** Number of the connection, unique within the process. */
   connection: number | null
-  /** How often it was sent, or tried to be: by itself, by `interceptors.retry`, to where it was redirected. */
+  /** Number of attempts: replays on a new connection, retries of `interceptors.retry` and redirects count. */
   tries: number
 }

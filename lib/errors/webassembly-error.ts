@@ -1,8 +1,8 @@
 import { isInstance } from './error-class.js'
 
 /**
- * The runtime has no WebAssembly, which the parser is written in. Extends Error alone, and is named so, as documented.
- * Cure: Put `script-engine.js` beside the file, and leave `parser` at `auto`.
+ * The runtime has no WebAssembly, which the parser requires. Extends Error only and has its name, as documented.
+ * Fix: Deploy `script-engine.js` beside the bundle, and leave `parser` at `auto`.
  */
 export class WebAssemblyNotSupportedError extends Error {
   declare name: 'Error'

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js'
+import { invalidType } from '../errors.js'
 
 /**
  * The bytes of a piece of a body, in the memory of the piece unless it is a string.
@@ -10,7 +10,7 @@ export function toBytes(piece: unknown): Uint8Array {
   if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
   // Of whatever realm.
   if (Object.prototype.toString.call(piece) === '[object ArrayBuffer]') return new Uint8Array(piece as ArrayBuffer)
-  throw invalidArgument(`body must yield strings or Uint8Arrays, got ${typeof piece}`)
+  throw invalidType('each chunk of body', 'a string or a Uint8Array', piece)
 }
 
 /** The piece in memory that nobody else knows. What is not a piece is returned as it is. */

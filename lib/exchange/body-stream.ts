@@ -46,7 +46,8 @@ export function isStream(body: unknown): body is Readable {
  */
 export function checkStream(stream: Readable): void {
   const known = bodyStreams.get(stream)
-  if (known?.used) throw invalidArgument('body is a stream that another request has used')
+  if (known?.used)
+    throw invalidArgument('body is a stream that another request has used: create a stream for each request')
   const error = known?.error ?? stream.errored
   markCallerFault(error)
   if (error) {
@@ -56,7 +57,7 @@ export function checkStream(stream: Readable): void {
   }
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
-    throw invalidArgument('body is a stream that has ended or was destroyed')
+    throw invalidArgument('body is a stream that has already ended or been destroyed: create a stream for each request')
   }
 }
 
@@ -178,7 +179,9 @@ export class BodyStream extends LazyStream {
   /** What another body is made of must be all of it. */
   #failIfIncomplete(): void {
     if (!this.#startedWithOtherBody || !this.#flowsToReader || !this.#bufferedUnread) return
-    this.#owner?.onBodyFailed(new InvalidArgumentError('body is a stream that flowed before it was read'))
+    this.#owner?.onBodyFailed(
+      new InvalidArgumentError('body is a stream that emitted data before the request read it: do not resume it'),
+    )
   }
 
   readonly #onNewListener = (event: unknown): void => {

@@ -92,7 +92,7 @@ export function deadlineOf(options: object): number {
 
 /** `total`: the limit that was given, in ms. */
 export function totalTimeoutError(total: number): Error {
-  return new TotalTimeoutError(`Not done within ${Math.round(total)} ms`)
+  return new TotalTimeoutError(`Request not completed within ${Math.round(total)} ms (timeouts.total)`)
 }
 
 /** What {@link Deadlines} end. */
@@ -163,11 +163,17 @@ export class Deadlines implements AlarmListener {
     const { queue, connect, configuredTotal: named } = this.#limits
     if (alarm === this.#total) return totalTimeoutError(named)
     if (alarm === this.#connect) {
-      return addErrorContext(new ConnectTimeoutError(`No connection within ${connect} ms`), {
-        ...UNSENT_CONTEXT,
-        phase: 'connect',
-      })
+      return addErrorContext(
+        new ConnectTimeoutError(`Connection not established within ${connect} ms (timeouts.connect)`),
+        {
+          ...UNSENT_CONTEXT,
+          phase: 'connect',
+        },
+      )
     }
-    return addErrorContext(new QueueTimeoutError(`Not handed to a connection within ${queue} ms`), UNSENT_CONTEXT)
+    return addErrorContext(
+      new QueueTimeoutError(`Request not assigned to a connection within ${queue} ms (timeouts.queue)`),
+      UNSENT_CONTEXT,
+    )
   }
 }

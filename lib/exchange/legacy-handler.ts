@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { InvalidArgumentError } from '../errors.js'
+import { invalidOption } from '../errors.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import type { DispatchInput } from './request.js'
@@ -11,7 +11,7 @@ type Callback<Name extends keyof LegacyDispatchHandler> = Parameters<NonNullable
  * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
  */
 export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, upgrade: boolean): DispatchHandler {
-  if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
+  if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
   const modern = handler as DispatchHandler
   const legacy = handler as LegacyDispatchHandler
   const isModern =
@@ -67,7 +67,7 @@ export function isLegacyHandler(handler: DispatchHandler | LegacyDispatchHandler
 }
 
 function requireFunction(value: unknown, name: string): void {
-  if (typeof value !== 'function') throw new InvalidArgumentError(`handler.${name} must be a function`)
+  if (typeof value !== 'function') throw invalidOption(`handler.${name}`, 'a function', value)
 }
 
 /** A handler with both generations of callbacks, as interceptors call either; its own handler has the older ones. */

@@ -25,7 +25,7 @@ export class RequestTimings {
   /** `true`: into an object of its own. @throws {InvalidArgumentError} not an object that can be filled in */
   constructor(given: unknown) {
     if (given !== true && (typeof given !== 'object' || given === null || !Object.isExtensible(given))) {
-      throw invalidOption('timings', 'true, or an object to be filled in', given)
+      throw invalidOption('timings', 'true or an extensible object', given)
     }
     this.values = (given === true ? {} : given) as Timings
     const tries = Object.hasOwn(this.values, 'tries') ? this.values.tries : 0

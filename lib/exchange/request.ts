@@ -304,7 +304,7 @@ function asIterable(body: RequestBody): RequestBody {
 export function withQuery(path: string, query: unknown): string {
   requireObject('query', query)
   if (path.includes('?') || path.includes('#')) {
-    throw invalidArgument('query can not be combined with a path that holds "?" or "#"')
+    throw invalidArgument('query must not be combined with a path that contains "?" or "#"')
   }
   const pairs: string[] = []
   for (const [key, value] of entriesOf(query)) {
@@ -319,19 +319,19 @@ function entriesOf(query: object): Iterable<readonly unknown[]> {
   if (!isIterable(query)) return Object.entries(query)
   const pairs = [...(query as Iterable<unknown>)]
   const wrong = pairs.find((pair) => !Array.isArray(pair) || pair.length !== 2)
-  if (wrong !== undefined) throw invalidOption('query', 'an object or an iterable of pairs', wrong)
+  if (wrong !== undefined) throw invalidOption('query', 'an object or an iterable of [name, value] pairs', wrong)
   return pairs as unknown[][]
 }
 
 function encodeComponent(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'object' && !hasTextForm(value)) {
-    throw invalidOption('query', 'made of values that have a text form, or arrays of them', value)
+    throw invalidOption('query', 'an object whose values convert to strings, or arrays of such values', value)
   }
   try {
     return encodeURIComponent(String(value))
   } catch (cause) {
-    throw invalidArgument('query holds what can not be encoded in UTF-8', { cause })
+    throw invalidArgument('query contains text that cannot be encoded as UTF-8', { cause })
   }
 }
 
@@ -357,5 +357,5 @@ function checkConnectBody(body: unknown): null {
 
 /** Refuses what a caller would take for effective. */
 function rejectMaxRedirections({ maxRedirections }: { maxRedirections?: unknown }): void {
-  if (maxRedirections) throw invalidArgument('maxRedirections is an option of interceptors.redirect')
+  if (maxRedirections) throw invalidArgument('maxRedirections is not a request option: use interceptors.redirect()')
 }

@@ -149,7 +149,7 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
   // Interceptors written for undici 7 look for the dispatcher among the options that they get.
   const { path, ...rest } = unpolluted(own)
   if (Object.hasOwn(Object(given ?? url), 'agent'))
-    throw new InvalidArgumentError('agent is no option here: give a dispatcher')
+    throw new InvalidArgumentError('agent is not supported: use the dispatcher option')
   const target = rest.dispatcher ?? getGlobalDispatcher()
   if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', rest.dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')

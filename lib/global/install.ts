@@ -21,7 +21,7 @@ export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
   if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   // Asking for Headers loads what is behind fetch: only then has the runtime a dispatcher to be given back.
   if (!fetchTakesDispatchers() || typeof Headers !== 'function') {
-    throw new NotSupportedError('install() needs a runtime whose fetch sends through a dispatcher: Node 20 or newer')
+    throw new NotSupportedError('install() requires a runtime whose fetch uses a dispatcher: Node.js 20 or newer')
   }
   for (const hook of HOOKS) {
     const found = hooked(hook)

@@ -1,5 +1,5 @@
 import { unpolluted } from '../base/prototype-pollution.js'
-import { isUrl, parseUrl, type UrlObject } from '../dispatcher/origin.js'
+import { isUrl, parseUrl, type UrlObject, unsupportedProtocol } from '../dispatcher/origin.js'
 import { invalidOption } from '../errors.js'
 
 export type { UrlObject }
@@ -13,7 +13,7 @@ export type UrlInput = string | URL | UrlObject
 export function parseTarget(input: UrlInput, path?: unknown): { origin: string; path: string } {
   const given = parseUrl(input)
   if (given.protocol !== 'http:' && given.protocol !== 'https:') {
-    throw invalidOption('url', 'an http: or https: URL', given.protocol)
+    throw unsupportedProtocol(given)
   }
   const { origin } = given
   if (path !== undefined && path !== null && typeof path !== 'string') throw invalidOption('path', 'a string', path)

@@ -53,7 +53,7 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
     throw invalidOption('skipStatusCodes', 'an array of status codes', skipStatusCodes)
   }
   if (!Number.isInteger(maxSize) || maxSize < 0) {
-    throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
+    throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
   }
   const skipped = new Set([204, 304, ...skipStatusCodes])
   const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)

@@ -264,7 +264,7 @@ const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
 export function checkRecord(record: DNSInterceptorRecord, source = 'the result of lookup'): DNSInterceptorRecord {
   const { address, family, port } = record ?? {}
   if (port != null && !(Number(port) > 0 && Number.isInteger(Number(port)) && Number(port) < 65_536))
-    throw invalidOption(`the port of ${source}`, 'a port number', port)
+    throw invalidOption(`the port in ${source}`, 'a port number', port)
   const four = family === 4 && IPV4.test(address) && URL.canParse(`http://${address}`)
   const six = family === 6 && typeof address === 'string' && URL.canParse(`http://[${address.replace(/%\w+$/, '')}]`)
   if (four || six) return record

@@ -5,7 +5,7 @@ import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
 import { positiveNumber } from '../errors/option-checks.js'
-import { invalidOption } from '../errors.js'
+import { invalidChoice, invalidOption } from '../errors.js'
 import { hostnameToResolve } from './dns-records.js'
 import { type Service, UpstreamLookups, type UpstreamResolver } from './upstream-lookups.js'
 
@@ -47,7 +47,7 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
   const minTTL = positiveNumber('minTTL', options.minTTL, [1_000])
   const maxTTL = positiveNumber('maxTTL', options.maxTTL, [Math.max(30_000, minTTL)])
   if (maxTTL < minTTL) throw invalidOption('maxTTL', 'minTTL or more', maxTTL)
-  if (family !== null && family !== 4 && family !== 6) throw invalidOption('family', '4, 6 or null', family)
+  if (family !== null && family !== 4 && family !== 6) throw invalidChoice('family', '4, 6 or null', family)
   for (const method of ['resolve4', 'resolve6', 'resolveSrv'] as const) {
     if (resolver !== null && typeof resolver[method] !== 'function') {
       throw invalidOption('resolver', 'an object with resolve4, resolve6 and resolveSrv', resolver)

@@ -4,7 +4,7 @@ import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf } from '../dispatcher/dispatcher-core.js'
 import { readProperty } from '../errors/safe-read.js'
-import { copyForeignError, InformationalError, invalidOption, UNSENT_CONTEXT } from '../errors.js'
+import { copyForeignError, InformationalError, invalidChoice, invalidOption, UNSENT_CONTEXT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -103,15 +103,15 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
 function checkOptions(options: NonNullOptions<DNSOptions>): void {
   const { maxTTL, maxItems, dualStack, affinity, lookup, pick, storage } = options
   if (maxTTL !== undefined && (typeof maxTTL !== 'number' || !(maxTTL >= 0))) {
-    throw invalidOption('maxTTL', 'a number of ms, 0 or more', maxTTL)
+    throw invalidOption('maxTTL', 'a non-negative number of ms', maxTTL)
   }
   if (maxItems !== undefined && (typeof maxItems !== 'number' || !(maxItems >= 1))) {
-    throw invalidOption('maxItems', 'a number, 1 or more', maxItems)
+    throw invalidOption('maxItems', 'a number of at least 1', maxItems)
   }
   if (dualStack !== undefined && typeof dualStack !== 'boolean')
     throw invalidOption('dualStack', 'a boolean', dualStack)
   if (affinity !== undefined && affinity !== null && affinity !== 4 && affinity !== 6) {
-    throw invalidOption('affinity', '4, 6 or null', affinity)
+    throw invalidChoice('affinity', '4, 6 or null', affinity)
   }
   if (lookup !== undefined && typeof lookup !== 'function') throw invalidOption('lookup', 'a function', lookup)
   if (pick !== undefined && typeof pick !== 'function') throw invalidOption('pick', 'a function', pick)

@@ -38,7 +38,7 @@ export function dump(options: DumpOptions = {}): DispatchInterceptor {
 
 function check(name: string, value: unknown): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw invalidOption(name, 'a number of bytes above 0', value)
+    throw invalidOption(name, 'a positive number of bytes', value)
   }
 }
 
@@ -71,8 +71,6 @@ class DumpHandler extends DecoratorHandler {
   }
 
   #tooLarge(size: number): Error {
-    return markSluiceOwned(
-      new RequestAbortedError(`Response body of ${size} bytes is larger than maxSize (${this.#limit})`),
-    )
+    return markSluiceOwned(new RequestAbortedError(`Response body of ${size} bytes exceeds maxSize (${this.#limit})`))
   }
 }

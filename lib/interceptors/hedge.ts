@@ -80,7 +80,7 @@ class HedgeDelay {
 
   constructor({ delay, percentile }: Pick<HedgeOptions, 'delay' | 'percentile'>) {
     if (delay != null && !(typeof delay === 'number' && Number.isFinite(delay) && delay >= 0)) {
-      throw invalidOption('delay', 'a number of ms, 0 or more', delay)
+      throw invalidOption('delay', 'a non-negative number of ms', delay)
     }
     this.#percentile = percentile == null ? null : positiveNumber('percentile', percentile, [95, 99.99])
     if (delay == null && this.#percentile === null)

@@ -64,7 +64,7 @@ export function checkRedirectOptions(options: RedirectOptions): void {
 
 function checkMaxRedirections(value: unknown): void {
   if (value == null || (Number.isInteger(value) && (value as number) >= 0)) return
-  throw invalidOption('maxRedirections', 'a whole number, 0 or more, or null', value)
+  throw invalidOption('maxRedirections', 'a non-negative integer or null', value)
 }
 
 function lowerCaseSet(names: readonly string[] | null | undefined): Set<string> {

@@ -34,7 +34,7 @@ export interface ResponseErrorOptions {
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
   const { maxSize = 1_048_576 } = mergeOptions(options)
   if (!Number.isInteger(maxSize) || maxSize < 0) {
-    throw invalidOption('maxSize', 'a whole number of bytes, 0 or more', maxSize)
+    throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
   }
   return (dispatch) => (given, handler) => {
     const request = readOptionsOnce(given)

@@ -110,7 +110,7 @@ export function resolveRetryOptions(options: RetryInput | null | undefined): Ret
   for (const name of ['maxRetries', 'maxTimeout', 'minTimeout', 'timeoutFactor'] as const) {
     const value: unknown = settings[name]
     const number = parseNumericString(value)
-    if (typeof number !== 'number' || !(number >= 0)) throw invalidOption(name, 'a number, 0 or more', value)
+    if (typeof number !== 'number' || !(number >= 0)) throw invalidOption(name, 'a non-negative number', value)
     settings[name] = number
   }
   for (const name of ['throwOnError', 'retryAfter'] as const) {

@@ -26,7 +26,7 @@ export interface Answer {
 /** The proxy answered CONNECT with another status than 2xx (RFC 9110 §9.3.6). */
 export function tunnelRefused(route: Route, answer: Answer): Error {
   const { proxy, origin } = route
-  const text = `Proxy response (${answer.statusCode}) !== 200 when HTTP Tunneling: ${proxy} opens no tunnel to ${origin}`
+  const text = `Proxy response (${answer.statusCode}) !== 200 when HTTP Tunneling: ${proxy} refused a tunnel to ${origin}`
   const error = Object.assign(new RequestAbortedError(text), { ...answer, ...route })
   // The class is the documented one; a proxy that can not reach the origin is no fault of the caller.
   const fault = answer.statusCode >= 400 && answer.statusCode < 500 ? 'user' : 'peer'
@@ -35,18 +35,18 @@ export function tunnelRefused(route: Route, answer: Answer): Error {
 
 /** The proxy wants credentials, or others (RFC 9110 §15.5.8). */
 export function authenticationRequired(route: Route, answer: Answer): Error {
-  const text = `Proxy Authentication Required (407): ${route.proxy} does not forward to ${route.origin}`
+  const text = `Proxy Authentication Required (407): ${route.proxy} did not forward the request to ${route.origin}: check the proxy credentials`
   return Object.assign(markSluiceOwned(new InvalidArgumentError(text)), { ...answer, ...route })
 }
 
 /** The connection to the proxy ended before CONNECT was answered. */
 export function tunnelLost(route: Route, cause: Error): Error {
-  const text = `Proxy connection failed: ${route.proxy} gave no tunnel to ${route.origin}: ${messageOf(cause)}`
+  const text = `Proxy connection failed: no tunnel through ${route.proxy} to ${route.origin}: ${messageOf(cause)}`
   return Object.assign(new ProxyConnectionError(cause, text), route)
 }
 
 export function tunnelTimedOut(route: Route, limit: number): Error {
-  const text = `No tunnel to ${route.origin} through ${route.proxy} within ${limit} ms`
+  const text = `Tunnel through ${route.proxy} to ${route.origin} not established within ${limit} ms (connectTimeout)`
   return Object.assign(new ConnectTimeoutError(text), route)
 }
 

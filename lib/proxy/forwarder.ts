@@ -72,13 +72,13 @@ export class Forwarder extends Dispatcher {
     const { origin } = this.#origin
     if (typeof path !== 'string') return path
     if (method === 'CONNECT') {
-      throw invalidArgument(`CONNECT to ${origin} can not be forwarded: set proxyTunnel to true`)
+      throw invalidArgument(`CONNECT to ${origin} cannot be forwarded without a tunnel: set proxyTunnel to true`)
     }
     // RFC 9112 §3.2.4: the last proxy makes an asterisk of it again.
     if (path === '*' && method === 'OPTIONS') return origin
     if (path.startsWith('/')) return origin + path
     if (!isWithin(origin, path)) {
-      throw invalidArgument(`path must start with a slash, or be a URL of ${origin} without credentials`)
+      throw invalidArgument(`path must start with a slash or be a URL of ${origin} without credentials`)
     }
     return path
   }

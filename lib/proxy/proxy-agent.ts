@@ -90,7 +90,7 @@ export class ProxyAgent extends LifecycleDispatcher {
   #send(options: DispatchOptions, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const headers = rereadableHeaders(options.headers)
     if (hasHeader(headers, 'proxy-authorization')) {
-      throw invalidArgument('proxy-authorization must not stand in headers: give the ProxyAgent a token')
+      throw invalidArgument('headers must not contain proxy-authorization: use the token option of ProxyAgent')
     }
     const request = headers === options.headers ? options : { ...options, headers: headers as RequestHeaders }
     return this.#agent.dispatch(request, handler)

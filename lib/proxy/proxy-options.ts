@@ -3,7 +3,7 @@ import type { Agent, AgentOptions } from '../dispatcher/agent.js'
 import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Factory } from '../dispatcher/pool-options.js'
-import { InvalidArgumentError, invalidOption, NotSupportedError } from '../errors.js'
+import { InvalidArgumentError, invalidOption, invalidType, NotSupportedError } from '../errors.js'
 import type { OutgoingHttpHeaders } from '../exchange/documented.js'
 import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
@@ -61,7 +61,7 @@ export interface ResolvedProxyOptions {
 export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): ResolvedProxyOptions {
   const given = typeof options === 'string' || options instanceof URL ? { uri: options } : options
   if (given === undefined || given === null)
-    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs a proxy')
+    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs the URL of a proxy')
   if (typeof given !== 'object') throw invalidOption('options', 'a string, a URL or an object', given)
   const {
     uri,
@@ -99,21 +99,23 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
 /** What is wrong is told without the text: there may be a password in it. */
 function parseProxy(uri: unknown): URL {
   if (uri === undefined || uri === null || uri === '') {
-    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs a proxy')
+    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs the URL of a proxy')
   }
   if (typeof uri !== 'string' && !(uri instanceof URL)) throw invalidOption('uri', 'a string or a URL', uri)
   let url: URL
   try {
     url = new URL(uri)
   } catch {
-    throw new InvalidArgumentError('uri must be an http: or https: URL, got what can not be read as a URL')
+    throw new InvalidArgumentError('uri must be an http: or https: URL, received text that is not a URL')
   }
   if (/^socks/.test(url.protocol)) throw new NotSupportedError('uri: SOCKS proxies are not supported')
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new InvalidArgumentError('uri must be an http: or https: URL, got another protocol')
+    throw new InvalidArgumentError('uri must be an http: or https: URL, received another protocol')
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError('uri must hold protocol, credentials, host and port only, got a path behind them')
+    throw new InvalidArgumentError(
+      'uri must contain only protocol, credentials, host and port, without path, query or fragment',
+    )
   }
   return url
 }
@@ -128,7 +130,7 @@ function tlsOptions(name: string, value: unknown): BuildOptions {
 function authorization(given: { token: unknown; auth: unknown; url: URL }): string | null {
   const token = credential('token', given.token)
   const auth = credential('auth', given.auth)
-  if (token !== null && auth !== null) throw new InvalidArgumentError('auth and token must not be given together')
+  if (token !== null && auth !== null) throw new InvalidArgumentError('auth and token must not be used together')
   if (token !== null) return token
   if (auth !== null) return `Basic ${auth}`
   const { username, password } = given.url
@@ -138,9 +140,9 @@ function authorization(given: { token: unknown; auth: unknown; url: URL }): stri
 
 function credential(name: string, value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null
-  if (typeof value !== 'string') throw new InvalidArgumentError(`${name} must be a string, got a ${typeof value}`)
+  if (typeof value !== 'string') throw invalidType(name, 'a string', value)
   if (!isFieldValue(value)) {
-    throw new InvalidArgumentError(`${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
+    throw new InvalidArgumentError(`${name} contains a character that is not allowed in a header value (RFC 9110 §5.5)`)
   }
   return value
 }
@@ -149,7 +151,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new InvalidArgumentError('uri must hold its credentials in percent-encoded UTF-8, got something else')
+    throw new InvalidArgumentError('uri must contain its credentials as percent-encoded UTF-8')
   }
 }
 

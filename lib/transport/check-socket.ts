@@ -42,12 +42,12 @@ export function socketFault(given: unknown): Error | null {
     if (typeof stream.readableEncoding === 'string') return notAByteStream(`${typeName(given)} with an encoding`)
     if (isClosed(stream)) return closed(typeName(given))
     if ((stream as TLSSocket).alpnProtocol === 'h2') {
-      return new NotSupportedError('connect called back with a socket for HTTP/2: offer http/1.1 by ALPN')
+      return new NotSupportedError('connect called back with an HTTP/2 socket: offer http/1.1 by ALPN')
     }
     if (!inUse.has(stream)) return null
     return new InvalidArgumentError('connect called back with a socket that another connection uses')
   } catch (cause) {
-    return notAByteStream('an object that can not be read', { cause })
+    return notAByteStream('an object whose properties cannot be read', { cause })
   }
 }
 
@@ -64,11 +64,11 @@ export function destroyUnused(given: unknown): void {
 
 /** The error for an object that is no stream of bytes, or that yields something else. */
 export function notAByteStream(got: string, options?: ErrorOptions): Error {
-  return new InvalidArgumentError(`connect must call back with a Duplex stream of bytes, got ${got}`, options)
+  return new InvalidArgumentError(`connect must call back with a Duplex stream of bytes, received ${got}`, options)
 }
 
 function closed(got: string): Error {
-  return new SocketError(`connect called back with a socket that is closed already (${got})`)
+  return new SocketError(`connect called back with a socket that is already closed (${got})`)
 }
 
 /** The peer's end was read, the own end was sent, or all of it is gone: the events of that will not come again. */

@@ -63,7 +63,10 @@ export class ConnectAttempt implements AlarmListener {
 
   readonly #onClose = (): void => {
     if (this.#settle())
-      this.#options.callback(new Error(`The connection to ${this.#options.address} was closed before it stood`), null)
+      this.#options.callback(
+        new Error(`The connection to ${this.#options.address} was closed before it was established`),
+        null,
+      )
   }
 
   /** A step that the busy event loop saw too late: what follows it has the time that was lost. */

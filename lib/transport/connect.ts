@@ -14,7 +14,7 @@ import {
   requireObject,
   typeOfService,
 } from '../errors/option-checks.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { InvalidArgumentError } from '../errors.js'
 import { ConnectAttempt, type ConnectAttemptOptions } from './connect-attempt.js'
 import {
   type Connector,
@@ -104,7 +104,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     ...rest
   } = unpolluted(options)
   const { onread } = rest as { onread?: unknown }
-  if (onread !== undefined) throw invalidOption('onread', 'left out: the client reads the socket', onread)
+  if (onread !== undefined) throw new InvalidArgumentError('onread must be omitted: the client reads the socket')
   checkFamilySelection(rest)
   const settings: Settings = {
     timeout: timeout === null ? 0 : milliseconds('timeout', parseNumericString(timeout), 10_000),
@@ -162,7 +162,7 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ope
   const secure = target.protocol === 'https:'
   const { httpSocket } = target
   if (httpSocket !== undefined && !secure) {
-    throw new InvalidArgumentError('httpSocket can only be given for https:')
+    throw new InvalidArgumentError('httpSocket is supported for https: only')
   }
   const { signal } = settings.rest as { signal?: AbortSignal }
   if (signal?.aborted === true) return failAborted(signal, callback)

@@ -38,14 +38,14 @@ export function requestFraming(input: FramingInput): BodyFraming {
   const { method, hasBody, bodyLength, strict, transferEncodings } = input
   const stated = parseContentLengthFields(input.contentLengths)
   if (transferEncodings.length > 0) {
-    if (stated !== null) throw invalidArgument('content-length and transfer-encoding exclude each other')
+    if (stated !== null) throw invalidArgument('content-length and transfer-encoding must not be sent together')
     if (transferEncodings.length > 1 || transferEncodings[0]?.toLowerCase() !== 'chunked') {
-      throw invalidArgument('invalid transfer-encoding header: only chunked is sent')
+      throw invalidArgument('invalid transfer-encoding header: only chunked is supported')
     }
   }
   if (hasBody) {
     if (stated !== null && bodyLength !== null && stated !== bodyLength) {
-      reportLengthMismatch(`The body has ${bodyLength} bytes, content-length says ${stated}`, strict)
+      reportLengthMismatch(`Request body has ${bodyLength} bytes, but content-length is ${stated}`, strict)
     }
     const length = transferEncodings.length > 0 ? null : (bodyLength ?? stated)
     const unexpected = length !== 0 && !BODY_METHODS.has(method)
@@ -53,7 +53,7 @@ export function requestFraming(input: FramingInput): BodyFraming {
     return { framing: length > 0 || BODY_METHODS.has(method) ? 'length' : 'none', contentLength: length, unexpected }
   }
   if (stated !== null && stated > 0 && method !== 'HEAD') {
-    reportLengthMismatch(`There is no body, content-length says ${stated}`, strict)
+    reportLengthMismatch(`Request has no body, but content-length is ${stated}`, strict)
   }
   if (BODY_METHODS.has(method)) return { framing: 'length', contentLength: 0, unexpected: false }
   return { framing: 'none', contentLength: -1, unexpected: false }
@@ -73,9 +73,9 @@ function parseContentLengthFields(fields: readonly string[]): number | null {
   const first = fields[0]
   if (first === undefined) return null
   const length = Number(first)
-  if (fields.length > 1) throw invalidArgument('content-length was given more than once')
+  if (fields.length > 1) throw invalidArgument('headers must contain one content-length header at most')
   if (!/^\d+$/.test(first) || !Number.isSafeInteger(length)) {
-    throw invalidArgument(`invalid content-length header: ${JSON.stringify(first.slice(0, 40))}`)
+    throw invalidArgument('invalid content-length header: must be a whole number of bytes')
   }
   return length
 }

@@ -1,5 +1,5 @@
 import { isIterable } from '../base/prototype-pollution.js'
-import { invalidArgument, invalidOption, invalidType } from '../errors.js'
+import { invalidArgument, invalidType } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined
 /** What a request's fields may be given as. */
@@ -32,13 +32,15 @@ export function flattenHeaders(input: HeadersInput): string[] {
   if (input === null || input === undefined) return flat
   if (typeof input !== 'object') throw invalidType('headers', 'an object, an array or an iterable', input)
   if (Array.isArray(input) && typeof input[0] === 'string') {
-    if (input.length % 2 !== 0) throw invalidArgument('headers array must have an even number of elements')
+    if (input.length % 2 !== 0)
+      throw invalidArgument('headers array must contain name, value, name, value, …: it has an odd number of elements')
     for (let i = 0; i < input.length; i += 2) append(flat, input[i], input[i + 1])
     return flat
   }
   if (isIterable(input)) {
     for (const pair of input as Iterable<unknown>) {
-      if (!Array.isArray(pair) || pair.length !== 2) throw invalidArgument('headers must be in pairs of name and value')
+      if (!Array.isArray(pair) || pair.length !== 2)
+        throw invalidArgument('headers must be an iterable of [name, value] pairs')
       append(flat, pair[0], pair[1])
     }
     return flat
@@ -49,7 +51,7 @@ export function flattenHeaders(input: HeadersInput): string[] {
 
 function append(flat: string[], name: unknown, value: unknown): void {
   if (typeof name !== 'string' || !TOKEN.test(name))
-    throw invalidOption('header name', 'a token (RFC 9110 §5.6.2)', name)
+    throw invalidType('each header name', 'a token (RFC 9110 §5.6.2)', name)
   if (value === undefined) return
   if (Array.isArray(value)) {
     for (const one of value) {
@@ -63,7 +65,7 @@ function append(flat: string[], name: unknown, value: unknown): void {
   }
   const text = typeof value === 'string' ? value : String(value ?? '')
   if (!FIELD_VALUE.test(text)) {
-    throw invalidArgument(`header ${name} holds a character that a field value can not carry (RFC 9110 §5.5)`)
+    throw invalidArgument(`header ${name} contains a character that is not allowed in a header value (RFC 9110 §5.5)`)
   }
   flat.push(name, text)
 }

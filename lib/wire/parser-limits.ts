@@ -27,8 +27,7 @@ export const defaultLimits: ParserLimits = {
 /** `tooMany`: it is their number, not their size. */
 export function headersOverflow(what: 'headers' | 'trailers', limits: ParserLimits, tooMany: boolean): Error {
   const { maxHeaderBytes, maxHeaderCount } = limits
-  if (tooMany)
-    return new HeadersOverflowError(`Response has more than ${maxHeaderCount} ${what}: no option allows more`)
-  const hint = 'raise maxHeaderSize if the server is trusted'
-  return new HeadersOverflowError(`Response ${what} above ${maxHeaderBytes} bytes: ${hint}`)
+  if (tooMany) return new HeadersOverflowError(`Response has more than ${maxHeaderCount} ${what}: this limit is fixed`)
+  const hint = 'raise maxHeaderSize if you trust the server'
+  return new HeadersOverflowError(`Response ${what} exceed ${maxHeaderBytes} bytes: ${hint}`)
 }

@@ -1,4 +1,4 @@
-import { invalidArgument, invalidOption, NotSupportedError } from '../errors.js'
+import { invalidArgument, invalidChoice, invalidOption, NotSupportedError } from '../errors.js'
 import { type Framing, requestFraming } from './framing.js'
 import { isFieldValue, isToken } from './headers.js'
 
@@ -87,13 +87,14 @@ class FramingFields {
   }
 
   #host(value: string): true {
-    if (this.host !== null) throw invalidArgument('host was given more than once')
+    if (this.host !== null) throw invalidArgument('headers must contain one host header at most')
     this.host = checkHost('host header', value)
     return true
   }
 
   #expect(value: string): true {
-    if (value.toLowerCase() !== '100-continue') throw new NotSupportedError(`expect header ${JSON.stringify(value)}`)
+    if (value.toLowerCase() !== '100-continue')
+      throw new NotSupportedError('expect header: only 100-continue is supported')
     this.expectContinue = true
     return true
   }
@@ -104,13 +105,13 @@ class FramingFields {
   }
 
   #connectionField(name: string, value: string, upgrade: string | null): boolean {
-    if (name === 'keep-alive') throw invalidArgument('invalid keep-alive header: the connection decides on it')
+    if (name === 'keep-alive') throw invalidArgument('invalid keep-alive header: sluice sends its own, remove it')
     if (name !== 'connection') return false
     for (const element of value.split(',')) {
       const option = element.trim()
       const lower = option.toLowerCase()
       if (!isToken(option) || END_TO_END_FIELDS.has(lower)) {
-        throw invalidOption('connection header', 'close, keep-alive or names of fields for one connection', value)
+        throw invalidOption('connection header', 'close, keep-alive or names of hop-by-hop headers', value)
       }
       if (lower === 'close') this.close = true
       else if (lower !== 'keep-alive' && !(lower === 'upgrade' && upgrade !== null)) this.options += `, ${option}`
@@ -179,12 +180,12 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
 
 /** RFC 9112 §3.2: the four forms of a request target. */
 function checkTarget(method: string, path: string): void {
-  if (typeof method !== 'string' || !isToken(method)) throw invalidOption('method', 'a token such as GET', method)
+  if (typeof method !== 'string' || !isToken(method)) throw invalidChoice('method', 'a token such as GET', method)
   if (typeof path !== 'string') throw invalidOption('path', 'a string', path)
   const form =
     path.charCodeAt(0) === 0x2f || method === 'CONNECT' || ABSOLUTE.test(path) || (path === '*' && method === 'OPTIONS')
   if (!form) throw invalidOption('path', 'an absolute URL or start with a slash', path)
   if (path === '' || INVALID_TARGET.test(path)) {
-    throw invalidArgument('path holds a character that a request target can not carry: encode it')
+    throw invalidArgument('path contains a character that is not allowed in a request target: percent-encode it')
   }
 }

@@ -46,6 +46,6 @@ t.test('behaves as an array does', async (t) => {
   const queue = new Queue<Node>()
   const node = new Node()
   queue.push(node)
-  t.throws(() => new Queue<Node>().push(node), /stands in a queue/)
+  t.throws(() => new Queue<Node>().push(node), /already in a queue/)
   t.equal(new Queue<Node>().remove(node), false)
 })

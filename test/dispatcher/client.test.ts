@@ -51,7 +51,7 @@ t.test('connects when the first request comes, and tells of it', async (t) => {
   t.strictSame({ ...client.stats }, { connected: true, pending: 0, running: 0, size: 0 })
   const disconnected = event<[URL, Client[], Error]>(client, 'disconnect')
   await client.close()
-  t.equal((await disconnected)[2].message, 'The client is closed')
+  t.equal((await disconnected)[2].message, 'The dispatcher is closed')
   t.equal(client.closed, true)
   t.equal(client.destroyed, true)
   await origin.close()

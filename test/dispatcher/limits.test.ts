@@ -227,7 +227,10 @@ t.test('timeouts.total of a dispatcher holds over all attempts and redirects', a
   const agent = new Agent(options)
   const redirecting = agent.compose(interceptors.redirect({ maxRedirections: 1000 }))
   const answer = redirecting.request({ origin: chain.url, path: '/0', method: 'GET' })
-  await t.rejects(answer, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 200 ms' })
+  await t.rejects(answer, {
+    code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+    message: 'Request not completed within 200 ms (timeouts.total)',
+  })
   await agent.destroy()
   await Promise.all([origin.close(), chain.close()])
 })

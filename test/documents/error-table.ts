@@ -4,32 +4,32 @@ import * as errors from '../../lib/errors/public.js'
 
 const FILES = ['errors.ts', 'errors/errors-with-properties.ts', 'errors/webassembly-error.ts', 'errors/never-thrown.ts']
 
-/** What the docstring of an error says. */
+/** Cause and fix from the docstring of an error class. */
 interface Meaning {
   cause: string
-  cure: string
+  fix: string
 }
 
-/** Meanings by the name of the class; what lacks a cause or a cure is left out. */
+/** Maps class names to meanings. Classes without a cause or a fix are omitted. */
 export function meanings(text: string): Map<string, Meaning> {
   const file = ts.createSourceFile('errors.ts', text, ts.ScriptTarget.ES2023, true)
   const found = new Map<string, Meaning>()
   for (const statement of file.statements) {
     const comment = ts.getJSDocCommentsAndTags(statement)[0]?.comment
     const said = (typeof comment === 'string' ? comment : ts.getTextOfJSDocComment(comment)) ?? ''
-    const [cause, cure] = said.replaceAll(/\s+/g, ' ').split(' Cure: ')
-    if (cause === undefined || cure === undefined) continue
+    const [cause, fix] = said.replaceAll(/\s+/g, ' ').split(' Fix: ')
+    if (cause === undefined || fix === undefined) continue
     const name = ts.isClassDeclaration(statement)
       ? statement.name
       : ts.isVariableStatement(statement)
         ? statement.declarationList.declarations[0]?.name
         : undefined
-    if (name !== undefined) found.set(name.getText(), { cause: cause.replaceAll(/\{@link (\w+)\}/g, '$1'), cure })
+    if (name !== undefined) found.set(name.getText(), { cause: cause.replaceAll(/\{@link (\w+)\}/g, '$1'), fix })
   }
   return found
 }
 
-/** Names of all that is exported as a class of errors, in the order of their codes. */
+/** Names of all exported error classes, ordered by code. */
 export function classes(): string[] {
   const names = Object.entries(errors).filter(([name, value]) => typeof value === 'function' && name !== 'UndiciError')
   return names.map(([name]) => name).sort((a, b) => (codeOf(a) < codeOf(b) ? -1 : 1))
@@ -51,13 +51,13 @@ export function meaningsInLib(): Map<string, Meaning> {
   return new Map(all)
 }
 
-/** All codes with cause and cure, as they stand in the README. */
+/** The table of all codes with cause and fix, as in lib/README.md. */
 export function errorTable(): string {
   const known = meaningsInLib()
   const rows = classes().map((name) => {
-    const { cause, cure } = known.get(name) ?? { cause: '', cure: '' }
+    const { cause, fix } = known.get(name) ?? { cause: '', fix: '' }
     const fault = sample(name).fault ?? '–'
-    return `| \`${codeOf(name)}\` | \`${name}\` | ${fault} | ${cause} | ${cure} |`
+    return `| \`${codeOf(name)}\` | \`${name}\` | ${fault} | ${cause} | ${fix} |`
   })
-  return ['| `code` | class | `fault` | cause | cure |', '|---|---|---|---|---|', ...rows].join('\n')
+  return ['| `code` | Class | `fault` | Cause | What to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }

@@ -24,9 +24,9 @@ t.test('lib/README.md contains the generated error table', async (t) => {
 })
 
 t.test('reports an error without a remedy', async (t) => {
-  const text = `/** A. Cure: B. */\nexport const One = 1\n/** A. */\nexport const Two = 2\nexport class Three {}\n/** C {@link X}.\n * Cure: D. */\nexport class Four {}`
+  const text = `/** A. Fix: B. */\nexport const One = 1\n/** A. */\nexport const Two = 2\nexport class Three {}\n/** C {@link X}.\n * Fix: D. */\nexport class Four {}`
   t.strictSame(Object.fromEntries(meanings(text)), {
-    One: { cause: 'A.', cure: 'B.' },
-    Four: { cause: 'C X.', cure: 'D.' },
+    One: { cause: 'A.', fix: 'B.' },
+    Four: { cause: 'C X.', fix: 'D.' },
   })
 })

@@ -145,7 +145,11 @@ t.test('the callbacks of close and destroy get no error', async (t) => {
 t.test('the methods of Dispatcher itself are not implemented', async (t) => {
   const bare = new (Dispatcher as unknown as new () => Record<string, () => void>)()
   for (const name of ['dispatch', 'close', 'destroy']) {
-    t.throws(() => bare[name]?.(), new Error('not implemented'), name)
+    t.throws(
+      () => bare[name]?.(),
+      { message: `${name}() is not implemented: a subclass of Dispatcher must override it` },
+      name,
+    )
   }
 })
 

@@ -241,5 +241,8 @@ t.test('timeouts.total holds for an interceptor used alone', async (t) => {
   const request = { ...get, origin: 'http://name.test', timeouts: { total: 20 } }
   interceptors.dns({ lookup: () => {} })(() => true)(request, recorder)
   await recorder.ended
-  t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 20 ms' })
+  t.match(recorder.error, {
+    code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+    message: 'Request not completed within 20 ms (timeouts.total)',
+  })
 })

@@ -110,7 +110,11 @@ for (const [kind, make] of Object.entries(dispatchers)) {
       const recorder = new Recorder()
       send(dispatcher, { path: '/1', method: 'GET', origin: origin.url }, recorder)
       await recorder.ended
-      t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 100 ms' }, name)
+      t.match(
+        recorder.error,
+        { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Request not completed within 100 ms (timeouts.total)' },
+        name,
+      )
       await dispatcher.destroy()
     }
     await origin.close()
@@ -125,7 +129,10 @@ t.test('timeouts.total of a Client holds while the callback of a RetryHandler us
   const dispatch = client.dispatch.bind(client)
   client.dispatch(get, new RetryHandler({ ...get, retryOptions: { retry } }, { dispatch, handler: recorder }))
   await recorder.ended
-  t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 50 ms' })
+  t.match(recorder.error, {
+    code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+    message: 'Request not completed within 50 ms (timeouts.total)',
+  })
   await client.close()
   await origin.close()
 })
@@ -158,7 +165,10 @@ t.test('the attempts of the hedge interceptor used alone share timeouts.total of
   })
   dispatch({ ...get, origin: origin.url }, recorder)
   await recorder.ended
-  t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 60 ms' })
+  t.match(recorder.error, {
+    code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+    message: 'Request not completed within 60 ms (timeouts.total)',
+  })
   t.equal(seen.length, 2)
   t.equal(seen[0], undefined)
   t.type(seen[1], 'number')

@@ -25,7 +25,7 @@ for (const [kind, [head, interceptor]] of Object.entries(kinds)) {
     const client = new Client(origin.url)
     const composed = client.compose(interceptor)
     const read = async (options: object) => (await composed.request({ ...get, ...options })).body.text()
-    const total = { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 200 ms' }
+    const total = { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Request not completed within 200 ms (timeouts.total)' }
     await t.rejects(read({ timeouts: { total: 200 } }), total)
     const abort = new AbortController()
     const aborted = read({ signal: abort.signal })

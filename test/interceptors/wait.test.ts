@@ -215,7 +215,9 @@ t.test('the error of a wait in a pool of composed dispatchers names the limit gi
       factory: (url, options) => new Client(url, options).compose(wait),
     }),
   ]) {
-    await t.rejects(agent.request({ ...get, origin: origin.url }), { message: 'Not done within 30 ms' })
+    await t.rejects(agent.request({ ...get, origin: origin.url }), {
+      message: 'Request not completed within 30 ms (timeouts.total)',
+    })
     await agent.destroy()
   }
   await origin.close()
@@ -351,7 +353,10 @@ t.test('timeouts.total holds for a RetryHandler used alone while its callback wa
   const dispatch = client.dispatch.bind(client)
   client.dispatch(request, new RetryHandler(request, { dispatch, handler: recorder }))
   await recorder.ended
-  t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 30 ms' })
+  t.match(recorder.error, {
+    code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+    message: 'Request not completed within 30 ms (timeouts.total)',
+  })
   t.strictSame(recorder.calls, ['start', 'error'])
   await client.close()
   await origin.close()
@@ -371,7 +376,10 @@ t.test('timeouts.total holds over redirects of RedirectHandler.buildDispatch', a
     const recorder = new Recorder()
     RedirectHandler.buildDispatch(client, 50)({ ...get, ...own } as never, recorder)
     await recorder.ended
-    t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT', message: 'Not done within 100 ms' })
+    t.match(recorder.error, {
+      code: 'SLUICE_ERR_TOTAL_TIMEOUT',
+      message: 'Request not completed within 100 ms (timeouts.total)',
+    })
     await client.close()
   }
   t.ok(asked < 10)

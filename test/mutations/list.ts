@@ -487,7 +487,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'there is one host',
         file: 'wire/request-head',
-        from: "if (this.host !== null) throw invalidArgument('host was given more than once')",
+        from: "if (this.host !== null) throw invalidArgument('headers must contain one host header at most')",
         to: '',
         test: 'attacks/requests',
       },
@@ -501,7 +501,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'there is one length',
         file: 'wire/framing',
-        from: "if (fields.length > 1) throw invalidArgument('content-length was given more than once')",
+        from: "if (fields.length > 1) throw invalidArgument('headers must contain one content-length header at most')",
         to: '',
         test: 'attacks/requests',
       },
@@ -515,7 +515,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a length and a coding exclude each other',
         file: 'wire/framing',
-        from: "if (stated !== null) throw invalidArgument('content-length and transfer-encoding exclude each other')",
+        from: "if (stated !== null) throw invalidArgument('content-length and transfer-encoding must not be sent together')",
         to: '',
         test: 'attacks/requests',
       },

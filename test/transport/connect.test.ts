@@ -97,7 +97,7 @@ t.test('a connection that does not come about', async (t) => {
   const client = new Client(silent.url.replace('http:', 'https:'), { connectTimeout: 50 })
   await t.rejects(text(client), {
     code: 'UND_ERR_CONNECT_TIMEOUT',
-    message: /127.0.0.1:\d+ within 50 ms/,
+    message: /127.0.0.1:\d+ not established within 50 ms/,
     phase: 'connect',
   })
   await client.close()

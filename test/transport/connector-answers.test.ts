@@ -42,11 +42,11 @@ const hostile: object = new Proxy(
 )
 
 const wrongKind = { code: 'UND_ERR_INVALID_ARG', name: 'InvalidArgumentError' }
-const closed = { code: 'UND_ERR_SOCKET', name: 'SocketError', message: /closed already \(an instance of Socket\)/ }
+const closed = { code: 'UND_ERR_SOCKET', name: 'SocketError', message: /already closed \(an instance of Socket\)/ }
 const notThere = { ...wrongKind, message: /without an error and without a socket/ }
 const of = (what: string) => ({
   ...wrongKind,
-  message: `connect must call back with a Duplex stream of bytes, got ${what}`,
+  message: `connect must call back with a Duplex stream of bytes, received ${what}`,
 })
 
 const refused: Record<string, [connect: Connect, error: Record<string, unknown>]> = {
@@ -126,10 +126,7 @@ const refused: Record<string, [connect: Connect, error: Record<string, unknown>]
     (_options, callback) => (callback as Back)(null, new net.Socket()),
     { code: 'ERR_SOCKET_CLOSED' },
   ],
-  'text for an error': [
-    calling('a secret'),
-    { code: 'UND_ERR_SOCKET', cause: 'a secret', message: /got|with a string/ },
-  ],
+  'text for an error': [calling('a secret'), { code: 'UND_ERR_SOCKET', cause: 'a secret', message: /with a string/ }],
   'an error and a socket': [live((socket, callback) => callback(new Error('both'), socket)), { message: 'both' }],
   'an error, then a socket': [
     live((socket, callback) => {

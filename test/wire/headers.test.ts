@@ -30,7 +30,7 @@ t.test('only own fields are read', async (t) => {
   t.strictSame(flattenHeaders(hidden), ['a', '1'])
 })
 
-t.test('a field that is refused is named', async (t) => {
+t.test('the error names the header whose value is refused, and shows no name that is not a token', async (t) => {
   const endless: unknown[] = []
   endless.push(endless)
   for (const value of ['a\r\nb', '\u20ac', { toString: () => 'a' }, ['a', ['b']], endless, Symbol('a')]) {
@@ -39,7 +39,8 @@ t.test('a field that is refused is named', async (t) => {
       message: /x-named/,
     })
   }
-  t.throws(() => flattenHeaders({ 'x named': '1' }), { code: 'UND_ERR_INVALID_ARG', message: /x named/ })
+  const message = 'each header name must be a token (RFC 9110 §5.6.2), received a string'
+  t.throws(() => flattenHeaders({ 'x secret': '1' }), { code: 'UND_ERR_INVALID_ARG', message })
 })
 
 t.test('null is an empty value in every form', async (t) => {
