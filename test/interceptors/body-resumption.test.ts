@@ -14,7 +14,7 @@ function after(taken: number, first = head(200, whole)): BodyResumption {
   return resumption
 }
 
-t.test('content-range', async (t) => {
+t.test('parses content-range', async (t) => {
   t.strictSame(parseContentRange('bytes 4-9/10'), { first: 4, last: 9, total: 10 })
   t.strictSame(parseContentRange('Bytes 0-0/*'), { first: 0, last: 0, total: null })
   const wrong = [
@@ -40,7 +40,7 @@ t.test('content-range', async (t) => {
   for (const value of wrong) t.equal(parseContentRange(value), null, String(value))
 })
 
-t.test('what can be resumed', async (t) => {
+t.test('resumes only bodies of GET with a strong etag and a known range', async (t) => {
   t.ok(BodyResumption.of('GET', head(200, whole)))
   t.ok(BodyResumption.of('GET', head(200, { etag: '""' })), 'of unknown length')
   t.ok(BodyResumption.of('GET', head(200, { etag: 'one' })), 'a tag without quotes')
@@ -63,7 +63,7 @@ t.test('what can be resumed', async (t) => {
   t.equal(BodyResumption.of('GET', decoded), null, 'somebody decodes it on the way')
 })
 
-t.test('what is asked for', async (t) => {
+t.test('requests the rest with range and if-match', async (t) => {
   t.strictSame(after(4).withRange(null), { range: 'bytes=4-9', 'if-match': '"one"' })
   t.strictSame(after(3, head(200, { etag: '"one"' })).withRange(null), { range: 'bytes=3-', 'if-match': '"one"' })
   const part = head(206, { etag: '"one"', 'content-range': 'bytes 20-29/100' })
@@ -74,7 +74,7 @@ t.test('what is asked for', async (t) => {
   t.strictSame(rest.withRange(flat), ['range', 'bytes=25-29', 'if-match', '"one"', 'accept', 'a'], 'a flat array')
 })
 
-t.test('what is taken for the rest', async (t) => {
+t.test('accepts only the rest of the same representation', async (t) => {
   const rest = { etag: '"one"', 'content-range': 'bytes 4-9/10' }
   t.equal(after(4).verify(head(206, rest)), null)
   t.equal(after(4).verify(head(206, { ...rest, 'content-length': '6' })), null)
@@ -108,7 +108,7 @@ t.test('what is taken for the rest', async (t) => {
   t.match(after(0, open).verify(head(200, { etag: '"one"' })), /content-range/, 'no length at all')
 })
 
-t.test('bytes are counted', async (t) => {
+t.test('counts delivered bytes up to the end of the range', async (t) => {
   const resumption = after(4)
   t.notOk(resumption.complete)
   t.ok(resumption.canResume)

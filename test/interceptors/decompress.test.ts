@@ -27,7 +27,7 @@ const codings: Record<string, Encode> = {
 const nameOf = (coding: string) => coding.split(',')[0] as string
 const text = Buffer.from('Water runs through a sluice; water runs through. \u00e9')
 
-/** A dispatch whose response comes in the given pieces, paused or not; it writes down how it is steered. */
+/** Dispatch function that delivers the given chunks even when paused, and records calls of its controller. */
 function answering(coding: string, pieces: readonly Buffer[], steered: string[] = []): Dispatcher.Dispatch {
   return (_options, handler) => {
     const recorder = handler as DispatchHandler
@@ -64,13 +64,13 @@ function decode(coding: string, pieces: readonly Buffer[], options = {}): Promis
   return recorder.ended
 }
 
-/** One end or one error, and nothing after it. */
+/** Checks that the handler received one end or one error, and nothing after it. */
 function ends(recorder: Recorder): string {
   const ending = recorder.calls.filter((name) => name === 'end' || name === 'error')
   return ending.length === 1 && recorder.calls.at(-1) === ending[0] ? (ending[0] as string) : recorder.calls.join()
 }
 
-t.test('each coding, over each dispatcher', async (t) => {
+t.test('decodes each coding over each dispatcher', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     const name = decodeURIComponent((request.url as string).slice(1))
     const bytes = (codings[name] as Encode)(text)
@@ -107,7 +107,7 @@ t.test('each coding, over each dispatcher', async (t) => {
   await origin.close()
 })
 
-t.test('split anywhere, and cut off anywhere', async (t) => {
+t.test('decodes bodies split at any byte, and fails truncated ones', async (t) => {
   for (const [name, encode] of Object.entries(codings)) {
     const bytes = encode(text)
     const coding = nameOf(name)
@@ -116,7 +116,7 @@ t.test('split anywhere, and cut off anywhere', async (t) => {
       if (ends(split) !== 'end' || split.body !== text.toString('latin1')) t.fail(`${name} split at ${at}`)
       if (at === bytes.length) continue
       const cut = await decode(coding, [bytes.subarray(0, at)])
-      // A body of no bytes is empty, whatever coding it is said to have.
+      // A body without bytes is empty with any coding.
       if (ends(cut) !== (at === 0 ? 'end' : 'error')) t.fail(`${name} cut off at ${at}`)
       if (!text.toString('latin1').startsWith(cut.body)) t.fail(`${name} cut off at ${at} gives something else`)
     }
@@ -188,9 +188,9 @@ async function inFrames(t: Test): Promise<void> {
 }
 
 // On older Nodes: test/interceptors/zstd-frames.test.ts.
-if (zstd !== undefined) t.test('zstd in frames', inFrames)
+if (zstd !== undefined) t.test('decodes zstd bodies of several frames', inFrames)
 
-t.test('several codings, unknown ones, and corrupt bodies', async (t) => {
+t.test('decodes several codings, passes unknown ones through, and fails corrupt bodies', async (t) => {
   const { gzip, deflate, br } = codings as Record<string, Encode> & { gzip: Encode; deflate: Encode; br: Encode }
   const thrice = br(deflate(gzip(text)))
   for (const coding of ['gzip, deflate, br', ' GZIP ,deflate,, Br,']) {
@@ -237,7 +237,7 @@ t.test('several codings, unknown ones, and corrupt bodies', async (t) => {
   t.equal(six.error?.code, 'UND_ERR_NOT_SUPPORTED')
 })
 
-t.test('what is left as it is', async (t) => {
+t.test('does not decode HEAD, skipped statuses and error responses', async (t) => {
   const bytes = zlib.gzipSync(text)
   const origin = await httpOrigin((request, reply) => {
     const status = Number(request.headers['x-status'] ?? 200)
@@ -283,7 +283,7 @@ t.test('what is left as it is', async (t) => {
   }
 })
 
-t.test('a limit on what comes out', async (t) => {
+t.test('maxSize limits the decoded size', async (t) => {
   const bomb = zlib.gzipSync(Buffer.alloc(4_000_000))
   for (const [maxSize, body, coding, good] of [
     [text.length, zlib.gzipSync(text), 'gzip', true],
@@ -300,7 +300,7 @@ t.test('a limit on what comes out', async (t) => {
     t.ok(recorder.error instanceof errors.ResponseExceededMaxSizeError)
     t.ok(size <= maxSize, `${size} of ${maxSize}`)
   }
-  // A middle stage that grows beyond it, while what comes out in the end is small.
+  // The middle stage exceeds the limit, while the final output is small.
   const shrunk = zlib.gzipSync(Buffer.from('small'), { level: 0 })
   const padded = zlib.gzipSync(Buffer.concat([shrunk, ...Array(2000).fill(zlib.gzipSync(Buffer.alloc(0)))]))
   t.match(await decode('gzip, gzip', [padded], { maxSize: 1000 }), { error: { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' } })
@@ -314,7 +314,7 @@ t.test('a limit on what comes out', async (t) => {
   }
 })
 
-t.test('a reader that pauses makes the server wait', async (t) => {
+t.test('a paused reader stops the server', async (t) => {
   const wrap = (count: number): Buffer =>
     count === 0 ? Buffer.alloc(30_000_000, 'x') : zlib.gzipSync(wrap(count - 1), { level: 0 })
   let bytes: Buffer = Buffer.alloc(0)
@@ -366,7 +366,7 @@ t.test('a reader that pauses makes the server wait', async (t) => {
   await origin.close()
 })
 
-/** Resolves when a number above 0 has not changed for many turns, in which zlib had time to work. */
+/** Resolves when a number above 0 has not changed for many event-loop turns, in which zlib can work. */
 async function quiet(count: () => number): Promise<void> {
   let last = -1
   for (let still = 0; still < 20; still = count() === last && last > 0 ? still + 1 : 0) {
@@ -376,7 +376,7 @@ async function quiet(count: () => number): Promise<void> {
   }
 }
 
-t.test('a decoder that can not keep up, and one that is told to wait', async (t) => {
+t.test('pauses the connection while the decoder is full or paused', async (t) => {
   const bytes = zlib.gzipSync(Buffer.alloc(1_000_000, 'x'), { level: 0 })
   const pieces = Array.from({ length: 20 }, (_, i) =>
     bytes.subarray(i * 50_000, i === 19 ? undefined : (i + 1) * 50_000),
@@ -388,7 +388,7 @@ t.test('a decoder that can not keep up, and one that is told to wait', async (t)
   await recorder.ended
   t.equal(recorder.body.length, 1_000_000)
 
-  // What comes although the connection was told to wait is kept as well.
+  // Chunks that arrive although the connection is paused are kept.
   for (const at of ['start', 'head 200', 'data']) {
     const waiting = new Recorder((name, controller) => {
       if (name === at && waiting.chunks.length < 2) controller.pause()
@@ -402,7 +402,7 @@ t.test('a decoder that can not keep up, and one that is told to wait', async (t)
     t.equal(waiting.body.length, 1_000_000)
   }
 
-  // Nor does one stage run ahead of the next: the limit, which it would pass, is not reached.
+  // One stage does not run ahead of the next: its output stays below the limit.
   const grown = zlib.gzipSync(zlib.gzipSync(Buffer.alloc(5_000_000), { level: 0 }))
   const paused = new Recorder((name, controller) => {
     if (name === 'head 200') controller.pause()
@@ -416,7 +416,7 @@ t.test('a decoder that can not keep up, and one that is told to wait', async (t)
   t.equal(paused.error?.code, 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
 })
 
-t.test('what was flushed is there before the rest', async (t) => {
+t.test('delivers flushed data before the rest of the body', async (t) => {
   let finish = () => {}
   const origin = await httpOrigin((_request, reply) => {
     const gzip = zlib.createGzip()
@@ -437,7 +437,7 @@ t.test('what was flushed is there before the rest', async (t) => {
   await origin.close()
 })
 
-t.test('errors of the connection, aborts, and handlers that throw', async (t) => {
+t.test('reports connection errors, aborts and exceptions of handlers', async (t) => {
   const long = zlib.gzipSync(Buffer.alloc(1_000_000))
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
@@ -468,7 +468,7 @@ t.test('errors of the connection, aborts, and handlers that throw', async (t) =>
       })
       client.dispatch({ ...get, path: '/whole' }, recorder)
       await recorder.ended
-      // Whatever would come late has come then.
+      // Late callbacks would have been called by then.
       t.equal((await (await client.request({ ...get, path: '/whole' })).body.bytes()).length, 1_000_000)
       t.equal(recorder.error, mine, `${how} at ${at}`)
       t.equal(recorder.calls.filter((name) => name === 'error').length, 1)
@@ -485,7 +485,7 @@ t.test('errors of the connection, aborts, and handlers that throw', async (t) =>
   await origin.close()
 })
 
-t.test('a handler of the elder generation, and an upgrade', async (t) => {
+t.test('supports legacy handlers and upgrades', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       if (/^upgrade:/im.test(head)) return socket.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
@@ -519,13 +519,13 @@ t.test('a handler of the elder generation, and an upgrade', async (t) => {
   await origin.close()
 })
 
-/** The error of a decoder that takes what stands behind its encoded data for more of it. */
+/** Error of a decoder that reads data after its encoded content as more content. */
 function errorBehind(coding: string, tail: string): string | null {
   if (coding === 'zstd') return 'ZSTD_error_prefix_unknown'
   return nameOf(coding).endsWith('gzip') && tail !== '\0' ? 'Z_DATA_ERROR' : null
 }
 
-t.test('a body that goes on behind its encoded data ends whole or fails, and its connection is closed', async (t) => {
+t.test('closes the connection of a body with data after its encoded content', async (t) => {
   for (const [coding, encode] of Object.entries(codings)) {
     for (const tail of ['\0', 'x']) {
       const origin = await rawOrigin((socket) => {
@@ -556,7 +556,7 @@ t.test('a body that goes on behind its encoded data ends whole or fails, and its
   }
 })
 
-t.test('a tail that comes slowly, or stops, ends the body within a second', async (t) => {
+t.test('completes a body within a second although data after it arrives slowly', async (t) => {
   for (const pieces of [1, Number.POSITIVE_INFINITY]) {
     const origin = await rawOrigin((socket) => {
       socket.once('data', () => {
@@ -580,7 +580,7 @@ t.test('a tail that comes slowly, or stops, ends the body within a second', asyn
   }
 })
 
-t.test('a short tail behind the encoded data is passed over, and the connection is kept', async (t) => {
+t.test('discards short data after the encoded content and keeps the connection', async (t) => {
   for (const [coding, encode] of Object.entries(codings)) {
     if (coding === 'zstd') continue
     const whole = Buffer.concat([encode(text), Buffer.alloc(512)])
@@ -600,7 +600,7 @@ t.test('a short tail behind the encoded data is passed over, and the connection 
   }
 })
 
-t.test('an empty body with a coding is an empty body', async (t) => {
+t.test('an empty body with a coding decodes to an empty body', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     reply.writeHead(200, { 'content-encoding': request.url?.slice(1), 'content-length': 0 }).end()
   })
@@ -615,7 +615,7 @@ t.test('an empty body with a coding is an empty body', async (t) => {
   await origin.close()
 })
 
-t.test('a decoded body that breaks off is not resumed by a range of other bytes', async (t) => {
+t.test('does not resume a truncated decoded body by a range', async (t) => {
   const ranges: unknown[] = []
   const encoded = zlib.gzipSync(text)
   const origin = await httpOrigin((request, reply) => {

@@ -19,7 +19,7 @@ import { Recorder } from '../servers/recorder.js'
 
 type Dispatch = Dispatcher['dispatch']
 
-/** Options in the forms that callers and their interceptors make of them; none has all of it as own properties. */
+/** Options as callers and interceptors derive them; in none all options are own properties. */
 const forms: Record<string, (origin: string) => object> = {
   'of a class with getters': (origin) =>
     new (class {
@@ -83,7 +83,7 @@ for (const [name, interceptor] of Object.entries(all)) {
 
 for (const [kind, make] of Object.entries(dispatchers)) {
   for (const [form, optionsFor] of Object.entries(forms)) {
-    t.test(`a ${kind} and what sends through it take options ${form}`, async (t) => {
+    t.test(`a ${kind} and interceptors over it accept options ${form}`, async (t) => {
       const asked: unknown[] = []
       const origin = await httpOrigin((request, reply) => {
         asked.push(`${request.method} ${new URL(request.url as string, 'http://a').pathname} ${request.headers['x-a']}`)
@@ -103,7 +103,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
   }
 }
 
-t.test('a RedirectHandler and a RetryHandler send derived options again', async (t) => {
+t.test('RedirectHandler and RetryHandler resend inherited options', async (t) => {
   const asked: unknown[] = []
   const origin = await httpOrigin((request, reply) => {
     asked.push(`${request.url} ${request.headers['x-a']}`)

@@ -15,7 +15,7 @@ const good = [one]
 const fine = message('200 OK', 'fine')
 const mine = () => Object.assign(new Error('mine'), { code: 'EMINE' })
 
-/** Ends of two requests at once, then of one more, by a way to dispatch that no dispatcher wraps. */
+/** Results of two concurrent requests and a third one, through a dispatch function without a dispatcher. */
 async function outcomes(options: Options) {
   const origin = await scriptedOrigin(fine)
   const agent = new Agent()
@@ -63,7 +63,7 @@ const failing: Record<string, Lookup> = {
 }
 
 for (const [what, lookup] of Object.entries(failing)) {
-  t.test(`a lookup that ${what} fails each request once, with an error of its own`, async (t) => {
+  t.test(`a lookup that ${what} fails each waiting request once, each with its own error`, async (t) => {
     const { ended, asked } = await outcomes({ lookup })
     for (const [index, { calls, error }] of ended.entries()) {
       t.strictSame(calls, ['error'])
@@ -166,7 +166,7 @@ t.test('a storage or a pick that throws after a refused connection fails the req
   }
 })
 
-t.test('a request that leaves a lookup blocks no later one: that looks up again', async (t) => {
+t.test('a later request starts a new lookup after the request of a pending one was aborted', async (t) => {
   const origin = await scriptedOrigin(fine)
   const pending: Answer[] = []
   const agent = new Agent().compose(interceptors.dns({ lookup: (_origin, _options, answer) => pending.push(answer) }))
@@ -201,7 +201,7 @@ t.test('a request that leaves a lookup blocks no later one: that looks up again'
   await origin.close()
 })
 
-t.test('a lookup that nothing waits for any more retains no request', async (t) => {
+t.test('a lookup without waiting requests retains no request in memory', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const pending: Answer[] = []
@@ -224,7 +224,7 @@ t.test('a lookup that nothing waits for any more retains no request', async (t) 
   await agent.close()
 })
 
-t.test('a handler that throws when its request waits fails that request', async (t) => {
+t.test('an exception of onRequestQueued fails the request', async (t) => {
   const dispatch = interceptors.dns({ lookup: () => {} })(() => true)
   const errors: Error[] = []
   const accepted = dispatch({ ...get, origin: 'http://name.test' }, {

@@ -5,7 +5,7 @@ const found = (...addresses: string[]) => ({
   records: { 4: { ips: addresses.map((address) => ({ address, ttl: 1, family: 4 as const })), offset: 0 }, 6: null },
 })
 
-t.test('a storage without limit forgets what does not hold any more', async (t) => {
+t.test('a storage without limit removes expired hosts', async (t) => {
   const storage = new MemoryStorage(Number.POSITIVE_INFINITY)
   for (let i = 0; i < 10_000; i++) storage.set(`brief-${i}.test`, found('127.0.0.1'), { ttl: 0 })
   t.ok(storage.size < 1000, `${storage.size} are kept`)
@@ -16,7 +16,7 @@ t.test('a storage without limit forgets what does not hold any more', async (t) 
   t.equal(storage.get('long-0.test'), null)
 })
 
-t.test('a limit drives out who was there longest', async (t) => {
+t.test('a full storage removes the oldest host', async (t) => {
   const storage = new MemoryStorage(2)
   for (const host of ['a', 'b', 'a', 'c']) storage.set(host, found('127.0.0.1'), { ttl: 60_000 })
   t.equal(storage.size, 2)
@@ -26,7 +26,7 @@ t.test('a limit drives out who was there longest', async (t) => {
   )
 })
 
-t.test('turns go on where they were when addresses are left out', async (t) => {
+t.test('removing addresses keeps the order of the others', async (t) => {
   for (const [offset, gone, next] of [
     [0, 'a', 'b'],
     [1, 'a', 'b'],

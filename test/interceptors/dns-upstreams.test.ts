@@ -11,7 +11,7 @@ import { type NameServer, nameServer } from '../servers/names.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** A name server of the test, and a resolver that asks it. */
+/** Starts a name server, and creates a resolver for it. */
 async function names(t: Test): Promise<{ server: NameServer; resolver: promises.Resolver }> {
   const server = await nameServer()
   const resolver = new promises.Resolver({ timeout: 1000, tries: 1 })
@@ -20,16 +20,16 @@ async function names(t: Test): Promise<{ server: NameServer; resolver: promises.
   return { server, resolver }
 }
 
-/** What a source says, one after the other; done when it has ended. */
+/** Returns the changes of a source, one after the other; undefined after its end. */
 function following(t: Test, url: string, options: DNSUpstreamsOptions) {
   const iterator = dnsUpstreams(url, { minTTL: 1, ...options })[Symbol.asyncIterator]()
-  // Waiting for names keeps no process alive.
+  // A pending lookup does not keep the process alive.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => iterator.return?.().then(() => clearInterval(alive)))
   return async (): Promise<UpstreamChange> => (await iterator.next()).value ?? 'done'
 }
 
-/** Answers as the test says, and counts. */
+/** Resolver with the given answers, which counts its calls. */
 function scripted(answers: { a?: unknown; aaaa?: unknown; srv?: unknown }) {
   const counts = { a: 0, aaaa: 0, srv: 0 }
   const answer = (type: keyof typeof counts) => async () => {
@@ -44,7 +44,7 @@ function scripted(answers: { a?: unknown; aaaa?: unknown; srv?: unknown }) {
 const failure = (code: string) => Object.assign(new Error(code), { code })
 const a = (...addresses: string[]) => addresses.map((address) => ({ address, ttl: 0 }))
 
-t.test('a real name server: addresses of both families; what comes, goes and fails', async (t) => {
+t.test('reports added and removed addresses and errors of a real name server', async (t) => {
   const { server, resolver } = await names(t)
   server.zone.set('A pods.test', { ttl: 0, addresses: ['10.0.0.1', '10.0.0.2'] })
   server.zone.set('AAAA pods.test', { ttl: 0, addresses: ['fd00::1'] })
@@ -67,7 +67,7 @@ t.test('a real name server: addresses of both families; what comes, goes and fai
   t.strictSame(change, { add: [], remove: ['http://10.0.0.2:8080'] })
 })
 
-t.test('a real name server: services', async (t) => {
+t.test('reports SRV records of a real name server', async (t) => {
   const { server, resolver } = await names(t)
   const services = (...all: [number, number, number, string][]) =>
     server.zone.set('SRV _http._tcp.api.test', { ttl: 0, services: all })
@@ -96,7 +96,7 @@ t.test('a real name server: services', async (t) => {
   t.equal(change.remove?.length, 3)
 })
 
-t.test('asked again when records cease to hold, within bounds', async (t) => {
+t.test('repeats lookups after the time to live, between minTTL and maxTTL', async (t) => {
   const resolver = scripted({ a: [{ address: '10.0.0.1', ttl: 3600 }] })
   const times: number[] = []
   const change = async (more: DNSUpstreamsOptions, ttl: number) => {
@@ -121,7 +121,7 @@ t.test('asked again when records cease to hold, within bounds', async (t) => {
   t.equal(resolver.counts.a, 1)
 })
 
-t.test('answers that can not be true are errors, and nothing changes', async (t) => {
+t.test('reports invalid answers as errors and keeps the upstreams', async (t) => {
   const resolver = scripted({ a: a('10.0.0.1') })
   const next = following(t, 'http://a.test', { resolver })
   await next()
@@ -139,7 +139,7 @@ t.test('answers that can not be true are errors, and nothing changes', async (t)
   }
 })
 
-/** A server that says its address and what it was asked as, on each address at the same port. */
+/** Servers on several addresses at the same port; each responds with its address and the `host` header. */
 async function everywhere(t: Test, addresses: string[], server: () => http.Server | https.Server): Promise<number> {
   const first = server()
   await new Promise<void>((resolve) => first.listen(0, addresses[0], resolve))
@@ -154,7 +154,7 @@ async function everywhere(t: Test, addresses: string[], server: () => http.Serve
   return port
 }
 
-t.test('requests go to each address by the name, over TLS too', async (t) => {
+t.test('sends requests to each address with the host name, over TLS too', async (t) => {
   const { server, resolver } = await names(t)
   const ca = await authority()
   const identity = await serverIdentity(ca, 'pods.test')
@@ -187,7 +187,7 @@ t.test('requests go to each address by the name, over TLS too', async (t) => {
   }
 })
 
-t.test('an upstream that leaves ends what it has; the pool that closes ends the questions', async (t) => {
+t.test('a removed upstream completes its requests; closing the pool ends the lookups', async (t) => {
   const { server, resolver } = await names(t)
   let finish = () => {}
   const arrived = new Promise<void>((resolve) => {
@@ -206,7 +206,7 @@ t.test('an upstream that leaves ends what it has; the pool that closes ends the 
   const pool = new BalancedPool([], { connections: 1 })
   const source = dnsUpstreams(`http://pods.test:${port}`, { resolver, minTTL: 1, family: 4 })
   const discovery = discover(pool, source, (error) => t.fail(String(error)))
-  // It asks for the second time when the first answer has been taken.
+  // The second lookup starts after the first change was read.
   await server.until(2)
   const earlier = [pool.request(get), pool.request(get)]
   await arrived
@@ -225,7 +225,7 @@ t.test('an upstream that leaves ends what it has; the pool that closes ends the 
   discovery.stop()
 })
 
-t.test('a program that waits for names ends', async (t) => {
+t.test('pending lookups do not keep the process alive', async (t) => {
   const lib = JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)
   const program = `import { BalancedPool, discover, dnsUpstreams } from ${lib}
     const resolver = { resolve4: async () => [{ address: '10.0.0.1', ttl: 9 }], resolve6: async () => [], resolveSrv: async () => [] }
@@ -236,7 +236,7 @@ t.test('a program that waits for names ends', async (t) => {
   t.equal(stdout, 'http://10.0.0.1\n')
 })
 
-t.test('options that are none', async (t) => {
+t.test('rejects invalid options', async (t) => {
   const bad: [unknown, object, RegExp][] = [
     ['nonsense', {}, /url must be/],
     ['http://10.0.0.1', {}, /url must be an origin with a name/],

@@ -29,7 +29,7 @@ interface Address {
 const at = (address: string, ttl?: number) =>
   ({ address, family: address.includes(':') ? 6 : 4, ...(ttl === undefined ? {} : { ttl }) }) as Address
 
-/** Knows the given addresses of each host, and counts who asks. */
+/** Lookup with the given addresses of each host, which counts its calls. */
 function knowing(...addresses: Address[]) {
   const asked: string[] = []
   const lookup: Options['lookup'] = (origin, _options, callback) => {
@@ -39,7 +39,7 @@ function knowing(...addresses: Address[]) {
   return { asked, lookup: lookup as NonNullable<Options['lookup']> }
 }
 
-/** One port on several addresses of loopback; each answers with its own address and the `host` field. */
+/** Servers on several loopback addresses at one port; each responds with its address and the `host` header. */
 async function onAddresses(addresses: readonly string[], make: () => Server = () => http.createServer(answer)) {
   const servers: Server[] = []
   const sockets = new Set<Socket>()
@@ -75,7 +75,7 @@ async function ask(dispatcher: Dispatcher, options: object): Promise<string> {
   return body.text()
 }
 
-t.test('takes turns among the addresses, and looks them up once', async (t) => {
+t.test('uses the addresses in turn and looks them up once', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2', '127.0.0.3'])
   const names = knowing(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
   const agent = new Agent().compose(interceptors.dns({ lookup: names.lookup }))
@@ -92,7 +92,7 @@ t.test('takes turns among the addresses, and looks them up once', async (t) => {
   await servers.close()
 })
 
-t.test('who asks while it is looked up waits for the same answer, or gives up', async (t) => {
+t.test('concurrent requests share one lookup, and can be aborted', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'])
   let found = () => {}
   let asked = 0
@@ -125,7 +125,7 @@ t.test('who asks while it is looked up waits for the same answer, or gives up', 
   await servers.close()
 })
 
-t.test('how long a record holds', async (t) => {
+t.test('records expire after their ttl, limited by maxTTL', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'])
   const realNow = Date.now
   let now = realNow()
@@ -221,7 +221,7 @@ t.test('how long a record holds', async (t) => {
   await servers.close()
 })
 
-t.test('families', async (t) => {
+t.test('selects address families by dualStack and affinity', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2', '::1'])
   const both = [at('127.0.0.1'), at('::1'), at('127.0.0.2')]
   const origin = `http://dual.test:${servers.port}`
@@ -269,7 +269,7 @@ t.test('families', async (t) => {
   await servers.close()
 })
 
-t.test('an address that can not be reached is left out, and the next is tried', async (t) => {
+t.test('sends to the next address when one can not be connected to', async (t) => {
   const servers = await onAddresses(['127.0.0.3'])
   const names = knowing(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
   const tried: string[] = []
@@ -295,7 +295,7 @@ t.test('an address that can not be reached is left out, and the next is tried', 
   await stream.close()
   await servers.close()
 
-  // Where nobody is, the error is that of the last, and the next request looks again.
+  // If no address accepts connections, the error is that of the last one, and the next request looks up again.
   names.asked.length = tried.length = 0
   const lost = new Agent().compose(watch, interceptors.dns({ lookup: names.lookup }))
   for (let lookups = 1; lookups <= 2; lookups++) {
@@ -306,7 +306,7 @@ t.test('an address that can not be reached is left out, and the next is tried', 
   await lost.close()
 })
 
-t.test('a record may have a port of its own, and is left out by address and port', async (t) => {
+t.test('records with a port are used and removed by address and port', async (t) => {
   const [first, second] = [await onAddresses(['127.0.0.1']), await onAddresses(['127.0.0.1'])]
   const gone = await onAddresses(['127.0.0.1'])
   await gone.close()
@@ -335,7 +335,7 @@ t.test('a record may have a port of its own, and is left out by address and port
   await Promise.all([lenient.close(), first.close(), second.close()])
 })
 
-t.test('what was sent is not sent to another address', async (t) => {
+t.test('does not send a request again that was sent', async (t) => {
   let requests = 0
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'], () =>
     http.createServer((request) => {
@@ -356,7 +356,7 @@ t.test('what was sent is not sent to another address', async (t) => {
   await servers.close()
 })
 
-t.test('the server name of TLS, and its certificate, are those of the host', async (t) => {
+t.test('TLS server name and certificate are those of the host', async (t) => {
   const ca = await authority()
   const one = await serverIdentity(ca, 'one.test')
   const two = tls.createSecureContext(await serverIdentity(ca, 'two.test'))
@@ -378,7 +378,7 @@ t.test('the server name of TLS, and its certificate, are those of the host', asy
     const origin = `https://${name}:${servers.port}`
     t.equal(await ask(agent, { origin }), `${name} ${name}:${servers.port}`, 'though the address is one')
   }
-  // All at once, over one connection: never one that was opened for the other.
+  // Concurrent requests for both names never share a connection.
   const both = ['one.test', 'two.test', 'one.test', 'two.test']
   const said = await Promise.all(both.map((name) => ask(agent, { origin: `https://${name}:${servers.port}` })))
   t.strictSame(
@@ -392,7 +392,7 @@ t.test('the server name of TLS, and its certificate, are those of the host', asy
   await servers.close()
 })
 
-t.test('what is not looked up', async (t) => {
+t.test('does not look up addresses and missing origins', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '::1'])
   const names = knowing(at('127.0.0.9'))
   const dns = interceptors.dns({ lookup: names.lookup })
@@ -403,10 +403,10 @@ t.test('what is not looked up', async (t) => {
   t.match(refusal(agent, { path: '/', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
   t.match(refusal(agent, { origin: 'nonsense', path: '/', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
   t.strictSame(names.asked, [])
-  // The system's own lookup.
+  // Lookup of the operating system.
   const local = new Agent().compose(interceptors.dns())
   t.match(await ask(local, { origin: `http://localhost:${servers.port}` }), `localhost:${servers.port}`)
-  // A client goes where it goes.
+  // A Client connects to its own origin.
   for (const dispatcher of [new Client(`http://${host}`), new Pool(`http://${host}`)]) {
     t.equal(await ask(dispatcher.compose(dns), {}), `127.0.0.1 ${host}`)
     await dispatcher.close()
@@ -415,7 +415,7 @@ t.test('what is not looked up', async (t) => {
   await servers.close()
 })
 
-t.test('pick', async (t) => {
+t.test('the pick option selects the address', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'])
   const origin = `http://picked.test:${servers.port}`
   const seen: unknown[] = []
@@ -441,7 +441,7 @@ t.test('pick', async (t) => {
       },
       /undecided/,
     ],
-    // One that insists on an address which nobody answers at.
+    // A pick function that always selects an address that refuses connections.
     [() => at('127.0.0.1'), /ECONNREFUSED/],
   ] as const) {
     const lost = new Agent().compose(interceptors.dns({ lookup: knowing(at('127.0.0.1')).lookup, pick }))
@@ -450,7 +450,7 @@ t.test('pick', async (t) => {
   }
 })
 
-t.test('lookups that fail', async (t) => {
+t.test('failing lookups fail the request', async (t) => {
   const origin = 'http://lost.test:1'
   const missing = Object.assign(new Error('nobody knows it'), { code: 'ENOTFOUND' })
   const cases: [Options['lookup'], object][] = [
@@ -487,7 +487,7 @@ t.test('lookups that fail', async (t) => {
   }
 })
 
-t.test('storage', async (t) => {
+t.test('the storage option stores the records', async (t) => {
   const origin = await httpOrigin((_request, reply) => reply.end('ok'))
   const many = ['a', 'b', 'c', 'a', 'b']
   const go = async (agent: Dispatcher, names: readonly string[]) => {
@@ -555,7 +555,7 @@ t.test('storage', async (t) => {
   await agent.close()
 })
 
-t.test('handlers of the elder generation, upgrades, and options', async (t) => {
+t.test('supports legacy handlers and upgrades, and rejects invalid options', async (t) => {
   const servers = await onAddresses(['127.0.0.1'], () => {
     const server = http.createServer(answer)
     server.on('upgrade', (_request, socket) =>
@@ -612,7 +612,7 @@ t.test('handlers of the elder generation, upgrades, and options', async (t) => {
   t.doesNotThrow(() => interceptors.dns({ affinity: null, maxTTL: Number.POSITIVE_INFINITY }))
 })
 
-t.test('below redirect and retry', async (t) => {
+t.test('works below redirect and retry', async (t) => {
   let failures = 1
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'], () =>
     http.createServer((request, reply) => {

@@ -3,7 +3,7 @@ import { Agent, Client, type DispatchOptions, interceptors, Pool } from '../../l
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
-/** Answers with as many bytes as the path says, with or without telling how many. */
+/** Responds with the number of bytes in the path, with or without content-length. */
 const bytes = () =>
   httpOrigin((request, reply) => {
     const [, how, size] = (request.url as string).split('/')
@@ -12,7 +12,7 @@ const bytes = () =>
     reply.end(request.method === 'HEAD' ? undefined : 'x'.repeat(Number(size)))
   })
 
-t.test('reads bodies to their end and hands out none, over each dispatcher', async (t) => {
+t.test('discards bodies over each dispatcher', async (t) => {
   const origin = await bytes()
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url, { connections: 1 }), new Agent()]) {
     const before = origin.connections
@@ -32,7 +32,7 @@ t.test('reads bodies to their end and hands out none, over each dispatcher', asy
   await origin.close()
 })
 
-t.test('more than that fails the request', async (t) => {
+t.test('fails bodies larger than maxSize or dumpMaxSize', async (t) => {
   const origin = await bytes()
   const client = new Client(origin.url).compose(interceptors.dump({ maxSize: 10 }))
   const told = new Recorder()
@@ -58,7 +58,7 @@ t.test('more than that fails the request', async (t) => {
   await origin.close()
 })
 
-t.test('by default a MiB', async (t) => {
+t.test('maxSize is 1 MiB by default', async (t) => {
   const origin = await bytes()
   const client = new Client(origin.url).compose(interceptors.dump())
   t.equal((await client.request({ path: '/told/1048576', method: 'GET' })).statusCode, 200)
@@ -67,7 +67,7 @@ t.test('by default a MiB', async (t) => {
   await origin.close()
 })
 
-t.test('a body that breaks off, and an abort', async (t) => {
+t.test('fails truncated bodies and aborted requests', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.once('data', (head) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc')
@@ -91,7 +91,7 @@ t.test('a body that breaks off, and an abort', async (t) => {
   await origin.close()
 })
 
-t.test('the length in a 1xx response is not that of the body', async (t) => {
+t.test('ignores content-length of 1xx responses', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => socket.write(`HTTP/1.1 103 Early Hints\r\ncontent-length: 99\r\n\r\n${response('short')}`))
   })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Agent, type Dispatcher, interceptors } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
-/** Interceptors that make an error of what comes long after the dispatch. */
+/** Interceptors that report errors after the dispatch. */
 const chains: Record<string, () => Dispatcher.DispatchInterceptor> = {
   responseError: () => interceptors.responseError(),
   decompress: () => interceptors.decompress({ skipErrorResponses: false }),
@@ -12,7 +12,7 @@ const chains: Record<string, () => Dispatcher.DispatchInterceptor> = {
 }
 
 for (const [name, make] of Object.entries(chains)) {
-  t.test(`${name}: a request fails once whose getter throws after the dispatch`, async (t) => {
+  t.test(`${name}: a getter of options that throws after dispatch fails the request once`, async (t) => {
     const origin = await httpOrigin((_request, reply) =>
       reply.writeHead(500, { 'content-encoding': 'gzip' }).end('no gzip'),
     )

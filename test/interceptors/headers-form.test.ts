@@ -2,7 +2,7 @@ import t from 'tap'
 import { Agent, type Dispatcher, type DispatchInterceptor, interceptors, Pool, ProxyAgent } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
-/** Adds a header as undici's documents do it. */
+/** Interceptor that adds a header, as in undici's documents. */
 const adding: DispatchInterceptor = (dispatch) => (options, handler) =>
   dispatch({ ...options, headers: { ...(options.headers as object), 'x-token': 't' } }, handler)
 
@@ -19,7 +19,7 @@ async function ask(dispatcher: Dispatcher, options: object): Promise<unknown> {
   return body.json()
 }
 
-t.test('an interceptor beneath sees headers in the form that the caller chose', async (t) => {
+t.test('interceptors below receive headers in the form of the caller', async (t) => {
   const origin = await echo()
   const url = origin.url.replace('127.0.0.1', 'localhost')
   const all: [string, DispatchInterceptor, string][] = [
@@ -39,7 +39,7 @@ t.test('an interceptor beneath sees headers in the form that the caller chose', 
   await origin.close()
 })
 
-t.test('a ProxyAgent hands an object on as an object', async (t) => {
+t.test('a ProxyAgent passes headers objects on as objects', async (t) => {
   const proxy = await echo()
   for (const name of ['factory', 'clientFactory'] as const) {
     const composed = (origin: string | URL, options: object) => new Pool(origin, options).compose(adding)

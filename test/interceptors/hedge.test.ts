@@ -10,7 +10,7 @@ const get = { path: '/', method: 'GET' }
 const generous = { ratio: 1, minPerSecond: 1000 }
 const soon = { delay: 10, budget: generous }
 
-/** Answers none before it is told to; knows what was cancelled. */
+/** Server that responds when the test says so, and counts aborted requests. */
 async function holdingOrigin(holds: (request: IncomingMessage, index: number) => boolean = () => true) {
   const held: ServerResponse[] = []
   const waiters: (() => void)[] = []
@@ -36,7 +36,7 @@ async function holdingOrigin(holds: (request: IncomingMessage, index: number) =>
   })
 }
 
-t.test('the other upstream answers; the loser is cancelled, and its server sees that', async (t) => {
+t.test('the second attempt wins on another upstream, and the first one is aborted', async (t) => {
   const slow = await holdingOrigin()
   const quick = await holdingOrigin(() => false)
   const pool = new BalancedPool([slow.url, quick.url])
@@ -59,7 +59,7 @@ t.test('the other upstream answers; the loser is cancelled, and its server sees 
   await Promise.all([slow.close(), quick.close()])
 })
 
-t.test('the first try may win as well, and the other one is cancelled before its end', async (t) => {
+t.test('the first attempt can win, and the second one is aborted', async (t) => {
   const slow = await holdingOrigin()
   const pool = new Pool(slow.url, { connections: 2 })
   const hedged = pool.compose(interceptors.hedge(soon))
@@ -77,7 +77,7 @@ t.test('the first try may win as well, and the other one is cancelled before its
   await slow.close()
 })
 
-t.test('one of two upstreams is slow in a tenth of its requests: nobody waits for it', async (t) => {
+t.test('no request waits for an upstream that delays a tenth of its responses', async (t) => {
   const total = 200
   const slowOnes = (_request: IncomingMessage, index: number) => index % 10 === 9
   for (const hedging of [false, true]) {
@@ -103,7 +103,7 @@ t.test('one of two upstreams is slow in a tenth of its requests: nobody waits fo
     t.equal(late > total / 100, !hedging, `p99 is ${hedging ? 'not ' : ''}what the slow ones take: ${late} of ${total}`)
     if (hedging) {
       t.ok(slow.held.length > total / 100, `${slow.held.length} were slow`)
-      // The same, sooner or later: a request may be cancelled before its server has read it.
+      // Eventually equal: a request may be aborted before its server has read it.
       while (slow.counts().cancelled < slow.held.length) await slow.cancel()
     }
     await pool.close()
@@ -111,7 +111,7 @@ t.test('one of two upstreams is slow in a tenth of its requests: nobody waits fo
   }
 })
 
-t.test('a try that fails is no failure while another is under way', async (t) => {
+t.test('a failed attempt does not fail the request while another is in flight', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const hedged = pool.compose(interceptors.hedge(soon))
@@ -140,7 +140,7 @@ t.test('a try that fails is no failure while another is under way', async (t) =>
   await refused.close()
 })
 
-t.test('429 and 5xx do not win over a try that is under way', async (t) => {
+t.test('429 and 5xx responses wait for another attempt in flight', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const hedged = pool.compose(interceptors.hedge(soon))
@@ -167,7 +167,7 @@ t.test('429 and 5xx do not win over a try that is under way', async (t) => {
   await origin.close()
 })
 
-t.test('a response that came is given when the other attempt fails, with all of its body', async (t) => {
+t.test('a buffered failure response is delivered completely when the other attempt fails', async (t) => {
   for (const [size, fails] of [
     [10, 'before its headers'],
     [300_000, 'before its headers'],
@@ -204,7 +204,7 @@ t.test('a response that came is given when the other attempt fails, with all of 
   }
 })
 
-t.test('a response that came waits a second at most, and the other attempt is cancelled', async (t) => {
+t.test('a failure response waits one second at most, then the other attempt is aborted', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const both = [origin.next(), origin.next()]
@@ -220,7 +220,7 @@ t.test('a response that came waits a second at most, and the other attempt is ca
   await origin.close()
 })
 
-t.test('a kept response whose body breaks off is none, and an abort cancels a kept one too', async (t) => {
+t.test('a truncated failure response is dropped, and an abort ends a buffered one', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const hedged = pool.compose(interceptors.hedge(soon))
@@ -251,7 +251,7 @@ t.test('a kept response whose body breaks off is none, and an abort cancels a ke
   await origin.close()
 })
 
-t.test('a kept response in front of the other attempt on its connection costs that nothing', async (t) => {
+t.test('a buffered response does not block the other attempt on the same connection', async (t) => {
   for (const [size, expected] of [
     [10_000, '200 good'],
     [1_000_000, `503 ${'x'.repeat(1_000_000)}`],
@@ -273,7 +273,7 @@ t.test('a kept response in front of the other attempt on its connection costs th
   }
 })
 
-t.test('no more tries than the budget has', async (t) => {
+t.test('the budget limits additional attempts', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url)
   const budget = { ratio: 0.2, minPerSecond: 1e-9 }
@@ -293,7 +293,7 @@ t.test('no more tries than the budget has', async (t) => {
   await origin.close()
 })
 
-t.test('what is not hedged', async (t) => {
+t.test('does not hedge upgrades, non-idempotent requests and bodies that can be read once', async (t) => {
   let goOn = () => {}
   async function* pieces() {
     yield 'x'
@@ -333,7 +333,7 @@ t.test('what is not hedged', async (t) => {
   await origin.close()
 })
 
-t.test('given up: all tries are, and one error is told', async (t) => {
+t.test('an abort ends all attempts and reports one error', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const hedged = pool.compose(interceptors.hedge(soon))
@@ -363,38 +363,41 @@ t.test('given up: all tries are, and one error is told', async (t) => {
   await origin.close()
 })
 
-t.test('in a pipeline: the copy behind is dropped, and who waits behind a cancelled one is sent again', async (t) => {
-  const heads: string[] = []
-  const waiters: (() => void)[] = []
-  const origin = await rawOrigin((socket, index) => {
-    onRequests(socket, (head) => {
-      heads.push(`${index} ${head.split(' ')[1]}`)
-      if (index === 1) return void socket.write(response('again'))
-      if (heads.length === 2) socket.write(response('first') + response('second'))
-      waiters.shift()?.()
+t.test(
+  'in a pipeline, the losing response is discarded, and requests after an aborted one are sent again',
+  async (t) => {
+    const heads: string[] = []
+    const waiters: (() => void)[] = []
+    const origin = await rawOrigin((socket, index) => {
+      onRequests(socket, (head) => {
+        heads.push(`${index} ${head.split(' ')[1]}`)
+        if (index === 1) return void socket.write(response('again'))
+        if (heads.length === 2) socket.write(response('first') + response('second'))
+        waiters.shift()?.()
+      })
     })
-  })
-  const client = new Client(origin.url, { pipelining: 3 })
-  const hedged = client.compose(interceptors.hedge(soon))
-  const both = new Recorder()
-  hedged.dispatch({ ...get, path: '/a' }, both)
-  await both.ended
-  t.equal(both.body, 'first')
-  t.strictSame(both.calls, ['start', 'head 200', 'data', 'end'])
-  t.strictSame(heads, ['0 /a', '0 /a'])
-  const seen = [new Promise<void>((resolve) => waiters.push(resolve)), new Promise<void>((r) => waiters.push(r))]
-  const given = new Recorder()
-  hedged.dispatch({ ...get, path: '/b' }, given)
-  const other = client.request({ ...get, path: '/c' })
-  await Promise.all(seen)
-  given.controller?.abort()
-  t.equal(await (await other).body.text(), 'again')
-  t.strictSame(heads.slice(0, 2).concat(heads.slice(-1)), ['0 /a', '0 /a', '1 /c'])
-  await client.close()
-  await origin.close()
-})
+    const client = new Client(origin.url, { pipelining: 3 })
+    const hedged = client.compose(interceptors.hedge(soon))
+    const both = new Recorder()
+    hedged.dispatch({ ...get, path: '/a' }, both)
+    await both.ended
+    t.equal(both.body, 'first')
+    t.strictSame(both.calls, ['start', 'head 200', 'data', 'end'])
+    t.strictSame(heads, ['0 /a', '0 /a'])
+    const seen = [new Promise<void>((resolve) => waiters.push(resolve)), new Promise<void>((r) => waiters.push(r))]
+    const given = new Recorder()
+    hedged.dispatch({ ...get, path: '/b' }, given)
+    const other = client.request({ ...get, path: '/c' })
+    await Promise.all(seen)
+    given.controller?.abort()
+    t.equal(await (await other).body.text(), 'again')
+    t.strictSame(heads.slice(0, 2).concat(heads.slice(-1)), ['0 /a', '0 /a', '1 /c'])
+    await client.close()
+    await origin.close()
+  },
+)
 
-t.test('a pause holds up the winner, whenever it was asked for', async (t) => {
+t.test('a pause before or after the response pauses the winner', async (t) => {
   const origin = await httpOrigin((_request, reply) => reply.end('body'))
   const client = new Client(origin.url)
   const recorder = new Recorder((name, controller) => {
@@ -412,7 +415,7 @@ t.test('a pause holds up the winner, whenever it was asked for', async (t) => {
   await origin.close()
 })
 
-t.test('a handler that throws ends its request with all tries', async (t) => {
+t.test('an exception of the handler aborts all attempts', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const both = [origin.next(), origin.next()]
@@ -431,7 +434,7 @@ t.test('a handler that throws ends its request with all tries', async (t) => {
   await origin.close()
 })
 
-t.test('1xx heads are told of the first try alone, and end no wait', async (t) => {
+t.test('1xx responses are reported for the first attempt only, and do not win', async (t) => {
   const origin = await holdingOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const both = [origin.next(), origin.next()]
@@ -448,7 +451,7 @@ t.test('1xx heads are told of the first try alone, and end no wait', async (t) =
   await origin.close()
 })
 
-t.test('the delay may follow what requests take', async (t) => {
+t.test('the delay follows the percentile of recent requests', async (t) => {
   const origin = await holdingOrigin((_request, index) => index >= 100)
   const pool = new Pool(origin.url)
   const hedged = pool.compose(interceptors.hedge({ percentile: 90, budget: generous }))
@@ -463,7 +466,7 @@ t.test('the delay may follow what requests take', async (t) => {
   await origin.close()
 })
 
-t.test('timings are those of the winner since the request was made', async (t) => {
+t.test('timings are those of the winner, relative to the dispatch', async (t) => {
   const slow = await holdingOrigin()
   const quick = await holdingOrigin(() => false)
   const pool = new BalancedPool([slow.url, quick.url])
@@ -481,7 +484,7 @@ t.test('timings are those of the winner since the request was made', async (t) =
   await Promise.all([slow.close(), quick.close()])
 })
 
-t.test('each try is sent in the context of the request', async (t) => {
+t.test('attempts are sent in the async context of the request', async (t) => {
   const slow = await holdingOrigin()
   const quick = await holdingOrigin(() => false)
   const pool = new BalancedPool([slow.url, quick.url])
@@ -493,7 +496,7 @@ t.test('each try is sent in the context of the request', async (t) => {
       return dispatch(options, handler)
     })
     .compose(interceptors.hedge(soon))
-  // The timer of the clock is set by the first.
+  // The first request sets the timer of the clock.
   const both = [hedged.request(get), storage.run('mine', () => hedged.request({ ...get, tried: [quick.url] }))]
   for (const { body } of await Promise.all(both)) await body.text()
   t.strictSame(contexts.sort(), ['mine', 'mine', 'none', 'none'])
@@ -501,7 +504,7 @@ t.test('each try is sent in the context of the request', async (t) => {
   await Promise.all([slow.close(), quick.close()])
 })
 
-t.test('options', async (t) => {
+t.test('rejects invalid options', async (t) => {
   const bad: [object, RegExp][] = [
     [{}, /delay/],
     [{ delay: -1 }, /delay/],

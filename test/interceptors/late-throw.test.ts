@@ -7,7 +7,7 @@ import { uncaughtDuring } from '../servers/uncaught.js'
 
 type Interceptor = Parameters<Dispatcher['compose']>[0]
 
-/** Dispatches, and throws `error` when it has done so for the call number `at`. */
+/** Interceptor that dispatches, and throws `error` after call number `at`. */
 function throwing(error: unknown, at = 1): Interceptor {
   let calls = 0
   return (dispatch) => (options, handler) => {
@@ -93,7 +93,7 @@ t.test('an attempt whose interceptor throws after it has dispatched ends before 
   await origin.close()
 })
 
-/** Dispatches when `released` resolves. */
+/** Interceptor that dispatches when `released` resolves. */
 function waiting(released: Promise<void>): Interceptor {
   return (dispatch) => (options, handler) => {
     void released.then(() => dispatch(options, handler))

@@ -10,7 +10,7 @@ function counts({ queue, connect, firstByte }: LatencyRecorder): number[] {
   return [queue, connect, firstByte].map(({ count }) => count)
 }
 
-t.test('waiting, connecting and the first byte, of all requests through it', async (t) => {
+t.test('records queue time, connect time and time to first byte', async (t) => {
   const origin = await httpOrigin((_request, reply) => setTimeout(() => reply.end('ok'), 20))
   const latency = new LatencyRecorder()
   const pool = new Pool(origin.url, { connections: 1 })
@@ -39,7 +39,7 @@ t.test('waiting, connecting and the first byte, of all requests through it', asy
   await origin.close()
 })
 
-t.test('failures as far as they came; upgrades; each try of a retry', async (t) => {
+t.test('records failed requests, upgrades and each attempt of a retry', async (t) => {
   let failures = 0
   const origin = await rawOrigin((socket) => {
     socket.once('data', (chunk: Buffer) => {
@@ -70,7 +70,7 @@ t.test('failures as far as they came; upgrades; each try of a retry', async (t) 
   await refused.close()
 })
 
-t.test('what is no recorder, and what can not be filled in', async (t) => {
+t.test('rejects an invalid recorder or timings object', async (t) => {
   for (const recorder of [undefined, null, {}] as never[]) {
     t.throws(() => interceptors.latency(recorder), { code: 'UND_ERR_INVALID_ARG' })
   }

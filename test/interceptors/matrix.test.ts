@@ -17,7 +17,7 @@ interface Case {
 
 let cases = 0
 
-/** Calls a dispatcher with a chain, and writes down what comes of it. */
+/** Sends a request through a chain and records the result. */
 class Runner {
   readonly #dispatcher: Dispatcher
   readonly #origin: MatrixOrigin
@@ -45,7 +45,7 @@ class Runner {
     })
     await Promise.race([witness.ended, late])
     clearTimeout(timer)
-    // What is called behind the end would be too much.
+    // Callbacks after the end would be recorded.
     await new Promise(setImmediate)
     return [...witness.events, ...(this.#origin.received.get(id) ?? [])]
   }
@@ -60,7 +60,7 @@ class Runner {
     return run
   }
 
-  /** What the chain is to make of that. */
+  /** Result that is expected of the chain. */
   async expected(one: Case): Promise<string[]> {
     const { chain, situation } = one
     const plain = await this.plain(one)
@@ -80,7 +80,7 @@ class Runner {
 const isHead = (event: string) => event.startsWith('head ')
 const isWire = (event: string) => /^[A-Z]+ \//.test(event)
 
-/** A request that is sent once more, or leads to another: its handler is told of one response. */
+/** Request that is retried or redirected: its handler receives one response. */
 function joined(first: readonly string[], last: readonly string[], again: boolean): string[] {
   const wire = first.filter(isWire)
   const before = first.slice(0, first.findIndex(isHead))
@@ -106,7 +106,7 @@ const names = Object.keys(makers)
 const chains = names.flatMap((one) => [[one], ...names.map((other) => [one, other])])
 const formNames = Object.keys(forms)
 
-/** Each chain in each situation; the forms of headers and the kinds of handlers take turns, so that each meets each. */
+/** All chains in all situations; forms of headers and kinds of handlers alternate, so that all combinations occur. */
 function* generate(offset: number): Generator<{ title: string; one: Case }> {
   for (const [index, [name, situation]] of Object.entries(situations).entries()) {
     const { abortsIn, throwsIn } = situation.conduct ?? {}
@@ -123,7 +123,7 @@ function* generate(offset: number): Generator<{ title: string; one: Case }> {
 }
 
 for (const [offset, [kind, make]] of Object.entries(dispatchers).entries()) {
-  t.test(`${kind}: chains of one and two interceptors do what the dispatcher does alone`, async (t) => {
+  t.test(`${kind}: chains of one and two interceptors behave like the dispatcher alone`, async (t) => {
     const origin = await matrixOrigin()
     const dispatcher = make(origin.url.replace('127.0.0.1', 'localhost'))
     const runner = new Runner(dispatcher, origin)

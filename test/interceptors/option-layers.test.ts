@@ -3,14 +3,14 @@ import { Agent, buildConnector, EnvHttpProxyAgent, interceptors, RetryAgent } fr
 import { mergeOptions, omitNull, pickOptions } from '../../lib/interceptors/option-layers.js'
 import { httpOrigin } from '../servers/origin.js'
 
-t.test('options are own properties that are not undefined, the last layer first', async (t) => {
+t.test('merges own properties that are not undefined; the last layer takes precedence', async (t) => {
   t.strictSame({ ...mergeOptions({ a: 1, b: 2 }, null, { a: undefined, b: null }) }, { a: 1, b: null })
   t.strictSame({ ...omitNull({ a: null, b: 0 }) }, { b: 0 })
   t.strictSame({ ...pickOptions({ a: 1, b: undefined, c: 3 }, ['a', 'b']) }, { a: 1 })
   t.equal((mergeOptions({}) as { toString?: unknown }).toString, undefined, 'nothing of Object.prototype')
 })
 
-t.test('null options are taken as undici takes them', async (t) => {
+t.test('null options mean the same as in undici', async (t) => {
   const names = ['maxTTL', 'maxItems', 'dualStack', 'lookup', 'pick', 'affinity', 'storage']
   for (const name of names) t.doesNotThrow(() => interceptors.dns({ [name]: null }), name)
   for (const name of ['maxSize', 'skipStatusCodes', 'skipErrorResponses']) {
@@ -31,22 +31,25 @@ t.test('null options are taken as undici takes them', async (t) => {
   for (const [name, make] of Object.entries(refused)) t.throws(make, { code: 'UND_ERR_INVALID_ARG' }, name)
 })
 
-t.test('retryOptions of a request: undefined keeps the option of the interceptor, null is the default', async (t) => {
-  let asked = 0
-  const origin = await httpOrigin((_request, reply) => {
-    asked++
-    reply.writeHead(503).end()
-  })
-  const agent = new Agent().compose(interceptors.retry({ maxRetries: 1, minTimeout: 0 }))
-  for (const [maxRetries, attempts] of [
-    [undefined, 2],
-    [null, 6],
-  ] as const) {
-    asked = 0
-    const options = { origin: origin.url, path: '/', method: 'GET', retryOptions: { maxRetries } }
-    await t.rejects(agent.request(options), { code: 'UND_ERR_REQ_RETRY' })
-    t.equal(asked, attempts, String(maxRetries))
-  }
-  await agent.close()
-  await origin.close()
-})
+t.test(
+  'retryOptions of a request: undefined keeps the option of the interceptor, null means the default',
+  async (t) => {
+    let asked = 0
+    const origin = await httpOrigin((_request, reply) => {
+      asked++
+      reply.writeHead(503).end()
+    })
+    const agent = new Agent().compose(interceptors.retry({ maxRetries: 1, minTimeout: 0 }))
+    for (const [maxRetries, attempts] of [
+      [undefined, 2],
+      [null, 6],
+    ] as const) {
+      asked = 0
+      const options = { origin: origin.url, path: '/', method: 'GET', retryOptions: { maxRetries } }
+      await t.rejects(agent.request(options), { code: 'UND_ERR_REQ_RETRY' })
+      t.equal(asked, attempts, String(maxRetries))
+    }
+    await agent.close()
+    await origin.close()
+  },
+)

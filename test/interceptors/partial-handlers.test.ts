@@ -13,7 +13,7 @@ import { httpOrigin } from '../servers/origin.js'
 type Handler = Dispatcher.DispatchHandler
 type Options = Dispatcher.DispatchOptions
 
-/** Handlers by generation that have only some of the callbacks, and which of the two requests they are notified of. */
+/** Handlers (current and legacy) with some callbacks only, and the request whose callbacks they receive. */
 const handlers: Record<string, { make(calls: unknown[]): object; answered: unknown[]; failed: unknown[] }> = {
   'without onResponseError': {
     make: (calls) => ({
@@ -78,7 +78,7 @@ const ways: Record<string, (client: Client, options: Options, handler: Handler) 
 
 for (const [way, send] of Object.entries(ways)) {
   for (const [kind, { make, answered, failed }] of Object.entries(handlers)) {
-    t.test(`${way} passes callbacks on to a handler ${kind}`, async (t) => {
+    t.test(`${way} forwards callbacks to a handler ${kind}`, async (t) => {
       const origin = await httpOrigin((request, reply) => {
         if (request.url === '/') reply.end('ok')
         else request.socket.destroy()

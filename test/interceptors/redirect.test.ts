@@ -25,7 +25,7 @@ interface Seen {
   body: string
 }
 
-/** Answers `/?status=…&location=…` with that, `/chain/3` with a redirect to `/chain/2`, all else with what it saw. */
+/** Server: `/?status=…&location=…` sets the response, `/chain/3` redirects to `/chain/2`, other paths return the request. */
 async function redirecting(): Promise<Origin & { seen: Seen[] }> {
   const seen: Seen[] = []
   const origin = await httpOrigin((request, reply) => {
@@ -64,7 +64,7 @@ async function ask(dispatcher: Dispatcher, options: Record<string, unknown>) {
   }
 }
 
-t.test('which method and body each status leaves', async (t) => {
+t.test('changes method and body by the redirect status', async (t) => {
   const origin = await redirecting()
   const kept = { POST: 'POST', PUT: 'PUT', HEAD: 'HEAD', GET: 'GET' }
   const cases: [number, Record<string, string>][] = [
@@ -105,7 +105,7 @@ t.test('which method and body each status leaves', async (t) => {
   await origin.close()
 })
 
-t.test('what is no redirect is handed out', async (t) => {
+t.test('delivers responses that are not redirects', async (t) => {
   const origin = await redirecting()
   const agent = new Agent().compose(follow)
   for (const path of [to('/x', 304), to('/x', 305), to('/x', 306), to('/x', 201), '/?status=302', to('')]) {
@@ -118,7 +118,7 @@ t.test('what is no redirect is handed out', async (t) => {
   await origin.close()
 })
 
-t.test('how many are followed', async (t) => {
+t.test('follows at most maxRedirections redirects', async (t) => {
   const origin = await redirecting()
   const plain = new Agent()
   const chain = { origin: origin.url, path: '/chain/3' }
@@ -146,7 +146,7 @@ t.test('how many are followed', async (t) => {
   await origin.close()
 })
 
-t.test('fields that go no further', async (t) => {
+t.test('removes credentials and stripped headers on redirects', async (t) => {
   const [here, there] = await Promise.all([redirecting(), redirecting()])
   const agent = new Agent().compose(
     interceptors.redirect({
@@ -198,7 +198,7 @@ t.test('fields that go no further', async (t) => {
   await Promise.all([here.close(), there.close()])
 })
 
-t.test('a server name goes along to the origin that it was given for, and to no other', async (t) => {
+t.test('keeps servername for the same origin only', async (t) => {
   const asked: unknown[] = []
   const controller = { pause() {}, resume() {}, abort() {} }
   const dispatch = (options: DispatchOptions & { servername?: string }, handler: DispatchHandler) => {
@@ -219,7 +219,7 @@ t.test('a server name goes along to the origin that it was given for, and to no 
   ])
 })
 
-t.test('where a location leads', async (t) => {
+t.test('resolves the location header', async (t) => {
   const [origin, other] = await Promise.all([redirecting(), redirecting()])
   const agent = new Agent().compose(follow)
   const host = other.url.slice('http:'.length)
@@ -256,7 +256,7 @@ t.test('where a location leads', async (t) => {
   await Promise.all([origin.close(), other.close()])
 })
 
-t.test('a location in UTF-8, in latin1, and told twice', async (t) => {
+t.test('accepts a location in UTF-8 or latin1, and not several different ones', async (t) => {
   const asked: string[] = []
   let field = ''
   const origin = await rawOrigin((socket) =>
@@ -283,7 +283,7 @@ t.test('a location in UTF-8, in latin1, and told twice', async (t) => {
   await origin.close()
 })
 
-t.test('loops, and dispatchers of one origin', async (t) => {
+t.test('rejects redirect loops, and redirects that the dispatcher can not follow', async (t) => {
   const [origin, other] = await Promise.all([redirecting(), redirecting()])
   let turns = 0
   const ping = await httpOrigin((request, reply) => {
@@ -301,7 +301,7 @@ t.test('loops, and dispatchers of one origin', async (t) => {
   const form = await ask(agent, { origin: posted.url, path: '/form', method: 'POST', body: 'x' })
   t.equal(form.text, 'thanks', 'a form that leads back to itself is no loop')
 
-  // A client knows one server.
+  // A Client sends to one server only.
   const client = new Client(origin.url).compose(follow)
   const absolute = await ask(client, { path: to(`${origin.url}/abs`), headers: { authorization: 'kept' } })
   t.equal(absolute.text, 'GET /abs ')
@@ -319,7 +319,7 @@ t.test('loops, and dispatchers of one origin', async (t) => {
   await Promise.all([origin.close(), other.close(), ping.close(), posted.close(), bound.close()])
 })
 
-t.test('bodies that can be sent again, and others', async (t) => {
+t.test('resends replayable bodies and does not follow with others', async (t) => {
   const origin = await redirecting()
   const bodies: [string, () => unknown, boolean][] = [
     ['string', () => 'abc', true],
@@ -356,7 +356,7 @@ t.test('bodies that can be sent again, and others', async (t) => {
   await origin.close()
 })
 
-t.test('a redirect with a long body of its own costs its connection', async (t) => {
+t.test('closes the connection of a redirect with a long body', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       if (!head.startsWith('GET / ')) return socket.write(response('there'))
@@ -375,7 +375,7 @@ t.test('a redirect with a long body of its own costs its connection', async (t) 
   await origin.close()
 })
 
-t.test('an abort, whenever it comes', async (t) => {
+t.test('an abort at any time fails the request once', async (t) => {
   const origin = await redirecting()
   const options = { origin: origin.url, path: '/chain/2', method: 'GET' }
   for (const at of ['start', 'head 200', 'data']) {
@@ -401,7 +401,7 @@ t.test('an abort, whenever it comes', async (t) => {
     t.equal(recorder.calls.at(-1), 'error')
     await agent.close()
   }
-  // Between two requests, by the controller of the first, over a dispatcher that tells nothing until it sends.
+  // Abort between two requests by the first controller, over a dispatcher that calls nothing before it sends.
   let sendSecond = () => {}
   let sent = 0
   const slow: import('../../lib/index.js').DispatchInterceptor = (dispatch) => (request, handler) => {
@@ -423,7 +423,7 @@ t.test('an abort, whenever it comes', async (t) => {
   await origin.close()
 })
 
-t.test('with retry and dump', async (t) => {
+t.test('works with retry and dump', async (t) => {
   let failures = 2
   const origin = await httpOrigin((request, reply) => {
     if (request.url === '/') reply.writeHead(302, { location: '/busy' }).end('moved')
@@ -446,7 +446,7 @@ t.test('with retry and dump', async (t) => {
   await origin.close()
 })
 
-t.test('RedirectHandler, as it is documented', async (t) => {
+t.test('RedirectHandler works as documented', async (t) => {
   const origin = await redirecting()
   const client = new Client(origin.url)
   const options = { origin: origin.url, path: '/chain/1', method: 'GET', headers: { 'x-a': '1', 'x-b': '2' } }
@@ -478,7 +478,7 @@ t.test('RedirectHandler, as it is documented', async (t) => {
   t.equal(second.statusCode, 200)
   t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', 'the origin is that of the client')
 
-  // The elder generation, and a handler that listens for one thing alone.
+  // A legacy handler, and a handler with one callback.
   const status = await new Promise((resolve, reject) =>
     built(options, { onHeaders: (code) => resolve(code), onError: reject } as LegacyDispatchHandler as DispatchHandler),
   )
@@ -507,7 +507,7 @@ t.test('RedirectHandler, as it is documented', async (t) => {
   await origin.close()
 })
 
-t.test('what follows is sent where its caller was', async (t) => {
+t.test('redirected requests are sent in the async context of the caller', async (t) => {
   const origin = await redirecting()
   const place = new AsyncLocalStorage<number>()
   const places: unknown[] = []
@@ -526,7 +526,7 @@ t.test('what follows is sent where its caller was', async (t) => {
   await origin.close()
 })
 
-t.test('a dispatcher that can not reach the origin of a redirect fails, and asks its own server nothing', async (t) => {
+t.test('fails a redirect to an origin that the dispatcher does not send to, without a request', async (t) => {
   const [origin, other] = await Promise.all([redirecting(), redirecting()])
   for (const Kind of [Client, Pool, BalancedPool]) {
     const dispatcher = new Kind(origin.url)
@@ -542,44 +542,41 @@ t.test('a dispatcher that can not reach the origin of a redirect fails, and asks
   await Promise.all([origin.close(), other.close()])
 })
 
-t.test(
-  'behind the dns interceptor a relative redirect keeps the name, and the address is another origin',
-  async (t) => {
-    const origin = await redirecting()
-    const { port } = new URL(origin.url)
-    const lookup = (_origin: URL, _options: object, done: (error: null, found: never[]) => void) =>
-      done(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 } as never])
-    for (const order of [
-      [follow, interceptors.dns({ lookup })],
-      [interceptors.dns({ lookup }), follow],
-    ]) {
-      const agent = new Agent().compose(...order)
-      const headers = { authorization: 'mine' }
-      const asked = { origin: `http://localhost:${port}`, headers }
-      const same = await ask(agent, { ...asked, path: to('/same') })
-      t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
-      t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
-      t.equal(same.history?.at(-1), `http://localhost:${port}/same`)
-      await ask(agent, { ...asked, path: to(`http://localhost:${port}/full`) })
-      t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
-      await ask(agent, { ...asked, path: to(`${origin.url}/address`) })
-      t.equal(origin.seen.at(-1)?.headers.host, `127.0.0.1:${port}`)
-      t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'an address is not the origin')
-      await ask(agent, { ...asked, path: to('/named'), headers: { ...headers, host: 'other.test' } })
-      t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
-      await agent.close()
-    }
-    await origin.close()
-  },
-)
+t.test('below dns, a relative redirect keeps the host name, and its address is another origin', async (t) => {
+  const origin = await redirecting()
+  const { port } = new URL(origin.url)
+  const lookup = (_origin: URL, _options: object, done: (error: null, found: never[]) => void) =>
+    done(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 } as never])
+  for (const order of [
+    [follow, interceptors.dns({ lookup })],
+    [interceptors.dns({ lookup }), follow],
+  ]) {
+    const agent = new Agent().compose(...order)
+    const headers = { authorization: 'mine' }
+    const asked = { origin: `http://localhost:${port}`, headers }
+    const same = await ask(agent, { ...asked, path: to('/same') })
+    t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
+    t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
+    t.equal(same.history?.at(-1), `http://localhost:${port}/same`)
+    await ask(agent, { ...asked, path: to(`http://localhost:${port}/full`) })
+    t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
+    await ask(agent, { ...asked, path: to(`${origin.url}/address`) })
+    t.equal(origin.seen.at(-1)?.headers.host, `127.0.0.1:${port}`)
+    t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'an address is not the origin')
+    await ask(agent, { ...asked, path: to('/named'), headers: { ...headers, host: 'other.test' } })
+    t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
+    await agent.close()
+  }
+  await origin.close()
+})
 
-t.test('the credentials of a proxy in absolute form do not reach the target', async (t) => {
+t.test('proxy credentials do not reach the target of a redirect', async (t) => {
   const [proxy, target] = await Promise.all([redirecting(), redirecting()])
   const headers = { 'proxy-authorization': 'secret', authorization: 'mine' }
   const path = target.url + to('/b')
   const agent = new Agent().compose(follow)
   proxy.seen.length = 0
-  // The proxy answers as the target would.
+  // The proxy responds like the target.
   await ask(agent, { origin: proxy.url, path, headers })
   t.equal(proxy.seen[0]?.headers['proxy-authorization'], 'secret')
   t.equal(target.seen.at(-1)?.url, '/b')
@@ -592,7 +589,7 @@ t.test('the credentials of a proxy in absolute form do not reach the target', as
   await Promise.all([proxy.close(), target.close()])
 })
 
-t.test('undefined is not given, and null is no redirects and nothing to strip', async (t) => {
+t.test('undefined options are ignored, and null means no redirects and no stripped headers', async (t) => {
   const [here, there] = await Promise.all([redirecting(), redirecting()])
   const strict = {
     maxRedirections: 2,
@@ -658,7 +655,7 @@ t.test('follows a redirect whose body fails, unless the caller aborts', async (t
   await origin.close()
 })
 
-t.test('a pause holds up the last response, and no redirect in front of it', async (t) => {
+t.test('a pause applies to the last response, not to the redirects before', async (t) => {
   const origin = await redirecting()
   const client = new Client(origin.url)
   const recorder = new Recorder((name, controller) => {
@@ -673,7 +670,7 @@ t.test('a pause holds up the last response, and no redirect in front of it', asy
   await origin.close()
 })
 
-t.test('fails with what its handler throws when an upgrade hands the socket over', async (t) => {
+t.test('fails with the exception of onRequestUpgrade', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.on('error', () => {})
     onRequests(socket, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
@@ -681,7 +678,7 @@ t.test('fails with what its handler throws when an upgrade hands the socket over
   const { redirect, retry, decompress, responseError, dump, dns } = interceptors
   const all = { retry: retry(), decompress: decompress(), responseError: responseError(), dump: dump(), dns: dns() }
   for (const [name, interceptor] of Object.entries({ redirect: redirect({ maxRedirections: 2 }), ...all })) {
-    // By name: dns leaves an address alone.
+    // A host name: dns does not look up addresses.
     const client = new Client(origin.url.replace('127.0.0.1', 'localhost'))
     const failed = new Promise<Error>((resolve) => {
       client.compose(interceptor as DispatchInterceptor).dispatch(

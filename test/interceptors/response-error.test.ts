@@ -9,7 +9,7 @@ interface Answer {
   body?: string | Buffer
 }
 
-/** Answers with what the path says. */
+/** Responds with the status and body in the path. */
 function answering() {
   const answers = new Map<string, Answer>()
   const opened = httpOrigin((request, reply) => {
@@ -27,7 +27,7 @@ function answering() {
   })
 }
 
-t.test('an error status is an error, over each dispatcher', async (t) => {
+t.test('fails responses with an error status, over each dispatcher', async (t) => {
   const origin = await answering()
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent()]) {
     const client = dispatcher.compose(interceptors.responseError())
@@ -50,7 +50,7 @@ t.test('an error status is an error, over each dispatcher', async (t) => {
   await origin.close()
 })
 
-t.test('what the body of the error is', async (t) => {
+t.test('parses the body of the error by content-type', async (t) => {
   const origin = await answering()
   const client = new Client(origin.url).compose(interceptors.responseError())
   const cases: [Answer, unknown][] = [
@@ -78,7 +78,7 @@ t.test('what the body of the error is', async (t) => {
   await origin.close()
 })
 
-t.test('how much of it', async (t) => {
+t.test('maxSize limits the body of the error', async (t) => {
   const origin = await answering()
   const client = new Client(origin.url)
   const told = async (maxSize: number | undefined, type: string, body: string) => {
@@ -103,7 +103,7 @@ t.test('how much of it', async (t) => {
   await origin.close()
 })
 
-t.test('a body without end, one that breaks off, and an abort', async (t) => {
+t.test('fails requests with endless and truncated error bodies, and aborted ones', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       socket.write('HTTP/1.1 500 X\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n')
@@ -129,7 +129,7 @@ t.test('a body without end, one that breaks off, and an abort', async (t) => {
   await origin.close()
 })
 
-t.test('closes a connection rather than read the rest of a long body', async (t) => {
+t.test('closes the connection instead of reading a long body', async (t) => {
   const origin = await answering()
   for (const type of [undefined, 'text/plain', 'application/json']) {
     const before = origin.connections

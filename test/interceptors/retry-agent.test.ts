@@ -27,7 +27,7 @@ const dispatchers: [string, (url: string) => Dispatcher][] = [
 ]
 
 for (const [name, make] of dispatchers) {
-  t.test(`over ${name}`, async (t) => {
+  t.test(`retries over ${name}`, async (t) => {
     const origin = await scriptedOrigin(lost, busy, cut, rest, fine)
     const agent = new RetryAgent(make(origin.url), quick)
     t.ok(agent instanceof Dispatcher)
@@ -53,7 +53,7 @@ for (const [name, make] of dispatchers) {
   })
 }
 
-t.test('its options, and not those of the request, count', async (t) => {
+t.test('ignores the retryOptions of requests', async (t) => {
   const origin = await scriptedOrigin(busy)
   const client = new Client(origin.url)
   const agent = new RetryAgent(client, { ...quick, maxRetries: 1 })
@@ -75,7 +75,7 @@ t.test('its options, and not those of the request, count', async (t) => {
   await origin.close()
 })
 
-t.test('retries within retries see the same options at each try', async (t) => {
+t.test('nested retry interceptors see the same options at each attempt', async (t) => {
   const origin = await scriptedOrigin(busy)
   const inner = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 1 }))
   const agent = new RetryAgent(inner, { ...quick, maxRetries: 2 })
@@ -90,7 +90,7 @@ t.test('retries within retries see the same options at each try', async (t) => {
   await origin.close()
 })
 
-t.test('events, close and destroy are those of the dispatcher', async (t) => {
+t.test('forwards events, close and destroy', async (t) => {
   const origin = await scriptedOrigin(fine)
   const client = new Client(origin.url)
   const agent = new RetryAgent(client)
@@ -108,7 +108,7 @@ t.test('events, close and destroy are those of the dispatcher', async (t) => {
   await origin.close()
 })
 
-t.test('closed or destroyed while a request waits', async (t) => {
+t.test('close and destroy fail a request that waits for a retry', async (t) => {
   for (const end of ['close', 'destroy'] as const) {
     const origin = await scriptedOrigin(message('503 Busy', '', { 'retry-after': '1' }))
     const client = new Client(origin.url)
@@ -123,7 +123,7 @@ t.test('closed or destroyed while a request waits', async (t) => {
   }
 })
 
-t.test('what is not as documented is refused at once', async (t) => {
+t.test('rejects invalid arguments', async (t) => {
   const code = 'UND_ERR_INVALID_ARG'
   for (const wrong of [undefined, null, {}, 'http://localhost']) {
     t.throws(() => new RetryAgent(wrong as never), { code, message: /dispatcher/ })

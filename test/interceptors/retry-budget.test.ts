@@ -5,7 +5,7 @@ import { httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
 
-t.test('a share of the requests of ten seconds, and so many per second', async (t) => {
+t.test('allows ratio of the requests in ten seconds, plus minPerSecond', async (t) => {
   let time = 5_500
   const budget = new RetryBudget({ ratio: 0.5, minPerSecond: 1 }, () => time)
   const taken = () => {
@@ -24,7 +24,7 @@ t.test('a share of the requests of ten seconds, and so many per second', async (
   t.equal(taken(), 10)
 })
 
-t.test('tries of all requests end when the budget is used up', async (t) => {
+t.test('no request is retried when the budget is used up', async (t) => {
   let seen = 0
   const origin = await httpOrigin((_request, reply) => {
     seen++
@@ -46,7 +46,7 @@ t.test('tries of all requests end when the budget is used up', async (t) => {
   await origin.close()
 })
 
-t.test('over a balancer the next try goes to another upstream', async (t) => {
+t.test('a retry over a balancer is sent to another upstream', async (t) => {
   const served = [0, 0, 0]
   const origins = await Promise.all(
     served.map((_, index) =>

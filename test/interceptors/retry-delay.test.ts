@@ -14,7 +14,7 @@ function failed(statusCode: number, headers: Record<string, string | string[]> =
   return new errors.RequestRetryError('failed', statusCode, { headers })
 }
 
-t.test('waits grow, and end', async (t) => {
+t.test('delays grow exponentially up to maxTimeout, and end after maxRetries', async (t) => {
   t.strictSame(delays({}), [500, 1000, 2000, 4000, 8000, null, null])
   t.strictSame(delays({ maxRetries: 7, maxTimeout: 3000 }), [500, 1000, 2000, 3000, 3000, 3000, 3000])
   t.strictSame(delays({ maxRetries: 2, minTimeout: 10, timeoutFactor: 10 }).slice(0, 3), [10, 100, null])
@@ -24,7 +24,7 @@ t.test('waits grow, and end', async (t) => {
   t.equal(retryDelay(broken, 5000, { method: 'GET', settings: none }), 0)
 })
 
-t.test('what is worth it', async (t) => {
+t.test('retries by error code, status and method', async (t) => {
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY']) {
     t.equal(delays({}, broken, method)[0], 500, method)
   }
@@ -39,7 +39,7 @@ t.test('what is worth it', async (t) => {
   t.equal(delays({}, new Error('no code'))[0], null)
 })
 
-t.test('retry-after', async (t) => {
+t.test('retry-after sets the delay', async (t) => {
   const all = (value: string | string[], options = {}) => delays(options, failed(503, { 'retry-after': value }))
   const after = (value: string | string[], options = {}) => all(value, options)[0]
   t.equal(after('2'), 2000)
@@ -62,7 +62,7 @@ t.test('retry-after', async (t) => {
   t.equal(after(['1', '2']), 500, 'twice says nothing')
 })
 
-t.test('the three forms of a date say the same', async (t) => {
+t.test('accepts the three date formats of HTTP', async (t) => {
   const far = ['Sun, 06 Nov 2095 08:49:37 GMT', 'Sun Nov  6 08:49:37 2095']
   const [fixed, asctime] = far.map((value) => retryAfterOf(value)) as [number, number]
   t.ok(Math.abs(fixed - asctime) < 1000)

@@ -38,7 +38,7 @@ t.test("the documentation's examples, as they are written", async (t) => {
   }
 })
 
-t.test('nothing of the tries that failed is heard, but that each starts', async (t) => {
+t.test('failed attempts call only onRequestStart of the handler', async (t) => {
   const { recorder, requests, connections } = await run([busy, lost, busy, fine])
   t.strictSame(recorder.calls, ['start', 'start', 'start', 'start', 'head 200', 'data', 'end'])
   t.equal(recorder.body, 'fine')
@@ -46,7 +46,7 @@ t.test('nothing of the tries that failed is heard, but that each starts', async 
   t.equal(connections, 2, 'short error pages keep their connection')
 })
 
-t.test('the last failure', async (t) => {
+t.test('reports the last failure', async (t) => {
   const status = await run([busy], { options: { maxRetries: 2 } })
   t.match(status.recorder.error, {
     code: 'UND_ERR_REQ_RETRY',
@@ -64,7 +64,7 @@ t.test('the last failure', async (t) => {
   t.equal(network.requests.length, 3)
 })
 
-t.test('other statuses are handed out at once', async (t) => {
+t.test('delivers responses with other statuses at once', async (t) => {
   for (const status of ['200 OK', '301 Moved', '404 Not Found', '501 No']) {
     const { recorder, requests } = await run([message(status, 'page')], { options: { retry: again } })
     t.equal(recorder.body, 'page')
@@ -74,7 +74,7 @@ t.test('other statuses are handed out at once', async (t) => {
   t.equal(own.recorder.statusCode, 503)
 })
 
-t.test('responses of 1xx go through until a head was handed out', async (t) => {
+t.test('delivers 1xx responses until the final response', async (t) => {
   const early = 'HTTP/1.1 103 Early\r\n\r\n'
   const { recorder } = await run([
     early + busy,
@@ -88,7 +88,7 @@ t.test('responses of 1xx go through until a head was handed out', async (t) => {
   t.equal(recorder.body, '0123456789')
 })
 
-t.test('a retry callback decides', async (t) => {
+t.test('the retry callback decides', async (t) => {
   const seen: unknown[] = []
   const states = new Set<object>()
   const watch: RetryHandler.RetryCallback = (error, { state, opts }, callback) => {
@@ -111,7 +111,7 @@ t.test('a retry callback decides', async (t) => {
   t.equal(post.recorder.body, 'fine', 'no other method than it likes')
 })
 
-t.test('what ends a retry callback badly ends the request', async (t) => {
+t.test('exceptions and rejections of the retry callback fail the request', async (t) => {
   const mine = new Error('mine')
   const ways: [string, RetryHandler.RetryCallback][] = [
     ['answers an error', (_error, _context, callback) => callback(mine)],
@@ -149,7 +149,7 @@ t.test('what ends a retry callback badly ends the request', async (t) => {
   t.equal((await run([busy], { options: { retry: odd } })).recorder.error, 'no', 'a value that is no Error')
 })
 
-t.test('a response that may be handed out waits for the decision', async (t) => {
+t.test('a failure response is paused until the decision', async (t) => {
   const long = message('503 Busy', 'x'.repeat(300_000))
   for (const verdict of [null, new Error('no')]) {
     let decide = () => {}
@@ -185,7 +185,7 @@ t.test('a response that may be handed out waits for the decision', async (t) => 
   }
 })
 
-t.test('bodies that can be sent once', async (t) => {
+t.test('does not retry bodies that can be read once', async (t) => {
   async function* generated() {
     yield 'x'
   }
@@ -207,7 +207,7 @@ t.test('bodies that can be sent once', async (t) => {
   t.match(post.error, { code: /UND_ERR_SOCKET|ECONNRESET/ }, 'what would not have been tried again fails as ever')
 })
 
-/** A PUT whose every try is asked for, to a server that never does better. */
+/** Sends a PUT whose callback always retries, to a server that always fails. */
 async function once(answer: Answer, body: unknown, request: object = {}) {
   let requests = 0
   const origin = await httpOrigin((incoming, reply) => {
@@ -227,7 +227,7 @@ async function once(answer: Answer, body: unknown, request: object = {}) {
   return { error: recorder.error, requests }
 }
 
-t.test('bodies that can be sent again', async (t) => {
+t.test('resends replayable bodies', async (t) => {
   const form = new FormData()
   form.set('name', 'value')
   const bodies: unknown[] = [
@@ -263,7 +263,7 @@ t.test('bodies that can be sent again', async (t) => {
   }
 })
 
-t.test('handlers of the elder generation', async (t) => {
+t.test('supports legacy handlers', async (t) => {
   const calls: string[] = []
   const origin = await scriptedOrigin(busy, cut, rest)
   const client = new Client(origin.url)
@@ -293,7 +293,7 @@ t.test('handlers of the elder generation', async (t) => {
   await origin.close()
 })
 
-t.test('an abort ends the request at any time, once', async (t) => {
+t.test('an abort at any time fails the request once', async (t) => {
   const reason = new Error('no patience')
   const moments: [string, Answer[], Options][] = [
     ['start', [fine], {}],
@@ -323,7 +323,7 @@ t.test('an abort ends the request at any time, once', async (t) => {
   t.equal(requests.length, 1)
 })
 
-t.test('an abort during the wait ends it at once, and its timer', async (t) => {
+t.test('an abort during the delay fails the request at once and clears the timer', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
   const origin = await scriptedOrigin(message('503 Busy', '', { 'retry-after': '3600' }))
@@ -344,7 +344,7 @@ t.test('an abort during the wait ends it at once, and its timer', async (t) => {
   t.ok(timers() <= before)
 })
 
-t.test('a pause outlives the try in which it began', async (t) => {
+t.test('a pause holds over the following attempts', async (t) => {
   const recorder = new Recorder()
   let paused: () => void = () => {}
   const pausing = new Promise<void>((resolve) => {
@@ -372,7 +372,7 @@ t.test('a pause outlives the try in which it began', async (t) => {
   await origin.close()
 })
 
-t.test('what a handler throws is no reason for another try', async (t) => {
+t.test('exceptions of the handler are not retried', async (t) => {
   const thrown = Object.assign(new Error('bug'), { code: 'ECONNRESET' })
   for (const moment of ['start', 'head 200', 'data']) {
     const recorder = new Recorder((name) => {
@@ -398,7 +398,7 @@ t.test('what a handler throws is no reason for another try', async (t) => {
   t.equal(await uncaught, thrown)
 })
 
-t.test('a dispatcher that is closed or destroyed while a request waits', async (t) => {
+t.test('close and destroy fail a request that waits for a retry', async (t) => {
   for (const [end, retry] of [
     ['close', undefined],
     ['destroy', undefined],
@@ -438,7 +438,7 @@ t.test('a dispatch function that throws fails the request', async (t) => {
   await origin.close()
 })
 
-t.test('an error page that does not end is left after a while', async (t) => {
+t.test('stops reading an endless error page', async (t) => {
   const stalled = message('503 Busy', 'x', { 'content-length': '9' })
   const { recorder, connections } = await run([stalled, fine])
   t.equal(recorder.body, 'fine')
@@ -447,7 +447,7 @@ t.test('an error page that does not end is left after a while', async (t) => {
   t.match(final.recorder.error, { statusCode: 503 })
 })
 
-t.test('an upgrade', async (t) => {
+t.test('passes an upgrade on', async (t) => {
   const upgraded = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n'
   const { recorder } = await run([busy, lost, upgraded], { request: { upgrade: 'chat' } })
   t.strictSame(recorder.calls, ['start', 'start', 'start', 'upgrade'])
@@ -455,7 +455,7 @@ t.test('an upgrade', async (t) => {
   recorder.socket?.destroy()
 })
 
-t.test('an upgrade whose handler throws', async (t) => {
+t.test('an exception of onRequestUpgrade destroys the socket and fails the request', async (t) => {
   const upgraded = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n'
   const thrown = new Error('bug')
   const throwing = new Recorder((name) => {
@@ -466,7 +466,7 @@ t.test('an upgrade whose handler throws', async (t) => {
   t.equal(throwing.socket?.destroyed, true)
 })
 
-t.test('a dispatcher that does not pause, and shows its controller late', async (t) => {
+t.test('works with a dispatcher that ignores pause and passes its controller late', async (t) => {
   const aborted: unknown[] = []
   const controller = {
     aborted: false,
@@ -512,7 +512,7 @@ t.test('a dispatcher that does not pause, and shows its controller late', async 
   t.strictSame(second.calls, ['start', 'error'])
 })
 
-t.test('each try runs in the async context of the request', async (t) => {
+t.test('attempts are sent in the async context of the request', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const origin = await scriptedOrigin(lost, busy, fine)
   const client = new Client(origin.url)
@@ -537,7 +537,7 @@ t.test('each try runs in the async context of the request', async (t) => {
   await origin.close()
 })
 
-t.test('what is not as documented is refused at once', async (t) => {
+t.test('rejects invalid arguments', async (t) => {
   const handler = new Recorder()
   const dispatch = () => true
   const refused = (options: unknown, handlers: unknown = { dispatch, handler }) =>
@@ -576,7 +576,7 @@ t.test("what is typed by undici's types is taken, and the other way round", asyn
   await client.close()
 })
 
-t.test('options in the forms that undici takes: numbers as strings, 0 and 1, Sets', async (t) => {
+t.test('accepts option forms of undici: numbers as strings, 0 and 1, Sets', async (t) => {
   const options = { minTimeout: '0', maxRetries: '1', timeoutFactor: '2', maxTimeout: '5', retryAfter: 0 }
   const sets = { methods: new Set(['GET']), statusCodes: new Set([503]), errorCodes: new Set(['ECONNRESET']) }
   const { recorder, requests } = await run([busy, fine], { options: { ...options, ...sets } as never })
@@ -586,7 +586,7 @@ t.test('options in the forms that undici takes: numbers as strings, 0 and 1, Set
   t.equal(never.requests.length, 1)
 })
 
-t.test('defaults are of this request alone', async (t) => {
+t.test('a callback can not change the defaults of other requests', async (t) => {
   const greedy: RetryHandler.RetryCallback = (error, { opts }, callback) => {
     opts.retryOptions?.statusCodes?.push(200)
     callback(error)
@@ -595,7 +595,7 @@ t.test('defaults are of this request alone', async (t) => {
   t.equal((await run([fine])).recorder.body, 'fine')
 })
 
-t.test('a HEAD', async (t) => {
+t.test('retries HEAD', async (t) => {
   const head = message('200 OK', '', { etag: '"one"', 'content-length': '10' })
   const { recorder, requests } = await run([lost, head], { request: { method: 'HEAD' } })
   t.strictSame(recorder.calls, ['start', 'start', 'head 200', 'end'])

@@ -7,10 +7,10 @@ import { Recorder } from '../servers/recorder.js'
 import { again, busy, cut, get, limited, lost, rest, run, tag } from '../servers/retrying.js'
 import { type Answer, message } from '../servers/script.js'
 
-/** Enough to find each rule that is taken away. */
+/** Number of cases that detects the removal of each rule. */
 const RUNS = 300
 
-t.test('a rest that is proven to be the rest', async (t) => {
+t.test('resumes a body with a strong etag and matching content-range', async (t) => {
   const { recorder, requests } = await run([cut, rest])
   t.strictSame(recorder.calls, ['start', 'head 200', 'data', 'data', 'end'])
   t.equal(recorder.body, '0123456789')
@@ -36,7 +36,7 @@ t.test('a rest that is proven to be the rest', async (t) => {
   t.match(busyLast.recorder.error, { code: 'UND_ERR_REQ_RETRY', statusCode: 503, data: { count: 2 } })
 })
 
-t.test('resumes by a tag without quotes as by any strong one, and by no other', async (t) => {
+t.test('resumes by an etag without quotes, not by weak ones', async (t) => {
   const partial = (etag: string): Answer => ({
     text: `HTTP/1.1 200 OK\r\ncontent-length: 10\r\netag: ${etag}\r\n\r\n0123`,
     end: 'cut',
@@ -49,7 +49,7 @@ t.test('resumes by a tag without quotes as by any strong one, and by no other', 
     const changed = await run([partial(etag), remaining('two')])
     t.match(changed.recorder.error, { code: 'UND_ERR_REQ_RETRY' }, `${etag}: changed`)
   }
-  // `*` matches whatever there is, and a comma begins another tag.
+  // `*` matches every etag, and a comma starts another one.
   for (const etag of ['W/"one"', 'W/one', 'w/one', '*', 'one, two', '"one', 'one two']) {
     const { recorder, requests } = await run([partial(etag), remaining(etag)])
     t.equal(recorder.body, '0123', etag)
@@ -57,7 +57,7 @@ t.test('resumes by a tag without quotes as by any strong one, and by no other', 
   }
 })
 
-t.test('nothing else is taken for the rest', async (t) => {
+t.test('rejects responses that are not the rest', async (t) => {
   const range = { 'content-range': 'bytes 4-9/10' }
   const others: [string, string][] = [
     ['starts early', message('206 P', '3456789', { ...tag, 'content-range': 'bytes 3-9/10' })],
@@ -87,7 +87,7 @@ t.test('nothing else is taken for the rest', async (t) => {
   }
 })
 
-t.test('a range that lies about its length', async (t) => {
+t.test('rejects ranges that are longer or shorter than announced', async (t) => {
   const chunks = (text: string) => {
     const fields = `etag: "one"\r\ncontent-range: bytes 4-9/10\r\ntransfer-encoding: chunked\r\n`
     return `HTTP/1.1 206 P\r\n${fields}\r\n${[...text].map((one) => `1\r\n${one}\r\n`).join('')}0\r\n\r\n`
@@ -101,7 +101,7 @@ t.test('a range that lies about its length', async (t) => {
   t.equal((await run([cut, chunks('456789')])).recorder.body, '0123456789')
 })
 
-t.test('what can not be resumed fails with what broke it', async (t) => {
+t.test('fails with the connection error if the body can not be resumed', async (t) => {
   let asked = 0
   const count: RetryHandler.RetryCallback = (error, context, callback) => {
     asked++
@@ -131,7 +131,7 @@ t.test('what can not be resumed fails with what broke it', async (t) => {
   t.equal(asked, 0)
 })
 
-t.test('a range that the caller asked for', async (t) => {
+t.test('resumes a range request of the caller', async (t) => {
   const first = message('206 P', '234', { ...tag, 'content-range': 'bytes 2-8/10', 'content-length': '7' })
   const second = message('206 P', '5678', { ...tag, 'content-range': 'bytes 5-8/10' })
   const headers = { range: 'bytes=2-8', 'if-range': '"one"', accept: 'text/plain' }
@@ -150,14 +150,14 @@ t.test('a range that the caller asked for', async (t) => {
   t.ok(requests.length <= 2)
 })
 
-t.test('a body with a content coding is counted as it is sent', async (t) => {
+t.test('counts encoded bytes of a body with a content coding', async (t) => {
   const coding = { ...tag, 'content-encoding': 'gzip' }
   const first: Answer = { text: message('200 OK', '0123', { ...coding, 'content-length': '10' }), end: 'cut' }
   const second = message('206 P', '456789', { ...coding, 'content-range': 'bytes 4-9/10' })
   t.equal((await run([first, second])).recorder.body, '0123456789')
 })
 
-t.test('a head that no byte followed', async (t) => {
+t.test('sends the whole request again if no body byte was received', async (t) => {
   const bare: Answer = { text: message('200 OK', '', { ...tag, 'content-length': '10' }), end: 'cut' }
   const ranged = await run([bare, message('206 P', '0123456789', { ...tag, 'content-range': 'bytes 0-9/10' })])
   t.equal(ranged.recorder.body, '0123456789')
@@ -172,7 +172,7 @@ t.test('a head that no byte followed', async (t) => {
   t.match(changed.recorder.error, { code: 'UND_ERR_REQ_RETRY' })
 })
 
-t.test('whatever a server makes of a range, no byte is wrong', async (t) => {
+t.test('never delivers wrong bytes, for any response to the range request', async (t) => {
   const body = 'abcdefghijklmnopqrstuvwxyz'
   const small = fc.constantFrom(0, 0, 0, 0, -1, 1, 3)
   const forgery = fc.record({
@@ -211,7 +211,7 @@ t.test('whatever a server makes of a range, no byte is wrong', async (t) => {
         onRequests(socket, (request) => {
           const position = Number(/range: bytes=(\d+)-/.exec(request)?.[1] ?? 0)
           const drawn = forgeries[requests - 1]
-          // Where the first response told no length, nobody can know that the second lies about it.
+          // Without a length in the first response, a wrong one in the second can not be detected.
           const open = (drawn: Forgery): Forgery => ({
             ...drawn,
             total: 0,
@@ -240,7 +240,7 @@ t.test('whatever a server makes of a range, no byte is wrong', async (t) => {
   t.pass()
 })
 
-t.test('trailers are those of the response that ended', async (t) => {
+t.test('trailers are those of the last response', async (t) => {
   const fields = 'etag: "one"\r\ncontent-range: bytes 4-9/10\r\ntransfer-encoding: chunked\r\ntrailer: x-sum'
   const chunked = `HTTP/1.1 206 P\r\n${fields}\r\n\r\n6\r\n456789\r\n0\r\nx-sum: 45\r\n\r\n`
   const { recorder } = await run([cut, chunked])

@@ -8,7 +8,7 @@ import { Recorder } from '../servers/recorder.js'
 const quick = { minTimeout: 1, maxTimeout: 20 }
 const get = { path: '/', method: 'GET' }
 
-/** Fails so many times, by status or by closing the connection, then answers. */
+/** Server that fails a number of times, by status or by closing the connection, then responds. */
 function flakyOrigin(times: number, status: number | 'close', fields: Record<string, string> = {}) {
   const seen: string[] = []
   const opened = httpOrigin((request, reply) => {
@@ -21,7 +21,7 @@ function flakyOrigin(times: number, status: number | 'close', fields: Record<str
   return opened.then((origin) => Object.assign(origin, { seen }))
 }
 
-t.test('the second example of the pool, as it is written', async (t) => {
+t.test('the documented example of a pool works', async (t) => {
   const origin = await flakyOrigin(2, 503, { 'retry-after': '0' })
   const pool = new Pool(origin.url, {
     connections: 5,
@@ -35,7 +35,7 @@ t.test('the second example of the pool, as it is written', async (t) => {
   await origin.close()
 })
 
-t.test('errors of the connection', async (t) => {
+t.test('retries connection errors', async (t) => {
   const origin = await flakyOrigin(3, 'close')
   const client = new Client(origin.url).compose(interceptors.retry(quick))
   t.equal(await (await client.request(get)).body.text(), 'at last')
@@ -46,7 +46,7 @@ t.test('errors of the connection', async (t) => {
   await refused.close()
 })
 
-t.test('what is not sent again', async (t) => {
+t.test('does not retry other methods, errors and statuses', async (t) => {
   const origin = await flakyOrigin(100, 503)
   const client = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 1 }))
   const failure = { code: 'UND_ERR_REQ_RETRY', statusCode: 503, data: { count: 0 } }
@@ -66,7 +66,7 @@ t.test('what is not sent again', async (t) => {
   await origin.close()
 })
 
-t.test('what was handed out in part is not asked for again', async (t) => {
+t.test('does not retry a partly delivered body that can not be resumed', async (t) => {
   let requests = 0
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -82,7 +82,7 @@ t.test('what was handed out in part is not asked for again', async (t) => {
   await origin.close()
 })
 
-t.test('an abort ends the waiting', async (t) => {
+t.test('an abort ends the delay', async (t) => {
   const origin = await flakyOrigin(100, 503, { 'retry-after': new Date(Date.now() + 3_600_000).toUTCString() })
   const client = new Client(origin.url).compose(interceptors.retry())
   const abort = new AbortController()
@@ -94,7 +94,7 @@ t.test('an abort ends the waiting', async (t) => {
   await origin.close()
 })
 
-t.test('a long error page costs the connection, and bodies are sent whole again', async (t) => {
+t.test('closes the connection of a long error page and resends the whole body', async (t) => {
   let requests = 0
   const bodies: string[] = []
   const origin = await httpOrigin((request, reply) => {
@@ -133,7 +133,7 @@ t.test("a request's own options go over those of the interceptor", async (t) => 
   await origin.close()
 })
 
-t.test('fields out of an iterator are sent with each try', async (t) => {
+t.test('sends headers of an iterator with each attempt', async (t) => {
   const heads: (string | undefined)[] = []
   const origin = await httpOrigin((request, reply) => {
     heads.push(request.headers['x-once'] as string | undefined)
@@ -157,7 +157,7 @@ const dispatchers: [string, (url: string) => Dispatcher][] = [
 ]
 
 for (const [name, make] of dispatchers) {
-  t.test(`a body that is cut off at any byte comes whole: ${name}`, async (t) => {
+  t.test(`a body truncated at any byte is delivered completely: ${name}`, async (t) => {
     const body = 'The quick brown fox jumps over the lazy dog'
     for (const chunked of [false, true]) {
       const { whole, close } = await rangeOrigin({ body, faults: [], chunked })
@@ -169,7 +169,7 @@ for (const [name, make] of dispatchers) {
         const recorder = new Recorder()
         dispatcher.dispatch({ ...get, origin: origin.url }, recorder)
         await recorder.ended
-        // All that may be missing is the end of chunks whose bytes are all there: nothing says that they are.
+        // Only the end of the chunks may be missing; the client can not know that all bytes were received.
         if (recorder.body !== body || !chunked) t.equal(recorder.body, body, `cut after ${after} bytes`)
         if (recorder.error !== null && !chunked) t.error(recorder.error)
         t.equal(recorder.calls.filter((call) => call.startsWith('head')).length, 1)
@@ -180,7 +180,7 @@ for (const [name, make] of dispatchers) {
   })
 }
 
-t.test('an abort holds for what an interceptor beneath sends later, with another controller', async (t) => {
+t.test('an abort applies to attempts that an interceptor below sends later', async (t) => {
   let requests = 0
   const origin = await httpOrigin((_request, reply) => {
     requests++

@@ -18,7 +18,7 @@ const ways: Record<string, { interceptors: Interceptor[]; first: 'fail' | 'redir
 }
 
 for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
-  t.test(`memory that is reused when it is reported as sent is sent again as it was: ${way}`, async (t) => {
+  t.test(`resends the original bytes although the caller reuses their memory: ${way}`, async (t) => {
     for (const told of ['onBodySent', 'onRequestSent'] as const) {
       for (const kind of ['Buffer', 'ArrayBuffer', 'view', 'pieces'] as const) {
         const received: string[] = []

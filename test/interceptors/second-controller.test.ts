@@ -5,7 +5,7 @@ import { httpOrigin } from '../servers/origin.js'
 
 type Controller = Dispatcher.DispatchController
 
-/** Those that show their handler one controller for all attempts. */
+/** Interceptors that pass one controller for all attempts to their handler. */
 const chains: Record<string, () => Dispatcher.DispatchInterceptor> = {
   retry: () => interceptors.retry(),
   redirect: () => interceptors.redirect({ maxRedirections: 1 }),
@@ -19,7 +19,7 @@ const chains: Record<string, () => Dispatcher.DispatchInterceptor> = {
 
 const ended = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
 
-/** Starts the request with a controller that does nothing, and sends it with another one later. */
+/** Dispatch function that starts with a controller without effect, and sends with another one later. */
 const later: Dispatcher.DispatchInterceptor = (dispatch) => (options, handler) => {
   const known = handler as DispatchHandler
   known.onRequestQueued?.(ended as never)
@@ -38,7 +38,7 @@ async function openOrigin() {
   return { close: () => origin.close(), url: `http://name.test:${port}`, local: origin.url, requests: () => requests }
 }
 
-/** What a handler does with its controller, and when. */
+/** Action of a handler on its controller, and its time. */
 const moments: Record<string, (act: (controller: Controller) => void) => Partial<DispatchHandler>> = {
   'when it is queued': (act) => ({ onRequestQueued: act }),
   'when it starts': (act) => ({ onRequestStart: act }),
@@ -90,7 +90,7 @@ for (const [name, make] of Object.entries(chains)) {
             controller.pause()
           },
           onResponseStart(controller) {
-            // As many turns as the body needs to come in.
+            // Event-loop turns in which the body arrives.
             let turns = 20
             const wait = () => {
               if (turns-- > 0) return void setImmediate(wait)

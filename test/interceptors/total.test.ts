@@ -137,7 +137,7 @@ t.test('timeouts.total of a Client holds while the callback of a RetryHandler us
   await origin.close()
 })
 
-t.test('a timeouts.total of 0 of the request goes before that of its dispatcher', async (t) => {
+t.test('timeouts.total of 0 of a request disables the limit of its dispatcher', async (t) => {
   let asked = 0
   const origin = await httpOrigin((_request, reply) => {
     asked++

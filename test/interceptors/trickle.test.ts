@@ -3,7 +3,7 @@ import { Client, errors, interceptors } from '../../lib/index.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
 import { get } from '../servers/retrying.js'
 
-/** Answers with a body that never ends, a byte at a time. */
+/** Server with an endless body, one byte at a time. */
 function tricklingOrigin(head: string) {
   return rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -20,7 +20,7 @@ const kinds = {
 } as const
 
 for (const [kind, [head, interceptor]] of Object.entries(kinds)) {
-  t.test(`timeouts.total, a signal and destroy() end ${kind} although it trickles`, async (t) => {
+  t.test(`timeouts.total, a signal and destroy() end ${kind} although bytes keep arriving`, async (t) => {
     const origin = await tricklingOrigin(head)
     const client = new Client(origin.url)
     const composed = client.compose(interceptor)
@@ -38,7 +38,7 @@ for (const [kind, [head, interceptor]] of Object.entries(kinds)) {
   })
 }
 
-t.test('the body of an error that is not carried is read for a second at most', async (t) => {
+t.test('reads the rest of an error body for one second at most', async (t) => {
   const bodies = [
     ['404 X', 1_048_576],
     ['404 X\r\ncontent-type: text/html', 1_048_576],
@@ -56,7 +56,7 @@ t.test('the body of an error that is not carried is read for a second at most', 
   await Promise.all(bodies.map(readOne))
 })
 
-t.test('a short body of an error that is not carried leaves the connection for the next request', async (t) => {
+t.test('keeps the connection of a short error body', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => socket.write(`HTTP/1.1 500 X\r\ncontent-length: 60000\r\n\r\n${'x'.repeat(60000)}`)),
   )

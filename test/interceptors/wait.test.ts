@@ -90,7 +90,7 @@ const dispatchers: Record<string, (url: string, proxy: string) => Dispatcher> = 
   EnvHttpProxyAgent: () => new EnvHttpProxyAgent({ httpProxy: '', httpsProxy: '', noProxy: '*' }),
 }
 
-/** Timers that keep the process and were set since it was called. */
+/** Timers set since the call that keep the process alive. */
 function watchTimers(t: { teardown(restore: () => void): void }): () => number {
   const { setTimeout } = globalThis
   const timers: (NodeJS.Timeout & { _destroyed?: boolean })[] = []
@@ -139,7 +139,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
 }
 
 for (const [kind, waits] of Object.entries(kinds)) {
-  t.test(`${kind} ends with the error that destroy() was given`, async (t) => {
+  t.test(`${kind} ends with the error passed to destroy()`, async (t) => {
     const origin = await scriptedOrigin(later)
     const { interceptors, begun } = waits()
     const agent = new Agent().compose(...interceptors)
@@ -152,7 +152,7 @@ for (const [kind, waits] of Object.entries(kinds)) {
     await origin.close()
   })
 
-  t.test(`close() ends ${kind}, after which nothing can be sent`, async (t) => {
+  t.test(`close() ends ${kind}`, async (t) => {
     const origin = await scriptedOrigin(later)
     const { interceptors, begun } = waits()
     const agent = new Agent().compose(...interceptors)
@@ -278,7 +278,7 @@ t.test("limits hold while a caller's interceptor waits", async (t) => {
   await origin.close()
 })
 
-t.test('what a handler throws in its last callback reaches the dispatcher, limited or not', async (t) => {
+t.test('an exception of the last callback reaches the dispatcher, with and without a limit', async (t) => {
   const client = new Client('http://127.0.0.1:1')
   const composed = client.compose((dispatch) => dispatch)
   for (const timeouts of [undefined, { total: 60_000 }]) {
@@ -294,7 +294,7 @@ t.test('what a handler throws in its last callback reaches the dispatcher, limit
   await client.destroy()
 })
 
-t.test('a retry callback of a destroyed dispatcher is not waited for', async (t) => {
+t.test('destroy() does not wait for a retry callback', async (t) => {
   const origin = await scriptedOrigin(later)
   const pool = new Pool(origin.url)
   let asked = 0

@@ -21,7 +21,7 @@ import { Recorder } from '../servers/recorder.js'
 
 type Dispatch = Dispatcher['dispatch']
 
-/** Puts a handler into one that wraps it; `dispatch` sends to the dispatcher beneath. */
+/** Wraps a handler in another one; `dispatch` sends to the dispatcher below. */
 type Wrap = (handler: DispatchHandler, request: DispatchOptions, dispatch: Dispatch) => DispatchHandler
 
 const wraps: Record<string, Wrap> = {
@@ -74,7 +74,7 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
   EnvHttpProxyAgent: () => new EnvHttpProxyAgent({ httpProxy: '', httpsProxy: '', noProxy: '*' }),
 }
 
-/** A RetryHandler that learns its dispatcher from the request alone, and waits for an answer of its callback. */
+/** RetryHandler that knows its dispatcher from the request only, and waits for its callback. */
 function waiting(request: DispatchOptions, dispatch: Dispatch) {
   const recorder = new Recorder()
   let note = () => {}
@@ -126,25 +126,22 @@ t.test("destroy() ends the wait of a RetryHandler that reached a Client through 
   await origin.close()
 })
 
-t.test(
-  'a RetryHandler waits on when a dispatcher is destroyed that only a part of its requests went through',
-  async (t) => {
-    const origin = await httpOrigin((request) => request.socket.destroy())
-    const request = { origin: origin.url, path: '/', method: 'GET' }
-    const parts: Client[] = []
-    const pool = new Pool(origin.url, {
-      factory(url, options) {
-        parts.push(new Client(url, options as object))
-        return parts.at(-1) as Client
-      },
-    })
-    const { recorder, begun, handler } = waiting(request, (options, handler) => pool.dispatch(options, handler))
-    pool.dispatch(request, new DecoratorHandler(handler))
-    await begun
-    await Promise.all(parts.map((part) => part.destroy()))
-    t.equal(recorder.error, null)
-    await pool.destroy()
-    t.match(recorder.error, { code: 'UND_ERR_DESTROYED' })
-    await origin.close()
-  },
-)
+t.test('a RetryHandler keeps waiting when a dispatcher of only some attempts is destroyed', async (t) => {
+  const origin = await httpOrigin((request) => request.socket.destroy())
+  const request = { origin: origin.url, path: '/', method: 'GET' }
+  const parts: Client[] = []
+  const pool = new Pool(origin.url, {
+    factory(url, options) {
+      parts.push(new Client(url, options as object))
+      return parts.at(-1) as Client
+    },
+  })
+  const { recorder, begun, handler } = waiting(request, (options, handler) => pool.dispatch(options, handler))
+  pool.dispatch(request, new DecoratorHandler(handler))
+  await begun
+  await Promise.all(parts.map((part) => part.destroy()))
+  t.equal(recorder.error, null)
+  await pool.destroy()
+  t.match(recorder.error, { code: 'UND_ERR_DESTROYED' })
+  await origin.close()
+})

@@ -4,7 +4,7 @@ import { ZstdDecoder, ZstdFrameParser } from '../../lib/interceptors/zstd-frames
 
 const from = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
-/** Frames after RFC 8878, field by field: magic, descriptor, window, dictionary, size of the content; then blocks. */
+/** Frames (RFC 8878), field by field: magic number, descriptor, window, dictionary, content size; then blocks. */
 const frames: Record<string, Buffer> = {
   'one raw block': from('28b52ffd 20 03 190000 616263'),
   'a window, no size': from('28b52ffd 00 58 190000 616263'),
@@ -17,7 +17,7 @@ const frames: Record<string, Buffer> = {
 }
 const skippable = { empty: from('502a4d18 00000000'), long: from('5f2a4d18 05000000 28b52ffd 20') }
 
-/** What each frame consists of when the bytes come in the given pieces. */
+/** Parts of each frame when the bytes arrive in the given chunks. */
 function framesIn(pieces: readonly Buffer[]): { found: string[]; complete: boolean } {
   const reader = new ZstdFrameParser()
   const found: string[] = []
@@ -32,7 +32,7 @@ function framesIn(pieces: readonly Buffer[]): { found: string[]; complete: boole
   return { found: open === '' ? found : [...found, `${open}…`], complete: reader.complete }
 }
 
-t.test('finds each frame, split anywhere', async (t) => {
+t.test('finds all frames of data split at any byte', async (t) => {
   const all = [...Object.values(frames), skippable.long, ...Object.values(frames), skippable.empty]
   const wanted = [...Object.values(frames), ...Object.values(frames)].map((frame) => frame.toString('hex'))
   const bytes = Buffer.concat(all)
@@ -43,14 +43,14 @@ t.test('finds each frame, split anywhere', async (t) => {
   t.strictSame(framesIn(Array.from(bytes, (byte) => Buffer.of(byte))), { found: wanted, complete: true })
 })
 
-t.test('knows a frame that is cut off from one that is whole', async (t) => {
+t.test('detects truncated frames', async (t) => {
   for (const [name, frame] of Object.entries({ ...frames, ...skippable })) {
     for (let at = 0; at < frame.length; at++) t.notOk(framesIn([frame.subarray(0, at)]).complete, `${name} at ${at}`)
     t.ok(framesIn([frame]).complete, name)
   }
 })
 
-t.test('refuses what is no frame', async (t) => {
+t.test('rejects data that is not a frame', async (t) => {
   for (const [bytes, code] of [
     [Buffer.from('none'), 'ZSTD_error_prefix_unknown'],
     [from('602a4d18 00000000'), 'ZSTD_error_prefix_unknown'],
@@ -61,7 +61,7 @@ t.test('refuses what is no frame', async (t) => {
   }
 })
 
-/** Decoders that hand out the encoded bytes, and note what each of them was given. */
+/** Decoders that return their input and record it. */
 function runtime(part: { decodesAllFrames?: boolean; open?: () => PassThrough } = {}) {
   const opened: Buffer[][] = []
   const whole: Buffer[] = []
@@ -77,7 +77,7 @@ function runtime(part: { decodesAllFrames?: boolean; open?: () => PassThrough } 
   return { opened, whole, open, decode, decodesAllFrames: part.decodesAllFrames ?? false }
 }
 
-/** What comes out of a decoder that is given `input` in pieces of `size` bytes. */
+/** Output of a decoder that receives `input` in chunks of `size` bytes. */
 async function decoded(decoder: ZstdDecoder, input: Buffer, size: number): Promise<string> {
   const got: Buffer[] = []
   decoder.on('data', (chunk: Buffer) => got.push(chunk))
@@ -91,7 +91,7 @@ async function decoded(decoder: ZstdDecoder, input: Buffer, size: number): Promi
 const bytes = Buffer.concat([...Object.values(frames), skippable.long])
 const wanted = Object.values(frames).map((frame) => frame.toString('hex'))
 
-t.test('opens a decoder for each frame that comes in pieces', async (t) => {
+t.test('creates one decoder for each frame that arrives in parts', async (t) => {
   const made = runtime()
   t.equal(await decoded(new ZstdDecoder(made), bytes, 5), wanted.join(''))
   t.strictSame(
@@ -101,7 +101,7 @@ t.test('opens a decoder for each frame that comes in pieces', async (t) => {
   t.equal(made.whole.length, 0)
 })
 
-t.test('decodes small frames that came whole without a decoder, in their order', async (t) => {
+t.test('decodes complete small frames synchronously and in order', async (t) => {
   const made = runtime()
   const many = Buffer.concat(Array.from({ length: 300 }, () => bytes))
   t.equal(await decoded(new ZstdDecoder(made), many, many.length), wanted.join('').repeat(300))
@@ -109,19 +109,19 @@ t.test('decodes small frames that came whole without a decoder, in their order',
   t.equal(made.whole.length, 300 * wanted.length)
 })
 
-t.test('gives all frames to one decoder where the runtime can decode them', async (t) => {
+t.test('uses one decoder for all frames if the runtime supports it', async (t) => {
   const made = runtime({ decodesAllFrames: true })
   t.equal(await decoded(new ZstdDecoder(made), bytes, 5), bytes.toString('hex'))
   t.equal(made.opened.length, 1)
 })
 
-t.test('refuses a body of more frames than a decoder should be asked for', async (t) => {
+t.test('rejects bodies with too many frames', async (t) => {
   const frame = frames['a checksum'] as Buffer
   const many = Buffer.concat(Array.from({ length: 65_537 }, () => frame))
   await t.rejects(decoded(new ZstdDecoder(runtime()), many, many.length), { code: 'ZSTD_error_frame_count' })
 })
 
-t.test('reports what is cut off or broken', async (t) => {
+t.test('fails truncated and corrupt bodies', async (t) => {
   const errors = async (input: Buffer, open = () => new PassThrough()) => {
     const broken = new ZstdDecoder(runtime({ open }))
     broken.resume()

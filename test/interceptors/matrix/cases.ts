@@ -14,7 +14,7 @@ import type { Conduct } from './witness.js'
 
 const address = { address: '127.0.0.1', family: 4 as const, ttl: 60_000 }
 
-/** A new one for each chain, with options under which none of them changes what happens here. */
+/** Interceptors, created for each chain, with options that do not change the cases. */
 export const makers: Record<string, () => DispatchInterceptor> = {
   decompress: () => interceptors.decompress(),
   dns: () => interceptors.dns({ lookup: (_origin, _options, callback) => callback(null, [address]) }),
@@ -49,7 +49,7 @@ export const forms: Record<string, () => unknown> = {
   none: () => undefined,
 }
 
-/** What is asked for, and what the handler does then. */
+/** Request of a case, and actions of its handler. */
 export interface Situation {
   readonly path: string
   readonly options?: () => Record<string, unknown>
@@ -58,7 +58,7 @@ export interface Situation {
 
 const post = (body: () => unknown) => () => ({ method: 'POST', body: body() })
 
-/** An object that throws whatever is done with it. */
+/** Object that throws on every access. */
 function unreadable(): unknown {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()

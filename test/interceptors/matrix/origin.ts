@@ -12,7 +12,7 @@ const says =
   (socket) =>
     void socket.write(text, 'latin1')
 
-/** What the origin answers, by the first part of the path. */
+/** Responses of the origin by the first part of the path. */
 const answers: Record<string, Answer> = {
   length: says('HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nX-One: 1\r\nset-cookie: b=2\r\nContent-Length: 5\r\n\r\nhello'),
   empty: says('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),

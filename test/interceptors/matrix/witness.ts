@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { DispatchController, Dispatcher, DispatchHandler, LegacyDispatchHandler } from '../../../lib/index.js'
 
-/** What a handler does, beside writing down what it is called with. */
+/** Actions of a handler that records its callbacks. */
 export interface Conduct {
-  /** Pauses behind each head and piece, and goes on in a later turn. */
+  /** Pauses after the headers and each chunk, and resumes in a later event-loop turn. */
   readonly pauses?: boolean
-  /** Pauses in the first callback, and goes on in a later turn, or in one behind the head of the last response. */
+  /** Pauses in the first callback, and resumes in a later event-loop turn, or after the headers of the last response. */
   readonly pausesFirst?: 'for a while' | 'until the head'
-  /** Aborts in the first callback of this name, or in the turn behind it. */
+  /** Aborts in the first callback of this name, or in the event-loop turn after it. */
   readonly abortsIn?: string
   readonly abortsAfter?: string
   /** Throws in the first callback of this name. */
@@ -22,7 +22,7 @@ const text = (raw: readonly (string | Buffer)[] | null) =>
   same((raw ?? []).map((one) => one.toString('latin1')).join('|'))
 const plain = (fields: object) => same(JSON.stringify(fields))
 
-/** What an error says of a request. */
+/** Properties of an error that describe the request. */
 export function failure(error: Error & { code?: string; phase?: string; path?: string }): string {
   if (!isReadable(error)) return 'error that can not be read'
   if (!(error instanceof Error)) return `error ${String(error)}`
@@ -38,7 +38,7 @@ function isReadable(value: unknown): boolean {
   }
 }
 
-/** Writes down what a handler is called with, in order. Consecutive pieces of a body count as one. */
+/** Records the callbacks of a handler in order. Consecutive body chunks count as one. */
 export class Witness {
   readonly events: string[] = []
   readonly ended: Promise<void>
@@ -140,7 +140,7 @@ export class Witness {
     onResponseStarted: () => this.#note('response started'),
   }
 
-  /** A handler with the callbacks of today. */
+  /** Handler with the current callbacks. */
   get modern(): DispatchHandler {
     // When one that paused at the start goes on depends on the time.
     const paused = (controller: DispatchController) => !this.#conduct.pausesFirst && controller.paused
@@ -179,7 +179,7 @@ export class Witness {
     }
   }
 
-  /** What `request` or `upgrade` results in. */
+  /** Result of `request` or `upgrade`. */
   async promise(dispatcher: Dispatcher, options: Dispatcher.RequestOptions & { upgrade?: string }): Promise<void> {
     const { upgrade, ...rest } = options
     try {
@@ -200,7 +200,7 @@ export class Witness {
     this.#end()
   }
 
-  /** One with those of older versions. */
+  /** Handler with the legacy callbacks. */
   get legacy(): LegacyDispatchHandler {
     return {
       ...this.#sends,
