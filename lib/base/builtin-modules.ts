@@ -10,15 +10,15 @@ interface Builtins {
 const loaded: Partial<Builtins> = {}
 
 /**
- * A module of the runtime, loaded when it is asked for and not when this library is: `node:tls` alone takes longer to
- * load than all of this library, and while it is not loaded Node (24, 26) can take a start-up snapshot.
+ * Returns a built-in module of the runtime, loaded on first use. `node:tls` alone takes longer to load than this whole
+ * library, and Node (24, 26) can take a start-up snapshot only while it is not loaded.
  */
 export function builtinModule<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   loaded[name] ??= process.getBuiltinModule(name) as Builtins[Name]
   return loaded[name] as Builtins[Name]
 }
 
-/** The bytes that stand in a module as base64 of their Brotli form. */
+/** Decodes base64 text and decompresses it with Brotli. */
 export function decompressBase64(text: string): Uint8Array {
   return builtinModule('node:zlib').brotliDecompressSync(Buffer.from(text, 'base64'))
 }

@@ -1,34 +1,35 @@
 import { Heap, type HeapNode } from './heap.js'
 import { reportUncaught } from './user-code.js'
 
-/** As they were when this was loaded: fake timers that a test installs later hold no request up. */
+/** Captured when this module is loaded, so that fake timers installed later by a test do not stall requests. */
 export const { queueMicrotask, setImmediate } = globalThis
 export const { nextTick } = process
 
-/** Who is told when an alarm goes off. */
+/** Receives the event of an {@link Alarm}. */
 export interface AlarmListener {
-  /** `late`: ms since it was due. */
+  /** Called once when the alarm is due. `late`: ms since the deadline. */
   onAlarm(alarm: Alarm, late: number): void
 }
 
-/** Where the clock takes time from; tests bring their own. */
+/** Source of time and of the native timer of a {@link Clock}. Tests use their own. */
 export interface TimeSource {
-  /** ms, never going back */
+  /** Monotonic time in ms. */
   now(): number
   setTimeout(callback: () => void, delay: number): unknown
   clearTimeout(timer: unknown): void
 }
 
+/** Longest delay that `setTimeout` accepts, in ms. */
 const MAX_DELAY = 0x7fffffff
 
 const UNSET = -1
 
-/** ms after which a timer that did not go off is taken for lost, as fake timers are when the real ones come back. */
+/** ms after which an overdue native timer is treated as lost: fake timers are lost when a test restores the real ones. */
 const LOST_TIMER_DELAY = 1000
 
 /**
- * Looked up at each call, so that fake timers installed later are seen. A `setTimeout` of Node keeps the process
- * alive unless told otherwise; other runtimes answer a number.
+ * Reads the globals at each call, so that fake timers installed later take effect. Node's timer is unreferenced, because
+ * it would keep the process alive; other runtimes return a number.
  */
 const realTime: TimeSource = {
   now: () => performance.now(),
@@ -41,21 +42,21 @@ const realTime: TimeSource = {
 }
 
 /**
- * One timer for all alarms. They stand in a heap by the time they were due when they were put in; an alarm that is
- * moved to later, which is what every request does, costs one store: it is put in anew when its old time comes.
+ * Runs all alarms on one native timer, ordered in a heap. Moving an alarm to a later time, which every request does, is
+ * one store: the heap keeps the old time, and the alarm is inserted again when that time is reached.
  */
 export class Clock {
   readonly #time: TimeSource
   readonly #heap = new Heap<Alarm>((a, b) => a.heapKey < b.heapKey)
   #timer: unknown = null
-  /** When the timer goes off. */
+  /** Time at which the native timer fires; Infinity without one. */
   #wakeAt = Infinity
 
   constructor(time: TimeSource = realTime) {
     this.#time = time
   }
 
-  /** Alarms in the heap, those not pending any more included until their old time comes. */
+  /** Number of alarms in the heap. A cleared alarm stays in it until its old time is reached. */
   get size(): number {
     return this.#heap.size
   }
@@ -89,7 +90,7 @@ export class Clock {
     if (at >= this.#wakeAt && now - this.#wakeAt < LOST_TIMER_DELAY) return
     if (this.#timer !== null) this.#time.clearTimeout(this.#timer)
     this.#wakeAt = at
-    // A timer may go off a fraction of a ms early.
+    // A native timer may fire a fraction of a ms early.
     const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - now)))
     this.#timer = this.#time.setTimeout(() => this.#onTimer(), delay)
   }
@@ -98,16 +99,16 @@ export class Clock {
     this.#timer = null
     this.#wakeAt = Infinity
     const now = this.#time.now()
-    // Gathered first: an alarm that a listener sets to now is for the next time.
+    // Collected before any listener is called: an alarm that a listener sets to "now" fires the next time.
     const due: Alarm[] = []
     for (let { first } = this.#heap; first !== null && first.heapKey <= now; first = this.#heap.first) {
       this.#heap.remove(first)
       if (first.deadline === first.heapKey) due.push(first)
-      // Back by its deadline, even when that has come as well: so they ring in the order of their deadlines.
+      // Inserted again by its new deadline, even if that is due too, so that alarms fire in the order of deadlines.
       else if (first.deadline !== UNSET) this.#insert(first)
     }
     for (const alarm of due) {
-      // A listener before may have cleared it or set it anew.
+      // An earlier listener may have cleared this alarm or set it again.
       if (alarm.deadline === alarm.heapKey && alarm.index < 0) this.#notify(alarm, now - alarm.heapKey)
     }
     this.#startTimer()
@@ -118,29 +119,29 @@ export class Clock {
     try {
       alarm.listener.onAlarm(alarm, late)
     } catch (error) {
-      // The other alarms still ring.
+      // The other due alarms must still fire.
       reportUncaught(error)
     }
   }
 }
 
-/** What all alarms go by, unless they are given another; exported to be looked at. */
+/** The clock of all alarms that are created without one. Exported for tests and inspection. */
 export const processClock = new Clock()
 
-/** ms, never going back. */
+/** Returns the monotonic time in ms. */
 export function now(): number {
   return processClock.now()
 }
 
-/** Goes off once, not before its time. Never keeps the process alive. */
+/** A timer that fires once, never early, and can be moved at the cost of one store. Does not keep the process alive. */
 export class Alarm implements HeapNode {
   readonly listener: AlarmListener
   readonly #clock: Clock
-  /** When it is due; -1 when it is not set. Whole numbers stand in the alarm itself, all others in memory of their own. */
+  /** Due time in ms; -1 if not set. Always an integer: V8 stores small integers inline, other numbers on the heap. */
   deadline = UNSET
-  /** @internal By what it stands in the heap. */
+  /** @internal Time by which the alarm is ordered in the heap; earlier than {@link deadline} after a move. */
   heapKey = UNSET
-  /** @internal Where it stands in the heap; -1 outside. */
+  /** @internal Index in the heap; -1 if not in it. */
   index = -1
 
   constructor(listener: AlarmListener, clock: Clock = processClock) {
@@ -148,35 +149,36 @@ export class Alarm implements HeapNode {
     this.#clock = clock
   }
 
+  /** Whether the alarm is set and has not fired. */
   get pending(): boolean {
     return this.deadline !== UNSET
   }
 
-  /** ms until it is due, negative when it is late; Infinity when it is not set. */
+  /** ms until the alarm is due: negative if overdue, Infinity if not set. */
   get remaining(): number {
     return this.pending ? this.deadline - this.#clock.now() : Infinity
   }
 
-  /** `delay` in ms from now. Setting it again replaces the earlier time. */
+  /** Sets the alarm to `delay` ms from now, replacing an earlier setting. Infinity clears it. */
   set(delay: number): void {
     if (delay === Infinity) return this.clear()
     this.deadline = Math.ceil(this.#clock.now() + delay)
     this.#clock.schedule(this)
   }
 
-  /** To be set again soon: it stays where it stands in the heap. */
+  /** Cancels the alarm but leaves it in the heap. Use this if the alarm will be set again soon. */
   clear(): void {
     this.deadline = UNSET
   }
 
-  /** For good: the clock lets go of it, and of its listener with all that hangs on it. */
+  /** Cancels the alarm and removes it from the heap, so that the clock holds no reference to the listener. */
   dispose(): void {
     this.deadline = UNSET
     this.#clock.remove(this)
   }
 }
 
-/** Calls back once after `delay` ms, for a wait that somebody asked for: this one keeps the process alive. */
+/** Calls back once after `delay` ms and, unlike {@link Alarm}, keeps the process alive. Returns a function that cancels. */
 export function startTimer(callback: () => void, delay: number): () => void {
   const timer = globalThis.setTimeout(callback, Math.min(MAX_DELAY, delay))
   return () => globalThis.clearTimeout(timer)

@@ -1,10 +1,10 @@
-/** An element carries its own place: to leave from anywhere, or to move, takes logarithmic time. */
+/** Element of a {@link Heap}. It stores its own index, so that it is moved or removed in logarithmic time. */
 export interface HeapNode {
-  /** Kept by {@link Heap}; -1 outside. */
+  /** Index in the heap, maintained by {@link Heap}; -1 if in none. */
   index: number
 }
 
-/** A binary heap: the element that comes before all others is first. An element is in one heap at a time. */
+/** Binary heap whose order is given by a function. An element can be in one heap at a time. */
 export class Heap<T extends HeapNode> {
   readonly #nodes: T[] = []
   readonly #isBefore: (a: T, b: T) => boolean
@@ -25,7 +25,7 @@ export class Heap<T extends HeapNode> {
     return this.#nodes.values()
   }
 
-  /** Puts a node in its place: a new one, or one whose order has changed. */
+  /** Inserts a node, or moves one whose order has changed. */
   insertOrMove(node: T): void {
     if (node.index < 0) node.index = this.#nodes.push(node) - 1
     this.#siftUp(node)

@@ -1,12 +1,17 @@
-/** Buckets to the power of two: a value stands in its bucket for values that differ by less than a 128th. */
+/** Buckets per power of two: the values of one bucket differ by less than 1/128. */
 const BUCKETS_PER_DOUBLING = 128
-/** Microseconds; what is above counts as this: 71 minutes. */
+/** Largest recorded value, in microseconds (71 minutes). Longer times are recorded as this. */
 const MAX_VALUE = 0xffffffff
 const BUCKET_COUNT = 26 * BUCKETS_PER_DOUBLING
 
 /**
- * Counts times by their length, in memory that does not grow: 26 KB. Times are in ms, kept as whole microseconds up to
- * 71 minutes and told to within 1 % (two significant digits): below 256 µs exactly, above in 128 steps to each doubling. Ours.
+ * Histogram of latencies in fixed memory (26 KB). Times are in ms and stored as whole microseconds, up to 71 minutes.
+ * Percentiles are accurate to 1 %: exact below 256 µs, and in 128 steps per doubling above. sluice-specific.
+ *
+ * @example
+ * const histogram = new LatencyHistogram()
+ * histogram.record(12.5)
+ * histogram.percentile(99) // 12.5
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKET_COUNT)
@@ -14,22 +19,22 @@ export class LatencyHistogram {
   #sum = 0
   #max = 0
 
-  /** Times recorded. */
+  /** Number of recorded times. */
   get count(): number {
     return this.#count
   }
 
-  /** The longest, in ms; 0 without any. */
+  /** Longest recorded time in ms; 0 if empty. */
   get max(): number {
     return this.#max / 1000
   }
 
-  /** Their average, in ms; 0 without any. */
+  /** Average of the recorded times in ms; 0 if empty. */
   get mean(): number {
     return this.#count === 0 ? 0 : this.#sum / this.#count / 1000
   }
 
-  /** `time` in ms; what is not a number, 0 or more, is left out. */
+  /** Records a time in ms. Negative numbers and NaN are ignored. */
   record(time: number): void {
     if (!(time >= 0)) return
     const value = Math.min(MAX_VALUE, Math.round(time * 1000))
@@ -40,9 +45,9 @@ export class LatencyHistogram {
     if (value > this.#max) this.#max = value
   }
 
-  /** ms that `percent` % of the times do not exceed: 50 for the median, 100 for the longest; 0 without any. */
+  /** Returns the time in ms that `percent` % of the recorded times do not exceed (50: median, 100: maximum); 0 if empty. */
   percentile(percent: number): number {
-    // A product that falls short of a whole number by an error of rounding is that number.
+    // Subtracted, because rounding errors can lift the product just above an integer.
     const rank = Math.max(1, Math.ceil((Math.min(100, percent) / 100) * this.#count - 1e-6))
     let seen = 0
     for (let index = 0; index < BUCKET_COUNT; index++) {
@@ -52,13 +57,13 @@ export class LatencyHistogram {
     return 0
   }
 
-  /** Forgets all. */
+  /** Removes all recorded times. */
   reset(): void {
     this.#counts.fill(0)
     this.#count = this.#sum = this.#max = 0
   }
 
-  /** In ms, as `JSON.stringify` takes it. */
+  /** Returns count, mean, maximum and percentiles in ms, for `JSON.stringify`. */
   toJSON(): { count: number; mean: number; p50: number; p90: number; p99: number; p999: number; max: number } {
     const [p50, p90, p99, p999] = [50, 90, 99, 99.9].map((percent) => this.percentile(percent)) as [
       number,
@@ -70,7 +75,7 @@ export class LatencyHistogram {
   }
 }
 
-/** The eight leading bits of a value, behind the number of those that follow. */
+/** Returns the bucket of a value: its eight leading bits, offset by the number of bits dropped. */
 function bucketOf(value: number): number {
   const dropped = Math.max(0, 24 - Math.clz32(value))
   return dropped * BUCKETS_PER_DOUBLING + (value >>> dropped)

@@ -4,8 +4,9 @@ import { builtinModule } from './builtin-modules.js'
 type Name = 'Duplex' | 'Readable' | 'Stream' | 'Transform'
 
 /**
- * A class to extend in the place of one of `node:stream`, which takes a fifth of this library's time to load. The first
- * instance loads it, and has the class that extends this one extend that one: from then on nothing is in between.
+ * Returns a base class that stands in for a class of `node:stream` and loads that module with the first instance.
+ * `node:stream` takes a fifth of this library's load time. The first instance also replaces the prototype of the derived
+ * class, so that later instances extend the Node class directly.
  */
 function lazyClass<Of extends Name>(name: Of): (typeof streams)[Of] {
   function Lazy(...options: unknown[]): object {
@@ -19,7 +20,11 @@ function lazyClass<Of extends Name>(name: Of): (typeof streams)[Of] {
   return Lazy as unknown as (typeof streams)[Of]
 }
 
+/** `stream.Readable`, loaded with the first instance. */
 export const LazyReadable = /* @__PURE__ */ lazyClass('Readable')
+/** `stream.Duplex`, loaded with the first instance. */
 export const LazyDuplex = /* @__PURE__ */ lazyClass('Duplex')
+/** `stream.Transform`, loaded with the first instance. */
 export const LazyTransform = /* @__PURE__ */ lazyClass('Transform')
+/** `stream.Stream`, loaded with the first instance. */
 export const LazyStream = /* @__PURE__ */ lazyClass('Stream')

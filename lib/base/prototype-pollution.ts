@@ -1,7 +1,7 @@
-/** Without a property of its own: what it has stands in `Object.prototype`. */
+/** An object without own properties: every property found on it is inherited from `Object.prototype`. */
 const EMPTY = {}
 
-/** What `Object.prototype` has by the language. */
+/** Properties of an unpolluted `Object.prototype`. */
 const STANDARD_PROPERTIES = new Set([
   '__proto__',
   '__defineGetter__',
@@ -18,9 +18,9 @@ const STANDARD_PROPERTIES = new Set([
 ])
 
 /**
- * Options without what was put into `Object.prototype`, which looks like an option that was given. Properties of the
- * object and of classes of the caller count: they become properties of one object, as layers and interceptors add to
- * options by `{ ...options, name: value }`. A plain object is returned itself where nothing was put there.
+ * Returns options without properties that were added to `Object.prototype`, which would look like options of the caller.
+ * Own properties and those of the caller's classes are copied into one object, because layers and interceptors extend
+ * options by `{ ...options, name: value }`. A plain object is returned itself if the prototype is unpolluted.
  */
 export function unpolluted<Options>(options: Options): Options {
   if (typeof options !== 'object' || options === null) return options
@@ -35,30 +35,30 @@ export function unpolluted<Options>(options: Options): Options {
       if (name !== 'constructor' && !Object.hasOwn(own, name)) copy(name, options[name as keyof Options])
     }
   }
-  // By name: copies that are made of this one are not taken in either.
+  // Set to undefined by name, so that `{ ...own }` hides the polluted properties too.
   for (const name of added) if (!STANDARD_PROPERTIES.has(name) && !Object.hasOwn(own, name)) copy(name, undefined)
   return own as Options
 }
 
-/** The same for the options of a request, at a cost that each request can bear. */
+/** Applies {@link unpolluted} to request options, with a check that is cheap enough for every request. */
 export function unpollutedRequest<Options>(options: Options): Options {
   return hasClassPrototype(options) || isPolluted() ? unpolluted(options) : options
 }
 
-/** Whether an object may have properties of a prototype: `{ ...options }` would lose them. */
+/** Whether an object inherits from a class of the caller, whose properties `{ ...options }` would lose. */
 function hasClassPrototype(options: unknown): boolean {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return false
   const prototype: object | null = Object.getPrototypeOf(options)
   return prototype !== Object.prototype && prototype !== null && !isObjectPrototype(prototype)
 }
 
-/** Whether `prototype` is the `Object.prototype` of this or another realm. */
+/** Whether `prototype` is the `Object.prototype` of this realm or of another one. */
 function isObjectPrototype(prototype: object): boolean {
   if (prototype === Object.prototype) return true
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
-/** Looks for enumerable properties, and for hidden ones that have the name of an option of a request. */
+/** Whether `Object.prototype` has an enumerable property, or a non-enumerable one named like a request option. */
 function isPolluted(): boolean {
   for (const _ in EMPTY) return true
   return (
@@ -97,7 +97,7 @@ function isPolluted(): boolean {
 
 type Iteration = typeof Symbol.iterator | typeof Symbol.asyncIterator
 
-/** Whether an object can be iterated by a method of its own or of its class, not of `Object.prototype`. */
+/** Whether an object has an iterator method that is not inherited from a polluted `Object.prototype`. */
 export function isIterable(value: object, iteration: Iteration = Symbol.iterator): boolean {
   const method = (value as { [name in Iteration]?: unknown })[iteration]
   return typeof method === 'function' && method !== (EMPTY as { [name in Iteration]?: unknown })[iteration]

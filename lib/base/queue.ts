@@ -1,12 +1,12 @@
-/** An element carries its own links: standing in a queue takes no memory, and leaving from anywhere is O(1). */
+/** Element of a {@link Queue}. It stores its own links, so that queueing allocates nothing and removal is O(1). */
 export interface QueueNode<T> {
   previous: T | null
   next: T | null
-  /** The queue it stands in. */
+  /** The queue that contains the element; null if in none. */
   queue: unknown
 }
 
-/** First in, first out. An element stands in one queue at a time. */
+/** Doubly linked FIFO queue. An element can be in one queue at a time. */
 export class Queue<T extends QueueNode<T>> {
   #head: T | null = null
   #tail: T | null = null
@@ -32,7 +32,7 @@ export class Queue<T extends QueueNode<T>> {
     this.#tail = node
   }
 
-  /** Puts an element before all others. */
+  /** Inserts an element at the head. */
   unshift(node: T): void {
     this.#markQueued(node)
     node.next = this.#head
@@ -47,7 +47,7 @@ export class Queue<T extends QueueNode<T>> {
     return node
   }
 
-  /** Returns false when the element does not stand here. */
+  /** Removes an element. Returns false if it is not in this queue. */
   remove(node: T): boolean {
     if (node.queue !== this) return false
     const { previous, next } = node

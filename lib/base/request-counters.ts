@@ -1,14 +1,17 @@
-/** What a counters counts; each figure is changed where the thing itself happens. */
+/** Names of the counters behind `ClientStats` and `PoolStats`. */
 export type CounterName = 'connected' | 'free' | 'pending' | 'queued' | 'running'
 
 type CounterValues = Record<CounterName, number>
 
 const COUNTER_NAMES = ['connected', 'free', 'pending', 'queued', 'running'] as const
 
-/** As many tallies below are kept before those of dispatchers that are gone are dropped. */
+/** Number of children from which references to collected ones are removed. */
 const MIN_CHILDREN_BEFORE_CLEANUP = 16
 
-/** Counters of one level that also add to those of the levels above: reading any level costs nothing. */
+/**
+ * Counters of one dispatcher, which also add to the counters of its parents (client, pool, balancer). Reading the total
+ * of any level is a property access.
+ */
 export class RequestCounters {
   connected = 0
   free = 0
@@ -16,12 +19,13 @@ export class RequestCounters {
   queued = 0
   running = 0
   #parent: RequestCounters | null = null
-  /** Parents but the first: most have one. */
+  /** Parents after the first. Most dispatchers have only one. */
   #otherParents: RequestCounters[] | null = null
-  /** Those that add to this one. Weak: a balancer may outlive any number of pools. */
+  /** Counters that add to these. Weak references, because a balancer may outlive any number of pools. */
   #children: WeakRef<RequestCounters>[] = []
   #mostChildren = MIN_CHILDREN_BEFORE_CLEANUP
 
+  /** Adds `difference` to one counter, here and in all ancestors. */
   add(count: CounterName, difference: number): void {
     let counters: RequestCounters | null = this
     while (counters !== null && counters.#otherParents === null) {
@@ -31,7 +35,7 @@ export class RequestCounters {
     if (counters !== null) for (const level of counters.#withAncestors()) level.#change(count, difference)
   }
 
-  /** Spelled out: `this[count]` looks the name up each time, which was 3 % of a request. */
+  /** Written out per counter: the lookup of `this[count]` took 3 % of a request. */
   #change(count: CounterName, difference: number): void {
     if (count === 'pending') this.pending += difference
     else if (count === 'running') this.running += difference
@@ -40,7 +44,7 @@ export class RequestCounters {
     else this.connected += difference
   }
 
-  /** This one and all above, each once: the ways to one of them may be several. */
+  /** Returns these counters and all their ancestors. Each occurs once, even if several paths lead to it. */
   #withAncestors(levels = new Set<RequestCounters>()): Set<RequestCounters> {
     levels.add(this)
     if (this.#parent !== null) this.#parent.#withAncestors(levels)
@@ -48,12 +52,12 @@ export class RequestCounters {
     return levels
   }
 
-  /** Whether what is counted here is counted in `counters` too. */
+  /** Whether changes of these counters are added to `counters` too. */
   addsTo(counters: RequestCounters): boolean {
     return this.#withAncestors().has(counters)
   }
 
-  /** Adds all that is counted here to the level above, and every change from now on. Once for each level. */
+  /** Adds the current values to a new parent and its ancestors, and every later change. Each level counts them once. */
   attach(parent: RequestCounters): void {
     const known = this.#withAncestors()
     if (known.has(parent)) return
@@ -61,7 +65,7 @@ export class RequestCounters {
     this.#collectOwnCounts(own)
     for (const level of parent.#withAncestors()) {
       if (known.has(level)) continue
-      // What is below both may add to that level already.
+      // A descendant may add to that level already by another path.
       for (const [counters, counts] of own) if (!counters.addsTo(level)) level.#addValues(counts)
     }
     if (this.#parent === null) this.#parent = parent
@@ -69,7 +73,7 @@ export class RequestCounters {
     parent.#addChild(this)
   }
 
-  /** Takes {@link attach} back. */
+  /** Reverts {@link attach}. */
   detach(parent: RequestCounters): void {
     const known = this.#withAncestors()
     const own = new Map<RequestCounters, CounterValues>()
@@ -92,7 +96,7 @@ export class RequestCounters {
     this.#children.push(new WeakRef(child))
   }
 
-  /** Adds to `own` what this one and each below counts by itself. Returns all of them. */
+  /** Stores in `own` what these counters and each descendant count by themselves. Returns the set of all of them. */
   #collectOwnCounts(own: Map<RequestCounters, CounterValues>): Set<RequestCounters> {
     const below = new Set<RequestCounters>()
     for (const reference of this.#children) {
@@ -110,7 +114,7 @@ export class RequestCounters {
     for (const count of COUNTER_NAMES) this.#change(count, times * (counts[count] ?? 0))
   }
 
-  /** A counters that adds to this one and to `other`, for `counts`, which this one has already. */
+  /** Returns new counters that add to these and to `other`. `counts`: what these already contain and `other` does not. */
   combinedWith(other: RequestCounters, counts: Partial<CounterValues>): RequestCounters {
     const both = new RequestCounters()
     both.attach(this)
@@ -120,7 +124,7 @@ export class RequestCounters {
   }
 }
 
-/** Adds `counts`, which `one` has already, to `other`. Returns the counters that adds to both, where there are two. */
+/** Adds `counts`, which `one` already contains, to `other`. Returns counters that add to both, or `other` if `one` is null. */
 export function combineCounters(
   one: RequestCounters | null,
   other: RequestCounters,

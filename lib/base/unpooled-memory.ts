@@ -1,24 +1,24 @@
 /*
- * Memory of response bytes that are handed to callers: a chunk has an ArrayBuffer of its own, so that its receiver may
- * transfer or overwrite it, and finds nobody else's bytes in it. `Buffer.from`, `Buffer.concat` and `Buffer.allocUnsafe`
- * cut small buffers out of a pool that all of the process shares.
+ * Copies for response bytes that callers receive. Each chunk has its own ArrayBuffer, so that the caller can transfer or
+ * overwrite it, and it contains no other data. `Buffer.from`, `Buffer.concat` and `Buffer.allocUnsafe` take small buffers
+ * from a pool that the whole process shares.
  */
 
-/** Bytes up to which a loop is faster than a call out of JavaScript. */
+/** Length up to which a loop copies faster than a native call. */
 const LOOP_COPY_BYTES = 64
 
-/** Returns the same memory as a Buffer: interceptors of other libraries hand out any bytes, or text. */
+/** Returns a Buffer for a chunk, without copying bytes. Other libraries' interceptors emit any Uint8Array, or strings. */
 export function toBuffer(piece: Uint8Array | string): Buffer {
   if (Buffer.isBuffer(piece)) return piece
   return typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
 }
 
-/** Copies `source[start..end)`. */
+/** Copies `source[start..end)` into an ArrayBuffer of its own. */
 export function unpooledCopy(source: Buffer, start: number, end: number): Buffer {
   return fill(Buffer.allocUnsafeSlow(end - start), source, start)
 }
 
-/** As {@link unpooledCopy}, for bytes that no caller sees: small ones go into the pool, which takes a third of the time. */
+/** Copies `source[start..end)` into Node's pool, for chunks that no caller sees. Takes a third of the time for small ones. */
 export function pooledCopy(source: Buffer, start: number, end: number): Buffer {
   return fill(Buffer.allocUnsafe(end - start), source, start)
 }
@@ -30,16 +30,17 @@ function fill(target: Buffer, source: Buffer, start: number): Buffer {
   return target
 }
 
-/** Returns `bytes` if nothing else is in its memory, or a copy. */
+/** Returns `bytes` itself if it spans its whole ArrayBuffer, otherwise a copy that does. */
 export function unpooled(bytes: Buffer): Buffer {
   return bytes.length === bytes.buffer.byteLength ? bytes : unpooledCopy(bytes, 0, bytes.length)
 }
 
-/** As {@link unpooled}, for what `read()` of a stream returns: strings, objects and null pass. */
+/** Applies {@link unpooled} to what a stream's `read()` returns. Strings, objects and null are returned as they are. */
 export function unpooledChunk<Piece>(piece: Piece): Piece {
   return Buffer.isBuffer(piece) ? (unpooled(piece) as Piece) : piece
 }
 
+/** Concatenates chunks into an ArrayBuffer of their own. */
 export function unpooledConcat(parts: readonly Uint8Array[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0

@@ -1,9 +1,9 @@
-// As it was when this was loaded: fake timers that a test installs later swallow no error.
+// Captured when this module is loaded, so that fake timers installed later by a test do not swallow errors.
 const { queueMicrotask } = globalThis
 
 /**
- * Reports what user code threw where no caller is left to catch it: once, as an uncaught exception. It is thrown from a
- * job of its own, so that the state of whatever called the user code stays whole.
+ * Reports an error of user code as an uncaught exception, once, if no caller can receive it. The error is thrown in a
+ * microtask, so that the library code that called the user code finishes normally.
  */
 export function reportUncaught(error: unknown): void {
   queueMicrotask(() => {
@@ -11,7 +11,7 @@ export function reportUncaught(error: unknown): void {
   })
 }
 
-/** Calls user code that no caller waits for; {@link reportUncaught} gets what it throws. */
+/** Calls user code and passes what it throws to {@link reportUncaught}. */
 export function callUserCode<Values extends unknown[]>(code: (...values: Values) => unknown, ...values: Values): void {
   try {
     code(...values)
@@ -20,7 +20,7 @@ export function callUserCode<Values extends unknown[]>(code: (...values: Values)
   }
 }
 
-/** Whether user code returned a promise, of whatever class. */
+/** Whether a value returned by user code is a promise of any class. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

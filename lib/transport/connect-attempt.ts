@@ -4,23 +4,23 @@ import { messageOf, readProperty } from '../errors/safe-read.js'
 import { ConnectTimeoutError } from '../errors.js'
 import type { ConnectorCallback } from './connector.js'
 
-/** What an attempt is about. */
+/** Options of a {@link ConnectAttempt}. */
 export interface ConnectAttemptOptions {
-  /** The event of an established connection. */
+  /** Event of the socket that means the connection is established. */
   event: 'connect' | 'secureConnect'
-  /** ms; 0 for no limit */
+  /** Connect timeout in ms; 0 for none. */
   timeout: number
-  /** For messages: `host:port`, or a path. */
+  /** `host:port` or a socket path, for error messages. */
   address: string
   callback: ConnectorCallback
 }
 
-/** One attempt to connect: calls back exactly once. */
+/** Waits until a socket is connected, fails or times out, and calls back exactly once. */
 export class ConnectAttempt implements AlarmListener {
   readonly #socket: Socket
   readonly #options: ConnectAttemptOptions
   readonly #alarm = new Alarm(this)
-  /** ms since it was due, from the alarm to the end of that turn. */
+  /** ms by which the timeout fired late; 0 except in the event-loop turn in which it fired. */
   #lateness = 0
   #settled = false
 
@@ -52,7 +52,7 @@ export class ConnectAttempt implements AlarmListener {
     try {
       this.#options.callback(null, this.#socket)
     } finally {
-      // Only now: the callback adds an error listener of its own.
+      // Removed last, because the callback adds its own error listener.
       this.#socket.off('error', this.#onError)
     }
   }
@@ -69,16 +69,16 @@ export class ConnectAttempt implements AlarmListener {
       )
   }
 
-  /** A step that the busy event loop saw too late: what follows it has the time that was lost. */
+  /** Extends the timeout after a lookup or TCP connect that a busy event loop processed too late, by the time lost. */
   readonly #onProgress = (): void => {
     const late = this.#lateness || -this.#alarm.remaining
-    // The step may have been the last one.
+    // This event may have settled the attempt.
     if (late > 0 && !this.#settled) this.#alarm.set(late)
   }
 
   onAlarm(_alarm: Alarm, late: number): void {
     this.#lateness = late
-    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    // Events that arrived while the event loop was busy are processed in the poll phase, before this check phase.
     setImmediate(() => {
       this.#lateness = 0
       if (!this.#alarm.pending) this.#expire()
@@ -93,7 +93,7 @@ export class ConnectAttempt implements AlarmListener {
     this.#options.callback(error, null)
   }
 
-  /** Node tells of several addresses that timed out in a shape of its own; callers want one. */
+  /** Converts Node's AggregateError for several addresses that all timed out into a ConnectTimeoutError. */
   #connectError(error: Error): Error {
     const errors = readProperty(error, 'errors')
     const all: unknown[] = Array.isArray(errors) ? errors : []

@@ -33,62 +33,68 @@ export type { Connector, ConnectorCallback, ConnectorOptions } from './connector
 
 import { setTypeOfService } from './type-of-service.js'
 
-/** Options of {@link buildConnector}, beside every option of `tls.connect` and `net.connect`. */
+/** Options of {@link buildConnector}. Every option of `tls.connect` and `net.connect` is accepted too. */
 export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNetConnectOpts> & {
-  /** Accepted and ignored: ALPN offers `http/1.1` alone. */
+  /** Accepted and ignored: ALPN offers only `http/1.1`. */
   allowH2?: boolean
+  /** Accepted and ignored: ALPN offers only `http/1.1`. */
   preferH2?: boolean
-  /** TLS sessions kept for reuse; 0 for none. Default: 100. */
+  /** Maximum number of cached TLS sessions; 0 disables the cache. Default: 100. */
   maxCachedSessions?: number | null
-  /** A unix socket or named pipe. */
+  /** Path of a unix socket or named pipe to connect to. Default: null (TCP). */
   socketPath?: string | null
-  /** Longest wait for a connection in ms; 0 for no limit. Default: 10 000. */
+  /** Connect timeout in ms, TLS handshake included; 0 or null disables it. Default: 10 000. */
   timeout?: number | null
-  /** Where the connector is told of none. Default: 443 for https, 80 for http. */
+  /** Port for targets without one. Default: 443 for https, 80 for http. */
   port?: number
-  /** TCP keep-alive. Default: true. */
+  /** Whether TCP keep-alive is enabled. Default: true. */
   keepAlive?: boolean | null
-  /** ms before the first keep-alive probe. Default: 60 000. */
+  /** Delay before the first TCP keep-alive probe in ms. Default: 60 000. */
   keepAliveInitialDelay?: number | null
-  /** IP type of service, 0 to 255, where the runtime can set it. */
+  /** IP type of service, 0 to 255. Ignored by runtimes that can not set it. Default: null (unchanged). */
   typeOfService?: number | null
+  /** Whether IPv6 and IPv4 addresses are tried in parallel (RFC 8305). Default: that of `net.connect`. */
   autoSelectFamily?: boolean | undefined
+  /** Delay before the next address is tried in ms. Default: that of `net.connect`. */
   autoSelectFamilyAttemptTimeout?: number | undefined
 }
 
 const connectorSettings = new WeakMap<Connector, Settings>()
 
-/** The names by which a connector knows the server, as far as they are known before; null without TLS. */
+/** Returns the TLS server names that a connector will use for a target; null without TLS. */
 export function serverNamesOf(connector: Connector, target: ConnectorOptions): ServerNames | null {
   if (target.protocol !== 'https:') return null
   return namesOf(unpolluted(connectorSettings.get(connector)?.rest ?? {}), unpolluted(target))
 }
 
-/** Whether the server has to prove another name for one of two `host` fields than for the other. */
+/** Whether a connector would verify the certificate for different names, given two `host` headers. */
 export function namesDiffer(connector: Connector, target: ConnectorOptions, hosts: [string, string]): boolean {
   if (target.protocol !== 'https:') return false
   const [one, other] = hosts.map((host) => serverNamesOf(connector, { ...target, host })?.identity.toLowerCase())
   return one !== other
 }
 
-/** The types that undici documents, under the same names. */
+/** Types documented by undici, under the same names. */
 export declare namespace buildConnector {
   /** Options of `buildConnector`. */
   export type BuildOptions = BuildConnectorOptions
-  /** What a connector is told of one connection. */
+  /** Target of one connection, passed to a connector. */
   export type Options = ConnectorOptions
-  /** Null and a socket, or an error and null. */
+  /** Arguments of the callback: null and a socket, or an error and null. */
   type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
-  /** To be called once. */
+  /** Callback of a connector. It must be called once. */
   export type Callback = (...args: CallbackArgs) => void
-  /** Opens a connection and calls back. */
+  /** Function that opens a connection and calls back. */
   export type connector = (options: Options, callback: Callback) => void
 }
 type BuildConnectorOptions = BuildOptions
 
 /**
- * Makes a connector: TCP, unix socket or TLS, with its own cache of TLS sessions. Source: undici's `Connector.md`.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * Returns a connector for TCP, unix sockets and TLS, with its own cache of TLS sessions. Source: undici's `Connector.md`.
+ * @throws {InvalidArgumentError} an option has a wrong type or value
+ * @example
+ * const connect = buildConnector({ timeout: 2000, ca: certificate })
+ * const client = new Client('https://localhost:8443', { connect })
  */
 export function buildConnector(options: BuildOptions = {}): buildConnector.connector {
   requireObject('options', options)
@@ -117,7 +123,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
   }
   const connector = onreadConnector((target, callback, reader) => open(settings, target, { callback, reader }))
   connectorSettings.set(connector, settings)
-  // A `lookup` or `checkServerIdentity` of the caller's may report one error for many connections.
+  // A `lookup` or `checkServerIdentity` function of the caller may report the same error object for many connections.
   if (!Object.values(rest).some((value) => typeof value === 'function')) declareOwnErrors(connector)
   return connector as buildConnector.connector
 }
@@ -132,7 +138,10 @@ interface Settings {
   rest: Record<string, unknown>
 }
 
-/** @throws {InvalidArgumentError} an option of RFC 8305 is not what is documented */
+/**
+ * Checks the options for address family selection (RFC 8305).
+ * @throws {InvalidArgumentError} an option has a wrong type or value
+ */
 export function checkFamilySelection(options: {
   autoSelectFamily?: unknown
   autoSelectFamilyAttemptTimeout?: unknown
@@ -141,7 +150,7 @@ export function checkFamilySelection(options: {
   positiveInteger('autoSelectFamilyAttemptTimeout', options.autoSelectFamilyAttemptTimeout, 250)
 }
 
-/** Where a connection leads to: a host and a port, or a path. */
+/** Address options of `net.connect`: a host and a port, or a path. */
 type Address = { host: string; port: number; localAddress?: string } | { host: string; path: string }
 
 interface ConnectionPlan {
@@ -167,7 +176,7 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ope
   const { signal } = settings.rest as { signal?: AbortSignal }
   if (signal?.aborted === true) return failAborted(signal, callback)
   const address = addressOf(settings, target)
-  // A socket that exists already, and one of workerd, are read as streams.
+  // An existing socket, and every socket of workerd, is read as a stream.
   const direct = httpSocket === undefined && !isWorkerd() ? reader : undefined
   const opening = { settings, target, address, reader: direct }
   const addressText = 'path' in address ? address.path : `${address.host}:${address.port}`
@@ -181,13 +190,13 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ope
 function configure<Made extends Socket>(socket: Made, { settings, target }: ConnectionPlan): Made {
   const { keepAlive, keepAliveInitialDelay, typeOfService } = settings
   if (keepAlive && target.httpSocket === undefined) socket.setKeepAlive(true, keepAliveInitialDelay)
-  // Before there is a descriptor Node answers EBADF.
+  // Before the socket has a descriptor Node throws EBADF.
   if (typeOfService !== null) socket.once('connect', () => setTypeOfService(socket, typeOfService))
   socket.setNoDelay(true)
   return socket
 }
 
-/** Node itself ends the process when `tls.connect` is given a signal that is aborted already (measured: 20 to 24). */
+/** Reports an aborted signal. Node 20 to 24 crash if `tls.connect` gets a signal that is already aborted (measured). */
 function failAborted(signal: AbortSignal, callback: ConnectorCallback): Duplex {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   queueMicrotask(() => callback(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }), null))
@@ -215,7 +224,7 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
   const { rest, sessions } = settings
   const { servername, identity } = namesOf(rest, target)
   const under = target.httpSocket ?? underSocket(opening, servername)
-  // Node verifies no name when a session is resumed: a session is good only for the name it was verified for.
+  // Node does not verify the name of a resumed session, so the key contains the name that was verified.
   const key = JSON.stringify([servername, identity, target.hostname, 'path' in address ? address.path : address.port])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
   const options: object = {
@@ -235,7 +244,7 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
   new ConnectAttempt(socket, {
     ...attempt,
     callback: (...result) => {
-      // Not offered again: it may be why the handshake failed.
+      // The session may be the reason why the handshake failed.
       if (result[0] !== null) sessions.delete(key)
       attempt.callback(...result)
     },
@@ -243,14 +252,14 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
   return socket
 }
 
-/** In workerd a server name other than the host's is sent and verified over a socket that is given, and else ignored. */
+/** Opens the TCP socket first on workerd, which ignores a server name that differs from the host unless it gets a socket. */
 function underSocket(opening: ConnectionPlan, name: string): Socket | undefined {
   return isWorkerd() && name !== '' && name !== opening.target.hostname ? openPlain(opening) : undefined
 }
 
 type Check = (name: string, certificate: PeerCertificate) => Error | undefined
 
-/** Has Node verify `address`, where no server name is sent: it would verify the host that is connected to. */
+/** Returns TLS options that verify `identity` if no server name is sent. By default Node verifies the connected host. */
 function verification({ settings, target, address }: ConnectionPlan, identity: string | null): object {
   if (identity === null || identity === address.host) return {}
   if (target.httpSocket !== undefined || 'path' in address) return { host: identity }

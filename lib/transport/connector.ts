@@ -1,43 +1,53 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** What a connector receives for one connection. Source: undici's `Connector.md`. */
+/** Target of one connection, passed to a connector. Source: undici's `Connector.md`. */
 export interface ConnectorOptions {
+  /** Host name or IP address to connect to. */
   hostname: string
-  /** The `host` field of the request; the TLS server name is taken from it. */
+  /** `host` header of the request, from which the TLS server name is derived. */
   host?: string
+  /** `http:` or `https:`. */
   protocol: string
+  /** Port as a decimal string; empty for the default port of the protocol. */
   port: string
+  /** TLS server name. Default: derived from `host`. */
   servername?: string
+  /** Local address to bind. */
   localAddress?: string | null
+  /** Path of a unix socket or named pipe to connect to, instead of a host and port. */
   socketPath?: string | null
-  /** Speak TLS over this socket instead of a new one. */
+  /** Existing socket to run TLS over, instead of a new one. Only with `https:`. */
   httpSocket?: Socket
 }
 
+/** Callback of a connector: null and a socket, or an error and null. */
 export type ConnectorCallback = (...result: [null, Duplex] | [Error, null]) => void
-/** Opens a connection and calls back once. */
+/** Function that opens a connection and calls back once. */
 export type Connector = (options: ConnectorOptions, callback: ConnectorCallback) => unknown
 
-/** What `net.connect` and `tls.connect` take to read into a given buffer. */
+/** The `onread` option of `net.connect` and `tls.connect`, which makes them read into a given buffer. */
 export interface Onread {
-  /** A function is called before each read; it returns undefined to keep the buffer. */
+  /** Buffer to read into, or a function that is called before each read. undefined keeps the previous buffer. */
   buffer: Uint8Array | (() => Uint8Array | undefined)
   callback(length: number, buffer: Uint8Array): boolean
 }
 
-/** Makes the `onread` option for one socket, if the connector can use it. */
+/** Creates the `onread` option for the socket of one connection. */
 export interface OnreadSource {
   readonly onread: Onread
 }
 
-/** A connector that can let the kernel write into the buffer of `reader`. */
+/** Function behind a connector that can open sockets with the `onread` option of `reader`. */
 export type OnreadOpen = (target: ConnectorOptions, callback: ConnectorCallback, reader?: OnreadSource) => unknown
 
-/** Not a property of the connector or an option: user code that wraps a connector must get a plain socket. */
+/**
+ * Functions behind the connectors of this library. They are neither a property nor an option of the connector, because user
+ * code that wraps a connector must get a plain socket.
+ */
 const onreadOpens = new WeakMap<Connector, OnreadOpen>()
 
-/** Makes a connector whose sockets {@link callConnector} reads directly. Called by user code, it opens plain sockets. */
+/** Returns a connector that opens sockets with `onread` if called by {@link callConnector}, and plain ones otherwise. */
 export function onreadConnector(open: OnreadOpen): Connector {
   const connector: Connector = (target, callback) => open(target, callback)
   onreadOpens.set(connector, open)
@@ -46,18 +56,18 @@ export function onreadConnector(open: OnreadOpen): Connector {
 
 const errorOwners = new WeakSet<Connector>()
 
-/** Declares that each error a connector reports is made for that one connection, and runs no code of the caller's. */
+/** Marks a connector whose errors are new objects for each connection, created without code of the caller. */
 export function declareOwnErrors(connector: Connector): Connector {
   errorOwners.add(connector)
   return connector
 }
 
-/** Whether the errors of a connector may be written on. */
+/** Whether the library may add properties to the errors of a connector. */
 export function hasOwnErrors(connector: Connector): boolean {
   return errorOwners.has(connector)
 }
 
-/** Calls a connector. Only those made by {@link onreadConnector} get `reader`. */
+/** Calls a connector. `reader` is passed only to connectors created by {@link onreadConnector}. */
 export function callConnector(
   connector: Connector,
   target: ConnectorOptions,

@@ -4,10 +4,10 @@ import { builtinModule } from '../base/builtin-modules.js'
 import { destroyUnused } from './check-socket.js'
 import type { Onread, OnreadSource } from './connector.js'
 
-/** The last `connect` of `net.Socket` that turned out to be a mock's. */
+/** The `net.Socket.prototype.connect` that was last found to be replaced by a mock. */
 let mockedConnect: unknown = null
 
-/** Whether a mock (nock, @mswjs/interceptors) answers instead of a server: it replaces `_read` in `connect`. */
+/** Whether a socket is mocked (nock, @mswjs/interceptors). Mocks replace `_read` during `connect`. */
 export function isMocked(socket: Duplex): boolean {
   return Object.hasOwn(socket, '_read')
 }
@@ -15,8 +15,8 @@ export function isMocked(socket: Duplex): boolean {
 type Open<Made> = (options?: { onread: Onread }) => Made
 
 /**
- * Opens a socket that `reader` reads directly, unless it is mocked. What a mock answers is pushed into the stream, and a
- * socket with `onread` reads from its handle instead, which is not connected.
+ * Opens a socket with the `onread` option of `reader`, unless a mock replaces the connection. A mock pushes its response
+ * into the stream, but a socket with `onread` reads only from its handle, which is not connected then.
  */
 export function openWithOnread<Made extends Socket>(reader: OnreadSource | undefined, open: Open<Made>): Made {
   if (reader === undefined) return open()

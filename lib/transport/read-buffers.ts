@@ -1,11 +1,12 @@
-/** Bytes that a read takes at most into memory of its own, and that must still come for it to be worth it. */
+/** Size of a body read buffer in bytes, and the least remaining body length for which one is used. */
 const BUFFER_LENGTH = 65536
 
+/** Memory of a buffer that was read into but never passed to a caller. */
 let spareMemory: ArrayBufferLike | null = null
 
 /**
- * Returns a buffer for one read of a body that has `left` bytes to come, or null: then the input buffer is read into, and
- * chunks are copied out of it.
+ * Returns a buffer for one read of a body with `left` bytes to come. Returns null if the read should use the shared input
+ * buffer, from which chunks are copied.
  */
 export function bodyReadBuffer(left: number): Buffer | null {
   if (left < BUFFER_LENGTH) return null
@@ -14,17 +15,17 @@ export function bodyReadBuffer(left: number): Buffer | null {
     spareMemory = null
     return buffer
   } catch {
-    // There is no memory for it now.
+    // Out of memory: the shared input buffer needs none.
     return null
   }
 }
 
-/** Takes back the memory of a buffer that no caller has seen. */
+/** Keeps the memory of a buffer that no caller has seen for the next {@link bodyReadBuffer}. */
 export function recycleBuffer(memory: ArrayBufferLike): void {
   spareMemory = memory
 }
 
-/** Node asks for a buffer before each read; other runtimes that know `onread` take but one. */
+/** Whether the runtime accepts a function as `onread.buffer`. Node does; Bun and Deno accept only one fixed buffer. */
 export function takesBufferFunction(): boolean {
   const { versions } = process as { versions: Record<string, string | undefined> }
   return versions.bun === undefined && versions.deno === undefined && versions.v8 !== undefined

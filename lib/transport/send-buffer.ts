@@ -1,20 +1,20 @@
-/** Bytes of one block. Only what is used of it becomes resident. */
+/** Bytes of one block. Pages that are never used do not become resident. */
 const BLOCK_SIZE = 262144
 
 let block: Buffer | null = null
 let used = 0
 let buffersInUse = 0
 
-/** A stretch of memory of this library that bytes wait in until a socket has taken them. */
+/** Part of a memory block, shared by all sockets, that holds bytes until a socket has sent them. */
 export class SendBuffer {
   readonly #block: Buffer
   readonly #start: number
   #end: number
 
-  /** `length` must not be above {@link MAX_COPY}. */
+  /** Starts a buffer in a block with `length` free bytes. `length` must not exceed {@link MAX_COPY}. */
   constructor(length: number) {
     if (block === null || used + length > BLOCK_SIZE) {
-      // Sockets that have not taken theirs yet keep the old block alive.
+      // Buffers that are not sent yet keep the old block alive.
       block = Buffer.allocUnsafeSlow(BLOCK_SIZE)
       used = 0
       buffersInUse = 0
@@ -25,19 +25,19 @@ export class SendBuffer {
     buffersInUse++
   }
 
-  /** Whether `length` more bytes fit behind those that it has. */
+  /** Whether `length` more bytes can be appended. */
   fits(length: number): boolean {
     return this.#block === block && this.#end === used && used + length <= BLOCK_SIZE
   }
 
-  /** Only behind {@link fits}. */
+  /** Appends latin1 text. The caller must check {@link fits} first. */
   addText(text: string): void {
     this.#block.write(text, used, 'latin1')
     used += text.length
     this.#end = used
   }
 
-  /** Only behind {@link fits}. */
+  /** Appends bytes. The caller must check {@link fits} first. */
   addBytes(bytes: Uint8Array): void {
     this.#block.set(bytes, used)
     used += bytes.length
@@ -48,11 +48,11 @@ export class SendBuffer {
     return this.#block.subarray(this.#start, this.#end)
   }
 
-  /** The socket has taken them: once all are given back, the same memory, warm in the cache, is used again. */
+  /** Frees the bytes. When all buffers of a block are released, it is used again from the start, warm in the CPU cache. */
   release(): void {
     if (this.#block === block && --buffersInUse === 0) used = 0
   }
 }
 
-/** Bytes that are copied at once at most: above that a copy no longer fits into the caches. */
+/** Maximum number of bytes copied at once. Larger copies do not fit into the CPU caches. */
 export const MAX_COPY = BLOCK_SIZE / 4

@@ -1,15 +1,15 @@
 import { builtinModule } from '../base/builtin-modules.js'
 import type { ConnectorOptions } from './connector.js'
 
-/** By what a server is known in TLS. */
+/** TLS names of a server. */
 export interface ServerNames {
-  /** The server name to send; empty for none. RFC 6066 §3: it is never an address. */
+  /** Server name to send (SNI); empty for none. Never an IP address (RFC 6066 §3). */
   readonly servername: string
-  /** The name or address that the certificate must be issued for. */
+  /** Host name or IP address that the certificate must be issued for. */
   readonly identity: string
 }
 
-/** `given`: the `servername` option, which comes first; otherwise the request's `host` field, then the origin. */
+/** Returns the TLS names of a target: from the `servername` option `given`, else the `host` header, else the origin. */
 export function serverNames(given: string | null | undefined, target: ConnectorOptions): ServerNames {
   const { isIP } = builtinModule('node:net')
   const hostname = withoutBrackets(target.hostname)
@@ -17,7 +17,7 @@ export function serverNames(given: string | null | undefined, target: ConnectorO
   const host = withoutBrackets((target.host ?? '').replace(/:\d+$/, ''))
   const name = given ?? (host === '' ? hostname : host)
   if (isIP(name) === 0) return { servername: name, identity: name }
-  // A `host` field with an address says nothing of an origin that has a name.
+  // An IP address in the `host` header does not replace the name of an origin that has one.
   const named = given == null && isIP(hostname) === 0
   return { servername: '', identity: named ? hostname : name }
 }

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 
-/** TLS sessions, least recently used out first. A session is used only for the very peer and options it came from. */
+/** LRU cache of TLS sessions. A session is resumed only for the same peer and options. */
 export class SessionCache {
   readonly #sessions = new Map<string, Buffer>()
   readonly #limit: number
@@ -28,7 +28,7 @@ export class SessionCache {
     }
   }
 
-  /** Removes a session whose handshake failed, so that it is not offered again. */
+  /** Removes a session, so that it is not offered again after a failed handshake. */
   delete(key: string): void {
     this.#sessions.delete(key)
   }
@@ -41,19 +41,19 @@ interface SessionSlot {
 
 const slots = new WeakMap<object, SessionSlot>()
 
-/** One function for all sockets. */
+/** Shared by all sockets. */
 function onSession(this: TLSSocket, session: Buffer): void {
   const slot = slots.get(this)
   slot?.cache.set(slot.key, session)
 }
 
-/** Stores the sessions that the server sends in `slot`. */
+/** Stores the TLS sessions that the server sends in the cache, under the key of `slot`. */
 export function storeSessions(socket: TLSSocket, slot: SessionSlot): void {
   slots.set(socket, slot)
   socket.on('session', onSession)
 }
 
-/** Removes what {@link storeSessions} added to the socket, if anything. */
+/** Reverts {@link storeSessions}. */
 export function stopStoringSessions(socket: object): void {
   if (slots.delete(socket)) (socket as TLSSocket).off('session', onSession)
 }

@@ -12,32 +12,32 @@ import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.j
 import { bodyReadBuffer, recycleBuffer, takesBufferFunction } from './read-buffers.js'
 import { stopStoringSessions } from './session-cache.js'
 
-/** Tells of what a socket does. */
+/** Receives the bytes and events of a socket. */
 export interface SocketReaderListener {
-  /** `length` bytes stand at the start of the input buffer. Return false to stop reading. */
+  /** Called with the number of bytes read into the start of the input buffer. Return false to stop reading. */
   onBytes(length: number): boolean
-  /** How many of the bytes to come may be read past the input buffer, into memory that is handed on. */
+  /** Number of bytes to come that need no parsing and may be read into a buffer of their own. */
   readonly unparsedBytes: number
-  /** As {@link onBytes}, for bytes that came past the input buffer. */
+  /** Called with body bytes in a buffer of their own. Return false to stop reading. */
   onBodyBytes(chunk: Buffer): boolean
-  /** The peer ended its side. */
+  /** Called when the peer ended its side and all bytes before it were delivered. */
   onReadEnd(): void
   onSocketError(error: Error): void
   onSocketClose(): void
-  /** The socket drained. */
+  /** Called when the socket drained. */
   onWritable(): void
 }
 
-/** What all sockets of an engine read into, one at a time. */
+/** Input buffer of a parser engine. All sockets of the engine read into it, one at a time. */
 export interface SharedInputBuffer {
   readonly input: Buffer
-  /** It holds bytes that are being read: nobody else may write there. */
+  /** Whether the buffer holds bytes that are being parsed and must not be overwritten. */
   readonly busy: boolean
 }
 
 const EMPTY = new Uint8Array(0)
 
-/** What errors tell of a socket. That of a connector may have getters that throw. */
+/** Socket properties that are copied to errors. On a stream of a connector they may be getters that throw. */
 const INFO_PROPERTIES = [
   'localAddress',
   'localPort',
@@ -49,12 +49,12 @@ const INFO_PROPERTIES = [
   'bytesRead',
 ] as const
 
-/** ms in which a peer closes its side of a connection that is ended in peace. */
+/** ms after {@link SocketReader.close} within which the peer must end its side. */
 const CLOSE_TIMEOUT = 500
 
 const readers = new WeakMap<object, SocketReader>()
 
-/** The same functions for all sockets: five closures of each connection would be a tenth of what it holds while idle. */
+/** Socket listeners, shared by all sockets. Six closures per connection would be a tenth of the memory of an idle one. */
 const LISTENERS = {
   error(this: Duplex, error: Error): void {
     readers.get(this)?.onError(error)
@@ -76,37 +76,36 @@ const LISTENERS = {
   },
 }
 
-/** For sockets that are proxied, by a mock or by the caller: `this` is not always the object that was attached. */
+/** Returns listeners bound to a socket. Needed for proxied sockets, whose `this` is not always the attached object. */
 function listenersBoundTo(socket: Duplex): typeof LISTENERS {
   const bound = Object.entries(LISTENERS).map(([event, listener]) => [event, listener.bind(socket)])
   return Object.fromEntries(bound)
 }
 
-/** The reading side of one socket: bytes arrive in an input buffer that all sockets share. */
+/** Reads one socket into the input buffer that all sockets share, and closes it. */
 export class SocketReader {
-  /** null before {@link attach} and after {@link release}. */
+  /** Receiver of bytes and events; null before {@link attach} and after {@link release}. */
   listener: SocketReaderListener | null = null
   readonly #input: SharedInputBuffer
   #socket: Duplex | null = null
-  /** The socket was opened to be read by {@link onread}. */
+  /** Whether the socket was opened with {@link onread}. */
   #usesOnread = false
   #socketListeners = LISTENERS
   #paused = false
-  /** A connector left a `readable` listener behind, which keeps the stream from flowing. */
+  /** Whether a connector left a `readable` listener on the socket, which prevents flowing mode. */
   #readsOnReadable = false
-  /** The last read filled its buffer: continueReading has come already. */
+  /** Whether the last read filled its buffer, so that more bytes are available already. */
   #lastReadFilledBuffer = false
-  /** What the next read fills, if not the input buffer. */
+  /** Buffer that the next read fills; null for the input buffer. */
   #bodyBuffer: Buffer | null = null
-  /** Bytes of a socket that came while the input buffer was in use, or while paused. */
+  /** Chunks received while the input buffer was busy or reading was paused. */
   #queuedChunks: Uint8Array[] | null = null
-  /** What is left of the chunk in delivery, behind the part that stands in the input buffer. */
+  /** Rest of the chunk in delivery, after the part that is in the input buffer. */
   #undelivered: Uint8Array = EMPTY
-  /** The peer ended its side, and what it had sent before came whole. */
+  /** Whether the peer ended its side. All its bytes were received then. */
   ended = false
-  /** The socket is closed. */
   #closeReported = false
-  /** Ends the socket of a peer that does not answer {@link close}. */
+  /** Destroys the socket if the peer does not end its side after {@link close}. */
   #closeTimer: Alarm | null = null
   #deliveryScheduled = false
 
@@ -114,14 +113,14 @@ export class SocketReader {
     this.#input = shared
   }
 
-  /** For a connector that opens sockets for this connection alone: the kernel then writes into the input buffer. */
+  /** The `onread` option for a socket opened for this connection. The kernel then writes into the input buffer. */
   get onread(): Onread {
     this.#usesOnread = true
     const buffer = takesBufferFunction() ? this.#nextBuffer.bind(this) : this.#input.input
     return { buffer, callback: this.#onread.bind(this) }
   }
 
-  /** Begins to read. Returns what a method of the caller's stream threw, null otherwise: then it is not attached. */
+  /** Starts to read a socket. Returns the error that a method of the stream threw, in which case it is not attached. */
   attach(socket: Duplex, listener: SocketReaderListener): Error | null {
     try {
       this.#attach(socket, listener)
@@ -147,9 +146,9 @@ export class SocketReader {
     socket.on('close', listeners.close)
     socket.on('drain', listeners.drain)
     socket.on('end', listeners.end)
-    // Also where `onread` was asked for: mocks push what they have into the sockets of Node.
+    // Also with `onread`, because mocks push their data into sockets of Node.
     socket.on('data', listeners.data)
-    // A connector that did a handshake of its own may have paused it.
+    // A connector with a handshake of its own may have paused the socket.
     socket.resume()
     this.#readsOnReadable = socket.listenerCount('readable') > 0
     if (this.#readsOnReadable) {
@@ -159,7 +158,7 @@ export class SocketReader {
     if (this.#queuedChunks !== null) this.#deliverQueuedLater()
   }
 
-  /** Facts about the socket, for errors. */
+  /** Addresses and byte counts of the socket, for errors; null if none is attached. */
   get info(): SocketInfo | null {
     const socket = this.#socket
     if (socket === null) return null
@@ -167,18 +166,20 @@ export class SocketReader {
     return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as SocketInfo
   }
 
+  /** Stops reading. */
   pause(): void {
     this.#paused = true
     this.#socket?.pause()
   }
 
+  /** Delivers queued chunks, then continues to read. */
   resume(): void {
     this.#paused = false
     if (this.#queuedChunks !== null) this.#deliverQueuedLater()
     else this.#restart()
   }
 
-  /** An idle connection must not keep the process alive. */
+  /** Lets the process exit while the socket is open. Used for idle connections. */
   unref(): void {
     try {
       ;(this.#socket as Socket | null)?.unref?.()
@@ -187,6 +188,7 @@ export class SocketReader {
     }
   }
 
+  /** Reverts {@link unref}. */
   ref(): void {
     try {
       ;(this.#socket as Socket | null)?.ref?.()
@@ -196,8 +198,8 @@ export class SocketReader {
   }
 
   /**
-   * Ends our side, and the socket once the peer has ended its own: nothing is counted as closed that the peer still
-   * counts as open. What comes meanwhile is dropped. `onSocketClose` still follows.
+   * Ends the local side, and closes the socket when the peer has ended its side, so that a connection does not count as
+   * closed while the peer counts it as open. Discards received bytes. `onSocketClose` is called at the end.
    */
   close(): void {
     const socket = this.#socket
@@ -216,7 +218,7 @@ export class SocketReader {
     }
   }
 
-  /** Ends the socket. `onSocketClose` still follows. */
+  /** Destroys the socket at once, unless {@link close} is in progress. `onSocketClose` is called later. */
   destroy(): void {
     this.#queuedChunks = null
     const socket = this.#socket
@@ -227,11 +229,11 @@ export class SocketReader {
       reportUncaught(error)
       return queueMicrotask(() => this.onClose())
     }
-    // A stream of the caller's need not emit the event.
+    // A stream of a connector may not emit `close`.
     if (!this.#usesOnread) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
   }
 
-  /** Hands the socket to a user, `rest` first. */
+  /** Detaches the socket for a caller, with `rest` and all undelivered bytes put back into it. */
   release(rest: Uint8Array): Duplex {
     const socket = this.#socket as Duplex
     this.listener = null
@@ -240,9 +242,9 @@ export class SocketReader {
     restoreDestroy(socket)
     stopStoringSessions(socket)
     for (const [event, listener] of Object.entries(this.#socketListeners)) socket.off(event, listener)
-    // As new: it is read ahead, so that its end is heard by whoever listens for nothing else, and what comes is unread
-    // until somebody reads. Paused, neither would be. Resumed and rid of a `readable` listener in one turn, it would flow
-    // in the next one, and lose what comes.
+    // The socket must behave like a new one: it reads ahead, so that `end` is emitted even if only that is listened for,
+    // and buffers data until a listener is added. A paused socket does neither. A socket that is resumed in the turn in
+    // which its `readable` listener is removed would flow in the next turn and lose data, so it is read instead.
     if (this.#readsOnReadable) socket.read(0)
     else socket.resume()
     ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
@@ -254,9 +256,10 @@ export class SocketReader {
   }
 
   /**
-   * While a long body comes faster than it is read, it is read into memory that is handed on. All else goes through the
-   * input buffer, so that a connection that waits has no memory of its own. Never undefined: it is asked for each address that
-   * is tried too, and a handle that gets no answer reads elsewhere, while we would read what others left here.
+   * Returns the buffer for the next read. A long body that arrives faster than it is read gets buffers that are passed to
+   * the caller. Everything else uses the input buffer, so that an idle connection has no memory of its own. Never returns
+   * undefined: Node also calls this for each address it tries, and a handle without an answer would read elsewhere while
+   * this object would parse stale bytes of the input buffer.
    */
   #nextBuffer(): Uint8Array {
     const { input } = this.#input
@@ -265,7 +268,7 @@ export class SocketReader {
     return this.#bodyBuffer ?? input
   }
 
-  /** Never throws: Node would not ask for the next buffer, and read on in one that was handed over. */
+  /** Handles a read. Must not throw: Node would not request the next buffer and would read into one a caller owns. */
   #onread(length: number): boolean {
     const { listener } = this
     const direct = this.#bodyBuffer
@@ -287,18 +290,18 @@ export class SocketReader {
     } catch (error) {
       reportUncaught(error)
     }
-    // After hangUp() from within it reads on, to the end of the peer.
+    // After close() from within the callback, reading continues until the peer ends its side.
     if (this.listener === null || this.#closeTimer !== null) return true
     if (!continueReading) this.#paused = true
     return continueReading
   }
 
-  /** A buffer that was filled is handed over; one that was not has not been seen by a caller, and is read into again. */
+  /** Passes a full buffer on. The bytes of a partly filled one are copied, and its memory is used again. */
   #onBodyBuffer(listener: SocketReaderListener, bytes: Buffer): boolean {
     const chunk = unpooled(bytes)
     if (chunk !== bytes) recycleBuffer(bytes.buffer)
     if (bytes.length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
-    // A part of the body came another way since: mocks push what they have into sockets.
+    // A part of the body arrived by another path meanwhile: mocks push their data into sockets.
     this.onData(chunk)
     return !this.#paused
   }
@@ -312,12 +315,12 @@ export class SocketReader {
       return this.#deliver(chunk)
     }
     this.#queuedChunks ??= []
-    // A connector's stream may fill the same memory again.
+    // Copied, because the stream of a connector may fill the same memory again.
     this.#queuedChunks.push(unpooledConcat([chunk]))
     if (!this.#paused) this.#deliverQueuedLater()
   }
 
-  /** A chunk may be longer than the input buffer. */
+  /** Delivers a chunk in parts, because it may be longer than the input buffer. */
   #deliver(chunk: Uint8Array): void {
     const { input } = this.#input
     for (let at = 0; at < chunk.length; at += input.length) {
@@ -325,7 +328,7 @@ export class SocketReader {
       if (listener === null) return
       const part = chunk.subarray(at, at + input.length)
       input.set(part)
-      // Whoever takes the socket over in there takes the rest of this chunk along.
+      // Stored for release(), which the listener may call.
       this.#undelivered = chunk.subarray(at + part.length)
       const continueReading = listener.onBytes(part.length)
       const rest = this.#undelivered
@@ -365,7 +368,7 @@ export class SocketReader {
     const socket = this.#socket
     if (socket === null || socket.destroyed) return
     socket.resume()
-    // A socket whose `onread` callback said stop is still flowing to itself: only a read starts the handle again.
+    // A socket stopped by its `onread` callback still counts as flowing: only read() starts its handle again.
     socket.read(0)
     if (this.#readsOnReadable) this.#readAvailableLater()
   }
@@ -374,12 +377,12 @@ export class SocketReader {
     queueMicrotask(() => this.readAvailable())
   }
 
-  /** Reads a socket that does not flow by itself: what is read is emitted as data. */
+  /** Reads a socket that is not in flowing mode. What it reads is emitted as `data`. */
   readAvailable(): void {
     while (!this.#paused && this.listener !== null && this.#socket?.read() != null);
   }
 
-  /** A socket of the caller's may be destroyed with an error that is used for others too. */
+  /** Reports a socket error. A stream of a connector may be destroyed with an error object that is used elsewhere too. */
   onError(error: Error): void {
     this.listener?.onSocketError(this.#socketListeners === LISTENERS ? error : copyForeignError(error))
   }

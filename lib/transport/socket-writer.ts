@@ -4,44 +4,45 @@ import { nextTick, now, queueMicrotask } from '../base/clock.js'
 import { RequestContentLengthMismatchError } from '../errors.js'
 import { MAX_COPY, SendBuffer } from './send-buffer.js'
 
-/** Bytes that may wait in front of the socket before more input is asked to wait. */
+/** Maximum number of appended, unwritten bytes before the writer reports {@link SocketWriter.congested}. */
 const MAX_PENDING = 65536
 
-/** Bytes that are handed over at once: how a long upload gets on is seen by what the socket takes. */
+/** Bytes per write of a long body. Small enough that the progress of an upload is visible in what the socket accepts. */
 const WRITE_SIZE = 262144
-/** The same where the socket takes one part after another in no time. */
+/** Bytes per write if the socket accepts one write after another quickly. */
 const MAX_WRITE_SIZE = 16 * WRITE_SIZE
-/** ms */
+/** ms between two writes below which the write size is doubled. */
 const FAST_WRITE = 20
 
-/** What a body that shrank fails with. */
+/** Error message for a request body whose memory changed before it was sent. */
 export const BODY_CHANGED = 'The request body was detached or resized before it was sent'
 
-/** Learns that bytes that were lent to a socket writer are not needed any more. */
+/** Receives the event of {@link SocketWriter.appendUncopied}. */
 export interface SentListener {
+  /** Called when the appended bytes are no longer read. */
   onSent(): void
 }
 
 /**
- * Gathers what is written in one turn and hands it to the socket at once. Memory of callers is read until the call
- * returns, and no longer; only what {@link appendUncopied} is given is read until `onTaken`.
+ * Collects what is appended in one event-loop turn and writes it to the socket at once. Memory of callers is read only
+ * until the append method returns, except by {@link appendUncopied}, which reads it until `onSent`.
  */
 export class SocketWriter {
   readonly socket: Duplex
-  /** The socket has copied, or the kernel has, whatever it calls back for. Foreign streams may keep what they are given. */
+  /** Whether the socket no longer reads bytes after its write callback. Streams of callers may keep them. */
   readonly #socketCopies: boolean
-  /** Heads that follow one another, as one string. */
+  /** Consecutive request headers, as one latin1 string. */
   #text = ''
-  /** Whole pieces in order; null while only {@link #text} is in use. */
+  /** Appended pieces in order; null while {@link #text} is enough. */
   #pieces: (string | Uint8Array | SendBuffer)[] | null = null
-  /** The last of {@link #pieces}, while more may be added to it. */
+  /** Last element of {@link #pieces} while more can be appended to it. */
   #openBuffer: SendBuffer | null = null
-  /** In {@link #pieces} or with the socket. */
+  /** Buffers that are in {@link #pieces} or not yet sent by the socket. */
   #usedBuffers: SendBuffer[] | null = null
   #sentListener: SentListener | null = null
-  /** Position behind the bytes of {@link #sentListener}. */
+  /** Position after the bytes of the pending {@link appendUncopied}. */
   #uncopiedEnd = 0
-  /** The socket took nothing at once the last time: it says later that it has. */
+  /** Whether the socket buffered the last write, so that its callback is needed to release memory. */
   #drainsLater = false
   #writeCallback: ((error?: Error | null) => void) | null = null
   #scheduled = false
@@ -56,35 +57,35 @@ export class SocketWriter {
     this.#socketCopies = isSystemSocket(socket)
   }
 
-  /** Bytes taken in since the start. */
+  /** Number of bytes appended since the start. */
   get bytesAppended(): number {
     return this.#bytesAppended
   }
 
-  /** Bytes handed to the socket since the start: only these can have reached the peer. */
+  /** Number of bytes passed to `socket.write` since the start. Only these can have reached the peer. */
   get bytesWritten(): number {
     return this.#bytesWritten
   }
 
-  /** Whether memory of a caller is still read from. */
+  /** Whether memory of a caller is still being read. */
   get readsCallerMemory(): boolean {
     return this.#sentListener !== null
   }
 
-  /** All that stands before `position`, or all there is, was handed over. */
+  /** Whether all bytes before `position` (default: all appended bytes) were passed to the socket. */
   hasSent(position = this.#bytesAppended): boolean {
     return this.#bytesWritten >= position && this.#sentListener === null
   }
 
-  /** More should wait until the socket drained. */
+  /** Whether the caller should wait until the socket drained before it appends more. */
   get congested(): boolean {
     const { socket } = this
-    // What it took at once needs no draining, though a socket says so only in the next turn.
+    // A socket that sent everything at once needs no draining, but it clears writableNeedDrain only in the next turn.
     if (socket.writableNeedDrain === true && socket.writableLength > 0) return true
     return this.#bytesAppended - this.#bytesWritten > MAX_PENDING
   }
 
-  /** `text` in latin1. */
+  /** Appends text, encoded as latin1. */
   appendLatin1(text: string): void {
     this.#bytesAppended += text.length
     if (this.#openBuffer?.fits(text.length)) this.#openBuffer.addText(text)
@@ -92,25 +93,25 @@ export class SocketWriter {
     this.#schedule()
   }
 
-  /** Bytes in memory of this library, which does not change any more. */
+  /** Appends bytes that belong to the library and do not change. */
   appendImmutable(bytes: Uint8Array): void {
     if (bytes.length <= MAX_COPY) return this.appendCopy(bytes)
     this.#append(bytes)
     this.#schedule()
   }
 
-  /** Copies `bytes`: their memory is free when this returns. */
+  /** Appends a copy of `bytes`. The caller can reuse their memory when this returns. */
   appendCopy(bytes: Uint8Array): void {
     this.#schedule()
     if (!this.#socketCopies) return this.#append(new Uint8Array(bytes))
     for (let at = 0; at < bytes.length; at += MAX_COPY) {
-      // What the socket takes at once is copied into the same memory again and again.
+      // After a flush that the socket accepts at once, the next part is copied into the same memory.
       if (this.congested) this.flush()
       this.#appendToBuffer(bytes.length <= MAX_COPY ? bytes : bytes.subarray(at, at + MAX_COPY))
     }
   }
 
-  /** Reads `bytes` where they are, as the socket takes them; then `listener` is told. One at a time. */
+  /** Appends `bytes` without a copy and calls `listener.onSent` when they are no longer read. Only one can be pending. */
   appendUncopied(bytes: Uint8Array, listener: SentListener): void {
     this.#sentListener = listener
     this.#append(bytes)
@@ -118,7 +119,7 @@ export class SocketWriter {
     this.#schedule()
   }
 
-  /** Whether {@link appendUncopied} saves a copy. */
+  /** Whether {@link appendUncopied} can be used for `bytes` and saves a copy. */
   canSendUncopied(bytes: Uint8Array): boolean {
     return this.#socketCopies && bytes.length > MAX_COPY && this.#sentListener === null
   }
@@ -133,7 +134,7 @@ export class SocketWriter {
   #appendToBuffer(bytes: Uint8Array): void {
     const text = this.#text
     if (text !== '' || !this.#openBuffer?.fits(bytes.length)) {
-      // With heads of a foreign size in front there would be no bound for what is copied.
+      // Long headers are not copied, so that the size of a copy stays bounded.
       if (text.length > MAX_COPY) this.#pushText()
       this.#pieces ??= []
       this.#openBuffer = new SendBuffer(this.#text.length + bytes.length)
@@ -153,14 +154,14 @@ export class SocketWriter {
     this.#text = ''
   }
 
-  /** Hands over what was appended, in one write; of more than the socket is to have at once a part. */
+  /** Writes the appended bytes to the socket in one write; long bodies in parts, until the socket is full. */
   flush(): void {
     this.#scheduled = false
     if (this.#destroyed || this.#bytesWritten === this.#bytesAppended) return
     try {
       this.#write()
     } catch (error) {
-      // The stream of a connector may throw where it should call back.
+      // The stream of a connector may throw from `write` instead of calling back.
       this.#fail(error as Error)
     }
   }
@@ -203,7 +204,7 @@ export class SocketWriter {
     socket.uncork()
   }
 
-  /** A callback costs a turn: a socket that takes all at once is not asked for it. `last`: of what is to be handed over. */
+  /** Whether the next write needs a callback, which costs a tick. `last`: it is the last piece to write. */
   #needsCallback(last: boolean): boolean {
     if (this.#sentListener !== null && this.#bytesWritten === this.#uncopiedEnd) return true
     return last && this.#drainsLater && this.#usedBuffers !== null
@@ -216,7 +217,7 @@ export class SocketWriter {
     return this.#writeCallback
   }
 
-  /** Frees the memory of what the socket has done with. */
+  /** Releases the memory of all bytes that the socket has sent. */
   #releaseSent(): void {
     const held = this.socket.writableLength
     this.#drainsLater = held !== 0
@@ -230,7 +231,7 @@ export class SocketWriter {
     listener.onSent()
   }
 
-  /** A write costs the more the oftener it is done; an upload over a slow line is to be seen to move. */
+  /** Returns the size of the next write: larger while the socket is fast, small on a slow line so that progress is visible. */
   #nextWriteSize(): number {
     const at = now()
     this.#writeSize = at - this.#lastWriteAt < FAST_WRITE ? Math.min(2 * this.#writeSize, MAX_WRITE_SIZE) : WRITE_SIZE
@@ -238,13 +239,13 @@ export class SocketWriter {
     return this.#writeSize
   }
 
-  /** Closes the connection: what follows would be read as the rest of what was not written. */
+  /** Closes the connection, because the peer would read later bytes as the rest of the unwritten ones. */
   #fail(error: Error): void {
     this.destroy()
     this.socket.destroy(error)
   }
 
-  /** Drops what was not handed over. */
+  /** Discards the bytes that were not passed to the socket. */
   destroy(): void {
     this.#destroyed = true
     this.#text = ''
@@ -254,8 +255,9 @@ export class SocketWriter {
   }
 
   /**
-   * Handlers run inside the read callback, and what they dispatch comes from promise jobs after it. A `nextTick`
-   * queued there runs before those jobs; one more job behind it runs after most of them.
+   * Schedules a flush after the promise jobs of this tick. Handlers run inside the read callback, and their requests are
+   * often dispatched by promise jobs after it. `nextTick` alone would run before those jobs; a microtask queued from it
+   * runs after most of them.
    */
   #schedule(): void {
     if (this.#scheduled) return
@@ -269,8 +271,8 @@ function flushLater(socketWriter: SocketWriter): void {
 }
 
 /**
- * Whether it is a socket of the system, plain or TLS, whose own methods write: such a one has done with bytes when it
- * calls back. Mocks that extend it and streams of other kinds may keep what they are given.
+ * Whether a stream is a `net.Socket` or `tls.TLSSocket` with unmodified write methods, which no longer reads bytes after
+ * its write callback. Mocks that extend `net.Socket`, and other streams, may keep the bytes.
  */
 function isSystemSocket(socket: Duplex): boolean {
   const { Socket } = builtinModule('node:net')

@@ -1,19 +1,19 @@
 import type { Duplex } from 'node:stream'
 
-/** Newer Nodes alone have these. */
+/** Socket of a Node version that can set the type of service. */
 interface TypeOfServiceSocket {
   getTypeOfService?(): number
   setTypeOfService?(value: number): void
 }
 
-/** Sets the IP type of service of `socket`. Not every system lets it be set: what was asked for is a hint. */
+/** Sets the IP type of service of a socket. Does nothing if the runtime or the system does not support it. */
 export function setTypeOfService(socket: Duplex, value: number): void {
   try {
     ;(socket as TypeOfServiceSocket).setTypeOfService?.(value)
   } catch {}
 }
 
-/** IP type of service of `socket`; 0 where it can not be read. */
+/** Returns the IP type of service of a socket; 0 if it can not be read. */
 export function typeOfServiceOf(socket: Duplex): number {
   try {
     return (socket as TypeOfServiceSocket).getTypeOfService?.() ?? 0

@@ -1,8 +1,8 @@
 /**
- * Whether this is workerd, whose node:net and node:tls (2026-11) lack what others have:
- * - It detaches the buffer given to `onread` while it reads, which WebAssembly memory does not allow.
- * - `tls.connect` throws when told of `ALPNProtocols`.
- * - `tls.connect` verifies the name of the host it opens a socket to, whatever `servername` says.
+ * Whether the runtime is workerd. Its node:net and node:tls (2026-11) differ from those of Node:
+ * - It detaches the `onread` buffer while reading, which WebAssembly memory does not allow.
+ * - `tls.connect` throws if it gets `ALPNProtocols`.
+ * - `tls.connect` verifies the name of the connected host and ignores `servername`.
  */
 export function isWorkerd(): boolean {
   const { navigator } = globalThis as { navigator?: { userAgent?: string } }
