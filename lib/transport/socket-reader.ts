@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
 import { unpooled, unpooledConcat, unpooledCopy } from '../base/unpooled-memory.js'
 import { reportUncaught } from '../base/user-code.js'
-import { readProperty } from '../errors/safe-read.js'
 import { copyForeignError, type SocketInfo } from '../errors.js'
 import { destroyUnused, markInUse, markUnused, notAByteStream, typeName } from './check-socket.js'
 import type { Onread } from './connector.js'
@@ -11,6 +10,7 @@ import { isMocked } from './mocked-socket.js'
 import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.js'
 import { bodyReadBuffer, recycleBuffer, takesBufferFunction } from './read-buffers.js'
 import { stopStoringSessions } from './session-cache.js'
+import { socketInfo } from './socket-info.js'
 
 /** Receives the bytes and events of a socket. */
 export interface SocketReaderListener {
@@ -36,18 +36,6 @@ export interface SharedInputBuffer {
 }
 
 const EMPTY = new Uint8Array(0)
-
-/** Socket properties that are copied to errors. On a stream of a connector they may be getters that throw. */
-const INFO_PROPERTIES = [
-  'localAddress',
-  'localPort',
-  'remoteAddress',
-  'remotePort',
-  'remoteFamily',
-  'timeout',
-  'bytesWritten',
-  'bytesRead',
-] as const
 
 /** ms after {@link SocketReader.close} within which the peer must end its side. */
 const CLOSE_TIMEOUT = 500
@@ -160,10 +148,7 @@ export class SocketReader {
 
   /** Addresses and byte counts of the socket, for errors; null if none is attached. */
   get info(): SocketInfo | null {
-    const socket = this.#socket
-    if (socket === null) return null
-    const values = INFO_PROPERTIES.map((name) => [name, readProperty(socket, name)] as const)
-    return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as SocketInfo
+    return this.#socket === null ? null : socketInfo(this.#socket)
   }
 
   /** Stops reading. */
