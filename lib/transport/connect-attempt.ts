@@ -88,7 +88,9 @@ export class ConnectAttempt implements AlarmListener {
   #expire(): void {
     if (!this.#settle()) return
     const { timeout, address } = this.#options
-    const error = new ConnectTimeoutError(`No connection to ${address} within ${timeout} ms`)
+    const error = new ConnectTimeoutError(
+      `Connection to ${address} not established within ${timeout} ms (connectTimeout)`,
+    )
     this.#socket.destroy(error)
     this.#options.callback(error, null)
   }
@@ -99,6 +101,6 @@ export class ConnectAttempt implements AlarmListener {
     const all: unknown[] = Array.isArray(errors) ? errors : []
     if (all.length === 0 || !all.every((one) => readProperty(one, 'code') === 'ETIMEDOUT')) return error
     const tried = all.map(messageOf).join('; ')
-    return new ConnectTimeoutError(`No connection to ${this.#options.address}: ${tried}`, { cause: error })
+    return new ConnectTimeoutError(`Connection to ${this.#options.address} not established: ${tried}`, { cause: error })
   }
 }
