@@ -5,16 +5,18 @@ import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions
 
 /** Options of `connect`. Source: undici's `Dispatcher.md`. */
 export interface ConnectOptions<Opaque = null> extends TunnelOptions<Opaque> {
-  /** Where to; only an Agent needs it. */
+  /** Origin of the server. Required by an Agent. Default: the origin of the dispatcher. */
   origin?: string | URL
-  /** Authority to be connected to. */
+  /** Target of the tunnel as `host:port`. */
   path: string
+  /** Request headers. Default: none. */
   headers?: HeadersInput
 }
 
+/** Result of `connect`. */
 export type ConnectData<Opaque = null> = TunnelData<Opaque>
 
-/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6). Whether it was opened, `statusCode` tells: 2xx. */
+/** Opens a tunnel with CONNECT (RFC 9110 §9.3.6). It is established if `statusCode` is 2xx. */
 export function connect<Opaque = null>(
   target: DispatchTarget,
   options: ConnectOptions<Opaque>,

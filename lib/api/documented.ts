@@ -4,146 +4,171 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { DispatchOptions, IncomingHttpHeaders, RequestHeaders } from '../exchange/documented.js'
 
 /**
- * What undici's `Dispatcher.md` documents of the methods above `dispatch`, in exactly the shape that programs typed
- * against it build and read.
+ * Types of `request`, `stream`, `pipeline`, `connect` and `upgrade` in exactly the shape of undici's `Dispatcher.md`,
+ * so that programs typed against undici compile.
  */
 
 /** Options of `request` and `stream`. */
 export interface RequestOptions<Opaque = null> extends DispatchOptions {
-  /** Handed through to the result. */
+  /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
-  /** Aborts the request. */
+  /** Aborts the request with the signal's reason. Default: none. */
   signal?: AbortSignal | EventEmitter | null
-  /** Called for each 1xx response. */
+  /** Callback for each informational (1xx) response, such as 103 Early Hints. Default: none. */
   onInfo?: (info: { statusCode: number; headers: Record<string, string | string[]> }) => void
-  /** `raw`: the result's headers are name, value, name, value, … */
+  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
-  /** Bytes of the body held before the server is made to wait. Default: 65 536. */
+  /** Bytes of the response body to buffer before reading from the socket stops. Default: 65 536. */
   highWaterMark?: number
 }
 
 /** Options of `pipeline`. */
 export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
-  /** What the handler returns is a stream of objects. Default: false. */
+  /** Whether the stream that the handler returns is in object mode. Default: false. */
   objectMode?: boolean
 }
 
 /** Options of `connect`. */
 export interface ConnectOptions<Opaque = null> {
-  /** Where to. */
+  /** Origin of the server, such as `http://proxy.example:3128`. */
   origin: string | URL
-  /** Authority to be connected to. */
+  /** Target of the tunnel as `host:port`. */
   path: string
+  /** Request headers. Default: none. */
   headers?: RequestHeaders
-  /** Aborts the request. */
+  /** Aborts the request with the signal's reason. Default: none. */
   signal?: AbortSignal | EventEmitter | null
-  /** Handed through to the result. */
+  /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
-  /** `raw`: the result's headers are name, value, name, value, … */
+  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
 }
 
 /** Options of `upgrade`. */
 export interface UpgradeOptions {
+  /** Request path; starts with a slash. */
   path: string
-  /** Default: GET. */
+  /** Request method. Default: `GET`. */
   method?: string
+  /** Request headers. Default: none. */
   headers?: RequestHeaders
-  /** Protocols in order of preference, separated by commas. Default: `Websocket`. */
+  /** Value of the `upgrade` header: protocols in order of preference, separated by commas. Default: `Websocket`. */
   protocol?: string
-  /** Aborts the request. */
+  /** Aborts the request with the signal's reason. Default: none. */
   signal?: AbortSignal | EventEmitter | null
-  /** `raw`: the result's headers are name, value, name, value, … */
+  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
 }
 
-/** What `connect` results in. */
+/** Result of `connect`. */
 export interface ConnectData<Opaque = null> {
+  /** Status code of the response. */
   statusCode: number
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
-  /** The connection: the caller's from here on. */
+  /** Socket of the connection. The caller owns it and must close it. */
   socket: Duplex
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
 }
 
-/** What `upgrade` results in. */
+/** Result of `upgrade`. */
 export interface UpgradeData<Opaque = null> {
-  /** 101. An addition to what undici documents. */
+  /** Status code of the response: 101. Specific to sluice. */
   statusCode?: number
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
-  /** The connection: the caller's from here on. */
+  /** Socket of the connection. The caller owns it and must close it. */
   socket: Duplex
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
 }
 
-/** The body mixin of the Fetch standard. */
+/** Body mixin of the Fetch standard: reads a whole body in one format. */
 export interface BodyMixin {
-  /** The body as a ReadableStream. */
-  // biome-ignore lint/suspicious/noExplicitAny: undici declares that there is none, and its bodies are to fit
+  /** The body as a web `ReadableStream`. */
+  // biome-ignore lint/suspicious/noExplicitAny: undici declares none, and its bodies must be assignable
   readonly body?: any
-  /** True once the body was read or begun to be. */
+  /** Whether reading the body has begun. */
   readonly bodyUsed: boolean
-  /** The body as an ArrayBuffer. */
+  /** Reads the body as an ArrayBuffer. */
   arrayBuffer(): Promise<ArrayBuffer>
-  /** The body as a Blob of the response's content type. */
+  /** Reads the body as a Blob with the content type of the response. */
   blob(): Promise<Blob>
-  /** The body as bytes. */
+  /** Reads the body as a Uint8Array. */
   bytes(): Promise<Uint8Array>
-  /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
+  /** Parses the body as `multipart/form-data` or `application/x-www-form-urlencoded`. */
   formData(): Promise<FormData>
-  /** As undici, which has none, declares it: so that results of ours fit where theirs are asked for. */
+  /** Overload with undici's declaration, so that results of sluice are assignable to undici's types. */
   formData(): Promise<never>
-  /** The body parsed as JSON. Rejects with a SyntaxError when it is none, or empty. */
+  /** Parses the body as JSON. Rejects with a SyntaxError if it is invalid or empty. */
   json(): Promise<unknown>
-  /** The body as a string in UTF-8; a byte order mark is dropped. */
+  /** Decodes the body as UTF-8, without its byte order mark. */
   text(): Promise<string>
 }
 
-/** A response body: a stream that can be read whole. */
+/** Response body: a Readable stream with the body mixin of the Fetch standard. */
 export interface ResponseBody extends Readable, BodyMixin {
   // biome-ignore lint/suspicious/noExplicitAny: as in the mixin
   readonly body: any
-  /** Drops the body so that its connection can be used again; past `limit` bytes the connection is given up instead. */
+  /** Discards the body so that its connection is reused. Closes the connection instead beyond `limit` bytes (default: 131 072). */
   dump(options?: { limit: number; signal?: AbortSignal }): Promise<void>
 }
 
-/** What `request` results in. */
+/** Result of `request`. */
 export interface ResponseData<Opaque = null> {
+  /** Status code of the response. */
   statusCode: number
+  /** Reason phrase of the response; empty if the server sent none. */
   statusText: string
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
+  /** Response body. Read it, or call `dump()`, so that the connection is reused. */
   body: ResponseBody
-  /** Filled when the body ends. */
+  /** Trailers of the response. Empty until the body has ended. */
   trailers: Record<string, string>
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
+  /** Context of the request, as passed to `onRequestStart`: what interceptors provide about it. */
   context: object
 }
 
-/** What `stream` results in. */
+/** Result of `stream`. */
 export interface StreamData<Opaque = null> {
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
+  /** Trailers of the response. */
   trailers: Record<string, string>
 }
 
-/** What a factory is told before it returns where the body goes. */
+/** Argument of the factory of `stream`. */
 export interface StreamFactoryData<Opaque = null> {
+  /** Status code of the response. */
   statusCode: number
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
+  /** Context of the request, as passed to `onRequestStart`: what interceptors provide about it. */
   context: object
 }
 
-/** Called with the head; returns where the body is to be written. */
+/** Returns the stream into which `stream` writes the response body. Called when the response headers are received. */
 export type StreamFactory<Opaque = null> = (data: StreamFactoryData<Opaque>) => Writable
 
-/** What the handler of `pipeline` is told. */
+/** Argument of the handler of `pipeline`. */
 export interface PipelineHandlerData<Opaque = null> {
+  /** Status code of the response. */
   statusCode: number
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
+  /** Response body. Read it, or call `dump()`, so that the connection is reused. */
   body: ResponseBody
+  /** Context of the request, as passed to `onRequestStart`: what interceptors provide about it. */
   context: object
 }
 
-/** Called with head and body; returns what is to be read from the duplex. */
+/** Returns the stream whose data the duplex of `pipeline` yields. Called when the response headers are received. */
 export type PipelineHandler<Opaque = null> = (data: PipelineHandlerData<Opaque>) => Readable

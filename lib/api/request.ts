@@ -12,26 +12,29 @@ import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
+/** Informational (1xx) response. */
 export interface InformationalResponse {
+  /** Status code: 100 to 199. */
   statusCode: number
+  /** Response headers by lower-case name. */
   headers: IncomingHeaders
 }
 
 /** Options of `request`. Source: undici's `Dispatcher.md`. */
 export interface RequestOptions<Opaque = null> extends DispatchInput {
-  /** Handed through to the result. */
+  /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
-  /** Aborts the request. */
+  /** Aborts the request with the signal's reason. Default: none. */
   signal?: SignalInput
-  /** Called for each 1xx response. */
+  /** Callback for each informational (1xx) response, such as 103 Early Hints. Default: none. */
   onInfo?: ((info: InformationalResponse) => void) | null
-  /** `raw`: the result's headers are name, value, name, value, … */
+  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
-  /** Bytes of the body held before the server is made to wait. Default: 65 536. */
+  /** Bytes of the response body to buffer before reading from the socket stops. Default: 65 536. */
   highWaterMark?: number | null
 }
 
-/** @throws {InvalidArgumentError} an option is not what is documented */
+/** Checks the options of `request`, `stream` and `pipeline`. @throws {InvalidArgumentError} an option is invalid */
 export function checkRequestOptions(options: RequestOptions<unknown>): void {
   requireObject('options', options)
   const { method, onInfo, highWaterMark, responseHeaders } = options
@@ -49,7 +52,7 @@ export function checkRequestOptions(options: RequestOptions<unknown>): void {
   }
 }
 
-/** Headers in the form that the caller asked for. */
+/** Returns the headers in the form that the option `responseHeaders` selects. */
 export function headersFor(
   options: { responseHeaders?: 'raw' | null },
   controller: DispatchController,
@@ -58,8 +61,9 @@ export function headersFor(
   return options.responseHeaders === 'raw' ? (controller.rawHeaders as unknown as IncomingHeaders) : headers
 }
 
-/** A result with the option `timings`. Ours. */
+/** Part of a result that the option `timings` adds. Specific to sluice. */
 export interface Timed {
+  /** Times of the request, with the option `timings`. */
   timings?: Timings
 }
 
@@ -68,12 +72,12 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
   readonly #outcome: Outcome<ResponseData<Opaque>>
   readonly #link: AbortLink | null
   readonly #trailers: Record<string, string> = {}
-  /** Only a signal can end a request that waits: without one nobody needs to be told. */
+  /** Set with a signal only: nothing else can abort a queued request. */
   readonly onRequestQueued: ((controller: DispatchController) => void) | undefined
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null
-  /** Stands in for {@link #body} while it is full and unread: then the garbage collector may find it forgotten. */
+  /** Replaces {@link #body} while that is full and unread, so that a body which the caller dropped is garbage collected. */
   #forgotten: WeakRef<BodyReadable> | null = null
 
   constructor(options: RequestOptions<Opaque>, outcome: Outcome<ResponseData<Opaque>>) {
@@ -91,7 +95,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     return this.#link?.reason ?? null
   }
 
-  /** It will hear nothing more. */
+  /** Removes the listener from the signal: no callback will follow. */
   release(): void {
     this.#link?.unbind()
   }
@@ -143,11 +147,11 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    // Not by assignment: `__proto__` is a name as good as any other.
+    // Not by assignment, because `__proto__` is a valid trailer name.
     Object.defineProperties(this.#trailers, Object.getOwnPropertyDescriptors(trailers))
     const body = this.#held
     body?.finish()
-    // The signal may outlive a body that nobody reads: it must not keep it.
+    // The signal may outlive an unread body, and must not keep it in memory.
     if (this.#link !== null && body !== null && !body.used) this.onStalled(body)
   }
 
@@ -158,7 +162,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     this.#held?.fail(reason)
   }
 
-  // What the body asks for
+  // BodySource
 
   pause(): void {
     this.#controller?.pause()
@@ -170,9 +174,9 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
   abort(reason: unknown): void {
     this.#controller?.abort(reason as Error)
-    // While an interceptor waits there is no controller yet, and one of another library may report nothing.
+    // There is no controller while an interceptor waits, and one of another library may report no error.
     this.#outcome.fail(reason)
-    // A response that came whole is withdrawn from a caller that has not read it.
+    // An unread body fails as well, even if the response is complete.
     this.#held?.cancel(reason)
   }
 
@@ -201,7 +205,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
 let registry: FinalizationRegistry<BodySource> | null = null
 
-/** A body that nobody holds any more will never be read: its connection is freed. */
+/** Aborts the requests whose unread bodies were garbage collected, so that their connections are released. */
 function forgottenBodies(): FinalizationRegistry<BodySource> {
   registry ??= new FinalizationRegistry((handler) => {
     handler.abort(
@@ -212,7 +216,7 @@ function forgottenBodies(): FinalizationRegistry<BodySource> {
   return registry
 }
 
-/** Sends a request. Without a callback it returns a promise. */
+/** Sends a request and resolves when the response headers are received. */
 export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
@@ -247,7 +251,7 @@ function send<Opaque>(
   let own: RequestOptions<Opaque> | null = null
   try {
     own = unpollutedRequest(given)
-    // Made here and not beneath: tries by interceptors share it.
+    // Created here, so that all attempts of interceptors share it.
     const options = own?.timings === true ? { ...own, timings: {} } : own
     handler = new RequestHandler(options, outcome)
     refuseOtherDispatcher(target, options)

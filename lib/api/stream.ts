@@ -12,12 +12,13 @@ import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
 import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
+/** Arguments of `stream`. */
 export interface StreamCall<Opaque> {
   options: RequestOptions<Opaque>
   factory: StreamFactory<Opaque>
 }
 
-/** Writes a response body into the stream that the caller's factory returns. */
+/** Handler that writes the response body into the stream that the factory returns. */
 class StreamHandler<Opaque> implements DispatchHandler {
   readonly #options: RequestOptions<Opaque>
   readonly #factory: StreamFactory<Opaque>
@@ -38,7 +39,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     if (this.abortReason === null) this.#link?.bind(this)
   }
 
-  /** Ends the request for its signal, which may fire before the request has a controller. */
+  /** Aborts the request for its signal, which may fire before the request has a controller. */
   abort(reason: unknown): void {
     this.#controller?.abort(reason as Error)
     this.#outcome.fail(reason)
@@ -48,7 +49,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     return this.#link?.reason ?? null
   }
 
-  /** It will hear nothing more. */
+  /** Removes the listener from the signal: no callback will follow. */
   release(): void {
     this.#link?.unbind()
   }
@@ -104,14 +105,14 @@ class StreamHandler<Opaque> implements DispatchHandler {
       const reason =
         error ?? markSluiceOwned(new RequestAbortedError('The destination stream ended before the response body'))
       controller.abort(reason)
-      // A controller of another library may report nothing.
+      // A controller of another library may report no error.
       this.#outcome.fail(reason)
     } else if (error !== null) this.#outcome.fail(error)
     else this.#outcome.succeed({ opaque: (this.#options.opaque ?? null) as Opaque, trailers: this.#trailers ?? {} })
   }
 }
 
-/** Sends a request whose response body goes into a stream of the caller's. */
+/** Sends a request and writes the response body into the stream that the factory returns. */
 export function stream<Opaque = null>(
   target: DispatchTarget,
   call: StreamCall<Opaque>,

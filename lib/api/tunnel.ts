@@ -14,27 +14,32 @@ import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
+/** Options that `connect` and `upgrade` have in common. */
 export interface TunnelOptions<Opaque = null> {
-  /** Handed through to the result. */
+  /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
-  /** Aborts the request. */
+  /** Aborts the request with the signal's reason. Default: none. */
   signal?: SignalInput
-  /** `raw`: the result's headers are name, value, name, value, … */
+  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
 }
 
+/** Result of `connect` and `upgrade`. */
 export interface TunnelData<Opaque> {
+  /** Status code of the response. */
   statusCode: number
+  /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
-  /** The connection: the caller's from here on. Of a CONNECT that was refused: the body of the refusal. */
+  /** Socket of the connection, owned by the caller. If CONNECT was refused: a stream of the response body. */
   socket: Duplex
+  /** Value of the option `opaque`; null without one. */
   opaque: Opaque
 }
 
-/** What a final response without a tunnel is: an error, or an answer for the caller to judge. */
+/** Returns the error for a final response that opens no tunnel; null if the caller receives the response. */
 export type Refusal = (statusCode: number) => Error | null
 
-/** Ends with a socket: what CONNECT and upgrades have in common. */
+/** Handler of CONNECT and upgrade requests, which result in a socket. */
 export class TunnelHandler<Opaque> implements DispatchHandler {
   readonly #options: TunnelOptions<Opaque>
   readonly #outcome: Outcome<TunnelData<Opaque>>
@@ -51,10 +56,10 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     this.#refuse = refuse
   }
 
-  /** Ends the request for its signal, which may fire before the request has a controller. */
+  /** Aborts the request for its signal, which may fire before the request has a controller. */
   abort(reason: unknown): void {
     this.#controller?.abort(reason as Error)
-    // A controller of another library may report nothing.
+    // A controller of another library may report no error.
     this.#outcome.fail(reason)
     this.#refused?.cancel(reason)
   }
@@ -63,7 +68,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     return this.#link?.reason ?? null
   }
 
-  /** It will hear nothing more. */
+  /** Removes the listener from the signal: no callback will follow. */
   release(): void {
     this.#link?.unbind()
   }
@@ -79,7 +84,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.#link?.unbind()
-    ignoreErrorsUntilHeard(socket)
+    ignoreErrorsUntilListener(socket)
     this.#succeed({ statusCode, headers: headersFor(this.#options, controller, headers), socket })
   }
 
@@ -88,7 +93,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
     const error = this.#refuse(statusCode)
     if (error !== null) {
       this.#link?.unbind()
-      // First: the controller may be an interceptor's own, which reports nothing.
+      // First, because the controller may belong to an interceptor that reports no error.
       this.#outcome.fail(markSluiceOwned(error))
       return controller.abort(error)
     }
@@ -118,7 +123,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
   }
 }
 
-/** Stands for the socket of a refused CONNECT: reads as the body of the refusal, and drops what is written. */
+/** Returns a Duplex instead of the socket of a refused CONNECT: it yields the response body and discards writes. */
 function socketOver(body: BodyReadable): Duplex {
   let reading = false
   const options = unpollutedRequest<DuplexOptions>({
@@ -133,33 +138,33 @@ function socketOver(body: BodyReadable): Duplex {
     write: (_chunk, _encoding, done) => done(),
     destroy(error, done) {
       body.destroy()
-      // As with any body: one that breaks off must not end the process of a caller who listens for no error.
+      // As with any body, an error without an `error` listener must not end the process.
       done(socket.listenerCount('error') > 0 ? error : null)
     },
   })
   const socket: Duplex = new (builtinModule('node:stream').Duplex)(options)
-  // As of a body: what Node joins is of its pool.
+  // Node joins chunks in pooled memory, which must not be transferred.
   const read = socket.read
   socket.read = (size?: number) => unpooledChunk(read.call(socket, size))
   body.on('error', (error) => socket.destroy(streamError(error)))
   return socket
 }
 
-/** The peer may reset a socket before its new owner could listen, which must not end the process. */
-function ignoreErrorsUntilHeard(socket: Duplex): void {
+/** Ignores socket errors until the new owner adds an `error` listener: an early reset must not end the process. */
+function ignoreErrorsUntilListener(socket: Duplex): void {
   const ignore = () => {}
-  const yieldTo = (event: string | symbol) => {
-    if (event === 'error') socket.off('newListener', yieldTo).off('error', ignore)
+  const stopOnListener = (event: string | symbol) => {
+    if (event === 'error') socket.off('newListener', stopOnListener).off('error', ignore)
   }
-  socket.on('error', ignore).on('newListener', yieldTo)
+  socket.on('error', ignore).on('newListener', stopOnListener)
 }
 
-/** For a callback that threw. */
+/** Closes the socket of a result whose callback threw. */
 export function closeSocket({ socket }: TunnelData<unknown>): void {
   socket.destroy()
 }
 
-/** Dispatches a request that is to end with a socket. */
+/** Dispatches a CONNECT or upgrade request. */
 export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   target: DispatchTarget,
   request: { given: Options; dispatch: (options: Options) => DispatchInput; refuse: Refusal },

@@ -6,19 +6,22 @@ import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions
 
 /** Options of `upgrade`. Source: undici's `Dispatcher.md`. */
 export interface UpgradeOptions<Opaque = null> extends TunnelOptions<Opaque> {
-  /** Where to; only an Agent needs it. */
+  /** Origin of the server. Required by an Agent. Default: the origin of the dispatcher. */
   origin?: string | URL
+  /** Request path; starts with a slash. */
   path: string
-  /** Default: GET. */
+  /** Request method. Default: `GET`. */
   method?: string
+  /** Request headers. Default: none. */
   headers?: HeadersInput
-  /** Protocols in order of preference, separated by commas. Default: `Websocket`. */
+  /** Value of the `upgrade` header: protocols in order of preference, separated by commas. Default: `Websocket`. */
   protocol?: string
 }
 
+/** Result of `upgrade`. */
 export type UpgradeData<Opaque = null> = TunnelData<Opaque>
 
-/** Changes the protocol of a connection (RFC 9110 §7.8). */
+/** Upgrades a connection to another protocol (RFC 9110 §7.8), and resolves with its socket. */
 export function upgrade<Opaque = null>(
   target: DispatchTarget,
   options: UpgradeOptions<Opaque>,

@@ -257,9 +257,7 @@ export class BodySender implements SentListener, BodyStreamListener {
 
   #reportMismatch(): void {
     const { contentLength } = this.exchange.request.head
-    reportLengthMismatch(
-      `Request body has ${this.#sentBytes} bytes or more, content-length says ${contentLength}`,
-      this.#strict,
-    )
+    const length = this.#sentBytes > contentLength ? `at least ${this.#sentBytes}` : `only ${this.#sentBytes}`
+    reportLengthMismatch(`Request body has ${length} bytes, but content-length is ${contentLength}`, this.#strict)
   }
 }

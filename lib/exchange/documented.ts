@@ -1,20 +1,20 @@
 import type { Duplex, Readable } from 'node:stream'
 
 /**
- * What undici's `Dispatcher.md` documents, in exactly the shape that programs typed against it build and read. The
- * methods of a dispatcher take more than this: see `request.ts` and `handler.ts`.
+ * Types of `dispatch` in exactly the shape of undici's `Dispatcher.md`, so that programs typed against undici compile.
+ * The methods of a dispatcher accept more: see `request.ts` and `handler.ts`.
  */
 
-/** Response fields: lower-cased names; a repeated field becomes an array. */
+/** Response headers by lower-case name. A header that occurs more than once has an array of values. */
 export type IncomingHttpHeaders = Record<string, string | string[] | undefined>
 
-/** Request fields by name. */
+/** Request headers by name. */
 export type OutgoingHttpHeaders = Record<string, number | string | string[] | undefined>
 
-/** Request fields: by name; name, value, name, value, …; or in pairs. */
+/** Request headers: an object, a flat array (name, value, name, value, …), or an iterable of [name, value] pairs. */
 export type RequestHeaders = OutgoingHttpHeaders | string[] | Iterable<[string, string | string[] | undefined]> | null
 
-/** A method (RFC 9110 §9): editors propose the known ones, any other is as good. */
+/** Request method (RFC 9110 §9). Any token is valid; editors suggest the registered ones. */
 export type HttpMethod =
   | 'GET'
   | 'HEAD'
@@ -28,7 +28,7 @@ export type HttpMethod =
   | 'QUERY'
   | (string & Record<never, never>)
 
-/** A FormData, whoever's: that of the runtime or of a package. */
+/** FormData of the runtime or of a package. */
 export interface FormDataLike {
   append(name: string, value: unknown, fileName?: string): void
   set(name: string, value: unknown, fileName?: string): void
@@ -51,87 +51,89 @@ export interface FormDataLike {
   readonly [Symbol.toStringTag]: string
 }
 
-/** Options of one request. Source: undici's `Dispatcher.md`. */
+/** Options of a request. Source: undici's `Dispatcher.md`. */
 export interface DispatchOptions {
-  /** Where to; only an Agent needs it. Default: the dispatcher's own. */
+  /** Origin of the server. Required by an Agent. Default: the origin of the dispatcher. */
   origin?: string | URL
-  /** Request target: starts with a slash, or is an absolute URL. */
+  /** Request target: starts with a slash, or is an absolute URL. With the query, unless the option `query` is set. */
   path: string
-  /** Any method (RFC 9110 §9), in capitals as it is to be sent. */
+  /** Request method (RFC 9110 §9), case-sensitive. */
   method: HttpMethod
-  /** Default: none. */
+  /** Request body. A string is sent as UTF-8. Default: none. */
   body?: string | Buffer | Uint8Array | Readable | null | FormDataLike
-  /** Default: none. */
+  /** Request headers. Default: none. */
   headers?: RequestHeaders
-  /** Appended to the path, encoded. Default: none. */
+  /** Query parameters, URL-encoded and appended to `path`; an array repeats the name. Default: none. */
   // biome-ignore lint/suspicious/noExplicitAny: an object of an interface's type has no index signature of `unknown`
   query?: Record<string, any>
-  /** It may be executed twice: it can be pipelined, and sent again. Default: true for GET and HEAD. */
+  /** Whether the server may execute the request twice, so that pipelining and retries are allowed. Default: true for GET, HEAD. */
   idempotent?: boolean
-  /** Nothing is pipelined behind it before its head came. Default: false. */
+  /** Whether no request is pipelined behind this one until its response headers are received. Default: false. */
   blocking?: boolean
-  /** IP type of service of the connection while it sends this request, 0 to 255. Default: that of the connector. */
+  /** IP type of service (0 to 255) of the connection while it sends this request. Default: that of the connector. */
   typeOfService?: number | null
-  /** Protocol to change to, such as `websocket`. Default: none. */
+  /** Protocol to upgrade to, such as `websocket`. Default: none. */
   upgrade?: boolean | string | null
-  /** ms until the whole response head came; 0 for no limit. Default: the client's. */
+  /** Timeout in ms for the complete response headers; 0 disables it. Default: that of the client (300 000). */
   headersTimeout?: number | null
-  /** ms between two pieces of the response body; 0 for no limit. Default: the client's. */
+  /** Timeout in ms between two chunks of the response body; 0 disables it. Default: that of the client (300 000). */
   bodyTimeout?: number | null
-  /** Close the connection after it. Default: false. */
+  /** Whether the connection is closed after the response. Default: false. */
   reset?: boolean
-  /** Send the body only when the server said `100 Continue`. Default: false. */
+  /** Whether the body is sent only after the server has responded `100 Continue`. Default: false. */
   expectContinue?: boolean
 }
 
-/** What a handler steers its request with. */
+/** Controls a request: aborts it, and pauses and resumes its response. */
 export interface DispatchController {
-  /** True once {@link abort} was called. */
+  /** Whether {@link abort} was called. */
   get aborted(): boolean
-  /** True between {@link pause} and {@link resume}. */
+  /** Whether the response is paused: true between {@link pause} and {@link resume}. */
   get paused(): boolean
-  /** What the request was aborted with, or null. */
+  /** Reason of the abort, or null. */
   get reason(): Error | null
-  /** Response fields as sent, in order: name, value, name, value, … */
+  /** Response headers as received: name, value, name, value, … */
   rawHeaders?: Buffer[] | string[] | IncomingHttpHeaders | null
-  /** Trailers as sent, in order. */
+  /** Trailers as received: name, value, name, value, … */
   rawTrailers?: Buffer[] | string[] | IncomingHttpHeaders | null
-  /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
+  /** Aborts the request. Calls `onResponseError` once, unless the request is already completed. */
   abort(reason: Error): void
-  /** Stops `onResponseData` until {@link resume}; the connection stops reading. */
+  /** Stops calls of `onResponseData`, and reading from the socket, until {@link resume}. */
   pause(): void
+  /** Continues after {@link pause}. */
   resume(): void
 }
 
-/** The callbacks of one request. */
+/** Callbacks of a request. Source: undici's `Dispatcher.md`. */
 export interface DispatchHandler {
-  /** The request is about to be written. Again with each automatic replay. */
-  // biome-ignore lint/suspicious/noExplicitAny: what a context is, is between a handler and whoever calls it
+  /** Called before the request is sent, and again before each automatic replay. */
+  // biome-ignore lint/suspicious/noExplicitAny: interceptors and handlers agree on the type of a context
   onRequestStart?(controller: DispatchController, context: any): void
-  /** The connection left HTTP (101, or 2xx to CONNECT); `socket` is the caller's from here on. */
+  /** Called when the connection leaves HTTP (101, or 2xx for CONNECT). The handler owns `socket` from then on. */
   onRequestUpgrade?(
     controller: DispatchController,
     statusCode: number,
     headers: IncomingHttpHeaders,
     socket: Duplex,
   ): void
-  /** A head came: once per 1xx, then once for the final one. */
+  /** Called when response headers are received: once per 1xx response, then once for the final response. */
   onResponseStart?(
     controller: DispatchController,
     statusCode: number,
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void
-  /** A piece of the body; the handler owns it. */
+  /** Called for each chunk of the response body. The handler owns the chunk. */
   onResponseData?(controller: DispatchController, chunk: Buffer): void
+  /** Called when the response is complete. */
   onResponseEnd?(controller: DispatchController, trailers: IncomingHttpHeaders): void
-  /** The last call when the request failed. Must not throw. */
+  /** Called when the request has failed, as the last callback. Must not throw. */
   onResponseError?(controller: DispatchController, error: Error): void
-  /** The first byte of the response came. */
+  /** Called when the first byte of the response is received. */
   onResponseStarted?(): void
-  /** `chunk`, a piece of the request body, was handed to the socket. */
+  /** Called when `chunk`, a part of the request body, was written to the socket. */
   // biome-ignore lint/suspicious/noExplicitAny: @types/node has two numbers, and by that `fetch` takes dispatchers
   onBodySent?(chunk: any, total?: any): void
-  /** The whole request was handed to the socket. */
+  /** Called when the whole request was written to the socket. */
   onRequestSent?(): void
 }

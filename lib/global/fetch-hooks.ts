@@ -4,23 +4,23 @@ import { coreOf } from '../dispatcher/dispatcher-core.js'
 import { adaptLegacyHandler } from '../dispatcher/interceptor-chain.js'
 
 /**
- * Where the undici inside Node looks for the dispatcher of its `fetch`; documented in undici's `index.md`. Up to
- * Node 25 the first, whose handlers are of the older generation, from then on the second.
+ * Global symbols from which the undici inside Node reads the dispatcher of `fetch` (undici's `index.md`): the first up to
+ * Node 25, with legacy handlers, the second since then.
  */
 export const HOOKS = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map((name) => Symbol.for(name))
 
-/** By dispatcher: what stands for it in each hook where it was replaced. All copies of the package share it. */
+/** Symbol of the global map from a dispatcher to its replacement in each hook. All copies of the package share it. */
 const SUPERSEDED = Symbol.for('sluice.superseded')
 
 type Superseded = WeakMap<object, Map<symbol, unknown>>
 
-/** What this copy of the package installed in each hook, and what it replaced there. */
+/** Dispatcher that this copy of the package installed in each hook, and the value it replaced. */
 export const installations = new Map<symbol, { readonly dispatcher: unknown; readonly replaced: unknown }>()
 
-/** Whether the `fetch` of this runtime sends through a dispatcher. */
+/** Whether the built-in `fetch` of this runtime sends through a dispatcher. */
 export function fetchTakesDispatchers(): boolean {
   const { versions } = process as { versions: Record<string, string | undefined> }
-  // workerd names undici, without a version; Bun names one and has none.
+  // workerd has an empty version of undici; Bun has a version, but not undici.
   return Boolean(versions.undici) && versions.bun === undefined
 }
 
@@ -28,9 +28,9 @@ export function hooked(hook: symbol): unknown {
   return (globalThis as unknown as Record<symbol, unknown>)[hook]
 }
 
-/** Has `fetch` send through `dispatcher`. Returns what is in the hook then. */
+/** Makes `fetch` send through `dispatcher`. Returns the value that the hook then has. */
 export function hookIn(hook: symbol, dispatcher: Dispatcher): unknown {
-  // Other libraries' dispatchers need not know the older handlers.
+  // Dispatchers of other libraries may not support legacy handlers.
   const adapted = hook === HOOKS[0] && coreOf(dispatcher) === null
   const value = adapted
     ? withDispatch(dispatcher, (o, h) => dispatcher.dispatch(o, adaptLegacyHandler(h, o)))
@@ -45,8 +45,8 @@ export function put(hook: symbol, value: unknown): void {
 }
 
 /**
- * Dispatchers that were uninstalled while another one stood over them, with what they had replaced: who restores one
- * of them restores that instead.
+ * Returns the map of dispatchers that were uninstalled after another one had replaced them, each with the value to restore
+ * instead of it.
  */
 export function superseded(): Superseded {
   const shared = globalThis as unknown as Record<symbol, Superseded | undefined>

@@ -15,25 +15,44 @@ import { optionsIn, parseTarget, type UrlInput } from './target-url.js'
 
 type Callback<Data> = (error: Error | null, data: Data) => void
 
-/** What these functions take beside the options of a dispatcher's method, and what the URL stands for. */
+/** Options of the functions by URL: those of the dispatcher's method, with defaults taken from the URL. */
 type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
-  /** What sends the request. Default: {@link getGlobalDispatcher}'s. */
+  /** Dispatcher that sends the request. Default: that of {@link getGlobalDispatcher}. */
   dispatcher?: Dispatcher
-  /** Default: PUT with a body, GET without. */
+  /** Request method. Default: `PUT` with a body, `GET` without. */
   method?: string
-  /** With its query; asked for instead of what the URL says. Default: that of the URL. */
+  /** Request path with its query; replaces that of the URL. Default: that of the URL. */
   path?: string | null
 }
 
-/** {@link request}, told by a callback. */
+/**
+ * Sends a request to `url` and resolves when the response headers are received. Read the body, or call its `dump()`, so
+ * that the connection is reused.
+ *
+ * @example
+ * const { statusCode, headers, body } = await request('https://example.com/items', {
+ *   method: 'POST',
+ *   headers: { 'content-type': 'application/json' },
+ *   body: JSON.stringify({ name: 'lamp' }),
+ * })
+ * console.log(statusCode, headers, await body.json())
+ *
+ * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
+ * @see undici's `index.md`
+ */
+export function request<Opaque = null>(
+  url: UrlInput,
+  options?: Options<RequestOptions<Opaque>> | null,
+): Promise<api.ResponseData<Opaque> & Timed>
+/** {@link request} with a callback instead of a promise. */
 export function request<Opaque = null>(
   url: UrlInput,
   options: Options<RequestOptions<Opaque>> | null,
   callback: Callback<api.ResponseData<Opaque>>,
 ): void
-/** {@link request}, told by a callback. */
+/** {@link request} with a callback instead of a promise. */
 export function request(url: UrlInput, callback: Callback<api.ResponseData>): void
-/** A request by URL. Its body must be read, or dropped by `dump()`. Source: undici's `index.md`. */
+/** Repeats the first overload: `ReturnType` reads the last one. */
 export function request<Opaque = null>(
   url: UrlInput,
   options?: Options<RequestOptions<Opaque>> | null,
@@ -44,7 +63,26 @@ export function request(url: UrlInput, ...rest: unknown[]): unknown {
   )
 }
 
-/** {@link stream}, told by a callback. */
+/**
+ * Sends a request to `url` and writes the response body into the stream that `factory` returns. Resolves when that stream
+ * has finished.
+ *
+ * @example
+ * await stream('https://example.com/file', null, ({ statusCode }) => {
+ *   if (statusCode !== 200) throw new Error(`Status ${statusCode}`)
+ *   return createWriteStream('file')
+ * })
+ *
+ * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
+ * @throws {InvalidReturnValueError} by rejection: `factory` returned something else than a Writable
+ * @see undici's `index.md`
+ */
+export function stream<Opaque = null>(
+  url: UrlInput,
+  options: Options<RequestOptions<Opaque>> | null,
+  factory: api.StreamFactory<Opaque>,
+): Promise<api.StreamData<Opaque>>
+/** {@link stream} with a callback instead of a promise. */
 export function stream<Opaque = null>(
   url: UrlInput,
   options: Options<RequestOptions<Opaque>> | null,
@@ -53,12 +91,6 @@ export function stream<Opaque = null>(
 ): void
 /** {@link stream} with default options. */
 export function stream(url: UrlInput, factory: api.StreamFactory): Promise<api.StreamData>
-/** A request by URL whose response body is written into what `factory` returns. Source: undici's `index.md`. */
-export function stream<Opaque = null>(
-  url: UrlInput,
-  options: Options<RequestOptions<Opaque>> | null,
-  factory: api.StreamFactory<Opaque>,
-): Promise<api.StreamData<Opaque>>
 export function stream(url: UrlInput, ...rest: unknown[]): unknown {
   const [options, factory, callback] = typeof rest[0] === 'function' ? [null, ...rest] : rest
   return settle(url, [options, callback], ({ target, options, callback }) =>
@@ -66,33 +98,57 @@ export function stream(url: UrlInput, ...rest: unknown[]): unknown {
   )
 }
 
-/** {@link pipeline} with default options. */
-export function pipeline(url: UrlInput, handler: api.PipelineHandler): Duplex
 /**
- * A duplex over one request by URL: what is written is its body, what `handler` returns can be read. Source:
- * undici's `index.md`.
- * @throws {InvalidArgumentError} the URL or an option is not what is documented
+ * Returns a Duplex over one request to `url`: data written to it is the request body, data read from it comes from the
+ * stream that `handler` returns.
+ *
+ * @example
+ * await stream.promises.pipeline(
+ *   createReadStream('in'),
+ *   pipeline('https://example.com/upper', { method: 'PUT' }, ({ body }) => body),
+ *   createWriteStream('out'),
+ * )
+ *
+ * @throws {InvalidArgumentError} the URL or an option is invalid
+ * @see undici's `index.md`
  */
 export function pipeline<Opaque = null>(
   url: UrlInput,
   options: Options<PipelineOptions<Opaque>> | null,
   handler: api.PipelineHandler<Opaque>,
 ): Duplex
+/** {@link pipeline} with default options. */
+export function pipeline(url: UrlInput, handler: api.PipelineHandler): Duplex
 export function pipeline(url: UrlInput, ...rest: unknown[]): Duplex {
   const [options, handler] = typeof rest[0] === 'function' ? [null, ...rest] : rest
   const { target, options: own } = resolve(url, options)
   return pipelineBy(target, own, handler as api.PipelineHandler)
 }
 
-/** {@link connect}, told by a callback. */
+/**
+ * Sends CONNECT (RFC 9110 §9.3.6) to the origin of `url`, with its path as the request target. The tunnel is established
+ * if `statusCode` is 2xx. For a target such as `example.com:443`, use the method `connect` of a Client.
+ *
+ * @example
+ * const { statusCode, socket } = await connect('http://localhost:3000')
+ * if (statusCode === 200) socket.write('hello')
+ *
+ * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
+ * @see undici's `Dispatcher.md`
+ */
+export function connect<Opaque = null>(
+  url: UrlInput,
+  options?: Options<api.ConnectOptions<Opaque>> | null,
+): Promise<api.ConnectData<Opaque>>
+/** {@link connect} with a callback instead of a promise. */
 export function connect<Opaque = null>(
   url: UrlInput,
   options: Options<api.ConnectOptions<Opaque>> | null,
   callback: Callback<api.ConnectData<Opaque>>,
 ): void
-/** {@link connect}, told by a callback. */
+/** {@link connect} with a callback instead of a promise. */
 export function connect(url: UrlInput, callback: Callback<api.ConnectData>): void
-/** Opens a tunnel by CONNECT (RFC 9110 §9.3.6) to the origin of `url`, whose path is what the server is asked for. */
+/** Repeats the first overload: `ReturnType` reads the last one. */
 export function connect<Opaque = null>(
   url: UrlInput,
   options?: Options<api.ConnectOptions<Opaque>> | null,
@@ -103,15 +159,26 @@ export function connect(url: UrlInput, ...rest: unknown[]): unknown {
   )
 }
 
-/** {@link upgrade}, told by a callback. */
+/**
+ * Upgrades a connection to the origin of `url` to another protocol (RFC 9110 §7.8), and resolves with its socket.
+ *
+ * @example
+ * const { headers, socket } = await upgrade('http://example.com/chat', { protocol: 'websocket' })
+ *
+ * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
+ * @throws {SocketError} by rejection: the server refused the upgrade
+ * @see undici's `Dispatcher.md`
+ */
+export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
+/** {@link upgrade} with a callback instead of a promise. */
 export function upgrade(
   url: UrlInput,
   options: Options<api.UpgradeOptions> | null,
   callback: Callback<api.UpgradeData>,
 ): void
-/** {@link upgrade}, told by a callback. */
+/** {@link upgrade} with a callback instead of a promise. */
 export function upgrade(url: UrlInput, callback: Callback<api.UpgradeData>): void
-/** Changes the protocol of a connection to the origin of `url` (RFC 9110 §7.8). */
+/** Repeats the first overload: `ReturnType` reads the last one. */
 export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
 export function upgrade(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
@@ -122,11 +189,11 @@ export function upgrade(url: UrlInput, ...rest: unknown[]): unknown {
 interface Call {
   target: DispatchTarget
   options: { origin: string; path: string; method: string }
-  // biome-ignore lint/suspicious/noExplicitAny: each function's overloads say what it is called with
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of each function have its type
   callback: Callback<any> | undefined
 }
 
-/** Bad arguments reject when a promise was asked for, as all else that can go wrong. */
+/** Calls `send`. Invalid arguments reject the promise; with a callback, they throw. */
 function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): unknown {
   const [options, callback] = typeof rest[0] === 'function' ? [null, rest[0]] : rest
   if (callback !== undefined) requireFunction('callback', callback)
@@ -146,7 +213,7 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
     body?: unknown
     method?: string
   }
-  // Interceptors written for undici 7 look for the dispatcher among the options that they get.
+  // Interceptors written for undici 7 read the dispatcher from the options they receive.
   const { path, ...rest } = unpolluted(own)
   if (Object.hasOwn(Object(given ?? url), 'agent'))
     throw new InvalidArgumentError('agent is not supported: use the dispatcher option')

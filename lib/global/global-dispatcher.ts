@@ -6,8 +6,12 @@ import { fetchTakesDispatchers, HOOKS, hookIn, installations } from './fetch-hoo
 let current: Dispatcher | null = null
 
 /**
- * The dispatcher of all functions here that are given none: an Agent with default options, made when it is first
- * asked for, until {@link setGlobalDispatcher} names another. It is this package's alone. Source: undici's `index.md`.
+ * Returns the dispatcher of `request`, `stream` and the other functions by URL: the one set with
+ * {@link setGlobalDispatcher}, else an Agent with default options, created at the first call. Each copy of the package has
+ * its own. Source: undici's `index.md`.
+ *
+ * @example
+ * await getGlobalDispatcher().close() // lets requests in flight complete
  */
 export function getGlobalDispatcher(): Dispatcher {
   current ??= new Agent()
@@ -15,16 +19,19 @@ export function getGlobalDispatcher(): Dispatcher {
 }
 
 /**
- * Names the dispatcher that {@link getGlobalDispatcher} returns, and that the runtime's own `fetch` sends through from
- * now on where it takes dispatchers: in Node, in the place of what was installed or set before. Source: undici's
- * `index.md`.
- * @throws {InvalidArgumentError} no dispatcher
+ * Sets the dispatcher that {@link getGlobalDispatcher} returns. In Node.js, the built-in `fetch` uses it as well, instead
+ * of the one installed or set before. Source: undici's `index.md`.
+ *
+ * @example
+ * setGlobalDispatcher(new Agent({ connections: 10 }))
+ *
+ * @throws {InvalidArgumentError} `dispatcher` is not a dispatcher
  */
 export function setGlobalDispatcher<Implementation extends Dispatcher>(dispatcher: Implementation): void {
   if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
   current = dispatcher
   if (!fetchTakesDispatchers()) return
-  // What was installed before it is not to be restored.
+  // uninstall() must not restore what was installed before.
   installations.clear()
   for (const hook of HOOKS) hookIn(hook, dispatcher)
 }

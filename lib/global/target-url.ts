@@ -3,12 +3,13 @@ import { isUrl, parseUrl, type UrlObject, unsupportedProtocol } from '../dispatc
 import { invalidOption } from '../errors.js'
 
 export type { UrlObject }
+/** URL of a request: text, a URL, or an object with its parts. */
 export type UrlInput = string | URL | UrlObject
 
 /**
- * Origin and path of what a request goes to. The fragment and the credentials of a URL are not sent.
- * @param path asked for instead of that of the URL, as an option of the request
- * @throws {InvalidArgumentError} no http: or https: URL
+ * Returns the origin and path of a request. The fragment and the credentials of a URL are not sent.
+ * @param path option of the request that replaces the path of the URL
+ * @throws {InvalidArgumentError} `input` is not an http: or https: URL
  */
 export function parseTarget(input: UrlInput, path?: unknown): { origin: string; path: string } {
   const given = parseUrl(input)
@@ -21,10 +22,10 @@ export function parseTarget(input: UrlInput, path?: unknown): { origin: string; 
   return { origin, path: url.pathname + url.search }
 }
 
-/** Options of a request that is given by one object, its URL among them. */
+/** Returns the request options of an object that contains both the URL and the options. */
 export function optionsIn(input: UrlInput): object {
   if (typeof input !== 'object' || input === null || isUrl(input)) return {}
   const { origin, protocol, hostname, port, path, pathname, search, ...options } = unpolluted(input)
-  // Without an origin it is a part of the URL, else what `upgrade` asks for.
+  // `protocol` is a part of the URL without an origin, else the option of `upgrade`.
   return origin && protocol ? { ...options, protocol } : options
 }

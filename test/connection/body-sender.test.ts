@@ -121,6 +121,17 @@ t.test('a piece that comes after the server had enough is not sent', async (t) =
   await client.close()
 })
 
+t.test('the error for a request body shorter than its content-length states both lengths', async (t) => {
+  const client = over(new Peer())
+  async function* pieces() {
+    yield 'abc'
+  }
+  const request = client.request({ path: '/', method: 'POST', headers: { 'content-length': '10' }, body: pieces() })
+  const message = 'Request body has only 3 bytes, but content-length is 10'
+  await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', message })
+  await client.close()
+})
+
 t.test('a body that is longer than announced does not become a whole request', async (t) => {
   const peer = new Peer()
   const client = over(peer)
@@ -132,7 +143,8 @@ t.test('a body that is longer than announced does not become a whole request', a
   }
   const headers = { 'content-length': '8' }
   const request = client.request({ path: '/', method: 'POST', headers, body: pieces() })
-  await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' })
+  const message = 'Request body has at least 10 bytes, but content-length is 8'
+  await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', message })
   await new Promise(setImmediate)
   t.ok(peer.heard.endsWith('\r\n\r\n12345'), peer.heard)
   await client.close()
