@@ -19,7 +19,7 @@ export interface HedgeAttemptListener {
   onError(attempt: HedgeAttempt, error: Error): void
 }
 
-/** One attempt of a hedged request. Its response is passed on, buffered or discarded. */
+/** Attempt of a hedged request. Its response is passed on, buffered or discarded. */
 export class HedgeAttempt extends WrappingHandler implements DispatchHandler {
   readonly first: boolean
   readonly timings: Partial<Timings> = {}
