@@ -59,15 +59,15 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
     ],
   },
   'lib/README': {
-    'Bounded queues and deadlines': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
-    'The life of connections': [{ prints: [/^4 4$/, /^0$/, /^200$/] }],
+    'Queue limits and timeouts': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
+    'Connection lifecycle': [{ prints: [/^4 4$/, /^0$/, /^200$/] }],
     Balancers: [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
     Discovery: [
       { prints: [new RegExp(`^\\{"method":"GET","url":"/","host":"${SERVICE}"\\}$`)], serves: { '127.0.0.1': [1] } },
       { prints: [/^\{"method":"GET","url":"\/","host":"localhost:3001"\}$/], serves: { '127.0.0.1:3001': [1] } },
     ],
     'Hedged requests': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
-    Insight: [
+    'Timings and inspection': [
       {
         prints: [
           /^\{$/,

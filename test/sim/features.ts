@@ -1,7 +1,7 @@
 import type { Random } from './random.js'
 
 /**
- * What a seed tries beyond an ordinary run. The first five are the contracts of `lib/README.md`:
+ * What a seed tries beyond an ordinary run. The first five test the contracts of `lib/README.md`:
  * - `memory`: request pieces are overwritten once the library asked for the next one or reported them as sent; response
  *   chunks are overwritten, transferred or kept and compared by their receiver.
  * - `framing`: bodies on every method, bodies sent behind responses that must have none, CR LF between messages.
