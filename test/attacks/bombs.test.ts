@@ -3,7 +3,7 @@ import t from 'tap'
 import { Client, interceptors } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { get, outcome } from './victim.js'
+import { get, outcome } from './requests-to-attacker.js'
 
 /** A small response that decompresses to a large body. */
 interface Bomb extends Attack {

@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { get, outcome } from './victim.js'
+import { get, outcome } from './requests-to-attacker.js'
 
 /** A fault of the calling program. It must fail its own request only, neither process nor client. */
 interface CallerFault extends Attack {

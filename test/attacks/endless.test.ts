@@ -4,7 +4,7 @@ import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
-import { deceived, get } from './victim.js'
+import { deceived, get } from './requests-to-attacker.js'
 
 /** A response that never ends, fast or slow, to consume memory, time or a connection. */
 interface EndlessResponse extends Attack {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
-import { deceived, get, outcome } from './victim.js'
+import { deceived, get, outcome } from './requests-to-attacker.js'
 
 /** A server sends more than requested. The next request must not receive it. */
 interface Poison extends Attack {

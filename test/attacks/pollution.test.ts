@@ -3,7 +3,7 @@ import { Agent, Client, interceptors, Pool, request } from '../../lib/index.js'
 import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
-import { get, outcome, wire } from './victim.js'
+import { get, outcome, wire } from './requests-to-attacker.js'
 
 const prototype = Object.prototype as unknown as Record<string, unknown>
 

@@ -5,7 +5,7 @@ import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin, type Origin } from '../servers/origin.js'
 import { type ProxyPart, proxyServer, tunnel } from '../servers/proxy.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { outcome } from './victim.js'
+import { outcome } from './requests-to-attacker.js'
 
 const ca = await authority()
 const identity = await serverIdentity(ca)

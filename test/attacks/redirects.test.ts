@@ -2,7 +2,7 @@ import t from 'tap'
 import { Agent, interceptors, RetryAgent } from '../../lib/index.js'
 import { type Origin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { outcome } from './victim.js'
+import { outcome } from './requests-to-attacker.js'
 
 /** A redirect to an unwanted location, or one that should not receive all headers. */
 interface MaliciousRedirect extends Attack {

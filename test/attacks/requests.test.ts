@@ -3,7 +3,7 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { outcome, wire } from './victim.js'
+import { outcome, wire } from './requests-to-attacker.js'
 
 /** A value for one part of a request that tries to write another part, or another request. */
 interface Injection extends Attack {

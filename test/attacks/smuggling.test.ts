@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type Attack, counted, each, PARSERS } from './catalogue.js'
-import { deceived } from './victim.js'
+import { deceived } from './requests-to-attacker.js'
 
 /** A response that tries to make two parties disagree about where it ends. */
 interface Smuggle extends Attack {

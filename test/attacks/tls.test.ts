@@ -5,7 +5,7 @@ import { Agent, buildConnector, Client } from '../../lib/index.js'
 import { authority, clientIdentity, expiredIdentity, type Identity, serverIdentity } from '../servers/certificates.js'
 import { listen, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { type Attack, counted, each } from './catalogue.js'
-import { get, outcome } from './victim.js'
+import { get, outcome } from './requests-to-attacker.js'
 
 const ca = await authority()
 const server = await serverIdentity(ca)

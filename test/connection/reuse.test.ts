@@ -2,9 +2,9 @@ import { Duplex, Readable } from 'node:stream'
 import t from 'tap'
 import { Agent, Client, Pool } from '../../lib/index.js'
 import { authority, type Identity, serverIdentity } from '../servers/certificates.js'
-import { elsewhere, inPhase, LOOP_PHASES } from '../servers/elsewhere.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
+import { inPhase, LOOP_PHASES, threadOrigin } from '../servers/thread-origin.js'
 
 const get = { path: '/', method: 'GET' } as const
 const post = { path: '/', method: 'POST', body: 'x' } as const
@@ -33,7 +33,7 @@ async function actedUnseen(part: {
   pipelining: number
 }) {
   const { identity, ca, deed, second, pipelining } = part
-  const origin = await elsewhere(identity)
+  const origin = await threadOrigin(identity)
   const client = new Client(origin.url, { ...(identity === null ? {} : { connect: { ca } }), pipelining })
   const first = client.request(get)
   await origin.heard()
@@ -82,7 +82,7 @@ t.test('repeats a GET over a new connection when the server had ended the idle o
 t.test('what a server did to an idle connection ends it, at no one’s cost', async (t) => {
   for (const [name, deed] of Object.entries(deeds)) {
     if (name === 'sends a line end') continue
-    const origin = await elsewhere()
+    const origin = await threadOrigin()
     const pool = new Pool(origin.url, { connections: 1 })
     const first = pool.request(get)
     await origin.heard()
@@ -231,7 +231,7 @@ t.test('writes at once what may be repeated, and what may not once the sockets w
 
 t.test('loses no POST to a server that closes silently behind each response', async (t) => {
   for (const pipelining of [1, 10]) {
-    const origin = await elsewhere(null)
+    const origin = await threadOrigin(null)
     let connections = 0
     for (const dispatcher of [
       new Client(origin.url, { pipelining }),

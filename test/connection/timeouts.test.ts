@@ -4,9 +4,9 @@ import { Duplex, PassThrough, Readable, Writable } from 'node:stream'
 import t from 'tap'
 import { buildConnector, Client, Pool } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
-import { elsewhere, inPhase, LOOP_PHASES } from '../servers/elsewhere.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
+import { inPhase, LOOP_PHASES, threadOrigin } from '../servers/thread-origin.js'
 
 type Failure = Error & { code?: string }
 
@@ -120,7 +120,7 @@ t.test('no timeout is early, and none is later than a timer of the same time', a
 
 t.test('what came while the event loop was busy was in time', async (t) => {
   for (const phase of LOOP_PHASES) {
-    const origin = await elsewhere()
+    const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 1000, bodyTimeout: 100, connectTimeout: 100 })
     const block = () => origin.block(150)
     let first: Promise<unknown> | undefined
@@ -155,7 +155,7 @@ t.test('over TLS, whose handshake takes more than one turn', async (t) => {
   const ca = await authority()
   const identity = await serverIdentity(ca)
   for (const phase of LOOP_PHASES) {
-    const origin = await elsewhere(identity)
+    const origin = await threadOrigin(identity)
     const client = new Client(origin.url, { connectTimeout: 150, connect: { ca: ca.cert } })
     let asked: ReturnType<Client['request']> | undefined
     await inPhase(phase, () => {
@@ -173,7 +173,7 @@ t.test('over TLS, whose handshake takes more than one turn', async (t) => {
 
 t.test('a server that was silent meanwhile is too late at once', async (t) => {
   for (const phase of LOOP_PHASES) {
-    const origin = await elsewhere()
+    const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 100, bodyTimeout: 100 })
     const order: string[] = []
     const after = (name: string) => setTimeout(() => setImmediate(() => setImmediate(() => order.push(name))), 2)
@@ -192,7 +192,7 @@ t.test('a server that was silent meanwhile is too late at once', async (t) => {
 })
 
 t.test('a byte that comes at the last moment does not keep a head waiting for ever', async (t) => {
-  const origin = await elsewhere()
+  const origin = await threadOrigin()
   const client = new Client(origin.url, { headersTimeout: 100 })
   const asked = client.request(get)
   asked.catch(() => {})
@@ -481,7 +481,7 @@ t.test('a system clock that is set forth or back changes nothing', async (t) => 
     Date.now = now
   })
   for (const jump of [1e9, -1e9]) {
-    const origin = await elsewhere()
+    const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 60, bodyTimeout: 60, keepAliveTimeout: 60 })
     const asked = client.request(get)
     await origin.heard()

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** The documents whose examples are run, by name. */
+/** undici documents whose examples are run, by name. */
 export const documents = [
   'Client',
   'Pool',
@@ -18,15 +18,15 @@ export const documents = [
   'ProxyAgent',
 ] as const
 
-/** A piece of code in a document, and where it stands. */
+/** A code block of a document, and its position. */
 export interface Block {
   document: string
-  /** Of its first line of code. */
+  /** Line number of its first line of code. */
   line: number
   language: string
-  /** The heading above it, without its marks. */
+  /** Text of the heading above it. */
   heading: string
-  /** Among the blocks of its heading, from 1. */
+  /** Number among the blocks of its heading, from 1. */
   index: number
   text: string
 }
@@ -34,12 +34,12 @@ export interface Block {
 const CODE = ['js', 'mjs', 'cjs', 'ts']
 const folder = join(dirname(createRequire(import.meta.url).resolve('undici/package.json')), 'docs/docs/api')
 
-/** An installed document. */
+/** Reads an installed document of undici. */
 export function textOf(document: string): string {
   return readFileSync(join(folder, `${document}.md`), 'utf8')
 }
 
-/** The code of an installed document, in its order. */
+/** Returns the code blocks of an installed document, in order. */
 export function blocksOf(document: string): Block[] {
   return blocksIn(document, textOf(document))
 }

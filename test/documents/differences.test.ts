@@ -1,4 +1,5 @@
-/** Every entry of the README's list of differences from undici is played with sluice, and with undici beside it. */
+// Every difference from undici that the README lists is a scenario, which is run with sluice and with undici.
+
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -6,9 +7,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import * as sluice from '../../lib/index.js'
 import { outcomes } from './differences/scenarios.js'
-import { undiciHere } from './undici-here.js'
+import { undiciHere } from './installed-undici.js'
 
-/** By the beginning of its entry: what comes of it here, and of undici. */
+/** Outcomes with sluice and with undici, by the beginning of the entry in the README. */
 const expected: Record<string, [string, string]> = {
   'A response body that is shorter than its `content-length`': [
     'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',

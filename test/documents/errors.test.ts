@@ -5,7 +5,7 @@ import { classes, errorTable, meanings, meaningsInLib } from './error-table.js'
 
 const TABLE = /(?<=<!-- errors: made from lib\/errors.ts -->\n)[\s\S]*?(?=\n<!-- \/errors -->)/
 
-t.test('every documented error has a cause and a remedy', async (t) => {
+t.test('every documented error has a cause and a fix', async (t) => {
   const known = meaningsInLib()
   t.ok(classes().length >= 30)
   t.strictSame(
@@ -23,7 +23,7 @@ t.test('lib/README.md contains the generated error table', async (t) => {
   t.equal(found, errorTable(), 'node dist/test/documents/errors.test.js --write mends it')
 })
 
-t.test('reports an error without a remedy', async (t) => {
+t.test('reports an error without a fix', async (t) => {
   const text = `/** A. Fix: B. */\nexport const One = 1\n/** A. */\nexport const Two = 2\nexport class Three {}\n/** C {@link X}.\n * Fix: D. */\nexport class Four {}`
   t.strictSame(Object.fromEntries(meanings(text)), {
     One: { cause: 'A.', fix: 'B.' },

@@ -2,12 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { type Block, blocksIn, blocksOf, documents } from './blocks.js'
+import { openScene } from './example-servers.js'
+import { undiciHere } from './installed-undici.js'
 import type { Plan } from './plan.js'
 import { entryOf, plans } from './plans.js'
 import { section } from './readme.js'
 import { type Outcome, program, run, type Stage } from './run.js'
-import { openScene } from './scene.js'
-import { undiciHere } from './undici-here.js'
 
 const AT_ONCE = 2
 const SECTION = /^## Examples of the documentation\n[\s\S]*?(?=\n## |$(?![\s\S]))/m
@@ -16,12 +16,12 @@ t.setTimeout(180_000)
 const scene = await openScene()
 t.teardown(() => scene.close())
 const sluice: Stage = { scene, node: process.execPath, library: new URL('../../lib/index.js', import.meta.url) }
-/** Or why there is none to compare with. */
+/** The installed undici, or the reason why it can not be used. */
 const theirs = await undiciHere()
 const undici = typeof theirs === 'string' ? theirs : { scene, ...theirs }
 const blocks = documents.flatMap(blocksOf)
 
-/** What an example did that it should not have. */
+/** Returns how the output of an example differs from its plan. */
 function faults(plan: Plan, { code, output, complaints }: Outcome): string[] {
   const found: string[] = []
   const expected = plan.fails === undefined ? 0 : 1
@@ -62,7 +62,7 @@ const runs: Run[] = blocks.flatMap((block) => {
   return entry.map((plan, at) => ({ name: at === 0 ? nameOf(block) : `${nameOf(block)}, variant ${at}`, block, plan }))
 })
 
-/** Calls `work` for each, some at once. */
+/** Calls `work` for each item, several at a time. */
 async function forEach(list: readonly Run[], work: (one: Run) => Promise<void>): Promise<void> {
   const turns = list.values()
   const worker = async () => {

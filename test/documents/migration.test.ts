@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import t from 'tap'
 import { newFolder } from '../servers/program.js'
 import type { Block } from './blocks.js'
+import { undiciHere } from './installed-undici.js'
 import { type Outcome, run, type Stage } from './run.js'
-import { undiciHere } from './undici-here.js'
 
 const programs = new URL('../../../test/documents/migration/', import.meta.url)
 const folder = newFolder()

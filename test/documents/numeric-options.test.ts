@@ -5,13 +5,13 @@ import t from 'tap'
 import * as sluice from '../../lib/index.js'
 import { BalancedPool, Client, Pool } from '../../lib/index.js'
 import { event, httpOrigin, rawOrigin } from '../servers/origin.js'
+import { undiciHere } from './installed-undici.js'
 import { type Outcome, outcomes, values } from './numeric-options.js'
-import { undiciHere } from './undici-here.js'
 
 const program = fileURLToPath(new URL('./numeric-options.js', import.meta.url))
 const get = { path: '/', method: 'GET' }
 
-/** Values that are taken, and the options that take them and no others. Beside them, null and undefined are the default. */
+/** Accepted values, and the options that accept exactly these. null and undefined mean the default. */
 const taken: [string[], string[]][] = [
   [
     ['10'],
@@ -59,7 +59,7 @@ const taken: [string[], string[]][] = [
       ),
     ],
   ],
-  // Strings too, as undici takes them.
+  // Strings too, like undici.
   [["'10'", "' 10 '", "'1e1'", "'1.5'", '10', '1.5'], ['BalancedPool.maxWeightPerServer BalancedPool.errorPenalty']],
   [
     ["'10'", "' 10 '", "'1e1'", "'Infinity'", '10', '0', 'Infinity'],
@@ -77,7 +77,7 @@ const taken: [string[], string[]][] = [
   ],
 ]
 
-/** Where the default is not asked for by null, as in undici, or by nothing at all. */
+/** Options for which null does not mean the default, like in undici, or that are required. */
 const required: Record<string, string[]> = {
   'Agent.maxOrigins': ['null'],
   'responseError.maxSize': ['null'],
@@ -106,12 +106,12 @@ t.test('tries every listed numeric option', async (t) => {
   t.strictSame([...expected.keys()].sort(), [...Object.keys(shared), ...Object.keys(own)].sort())
 })
 
-/** What undici takes and sluice refuses, beside what has no meaning as a number. */
+/** Numbers that undici accepts and sluice rejects. */
 const stricter: Record<string, string[]> = {
   // undici refuses Infinity for a Pool, whose option this is.
   'Agent.connections': ['Infinity'],
   'BalancedPool.connections': ['Infinity'],
-  // For undici 0 is the default, and any weight a weight.
+  // undici treats 0 as the default and accepts any weight.
   'BalancedPool.maxWeightPerServer': ['0', 'Infinity', "'Infinity'"],
   'BalancedPool.errorPenalty': ['0', 'Infinity', "'Infinity'"],
   'connect.keepAliveInitialDelay': ['Infinity'],
@@ -121,7 +121,7 @@ const stricter: Record<string, string[]> = {
   'RoundRobinPool.pipelining': ['1.5', "'1.5'"],
   'BalancedPool.pipelining': ['1.5', "'1.5'"],
   'Agent.pipelining': ['1.5', "'1.5'"],
-  // Node refuses it as soon as it is used.
+  // Node rejects it when it is used.
   'Client.autoSelectFamilyAttemptTimeout': ['0'],
 }
 const numbers = new Set(["'10'", "' 10 '", "'1e1'", "'1.5'", "'Infinity'", '10', '1.5', '0', 'Infinity', 'undefined'])

@@ -1,6 +1,6 @@
 /**
- * Gives every numeric option every kind of value, and reports what comes of it. As a program it prints this of the
- * library whose URL is its argument.
+ * Sets every numeric option to every kind of value and reports the outcome. As a program, does so with the library whose
+ * URL is its argument and prints the outcomes.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -30,7 +30,7 @@ export const values = {
   'Number(10)': new Number(10),
 }
 
-/** What comes of an option: it is taken, or refused by an InvalidArgumentError that names it, or anything else. */
+/** Returns the outcome of a value: accepted, rejected by an InvalidArgumentError that names the option, or another error. */
 export type Outcome = 'taken' | 'refused' | string
 
 interface Requesting {
@@ -38,10 +38,10 @@ interface Requesting {
   destroy?(): Promise<unknown>
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: of two libraries, and values of wrong types on purpose
+// biome-ignore lint/suspicious/noExplicitAny: two libraries, and values of wrong types on purpose
 type Library = any
 
-/** Makes a dispatcher with an option, by the place and name of the option. */
+/** Creates a dispatcher with an option, by class and name of the option. */
 function makers({ library, url }: { library: Library; url: string }): Record<string, (value: unknown) => Requesting> {
   const { Agent, BalancedPool, Client, Pool, RetryAgent, RoundRobinPool, interceptors } = library
   const made: Record<string, (value: unknown) => Requesting> = {}
@@ -83,7 +83,7 @@ function makers({ library, url }: { library: Library; url: string }): Record<str
   return made
 }
 
-/** The same of the options that undici has not. */
+/** The same for options that undici does not have. */
 function ownMakers({ library, url }: { library: Library; url: string }): typeof made {
   const { Agent, BalancedPool, Client, Pool, OutlierDetection, HealthCheck, interceptors } = library
   const made: Record<string, (value: unknown) => Requesting> = {}
@@ -121,17 +121,17 @@ async function outcomeOf(name: string, make: () => Requesting, origin: string): 
     return statusCode === 200 ? 'taken' : `status ${statusCode}`
   } catch (error) {
     const { code, message } = error as Error & { code?: string }
-    // It has its effect: a limit is passed.
+    // The option takes effect: a limit is exceeded.
     if (/_(EXCEEDED_MAX_SIZE|HEADERS_OVERFLOW|TIMEOUT)$/.test(code ?? '')) return 'taken'
     if (code !== 'UND_ERR_INVALID_ARG') return code ?? String(error)
     return message.includes(name) || dispatcher === undefined ? 'refused' : `refused without its name: ${message}`
   } finally {
-    // What was refused by the constructor is not there.
+    // The constructor rejected the value, so no dispatcher exists.
     void dispatcher?.destroy?.().catch(() => {})
   }
 }
 
-/** By option and value. `own`: of options that undici has not. */
+/** Returns outcomes by option and value. `own` selects the options that undici does not have. */
 export async function outcomes(library: Library, own: boolean): Promise<Record<string, Record<string, Outcome>>> {
   const server = createServer((_request, reply) => void reply.end('x'))
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
@@ -140,7 +140,7 @@ export async function outcomes(library: Library, own: boolean): Promise<Record<s
   for (const [place, make] of Object.entries((own ? ownMakers : makers)({ library, url }))) {
     const name = place.slice(place.lastIndexOf('.') + 1)
     const all = Object.entries(values).map(async ([label, value]) => {
-      // undici never sends a request then.
+      // undici never sends a request with this value.
       if (name === 'pipelining' && Number(value) < 0 && !library.interceptors.hedge) return [label, 'waits for ever']
       return [label, await outcomeOf(name, () => make(value), url)]
     })

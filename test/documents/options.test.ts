@@ -1,4 +1,5 @@
-/** Every option that undici's types declare: what it does here. */
+// Every option that undici's types declare: its effect in sluice.
+
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import {
@@ -14,11 +15,11 @@ import {
 import { proxyServer } from '../servers/proxy.js'
 import { clientProbes, type Make, poolProbes } from './options/client-probes.js'
 import { connectorProbes } from './options/connector-probes.js'
-import { idle, refused } from './options/idle.js'
 import { interceptorProbes } from './options/interceptor-probes.js'
 import { documentedOptions } from './options/names.js'
 import { answer, served, using } from './options/probe.js'
 import { requestProbes } from './options/request-probes.js'
+import { idle, refused } from './options/without-effect.js'
 
 const proxy = await proxyServer()
 

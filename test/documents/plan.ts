@@ -1,34 +1,34 @@
-/** How an example is run. Its own text is never changed but for its imports, and what is said here. */
+/** How an example is run. Its text is not changed, except for imports and the changes defined here. */
 export interface Plan {
-  /** What it uses and leaves to the reader: without, it could not run. */
+  /** Definitions that the example uses and leaves to the reader. */
   needs?: string
-  /** Code before it. */
+  /** Code to run before it. */
   before?: string
-  /** Code behind it, that shows what an example did which prints nothing itself, or ends what it began. */
+  /** Code to run after it: prints the effect of an example without output, or closes what it opened. */
   behind?: string
-  /** A text of the example that stands for the fingerprint of the reader's own certificate authority. */
+  /** Placeholder in the example for the fingerprint of the CA. */
   placeholder?: string
-  /** `fetch` is the runtime's own and not the library's. */
+  /** Whether `fetch` is the runtime's instead of the library's. */
   runtimeFetch?: true
-  /** It trusts the authority of the servers. */
+  /** Whether it trusts the CA of the servers. */
   trusts?: true
-  /** The lines of its output, one each. */
+  /** Patterns of its output, one for each line. */
   prints: RegExp[]
-  /** A line of its error output; without it there is none. */
+  /** Pattern of its error output. Default: none. */
   complains?: RegExp
-  /** Why it ends with exit code 1. Without it, with 0. */
+  /** Why it exits with code 1. Default: it exits with 0. */
   fails?: string
-  /** Why it prints something else than over undici. */
+  /** Why its output differs from that over undici. */
   differs?: string
 }
 
-/** Why an example is not run. */
+/** Reason why an example is not run. */
 export interface Omission {
   omitted: string
 }
 
-/** An example in its order under its heading: what comes first is how it is written, what follows are variants. */
+/** Plans of one example: the first runs it as documented, the others are variants. */
 export type Entry = readonly [Plan, ...Plan[]] | Omission
 
-/** For each document and heading. */
+/** Plans by document and heading. */
 export type Plans = Record<string, Record<string, readonly Entry[]>>

@@ -21,7 +21,7 @@ const error = await client.request({ path: '/', method: 'POST' }).catch((failed)
 await client.close()
 server.close()`
 
-/** A server that answers with 503 so many times before it does what it is asked. */
+/** A server that responds with 503 several times before it succeeds. */
 function failing(times: number): string {
   return `import { createServer } from 'node:http'
 import { once } from 'node:events'
@@ -42,12 +42,12 @@ server.close()`
 const INSTALLED = `import { install } from 'undici'
 install()`
 
-/** Where the library's own dispatcher has been. */
+/** Code that prints the origins that the global dispatcher was used for. */
 const DISPATCHED = `
 const { getGlobalDispatcher } = await import('undici')
 console.log(Object.keys(getGlobalDispatcher().stats))`
 
-/** The documented fields that are there, in their documented order. */
+/** Code that prints the documented properties of an error that exist, in documented order. */
 const SOCKET_FIELDS = `const info: SocketInfo = error.socket
 const names = ['localAddress', 'localPort', 'remoteAddress', 'remotePort', 'remoteFamily', 'bytesWritten', 'bytesRead']
 console.log(names.filter((name) => info[name as keyof SocketInfo] !== undefined).join(' '))`

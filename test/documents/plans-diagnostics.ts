@@ -1,6 +1,6 @@
 import type { Entry, Plan, Plans } from './plan.js'
 
-/** What is published while a request goes over a client of its own. */
+/** Code that sends a request with a new Client while the channel is subscribed. */
 const REQUEST = `
 const { Client } = await import('undici')
 const client = new Client('http://localhost:3000')
@@ -45,7 +45,7 @@ const { body } = await agent.request({ origin: 'https://secure.endpoint.com', pa
 await body.dump()
 await agent.close()`
 
-/** A second look at a channel whose example prints nothing: that what is documented is there. */
+/** Code that subscribes to the channel of an example without output, and prints the documented properties. */
 function show(channel: string, expression: string): string {
   return `
 diagnosticsChannel.channel('${channel}').subscribe((message) => console.log(${expression}))`

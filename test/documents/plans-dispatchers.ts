@@ -1,6 +1,6 @@
 import type { Entry, Plans } from './plan.js'
 
-/** A request over what an example made, so that one sees it work. */
+/** Code that sends a request with the dispatcher of an example. */
 function watched(name: string, host = 'localhost:3000', trusts = false): Entry {
   const behind = `
 const watched = await ${name}.request({ path: '/watched', method: 'GET' })
@@ -12,7 +12,7 @@ await ${name}.close()`
 const ANSWER = /^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/
 const HELLO = /^Hello, World!$/
 
-/** Header fields of an answer, after `first`, as `console.log` writes them. */
+/** Response headers after `first`, as `console.log` prints them. */
 function fields(first: RegExp, ...names: string[]): RegExp[] {
   return [first, ...names.map((name) => new RegExp(`^  '?${name}'?: '`)), /^\}$/]
 }

@@ -4,7 +4,7 @@ import { agents } from './plans-agents.js'
 import { diagnostics } from './plans-diagnostics.js'
 import { dispatchers } from './plans-dispatchers.js'
 
-/** Every example of the documents: one that is not here is one nobody has looked at. */
+/** Plans of all examples. The test fails for an example without a plan. */
 export const plans: Plans = { ...dispatchers, ...agents, ...diagnostics }
 
 export function entryOf({ document, heading, index }: Block): Entry | undefined {

@@ -1,6 +1,6 @@
 /**
- * Loaded before an example: the hosts that the documentation names are on loopback, whatever opens the connection, and
- * no other host is reached. Below TLS, so that certificates are still those of the names.
+ * Preloaded before an example: connects the hosts of the documentation to loopback, and blocks all other hosts. Works below
+ * TLS, so certificates are checked for the documented names.
  */
 import dns from 'node:dns'
 import { syncBuiltinESMExports } from 'node:module'
@@ -10,7 +10,7 @@ import tls from 'node:tls'
 type Options = { host?: string; port?: number | string; path?: string; [name: string]: unknown }
 type Found = (error: Error | null, address?: string | { address: string; family: number }[], family?: number) => void
 
-/** `protocol//host:port` to a port of loopback, and path to path. */
+/** Maps `protocol//host:port` to a loopback port, and unix socket paths to paths. */
 const addresses = JSON.parse(process.env.EXAMPLE_ADDRESSES ?? '{}') as Record<string, number | string>
 const hosts = new Set(Object.keys(addresses).flatMap((name) => (name.includes('//') ? [new URL(name).hostname] : [])))
 const { connect } = net.Socket.prototype
@@ -26,7 +26,7 @@ function located(options: Options, secure: boolean): Options {
 }
 
 net.Socket.prototype.connect = function (this: net.Socket, ...call: unknown[]) {
-  // From `net.connect` come its arguments in one marked array.
+  // `net.connect` passes its arguments in one marked array.
   const list = (Array.isArray(call[0]) ? call[0] : call) as Options[]
   const secure = this instanceof tls.TLSSocket
   if (typeof list[0] === 'object') list[0] = located(list[0], secure)

@@ -1,7 +1,7 @@
 import { type Block, documents } from './blocks.js'
 import { entryOf } from './plans.js'
 
-/** What is said of an example that is not simply run as it stands. */
+/** Remarks on an example that is not run unchanged. */
 type Remark = { block: Block; kind: 'omitted' | 'needs' | 'fails' | 'differs'; text: string }
 
 const TITLES: Record<Remark['kind'], string> = {
@@ -30,7 +30,7 @@ function row(document: string, blocks: readonly Block[]): string {
   return `| ${document} | ${own.length} | ${own.length - needs - omitted} | ${needs} | ${omitted} |`
 }
 
-/** Where the examples of one remark stand. */
+/** Returns the positions of the examples of one remark. */
 function places(remarks: readonly Remark[]): string {
   const headings = new Map<string, Set<string>>()
   for (const { document, heading } of remarks.map(({ block }) => block)) {
@@ -39,7 +39,7 @@ function places(remarks: readonly Remark[]): string {
   return [...headings].map(([document, names]) => `${document}, ${[...names].join(', ')}`).join('; ')
 }
 
-/** The section of the README about the examples, as it has to be. */
+/** Returns the expected section of the README about the examples. */
 export function section(blocks: readonly Block[]): string {
   const remarks = blocks.flatMap(remarksOn)
   const lists = Object.entries(TITLES).flatMap(([kind, title]) => {

@@ -5,16 +5,16 @@ const OPTIONS = /(Options|Opts)$|^Timeouts$/
 const UNIT =
   /\b(ms|bytes?|seconds?|percent|part|requests?|responses?|tries|times?|connections?|clients?|sessions?|origins?|hosts?|redirects|retry|checks?|numbers?|weight|family|integer|port|addresses)\b/i
 const SOURCE = /RFC \d{4}|Source:|Ours\b|An addition to undici/
-/** What need not say its default: it is refused, or nothing is done with it. */
+/** Docstrings of options that need no default: rejected or ignored ones. */
 const IDLE = /^(Withdrawn|Accepted and ignored|Use )/
 
-/** A program whose exports are looked at. */
+/** A TypeScript program whose exports are checked. */
 export interface Library {
   program: ts.Program
   checker: ts.TypeChecker
-  /** Files by whose exports it is used. */
+  /** Entry files. */
   entries: readonly string[]
-  /** Only what is declared below is ours to document. */
+  /** Only declarations below this folder are checked. */
   root: string
 }
 
@@ -28,7 +28,7 @@ export function libraryOf(root: string, entries: readonly string[]): Library {
   return { program, checker: program.getTypeChecker(), entries: entries.map((name) => join(root, name)), root }
 }
 
-/** What the reference lacks, as `name: what`. */
+/** Returns missing parts of the reference, as `name: part`. */
 export function lacks(library: Library): string[] {
   const visit = new Visit(library)
   for (const entry of library.entries) {
@@ -40,7 +40,7 @@ export function lacks(library: Library): string[] {
   return [...visit.found].sort()
 }
 
-/** Names of the options of an interface that do something. */
+/** Returns the names of the options of an interface that have an effect. */
 export function optionsOf({ program, checker, entries }: Library, name: string): string[] {
   const files = entries.map((entry) => program.getSourceFile(entry) as ts.SourceFile)
   const exported = files.flatMap((file) => checker.getExportsOfModule(checker.getSymbolAtLocation(file) as ts.Symbol))
@@ -100,7 +100,7 @@ class Visit {
     if (ts.isClassDeclaration(one) && !isError) this.#members(one, name)
   }
 
-  /** Those of its parents too, as far as they are ours. */
+  /** Members, including inherited ones of this library. */
   #members(one: ts.ClassDeclaration, name: string): void {
     for (const member of one.members) this.#member(member, name)
     const clause = one.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0]
@@ -112,7 +112,7 @@ class Visit {
     }
   }
 
-  /** Its meaning is in a table, with cause and cure. */
+  /** Whether it is an error class, whose docstring has cause and remedy. */
   #isError(one: ts.Declaration): boolean {
     return /\blib[/\\]errors(\.ts$|[/\\])/.test(one.getSourceFile().fileName)
   }
@@ -148,7 +148,7 @@ class Visit {
     if (isMethod && member.body !== undefined) this.#throws(member, name)
   }
 
-  /** What throws, or calls what says that it throws, says so itself, and by which errors. */
+  /** Checks that a function that throws, or calls one with @throws, has @throws with the error class. */
   #throws(one: ts.FunctionDeclaration | ts.MethodDeclaration | ts.ConstructorDeclaration, name: string): void {
     const symbol = one.name === undefined ? undefined : this.#checker.getSymbolAtLocation(one.name)
     const found = symbol?.getJsDocTags(this.#checker)
@@ -162,11 +162,11 @@ class Visit {
     if (reason !== null) this.#lacks(name, `no @throws, though ${reason}`)
   }
 
-  /** Null where nothing is thrown that leaves a function at once. */
+  /** Returns the thrown class, or null if the function does not throw synchronously. */
   #thrownIn(node: ts.Node): string | null {
     if (ts.isFunctionLike(node) || ts.isTryStatement(node)) return null
     if (ts.isThrowStatement(node)) return 'it throws'
-    // What is given nothing has nothing to complain of.
+    // A call without arguments can not pass an invalid argument.
     if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && (node.arguments?.length ?? 0) > 0) {
       const declaration = this.#checker.getResolvedSignature(node)?.declaration
       const tags = declaration === undefined || !this.#isOurs(declaration) ? [] : ts.getJSDocTags(declaration)
@@ -175,7 +175,7 @@ class Visit {
     return ts.forEachChild(node, (child) => this.#thrownIn(child) ?? undefined) ?? null
   }
 
-  /** Its own docstring, that of what it stands for, or of what it overrides. */
+  /** Returns its own docstring, or that of its alias or the overridden member. */
   #textOf(symbol: ts.Symbol): string {
     const text = ts.displayPartsToString(symbol.getDocumentationComment(this.#checker)).trim()
     if (text !== '') return text

@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import type { Block } from './blocks.js'
+import type { Scene } from './example-servers.js'
 import type { Plan } from './plan.js'
-import type { Scene } from './scene.js'
 
-/** How an example ended. */
+/** Result of an example. */
 export interface Outcome {
-  /** The exit code; null when it had to be ended. */
+  /** Exit code, or null if it was killed. */
   code: number | null
-  /** What it wrote, line by line, without what changes from run to run. */
+  /** Lines of its output, without parts that differ between runs. */
   output: string[]
-  /** The same of the error output. */
+  /** Lines of its error output. */
   complaints: string[]
 }
 
@@ -21,14 +21,14 @@ const LONGEST = 30_000
 const preload = new URL('./preload.js', import.meta.url).href
 let files = 0
 
-/** What stands in the place of undici, and the Node that it runs on. */
+/** The module to import instead of undici, and the Node to run it on. */
 export interface Stage {
   library: URL
   node: string
   scene: Scene
 }
 
-/** Runs an example in a process of its own. */
+/** Runs an example in a new process. */
 export function run(block: Block, plan: Plan, { library, node, scene }: Stage): Promise<Outcome> {
   const extension = block.language === 'cjs' ? 'cjs' : 'mjs'
   const file = join(scene.folder, `${block.document}-${block.line}-${++files}.${extension}`)
@@ -36,7 +36,7 @@ export function run(block: Block, plan: Plan, { library, node, scene }: Stage): 
   const flags = ['--import', preload, '--disable-warning=ExperimentalWarning']
   const env = {
     PATH: process.env.PATH,
-    // Else Node hands its own on, to Nodes of other versions too.
+    // Otherwise Node passes on its own value, to other Node versions too.
     NODE_V8_COVERAGE: '',
     EXAMPLE_ADDRESSES: JSON.stringify(scene.addresses),
     ...(plan.trusts ? { NODE_EXTRA_CA_CERTS: scene.authorityFile } : {}),
@@ -50,7 +50,7 @@ export function run(block: Block, plan: Plan, { library, node, scene }: Stage): 
   })
 }
 
-/** The example as it stands, but for its imports, between what the plan adds. */
+/** Returns the source to run: the example with other imports, and the additions of its plan. */
 export function program(block: Block, plan: Plan, { library, scene }: Omit<Stage, 'node'>): string {
   const parts = [plan.before, block.text, plan.behind].filter((part) => part !== undefined)
   let text = parts.join('\n')
@@ -62,7 +62,7 @@ export function program(block: Block, plan: Plan, { library, scene }: Omit<Stage
   return ts.transpile(text, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext })
 }
 
-/** Ports and dates differ from run to run. */
+/** Removes ports and dates, which differ between runs. */
 function steady(text: string): string[] {
   const same = text
     .replace(/(localhost|127\.0\.0\.1|\[::1\]):\d{4,5}\b/g, (whole, host: string) =>

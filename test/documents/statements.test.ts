@@ -1,4 +1,5 @@
-/** What the documents say beside their examples, item by item as far as a program can read it. */
+// Statements of undici's documents other than examples: options, methods, channels and errors.
+
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,7 @@ import { documents, textOf } from './blocks.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** All of lib, to look for names in. */
+/** Source text of lib, in which names are searched. */
 function source(): string {
   const folder = fileURLToPath(new URL('../../../lib/', import.meta.url))
   const files = readdirSync(folder, { recursive: true }).map(String)
@@ -20,7 +21,7 @@ function source(): string {
   return read.map((name) => readFileSync(`${folder}/${name}`, 'utf8')).join('\n')
 }
 
-/** Documented, and without meaning over HTTP/1.1 alone or in this library; or the name of a mere parameter. */
+/** Documented names that do not apply to HTTP/1.1 or this library, and names of parameters. */
 const ignored: Record<string, string[]> = {
   Client: [
     'useH2c',

@@ -1,4 +1,4 @@
 import t from 'tap'
-import { within } from './enter.js'
+import { runCases } from './run-cases.js'
 
-await within(t, ['silence', 'exhaustion', 'naming'])
+await runCases(t, ['silence', 'exhaustion', 'naming'])

@@ -3,19 +3,19 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newFolder } from '../servers/program.js'
-import type { Roughness } from './able.js'
+import type { DamageMethod } from './capabilities.js'
 
-/** What a case within the network is told of it. */
+/** Description of the network for its cases. */
 export interface Plan {
-  /** Name of the namespace that the client runs in. */
+  /** Namespace of the client. */
   readonly near: string
-  /** Name of the namespace that the servers run in. */
+  /** Namespace of the servers. */
   readonly far: string
   readonly folder: string
-  readonly roughness: Roughness
+  readonly damageMethod: DamageMethod
 }
 
-/** Opens a TUN device, which Node can not, and becomes another program, with the descriptor as its last argument. */
+/** Perl program: opens a TUN device, which Node can not, and executes another program with the descriptor as last argument. */
 const OPEN_TUN = `
   use Fcntl;
   my ($name, @then) = @ARGV;
@@ -25,8 +25,8 @@ const OPEN_TUN = `
   exec @then, fileno($tun);
 `
 
-/** Ends what runs in the namespaces and takes them away, when told so or when who made them is gone. */
-const GUARD = `
+/** Shell program: kills the processes in the namespaces and removes these, on request or when their creator has exited. */
+const CLEANUP = `
   cat >/dev/null
   for name in "$@"; do
     ip netns pids "$name" | xargs -r kill -9
@@ -43,27 +43,27 @@ function ip(...args: string[]): void {
 let made = 0
 
 /**
- * Two namespaces, one for clients and one for servers, joined by two links: `smooth`, a veth pair, 10.77.1.0/24 and
- * fd77:1::/64; and `rough`, 10.77.2.0/24, whose packets can be spoiled. Near ends in 1, far in 2.
+ * Two network namespaces, one for clients and one for servers, connected by two links: `smooth`, a veth pair, 10.77.1.0/24
+ * and fd77:1::/64; and `rough`, 10.77.2.0/24, whose packets can be damaged. Client addresses end in 1, server addresses in 2.
  */
 export class Network {
   readonly plan: Plan
-  readonly #guard: ChildProcess
+  readonly #cleanup: ChildProcess
   #relay: ChildProcess | null = null
 
-  private constructor(roughness: Roughness) {
+  private constructor(damageMethod: DamageMethod) {
     const name = `sluice-${process.pid}-${made++}`
-    this.plan = { near: `${name}-near`, far: `${name}-far`, folder: newFolder(), roughness }
+    this.plan = { near: `${name}-near`, far: `${name}-far`, folder: newFolder(), damageMethod }
     const { near, far, folder } = this.plan
-    this.#guard = spawn('sh', ['-c', GUARD, 'guard', near, far], {
+    this.#cleanup = spawn('sh', ['-c', CLEANUP, 'guard', near, far], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
       env: { ...process.env, FOLDER: folder },
     })
   }
 
-  static async make(roughness: Roughness): Promise<Network> {
-    const network = new Network(roughness)
+  static async make(damageMethod: DamageMethod): Promise<Network> {
+    const network = new Network(damageMethod)
     try {
       const { near, far } = network.plan
       for (const name of [near, far]) {
@@ -72,7 +72,7 @@ export class Network {
       }
       network.#names()
       network.#join('smooth')
-      if (roughness === 'netem') network.#join('rough')
+      if (damageMethod === 'netem') network.#join('rough')
       else await network.#startRelay()
       network.#address()
     } catch (error) {
@@ -82,7 +82,7 @@ export class Network {
     return network
   }
 
-  /** The command line that runs another one on the client's side. */
+  /** Returns a command line that runs a command in the namespace of the client. */
   inside(command: string, ...args: string[]): [string, string[]] {
     return ['ip', ['netns', 'exec', this.plan.near, command, ...args]]
   }
@@ -90,11 +90,11 @@ export class Network {
   async remove(): Promise<void> {
     const relay = this.#relay
     relay?.removeAllListeners('exit')
-    this.#guard.stdin?.end()
-    await new Promise((resolve) => this.#guard.once('exit', resolve))
+    this.#cleanup.stdin?.end()
+    await new Promise((resolve) => this.#cleanup.once('exit', resolve))
   }
 
-  /** Names and how to find them, for the client's side alone. */
+  /** Writes hosts and resolver files of the client's namespace. */
   #names(): void {
     const folder = join('/etc/netns', this.plan.near)
     mkdirSync(folder, { recursive: true })
@@ -119,7 +119,7 @@ export class Network {
     this.#relay = child
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve())
-      child.once('exit', (code) => reject(new Error(`the relay ended with ${code}`)))
+      child.once('exit', (code) => reject(new Error(`the relay exited with code ${code}`)))
     })
   }
 

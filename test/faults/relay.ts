@@ -1,33 +1,33 @@
 import fs from 'node:fs'
 import net from 'node:net'
 
-/** What happens to packets, in both directions. Shares are 0 to 1, times ms. */
-export interface Spoiling {
+/** Damage of packets, in both directions. Probabilities are 0 to 1, times in ms. */
+export interface PacketDamage {
   loss?: number
   delay?: number
-  /** The delay varies by so much either way: then packets overtake one another. */
+  /** Variation of the delay in both directions. Packets overtake each other. */
   jitter?: number
-  /** So many go at once, before those that are delayed. */
+  /** Probability that a packet is sent at once, before delayed ones. */
   reorder?: number
   duplicate?: number
-  /** One bit of so many is turned. */
+  /** Probability that one bit of a packet is inverted. */
   corrupt?: number
   /** Bytes per second. */
   rate?: number
 }
 
-/** Packets that may wait for a slow link, as in any queue. */
+/** Length of the queue in ms. Packets beyond it are lost. */
 const QUEUE_MS = 400
 
-let spoiling: Spoiling = {}
-/** Packets that were lost, damaged, doubled or held back since the last change. */
-let spoilt = 0
+let damage: PacketDamage = {}
+/** Number of packets lost, damaged, duplicated or delayed since the last change. */
+let damaged = 0
 
-/** Carries the packets of one TUN device to another. */
+/** Forwards packets from one TUN device to another. */
 class Direction {
   readonly #from: number
   readonly #to: number
-  /** When the link has sent all that it took. */
+  /** Time at which the link has sent all accepted packets. */
   #free = 0
 
   constructor(from: number, to: number) {
@@ -46,21 +46,21 @@ class Direction {
   }
 
   #take(packet: Buffer): void {
-    const { loss = 0, duplicate = 0, corrupt = 0 } = spoiling
-    if (Math.random() < loss) return void spoilt++
+    const { loss = 0, duplicate = 0, corrupt = 0 } = damage
+    if (Math.random() < loss) return void damaged++
     if (Math.random() < corrupt) {
-      spoilt++
+      damaged++
       const at = Math.floor(Math.random() * packet.length)
       packet[at] = (packet[at] as number) ^ (1 << Math.floor(Math.random() * 8))
     }
     this.#send(packet)
     if (Math.random() >= duplicate) return
-    spoilt++
+    damaged++
     this.#send(packet)
   }
 
   #send(packet: Buffer): void {
-    const { delay = 0, jitter = 0, reorder = 0, rate = 0 } = spoiling
+    const { delay = 0, jitter = 0, reorder = 0, rate = 0 } = damage
     const now = performance.now()
     let at = now
     if (rate > 0) {
@@ -71,7 +71,7 @@ class Direction {
     if (Math.random() >= reorder) at += delay + (Math.random() * 2 - 1) * jitter
     if (at - now < 1) this.#write(packet)
     else {
-      spoilt++
+      damaged++
       setTimeout(() => this.#write(packet), at - now)
     }
   }
@@ -80,7 +80,7 @@ class Direction {
     try {
       fs.writeSync(this.#to, packet)
     } catch {
-      // A damaged packet, or a device that is down: lost, as on any link.
+      // The device is down or the packet malformed: it is lost.
     }
   }
 }
@@ -91,9 +91,9 @@ new Direction(Number(far), Number(near))
 net
   .createServer((connection) => {
     connection.on('data', (line) => {
-      connection.write(String(spoilt))
-      spoiling = JSON.parse(String(line))
-      spoilt = 0
+      connection.write(String(damaged))
+      damage = JSON.parse(String(line))
+      damaged = 0
     })
   })
   .listen(socket, () => process.stdout.write('ready'))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { killed, within } from './enter.js'
+import { runCases, testCleanup } from './run-cases.js'
 
-await within(t, ['rough'])
-await killed(t)
+await runCases(t, ['rough'])
+await testCleanup(t)

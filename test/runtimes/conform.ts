@@ -1,12 +1,12 @@
-// Runs in every runtime: all that the library can do, against servers outside.
+// Runs in every runtime: all capabilities of the library, with servers in another process.
 import { composition } from './cases/composition.js'
 import { connections } from './cases/connections.js'
 import { dispatchers } from './cases/dispatchers.js'
 import { failures } from './cases/failures.js'
 import { messages } from './cases/messages.js'
-import type { Case, Outcome, World } from './world.js'
+import type { Case, Outcome, World } from './servers.js'
 
-/** By capability, and within it by name. */
+/** Cases by capability and name. */
 export const capabilities: Record<string, Record<string, Case>> = {
   ...dispatchers,
   ...messages,
@@ -17,7 +17,7 @@ export const capabilities: Record<string, Record<string, Case>> = {
 
 const LIMIT = 15_000
 
-/** Runs each case, one after the other. `only`: those whose capability or name has it. */
+/** Runs the cases one after the other. `only` selects those whose capability or name contains it. */
 export async function conform(world: World, only = ''): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   for (const [capability, cases] of Object.entries(capabilities)) {

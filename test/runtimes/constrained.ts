@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { bundle, entryText, type Host, like, type Order } from './hosts.js'
 import { run } from './runtimes.js'
 
-/** Writes the program as one CommonJS file; returns its path. */
+/** Bundles the program into one CommonJS file and returns its path. */
 async function commonFile(esbuild: string, part: { order: Order; name: string; around?(run: string): string }) {
   const { order, name, around } = part
   const source = join(order.folder, `entry-${name}.js`)
@@ -25,7 +25,7 @@ const worker: Host = {
   },
 }
 
-/** What a program in a context of its own is lent; all else it has anew, arrays and errors among it. */
+/** Globals that a `vm` context shares with Node. All others, such as Array and Error, are the context's own. */
 const LENT = [
   'AbortController AbortSignal Blob Buffer FormData URL URLSearchParams TextEncoder TextDecoder WebAssembly',
   'clearImmediate clearTimeout console crypto fetch performance process queueMicrotask require setImmediate setTimeout',
@@ -50,8 +50,8 @@ require('node:vm').runInNewContext(code, lent, ${part.options})\n`
 }
 
 /**
- * What a page of Chromium or Electron is under `script-src 'self'`: there too V8 asks whether its context may make code
- * of strings, or compile WebAssembly, and throws. Of the context's own, not what it is lent.
+ * Runs the program like a page of Chromium or Electron under `script-src 'self'`: V8 throws when the context generates code
+ * from strings or compiles WebAssembly.
  */
 const policed = context('content security policy', {
   lent: LENT.filter((name) => name !== 'WebAssembly'),
@@ -89,7 +89,7 @@ function snapshot(needs: string): Host {
   }
 }
 
-/** Nodes that forbid something, or are something else than a process with a module. */
+/** Node with restrictions, or in other forms than a process with an ES module. */
 export const constrained: readonly Host[] = [
   like('permission, 22', { needs: 'node@22', flags: ['--experimental-permission', '--allow-fs-read=*'] }),
   like('permission, 26', { needs: 'node@26', flags: ['--permission', '--allow-fs-read=*', '--allow-net'] }),

@@ -1,4 +1,4 @@
-/** What a runtime is known to get wrong, so that its cell is no failure. Each is reproduced in test/runtimes/README.md. */
+/** Known defects of runtimes, which are not failures. Each is reproduced in test/runtimes/README.md. */
 export interface Defect {
   /** Name of the host. */
   readonly host: string

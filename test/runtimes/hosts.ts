@@ -5,31 +5,31 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { plainEnvironment } from '../../bench/harness/processes.js'
 import { run, runtime } from './runtimes.js'
-import type { Outcome, World } from './world.js'
+import type { Outcome, World } from './servers.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const MARK = 'outcomes: '
 
-/** One column of the table. */
+/** A runtime in a configuration: one column of the table. */
 export interface Host {
   readonly name: string
-  /** What has to be installed. */
+  /** Runtimes that must be installed. */
   readonly needs: readonly string[]
-  /** Whether the process of itself ends once all is closed. */
+  /** Whether the process exits by itself once everything is closed. */
   readonly endsByItself: boolean
-  /** The command that runs the program; `paths` of {@link needs}. */
+  /** Returns the command that runs the program. `paths` are those of {@link needs}. */
   prepare(paths: readonly string[], order: Order): Promise<string[]>
 }
 
-/** What is to be run. */
+/** The program to run. */
 export interface Order {
-  /** The project of {@link newProject}. */
+  /** Folder of the project that {@link newProject} creates. */
   folder: string
   world: World
   only: string
 }
 
-/** The text of a module that runs the program and prints what came of it. */
+/** Returns the source of a module that runs the program and prints the outcomes. */
 export function entryText({ world, only }: Order, around: (run: string) => string = (run) => run): string {
   const run = `conform(${JSON.stringify(world)}, '${only}').then((outcomes) => {
   console.log('${MARK}' + JSON.stringify(outcomes))
@@ -37,14 +37,14 @@ export function entryText({ world, only }: Order, around: (run: string) => strin
   return `import { conform } from './conform.js'\n${around(run)}\n`
 }
 
-/** Makes one file of a module and all that it imports. */
+/** Bundles a module and its imports into one file. */
 export async function bundle(esbuild: string, folder: string, flags: readonly string[]): Promise<void> {
   const common = ['--bundle', '--external:node:*', '--log-level=warning', '--loader:.wasm=copy', '--asset-names=[name]']
   const made = await run(esbuild, [...common, ...flags, `--outdir=${folder}`])
   if (made.code !== 0) throw new Error(made.stderr)
 }
 
-/** A command that runs a module. */
+/** Returns a command that runs a module. */
 export function like(name: string, part: { needs: string; flags?: readonly string[] }): Host {
   return {
     name,
@@ -96,7 +96,7 @@ export const hosts: readonly Host[] = [
   workerd,
 ]
 
-/** A folder with the packed library installed, and the program. */
+/** Creates a folder with the installed package and the program. */
 export async function newProject(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-'))
   const packed = await run('npm', ['pack', root, '--json', '--ignore-scripts', '--pack-destination', folder])
@@ -108,13 +108,13 @@ export async function newProject(): Promise<string> {
   const manifest = { private: true, type: 'module', dependencies: { sluice: '*' } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   const program = fileURLToPath(new URL('.', import.meta.url))
-  for (const name of ['conform.js', 'world.js', 'cases']) {
+  for (const name of ['conform.js', 'servers.js', 'cases']) {
     cpSync(join(program, name), join(folder, name), { recursive: true })
   }
   return folder
 }
 
-/** Runs the program in a runtime. Returns why not, when the runtime is not there. */
+/** Runs the program in a runtime. Returns the reason as text if the runtime is not available. */
 export async function conformIn(host: Host, order: Order): Promise<{ version: string; outcomes: Outcome[] } | string> {
   const found = await Promise.all(host.needs.map((name) => runtime(name)))
   const paths: string[] = []
@@ -144,7 +144,7 @@ export async function conformIn(host: Host, order: Order): Promise<{ version: st
 
 const LIMIT = 120_000
 
-/** `said`: what is wrong with how it ended, or null. */
+/** Runs a program. Returns its output, and its exit code with the end of the output if it failed. */
 function runToItsEnd(
   path: string,
   args: readonly string[],

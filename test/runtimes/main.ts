@@ -1,4 +1,4 @@
-// `make test-runtimes`: what the library can do, in each runtime. ARGS: `--host Deno`, `--only TLS`, `--markdown`.
+// `make test-runtimes`: runs all capabilities of the library in each runtime. ARGS: `--host Deno`, `--only TLS`, `--markdown`.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,8 +9,8 @@ import { proxyServer } from '../servers/proxy.js'
 import { constrained } from './constrained.js'
 import { conformIn, hosts, newProject } from './hosts.js'
 import { startOrigin } from './origin.js'
+import type { World } from './servers.js'
 import { type Judged, judge, markdown, plain } from './table.js'
-import type { World } from './world.js'
 
 const { values } = parseArgs({
   options: {

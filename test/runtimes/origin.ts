@@ -56,7 +56,7 @@ function echo(request: IncomingMessage, reply: ServerResponse): void {
   request.pipe(reply)
 }
 
-/** Fails as many times as asked, then answers. */
+/** Responds with errors as many times as requested, then succeeds. */
 function flaky(_request: IncomingMessage, reply: ServerResponse, url: URL): void {
   const left = (failures.get(url.search) ?? Number(url.searchParams.get('times'))) - 1
   failures.set(url.search, left)
@@ -64,7 +64,7 @@ function flaky(_request: IncomingMessage, reply: ServerResponse, url: URL): void
   else text(reply, 'at last')
 }
 
-/** Both servers of an origin answer alike. */
+/** Adds the routes and upgrade listeners to a server. */
 function serve(server: http.Server | https.Server): void {
   server.on('connection', (socket: object) => numbers.set(socket, ++connections))
   server.on('secureConnection', (socket: object) => numbers.set(socket, ++connections))
@@ -86,7 +86,7 @@ function serve(server: http.Server | https.Server): void {
   server.on('connect', echoing('HTTP/1.1 200 Connected'))
 }
 
-/** An origin on TCP, on TLS when it has an identity, or on a unix socket. */
+/** Starts an origin on TCP, on TLS if it has a certificate, or on a unix socket. */
 export function startOrigin(part: { tls?: Identity; path?: string } = {}): Promise<Origin> {
   const options = { keepAliveTimeout: 60_000 }
   const server = part.tls === undefined ? http.createServer(options) : https.createServer({ ...options, ...part.tls })

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { plainEnvironment } from '../../bench/harness/processes.js'
 
-/** A program that runs JavaScript. */
+/** An installed JavaScript runtime. */
 export interface Runtime {
   /** `node@24` */
   readonly name: string
@@ -18,8 +18,8 @@ const running: Runtime = {
 }
 
 /**
- * Sees that a runtime is there. Returns why a test of it must be skipped when it is not.
- * @throws {Error} it is not, where skipping is forbidden (SLUICE_NO_SKIP)
+ * Installs a runtime if necessary. Returns why its tests must be skipped if that fails.
+ * @throws {Error} If that fails and SLUICE_NO_SKIP is set.
  */
 export async function runtime(name: string): Promise<Runtime | string> {
   if (name === running.name) return running
@@ -31,14 +31,14 @@ export async function runtime(name: string): Promise<Runtime | string> {
   return reason
 }
 
-/** A runtime that is in the cache already, or null. */
+/** Returns a runtime that is installed in the cache, or null. */
 export async function cachedRuntime(name: string): Promise<Runtime | null> {
   if (name === running.name) return running
   const [, version, path] = (await run(process.execPath, [installer, '--cached', name])).stdout.trim().split('\t')
   return version === undefined || path === undefined ? null : { name, version, path }
 }
 
-/** Runs a program to its end. */
+/** Runs a program and returns its exit code and output. */
 export function run(
   path: string,
   args: readonly string[],

@@ -1,18 +1,18 @@
 import { capabilities } from './conform.js'
 import { defects } from './defects.js'
-import type { Outcome } from './world.js'
+import type { Outcome } from './servers.js'
 
-/** What one runtime came to. */
+/** Result of one runtime. */
 export interface Judged {
   readonly host: string
   readonly version: string
-  /** By capability. */
+  /** Outcomes by capability. */
   readonly cells: ReadonlyMap<string, string>
-  /** What makes the run fail. */
+  /** Unexpected failures, which fail the run. */
   readonly complaints: readonly string[]
 }
 
-/** Sees what failed, what was known to, and what was known to and does not. */
+/** Compares outcomes with known defects: finds new failures, and known ones that are gone. */
 export function judge(host: string, result: { version: string; outcomes: readonly Outcome[] } | string): Judged {
   if (typeof result === 'string') return { host, version: 'not here', cells: new Map(), complaints: [] }
   const { version, outcomes } = result

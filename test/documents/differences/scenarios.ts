@@ -1,6 +1,6 @@
 /**
- * What README lists as different from undici, each played with a library and shown as text. As a program it prints this
- * of the library whose URL is its argument.
+ * Scenarios of the differences from undici that the README lists. Each returns its outcome as text. As a program, runs them
+ * with the library whose URL is its argument and prints the outcomes.
  */
 
 import type { AddressInfo } from 'node:net'
@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url'
 type Library = any
 type Play = (library: Library) => Promise<string>
 
-/** Plays against a server that calls back with each head and what of a body came with it. */
+/** Runs a scenario with a server that calls back with each header section and the body bytes behind it. */
 async function against(
   onRequest: (head: string, part: { socket: Socket; connection: number; index: number }) => void,
   play: (url: string, seen: { text: string; sockets: Set<Socket> }) => Promise<string>,
@@ -51,7 +51,7 @@ async function answer(dispatcher: Library, options: object = {}): Promise<string
   }
 }
 
-/** What a server saw of one request: target, field and framing. */
+/** Returns target, header and framing of one request, as a server receives it. */
 const answerTo = ({ Client }: Library, options: object) =>
   against(
     (head, { socket }) => {
@@ -61,7 +61,7 @@ const answerTo = ({ Client }: Library, options: object) =>
     (url) => answer(new Client(url), options),
   )
 
-/** One request by a Client to a server that sends `reply`. */
+/** Sends one request with a Client to a server that responds with `reply`. */
 const one =
   (reply: string, options: object = {}): Play =>
   ({ Client }) =>
@@ -70,7 +70,7 @@ const one =
       (url) => answer(new Client(url), options),
     )
 
-/** By the beginning of its entry. */
+/** Scenarios by the beginning of their entry in the README. */
 export const scenarios: Record<string, Play> = {
   'A response body that is shorter than its `content-length`': ({ Client }) =>
     against(
@@ -333,7 +333,7 @@ export const scenarios: Record<string, Play> = {
     ),
 }
 
-/** What comes of each. */
+/** Runs all scenarios and returns their outcomes. */
 export async function outcomes(library: Library): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const [entry, play] of Object.entries(scenarios)) {

@@ -9,17 +9,17 @@ import { authority, serverIdentity } from '../../servers/certificates.js'
 import { httpOrigin, httpsOrigin, onRequests, response } from '../../servers/origin.js'
 import { answer, type Probe, served, servedRaw, using } from './probe.js'
 
-/** Makes a dispatcher for an origin. */
+/** Creates a dispatcher for an origin. */
 export type Make = (url: string, options: object) => Dispatcher
 
 interface ClientProbe extends Omit<Probe, 'observe'> {
   observe(make: Make, options: Record<string, unknown>): Promise<string>
 }
 
-/** Whether the connection of a request that was answered is closed by and by. `hint`: the server's `keep-alive` field. */
+/** Returns whether an idle connection is closed. `hint`: the server's `keep-alive` header. */
 function closes(make: Make, options: object, hint: Record<string, string> = {}): Promise<string> {
   const closed = new Promise<string>((resolve) => {
-    // With the option it has to come.
+    // With the option, the connection must close.
     if (Object.keys(options).length === 0) setTimeout(resolve, 100, 'open')
     const onConnection = (socket: Socket) => {
       onRequests(socket, () => void socket.write(response('x', hint)))
@@ -38,10 +38,10 @@ function closes(make: Make, options: object, hint: Record<string, string> = {}):
 const listening = (listener: Parameters<typeof served>[0]) => (make: Make, options: object) =>
   served(listener, ({ url }) => using(make(url, options), (made) => answer(made, { origin: url })))
 
-/** The address that a request comes from. */
+/** Returns the source address of a request. */
 const from = listening((request, reply) => void reply.end(request.socket.remoteAddress))
 
-/** How many requests come before the first is answered, of three. */
+/** Returns how many of three requests arrive before the first response. */
 async function atOnce(make: Make, options: object): Promise<string> {
   let most = 0
   const onConnection = (socket: Socket) => {
@@ -60,7 +60,7 @@ async function atOnce(make: Make, options: object): Promise<string> {
   )
 }
 
-/** Whether the second connection resumes the TLS session of the first. */
+/** Returns whether the second connection resumes the TLS session of the first. */
 async function resumed(make: Make, options: object): Promise<string> {
   const ca = await authority()
   const answerOf = (socket: TLSSocket) => String(socket.isSessionReused())
@@ -75,7 +75,7 @@ async function resumed(make: Make, options: object): Promise<string> {
   return second
 }
 
-/** What the connector asks a `lookup` for: one address, or all to try in turn. */
+/** Returns whether the connector requests one address or all from `lookup`. */
 function lookedUp(make: Make, options: object): Promise<string> {
   let asked = ''
   type Found = (error: null, addresses: string | LookupAddress[], family?: number) => void
@@ -96,7 +96,7 @@ function lookedUp(make: Make, options: object): Promise<string> {
   )
 }
 
-/** Options of a Client, which every dispatcher takes. */
+/** Options of Client, which every dispatcher accepts. */
 export const clientProbes: Record<string, ClientProbe> = {
   maxHeaderSize: {
     given: 100,
@@ -181,7 +181,7 @@ export const clientProbes: Record<string, ClientProbe> = {
     given: 20,
     without: 'x',
     with: 'UND_ERR_CONNECT_TIMEOUT',
-    // TLS is connected when its handshake is done.
+    // A TLS connection is established after its handshake.
     observe: async (make, options) => {
       const ca = await authority()
       const identity = { ...(await serverIdentity(ca)), SNICallback: undefined as never }

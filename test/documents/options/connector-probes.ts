@@ -9,7 +9,7 @@ import { answer, type Probe, served, using } from './probe.js'
 type Options = Record<string, unknown>
 type Name = 'setKeepAlive' | 'setTypeOfService'
 
-/** What a connection has a method of its socket called with. */
+/** Returns the arguments of a method call on the socket of a connection. */
 const calledWith =
   (name: Name, ofRequest = false) =>
   async (options: Options) => {
@@ -35,7 +35,7 @@ const calledWith =
     return calls[0] ?? 'not called'
   }
 
-/** What `net.connect` is called with. */
+/** Returns the options that `net.connect` receives. */
 async function given(name: string, options: object): Promise<string> {
   const original = net.connect
   let seen: unknown
@@ -55,7 +55,7 @@ async function given(name: string, options: object): Promise<string> {
   return String(seen)
 }
 
-/** What a proxy sees of a request through a ProxyAgent or EnvHttpProxyAgent. */
+/** Returns the request that a proxy receives through a ProxyAgent or EnvHttpProxyAgent. */
 async function proxied(
   make: (proxy: ProxyServer) => ProxyAgent | EnvHttpProxyAgent,
   show: (proxy: ProxyServer, answer: string) => string,
@@ -78,7 +78,7 @@ const counts = ({ forwards, connects }: ProxyServer) => `${forwards.length} ${co
 const over = (show: (proxy: ProxyServer) => string) => (options: Options) =>
   proxied((proxy) => new ProxyAgent({ uri: proxy.url, ...options }), show)
 
-/** TLS to an origin through a tunnel, or to the proxy. */
+/** Connects by TLS to an origin through a tunnel, or to the proxy. */
 const secured = (name: 'requestTls' | 'proxyTls') => async (options: Options) => {
   const ca = await authority()
   const identity = await serverIdentity(ca)
@@ -236,7 +236,7 @@ export const connectorProbes: Record<string, Probe> = {
   },
 }
 
-/** The probe of a Client's option, for the same among those of its connector. */
+/** Returns the probe of a Client option for the same option of its connector. */
 function nested(name: string, options: Options): Promise<string> {
   const probe = clientProbes[name]
   if (probe === undefined) throw new Error(`${name} has no probe`)

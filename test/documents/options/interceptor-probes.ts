@@ -6,7 +6,7 @@ type Options = Record<string, unknown>
 type Listener = Parameters<typeof served>[0]
 type Interceptor = Dispatcher.DispatcherComposeInterceptor
 
-/** What comes of a request through an interceptor. */
+/** Returns the outcome of a request through an interceptor. */
 const through =
   (
     make: (options: object) => Interceptor,
@@ -28,7 +28,7 @@ const through =
 
 const failing: Listener = (_request, reply) => void reply.writeHead(500).end('no')
 
-/** How many attempts there are. */
+/** Returns the number of attempts. */
 const attempts =
   (listener: Listener = failing) =>
   async (options: Options) => {
@@ -41,7 +41,7 @@ const attempts =
     return String(count)
   }
 
-/** Whether retries take more than 600 ms. */
+/** Returns whether retries take more than 600 ms. */
 const pace =
   (base: Options, listener: Listener = failing) =>
   async (options: Options) => {
@@ -50,7 +50,7 @@ const pace =
     return performance.now() - begun > 600 ? 'slow' : 'fast'
   }
 
-/** Redirects `/` to `/next` of the same server by another name, and shows there what came. */
+/** Redirects `/` to `/next` of the same server by another name, and returns the request received there. */
 const redirecting: Listener = (request, reply) => {
   const host = request.headers['x-other'] === undefined ? '' : `http://localhost:${request.socket.localPort}`
   if (request.url === '/') reply.writeHead(302, { location: `${host}/next` }).end()
@@ -66,7 +66,7 @@ const compressed =
 const decoded = (status: number) => async (options: Options) =>
   (await through(interceptors.decompress, compressed(status), {})(options)).replace(/[^ -~]+.*/s, 'encoded')
 
-/** What the dns interceptor does for requests to some hosts in turn: the hosts that were looked up. */
+/** Sends requests to some hosts through the dns interceptor, and returns the looked-up hosts. */
 const lookedUp =
   (hosts: string[], wait = 0) =>
   async (options: Options) => {
@@ -92,7 +92,7 @@ const lookedUp =
     )
   }
 
-/** Options of interceptors, and of what takes the same. */
+/** Options of interceptors, and of dispatchers that accept the same. */
 export const interceptorProbes: Record<string, Probe> = {
   'RetryHandler.RetryOptions.throwOnError': {
     given: false,

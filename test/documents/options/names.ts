@@ -5,7 +5,7 @@ import ts from 'typescript'
 
 const folder = join(dirname(createRequire(import.meta.url).resolve('undici/package.json')), 'types')
 
-/** Declarations of options that undici's types have, and the files they are in. */
+/** Option types of undici, and the files that declare them. */
 const declarations: Record<string, string> = {
   'Client.Options': 'client',
   'Client.H2Options': 'client',
@@ -30,7 +30,7 @@ const declarations: Record<string, string> = {
   'buildConnector.BuildOptions': 'connector',
 }
 
-/** Every option that undici's types declare for what sluice has, as `Client.Options.pipelining`; inherited ones once. */
+/** Returns every option that undici's types declare for classes that sluice has, as `Client.Options.pipelining`; inherited ones once. */
 export function documentedOptions(): string[] {
   return Object.entries(declarations).flatMap(([declaration, file]) => {
     const [namespace, name] = declaration.split('.') as [string, string]
@@ -50,7 +50,7 @@ export function documentedOptions(): string[] {
   })
 }
 
-/** Of its own, not of what it extends. */
+/** Returns the properties of a type without inherited ones. */
 function membersOf(node: ts.InterfaceDeclaration | ts.TypeAliasDeclaration): string[] {
   const literals = ts.isInterfaceDeclaration(node) ? [node] : literalsOf(node.type)
   return literals.flatMap(({ members }) => members.flatMap((member) => member.name?.getText() ?? []))

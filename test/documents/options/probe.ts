@@ -3,23 +3,23 @@ import type { Socket } from 'node:net'
 import type { Dispatcher } from '../../../lib/index.js'
 import { httpOrigin, type Origin, rawOrigin } from '../../servers/origin.js'
 
-/** Shows what an option does: what is observed without it, and with it. */
+/** Shows the effect of an option: an observation without it, and one with it. */
 export interface Probe {
   given: unknown
   without: string
   with: string
-  /** `options`: empty, or with the option. */
+  /** Observes the effect of `options`: empty, or with the option. */
   observe(options: Record<string, unknown>): Promise<string>
 }
 
 export const get = { path: '/', method: 'GET' } as const
 
-/** Opens an origin for as long as `use` runs. */
+/** Runs `use` with an HTTP origin, and closes that. */
 export async function served(listener: RequestListener, use: (origin: Origin) => Promise<string>): Promise<string> {
   return closing(await httpOrigin(listener), use)
 }
 
-/** The same for one that speaks TCP. */
+/** Runs `use` with a TCP server, and closes that. */
 export async function servedRaw(
   onConnection: (socket: Socket, index: number) => void,
   use: (origin: Origin) => Promise<string>,
@@ -35,7 +35,7 @@ async function closing(origin: Origin, use: (origin: Origin) => Promise<string>)
   }
 }
 
-/** The body of the response, or the code or message of the error. */
+/** Returns the body of the response, or code or message of the error. */
 export async function answer(dispatcher: Dispatcher, options: object): Promise<string> {
   try {
     const { body } = await dispatcher.request({ ...get, ...options })

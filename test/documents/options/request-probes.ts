@@ -8,7 +8,7 @@ import { answer, get, type Probe, served, servedRaw, using } from './probe.js'
 type Options = Record<string, unknown>
 type Listener = Parameters<typeof served>[0]
 
-/** Sends one request to a listener, and shows its answer. */
+/** Sends one request to an origin and returns its response. */
 const asking =
   (listener: Listener, base: Options = {}) =>
   (options: Options) =>
@@ -22,7 +22,7 @@ const echo: Listener = (request, reply) => {
   request.on('end', () => reply.end(`${request.method} ${request.url} ${request.headers['x-a'] ?? ''} ${body}`))
 }
 
-/** The head of a request, as it comes. */
+/** Returns the header section of a request as received. */
 const head = (options: Options) =>
   servedRaw(
     (socket) =>
@@ -33,7 +33,7 @@ const head = (options: Options) =>
     ({ url }) => using(new Client(url), (client) => answer(client, options)),
   )
 
-/** How many of two requests are at the server before the first is answered, where the first has `options`. */
+/** Returns how many of two requests arrive before the first response, when the first has `options`. */
 const together = (base: Options) => (options: Options) => {
   let most = 0
   return servedRaw(
@@ -53,7 +53,7 @@ const together = (base: Options) => (options: Options) => {
   )
 }
 
-/** What a request in flight ends with when its signal fires. */
+/** Returns the error of a request in flight whose signal is aborted. */
 const aborted = (send: (client: Client, options: Options) => Promise<unknown>) => (options: Options) => {
   const signal = new EventEmitter()
   const given = 'signal' in options ? { signal } : {}
@@ -73,7 +73,7 @@ const aborted = (send: (client: Client, options: Options) => Promise<unknown>) =
   )
 }
 
-/** The socket of a tunnel or upgrade is closed, and what came before it is shown. */
+/** Closes the socket of a tunnel or upgrade, and returns what was received before. */
 const over =
   (answerTo: string, send: (client: Client, options: Options) => Promise<unknown>, show: (data: never) => unknown) =>
   (options: Options) =>
@@ -104,7 +104,7 @@ const sent = ({ headers }: { headers: Record<string, string> }) => headers['x-he
 const ownField = ({ headers }: { headers: Record<string, string> }) => /\|x-a: 1/.test(headers['x-head'] as string)
 const form = ({ headers }: { headers: object }) => Array.isArray(headers)
 
-/** Options of each request: those that `dispatch` takes, then those of the methods above it. */
+/** Options of requests: those of `dispatch`, then those of the other methods. */
 export const requestProbes: Record<string, Probe> = {
   'Dispatcher.DispatchOptions.origin': {
     given: 'used below',

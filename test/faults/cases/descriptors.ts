@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { Pool } from '../../../lib/index.js'
-import { ask, told } from '../inside.js'
+import { ask, describe } from '../network-control.js'
 
-/** Opens more connections than it has descriptors, and tells what came of it. */
+// Opens more connections than the descriptor limit allows, and prints the outcomes.
+
 const origin = process.argv[2] as string
 const pool = new Pool(origin, { connections: 100, connectTimeout: 5000 })
-// All that is loaded for requests is loaded now.
+// Loads lazily imported modules first.
 await ask(pool, { path: '/bytes/1' })
 const few = readdirSync('/proc/self/fd').length + 30
 execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${few}:`])
@@ -19,7 +20,7 @@ console.log(
     answered: outcomes.length - failures.length,
     failed: failures.length,
     failures: [...new Set(failures.map(({ error }) => `${error?.code} ${error?.phase}`))],
-    later: [...new Set(later.map(told))],
+    later: [...new Set(later.map(describe))],
     stats: pool.stats,
   }),
 )

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { Client, Pool } from '../../../lib/index.js'
 import { bytes } from '../bytes.js'
-import { ask, Far, isNetem, nothingLeft, plan, spoil, told } from '../inside.js'
-import type { Spoiling } from '../relay.js'
+import { ask, damagePackets, describe, FarServers, isNetem, noSocketsLeft, plan } from '../network-control.js'
+import type { PacketDamage } from '../relay.js'
 
-const spoilings: Record<string, Spoiling> = {
+const damages: Record<string, PacketDamage> = {
   'one packet in a hundred is lost': { loss: 0.01 },
   'one in ten is lost': { loss: 0.1 },
   'delays that vary': { delay: 20, jitter: 15 },
@@ -18,12 +18,12 @@ const spoilings: Record<string, Spoiling> = {
 const SIZE = 30_000
 const patience = { headersTimeout: 30_000, bodyTimeout: 30_000, connectTimeout: 30_000 }
 
-const far = await Far.start(t)
+const far = await FarServers.start(t)
 const rounds = Number(process.env.SLUICE_FAULT_ROUNDS ?? 1)
 const all = Array.from({ length: rounds }, (_, round) =>
-  Object.entries(spoilings).map(([name, spoiling]) => ({ name: round === 0 ? name : `${name}, ${round}`, spoiling })),
+  Object.entries(damages).map(([name, damage]) => ({ name: round === 0 ? name : `${name}, ${round}`, damage })),
 ).flat()
-for (const { name, spoiling } of all) {
+for (const { name, damage } of all) {
   await t.test(name, async (t) => {
     const { securePort, ca } = far.ready
     const plain = new Pool(far.url('10.77.2.2'), { connections: 3, pipelining: 3, ...patience })
@@ -31,25 +31,25 @@ for (const { name, spoiling } of all) {
       ...patience,
       connect: { ca, servername: 'far.test', timeout: 30_000 },
     })
-    await spoil(spoiling)
-    t.ok(plan.roughness === 'netem' || isNetem(spoiling), 'netem could do the same')
-    let spoilt = 0
-    // What is rare may pass over all packets of one round.
-    for (let round = 0; spoilt === 0 && round < 10; round++) {
+    await damagePackets(damage)
+    t.ok(plan.damageMethod === 'netem' || isNetem(damage), 'netem could do the same')
+    let damaged = 0
+    // Rare damage may affect no packet of one round.
+    for (let round = 0; damaged === 0 && round < 10; round++) {
       await transfer(t, { plain, secure, name: `${name}-${round}` })
-      spoilt = await spoil(spoiling)
+      damaged = await damagePackets(damage)
     }
     t.match(plain.stats, { running: 0, pending: 0, queued: 0, size: 0 })
     t.match(secure.stats, { running: 0, pending: 0, size: 0 })
     await Promise.all([plain.close(), secure.close()])
     t.equal(plain.stats.connected, 0)
-    await spoil({})
-    t.comment(`${spoilt} packets`)
-    t.not(spoilt, 0, 'packets were spoiled')
+    await damagePackets({})
+    t.comment(`${damaged} packets`)
+    t.not(damaged, 0, 'packets were spoiled')
   })
 }
 
-/** Bytes down and up, over three connections and one of TLS. */
+/** Transfers bytes in both directions, over three connections and one TLS connection. */
 async function transfer(
   t: Test,
   { plain, secure, name }: { plain: Pool; secure: Client; name: string },
@@ -60,12 +60,12 @@ async function transfer(
   const paths = ['a', 'b', 'c', 'd'].map((letter) => `/echo/${encodeURIComponent(name)}-${letter}`)
   const posts = paths.map((path) => ask(plain, { path, method: 'POST', body: bytes(SIZE) }))
   const outcomes = await Promise.all([...gets, ...posts])
-  t.strictSame([...new Set(outcomes.map(told))], ['answered'])
+  t.strictSame([...new Set(outcomes.map(describe))], ['answered'])
   t.ok(
     outcomes.every(({ body }) => body?.equals(bytes(SIZE))),
     'every byte in its place',
   )
-  const counts = await far.order({ do: 'counts' })
+  const counts = await far.command({ do: 'counts' })
   t.strictSame(
     paths.map((path) => counts[`POST ${path}`]),
     [1, 1, 1, 1],
@@ -73,4 +73,4 @@ async function transfer(
   )
 }
 
-await t.test('leaves no socket behind', nothingLeft)
+await t.test('leaves no socket behind', noSocketsLeft)

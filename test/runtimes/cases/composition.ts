@@ -14,13 +14,13 @@ import {
   stream,
   uninstall,
 } from 'sluice'
-import { type Case, trusting } from '../world.js'
+import { type Case, trusting } from '../servers.js'
 
 type Interceptor = Parameters<Dispatcher['compose']>[0]
 
 let runs = 0
 
-/** The answer to one request through an interceptor. */
+/** Sends one request through an interceptor and returns its response. */
 function through(interceptor: () => Interceptor, part: { path: string; text: string }): Case {
   return async ({ http }) => {
     const client = new Client(http)
@@ -67,7 +67,7 @@ const composed: Record<string, Case> = {
   }),
 }
 
-/** The answer through the proxy. */
+/** Sends one request through the proxy and returns its response. */
 function proxied(part: { origin: 'http' | 'https' | 'named'; tunnel: boolean; servername?: string }): Case {
   return async (world) => {
     const { servername } = part

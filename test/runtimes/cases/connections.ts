@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Client } from 'sluice'
-import { type Case, trusting, type World } from '../world.js'
+import { type Case, trusting, type World } from '../servers.js'
 
 type Options = NonNullable<ConstructorParameters<typeof Client>[1]>
 
@@ -16,7 +16,7 @@ function by(part: { origin?: 'http' | 'https' | 'untrusted'; options?(world: Wor
     }
 }
 
-/** On which connection it was answered. */
+/** Returns the number of the connection that served the request. */
 async function get(client: Client, path = '/hello'): Promise<unknown> {
   const { statusCode, headers, body } = await client.request({ path, method: 'GET' })
   assert.equal(statusCode, 200)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { Agent, BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from 'sluice'
-import type { Case } from '../world.js'
+import type { Case } from '../servers.js'
 
 type Ended = Dispatcher & { close(): Promise<void>; readonly closed: boolean }
 
-/** Sends `count` requests at once, and returns on how many connections they were answered. */
+/** Sends `count` requests at once. Returns the number of connections that served them. */
 async function spread(dispatcher: Dispatcher, part: { origin: string; count: number }): Promise<number> {
   const used = new Set<unknown>()
   const one = async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Client, errors } from 'sluice'
-import type { Case, World } from '../world.js'
+import type { Case, World } from '../servers.js'
 
 type Options = NonNullable<ConstructorParameters<typeof Client>[1]>
 
@@ -9,7 +9,7 @@ function using(use: (client: Client, world: World) => Promise<void>, options: Op
     const client = new Client(world.http, options)
     try {
       await use(client, world)
-      // Whatever failed, the next request must not.
+      // The next request must succeed.
       const { body } = await client.request({ path: '/hello', method: 'GET', headersTimeout: 0 })
       assert.equal(await body.text(), 'hello')
     } finally {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Readable, Writable } from 'node:stream'
 import { Client, type Dispatcher } from 'sluice'
-import type { Case, World } from '../world.js'
+import type { Case, World } from '../servers.js'
 
 type Body = Dispatcher.RequestOptions['body']
 
-/** A case with a Client that is ended after it. */
+/** Runs a case with a Client and closes it afterwards. */
 function byClient(use: (client: Client, world: World) => Promise<void>): Case {
   return async (world) => {
     const client = new Client(world.http)
@@ -18,7 +18,7 @@ function byClient(use: (client: Client, world: World) => Promise<void>): Case {
   }
 }
 
-/** Sends a body twice over, and sees what the origin got of it. */
+/** Sends a body twice and checks what the origin received. */
 function sending(make: () => Body, part: { text: string | RegExp; framing?: string; type?: string | RegExp }): Case {
   return byClient(async (client) => {
     for (const method of ['POST', 'PUT'] as const) {
@@ -183,7 +183,7 @@ const dispatch: Record<string, Case> = {
   }),
 }
 
-/** The greeting that came with the head of the answer, and what was sent back. */
+/** Returns the bytes that arrived with the response headers, and the echoed bytes. */
 async function talk(socket: import('node:stream').Duplex): Promise<void> {
   let text = ''
   socket.on('data', (chunk: Buffer) => {

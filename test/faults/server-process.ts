@@ -3,19 +3,19 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { bytes } from './bytes.js'
-import { answerOf, type Zone } from './names.js'
+import { responseTo, type Zone } from './dns.js'
 
-/** What the servers of the far side are asked for by the test. */
-export type Order =
+/** A command from the test to the servers of the far side. */
+export type Command =
   | { do: 'release' }
   | { do: 'counts' }
-  /** Ends connections that are idle. */
+  /** Closes idle connections. */
   | { do: 'hang up' }
   | { do: 'names'; zone: Zone }
 
-/** Requests that wait to be released. */
+/** Callbacks that release delayed responses. */
 const held: (() => void)[] = []
-/** How often each path was executed: a POST when its body had come whole. */
+/** Number of executions by path. A POST is executed when its body is complete. */
 const counts: Record<string, number> = {}
 
 function answer(request: IncomingMessage, reply: ServerResponse): void {
@@ -31,8 +31,8 @@ function answer(request: IncomingMessage, reply: ServerResponse): void {
     if (name === 'echo') return void reply.end(Buffer.concat(pieces))
     if (name === 'where') return void reply.end(request.socket.localAddress)
     if (name === 'hold') return void held.push(() => reply.end('held'))
-    if (name === 'paced') return pace(reply, Number(count))
-    // Half a body, and the rest when it is released.
+    if (name === 'paced') return sendSlowly(reply, Number(count))
+    // Sends half a body, and the rest when it is released.
     const half = bytes(2000)
     reply.writeHead(200, { 'content-length': half.length })
     reply.write(half.subarray(0, 1000))
@@ -40,8 +40,8 @@ function answer(request: IncomingMessage, reply: ServerResponse): void {
   })
 }
 
-/** So many bytes in pieces of 1000, one each ms or so. */
-function pace(reply: ServerResponse, count: number): void {
+/** Sends `count` bytes in chunks of 1000, about one per ms. */
+function sendSlowly(reply: ServerResponse, count: number): void {
   const body = bytes(count)
   const next = (at: number) => {
     if (at >= count) return void reply.end()
@@ -63,14 +63,14 @@ async function main(): Promise<void> {
     })
   let zone: Zone = {}
   const resolver = createSocket('udp4', (query, from) => {
-    const said = answerOf(query, zone)
+    const said = responseTo(query, zone)
     if (said !== null) resolver.send(said, from.port, from.address)
   })
   await new Promise<void>((resolve) => resolver.bind(53, resolve))
-  process.on('message', (order: Order) => {
-    if (order.do === 'release') for (const release of held.splice(0)) release()
-    if (order.do === 'hang up') plain.closeIdleConnections()
-    if (order.do === 'names') zone = order.zone
+  process.on('message', (command: Command) => {
+    if (command.do === 'release') for (const release of held.splice(0)) release()
+    if (command.do === 'hang up') plain.closeIdleConnections()
+    if (command.do === 'names') zone = command.zone
     process.send?.({ ...counts })
   })
   process.on('disconnect', () => process.exit())

@@ -9,15 +9,15 @@ import { authority, serverIdentity } from '../servers/certificates.js'
 import { listen, type Origin } from '../servers/origin.js'
 import { newFolder } from '../servers/program.js'
 
-/** Everything that the examples speak to, on loopback. */
+/** All servers that examples connect to, on loopback. */
 export interface Scene {
-  /** Where examples run: the file of the certificate authority that they read is there. */
+  /** Working folder of examples. It contains the CA file that they read. */
   readonly folder: string
-  /** What the documentation calls a place, and where it is. */
+  /** Maps addresses of the documentation to loopback addresses. */
   readonly addresses: Record<string, number | string>
-  /** PEM file of the authority. */
+  /** PEM file of the CA. */
   readonly authorityFile: string
-  /** SHA-256 fingerprint of the authority's certificate, as Node writes it. */
+  /** SHA-256 fingerprint of the CA certificate, in Node's format. */
   readonly fingerprint: string
   close(): Promise<void>
 }
@@ -68,7 +68,7 @@ export async function openScene(): Promise<Scene> {
   }
 }
 
-/** Says what it was asked, and nothing that changes from run to run. */
+/** Responds with a description of the request, without parts that differ between runs. */
 function answer(request: IncomingMessage, response: ServerResponse): void {
   response.sendDate = false
   response.setHeader('content-type', 'application/json')
@@ -76,7 +76,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   response.end(JSON.stringify({ method, url, host: headers.host, via: headers.via }))
 }
 
-/** RFC 9112 §3.2.2: the absolute form. */
+/** Forwards requests in absolute form (RFC 9112 §3.2.2). */
 function forward(addresses: Scene['addresses']): RequestListener {
   return (request, response) => {
     const { origin, hostname, host, port, pathname } = new URL(request.url as string)
@@ -92,7 +92,7 @@ function forward(addresses: Scene['addresses']): RequestListener {
   }
 }
 
-/** RFC 9110 §9.3.6: CONNECT. */
+/** Opens tunnels for CONNECT (RFC 9110 §9.3.6). */
 function asProxy<S extends http.Server | https.Server>(server: S, addresses: Scene['addresses']): S {
   server.on('connect', (request: IncomingMessage, client: Duplex, head: Buffer) => {
     const known = addresses[`https://${request.url}`] ?? addresses[`http://${request.url}`]

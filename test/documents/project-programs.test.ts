@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Block, blocksIn } from './blocks.js'
-import { cells, type OwnPlan, ownPlans } from './own-plans.js'
+import { cells, type OwnPlan, ownPlans } from './project-plans.js'
+import { openStage } from './project-servers.js'
 import { type Outcome, run } from './run.js'
-import { openStage } from './stage.js'
 
 const stage = await openStage()
 t.teardown(() => stage.scene.close())
@@ -18,7 +18,7 @@ function planOf({ document, heading, index }: Block): OwnPlan | undefined {
   return ownPlans[document]?.[heading]?.[index - 1]
 }
 
-/** What a program did that it should not have. */
+/** Returns how the output of a program differs from its plan. */
 function faults(plan: OwnPlan, { code, output, complaints }: Outcome, served: Record<string, number[]>): string[] {
   const found = complaints.map((line) => `complains: ${line}`)
   if (code !== 0) found.push(`exit code ${code ?? 'none: it did not end'}`)

@@ -1,8 +1,8 @@
 import type { Plan } from './plan.js'
 
-/** How a program in a document of ours ends: it runs as it stands. */
+/** Expected result of a program in the project's own documents. Programs run unchanged. */
 export interface OwnPlan extends Pick<Plan, 'prints' | 'trusts' | 'behind'> {
-  /** Requests over each connection, by host. Without it: none of its business. */
+  /** Expected requests per connection, by host. Default: not checked. */
   serves?: Record<string, number[]>
 }
 
@@ -10,7 +10,7 @@ const SERVICE = 'my-service.default.svc.cluster.local'
 const nine = [1, 1, 1, 2, 2, 2, 3, 3, 3].map((number) => new RegExp(`^  'backend-${number}.internal',?$`))
 const numbers = ['connected', 'free', 'pending', 'queued', 'running', 'size']
 
-/** `PoolStats` as `console.log` writes them behind something else. */
+/** `PoolStats` as `console.log` prints them after another argument. */
 function stats(...values: (number | string)[]): RegExp[] {
   return [...numbers.map((name, at) => new RegExp(`^  ${name}: ${values[at]},?$`)), /^\}$/]
 }
@@ -18,7 +18,7 @@ function stats(...values: (number | string)[]): RegExp[] {
 const items = (host: string, before = '') =>
   new RegExp(`^${before}\\{ method: 'GET', url: '/items', host: '${host}' \\}`)
 
-/** By document, heading and place under it. */
+/** Plans by document, heading and position. */
 export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
   README: {
     'A first program': [
@@ -96,7 +96,7 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
   'bench/README': {},
 }
 
-/** What stands in the last column of the table of those who come from elsewhere, by the first. */
+/** Checks of the table for users of other clients, by its first column. */
 export const cells: Record<string, { behind: string; prints: RegExp[] }> = {
   JSON: { behind: 'console.log(it)', prints: [items('localhost:3000')] },
   'send JSON': {
@@ -121,7 +121,7 @@ function by(path: string): string {
   return `await request('http://localhost:3000${path}', { dispatcher: it })`
 }
 
-/** The dispatcher is used. */
+/** Checks that the dispatcher was used. */
 function sent(path: string, status: number): { behind: string; prints: RegExp[] } {
   const behind = `const sent = ${by(path)}\nconsole.log(sent.statusCode)\nawait sent.body.dump()\nawait it.close()`
   return { behind, prints: [new RegExp(`^${status}$`)] }

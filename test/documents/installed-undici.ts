@@ -5,7 +5,7 @@ import type { Stage } from './run.js'
 
 const require = createRequire(import.meta.url)
 
-/** The installed undici, and a Node that it runs on; or why there is none to compare with. */
+/** Returns the installed undici and a Node that it runs on, or the reason why it can not be used. */
 export async function undiciHere(): Promise<Omit<Stage, 'scene'> | string> {
   const library = pathToFileURL(require.resolve('undici'))
   if (runsHere()) return { node: process.execPath, library }
@@ -13,7 +13,7 @@ export async function undiciHere(): Promise<Omit<Stage, 'scene'> | string> {
   return typeof other === 'string' ? other : { node: other.path, library }
 }
 
-/** undici tells for itself on which versions of Node it runs. */
+/** Returns the Node versions that undici's package.json declares. */
 function runsHere(): boolean {
   const least = /(\d+)\.(\d+)/.exec(require('undici/package.json').engines.node) as RegExpExecArray
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]

@@ -41,7 +41,7 @@ export interface ThreadOrigin {
   close(): Promise<unknown>
 }
 
-export async function elsewhere(identity: Identity | null = null): Promise<ThreadOrigin> {
+export async function threadOrigin(identity: Identity | null = null): Promise<ThreadOrigin> {
   const done = new SharedArrayBuffer(4)
   const count = new Int32Array(done)
   const worker = new Worker(PROGRAM, { eval: true, workerData: { done, identity } })

@@ -1,4 +1,4 @@
-/** Options of undici's types that are taken here and change nothing, and why. */
+/** Options of undici's types that are accepted and have no effect, with the reason. */
 export const idle: Record<string, readonly string[]> = {
   'about HTTP/2': [
     'Client.Options.allowH2',
@@ -24,7 +24,7 @@ export const idle: Record<string, readonly string[]> = {
   'ignored by undici too': ['Interceptors.ResponseErrorInterceptorOpts.throwOnError'],
 }
 
-/** Options of undici's types that are refused here, each by a value that undici documents for it. */
+/** Options of undici's types that are rejected, each with a value that undici documents for it. */
 export const refused: Record<string, unknown> = {
   'Client.Options.keepAlive': true,
   'Client.Options.socketTimeout': 1,

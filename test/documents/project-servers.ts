@@ -6,18 +6,18 @@ import { fileURLToPath } from 'node:url'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { listen, type Origin } from '../servers/origin.js'
 import { newFolder } from '../servers/program.js'
-import type { Scene } from './scene.js'
+import type { Scene } from './example-servers.js'
 
-/** What our own documents speak to, on loopback, and the package as it is published, under its name. */
+/** Servers for the programs in the project's own documents, and the published package installed by name. */
 export interface OwnStage {
   scene: Scene
-  /** For each connection to a host since the last call: the requests it carried. */
+  /** Returns the number of requests of each connection to a host since the last call. */
   served(): Record<string, number[]>
 }
 
 const SERVICE = 'my-service.default.svc.cluster.local'
 const PLAIN = ['localhost:3000', 'localhost:3001', 'localhost:3002', `${SERVICE}:80`]
-/** The addresses that are written down, or found for the service. */
+/** Addresses that the documents name, or that service discovery returns. */
 const ADDRESSES = ['127.0.0.1:80', '127.0.0.1:3001']
 const BACKENDS = [1, 2, 3, 4].map((number) => `backend-${number}.internal:80`)
 const SECURE = 'api.example.com'
@@ -65,7 +65,7 @@ export async function openStage(): Promise<OwnStage> {
   }
 }
 
-/** Says what it was asked. Some paths are answered otherwise, as their names say. */
+/** Responds with a description of the request. Some paths have other responses, as their names say. */
 function answering(): RequestListener {
   let failures = 0
   return async (request, response) => {

@@ -1,10 +1,10 @@
-/** Names with their addresses; `none`: there is no such name; `failure`: the server can not tell; else no answer. */
+/** DNS names with their addresses; `none`: NXDOMAIN; `failure`: SERVFAIL. Other names get no response. */
 export type Zone = Record<string, string[] | 'none' | 'failure'>
 
 const TYPE_A = 1
 
-/** The answer of a name server to one question (RFC 1035 §4.1), or null for none at all. */
-export function answerOf(query: Buffer, zone: Zone): Buffer | null {
+/** Returns the DNS response to a query (RFC 1035 §4.1), or null for none. */
+export function responseTo(query: Buffer, zone: Zone): Buffer | null {
   const labels: string[] = []
   let at = 12
   for (let length = query[at] as number; length > 0; length = query[at] as number) {
@@ -18,12 +18,12 @@ export function answerOf(query: Buffer, zone: Zone): Buffer | null {
   const addresses = Array.isArray(known) && type === TYPE_A ? known : []
   const header = Buffer.alloc(12)
   query.copy(header, 0, 0, 2)
-  // A response to a recursive question, with its code: SERVFAIL is 2, NXDOMAIN 3.
+  // Header: response to a recursive query, with its code: SERVFAIL is 2, NXDOMAIN 3.
   header.writeUInt16BE(0x8180 | (known === 'failure' ? 2 : known === 'none' ? 3 : 0), 2)
   header.writeUInt16BE(1, 4)
   header.writeUInt16BE(addresses.length, 6)
   const records = addresses.map((address) =>
-    // The name of the question, A, IN, no time to live, four bytes.
+    // Name of the query, type A, class IN, TTL 0, four bytes.
     Buffer.from([0xc0, 0x0c, 0, TYPE_A, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]),
   )
   return Buffer.concat([header, question, ...records])
