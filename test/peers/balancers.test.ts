@@ -41,7 +41,7 @@ async function many(pool: Dispatcher, count: number, parallel: boolean): Promise
   return right
 }
 
-/** The balancers under test: each gives connections out in turn. */
+/** Balancers under test. Each distributes connections in turn. */
 const balancers: Record<string, { skip: string | false; start(port: number, ports: number[]): Promise<Program> }> = {
   HAProxy: {
     skip: missing('haproxy'),
@@ -64,7 +64,7 @@ for (const [name, { skip, start }] of Object.entries(balancers)) {
     for (const parallel of [false, true]) {
       const backends = await Promise.all(Array.from({ length: BACKENDS }, (_, index) => backend(`b${index}`)))
       const port = await freePort()
-      // Its readiness probe is a connection too: ten more still come round evenly.
+      // The readiness probe is a connection too. Ten more are still distributed evenly.
       const program = await start(
         port,
         backends.map((one) => one.port),

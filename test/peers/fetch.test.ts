@@ -9,16 +9,16 @@ const program = fileURLToPath(new URL('./fetch/program.js', import.meta.url))
 
 interface Outcome {
   results: Record<string, unknown>
-  /** Connections that sluice told of. */
+  /** Connections that sluice reported. */
   connects: number
-  /** Connections that the origin accepted meanwhile. */
+  /** Connections that the origin accepted. */
   connections: number
-  /** What was opened for a fetch after `uninstall()`. */
+  /** Connections opened for a fetch after `uninstall()`. */
   uninstalled: { opened: number; ours: number } | null
   version: string
 }
 
-/** Runs the program against an origin of its own. */
+/** Runs the program with a new origin. */
 async function outcome(node: Runtime, way: Way): Promise<Outcome> {
   const origin = await fetchOrigin()
   const { code, stdout, stderr } = await run(node.path, [program, origin.url, origin.control.url, way])
@@ -27,7 +27,7 @@ async function outcome(node: Runtime, way: Way): Promise<Outcome> {
   return JSON.parse(stdout)
 }
 
-/** Where sluice and Node's own client may name a failure of the connection in their own words. */
+/** Results in which sluice and Node's own client may report different connection errors. */
 const OWN_WORDS = /^the connection closes (before|in the body)|^the answer is not HTTP/
 
 function compare(t: Test, native: Outcome, sluice: Outcome): void {
@@ -56,7 +56,7 @@ async function overSluice(t: Test, node: Runtime): Promise<void> {
   }
 }
 
-// Twelve processes, one after another.
+// Runs twelve processes, one after another.
 t.setTimeout(200_000)
 
 const nodes = new Set([`node@${process.versions.node.split('.')[0]}`, 'node@22', 'node@24', 'node@26'])

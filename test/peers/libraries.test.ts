@@ -44,7 +44,7 @@ t.test('reports a failing scenario, and a known failure that passes now', async 
   t.equal(complain('undici', 'known'), null)
 })
 
-// Several packages want more than Node 20.
+// Several packages require more than Node 20.
 const node = await runtime('node@24')
 const folders = typeof node === 'string' ? node : await prepare()
 const skip = typeof folders === 'string' ? folders : false

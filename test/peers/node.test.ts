@@ -13,7 +13,7 @@ import { listen, type Origin } from '../servers/origin.js'
 
 const big = randomBytes(2_000_000)
 
-/** How many requests came over the connection of each request so far. */
+/** Number of requests per connection so far. */
 const counts = new WeakMap<object, number>()
 
 const routes: Record<string, (request: IncomingMessage, reply: ServerResponse) => void> = {
@@ -36,7 +36,7 @@ const routes: Record<string, (request: IncomingMessage, reply: ServerResponse) =
 const listener: http.RequestListener = (request, reply) =>
   (routes[request.url as string] ?? routes['/count'])?.(request, reply)
 
-/** Upgrades and tunnels that echo, with the first bytes in the same packet as the head. */
+/** Adds echo upgrades and tunnels, whose first bytes are in the same packet as the headers. */
 function echoTunnels(server: http.Server): void {
   const echo = (head: string) => (_request: IncomingMessage, socket: Socket, rest: Buffer) => {
     socket.write(`${head}\r\n\r\nearly `)
@@ -47,7 +47,7 @@ function echoTunnels(server: http.Server): void {
   server.on('connect', echo('HTTP/1.1 200 Connection established'))
 }
 
-/** Starts one kind of server; `open` makes a Client for it. */
+/** Starts one kind of server. `open` creates a Client for it. */
 type Start = () => Promise<{ origin: Origin; open(options?: ClientOptions): Client }>
 
 const authorities = authority()
@@ -90,7 +90,7 @@ async function collect(socket: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** The same against each kind of server; what all servers have in common is in the matrix. */
+/** Cases for each kind of Node server. Cases for all servers are in the matrix. */
 const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client) => Promise<void>> = {
   '1xx and expect: 100-continue': async (t, open) => {
     const client = open()

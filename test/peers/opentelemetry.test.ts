@@ -23,7 +23,7 @@ import t, { type Test } from 'tap'
 import { Agent, BalancedPool, Client, type Dispatcher, Pool, RoundRobinPool } from '../../lib/index.js'
 import { httpOrigin, type Origin, rawOrigin } from '../servers/origin.js'
 
-/** Carries the context along what is asynchronous. */
+/** Context manager that uses AsyncLocalStorage. */
 class StorageContextManager implements ContextManager {
   readonly #storage = new AsyncLocalStorage<Context>()
 
@@ -54,7 +54,7 @@ class StorageContextManager implements ContextManager {
   }
 }
 
-/** W3C Trace Context, as far as a client needs it. */
+/** Propagator of W3C Trace Context for clients. */
 const traceparent: TextMapPropagator = {
   inject(context, carrier, setter) {
     const known = trace.getSpanContext(context)
@@ -102,7 +102,7 @@ t.teardown(() => {
   propagation.disable()
 })
 
-/** The spans of requests, in the order in which they ended; each of them ended once. */
+/** Returns the request spans in the order of their end, and checks that each ended once. */
 function requestSpans(t: Test): ReadableSpan[] {
   const ended = exporter.getFinishedSpans()
   const ids = ended.map((span) => span.spanContext().spanId)
@@ -110,7 +110,7 @@ function requestSpans(t: Test): ReadableSpan[] {
   return ended.filter(({ kind }) => kind === SpanKind.CLIENT)
 }
 
-/** Runs in a span of its own, as a program does that is traced. */
+/** Runs a function in a new span, like a traced program. */
 function within<T>(name: string, run: () => Promise<T>): Promise<T> {
   return tracer.startActiveSpan(name, async (span) => {
     try {
@@ -121,7 +121,7 @@ function within<T>(name: string, run: () => Promise<T>): Promise<T> {
   })
 }
 
-/** Answers with the `traceparent` it saw; to `/never` not at all. */
+/** Responds with the received `traceparent`. Never responds to `/never`. */
 function tracedOrigin(): Promise<Origin> {
   return httpOrigin((request, reply) => {
     if (request.url === '/never') return

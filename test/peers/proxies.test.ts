@@ -19,7 +19,7 @@ const echo: RequestListener = (request, reply) => {
   request.pipe(reply)
 }
 
-/** Squid with a password, HAProxy with TLS in front of it, and HAProxy that forwards by itself. */
+/** Squid with a password, HAProxy with TLS in front of it, and HAProxy as a forwarding proxy. */
 async function setUp() {
   const ca = await authority()
   const identity = await serverIdentity(ca)
@@ -77,7 +77,7 @@ async function failure(promise: Promise<unknown>): Promise<Record<string, unknow
   )
 }
 
-/** Requests of all kinds to one origin. */
+/** Sends requests of all kinds to one origin. */
 async function converse(t: Test, agent: Dispatcher, origin: string): Promise<void> {
   const first = await send(agent, origin)
   t.equal(first.statusCode, 200)
@@ -189,7 +189,7 @@ async function others(t: Test, { uris, tls, plain, secure }: Peer): Promise<void
   await environment.close()
 }
 
-/** The last of all: there is no proxy after it. */
+/** Stops the proxy. Must be the last test. */
 async function away(t: Test, { uris, tls, plain, secure, squid }: Peer): Promise<void> {
   const agent = new ProxyAgent({ uri: uris.squid, ...tls })
   const behind = new ProxyAgent({ uri: uris['squid behind TLS'], ...tls })

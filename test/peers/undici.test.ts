@@ -7,7 +7,7 @@ const program = fileURLToPath(new URL('./undici/program.js', import.meta.url))
 
 interface Outcome {
   version: string
-  /** By scenario, and by whose interceptors over whose dispatchers. */
+  /** Results by scenario, and by library of interceptor and dispatcher. */
   results: Record<string, Record<string, unknown>>
 }
 
@@ -37,7 +37,7 @@ async function eachWithEach(t: Test, node: Runtime): Promise<void> {
 
 t.setTimeout(200_000)
 
-// undici 8 wants Node 22.
+// undici 8 requires Node 22.
 const found = await Promise.all(
   ['node@22', 'node@24', 'node@26'].map(async (name) => ({ name, node: await runtime(name) })),
 )

@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { run, runtime } from '../runtimes/runtimes.js'
 
-/** Node 20 has no zstd, and each Node after it has its own way with frames: the test of `decompress` on all of them. */
+// Node 20 has no zstd, and later versions treat frames differently, so the test of `decompress` runs on all of them.
+
 const program = fileURLToPath(new URL('../interceptors/decompress.test.js', import.meta.url))
 
 t.setTimeout(200_000)

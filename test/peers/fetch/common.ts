@@ -4,7 +4,7 @@ import type { Fate, State } from './origin.js'
 
 export type Init = Omit<RequestInit, 'dispatcher' | 'headers'> & { headers?: Record<string, string>; cache?: string }
 
-/** What `/echo` answers. */
+/** Response of `/echo`. */
 export interface Echo {
   method: string
   url: string
@@ -15,17 +15,17 @@ export interface Echo {
 
 export const echoed = (response: Response): Promise<Echo> => response.json() as Promise<Echo>
 
-/** Over the runtime's own connections, over a dispatcher given to each call, or over what `install()` put there. */
+/** Dispatcher of fetch: the runtime's own, one passed to each call, or the one that `install()` sets. */
 export type Way = 'native' | 'dispatcher' | 'install'
 
-/** Where the program's requests go, and over what. */
+/** Origin and dispatcher of the program's requests. */
 export class Surroundings {
   readonly origin: string
   readonly way: Way
   readonly #control: string
   #dispatcher: Dispatcher | undefined
   readonly #opened = new Set<Dispatcher>()
-  /** Connections that the dispatchers told of. */
+  /** Connections that the dispatchers reported. */
   connects = 0
   #keys = 0
 
@@ -40,7 +40,7 @@ export class Surroundings {
     }
   }
 
-  /** Counts its connections, and closes it at the end. */
+  /** Counts the connections of a dispatcher, and closes it at the end. */
   watch<Kind extends Dispatcher>(dispatcher: Kind): Kind {
     this.#opened.add(dispatcher)
     dispatcher.on('connect', () => {
@@ -54,19 +54,19 @@ export class Surroundings {
     return fetch(url, { ...this.options, ...init } as RequestInit)
   }
 
-  /** What to give to fetch, and to all that is built on it, for the connections to be ours. */
+  /** Options that make fetch, and classes built on it, use the dispatcher under test. */
   get options(): object {
     return this.way === 'dispatcher' ? { dispatcher: this.#dispatcher } : {}
   }
 
-  /** Fetches over another dispatcher for a while. */
+  /** Runs `use` with another dispatcher for fetch. */
   async over<Kind extends Dispatcher, Result>(
     dispatcher: Kind,
     action: (one: Kind) => Promise<Result>,
     composed = false,
   ): Promise<Result> {
     const before = this.#dispatcher
-    // Events of a composed one are those of its base, which is watched already.
+    // A composed dispatcher emits the events of its base, which are counted already.
     this.#use(composed ? dispatcher : this.watch(dispatcher))
     try {
       return await action(dispatcher)
@@ -90,7 +90,7 @@ export class Surroundings {
     return `key${++this.#keys}`
   }
 
-  /** Asks the origin until what became of a request is as expected. */
+  /** Polls the origin until the outcome of a request is as expected. */
   async fate(key: string, expected: (fate: Fate) => boolean): Promise<Fate> {
     for (;;) {
       const fate = (await this.#ask(`/fate?key=${key}`)) as Fate | null
@@ -102,7 +102,7 @@ export class Surroundings {
     return this.#ask('/') as Promise<State>
   }
 
-  /** Not by fetch: it is under test. */
+  /** Sends a request by node:http, because fetch is under test. */
   async #ask(path: string): Promise<unknown> {
     const reply = await new Promise<http.IncomingMessage>((resolve, reject) => {
       http.get(this.#control + path, { agent: false }, resolve).on('error', reject)
@@ -112,7 +112,7 @@ export class Surroundings {
     return JSON.parse(text)
   }
 
-  /** Whose connections are opened once the runtime has its own again. */
+  /** Returns whose connections fetch uses after `uninstall()`. */
   async uninstall(): Promise<{ opened: number; ours: number }> {
     const [before, ours] = [await this.state(), this.connects]
     uninstall()
@@ -128,7 +128,7 @@ export class Surroundings {
 
 export type Scenario = (one: Surroundings) => Promise<unknown>
 
-/** What an error says of itself and of its cause. */
+/** Describes an error and its cause. */
 export function tell(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { thrown: error }
   const { name, message } = error
@@ -143,7 +143,7 @@ export function failure(promise: Promise<unknown>): Promise<Record<string, unkno
   )
 }
 
-/** A web stream of the given pieces. */
+/** Creates a web stream of the given chunks. */
 export function streamOf(pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> {
   let next = 0
   return new ReadableStream({

@@ -10,7 +10,7 @@ const posted = (length: number, type?: string) => ({
 const empty = { hasBody: false, text: '' }
 const followed = { secret: true, redirected: true }
 
-/** What a Node makes of its built-in fetch, whoever carries it: each result must have this in it. */
+/** Expected results of the built-in fetch, with any dispatcher. Each result must contain these. */
 export const expected: Record<string, unknown> = {
   GET: {
     status: 200,
@@ -90,7 +90,7 @@ export const expected: Record<string, unknown> = {
 
 const idle = { running: 0, pending: 0, queued: 0, size: 0 }
 
-/** What a sluice dispatcher adds to it, exactly. */
+/** Additional results with a sluice dispatcher, exact. */
 export const expectedOfPools: Record<string, unknown> = {
   '100 fetches at once over 2 connections': { connections: 2, connected: 2, free: 2, ...idle },
   '100 fetches one after another over one connection': 1,

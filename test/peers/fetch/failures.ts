@@ -3,7 +3,7 @@ import { Pool } from '../../../lib/index.js'
 import { failure, type Scenario, tell } from './common.js'
 import { ENDLESS } from './origin.js'
 
-/** A port of loopback that nobody listens on. */
+/** Returns a loopback port on which no server listens. */
 function deadPort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
@@ -13,7 +13,7 @@ function deadPort(): Promise<number> {
   })
 }
 
-/** Aborts, and origins that fail. */
+/** Results of aborts and of failing origins. */
 export const failures: Record<string, Scenario> = {
   'abort before it is sent': async (one) => {
     const key = one.newKey()

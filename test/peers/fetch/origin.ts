@@ -6,20 +6,20 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import { authority, serverIdentity } from '../../servers/certificates.js'
 import { httpOrigin, httpsOrigin, listen, type Origin } from '../../servers/origin.js'
 
-/** What the compressed answers say. */
+/** Text of the compressed responses. */
 export const SAID = 'the same words again and again. '.repeat(200)
-/** bytes of `/endless` at most; far more than sockets buffer. */
+/** Maximum length of `/endless` in bytes, far more than sockets buffer. */
 export const ENDLESS = 256 * 1024 * 1024
 
 const piece = randomBytes(64 * 1024)
 
-/** What became of a request that named a `?key`. */
+/** Outcome of a request with a `?key`. */
 export interface Fate {
-  /** The connection closed before the answer was complete. */
+  /** Whether the connection closed before the response was complete. */
   gone: boolean
-  /** bytes of the answer that were written */
+  /** Written bytes of the response. */
   sent: number
-  /** bytes of the request body that came */
+  /** Received bytes of the request body. */
   received: number
 }
 
@@ -131,7 +131,7 @@ const answers: Record<string, Answer> = {
   },
 }
 
-/** RFC 6455: greets, and sends back the one short text that it gets; a masked close frame ends it. */
+/** WebSocket server (RFC 6455): sends a greeting, echoes one short text, and ends at a masked close frame. */
 function speakWebSocket(request: IncomingMessage, socket: Duplex): void {
   const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
   const accept = createHash('sha1').update(key).digest('base64')
@@ -148,21 +148,21 @@ function speakWebSocket(request: IncomingMessage, socket: Duplex): void {
   })
 }
 
-/** What the control server tells of all. */
+/** State of the origin, as the control server reports it. */
 export interface State {
-  /** Accepted so far, in plain and by TLS. */
+  /** Number of accepted connections, plain and TLS. */
   connections: number
-  /** The same origin by TLS, and who vouches for it. */
+  /** URL of the origin over TLS, and its CA. */
   secure: string
   ca: string
 }
 
 export interface FetchOrigin extends Origin {
-  /** Another server, which tells of this one: `/fate?key=` of a request, `all else of its connections. */
+  /** Control server: `/fate?key=` returns the outcome of a request, all other paths the state. */
   readonly control: Origin
 }
 
-/** An origin that does what the program asks for. */
+/** Starts an origin with the routes of the program. */
 export async function fetchOrigin(): Promise<FetchOrigin> {
   const fates = new Map<string, Fate>()
   const listener: http.RequestListener = (request, reply) => {

@@ -4,7 +4,7 @@ import { ENDLESS } from './origin.js'
 
 const text = async (one: Surroundings, path: string) => (await one.fetch(path)).text()
 
-/** How many connections an action opens. */
+/** Returns the number of connections that an action opens. */
 async function opening(one: Surroundings, action: () => Promise<unknown>): Promise<number> {
   const before = await one.state()
   await action()
@@ -16,7 +16,7 @@ interface WebSocketLike {
   close(code: number): void
 }
 
-/** What only a sluice dispatcher can show. */
+/** Results that only a sluice dispatcher has. */
 export const pooling: Record<string, Scenario> = {
   '100 fetches at once over 2 connections': (one) =>
     one.overPool({ connections: 2 }, async (pool) => {
@@ -42,7 +42,7 @@ export const pooling: Record<string, Scenario> = {
         await text(one, '/hello')
       }),
     ),
-  // Natively the loop would get no turn to abort in.
+  // With the native dispatcher the event loop would have no turn in which to abort.
   'abort of an upload': async (one) => {
     const key = one.newKey()
     const aborting = new AbortController()
@@ -68,7 +68,7 @@ export const pooling: Record<string, Scenario> = {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     let sent = -1
-    // Held back: many looks in a row, with time for megabytes between each, find no byte more.
+    // Backpressure: several samples, with time for megabytes between them, show no more bytes.
     for (let same = 0; same < 20; ) {
       const now = (await one.fate(key, () => true)).sent
       same = now === sent ? same + 1 : 0

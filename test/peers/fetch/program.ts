@@ -1,5 +1,5 @@
-// Runs in each Node as a process of its own: `program.js ORIGIN CONTROL native|dispatcher|install`. Drives the built-in fetch
-// of that Node through all it can do, over sluice or over what the Node has, and prints what came of it as JSON.
+// Runs as a process in each Node: `program.js ORIGIN CONTROL native|dispatcher|install`. Uses all features of the built-in
+// fetch, with sluice or Node's own dispatcher, and prints the results as JSON.
 import { type Scenario, Surroundings, tell, type Way } from './common.js'
 import { failures } from './failures.js'
 import { pooling } from './pooling.js'

@@ -1,6 +1,6 @@
 import { echoed, type Scenario, type Surroundings, streamOf } from './common.js'
 
-/** What of a request reached the origin. */
+/** Returns the parts of a request that the origin received. */
 async function echo(one: Surroundings, init: Parameters<Surroundings['fetch']>[1], path = '/echo') {
   const { rawHeaders, ...rest } = await echoed(await one.fetch(path, init))
   const fields: Record<string, string> = {}
@@ -13,7 +13,7 @@ async function echo(one: Surroundings, init: Parameters<Surroundings['fetch']>[1
   return { ...rest, rightHost: host === new URL(one.origin).host, fields: others }
 }
 
-/** Requests of every kind, each as the origin saw it. */
+/** Results of requests of every kind, as received by the origin. */
 export const requests: Record<string, Scenario> = {
   GET: async (one) => {
     const response = await one.fetch('/hello')

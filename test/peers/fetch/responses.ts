@@ -29,7 +29,7 @@ const bare = (path: string, init: Parameters<Surroundings['fetch']>[1] = {}): Sc
   }
 }
 
-/** Answers of every kind, and what fetch makes of them. */
+/** Results of responses of every kind, as returned by fetch. */
 export const responses: Record<string, Scenario> = {
   gzip: unpacked('/gzip'),
   deflate: unpacked('/deflate'),

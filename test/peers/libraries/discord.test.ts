@@ -8,7 +8,7 @@ import { carry, cut, json, service, silence } from './service.js'
 const picture = randomBytes(1_000_000)
 
 function open(api: string, agent: Agent | Pool): REST {
-  // Its type is that of undici's own class.
+  // The package declares the type of undici's own class.
   const rest = new REST({ api, agent: agent as never, offset: 0 }).setToken('secret')
   t.teardown(() => {
     rest.clearHandlerSweeper()
@@ -74,7 +74,7 @@ t.test('@discordjs/rest over an Agent', async (t) => {
   })
 })
 
-/** Resolves once a request is under way: the library sends it later than it is asked to. */
+/** Resolves once a request is in flight: the library sends it asynchronously. */
 async function agentIsBusy(agent: Agent): Promise<void> {
   const busy = () => Object.values(agent.stats).some(({ running }) => running > 0)
   while (!busy()) await new Promise(setImmediate)

@@ -1,7 +1,7 @@
 import { runtime } from '../../runtimes/runtimes.js'
 import { complaintOf, libraries, markdown, play, prepare, trees } from './run.js'
 
-// Plays the scenarios of all packages, or of those named, and prints what fails and the table: `make libraries ARGS=urllib`.
+// Runs the scenarios of all packages, or of the named ones, and prints failures and the table: `make libraries ARGS=urllib`.
 const names = process.argv.slice(2)
 const node = await runtime('node@24')
 const folders = typeof node === 'string' ? node : await prepare()

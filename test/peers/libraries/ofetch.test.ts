@@ -29,7 +29,7 @@ for (const [kind, open] of Object.entries({
   t.test(`ofetch over ${kind === 'Pool' ? 'a Pool' : 'an Agent'}`, async (t) => {
     const one = await start()
     await carry(t, { service: one, dispatcher: open(one.url), most: 8 }, async (dispatcher) => {
-      // Its type is that of undici's own class.
+      // The package declares the type of undici's own class.
       const fetch = ofetch.create({ baseURL: one.url, dispatcher: dispatcher as never, retryDelay: 1 })
 
       t.match(await fetch('/mirror', { query: { a: 'b c' } }), { method: 'GET', url: '/mirror?a=b+c' })

@@ -14,7 +14,7 @@ const soon = { 'retry-after-ms': '1' }
 const delta = (content: string) =>
   `data: ${JSON.stringify({ id: 'c1', choices: [{ index: 0, delta: { content } }] })}\n\n`
 
-/** Where the answers that come piece by piece are. */
+/** Path of streamed responses. */
 const open: ServerResponse[] = []
 
 const chat: Answer = (request, reply, body) => {
@@ -52,7 +52,7 @@ t.test('openai over an Agent', async (t) => {
       const reply = open.pop() as ServerResponse
       let words = 0
       for await (const { choices } of stream) {
-        // The next is not sent before this one was read.
+        // The server sends the next chunk after this one was read.
         t.equal(choices[0]?.delta.content, `word ${words++} `)
         if (words < 5) reply.write(delta(`word ${words} `))
         else reply.end('data: [DONE]\n\n')

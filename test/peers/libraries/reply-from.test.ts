@@ -27,12 +27,12 @@ function start() {
   })
 }
 
-/** A proxy that sends all it gets through the given dispatcher. */
+/** Starts a proxy that sends all requests through the given dispatcher. */
 async function proxy(
   base: string | string[],
   dispatcher: Dispatcher,
 ): Promise<{ url: string; close(): Promise<void> }> {
-  // A connection that was opened and never used would keep it from closing.
+  // A connection that was opened and never used would prevent it from closing.
   const app = fastify({ forceCloseConnections: true })
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
   await app.register(replyFrom, { base: base as string, undici: dispatcher as never })

@@ -9,11 +9,11 @@ import { authority, serverIdentity } from '../../servers/certificates.js'
 
 const sources = fileURLToPath(new URL('../../../../test/peers/libraries/', import.meta.url))
 
-/** What the packages find under the name `undici`. */
+/** Module that the packages import as `undici`. */
 export type Tree = 'sluice' | 'undici'
 export const trees: readonly Tree[] = ['sluice', 'undici']
 
-/** A scenario that fails, and why. Over undici it may hold now and then: most of these depend on timing. */
+/** A scenario that is known to fail, with the reason. Over undici it may pass at times: most of these depend on timing. */
 export interface Known {
   readonly scenario: string
   readonly over: Tree
@@ -23,33 +23,33 @@ export interface Known {
 /** A package that is built on undici. */
 export interface Library {
   readonly version: string
-  /** The file of its scenarios. */
+  /** Name of the file of its scenarios. */
   readonly scenarios: string
-  /** It needs of undici what sluice leaves out, so it gets `facade/`. */
+  /** Whether it uses parts of undici that sluice does not include, and needs `facade/`. */
   readonly facade?: boolean
   readonly title?: string
   readonly remark?: string
   readonly known?: readonly Known[]
 }
 
-/** By name. */
+/** Packages by name. */
 export const libraries: Readonly<Record<string, Library>> = JSON.parse(
   readFileSync(join(sources, 'packages.json'), 'utf8'),
 ).libraries
 
-/** Names of the files of scenarios. */
+/** Returns the names of scenario files. */
 export const scenarioFiles = readdirSync(join(sources, 'scenarios')).filter((name) => name !== 'harness.mjs')
 
-/** What one scenario came to. */
+/** Outcome of one scenario. */
 export interface Outcome {
   readonly name: string
   readonly error?: string
 }
 
 /**
- * Installs both trees unless they are there, and puts this sluice and the scenarios into them. Returns their folders, or why
- * a test of them must be skipped.
- * @throws {Error} they can not be installed, where skipping is forbidden (SLUICE_NO_SKIP)
+ * Installs both trees if necessary, and copies the built sluice and the scenarios into them. Returns their folders, or why their
+ * tests must be skipped.
+ * @throws {Error} If they can not be installed and SLUICE_NO_SKIP is set.
  */
 export async function prepare(): Promise<Record<Tree, string> | string> {
   const { code, stdout, stderr } = await run(process.execPath, [join(sources, 'install.mjs')])
@@ -75,7 +75,7 @@ export async function prepare(): Promise<Record<Tree, string> | string> {
   return folders
 }
 
-/** Replaces the sluice of a tree by what is built here. */
+/** Replaces the sluice of a tree by the current build. */
 function refresh(folder: string): void {
   const made = mkdtempSync(join(tmpdir(), 'sluice-'))
   const { filename } = pack(made)
@@ -89,7 +89,7 @@ function refresh(folder: string): void {
   rmSync(made, { recursive: true, force: true })
 }
 
-/** Paths of what is installed as `undici` or `sluice`, wherever it is in the tree. */
+/** Returns all paths at which `undici` or `sluice` is installed in a tree. */
 function named(folder: string): string[] {
   const { packages } = JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'))
   return Object.keys(packages).filter((path) => /node_modules\/(undici|sluice)$/.test(path))
@@ -99,12 +99,12 @@ function manifest(folder: string): { name: string; version: string } {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 }
 
-/** By path, the names of the packages that are installed as `undici` or `sluice`. */
+/** Returns the names of the packages installed as `undici` or `sluice`, by path. */
 export function installedAs(folder: string): Record<string, string> {
   return Object.fromEntries(named(folder).map((path) => [path, manifest(join(folder, path)).name]))
 }
 
-/** Plays the scenarios of a library in a process of their own. */
+/** Runs the scenarios of a package in a new process. */
 export async function play(node: Runtime, folder: string, { scenarios }: Library): Promise<Outcome[]> {
   const file = (name: string) => join(folder, 'scenarios', `${name}.mjs`)
   const { code, stdout, stderr } = await run(node.path, [file('harness'), file(scenarios)])
@@ -114,14 +114,14 @@ export async function play(node: Runtime, folder: string, { scenarios }: Library
   return [...outcomes, { name: 'the process', error: `ended with ${code}: ${stderr}` }]
 }
 
-/** What is wrong with an outcome, or null: over sluice a scenario that is known to fail must. */
+/** Returns the problem of an outcome, or null. Over sluice, a scenario that is known to fail must fail. */
 export function complaintOf(library: Library, over: Tree, { name, error }: Outcome): string | null {
   const known = library.known?.find((one) => one.scenario === name && one.over === over)
   if (known === undefined) return error ?? null
   return error === undefined && over === 'sluice' ? 'no longer fails: strike it from packages.json' : null
 }
 
-/** The table of `test/peers/README.md`. `counts`: scenarios by library. */
+/** Returns the table of `test/peers/README.md`. `counts`: number of scenarios by package. */
 export function markdown(counts: Readonly<Record<string, number>>): string {
   const rows = Object.entries(libraries).map(([name, { version, title, remark, facade, known = [] }]) => {
     const total = counts[name] ?? 0

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import type { Dispatcher } from '../../../lib/index.js'
 import { httpOrigin, type Origin } from '../../servers/origin.js'
 
-/** A request as it came, whole. */
+/** A complete received request. */
 export interface Received {
   method: string
   url: string
@@ -14,14 +14,14 @@ export interface Received {
 
 export type Answer = (request: IncomingMessage, reply: ServerResponse, body: Buffer) => void
 
-/** A service on loopback that keeps what it received. */
+/** A service on loopback that records received requests. */
 export interface Service extends Origin {
   readonly received: Received[]
-  /** Resolves when the connection of the next request to this path is lost before its answer is complete. */
+  /** Resolves when the connection of the next request to this path closes before its response is complete. */
   lost(path: string): Promise<void>
 }
 
-/** Starts a service: each path has an answer, or a row of them for its first, its second request and so on. */
+/** Starts a service. Each path has one response, or a list of responses for its first, second request and so on. */
 export async function service(answers: Record<string, Answer | Answer[]>): Promise<Service> {
   const received: Received[] = []
   const times = new Map<string, number>()
@@ -52,13 +52,13 @@ export function json(value: unknown, status = 200, headers: http.OutgoingHttpHea
   }
 }
 
-/** Never answers. */
+/** Never responds. */
 export const silence: Answer = () => {}
 
-/** Cuts the connection instead of answering. */
+/** Closes the connection instead of responding. */
 export const cut: Answer = (request) => void request.socket.destroy()
 
-/** Runs an action over a dispatcher, and sees that every connection that the service accepted was of its making. */
+/** Runs an action with a dispatcher, and checks that it opened every connection that the service accepted. */
 export async function carry<Kind extends Dispatcher>(
   t: Test,
   part: { service: Service; dispatcher: Kind; most: number },

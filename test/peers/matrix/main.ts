@@ -1,4 +1,4 @@
-// `make peers`: every case against every server. ARGS: `--server nginx`, `--only TLS`, `--markdown`, `--slowest`.
+// `make peers`: runs every case against every server. ARGS: `--server nginx`, `--only TLS`, `--markdown`, `--slowest`.
 import { parseArgs } from 'node:util'
 import { runMatrix, servers } from './run.js'
 import { judge, markdown, plain } from './table.js'

@@ -1,61 +1,61 @@
 import { Client, type ClientOptions } from '../../../lib/index.js'
 import type { Identity } from '../../servers/certificates.js'
 
-/** What all servers of the matrix share. */
+/** Resources that all servers of the matrix share. */
 export interface Setting {
-  /** The files that they serve, and their certificates. */
+  /** Folder of served files and certificates. */
   readonly folder: string
   readonly big: Buffer
   readonly ca: Identity
-  /** What a client shows of itself. */
+  /** Client certificate. */
   readonly client: Identity
-  /** Node's service, which is behind the proxies. */
+  /** Port of Node's service, the upstream of the proxies. */
   readonly origin: number
-  /** Sends back what it gets, by TCP. */
+  /** Port of a TCP echo server. */
   readonly echo: number
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface Peer {
   readonly version: string
-  /** Where most cases go. */
+  /** URL for most cases. */
   readonly url: string
-  /** TLS, by the names of localhost and other.example. */
+  /** URL over TLS, for localhost and other.example. */
   readonly secure?: string
-  /** TLS for clients with a certificate only. */
+  /** URL over TLS that requires a client certificate. */
   readonly mutual?: string
-  /** Ends connections that idle for 200 ms (Bun: some seconds), and after three requests where the server can. */
+  /** URL that closes connections after 200 ms idle (Bun: some seconds), and after three requests if the server supports that. */
   readonly short?: string
   readonly socketPath?: string
-  /** Where CONNECT goes. */
+  /** URL for CONNECT. */
   readonly connect?: string
-  /** Makes it reload its configuration, so that it answers with this `x-generation`. */
+  /** Reloads the configuration. Responses have this `x-generation` afterwards. */
   reload?(generation: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** What a server is known to get wrong. The case must fail as told in one of a few tries: that it does not fails the run. */
+/** A known defect of a server. The case must fail as described in one of a few attempts, otherwise the run fails. */
 export interface Defect {
-  /** What the failure says. */
+  /** Pattern of the failure. */
   readonly error: RegExp
-  /** What is wrong, and how to see it. */
+  /** Description, and how to reproduce it. */
   readonly because: string
 }
 
-/** A row of the matrix. */
+/** A server: one row of the matrix. */
 export interface Server {
   readonly name: string
-  /** How it refuses a head that is too long: by which status, from which size on. */
+  /** Status and size limit of too long headers. */
   readonly headLimit: { readonly bytes: number; readonly status: number }
-  /** Cases it has no means for, `capability: name`, with the reason. */
+  /** Cases that the server does not support, `capability: name`, with the reason. */
   readonly lacks: Readonly<Record<string, string>>
   readonly defects?: Readonly<Record<string, Defect>>
-  /** Why it can not run here, or false. */
+  /** Why it can not run on this machine, or false. */
   missing(): Promise<string | false>
   start(setting: Setting): Promise<Peer>
 }
 
-/** What a case gets. */
+/** Arguments of a case. */
 export interface Scene {
   readonly server: Server
   readonly peer: Peer
@@ -64,7 +64,7 @@ export interface Scene {
 
 export type Case = (scene: Scene) => Promise<void>
 
-/** A case with a Client, which is destroyed after it. */
+/** Runs a case with a Client and destroys it afterwards. */
 export function byClient(use: (client: Client, scene: Scene) => Promise<void>, options: ClientOptions = {}): Case {
   return (scene) => withClient(scene, { url: scene.peer.url, options }, (client) => use(client, scene))
 }

@@ -16,7 +16,7 @@ import { bun, deno, nodeHttp, nodeHttps, startNode } from './servers/scripts.js'
 import { varnish } from './servers/varnish.js'
 import { TEXT } from './service/content.js'
 
-/** By capability, and within it by name. */
+/** Cases by capability and name. */
 export const capabilities: Record<string, Record<string, Case>> = {
   ...messages,
   ...connections,
@@ -29,12 +29,12 @@ export const servers: readonly Server[] = [nginx, apache, caddy, haproxy, varnis
 export interface Outcome {
   readonly capability: string
   readonly name: string
-  /** What failed, or null. */
+  /** Failure, or null. */
   readonly error: string | null
   readonly milliseconds: number
 }
 
-/** What one server came to; `outcomes` says why not, when it is not here. */
+/** Result of one server. `outcomes` is the reason as text if the server is not available. */
 export interface Result {
   readonly server: Server
   readonly version: string
@@ -43,16 +43,16 @@ export interface Result {
 
 /** ms */
 const LIMIT = 15_000
-/** How often a defect may fail to show before it is gone. */
+/** Attempts to reproduce a known defect before it counts as gone. */
 const TRIES = 10
 
-/** Runs all cases against all servers, which run at the same time. `only`: the capabilities or names that have it. */
+/** Runs all cases against all servers, servers in parallel. `only` selects cases whose capability or name contains it. */
 export async function runMatrix(part: { servers?: readonly Server[]; only?: string } = {}): Promise<Result[]> {
   const { only = '' } = part
   const running: (() => Promise<Result>)[] = []
   const { setting, stop } = await newSetting()
   try {
-    // One after the other: this may install.
+    // One after the other, because this may install packages.
     for (const server of part.servers ?? servers) {
       const reason = await server.missing()
       if (reason !== false) running.push(async () => ({ server, version: 'not here', outcomes: reason }))
@@ -66,7 +66,7 @@ export async function runMatrix(part: { servers?: readonly Server[]; only?: stri
 
 async function newSetting(): Promise<{ setting: Setting; stop(): Promise<void> }> {
   const folder = newFolder()
-  // Some servers become another user.
+  // Some servers switch to another user.
   chmodSync(folder, 0o755)
   const ca = await authority()
   const [server, other, client] = await Promise.all([
@@ -104,7 +104,7 @@ async function runServer(server: Server, setting: Setting, only: string): Promis
         if (!title.includes(only) || server.lacks[title] !== undefined) continue
         const start = performance.now()
         let error = await errorOf(run, { server, peer, setting })
-        // Varnish gets one answer in a hundred right that it is known to get wrong.
+        // One in a hundred responses of Varnish does not show its known defect.
         for (let tries = 1; error === null && server.defects?.[title] !== undefined && tries < TRIES; tries++) {
           error = await errorOf(run, { server, peer, setting })
         }

@@ -1,19 +1,19 @@
 import type { Server } from './peer.js'
 import { capabilities, type Outcome, type Result } from './run.js'
 
-/** What one server came to. */
+/** Result of one server. */
 export interface Judged {
   readonly name: string
   readonly version: string
-  /** By capability. */
+  /** Outcomes by capability. */
   readonly cells: ReadonlyMap<string, string>
-  /** What makes the run fail. */
+  /** Unexpected failures, which fail the run. */
   readonly complaints: readonly string[]
 }
 
 type Word = 'ok' | 'n/a' | 'defect' | 'FAILS'
 
-/** Sees what failed, what was known to, and what was known to and does not. */
+/** Compares outcomes with known defects: finds new failures, and known ones that are gone. */
 export function judge({ server, version, outcomes }: Result): Judged {
   if (typeof outcomes === 'string') return { name: server.name, version, cells: new Map(), complaints: [] }
   const complaints: string[] = []
@@ -28,7 +28,7 @@ export function judge({ server, version, outcomes }: Result): Judged {
   return { name: server.name, version, cells: cellsOf(words), complaints }
 }
 
-/** What is wrong with an outcome, or null: a case that is known to fail must, and as it is known to. */
+/** Returns the problem of an outcome, or null. A case that is known to fail must fail as described. */
 export function complaintOf(server: Server, { capability, name, error }: Outcome): string | null {
   const known = server.defects?.[`${capability}: ${name}`]?.error
   if (known === undefined) return error
@@ -49,7 +49,7 @@ function cellsOf(words: ReadonlyMap<string, Word>): Map<string, string> {
   return cells
 }
 
-/** Servers and capabilities. */
+/** Returns the table of servers and capabilities. */
 export function markdown(judged: readonly Judged[]): string {
   const names = Object.keys(capabilities)
   const head = ['', 'version', ...names]
@@ -61,7 +61,7 @@ export function markdown(judged: readonly Judged[]): string {
   return [head, head.map(() => '---'), ...body].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
-/** Cases and servers. */
+/** Returns the table of cases and servers. */
 export function plain(results: readonly Result[]): string {
   const rows = [
     ['', ...results.map(({ server }) => server.name)],

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
-/** Tells of ends late: what a client sends meanwhile comes too late. */
+/** Forwards FIN and RST with a delay, so that a client sends requests after the server has closed. */
 const PROGRAM = `
   const { parentPort, workerData } = require('node:worker_threads')
   const net = require('node:net')
@@ -40,10 +40,10 @@ const PROGRAM = `
   }
 `
 
-/** A proxy in front of each port, which tells of the end of a connection up to `delay` ms late, by FIN or RST. */
+/** Starts a proxy for each port, which forwards the close of a connection up to `delay` ms late, by FIN or RST. */
 export interface LateProxy {
   readonly ports: readonly number[]
-  /** Requests that came on connections whose server had ended them. */
+  /** Number of requests received on connections that the server had closed. */
   readonly late: number
   stop(): Promise<unknown>
 }

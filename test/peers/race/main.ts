@@ -1,7 +1,8 @@
 import { missing } from '../../servers/program.js'
 import { type Figures, faultsOf, race } from './race.js'
 
-/** Prints how requests fared that were sent while nginx closed their connections. */
+// `make race`: sends requests while nginx closes their connections, and prints the outcomes.
+
 const rounds = Number(process.argv[2] ?? 100_000)
 
 function show(name: string, figures: Figures): void {

@@ -2,7 +2,7 @@ import { Client, type DispatchHandler } from '../../../lib/index.js'
 import { type LateProxy, lateProxy } from './late-proxy.js'
 import { type Habit, raceServer } from './server.js'
 
-/** ms of nginx's timers, and few enough requests for each connection. */
+/** Timers of nginx in ms, and its request limit per connection. */
 const HABITS: readonly Habit[] = [
   { keepAliveTimeout: 1, keepAliveRequests: 1000 },
   { keepAliveTimeout: 2, keepAliveRequests: 1000 },
@@ -24,21 +24,21 @@ const WEIGHED = KINDS.flatMap((kind) => new Array<typeof kind>(kind.weight).fill
 export interface Figures {
   rounds: number
   seconds: number
-  /** Connections opened. */
+  /** Number of opened connections. */
   connections: number
-  /** Idempotent requests that were sent twice, as the server had closed meanwhile. */
+  /** Idempotent requests that were retried because the server had closed the connection. */
   replays: number
-  /** Requests that the proxy saw come after the end. */
+  /** Requests that the proxy received after the server had closed. */
   late: number
-  /** Idempotent requests that failed, by code. */
+  /** Failed idempotent requests by code. */
   idempotentFailures: Record<string, number>
   posts: number
-  /** POSTs that failed, by code. */
+  /** Failed POSTs by code. */
   postFailures: Record<string, number>
-  /** Of those that failed: had been executed all the same. */
+  /** Failed POSTs that the server had executed. */
   postsExecutedUnanswered: number
   postsExecutedTwice: number
-  /** Answers that were another request's, and errors that do not tell the truth. */
+  /** Responses of other requests, and errors with wrong information. */
   wrong: string[]
 }
 
@@ -48,7 +48,7 @@ interface Told {
   error: (Error & Record<string, unknown>) | null
 }
 
-/** Waits without leaving the loop to itself for longer than it takes to read. */
+/** Waits by spinning the event loop, so that it never blocks in poll. */
 async function pass(ms: number, blocking: boolean): Promise<void> {
   const until = performance.now() + ms
   while (performance.now() < until) if (!blocking) await new Promise(setImmediate)
@@ -98,7 +98,7 @@ class Race {
     }
   }
 
-  /** One client that asks about when its connection is being closed, until all rounds are begun. */
+  /** Sends requests at about the time when the server closes the connection, until all rounds have begun. */
   async run(port: number, { keepAliveTimeout }: Habit, pipelining: number): Promise<void> {
     const client = new Client(`http://127.0.0.1:${port}`, { pipelining, keepAliveTimeout: 60_000 })
     client.on('connect', () => this.figures.connections++)
@@ -109,7 +109,7 @@ class Race {
         return send(client, target, kind).then((told) => this.#judge(target, kind, told))
       })
       await Promise.all(batch)
-      // One time in eight the loop is busy meanwhile.
+      // In one of eight rounds the event loop is blocked meanwhile.
       if (keepAliveTimeout < 100) await pass(keepAliveTimeout * (0.7 + Math.random() * 1.1), Math.random() < 0.125)
     }
     await client.close()
@@ -137,7 +137,7 @@ class Race {
     }
   }
 
-  /** `executed`: how often each request was, by method and target. */
+  /** Evaluates the run. `executed`: number of executions by method and target. */
   count(executed: Map<string, number>): void {
     const { figures } = this
     for (const [request, times] of executed) {
@@ -148,8 +148,8 @@ class Race {
 }
 
 /**
- * Sends requests about when nginx closes their connections. `delay`: a proxy between them tells of the end up to so many
- * ms late; 0 for no proxy.
+ * Sends requests at about the time when nginx closes their connections. `delay`: a proxy between them forwards the close up
+ * to so many ms late; 0 for no proxy.
  */
 export async function race(part: { rounds: number; width: number; delay: number }): Promise<Figures> {
   const server = await raceServer(HABITS)
@@ -169,7 +169,7 @@ export async function race(part: { rounds: number; width: number; delay: number 
   return race.figures
 }
 
-/** What must never be. */
+/** Returns violations of what must always hold. */
 export function faultsOf(figures: Figures): string[] {
   const { idempotentFailures, postFailures, postsExecutedTwice, wrong } = figures
   const faults = Object.entries(idempotentFailures).map(

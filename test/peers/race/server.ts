@@ -3,24 +3,24 @@ import { join } from 'node:path'
 import { nginx } from '../../servers/nginx.js'
 import { freePort, newFolder } from '../../servers/program.js'
 
-/** How a server ends connections. */
+/** How a server closes connections. */
 export interface Habit {
   /** ms */
   keepAliveTimeout: number
   keepAliveRequests: number
 }
 
-/** nginx with a port for each habit. */
+/** Starts nginx with one port for each way to close connections. */
 export interface RaceServer {
   readonly ports: readonly number[]
-  /** Ends it. Resolves with how often each request was executed, by method and target. */
+  /** Stops nginx. Resolves with the number of executions by method and target. */
   stop(): Promise<Map<string, number>>
 }
 
 export async function raceServer(habits: readonly Habit[]): Promise<RaceServer> {
   const ports: number[] = []
   for (const _ of habits) ports.push(await freePort())
-  // Outside of nginx's own folder, which goes with it.
+  // Outside of nginx's own folder, which is removed when it stops.
   const folder = newFolder()
   const log = join(folder, 'executed.log')
   const servers = habits.map(

@@ -1,4 +1,4 @@
-/** What comes of each scenario, whoever's interceptor it is and over whoever's pool. */
+/** Expected result of each scenario, for every combination of interceptor and pool. */
 export const expected: Record<string, unknown> = {
   retry: {
     busy: '200 served at last',

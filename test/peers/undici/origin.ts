@@ -2,9 +2,9 @@ import type http from 'node:http'
 import zlib from 'node:zlib'
 import { httpOrigin, type Origin } from '../../servers/origin.js'
 
-/** What an interceptor has work with; notes down what it was asked. */
+/** An origin for interceptor scenarios, which records received requests. */
 export interface Workplace extends Origin {
-  /** `GET /path`, with what else matters of the request. */
+  /** Recorded requests: `GET /path`, with other relevant parts. */
   readonly asked: string[]
 }
 

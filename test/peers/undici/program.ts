@@ -2,8 +2,8 @@ import * as sluice from '../../../lib/index.js'
 import { borrowed, type Dispatchers, type Interceptors, play, scenarios } from './scenarios.js'
 
 /**
- * Interceptors of sluice and of undici over pools of sluice and of undici, each with each.
- * `node program.js [undici]` prints what came of it; `undici` is a package name or the URL of a module.
+ * Runs interceptors of sluice and undici over pools of sluice and undici, in all combinations.
+ * `node program.js [undici]` prints the results; `undici` is a package name or the URL of a module.
  */
 const undici = await import(process.argv[2] ?? 'undici')
 
@@ -17,7 +17,7 @@ const makers: Record<string, { dispatchers: Dispatchers; interceptors: Intercept
 const ours = makers.sluice as { interceptors: Interceptors }
 const theirs = makers.undici as { interceptors: Interceptors }
 const some = ({ retry, decompress }: Interceptors) => ({ retry, decompress }) as Interceptors
-/** Chains of which some is from here, and the rest from there. */
+/** Chains of interceptors of both libraries. */
 const mixtures = {
   "sluice's with some of undici": { ...ours.interceptors, ...some(theirs.interceptors) },
   "undici's with some of sluice": { ...theirs.interceptors, ...some(ours.interceptors) },

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from '../../../lib/index.js'
 import { type Workplace, workplace } from './origin.js'
 
-/** The classes of one library, as far as they are met here. */
+/** Classes of one library that the scenarios use. */
 export interface Dispatchers {
   Pool: new (origin: string, options?: object) => Dispatcher
   Agent: new (options?: object) => Dispatcher
@@ -10,10 +10,10 @@ export interface Dispatchers {
 
 export type Interceptors = Record<string, (options?: object) => Dispatcher.DispatcherComposeInterceptor>
 
-/** A place to be tried in: an origin, a pool of it and an agent, none of them used before. */
+/** Environment of a scenario: a new origin, a pool and an agent. */
 export interface Scene {
   origin: Workplace
-  /** Another origin. */
+  /** A second origin. */
   other: Workplace
   pool: Dispatcher
   agent: Dispatcher
@@ -22,10 +22,10 @@ export interface Scene {
 type Scenario = (interceptors: Interceptors, scene: Scene) => Promise<unknown>
 
 const quick = { minTimeout: 1, maxTimeout: 5 }
-/** undici's list, by default, is without the code of a body that is too short: over sluice it has to be named. */
+/** Codes to retry. undici's default lacks the code of a truncated body, which sluice uses, so it is added. */
 const resuming = { ...quick, errorCodes: ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_SOCKET', 'ECONNRESET'] }
 
-/** Status and text of an answer, or what the error says of itself. */
+/** Returns status and text of a response, or a description of the error. */
 async function ask(dispatcher: Dispatcher, path: string, options: object = {}): Promise<string> {
   try {
     const { statusCode, body } = await dispatcher.request({ path, method: 'GET', ...options })
@@ -42,7 +42,7 @@ function compose(interceptors: Interceptors, dispatcher: Dispatcher, chain: [str
   ) as unknown as Dispatcher
 }
 
-/** What each interceptor is there for, and what comes of it with whatever is above and beneath. */
+/** Scenarios by interceptor. */
 export const scenarios: Record<string, Scenario> = {
   async retry(interceptors, { origin, pool }) {
     const retrying = compose(interceptors, pool, [['retry', quick]])
@@ -154,7 +154,7 @@ export const scenarios: Record<string, Scenario> = {
   },
 }
 
-/** Of what undici alone has. */
+/** Scenarios of interceptors that only undici has. */
 export const borrowed: Record<string, Scenario> = {
   async cache(interceptors, { origin, pool }) {
     const caching = compose(interceptors, pool, [['cache']])
@@ -178,7 +178,7 @@ export const borrowed: Record<string, Scenario> = {
   },
 }
 
-/** Plays a scenario in a place of its own. */
+/** Runs a scenario in a new environment. */
 export async function play(scenario: Scenario, interceptors: Interceptors, dispatchers: Dispatchers): Promise<unknown> {
   const [origin, other] = await Promise.all([workplace(), workplace()])
   const pool = new dispatchers.Pool(origin.url, { connections: 1 })

@@ -5,14 +5,14 @@ import { byClient, type Case, type Scene, text, withClient } from '../peer.js'
 import { CHUNKS, TEXT } from '../service/content.js'
 import { digest, pieces } from './messages.js'
 
-/** Counts the connections that a client opens from now on. */
+/** Counts the connections that a client opens after this call. */
 function counting(client: Client): () => number {
   let count = 0
   client.on('connect', () => count++)
   return () => count
 }
 
-/** Asks for `count` numbers at once, and sees that each gets its own, in order. */
+/** Sends `count` requests at once, and checks that each gets its own response, in order. */
 async function numbers(client: Client, count: number): Promise<void> {
   const ended: string[] = []
   const asked = Array.from({ length: count }, async (_value, index) => {
@@ -32,7 +32,7 @@ const short =
     return withClient(scene, { url: scene.peer.short, options }, (client) => use(client, scene))
   }
 
-/** Those of Varnish idle for a shorter time when told so. */
+/** Headers that shorten the idle timeout of Varnish. */
 const brief = { 'x-short': '1' }
 
 const keepAlive: Record<string, Case> = {
@@ -86,7 +86,7 @@ const pipelining: Record<string, Case> = {
       await text(client, '/id?n=1')
       let most = 0
       const watch = async () => {
-        // A process that was kept waiting looks at its socket before it sends.
+        // A process that was suspended reads its socket before it sends.
         for (; client.stats.size > 0 && most < 10; most = client.stats.running) await new Promise(setImmediate)
       }
       await Promise.all([numbers(client, 100), watch()])

@@ -54,7 +54,7 @@ const abort: Record<string, Case> = {
   }),
 }
 
-/** Asks without pause over four connections, and writes down of which generation the server was that answered. */
+/** Sends requests continuously over four connections, and records the server generation of each response. */
 class Load {
   #running = true
   readonly #seen = new Map<string, number>()
@@ -72,7 +72,7 @@ class Load {
     }
   }
 
-  /** Resolves once 20 answers were of that generation. */
+  /** Resolves after 20 responses of that generation. */
   answered(generation: number): Promise<void> {
     const name = `generation-${generation}`
     if ((this.#seen.get(name) ?? 0) >= 20) return Promise.resolve()
@@ -84,7 +84,7 @@ class Load {
   }
 }
 
-/** The server reloads twice under load. */
+/** Reloads the server twice under load. */
 const reload: Record<string, Case> = {
   'no request is lost': async ({ peer, setting }) => {
     const pool = new Pool(peer.url, { connections: 4, connect: { ca: setting.ca.cert } })

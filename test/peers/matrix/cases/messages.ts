@@ -9,14 +9,14 @@ type Options = Parameters<Client['request']>[0]
 
 const digests = new WeakMap<Uint8Array, string>()
 
-/** SHA-256 of bytes that do not change. */
+/** Returns the SHA-256 hash of bytes. */
 export function digest(bytes: Uint8Array): string {
   const known = digests.get(bytes) ?? createHash('sha256').update(bytes).digest('hex')
   digests.set(bytes, known)
   return known
 }
 
-/** Cuts a body in pieces that are no power of two. */
+/** Splits a body into chunks whose size is no power of two. */
 export function pieces(body: Buffer, size = 60_000): Readable {
   function* cut() {
     for (let at = 0; at < body.length; at += size) yield body.subarray(at, at + size)
@@ -24,7 +24,7 @@ export function pieces(body: Buffer, size = 60_000): Readable {
   return Readable.from(cut())
 }
 
-/** One request and its answer. */
+/** Sends one request and returns its response. */
 function exchange(options: Options, check: (answer: Answer, scene: Scene) => void | Promise<void>): Case {
   return byClient(async (client, scene) => {
     const { statusCode, headers, trailers, body } = await client.request(options)
@@ -75,7 +75,7 @@ const answers: Record<string, Case> = {
   }),
   'in chunks': byClient(async (client) => {
     let framing: unknown
-    // A proxy that was kept from sending until it had all of the body gives its length.
+    // A proxy that buffers the whole body sends its length.
     for (let tries = 0; framing === undefined && tries < 10; tries++) {
       const { headers, body } = await client.request({ path: '/chunks', method: 'GET' })
       assert.equal(await body.text(), CHUNKS.join(''))
@@ -112,14 +112,14 @@ const answers: Record<string, Case> = {
   trailers: get('/trailers', ({ trailers, bytes }) => assert.equal(trailers['x-digest'], digest(bytes))),
 }
 
-/** Sends a body, of which the server tells length and hash. */
+/** Sends a body. The server responds with its length and hash. */
 const upload = (make: (scene: Scene) => { body: Options['body']; is: Buffer }): Case =>
   byClient(async (client, scene) => {
     const { body, is } = make(scene)
     assert.equal(await text(client, '/digest', { method: 'POST', body }), `${is.length} ${digest(is)}`)
   })
 
-/** Sends 10 MB, and gets them back. */
+/** Sends 10 MB and receives them back. */
 const thereAndBack = (make: (big: Buffer) => Options['body']): Case =>
   byClient(async (client, { setting }) => {
     const { body } = await client.request({ path: '/echo', method: 'POST', body: make(setting.big) ?? null })
@@ -154,14 +154,14 @@ const uploads: Record<string, Case> = {
     const body = kilobyte(setting.big)
     const answer = await text(client, '/digest', { method: 'POST', body, ...options })
     assert.equal(answer, `${body.length} ${digest(body)}`)
-    // Behind a proxy that sends its own and passes the origin's on there are two (RFC 9110, 15.2).
+    // A proxy may send its own interim response and pass on that of the origin: two (RFC 9110 §15.2).
     assert.ok(infos.length > 0 && infos.every((status) => status === 100), String(infos))
   }),
   'refused before its end': refused((big) => big),
   'refused before its end, as a stream': refused((big) => pieces(big)),
 }
 
-/** Asks for the text, once to know its tag and date, and again with conditions. */
+/** Requests the text for its etag and date, and again with conditional headers. */
 const conditional = (fields: (first: Answer['headers']) => Record<string, string>, status: number): Case =>
   byClient(async (client) => {
     const first = await client.request({ path: '/text.txt', method: 'GET' })

@@ -8,14 +8,14 @@ import { byClient, type Case, type Scene, text, withClient } from '../peer.js'
 import { acceptOf, frame } from '../service/websocket.js'
 import { digest } from './messages.js'
 
-/** What a connection came to, as the client's socket tells. */
+/** State of a connection, as the client's socket reports it. */
 interface Handshake {
   readonly protocol: string | null
   readonly reused: boolean
   readonly name: string
 }
 
-/** Watches the connections to one port. */
+/** Records the connections to one port. */
 async function handshakes(url: string, use: () => Promise<void>): Promise<Handshake[]> {
   const seen: Handshake[] = []
   const { port } = new URL(url)
@@ -37,7 +37,7 @@ async function handshakes(url: string, use: () => Promise<void>): Promise<Handsh
 
 type Connect = Exclude<ClientOptions['connect'], undefined>
 
-/** One request over a connection of its own. `host`: of whom it asks, if not of the name in the URL. */
+/** Sends one request over a new connection. `host`: the host header, if it differs from the URL. */
 async function secured(
   scene: Scene,
   connect: Connect,
@@ -60,7 +60,7 @@ const version =
     assert.equal(seen?.protocol, protocol)
   }
 
-/** A session belongs to a client: three connections of one, each ended by the server. */
+/** Opens three connections of one client, each closed by the server, to check session resumption. */
 const resumed =
   (protocol: 'TLSv1.2' | 'TLSv1.3'): Case =>
   async (scene) => {
@@ -93,7 +93,7 @@ const tls: Record<string, Case> = {
     if (mutual === undefined) throw new Error('the server does not listen for this')
     const { key, cert } = scene.setting.client
     await secured(scene, { key, cert }, { url: mutual })
-    // Refused by the handshake, or by the answer.
+    // Rejected in the handshake, or by the response.
     const anonymous = withClient(scene, { url: mutual }, async (client) => {
       const { statusCode } = await client.request({ path: '/id?n=1', method: 'GET' })
       assert.notEqual(statusCode, 400)
@@ -106,7 +106,7 @@ const tls: Record<string, Case> = {
   },
 }
 
-/** The next bytes that a socket gives. */
+/** Returns the next bytes of a socket. */
 async function bytesOf(socket: NodeJS.ReadableStream, count: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of socket) {

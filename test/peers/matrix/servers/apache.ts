@@ -79,7 +79,7 @@ async function begin(setting: Setting): Promise<Peer> {
   const ports = await freePorts(5)
   const [plain, secure, mutual, short, connect] = ports as [number, number, number, number, number]
   const home = newFolder()
-  // As root it becomes another user first.
+  // Started as root, it switches to another user first.
   chmodSync(home, 0o755)
   const file = join(home, 'httpd.conf')
   writeFileSync(file, configuration(setting, { home, ports }))
@@ -91,17 +91,17 @@ async function begin(setting: Setting): Promise<Peer> {
     mutual: `https://localhost:${mutual}`,
     short: `http://127.0.0.1:${short}`,
     connect: `http://127.0.0.1:${connect}`,
-    // What `apachectl graceful` sends.
+    // The signal of `apachectl graceful`.
     reload: reloading(file, () => void process.kill(program.pid, 'SIGUSR1')),
     stop: () => {
       const children = childrenOf(program.pid)
       const stopped = program.stop()
-      // It would wait seconds for threads that hold tunnels.
+      // Apache would wait seconds for threads with open tunnels.
       for (const child of children) {
         try {
           process.kill(child, 'SIGKILL')
         } catch {
-          // It had ended.
+          // The process had exited already.
         }
       }
       return stopped

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { run } from '../../../runtimes/runtimes.js'
 
-/** Writes the next generation into a configuration, and has it read. */
+/** Writes the next generation into a configuration, and reloads it. */
 export function reloading(file: string, read: () => void | Promise<void>): (generation: number) => Promise<void> {
   return async (generation) => {
     const text = readFileSync(file, 'utf8')
@@ -10,7 +10,7 @@ export function reloading(file: string, read: () => void | Promise<void>): (gene
   }
 }
 
-/** What a program says of its version. */
+/** Returns the version that a program prints. */
 export async function versionOf(path: string, flag: string): Promise<string> {
   const { stdout, stderr } = await run(path, [flag])
   return /\d+\.\d+(\.\d+)?/.exec(stdout + stderr)?.[0] ?? ''

@@ -6,7 +6,7 @@ import { freePorts, newFolder, type Program, start } from '../../../servers/prog
 import type { Peer, Server, Setting } from '../peer.js'
 import type { Order } from '../service/content.js'
 
-/** A service of this folder, as a process. */
+/** Starts a service of this folder as a process. */
 export async function startService(
   part: { command: [string, ...string[]]; program: string; listens: readonly (keyof Order['ports'])[] },
   order: { folder: string; gzip: boolean },

@@ -1,4 +1,4 @@
-// What the services of this folder answer with. Imports nothing: Bun and Deno run it too.
+// Response content of the services of this folder. No imports: Bun and Deno run it too.
 
 export const TEXT = 'hello peer\n'.repeat(500)
 export const CHUNKS: readonly string[] = Array.from({ length: 100 }, (_value, index) => `chunk ${index}\n`)
@@ -10,11 +10,11 @@ export const FIELDS: readonly (readonly [string, string])[] = Array.from(
 const ETAG = '"text"'
 const MODIFIED = 'Mon, 01 Jan 2024 00:00:00 GMT'
 
-/** One representation, or the part or the refusal that a request asked for (RFC 9110, 13 and 14). */
+/** Returns a representation, a range of it, or a conditional response (RFC 9110 §13, §14). */
 export interface Selected {
   readonly status: number
   readonly fields: Record<string, string>
-  /** From where to where it is sent. */
+  /** Byte range to send. */
   readonly from: number
   readonly to: number
 }
@@ -35,13 +35,13 @@ export function select(length: number, field: (name: string) => string | null | 
   return { status: 206, fields: { ...fields, 'content-range': `bytes ${from}-${to - 1}/${length}` }, from, to }
 }
 
-/** What every program is told on its command line, as JSON. */
+/** Configuration that every program gets on its command line, as JSON. */
 export interface Order {
   readonly ports: { plain: number; secure: number; mutual: number; short: number; echo: number }
-  /** With the files that it serves. */
+  /** Folder of the served files. */
   readonly folder: string
-  /** Where its unix socket is. */
+  /** Path of its unix socket. */
   readonly home: string
-  /** Whether it compresses by itself. */
+  /** Whether it compresses responses. */
   readonly gzip: boolean
 }

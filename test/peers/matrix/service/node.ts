@@ -1,4 +1,4 @@
-// Node's server as a process: `node service/node.js '{…}'`. SIGHUP puts a new worker into the place of the running one.
+// Node's server as a process: `node service/node.js '{…}'`. SIGHUP replaces the running worker.
 import cluster, { type Worker } from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
@@ -33,7 +33,7 @@ function serve(): http.Server[] {
     server.keepAliveTimeout = where === ports.short ? 200 : 60_000
     if (where === ports.short) server.maxRequestsPerSocket = 3
     server.on('request', (request, reply) => {
-      // `close` leaves connections alone that are not idle at that moment.
+      // `close` does not close connections that are not idle at that moment.
       if (ending) reply.shouldKeepAlive = false
       listener(request, reply)
     })
@@ -72,7 +72,7 @@ else {
   process.on('message', async () => {
     ending = true
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-    // Not `process.disconnect`: a connection that the primary has handed over in this moment would be nobody's.
+    // Not `process.disconnect`: a connection that the primary passes at this moment would be lost.
     cluster.worker?.disconnect()
   })
 }

@@ -8,7 +8,7 @@ interface Call {
   readonly request: IncomingMessage
   readonly reply: ServerResponse
   readonly query: URLSearchParams
-  /** Whether this server compresses. */
+  /** Whether this server compresses responses. */
   readonly gzip: boolean
   readonly big: Buffer
 }
@@ -34,14 +34,14 @@ function sendText({ request: { headers }, reply, gzip }: Call): void {
 function sendChunks(reply: ServerResponse): void {
   const half = CHUNKS.length / 2
   for (const chunk of CHUNKS.slice(0, half)) reply.write(chunk)
-  // Later, so that no proxy can wait for the end and give a length.
+  // With a delay, so that no proxy can buffer the whole body and send a length.
   setTimeout(() => {
     for (const chunk of CHUNKS.slice(half)) reply.write(chunk)
     reply.end()
   }, 20)
 }
 
-/** Ends by nothing: some proxies do not stop while they wait for an answer. */
+/** Destroys the response after 2 s. Otherwise some proxies would not stop while a response is pending. */
 function abandon(reply: ServerResponse): void {
   setTimeout(() => reply.destroy(), 2_000).unref()
 }
@@ -59,7 +59,7 @@ function trickle(reply: ServerResponse): void {
 const routes: Record<string, (call: Call) => void> = {
   '/text.txt': sendText,
   '/big.bin': ({ reply, big }) => void reply.setHeader('content-length', big.length).end(big),
-  // Some proxies stop sending a request whose answer has begun: the echo waits for the whole.
+  // Some proxies stop sending a request once its response has begun, so the echo waits for the whole request.
   '/echo': async ({ request, reply }) => {
     const body = await whole(request)
     const { headers, method = '' } = request

@@ -1,9 +1,9 @@
-// The same routes for servers that speak in Request and Response. Runs in Bun and Deno.
+// The same routes for servers that use Request and Response: Bun and Deno.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { CHUNKS, FIELDS, select, TEXT } from './content.js'
 
-/** What differs. `compress`: how it compresses by itself, unless its server does so unasked. */
+/** Differences of the runtimes. `compress`: compression function, unless the server compresses automatically. */
 export interface WebPart {
   folder: string
   compress?: (bytes: Uint8Array) => Uint8Array

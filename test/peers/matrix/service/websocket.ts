@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import net, { type Socket } from 'node:net'
 
-/** What answers a key of the handshake (RFC 6455, 4.2.2). */
+/** Returns the Sec-WebSocket-Accept value of a key (RFC 6455 §4.2.2). */
 export function acceptOf(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 
-/** A frame of text below 126 bytes; clients mask theirs. */
+/** Returns a text frame below 126 bytes, masked for clients. */
 export function frame(text: string, mask?: Buffer): Buffer {
   const payload = Buffer.from(text)
   if (mask === undefined) return Buffer.concat([Buffer.from([0x81, payload.length]), payload])
@@ -18,7 +18,7 @@ function masked(payload: Buffer, mask: Buffer): Buffer {
   return payload.map((byte, index) => byte ^ (mask[index % 4] as number)) as Buffer
 }
 
-/** Echoes frames of text, each of which comes whole, and tunnels what CONNECT asks for. */
+/** Echoes text frames, each of which must arrive in one read, and opens tunnels for CONNECT. */
 export function serveTunnels(server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     const accept = acceptOf(String(request.headers['sec-websocket-key']))
