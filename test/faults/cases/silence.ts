@@ -68,7 +68,7 @@ await t.test('falls back to IPv4 when IPv6 is unreachable', async (t) => {
 })
 
 await t.test('recovers after a server restart without connection close', async (t) => {
-  setSysctl('far', 'ipv4/tcp_orphan_reattempts', 1)
+  setSysctl('far', 'ipv4/tcp_orphan_retries', 1)
   const far = await FarServers.start(t)
   const { port } = far.ready
   const clients = [new Client(far.url(HOST)), new Client(far.url(HOST))] as const
