@@ -2,60 +2,67 @@ import type { FieldRecord } from './field-record.js'
 import type { InputViews } from './input-views.js'
 
 /**
- * Size of the buffer that all connections of an engine read into. A read that fills it tells that more has come: so the
- * size is none that peers write in.
+ * Size of the input buffer of an engine in bytes. A read that fills the buffer means that more bytes are available, so the
+ * size differs from the sizes that peers usually write.
  */
 export const INPUT_BYTES = 258048
 
-/** What `execute` answers, as far as all engines have it in common. */
+/** Result of {@link Engine.execute}: all bytes were parsed. */
 export const OK = 0
+/** Result of {@link Engine.execute}: parsing stopped at the end of a header section or message. */
 export const PAUSED = 21
-/** Answer of a {@link FieldRecord} that is full; `execute` passes it on. */
+/** Result of {@link Engine.execute}: the {@link FieldRecord} is full. */
 export const REFUSED = 24
 
-/** `latin1Slice` is public in practice on every runtime with `Buffer`, and twice as fast as `toString`. */
+/** Buffer with the undocumented method `latin1Slice`, which exists on every runtime and is twice as fast as `toString`. */
 export interface InputBuffer extends Buffer {
   latin1Slice(start: number, end: number): string
 }
 
 /**
- * Finds the fields of heads, and the data and trailers of chunked bodies, and refuses what can be neither. Whatever
- * needs more than one field to be decided is for the Parser.
+ * Low-level HTTP/1 response parser: llhttp, or its replacement in JavaScript. It finds the fields of header sections, and
+ * the data and trailers of chunked bodies, and rejects invalid bytes. Rules that involve several fields are implemented
+ * by the Parser.
  */
 export interface Engine {
-  /** The kernel writes here, and the engine reads here. */
+  /** Input buffer: the kernel writes into it, and the engine parses it. */
   readonly input: InputBuffer
-  /** Whether a caller that gets a part of the input buffer could transfer, and so detach, all of it. */
+  /** Whether a caller that receives a view of the input buffer could transfer, and so detach, its ArrayBuffer. */
   readonly detachable: boolean
-  /** Of the same bytes. */
+  /** DataView of the input buffer. */
   readonly view: DataView
-  /** Of the same bytes, for those who may read a part of them. */
+  /** Cached views of parts of the input buffer. */
   readonly views: InputViews
+  /** Offsets of the fields found in the current section. */
   readonly record: FieldRecord
-  /** Pairs of start and end, in the input buffer, of the chunk data met by the last {@link execute}. */
+  /** Pairs of start and end, in the input buffer, of the chunk data found by the last {@link execute}. */
   readonly data: readonly number[]
-  /** True when the last {@link execute} stopped at the end of a message rather than of a head. */
+  /** Whether the last {@link execute} stopped at the end of a message, not of a header section. */
   readonly messageComplete: boolean
-  /** The input buffer holds bytes that are being read: nobody else may write there. */
+  /** Whether the input buffer holds bytes that are being parsed and must not be overwritten. */
   busy: boolean
-  /** Where the input buffer stands for {@link FieldRecord.base}. */
+  /** Pointer of the start of the input buffer, as used by {@link FieldRecord.base}. */
   readonly origin: number
-  /** Returns the handle of a parser state, never 0, which {@link release} takes back. */
+  /** Allocates a parser state and returns its handle, never 0. */
   allocate(): number
+  /** Frees a parser state. */
   release(handle: number): void
-  /** The next byte is the first of a message. */
+  /** Resets a parser state: the next byte is the first of a message. */
   reset(handle: number): void
-  /** Reads a chunked body from the next byte on, whatever the engine took the message for. */
+  /** Continues with a chunked body at the next byte, whatever framing the engine found. */
   resume(handle: number): void
-  /** Parses `input[start..end)`. Calls nobody: what was met stands in {@link record} and {@link data} after. */
+  /** Parses `input[start..end)` without calling user code. Results are in {@link record} and {@link data}. */
   execute(handle: number, start: number, end: number): number
-  /** Where in the input buffer the last {@link execute} paused or refused. */
+  /** Position in the input buffer at which the last {@link execute} paused or failed. */
   position(handle: number): number
+  /** Status code of the current response. */
   status(handle: number): number
+  /** Major HTTP version of the current response. */
   major(handle: number): number
+  /** Minor HTTP version of the current response. */
   minor(handle: number): number
-  /** Why the last {@link execute} refused, in words. */
+  /** Description of the last error. */
   reason(handle: number): string
-  /** Name of what {@link execute} answered. */
+  /** Name of an error returned by {@link execute}, without `HPE_`. */
   errorName(code: number): string
 }

@@ -1,28 +1,31 @@
 import { OK, REFUSED } from './engine.js'
 
-/** Fields of one head or trailer section that there is room for. */
+/** Maximum number of fields in one header or trailer section. */
 const MAX_FIELDS = 2048
 const NONE = 0
 const NAME = 1
 const VALUE = 2
 
 /**
- * Where fields stand, as offsets from the start of their section. One record serves all parsers of an engine,
- * since one executes at a time; a parser whose section is cut by the end of a read saves it and puts it back.
+ * Positions of fields, as offsets from the start of their section. All parsers of an engine share one record, because only
+ * one executes at a time. A parser whose section continues in the next read saves the record and restores it then.
  */
 export class FieldRecord {
-  /** Four numbers a field: name start, name end, value start, value end. */
+  /** Four numbers per field: name start, name end, value start, value end. */
   readonly offsets = new Int32Array(4 * MAX_FIELDS)
+  /** Number of fields found. */
   count = 0
+  /** Maximum number of fields; {@link name} fails above it. */
   limit = MAX_FIELDS
   reasonStart = 0
   reasonEnd = 0
+  /** Whether {@link limit} was exceeded. */
   overflowed = false
-  /** Subtracted from pointers to make them offsets of the section. */
+  /** Pointer of the start of the section, subtracted from pointers to get offsets. */
   base = 0
   #last = NONE
 
-  /** Whether the last call had a part of a value. */
+  /** Whether the last recorded part belongs to a value. */
   get valueBegun(): boolean {
     return this.#last === VALUE
   }
@@ -35,12 +38,14 @@ export class FieldRecord {
     this.#last = NONE
   }
 
+  /** Records a part of the reason phrase. */
   reason(at: number, length: number): void {
     const start = at - this.base
     if (this.reasonStart === 0) this.reasonStart = start
     this.reasonEnd = start + length
   }
 
+  /** Records a part of a field name. Returns {@link REFUSED} above {@link limit}. */
   name(at: number, length: number): number {
     const start = at - this.base
     if (this.#last !== NAME) {
@@ -58,6 +63,7 @@ export class FieldRecord {
     return OK
   }
 
+  /** Records a part of a field value. */
   value(at: number, length: number): void {
     const start = at - this.base
     const index = 4 * this.count - 2
@@ -86,6 +92,7 @@ export class FieldRecord {
   }
 }
 
+/** Copy of a {@link FieldRecord}, made when a section continues in the next read. */
 export interface SavedRecord {
   offsets: Int32Array
   count: number

@@ -1,37 +1,40 @@
 import { invalidArgument, RequestContentLengthMismatchError } from '../errors.js'
 
-/** How a request's body is told from what follows (RFC 9112 §6). */
+/** Framing of a request body: none, `content-length`, or `transfer-encoding: chunked` (RFC 9112 §6). */
 export type Framing = 'none' | 'length' | 'chunked'
 
-/** Methods whose meaning expects a body: without one they send `content-length: 0` (RFC 9110 §8.6). */
+/** Methods that expect a body. Without one they send `content-length: 0` (RFC 9110 §8.6). */
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
+/** Properties of a request that determine its framing. */
 export interface FramingInput {
   method: string
   hasBody: boolean
-  /** null: not known before its end. */
+  /** Body length in bytes; null if unknown before the body ends. */
   bodyLength: number | null
-  /** The caller's own `content-length` fields. */
+  /** Values of the caller's `content-length` headers. */
   contentLengths: readonly string[]
-  /** The caller's own `transfer-encoding` fields. */
+  /** Values of the caller's `transfer-encoding` headers. */
   transferEncodings: readonly string[]
-  /** Refuse a length that is not the body's. */
+  /** Whether a `content-length` that differs from the body length is an error instead of a warning. */
   strict: boolean
 }
 
+/** Result of {@link requestFraming}. */
 export interface BodyFraming {
   framing: Framing
-  /** Bytes of the body; -1 without one, and when they are not known before its end. */
+  /** Body length in bytes; -1 without a body, or if unknown before it ends. */
   contentLength: number
   /**
-   * It has a body, and its method expects none: a server that does not read the body takes it for the next request
-   * (RFC 9110 §9.3.1).
+   * Whether the request has a body although its method expects none. A server that does not read such a body parses it as
+   * the next request (RFC 9110 §9.3.1).
    */
   unexpected: boolean
 }
 
 /**
- * Decides the framing, and refuses what two parties on the way could read in two ways.
+ * Determines the framing of a request body. Rejects headers that two recipients could interpret differently, because they
+ * allow request smuggling.
  * @throws {InvalidArgumentError | RequestContentLengthMismatchError}
  */
 export function requestFraming(input: FramingInput): BodyFraming {
@@ -60,8 +63,8 @@ export function requestFraming(input: FramingInput): BodyFraming {
 }
 
 /**
- * Reports a body that is not as long as its `content-length`: by a warning unless `strict`.
- * @throws {RequestContentLengthMismatchError}
+ * Reports a body length that differs from `content-length`: throws if `strict`, otherwise emits a process warning.
+ * @throws {RequestContentLengthMismatchError} `strict` is true
  */
 export function reportLengthMismatch(message: string, strict: boolean): void {
   const error = new RequestContentLengthMismatchError(message)

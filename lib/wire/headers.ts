@@ -2,7 +2,7 @@ import { isIterable } from '../base/prototype-pollution.js'
 import { invalidArgument, invalidType } from '../errors.js'
 
 type Value = string | number | boolean | readonly string[] | null | undefined
-/** What a request's fields may be given as. */
+/** Accepted forms of request headers: an object, a flat array of names and values, or an iterable of pairs. */
 export type HeadersInput =
   | Record<string, Value>
   | readonly string[]
@@ -10,22 +10,25 @@ export type HeadersInput =
   | null
   | undefined
 
-/** RFC 9110 §5.6.2 */
+/** A `token` (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** RFC 9110 §5.5: visible characters, obs-text, space and tab. */
+/** A field value: visible characters, obs-text, space and tab (RFC 9110 §5.5). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
+/** Whether `text` is a `token`, the syntax of methods and header names (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
+/** Whether `text` contains only characters that a header value can have (RFC 9110 §5.5). */
 export function isFieldValue(text: string): boolean {
   return FIELD_VALUE.test(text)
 }
 
 /**
- * Fields as name, value, name, value, …; a list of values becomes a field each. `null` is an empty value, as in undici.
- * @throws {InvalidArgumentError} a name is not a token, or a value holds what a field can not carry
+ * Converts request headers to name, value, name, value, … An array of values becomes one header per element. `null` is an
+ * empty value, as in undici.
+ * @throws {InvalidArgumentError} a name is not a token, or a value contains a character that is not allowed
  */
 export function flattenHeaders(input: HeadersInput): string[] {
   const flat: string[] = []
@@ -70,7 +73,7 @@ function append(flat: string[], name: unknown, value: unknown): void {
   flat.push(name, text)
 }
 
-/** Fields of a response by name in lower case; what came more than once is an array. */
+/** Returns response headers by lower-case name. A header that occurs several times is an array. */
 export function headersToObject(raw: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {}
   for (let i = 0; i < raw.length; i += 2) {
@@ -85,7 +88,7 @@ export function headersToObject(raw: readonly string[]): Record<string, string |
   return headers
 }
 
-/** `__proto__`, `constructor` and the like are names as good as any other. */
+/** Adds a header named like a property of `Object.prototype`, such as `__proto__` or `constructor`. */
 function addPrototypeName(headers: Record<string, string | string[]>, name: string, value: string): void {
   const own = Object.getOwnPropertyDescriptor(headers, name)?.value as string | string[] | undefined
   const next = own === undefined ? value : Array.isArray(own) ? [...own, value] : [own, value]

@@ -1,9 +1,9 @@
-/** Places for views; a power of two. */
+/** Number of cached views; a power of two. */
 const SLOT_COUNT = 64
 
 /**
- * Views of parts of an input buffer. To make one takes ten times as long as to find one, and short responses come to stand in
- * the same few parts again and again.
+ * Caches views of parts of an input buffer. Creating a view takes ten times as long as finding one, and short responses
+ * often occupy the same parts.
  */
 export class InputViews {
   readonly #input: Buffer
@@ -16,7 +16,7 @@ export class InputViews {
     this.#views = new Array<Buffer>(SLOT_COUNT).fill(input.subarray(0, 0))
   }
 
-  /** `input[start..end)`. The same object may have been handed out before. */
+  /** Returns a view of `input[start..end)`. The same object may be returned several times. */
   of(start: number, end: number): Buffer {
     const slot = (start ^ (start >> 6) ^ end) & (SLOT_COUNT - 1)
     if (this.#starts[slot] === start && this.#ends[slot] === end) return this.#views[slot] as Buffer

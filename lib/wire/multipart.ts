@@ -1,18 +1,18 @@
 import { isFieldValue } from './headers.js'
 
-/** As much of a FormData as is needed. */
+/** The part of the FormData interface that is used. */
 export interface FormDataLike extends Iterable<[string, string | File]> {}
 type File = Blob & { name?: string }
 
-/** A form as a body (RFC 7578). */
+/** A FormData encoded as a request body (RFC 7578). */
 export interface Multipart {
   readonly contentType: string
-  /** Bytes of all parts. */
+  /** Total length of all parts in bytes. */
   readonly length: number
   readonly parts: readonly (Uint8Array | Blob)[]
 }
 
-/** Encodes as browsers do: https://html.spec.whatwg.org/#multipart-form-data */
+/** Encodes a FormData like browsers do: https://html.spec.whatwg.org/#multipart-form-data */
 export function encodeMultipart(form: FormDataLike): Multipart {
   const boundary = `----sluice${randomDigits()}`
   const parts: (Uint8Array | Blob)[] = []
@@ -22,7 +22,7 @@ export function encodeMultipart(form: FormDataLike): Multipart {
       parts.push(Buffer.from(`${start}\r\n\r\n${normalised(value)}\r\n`))
       continue
     }
-    // A form of foreign make may hold a type that no Blob would.
+    // Other FormData implementations may have a type that a Blob would not accept.
     const given = String(value.type ?? '')
     const type = given === '' || !isFieldValue(given) ? 'application/octet-stream' : given
     const filename = escaped(String(value.name ?? 'blob'))
@@ -46,7 +46,7 @@ function escaped(text: string): string {
   return text.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22')
 }
 
-/** Nobody who writes a value can know the boundary. */
+/** Returns random hexadecimal digits, so that no form value can contain the boundary on purpose. */
 function randomDigits(): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16))
   return Buffer.from(bytes).toString('hex')

@@ -1,22 +1,25 @@
 import { HeadersOverflowError } from '../errors.js'
 import type { RepeatedHeadCache } from './repeated-head-cache.js'
 
+/** Limits of the response parser. */
 export interface ParserLimits {
-  /** Bytes of start line and fields of one message; and of its trailers. */
+  /** Maximum bytes of the status line and headers of a response, and of its trailers. */
   maxHeaderBytes: number
-  /** Fields of one message; and its trailers. */
+  /** Maximum number of headers of a response, and of its trailers. */
   maxHeaderCount: number
-  /** Bytes of chunk framing between two pieces of data. */
+  /** Maximum bytes of chunk sizes and extensions between two pieces of data. */
   maxChunkOverhead: number
-  /** 1xx responses before the final one. */
+  /** Maximum number of 1xx responses before the final one. */
   maxInformational: number
 }
 
+/** Options of the response parser. */
 export interface ParserOptions extends ParserLimits {
-  /** Shared by all parsers that are given it. Default: one of its own. */
+  /** Cache shared by all parsers with the same options. Default: a cache per parser. */
   heads?: RepeatedHeadCache
 }
 
+/** Default limits of the response parser. */
 export const defaultLimits: ParserLimits = {
   maxHeaderBytes: 16384,
   maxHeaderCount: 2000,
@@ -24,7 +27,7 @@ export const defaultLimits: ParserLimits = {
   maxInformational: 64,
 }
 
-/** `tooMany`: it is their number, not their size. */
+/** Returns the error for headers or trailers above a limit. `tooMany`: their number is exceeded, not their size. */
 export function headersOverflow(what: 'headers' | 'trailers', limits: ParserLimits, tooMany: boolean): Error {
   const { maxHeaderBytes, maxHeaderCount } = limits
   if (tooMany) return new HeadersOverflowError(`Response has more than ${maxHeaderCount} ${what}: this limit is fixed`)

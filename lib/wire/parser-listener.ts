@@ -1,20 +1,25 @@
 import type { ResponseHead } from './response-head.js'
 
-/** What kind of request a response answers: framing depends on it (RFC 9112 §6.3). */
+/**
+ * Kind of the request that a response belongs to, on which response framing depends (RFC 9112 §6.3). `none`: no request is
+ * pending. Kinds from `upgrade` on accept `101 Switching Protocols`.
+ */
 export const REQUEST_KIND = { none: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
+/** One of {@link REQUEST_KIND}. */
 export type RequestKind = (typeof REQUEST_KIND)[keyof typeof REQUEST_KIND]
 
-/** Whom the parser tells of responses. Any of the methods may stop the parser; what they throw leaves `Parser.feed`. */
+/** Receives the responses of a Parser. Each method may pause the parser. What it throws is thrown by `Parser.feed`. */
 export interface ParserListener {
-  /** The first byte of a response came. Returns what it answers. */
+  /** Called at the first byte of a response. Returns the kind of the request it belongs to. */
   onMessageBegin(): RequestKind
-  /** A 1xx head other than 101. */
+  /** Called with the headers of a 1xx response other than 101. */
   onInformational(head: ResponseHead): void
+  /** Called with the headers of the final response. */
   onHead(head: ResponseHead): void
-  /** A chunk of the body. `view`: a part of the input buffer, valid until this returns; otherwise it is the receiver's. */
+  /** Called with body bytes. `view`: they are in the input buffer and valid until this returns. */
   onBody(chunk: Buffer, view: boolean): void
-  /** The message is complete; `reusable` tells whether the connection may carry another request. */
+  /** Called when the response is complete. `reusable`: whether the connection may carry another request. */
   onMessageEnd(trailers: string[], reusable: boolean): void
-  /** 101, or 2xx to CONNECT: all bytes that follow are not HTTP. */
+  /** Called for 101, and for 2xx to CONNECT. The bytes that follow are not HTTP. */
   onTunnel(head: ResponseHead): void
 }

@@ -10,7 +10,7 @@ import { checkStatusLine, commaList, parserError, ResponseHead, sliceFields } fr
 
 export { type ParserListener, REQUEST_KIND, type RequestKind }
 
-/** Bytes up to which a copy in the pool takes no longer than a view. */
+/** Length up to which a copy in Node's pool takes no longer than creating a view. */
 const POOLED_COPY_BYTES = 1024
 
 const START = 0
@@ -26,13 +26,13 @@ const H = 0x48
 const CR = 0x0d
 const LF = 0x0a
 
-/** Bytes of line ends that are skipped in front of a message. */
+/** Maximum bytes of line ends skipped before a response. */
 const MAX_LINE_END_BYTES = 16
 
-/** Reads the responses of one connection. */
+/** Parses the responses of one connection. */
 export class Parser {
   readonly engine: Engine
-  /** What the chunks of the current body are handed out as. */
+  /** Memory in which the chunks of the current body are passed on. */
   chunkMemory: ChunkMemory = CHUNK_MEMORY.copy
   readonly #listener: ParserListener
   readonly #limits: ParserLimits
@@ -41,13 +41,13 @@ export class Parser {
   #requestKind: RequestKind = REQUEST_KIND.none
   #position = 0
   #end = 0
-  /** What came of the current section in earlier reads, and the fields found in it. */
+  /** Part of the current section that earlier reads received, and the fields found in it. */
   #partialSection = ''
   #savedRecord: SavedRecord | null = null
   #remaining = 0
   #chunkOverhead = 0
   #informationalCount = 0
-  /** Bytes of line ends skipped in front of the next message. */
+  /** Bytes of line ends skipped before the next response. */
   #lineEndBytes = 0
   #reusable = false
   #inTrailers = false
@@ -62,27 +62,28 @@ export class Parser {
     this.#handle = this.engine.allocate()
   }
 
-  /** True once the connection left HTTP. */
+  /** Whether the connection became a tunnel, so that its bytes are not HTTP. */
   get tunnelled(): boolean {
     return this.#stage === TUNNEL
   }
 
-  /** Bytes of the current body that are to come and need no parsing: {@link feedBody} has them without a way through the input buffer. */
+  /** Number of body bytes to come that need no parsing and can be passed to {@link feedBody}. */
   get unparsedBytes(): number {
     if (this.#stage === UNTIL_CLOSE) return Number.POSITIVE_INFINITY
     return this.#stage === LENGTH ? this.#remaining : 0
   }
 
-  /** Stops {@link feed} after the current call into the sink and the end it may bring; {@link resume} allows the next. */
+  /** Stops {@link feed} after the current callback, and after the end of the message if that follows at once. */
   pause(): void {
     this.#paused = true
   }
 
+  /** Reverts {@link pause}. The caller must call {@link feed} with the remaining bytes. */
   resume(): void {
     this.#paused = false
   }
 
-  /** Gives the parser state back. Nothing may be called after. */
+  /** Frees the parser state. No method may be called after it. */
   release(): void {
     this.#paused = true
     this.#stage = ENDED
@@ -91,9 +92,9 @@ export class Parser {
   }
 
   /**
-   * Reads `input[start..end)` and returns where it stopped: at `end`, or before it when the sink stopped it or the
-   * connection became a tunnel.
-   * @throws {HTTPParserError | HeadersOverflowError} what came is not a response we accept
+   * Parses `input[start..end)` and returns the position where it stopped: `end`, or less if the listener paused the parser
+   * or the connection became a tunnel.
+   * @throws {HTTPParserError | HeadersOverflowError} the bytes are not an acceptable response
    */
   feed(start: number, end: number): number {
     this.#position = start
@@ -123,25 +124,25 @@ export class Parser {
   }
 
   /**
-   * The server ended its side.
-   * @throws {HTTPParserError | ResponseContentLengthMismatchError} it ended in the middle of a message
+   * Handles the end of the connection.
+   * @throws {HTTPParserError | ResponseContentLengthMismatchError} it ended within a response
    */
   finish(): void {
     switch (this.#stage) {
       case HEAD:
-        throw parserError('INVALID_EOF_STATE', 'the connection ended inside a response head')
+        throw parserError('INVALID_EOF_STATE', 'the connection ended within the response headers')
       case LENGTH:
         throw new ResponseContentLengthMismatchError(
           `The connection ended ${this.#remaining} bytes before the end of the response body`,
         )
       case CHUNKED:
-        throw parserError('INVALID_EOF_STATE', 'the connection ended inside a chunked body')
+        throw parserError('INVALID_EOF_STATE', 'the connection ended within a chunked body')
       case UNTIL_CLOSE:
         this.#endMessage([])
     }
   }
 
-  /** Takes bytes of a body, at most {@link unparsedBytes}, in memory that is the sink's from now on. */
+  /** Passes on body bytes, at most {@link unparsedBytes}. The listener owns their memory. */
   feedBody(chunk: Buffer): void {
     if (this.#stage === LENGTH) this.#remaining -= chunk.length
     this.#listener.onBody(chunk, false)
@@ -157,16 +158,16 @@ export class Parser {
     this.#requestKind = this.#listener.onMessageBegin()
     if (this.#paused) return
     if (this.#requestKind === REQUEST_KIND.none) {
-      throw parserError('UNSOLICITED', 'bytes came that no request asked for', this.#unreadSample())
+      throw parserError('UNSOLICITED', 'received bytes without a pending request', this.#unreadSample())
     }
-    // llhttp skips any line ends here and takes other protocols' names.
+    // llhttp skips any number of line ends here and accepts names of other protocols.
     if (input[this.#position] !== H || this.#lineEndBytes % 2 !== 0)
       throw parserError('INVALID_CONSTANT', 'Expected HTTP/', this.#unreadSample())
     this.#lineEndBytes = 0
     this.#stage = HEAD
   }
 
-  /** Some servers send an empty line behind a response, which is no part of the next one (RFC 9112 §2.2, §9.2). */
+  /** Skips empty lines that some servers send after a response; they do not belong to the next one (RFC 9112 §2.2, §9.2). */
   #skipLineEnds(): void {
     const { input } = this.engine
     while (this.#position < this.#end && this.#lineEndBytes < MAX_LINE_END_BYTES) {
@@ -239,8 +240,8 @@ export class Parser {
   }
 
   /**
-   * RFC 9112 §6.3. A length beside a transfer coding is refused by the engine. `identity` alone is accepted: such a body
-   * lasts until the connection closes, so that nothing behind it can be taken for another response.
+   * Checks `transfer-encoding` (RFC 9112 §6.3). The engine already rejects it together with `content-length`. `identity`
+   * alone is accepted: such a body lasts until the connection closes, so no bytes after it can be parsed as a response.
    */
   #checkFraming({ transferEncoding, chunked }: ResponseHead): void {
     if (transferEncoding === null || !chunked) return
@@ -252,19 +253,19 @@ export class Parser {
 
   #enterTunnel(head: ResponseHead): void {
     if (head.statusCode === 101 && this.#requestKind < REQUEST_KIND.upgrade) {
-      throw parserError('INVALID_UPGRADE', '101 Switching Protocols was not asked for')
+      throw parserError('INVALID_UPGRADE', '101 Switching Protocols without an upgrade request')
     }
     this.#stage = TUNNEL
     this.#listener.onTunnel(head)
   }
 
-  /** RFC 9110 §15.2: whatever its fields say, an interim response ends with its head. */
+  /** Ends an interim response, which has no body whatever its headers say (RFC 9110 §15.2). */
   #endInformational(head: ResponseHead): void {
     if (++this.#informationalCount > this.#limits.maxInformational) {
       throw parserError('TOO_MANY_INFORMATIONAL', `more than ${this.#limits.maxInformational} interim responses`)
     }
     this.engine.reset(this.#handle)
-    // The next head is checked like the first: its first byte may not have come yet.
+    // The first byte of the next response is checked too; it may not have been received yet.
     this.#stage = START
     this.#listener.onInformational(head)
   }
@@ -303,7 +304,7 @@ export class Parser {
     this.#deliverChunk(start, end)
   }
 
-  /** An input buffer that can be transferred is shown to nobody. */
+  /** Whether chunks are copied. Callers get no view of an input buffer that they could transfer. */
   get #copiesChunks(): boolean {
     return this.chunkMemory === CHUNK_MEMORY.copy || (this.chunkMemory === CHUNK_MEMORY.view && this.engine.detachable)
   }
@@ -335,7 +336,7 @@ export class Parser {
     }
   }
 
-  /** Trailer offsets count from the start of the section, which is where the first read that had one began. */
+  /** Stores the trailer section. Its offsets count from the start of the first read that contained a trailer. */
   #trailerSection(start: number, stop: number): string {
     const section = this.#partialSection + this.engine.input.latin1Slice(start, stop)
     this.#partialSection = section
@@ -343,7 +344,7 @@ export class Parser {
     return section
   }
 
-  /** Chunk sizes, extensions and trailers have no limit in llhttp. */
+  /** Enforces the limits of chunk sizes, extensions and trailers, which llhttp does not have. */
   #countOverhead(start: number, stop: number): void {
     const { data, record } = this.engine
     let from = start
@@ -353,7 +354,7 @@ export class Parser {
       this.#chunkOverhead = 0
       from = data[i + 1] as number
     }
-    // Names are recorded of trailers only.
+    // In a body, only trailers are recorded.
     const framing = (record.count > 0 ? start + (record.offsets[0] as number) : stop) - from
     if (!this.#inTrailers && this.#chunkOverhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
     this.#chunkOverhead += stop - from
@@ -361,12 +362,12 @@ export class Parser {
     if (this.#inTrailers && this.#chunkOverhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
   }
 
-  /** Chunks met in one read become one: their borders mean nothing (RFC 9112 §7.1). */
+  /** Passes on all chunks of one read as one, because chunk boundaries have no meaning (RFC 9112 §7.1). */
   #deliverChunks(): void {
     const { data, input } = this.engine
     const start = data[0] as number
     if (data.length > 2 && this.#copiesChunks) return this.#listener.onBody(joinChunks(input, data), false)
-    // Over the framing between them, which has been read.
+    // Moves the data together, over the framing between the chunks, which was parsed already.
     let end = data[1] as number
     for (let i = 2; i < data.length; i += 2) end += input.copy(input, end, data[i], data[i + 1])
     this.#deliverChunk(start, end)
@@ -389,10 +390,10 @@ export class Parser {
   }
 
   #chunkOverflow(): Error {
-    return parserError('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions above ${this.#limits.maxChunkOverhead} bytes`)
+    return parserError('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions exceed ${this.#limits.maxChunkOverhead} bytes`)
   }
 
-  /** What is behind the end came for other connections. */
+  /** Returns at most 64 unread bytes for an error. The bytes after `#end` belong to other connections. */
   #unreadSample(): string {
     return this.engine.input.latin1Slice(this.#position, Math.min(this.#position + 64, this.#end))
   }

@@ -1,32 +1,32 @@
 import type { ResponseHead } from './response-head.js'
 
-/** Heads of more bytes than this are not remembered. */
+/** Maximum length of a cached head in bytes. */
 const MAX_HEAD_BYTES = 2048
 
 /**
- * The head that came twice in a row, as bytes and as what it means: servers say the same over and over, and what is
- * the same to the byte need not be parsed again. All connections to an origin share one.
+ * Caches the response head that occurred twice in a row, as bytes and in parsed form. Servers often repeat a head byte for
+ * byte, and a repeated one is not parsed again. All connections of an origin share one cache.
  */
 export class RepeatedHeadCache {
-  /** The head's bytes, four by four; the last four overlap with those before. */
+  /** Bytes of the head in words of four; the last word overlaps with the one before. */
   #headWords: Int32Array | null = null
   #head: ResponseHead | null = null
   #lastSection = ''
-  /** Bytes of the head that is known. */
+  /** Length of the cached head in bytes. */
   length = 0
 
-  /** The head that the bytes from `start` to `end` of the input buffer begin with, if it is known. */
+  /** Returns the cached head if `input[start..end)` begins with its bytes, otherwise null. */
   find(input: DataView, start: number, end: number): ResponseHead | null {
     const words = this.#headWords
     if (words === null || start + this.length > end) return null
     const last = words.length - 1
     if (input.getInt32(start + this.length - 4, true) !== words[last]) return null
-    // A loop of our own takes half the time of Buffer.compare: that one leaves JavaScript.
+    // This loop takes half the time of Buffer.compare, which is a native call.
     for (let i = 0; i < last; i++) if (input.getInt32(start + 4 * i, true) !== words[i]) return null
     return this.#head
   }
 
-  /** Only what came twice is kept, and only where llhttp is not needed for what follows. */
+  /** Caches a head that occurred twice in a row, unless llhttp must parse its body or it is longer than 2048 bytes. */
   remember(section: string, head: ResponseHead): void {
     if (head.informational || head.transferEncoding !== null || section.length > MAX_HEAD_BYTES) return
     if (section === this.#lastSection) {

@@ -2,53 +2,54 @@ import { invalidArgument, invalidChoice, invalidOption, NotSupportedError } from
 import { type Framing, requestFraming } from './framing.js'
 import { isFieldValue, isToken } from './headers.js'
 
-/** A request head; {@link headText} writes it, as its `connection` field is known only when it is sent. */
+/** Encoded request headers. {@link headText} completes them, because `connection` is only known when they are sent. */
 export interface RequestHead {
-  /** Request line and `host` field, each ended by CRLF, in latin1. */
+  /** Request line and `host` header, each followed by CRLF, in latin1. */
   readonly start: string
-  /** Connection options of the caller's, each behind a comma. */
+  /** Connection options of the caller, each after a comma. */
   readonly options: string
-  /** All other fields, each ended by CRLF. */
+  /** All other headers, each followed by CRLF. */
   readonly fields: string
-  /** The complete head for a connection that is kept: one string for all requests that share the head. */
+  /** Complete headers for a persistent connection: one string for all requests that share the headers. */
   readonly kept: string
-  /** The `host` field; the origin's host where the target of CONNECT took its place. */
+  /** `host` header; for CONNECT without one, the host of the origin. */
   readonly host: string
-  /** The caller gave `connection: close`: nothing may follow on the connection. */
+  /** Whether the caller passed `connection: close`, so that the connection is not used again. */
   readonly close: boolean
-  /** It has a body, and its method expects none. */
+  /** Whether the request has a body although its method expects none. */
   readonly unexpectedBody: boolean
   readonly framing: Framing
-  /** Bytes of the body; -1 without one, and when they are not known before its end. */
+  /** Body length in bytes; -1 without a body, or if unknown before it ends. */
   readonly contentLength: number
-  /** The body waits for `100 Continue`. */
+  /** Whether the body is sent only after `100 Continue`. */
   readonly expectContinue: boolean
 }
 
+/** Input of {@link encodeRequestHead}. */
 export interface RequestHeadInput {
   method: string
   path: string
-  /** Host of the origin, for when the caller gives none. */
+  /** Host of the origin, used if the caller passes no `host` header. */
   host: string
-  /** Checked fields: name, value, name, value, … */
+  /** Validated headers: name, value, name, value, … */
   headers: readonly string[]
   hasBody: boolean
-  /** null: not known. */
+  /** Body length in bytes; null if unknown. */
   bodyLength: number | null
   upgrade: string | null
   expectContinue: boolean
   strictContentLength: boolean
 }
 
-/** RFC 3986: a target is printable ASCII; what lies beyond is read in as many ways as there are servers. */
+/** A request target is printable ASCII (RFC 3986). Servers interpret other characters differently. */
 const INVALID_TARGET = /[^\x21-\x7e]/
 const INVALID_HOST = /[^\x21-\x7e]|[/?#@\\]/
 const ABSOLUTE = /^https?:\/\//i
 
-/** Fields that must reach the server: named by `connection`, a proxy would remove them (RFC 9110 §7.6.1). */
+/** Headers that must reach the server. A proxy would remove them if `connection` named them (RFC 9110 §7.6.1). */
 const END_TO_END_FIELDS = new Set(['host', 'content-length', 'transfer-encoding'])
 
-/** The complete head. */
+/** Returns the complete request line and headers, with the empty line. */
 export function headText(
   { start, options, fields }: Pick<RequestHead, 'start' | 'options' | 'fields'>,
   connection: 'keep-alive' | 'close' | 'upgrade',
@@ -56,17 +57,17 @@ export function headText(
   return `${start}connection: ${connection}${options}\r\n${fields}\r\n`
 }
 
-/** What the caller's own fields say about the connection and the framing. */
+/** Headers of the caller that concern the connection or the framing, and are not sent as they are. */
 class FramingFields {
   host: string | null = null
   close = false
-  /** Connection options that are sent as they are, each behind a comma. */
+  /** Connection options that are sent unchanged, each after a comma. */
   options = ''
   expectContinue = false
   readonly contentLengths: string[] = []
   readonly transferEncodings: string[] = []
 
-  /** Takes a field that is not sent as it is; returns false for all others. */
+  /** Stores a header that is not sent unchanged. Returns false for all other headers. */
   take(name: string, value: string, upgrade: string | null): boolean {
     switch (name.length) {
       case 4:
@@ -120,14 +121,17 @@ class FramingFields {
   }
 }
 
-/** @throws {InvalidArgumentError} it can not be what `host` says */
+/**
+ * Returns a valid host with an optional port.
+ * @throws {InvalidArgumentError} the value is not one
+ */
 export function checkHost(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && !INVALID_HOST.test(value)) return value
   throw invalidOption(name, 'a host with an optional port', value)
 }
 
 /**
- * Writes a head once and for all; nothing of the caller's reaches it unchecked.
+ * Validates and encodes the request line and headers of a request, once for all its attempts.
  * @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError}
  */
 export function encodeRequestHead(input: RequestHeadInput): RequestHead {
@@ -153,9 +157,9 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
     strict: input.strictContentLength,
   })
   const host = special.host ?? input.host
-  // RFC 9112 §3.2: of a target that is an authority, that.
+  // The target of CONNECT is an authority, which `host` repeats (RFC 9112 §3.2).
   const sent = method === 'CONNECT' && special.host === null && !INVALID_HOST.test(path) ? path : host
-  // RFC 9110 §10.1.1: never without content.
+  // A request without content must not send it (RFC 9110 §10.1.1).
   const expectContinue = hasBody && contentLength !== 0 && (input.expectContinue || special.expectContinue)
   const start = `${method} ${path} HTTP/1.1\r\nhost: ${sent}\r\n`
   let fields = upgrade === null || method === 'CONNECT' ? given : `upgrade: ${upgrade}\r\n${given}`
@@ -178,7 +182,7 @@ export function encodeRequestHead(input: RequestHeadInput): RequestHead {
   }
 }
 
-/** RFC 9112 §3.2: the four forms of a request target. */
+/** Checks the method, and that the path has one of the four forms of a request target (RFC 9112 §3.2). */
 function checkTarget(method: string, path: string): void {
   if (typeof method !== 'string' || !isToken(method)) throw invalidChoice('method', 'a token such as GET', method)
   if (typeof path !== 'string') throw invalidOption('path', 'a string', path)

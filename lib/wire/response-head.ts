@@ -2,31 +2,31 @@ import { HTTPParserError } from '../errors.js'
 import type { FieldRecord } from './field-record.js'
 import { headersToObject } from './headers.js'
 
-/** Lengths of the field names that decide framing and reuse: all others are not looked at. */
+/** Headers that determine framing and reuse. */
 const CONNECTION = 'connection'
 const KEEP_ALIVE = 'keep-alive'
 const CONTENT_LENGTH = 'content-length'
 const TRANSFER_ENCODING = 'transfer-encoding'
 
-/** The head of one response, strings cut from one slice of the input buffer. */
+/** Status line and headers of one response. */
 export class ResponseHead {
   readonly statusCode: number
   readonly statusText: string
-  /** Name, value, name, value, … as sent; white space around values taken off. */
+  /** Name, value, name, value, … as sent, without white space around values. */
   readonly rawHeaders: readonly string[]
-  /** 0 or 1: the minor version. */
+  /** Minor HTTP version: 0 or 1. */
   readonly minor: number
-  /** The `connection` options, and the version, allow another request (RFC 9112 §9.3). */
+  /** Whether version and `connection` options allow another request on the connection (RFC 9112 §9.3). */
   persistent: boolean
-  /** From `keep-alive: timeout=…`, in ms; null without. */
+  /** Value of `keep-alive: timeout=…` in ms; null if absent. */
   keepAliveHint: number | null = null
-  /** From `content-length`; -1 without. */
+  /** Value of `content-length` in bytes; -1 if absent. */
   contentLength = -1
-  /** From `transfer-encoding`, all fields joined; null without. */
+  /** Values of all `transfer-encoding` headers, joined; null if absent. */
   transferEncoding: string | null = null
-  /** Its body comes in chunks: the one coding that may stand alone beside `identity`, which is none (RFC 2616 §3.6). */
+  /** Whether `transfer-encoding` has a coding other than `identity`, which means no coding (RFC 2616 §3.6). */
   chunked = false
-  /** What {@link headers} copies; null while nobody asked a second time. */
+  /** Headers object that {@link headers} copies; null before {@link cacheHeaders}. */
   #cachedHeaders: Record<string, string | string[]> | null = null
 
   constructor(start: { statusCode: number; statusText: string; minor: number }, rawHeaders: string[]) {
@@ -38,12 +38,12 @@ export class ResponseHead {
     this.#readFramingFields()
   }
 
-  /** Fields by name in lower case, in an object of the asker's own; what came more than once is an array. */
+  /** Returns a new object with the headers by lower-case name. A header that occurs several times is an array. */
   headers(): Record<string, string | string[]> {
     return this.#cachedHeaders === null ? headersToObject(this.rawHeaders) : { ...this.#cachedHeaders }
   }
 
-  /** It will be asked for its fields again and again. */
+  /** Caches the headers object, for a head that is used for many responses. */
   cacheHeaders(): void {
     const pattern = headersToObject(this.rawHeaders)
     if (Object.values(pattern).every((value) => typeof value === 'string')) this.#cachedHeaders = pattern
@@ -79,7 +79,7 @@ export class ResponseHead {
   }
 }
 
-/** Elements of a comma-separated field value in lower case (RFC 9110 §5.6.1: empty ones are ignored). */
+/** Returns the elements of a comma-separated header value in lower case, without empty ones (RFC 9110 §5.6.1). */
 export function commaList(value: string): string[] {
   const lower = value.toLowerCase()
   if (!lower.includes(',')) return [lower]
@@ -91,7 +91,7 @@ export function commaList(value: string): string[] {
   return elements
 }
 
-/** Cuts name and value strings out of a section. llhttp leaves white space at the end of values. */
+/** Returns the names and values of a section as strings. Trims the white space that llhttp leaves at the end of values. */
 export function sliceFields(section: string, record: FieldRecord): string[] {
   const { offsets, count } = record
   const fields: string[] = new Array(2 * count)
@@ -103,8 +103,9 @@ export function sliceFields(section: string, record: FieldRecord): string[] {
 }
 
 /**
- * The status line as RFC 9112 §4 has it. llhttp takes a bare CR for its end and lets controls pass in the reason,
- * which would let a server split what we log or forward.
+ * Checks a status line (RFC 9112 §4) and returns its reason phrase. llhttp accepts a bare CR as its end, and control
+ * characters in the reason phrase, with which a server could split log lines or forwarded responses.
+ * @throws {HTTPParserError} the status line is invalid
  */
 export function checkStatusLine(section: string, record: FieldRecord): string {
   const end = section.indexOf('\r')
@@ -119,11 +120,12 @@ export function checkStatusLine(section: string, record: FieldRecord): string {
   return reason
 }
 
+/** Returns an HTTPParserError with at most 256 characters of the rejected bytes as `data`. */
 export function parserError(code: string, message: string, data?: string): HTTPParserError {
   return new HTTPParserError(`Response refused: ${message}`, code, data?.slice(0, 256))
 }
 
-/** Optional white space is spaces and tabs (RFC 9110 §5.6.3); `trim()` would take a no-break space too. */
+/** Trims spaces and tabs (RFC 9110 §5.6.3). `String.prototype.trim` would also remove no-break spaces. */
 function trimWhiteSpace(text: string, from: number, to: number): string {
   let start = from
   let end = to
@@ -139,7 +141,7 @@ function isWhiteSpace(code: number): boolean {
 function parseContentLength(value: string): number {
   const length = Number(value)
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(length)) {
-    throw parserError('INVALID_CONTENT_LENGTH', `content-length ${JSON.stringify(value.slice(0, 40))} is not a length`)
+    throw parserError('INVALID_CONTENT_LENGTH', 'content-length is not a whole number of bytes')
   }
   return length
 }

@@ -1,7 +1,7 @@
 import { type InputBuffer, OK, PAUSED } from './engine.js'
 import type { FieldRecord } from './field-record.js'
 
-/** Where a {@link ScanState} stands: what the next byte belongs to. */
+/** Phases of a {@link ScanState}: the element that the next byte belongs to. */
 export const PHASE = {
   line: 0,
   reason: 1,
@@ -33,14 +33,14 @@ export const PHASE = {
 } as const
 type Phase = (typeof PHASE)[keyof typeof PHASE]
 
-/** Fields that mean something to framing. */
+/** Headers that determine framing. */
 export const FIELD = { other: 0, length: 1, coding: 2 } as const
 type Field = (typeof FIELD)[keyof typeof FIELD]
 
-/** What `execute` answers when {@link ScanState.error} says why. */
+/** Result of `execute` for invalid bytes; {@link ScanState.error} is the reason. */
 export const FAILED = 1
 
-/** How far one connection has read, and what it found. */
+/** Parser state of one connection in the {@link ScriptEngine}. */
 export class ScanState {
   readonly input: InputBuffer
   readonly record: FieldRecord
@@ -50,7 +50,7 @@ export class ScanState {
   position = 0
   error = ''
   reason = ''
-  /** Bytes of the start line, up to the end of the status code. */
+  /** Number of bytes read of the status line, up to the end of the status code. */
   cursor = 0
   major = 0
   minor = 0
@@ -59,9 +59,9 @@ export class ScanState {
   hasCoding = false
   trailing = false
   field: Field = FIELD.other
-  /** What earlier reads had of a name or a value that is to be looked at. */
+  /** Part of a name or value that earlier reads received. */
   text = ''
-  /** Bytes of the chunk still to come, and significant digits of its size. */
+  /** Remaining bytes of the current chunk, and the number of significant digits of its size. */
   size = 0
   digits = 0
 
@@ -71,6 +71,7 @@ export class ScanState {
     this.data = part.data
   }
 
+  /** Resets the state: the next byte is the first of a response. */
   reset(): void {
     this.phase = PHASE.line
     this.cursor = 0
@@ -82,12 +83,12 @@ export class ScanState {
     this.text = ''
   }
 
-  /** The next byte is the first of a chunk's size. */
+  /** Continues with a chunked body: the next byte is the first of a chunk size. */
   resume(): void {
     this.phase = PHASE.sizeStart
   }
 
-  /** All that came is no response: for `error`, as llhttp names it, and `reason` in words. */
+  /** Rejects the response at a position, with an llhttp error name and a description. Returns the position. */
   refuse(at: number, error: string, reason: string): number {
     this.code = FAILED
     this.error = error
@@ -95,6 +96,7 @@ export class ScanState {
     return at
   }
 
+  /** Pauses at a position and returns it. */
   pause(at: number): number {
     this.code = PAUSED
     return at
@@ -106,11 +108,13 @@ export const LF = 10
 export const TAB = 9
 export const SPACE = 32
 
-/** Classes of bytes (RFC 9110 §5.5, §5.6.2, §5.6.4), as bits. */
+/** Bit of {@link BYTE_CLASSES}: byte of a token (RFC 9110 §5.6.2). */
 export const TOKEN = 1
+/** Bit of {@link BYTE_CLASSES}: byte of a field value (RFC 9110 §5.5). */
 export const VALUE = 2
-/** Inside a quoted string: neither the quote nor the backslash; DEL, which llhttp takes there. */
+/** Bit of {@link BYTE_CLASSES}: byte of a quoted string (RFC 9110 §5.6.4), and DEL, which llhttp accepts there. */
 export const QUOTED = 4
+/** Classes of each byte value, as bits. */
 export const BYTE_CLASSES: Uint8Array = classify()
 
 function classify(): Uint8Array {

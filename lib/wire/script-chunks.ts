@@ -4,10 +4,10 @@ const SEMICOLON = 59
 const EQUALS = 61
 const QUOTE = 34
 const BACKSLASH = 92
-/** Hexadecimal digits of what llhttp counts in. Past 2^53 a size is not exact, and no connection lasts that long. */
+/** Maximum hexadecimal digits of a chunk size, as in llhttp. A size above 2^53 is inexact, but never reached. */
 const MAX_DIGITS = 16
 
-/** Reads `input[at..end)` in one phase of a chunked body (RFC 9112 §7.1); returns where the next begins. */
+/** Parses `input[at..end)` in one phase of a chunked body (RFC 9112 §7.1). Returns where the next phase begins. */
 export function readChunk(scan: ScanState, at: number, end: number): number {
   const byte = scan.input[at] as number
   switch (scan.phase) {
@@ -77,7 +77,7 @@ function readData(scan: ScanState, from: number, end: number): number {
   return from + take
 }
 
-/** RFC 9112 §7.1.1, one byte; like llhttp, empty names and values pass, and white space does not. */
+/** Parses one byte of a chunk extension (RFC 9112 §7.1.1). Like llhttp, it accepts empty names and values, but no space. */
 function readExtension(scan: ScanState, at: number): number {
   const byte = scan.input[at] as number
   const kind = BYTE_CLASSES[byte] as number
@@ -109,7 +109,7 @@ function readExtension(scan: ScanState, at: number): number {
   }
 }
 
-/** `taken`: bytes that llhttp takes before it refuses; they count for the limit of what is not data. */
+/** Ends an extension or rejects it. `taken`: bytes that llhttp consumes before it rejects; they count for the limit. */
 function leaveExtension(scan: ScanState, at: number, taken: 0 | 1): number {
   const byte = scan.input[at]
   if (byte === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a chunk extension')

@@ -6,8 +6,8 @@ import { readChunk } from './script-chunks.js'
 import { readSection } from './script-head.js'
 
 /**
- * For runtimes without WebAssembly: does what llhttp's binary does, with the same words for the same faults, so that
- * one Parser with one set of rules stands over both. It has room for any number of connections.
+ * Parser engine in JavaScript, for runtimes without WebAssembly. It behaves like the llhttp binary, error names included,
+ * so that the Parser works with both. The number of connections is not limited.
  */
 export class ScriptEngine implements Engine {
   readonly input = Buffer.alloc(INPUT_BYTES) as InputBuffer

@@ -8,7 +8,7 @@ const LLHTTP_NAMES = /^(?:connection|content-length|proxy-connection|transfer-en
 const FRAMING_FIELDS: Record<string, 1 | 2> = { 'content-length': FIELD.length, 'transfer-encoding': FIELD.coding }
 const MAX_LENGTH = '18446744073709551615'
 
-/** Reads `input[at..end)` in one phase of a head or of trailers; returns where the next begins. */
+/** Parses `input[at..end)` in one phase of a header or trailer section. Returns where the next phase begins. */
 export function readSection(scan: ScanState, at: number, end: number): number {
   switch (scan.phase) {
     case PHASE.line:
@@ -30,7 +30,7 @@ export function readSection(scan: ScanState, at: number, end: number): number {
   }
 }
 
-/** Up to the status code, and the byte behind it. */
+/** Parses the status line up to the byte after the status code. */
 function readLine(scan: ScanState, from: number, end: number): number {
   for (let at = from; at < end; at++) {
     const byte = scan.input[at] as number
@@ -53,7 +53,7 @@ function readLine(scan: ScanState, from: number, end: number): number {
   return end
 }
 
-/** `1.1` and the space behind it. Other majors than 1 are for the Parser to refuse. */
+/** Parses the version and the space after it. The Parser rejects major versions other than 1. */
 function readVersion(scan: ScanState, byte: number, digit: number): boolean {
   if (scan.cursor === 6) {
     scan.major = digit
@@ -66,7 +66,7 @@ function readVersion(scan: ScanState, byte: number, digit: number): boolean {
   return digit >= 0 && (version === 11 || version === 10 || version === 9 || version === 20)
 }
 
-/** Its characters are checked by the Parser. */
+/** Records the reason phrase. The Parser checks its characters. */
 function readReason(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
@@ -84,7 +84,7 @@ function readName(scan: ScanState, from: number, end: number): number {
   while (at < end && ((BYTE_CLASSES[input[at] as number] as number) & TOKEN) !== 0) at++
   if (at < end && input[at] !== COLON) return refuseName(scan, from, at)
   scan.code = record.name(from, at - from)
-  // llhttp has taken the colon by then, and what is taken counts for the limit of trailers.
+  // llhttp has consumed the colon by then, and consumed bytes count for the limit of trailers.
   if (scan.code !== OK) return Math.min(at + 1, end)
   if (at === end) {
     scan.text += input.latin1Slice(from, at)
@@ -98,7 +98,7 @@ function readName(scan: ScanState, from: number, end: number): number {
   return scan.code === OK ? skipSpace(scan, at + 1, end) : at + 1
 }
 
-/** A name that llhttp knows is a field before it is looked at what follows, and may be one too many. */
+/** Rejects a field name. llhttp records names that it knows before it checks the next byte, which may exceed the limit. */
 function refuseName(scan: ScanState, from: number, at: number): number {
   const { input, record } = scan
   if (input[at] === SPACE && LLHTTP_NAMES.test(scan.text + input.latin1Slice(from, at))) {
@@ -108,7 +108,7 @@ function refuseName(scan: ScanState, from: number, at: number): number {
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
 }
 
-/** RFC 9112 §6.3: both together are an attack or a mistake. */
+/** Rejects Content-Length together with Transfer-Encoding: an attack or a mistake (RFC 9112 §6.3). */
 function checkFramingField(scan: ScanState, name: string, at: number): void {
   const lower = name.toLowerCase()
   scan.field = Object.hasOwn(FRAMING_FIELDS, lower) ? (FRAMING_FIELDS[lower] as 1 | 2) : FIELD.other
@@ -149,7 +149,7 @@ function readValue(scan: ScanState, from: number, end: number): number {
   if (at < end && input[at] !== CR) return refuseValue(scan, at)
   scan.record.value(from, at - from)
   if (at === end) return end
-  // The next field is at hand nearly always.
+  // Fast path: the next field nearly always follows in the same read.
   if (at + 2 < end && input[at + 1] === LF && ((BYTE_CLASSES[input[at + 2] as number] as number) & TOKEN) !== 0) {
     scan.phase = PHASE.name
     return at + 2
@@ -163,7 +163,7 @@ function refuseValue(scan: ScanState, at: number): number {
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Control character in a field value')
 }
 
-/** The Parser bounds it by what a number holds exactly; this, by what llhttp takes. */
+/** Parses a Content-Length up to the maximum of llhttp. The Parser limits it to safe integers. */
 function readLength(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
@@ -201,12 +201,12 @@ function refuseLength(scan: ScanState, at: number): number {
   return scan.refuse(at, 'INVALID_CONTENT_LENGTH', 'Content-Length is not a number')
 }
 
-/** What is between names and values: ends of lines. */
+/** Parses one byte of a line end. */
 function readByte(scan: ScanState, at: number): number {
   const byte = scan.input[at]
   switch (scan.phase) {
     case PHASE.lineEnd:
-      // The Parser refuses the CR, as it does with llhttp.
+      // The Parser rejects a CR here, as it does with llhttp.
       if (byte !== LF && byte !== CR) return scan.refuse(at, 'STRICT', 'CR without LF behind the status line')
       scan.phase = PHASE.firstField
       return at + 1
@@ -242,7 +242,7 @@ function endEmptyField(scan: ScanState, at: number): number {
   return readField(scan, at)
 }
 
-/** The first byte of a field, or of the empty line behind the last. */
+/** Parses the first byte of a field, or of the empty line after the last field. */
 function readField(scan: ScanState, at: number): number {
   const byte = scan.input[at]
   if (byte === CR) {

@@ -4,15 +4,15 @@ import { FieldRecord } from './field-record.js'
 import { InputViews } from './input-views.js'
 import { compileParser } from './wasm-module.js'
 
-/** Parser states of one engine. The memory for them is taken at the start: growing it later would detach views. */
+/** Number of parser states per engine. Their memory is allocated at the start, because growing it would detach views. */
 const SLOTS = 2048
 const SLOT_BYTES = 64
 const PAGE_BYTES = 65536
 /** `llhttp_type_t`: HTTP_RESPONSE. */
 const RESPONSE = 2
-/** Where the binary keeps its `llhttp_settings_t`, which lead to the callbacks. */
+/** Address of the `llhttp_settings_t` in the binary, which contains the callbacks. */
 const SETTINGS_ADDRESS = 10496
-/** Offsets in `llhttp_t`, measured on this very binary; pinned by a test. */
+/** Offsets in `llhttp_t` of this binary, checked by a test. */
 const TYPE = 40
 const SETTINGS = 56
 const SPAN_START = 4
@@ -27,11 +27,11 @@ const MINOR = 43
 const CHUNKED = 8
 /** What `llhttp_execute` returns for a bad character in a Content-Length. */
 const INVALID_CONTENT_LENGTH = 11
-/** State of this binary in the white space that follows the digits of a Content-Length. */
+/** State number of this binary for the white space after the digits of a Content-Length. */
 const AFTER_LENGTH = 63
 const TAB = 9
 
-/** Neither the language's nor Node's types declare it, and the DOM's bring too much along. */
+/** Declared here, because only the DOM types declare it, and those declare too much else. */
 declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: unknown }
 }
@@ -44,7 +44,7 @@ interface Exports {
   llhttp_errno_name(code: number): number
 }
 
-/** One instance of llhttp with its input buffer and its parser states. */
+/** Parser engine that runs llhttp in WebAssembly, with its input buffer and parser states. */
 export class WasmEngine implements Engine {
   readonly input: InputBuffer
   /** `structuredClone` and `ArrayBuffer.prototype.transfer` throw for WebAssembly memory. */
@@ -55,10 +55,10 @@ export class WasmEngine implements Engine {
   readonly data: number[] = []
   messageComplete = false
   busy = false
-  /** Pointer of the input buffer. */
+  /** Pointer of the input buffer in the WebAssembly memory. */
   readonly origin: number
   #used = 0
-  /** Pointers of parser states that were used and no longer are. */
+  /** Pointers of freed parser states. */
   readonly #free: number[] = []
   readonly #exports: Exports
   readonly #bytes: Uint8Array
@@ -69,7 +69,7 @@ export class WasmEngine implements Engine {
     const exports = instance.exports as unknown as Exports
     this.#exports = exports
     const { memory } = exports
-    // Behind the constants and the stack. It throws where there is no memory for it.
+    // After the constants and the stack. Throws if the memory can not grow.
     this.origin = memory.grow(Math.ceil((INPUT_BYTES + SLOTS * SLOT_BYTES) / PAGE_BYTES)) * PAGE_BYTES
     this.#bytes = new Uint8Array(memory.buffer)
     this.#view = new DataView(memory.buffer)
@@ -78,10 +78,12 @@ export class WasmEngine implements Engine {
     this.views = new InputViews(this.input)
   }
 
+  /** Whether all parser states are in use. */
   get full(): boolean {
     return this.#used >= SLOTS
   }
 
+  /** Number of parser states in use. */
   get used(): number {
     return this.#used
   }
@@ -105,7 +107,7 @@ export class WasmEngine implements Engine {
   }
 
   resume(pointer: number): void {
-    // llhttp misses the coding in `chunked,` and in `chunked` with a tab after it.
+    // llhttp does not recognize the coding in `chunked,` and in `chunked` followed by a tab.
     this.#view.setUint16(pointer + FLAGS, this.#view.getUint16(pointer + FLAGS, true) | CHUNKED, true)
     this.#exports.llhttp_resume(pointer)
   }
@@ -119,8 +121,8 @@ export class WasmEngine implements Engine {
   }
 
   /**
-   * llhttp rejects a tab after a Content-Length, which is optional white space like the space (RFC 9110 §5.6.3). It also
-   * stops in front of the value where the field is not allowed beside Transfer-Encoding.
+   * Whether llhttp rejected a tab after a Content-Length, which is optional white space (RFC 9110 §5.6.3). With the same
+   * error it stops before the value if Transfer-Encoding is present.
    */
   #stoppedAtTab(pointer: number): boolean {
     return this.record.valueBegun && this.input[this.position(pointer)] === TAB
@@ -130,7 +132,7 @@ export class WasmEngine implements Engine {
     const start = this.position(pointer) + 1
     this.#view.setUint32(pointer + ERROR, OK, true)
     this.#view.setUint32(pointer + STATE, AFTER_LENGTH, true)
-    // Any number but 0 says that a field value has begun.
+    // Any value but 0 means that a field value has begun.
     this.#view.setUint32(pointer + SPAN_START, this.origin + start, true)
     return this.#exports.llhttp_execute(pointer, this.origin + start, end - start)
   }
@@ -151,7 +153,7 @@ export class WasmEngine implements Engine {
     return this.#bytes[pointer + MINOR] as number
   }
 
-  /** llhttp's own words for why it refused. */
+  /** Description of the last error by llhttp. */
   reason(pointer: number): string {
     return this.#text(this.#view.getUint32(pointer + REASON, true))
   }
@@ -181,7 +183,7 @@ export class WasmEngine implements Engine {
         record.value(at, length)
         return OK
       },
-      // Pausing here and at the end keeps every decision, and all user code, out of the WebAssembly frames.
+      // Pausing here and at the end of the message keeps all decisions and user code out of WebAssembly frames.
       wasm_on_headers_complete: () => PAUSED,
       wasm_on_body: (_pointer, at, length) => {
         const start = at - this.origin
@@ -201,9 +203,9 @@ let compiled: object | null = null
 let failure: unknown = null
 
 /**
- * An engine with a free slot: made on first use, and again when all slots are taken.
- * @throws {WebAssemblyNotSupportedError} there is no WebAssembly, or it refused the module or the memory for it; then
- *   no further engine is tried
+ * Returns an engine with a free parser state. Creates one on first use, and when all states of the others are in use.
+ * @throws {WebAssemblyNotSupportedError} WebAssembly is missing, or failed to compile the module or allocate memory. After
+ *   a failure no further attempt is made.
  */
 export function wasmEngine(): Engine {
   for (const engine of engines) if (!engine.full) return engine

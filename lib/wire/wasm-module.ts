@@ -6,15 +6,14 @@ declare const WebAssembly: { Module: new (bytes: Uint8Array) => object }
 let providedModule: object | null = null
 
 /**
- * Gives the parser as a `WebAssembly.Module`, for runtimes that forbid to compile bytes: workerd compiles the file
- * `llhttp.wasm` of this package as it loads the program. To be called before the first request.
- * Ours.
+ * Sets the compiled parser, for runtimes that do not compile WebAssembly from bytes: workerd compiles the file
+ * `llhttp.wasm` of this package when it loads the program. Must be called before the first request. sluice-specific.
  */
 export function provideParser(module: object): void {
   providedModule = module
 }
 
-/** Compiles llhttp, unless it was provided: takes some milliseconds, so it is done on first use. */
+/** Returns the module set by {@link provideParser}, or compiles llhttp, which takes some milliseconds. */
 export function compileParser(): object {
   return providedModule ?? new WebAssembly.Module(decompressBase64(packed))
 }

@@ -222,14 +222,14 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'one that breaks off between chunks is an error',
         file: 'wire/parser',
-        from: "throw parserError('INVALID_EOF_STATE', 'the connection ended inside a chunked body')",
+        from: "throw parserError('INVALID_EOF_STATE', 'the connection ended within a chunked body')",
         to: 'return this.#endMessage([])',
         test: 'wire/parser',
       },
       {
         rule: 'a head that breaks off is an error',
         file: 'wire/parser',
-        from: "throw parserError('INVALID_EOF_STATE', 'the connection ended inside a response head')",
+        from: "throw parserError('INVALID_EOF_STATE', 'the connection ended within the response headers')",
         to: 'break',
         test: 'wire/parser',
       },

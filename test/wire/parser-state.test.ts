@@ -123,7 +123,7 @@ for (const [name, engine] of engines) {
       }
     }
     t.equal(failure(`3;${'e'.repeat(50)}`), '')
-    t.match(failure('e'.repeat(150)), /chunk extensions above 100 bytes/)
+    t.match(failure('e'.repeat(150)), /chunk extensions exceed 100 bytes/)
     parser.release()
     const another = make(new Log(), { maxHeaderBytes: 100 })
     another.engine.input.latin1Write(`${CHUNKED}0\r\nx: `, 0)

@@ -44,12 +44,12 @@ for (const [name, engine] of engines) {
   t.test(`an end that comes too early is told for what it is, ${name}`, async (t) => {
     const OK = 'HTTP/1.1 200 OK\r\n'
     const ends: [string, RegExp][] = [
-      ['H', /inside a response head/],
-      [OK, /inside a response head/],
-      [`HTTP/1.1 103 Early Hints\r\n\r\nHTTP`, /inside a response head/],
+      ['H', /within the response headers/],
+      [OK, /within the response headers/],
+      [`HTTP/1.1 103 Early Hints\r\n\r\nHTTP`, /within the response headers/],
       [`${OK}content-length: 5\r\n\r\nab`, /3 bytes before the end/],
-      [`${OK}transfer-encoding: chunked\r\n\r\n5\r\nab`, /inside a chunked body/],
-      [`${OK}transfer-encoding: chunked\r\n\r\n0\r\n`, /inside a chunked body/],
+      [`${OK}transfer-encoding: chunked\r\n\r\n5\r\nab`, /within a chunked body/],
+      [`${OK}transfer-encoding: chunked\r\n\r\n0\r\n`, /within a chunked body/],
     ]
     for (const [raw, message] of ends) {
       const { error } = drive(engine, { requests: [COMMON], eof: true }, [raw])

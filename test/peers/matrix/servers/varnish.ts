@@ -89,7 +89,7 @@ export const varnish: Server = {
   },
   defects: {
     'answers: of which trailers follow the body': {
-      error: /503 !== 200|ended inside a chunked body/,
+      error: /503 !== 200|ended within a chunked body/,
       because:
         'it takes trailers of its origin for a broken body, and answers 503 or cuts it off (RFC 9112, 7.1): ' +
         'printf "HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n1\\r\\na\\r\\n0\\r\\nx: y\\r\\n\\r\\n" | nc -l 8080',
