@@ -101,7 +101,7 @@ wasm: $(PARSER) ## extract the parser binary from the llhttp-wasm package
 build: $(STAMP) $(PARSER) ## compile to dist/, and bundle the published files into dist/package/
 	@rm -rf dist && $(BIN)/tsc -p . && node wasm/bundle.mjs
 
-lint: build ## run formatter, linter and type checks
+lint: build ## run formatter, linter, type checks, and the checks of words and docstrings
 	@$(BIN)/biome check --error-on-warnings .
 	@node dist/test/repository/lint.js
 

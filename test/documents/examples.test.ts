@@ -102,7 +102,7 @@ t.test('the README lists how examples are run', async (t) => {
       file,
       readme.replace(found, () => `${expected}\n`),
     )
-  t.equal(found.trimEnd(), expected, 'node dist/test/documents/examples.test.js --write mends it')
+  t.equal(found.trimEnd(), expected, 'node dist/test/documents/examples.test.js --write updates it')
 })
 
 t.test('reports an example with other output', async (t) => {

@@ -99,7 +99,7 @@ export const dispatchers: Plans = {
     ],
     'dispatcher.request(options[, callback])': [
       [{ prints: [/received 200$/, ...FIELDS, HELLO, /^trailers \{\}$/] }],
-      [{ prints: [], complains: /AbortError/, fails: 'nobody awaits the request that is aborted' }],
+      [{ prints: [], complains: /AbortError/, fails: 'the aborted request is not awaited' }],
       [
         {
           needs: 'a `client`, and a function to return from',
@@ -132,7 +132,7 @@ const retryInterceptor = interceptors.retry()`,
         {
           prints: [],
           complains: /^Error: Fingerprint does not match/,
-          fails: "its fingerprint is nobody's; with that of the real authority it runs",
+          fails: 'its fingerprint is invented; with the one of the real authority it runs',
         },
         { placeholder: 'FO:OB:AR', prints: [ANSWER] },
       ],
