@@ -1113,7 +1113,7 @@ export const mutationGroups: readonly MutationGroup[] = [
         rule: 'all upstreams are used when too few are good',
         file: 'balance/eligible-upstreams',
         from: 'const panic = healthy * 100 < this.#panicThreshold * this.#all.size || healthy === 0',
-        to: 'const panic = good === 0',
+        to: 'const panic = healthy === 0',
         test: 'balance/outlier-detection',
       },
       {
