@@ -287,7 +287,10 @@ export class BalancedPool extends LifecycleDispatcher {
     return watched
   }
 
-  /** Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred turns. */
+  /**
+   * Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred
+   * turns.
+   */
   #setEjected(upstream: Upstream, out: boolean): void {
     if (!out) this.#changeHealth(upstream, this.#maxWeight)
     this.#eligible.setEjected(upstream, out)

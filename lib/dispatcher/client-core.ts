@@ -11,7 +11,7 @@ import type { Inspectable } from './inspect.js'
 import type { Lifecycle } from './lifecycle.js'
 import type { OriginConfig } from './origin-config.js'
 
-/** The private side of a Client: its queue, its events, its place in a pool. */
+/** Core of a Client: connects its queue, its lifecycle and the pool that it may belong to. */
 export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly client: Client
   readonly queue: ClientQueue
@@ -49,7 +49,6 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return [this.queue]
   }
 
-  /** Counts in `tally`, from now on. */
   countInto(tally: RequestCounters): void {
     this.queue.countInto(tally)
   }
@@ -58,22 +57,22 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return this.#lifecycle.setOwner(owner)
   }
 
-  /** Calls `onRest` each time that nothing is queued, in flight or being opened. */
-  notifyWhenIdle(onRest: () => void): void {
-    this.#onIdle = onRest
+  /** Calls `onIdle` whenever no request is queued or in flight and no connection is being opened. */
+  notifyWhenIdle(onIdle: () => void): void {
+    this.#onIdle = onIdle
   }
 
-  /** There is a connection, or one is being opened. */
+  /** Whether a connection is established or being opened. */
   get hasConnection(): boolean {
     return this.queue.hasConnection
   }
 
-  /** Connected, with nothing to do. */
+  /** Whether a connection is established and has no request. */
   get hasIdleConnection(): boolean {
     return this.queue.connected && this.queue.idle
   }
 
-  /** Connects, though nothing is queued. */
+  /** Opens a connection without a request. */
   warm(): Promise<void> {
     return new Promise((resolve, reject) => {
       const { closedError } = this.#lifecycle
@@ -86,12 +85,15 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.queue.closeIdle()
   }
 
-  /** From now on `close` lasts until the server has ended the connection too, so that it never counts one too many. */
+  /**
+   * Makes `close` wait until the server has closed the connection too: the total number of connections is then never
+   * exceeded on the server's side.
+   */
   closeGracefully(): void {
     this.#closesGracefully = true
   }
 
-  /** Accepts a request that was checked elsewhere. */
+  /** Queues a validated request. Returns false if the client is busy afterwards. */
   enqueue(exchange: Exchange): boolean {
     this.queue.push(exchange)
     return this.#checkCapacity()
@@ -106,7 +108,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return this.#checkCapacity()
   }
 
-  /** False when busy: then one `drain` follows. */
+  /** Returns false if the client is busy: exactly one `drain` follows. */
   #checkCapacity(): boolean {
     if (!this.queue.busy) return true
     this.#needDrain = true
@@ -123,7 +125,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.onSocketClosed()
   }
 
-  // What the queue reports
+  // Events of the queue
 
   onProgress(): void {
     if (this.#needDrain && !this.queue.busy) {

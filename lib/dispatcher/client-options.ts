@@ -27,8 +27,8 @@ export interface ClientOptions {
   /** Longest wait for a connection; 0 for no limit. Default: 10 000. */
   connectTimeout?: number | null
   /**
-   * The limits above by shorter names, and those that count from dispatch on: `queue` and `total`. An option above comes
-   * first. Default: none beyond those.
+   * The limits above by shorter names, and those that count from dispatch on: `queue` and `total`. An option above
+   * comes first. Default: none beyond those.
    */
   timeouts?: Omit<Timeouts, 'deadline'> | null
   /**
@@ -51,8 +51,8 @@ export interface ClientOptions {
   /** Requests per connection; 0 for no limit. Default: no limit. */
   maxRequestsPerClient?: number | null
   /**
-   * ms after which a connection takes no more requests, and is closed when those under way have ended: up to 10 % sooner
-   * by chance, so that those opened together do not end together. Default: no limit.
+   * ms after which a connection takes no more requests, and is closed when those under way have ended: up to 10 %
+   * sooner by chance, so that those opened together do not end together. Default: no limit.
    */
   maxConnectionAge?: number | null
   /** Requests under way on the connection at once; 0 also ends keep-alive. Default: 1. */

@@ -189,7 +189,9 @@ export class ClientQueue implements ConnectionOwner, ExchangeOwner {
     }
   }
 
-  /** Whether the certificate of the current connection was verified for another name than `next` has (RFC 9110 §4.3.4). */
+  /**
+   * Whether the certificate of the current connection was verified for another name than `next` has (RFC 9110 §4.3.4).
+   */
   #needsNewConnection(next: Exchange): boolean {
     return this.#connection !== null && this.#hasOtherServerName(next)
   }

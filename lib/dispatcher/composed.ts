@@ -7,7 +7,7 @@ import { rejectRequest } from '../exchange/reject-request.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, setCore } from './dispatcher-core.js'
 import { chainInterceptors, completeOptions } from './interceptor-chain.js'
-import { WaitingHandler } from './waiting-handler.js'
+import { noteDispatcher } from './waiting-handler.js'
 
 /** Methods that read private fields, which a proxy has none of, and send nothing. */
 const BASE_METHODS: ReadonlySet<unknown> = new Set([
@@ -29,8 +29,8 @@ function isEmitterMethod(key: PropertyKey): boolean {
 }
 
 /**
- * `base` in all but the way it sends: it is an instance of the same class, with the same events, methods and properties.
- * Methods that a subclass adds run on the result, so that what they send is sent by `dispatch` too.
+ * `base` in all but the way it sends: it is an instance of the same class, with the same events, methods and
+ * properties. Methods that a subclass adds run on the result, so that what they send is sent by `dispatch` too.
  */
 export function withDispatch<Base extends Dispatcher>(base: Base, dispatch: Dispatch): Base {
   let send: unknown = dispatch
@@ -86,7 +86,7 @@ export function dispatchThrough(
     try {
       given = completeOptions(base, unpollutedRequest(options))
       source = isClosableBody(given.body)
-      WaitingHandler.note(handler, coreOf(base))
+      noteDispatcher(handler, coreOf(base))
     } catch (error) {
       // A getter of the caller's threw.
       return rejectRequest(error as Error, handler)

@@ -1,44 +1,46 @@
 import { queueMicrotask } from '../base/clock.js'
 import type { PoolMember } from './pool-member.js'
 
-/** A pool that asks before it opens a connection. */
+/** Pool whose connections are limited by a {@link ConnectionBudget}. */
 export interface BudgetedPool {
-  /** Connections it has, or opens. */
+  /** Number of connections, those that are being opened included. */
   readonly connectionCount: number
-  /** No request waits in it. */
+  /** Whether no request is queued. */
   readonly queueEmpty: boolean
-  /** It may ask again. */
+  /** Called when the pool may acquire a connection again. */
   onBudgetAvailable(): void
-  /** Lets go of one that is idle. */
+  /** Closes the connection of a member if it is idle. */
   closeIdleMember(member: PoolMember): void
 }
 
 /**
- * The connections that many pools may have together. Who needs one more when there are no more gets the place of the
- * one that is idle for longest. When all work, a pool that has two more than another that waits, or one that waits with
- * none, gives up the next that has answered; a place that is free goes to whoever waits with fewest, the first of them.
+ * Limits the total number of connections of several pools (`maxTotalConnections`). At the limit, a pool that needs
+ * another connection causes the longest idle one to be closed. If none is idle, a pool closes its next free connection
+ * when a waiting pool has none, or at least two fewer. Free capacity is granted to the waiting pool with the fewest
+ * connections, among equals to the one that has waited longest.
  */
 export class ConnectionBudget {
   readonly #limit: number
+  /** Number of connections, those that are closing included. */
   #used = 0
-  /** Places of connections that end. */
+  /** Number of connections that are closing. */
   #closing = 0
-  /** Whose turn it is. */
+  /** Pool that free capacity was just granted to. */
   #nextPool: BudgetedPool | null = null
   readonly #waiting = new Set<BudgetedPool>()
-  /** Those that rested and may still, the longest first. */
+  /** Members that may be idle, the longest idle first. */
   readonly #idle = new Map<PoolMember, BudgetedPool>()
 
-  constructor(most: number) {
-    this.#limit = most
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
-  /** There is room, and nobody waits for it. */
+  /** Whether another connection is available and no pool waits for one. */
   get hasCapacity(): boolean {
     return this.#used < this.#limit && this.#waiting.size === 0
   }
 
-  /** A place for one more; false when it has to wait until it is `granted`. */
+  /** Acquires a connection. Returns false if the pool must wait for `onBudgetAvailable`. */
   acquire(pool: BudgetedPool): boolean {
     if (this.hasCapacity || (this.#nextPool === pool && this.#used < this.#limit)) {
       this.#nextPool = null
@@ -50,48 +52,49 @@ export class ConnectionBudget {
     return false
   }
 
-  /** A place that was taken is not needed. */
+  /** Returns an acquired connection to the budget. */
   release(): void {
     this.#used--
     this.#grant()
   }
 
-  /** A connection is about to end. */
+  /** Called when a connection begins to close. */
   onClosing(member: PoolMember): void {
     this.#idle.delete(member)
     this.#closing++
   }
 
-  /** Its socket is closed. */
+  /** Called when the socket of a closing connection is closed. */
   onClosed(): void {
     this.#closing--
     this.release()
   }
 
+  /** Called when a member has no request. */
   onIdle(member: PoolMember, pool: BudgetedPool): void {
     this.#idle.delete(member)
     this.#idle.set(member, pool)
     if (this.#waiting.size > 0) this.#closeOneIdle()
   }
 
-  /** Whether `spender` must give up one that could take its next request. */
+  /** Whether `pool` must close a connection that has become free, for a waiting pool. */
   mustYield(pool: BudgetedPool): boolean {
     if (this.#waiting.size === 0) return false
     const next = this.#neediest()
     if (next === null || next === pool || this.#closing >= this.#waiting.size) return false
     if (!pool.queueEmpty && next.connectionCount > 0 && pool.connectionCount <= next.connectionCount + 1) return false
-    // It has had its turn.
+    // Moves the pool behind the other waiting pools.
     if (this.#waiting.delete(pool)) this.#waiting.add(pool)
     return true
   }
 
-  /** Not at once: who asks has not queued its request yet, and what ends a connection tells users. */
+  /** Deferred: the pool that acquires has not queued its request yet, and closing a connection notifies user code. */
   #closeOneIdle(): void {
     queueMicrotask(() => {
       if (this.#neediest() === null || this.#closing >= this.#waiting.size) return
-      for (const [member, spender] of this.#idle) {
+      for (const [member, pool] of this.#idle) {
         this.#idle.delete(member)
-        if (member.hasIdleConnection) return spender.closeIdleMember(member)
+        if (member.hasIdleConnection) return pool.closeIdleMember(member)
       }
     })
   }
@@ -107,14 +110,14 @@ export class ConnectionBudget {
     }
   }
 
-  /** Of those who wait, and still need to. */
+  /** Returns the waiting pool with the fewest connections, and drops those without queued requests. */
   #neediest(): BudgetedPool | null {
     let fewest: BudgetedPool | null = null
-    for (const spender of this.#waiting) {
-      if (spender.queueEmpty) {
-        this.#waiting.delete(spender)
-        spender.onBudgetAvailable()
-      } else if (fewest === null || spender.connectionCount < fewest.connectionCount) fewest = spender
+    for (const pool of this.#waiting) {
+      if (pool.queueEmpty) {
+        this.#waiting.delete(pool)
+        pool.onBudgetAvailable()
+      } else if (fewest === null || pool.connectionCount < fewest.connectionCount) fewest = pool
     }
     return fewest
   }

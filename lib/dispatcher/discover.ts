@@ -26,7 +26,8 @@ export interface Discovery {
 /**
  * Adds and removes upstreams of a pool as the source says, until the pool is closed or destroyed. When the source fails
  * or ends, upstreams stay as last known. Ours.
- * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source. What
+ * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source.
+ *   What
  *   it throws is an uncaught exception. Default: nobody is told.
  * @throws {InvalidArgumentError} no pool, no async iterable, or no function
  */

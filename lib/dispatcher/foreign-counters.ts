@@ -6,7 +6,9 @@ const countersByDispatcher = new WeakMap<Dispatcher, ForeignCounters>()
 /** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
 export class ForeignCounters {
   readonly #tally = new RequestCounters()
-  /** Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections. */
+  /**
+   * Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections.
+   */
   readonly #holders = new Map<object, RequestCounters>()
 
   static of(dispatcher: Dispatcher): ForeignCounters {

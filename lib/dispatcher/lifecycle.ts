@@ -11,6 +11,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import { addUnsentContext, rejectRequest } from '../exchange/reject-request.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { runDestroyCallbacks } from './destroy-callbacks.js'
 import {
   type ConnectListener,
   Dispatcher,
@@ -21,12 +22,14 @@ import {
 import { type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
 import { emit, emitInOrder, emitLater, emitPending, hasListeners } from './events.js'
 import { describeDispatcher, type Inspectable } from './inspect.js'
-import { endWaiters, WaitingHandler } from './waiting-handler.js'
+import { noteDispatcher } from './waiting-handler.js'
 
 type Callback = () => void
 export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
-/** All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call. */
+/**
+ * All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call.
+ */
 export interface LifecycleDispatcher {
   connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
@@ -125,7 +128,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   #dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     if (this.#closed) throw addUnsentContext(this.closedError as Error, options, this.#core?.origin)
     const core = this.#core as DispatcherCore
-    WaitingHandler.note(handler, core)
+    noteDispatcher(handler, core)
     return core.send(options, handler)
   }
 
@@ -144,7 +147,8 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     }
   }
 
-  // Events of the dispatcher: `parts` are the targets below it. An owner is called at once, listeners when it is their turn.
+  // Events of the dispatcher: `parts` are the targets below it. An owner is called at once, listeners when it is their
+  // turn.
 
   onDrain(origin: URL, parts: readonly Dispatcher[]): void {
     const dispatcher = this.#dispatcher as LifecycleDispatcher
@@ -205,7 +209,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     const reason = error ?? new ClientDestroyedError()
     queueMicrotask(() => {
       const core = this.#core as DispatcherCore
-      endWaiters(core, reason)
+      runDestroyCallbacks(core, reason)
       core.onDestroy(reason, () => this.#finish())
     })
   }

@@ -23,14 +23,15 @@ import { PoolStats } from './stats.js'
 
 type Targets = { targets: readonly Dispatcher[]; error: Error }
 
-/** What a pool is made of. */
+/** Parameters of {@link PoolCore}. */
 export interface PoolCoreOptions {
   url: URL | string
   options: PoolOptions
+  /** Creates the picker of the pool. */
   picker(options: ResolvedPoolOptions): MemberPicker<PoolMember>
 }
 
-/** The private side of the pools of one origin: their members, their queue, their events, their end. */
+/** Core of the pools of one origin: queues requests and assigns them to members. */
 export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner, ForeignRequestOwner {
   readonly #lifecycle: Lifecycle
   readonly #url: URL
@@ -46,14 +47,14 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   #serving = false
   #closeComplete = false
 
-  /** @throws {InvalidArgumentError} the url or an option is not what is documented */
-  constructor(lifecycle: Lifecycle, parts: PoolCoreOptions) {
+  /** @throws {InvalidArgumentError} the url or an option is invalid */
+  constructor(lifecycle: Lifecycle, given: PoolCoreOptions) {
     this.#lifecycle = lifecycle
-    this.#url = parseOrigin(parts.url)
-    const resolved = resolvePoolOptions(parts.options)
+    this.#url = parseOrigin(given.url)
+    const resolved = resolvePoolOptions(given.options)
     this.#hasFactory = resolved.factory !== null
     this.#maxQueued = resolved.maxQueued
-    // A bad option of the clients is told of now, not when the first is made; one connector keeps the TLS sessions.
+    // Invalid client options throw here, not when the first client is created. A shared connector keeps TLS sessions.
     const client = resolveClientOptions(resolved.client)
     const options = { ...resolved, client: { ...resolved.client, connect: client.connector } }
     const config = buildOriginConfig(this.#url, client)
@@ -61,7 +62,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.config = () => config
     this.#pipelining = config.pipelining
     if (!this.#hasFactory) shareOriginConfig(config, options.client)
-    const picker = parts.picker(resolved)
+    const picker = given.picker(resolved)
     const { pipelining } = config
     this.#members = new PoolMembers({ url: this.#url, options, pipelining, picker, tally: this.#tally, owner: this })
   }
@@ -74,7 +75,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     return new PoolStats(this.#tally)
   }
 
-  /** Opens connections until there are `count`, or as many as may be, and counts them. */
+  /** Opens connections until there are `count`, or as many as the limits allow. Resolves with their number. */
   async warm(count: number): Promise<number> {
     const { closedError } = this.#lifecycle
     if (closedError !== null) throw closedError
@@ -116,49 +117,48 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   }
 
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    const waiting = this.#createRequest(options, handler)
+    const request = this.#createRequest(options, handler)
     const limited = this.#maxQueued < Number.POSITIVE_INFINITY
-    if (limited && this.#queueFull) return this.#rejectQueueFull(waiting)
-    if (this.#queue.size > 0 || !this.#tryAssign(waiting, 0)) {
-      if (limited && this.#queueFull) return this.#rejectQueueFull(waiting)
-      if (waiting instanceof Exchange) waiting.owner = this
-      else waiting.owner = this
+    if (limited && this.#queueFull) return this.#rejectQueueFull(request)
+    if (this.#queue.size > 0 || !this.#tryAssign(request, 0)) {
+      if (limited && this.#queueFull) return this.#rejectQueueFull(request)
+      request.owner = this
       this.#updateOpening()
-      this.#queue.push(waiting)
+      this.#queue.push(request)
     }
-    // Handlers may have sent others, which may have failed, while a member was reserved that has capacity after all; and
-    // with one more in the queue the share of each member may be larger.
+    // Handlers may have sent requests that failed while the member of this one was reserved, so that members are free
+    // now. And with another queued request the fair share of each member may be larger.
     if ((this.#queue.size > 0 || this.#needDrain) && !this.#members.exhausted) this.#serveQueue()
     if (this.#queue.size === 0 && !this.#members.exhausted) return true
     this.#needDrain = true
     return false
   }
 
-  /** Checked here, once, unless a factory makes the clients: it may give them other options. */
+  /** Validates the request here, once, unless a factory makes the clients: their options may differ. */
   #createRequest(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): QueuedRequest {
     if (this.#hasFactory) return createForeignRequest(options, handler, this.#defaults)
     return new Exchange(requestOf(options, this.#defaults), handler)
   }
 
-  /** As many wait as may, beyond those that all connections together take at once. */
+  /** Whether `maxQueued` requests are queued, beyond those that all connections accept together. */
   get #queueFull(): boolean {
     const { queued, pending, running } = this.#tally
-    const places = this.#members.limit * Math.max(1, this.#pipelining)
-    return queued + pending + running - places >= this.#maxQueued && this.#members.exhausted
+    const capacity = this.#members.limit * Math.max(1, this.#pipelining)
+    return queued + pending + running - capacity >= this.#maxQueued && this.#members.exhausted
   }
 
-  #rejectQueueFull(waiting: QueuedRequest): boolean {
-    waiting.fail(new QueueFullError(`Request queue is full (maxQueued: ${this.#maxQueued})`), UNSENT_CONTEXT)
+  #rejectQueueFull(request: QueuedRequest): boolean {
+    request.fail(new QueueFullError(`Request queue is full (maxQueued: ${this.#maxQueued})`), UNSENT_CONTEXT)
     this.#needDrain = true
     return false
   }
 
-  /** Fails the request with what a factory throws: it may have waited, and has time limits. Returns true then. */
-  #tryAssign(waiting: QueuedRequest, queued: number): boolean {
+  /** Assigns a request. If a factory throws, fails the request, which may have been queued before, and returns true. */
+  #tryAssign(request: QueuedRequest, queued: number): boolean {
     try {
-      return this.#members.assign(waiting, queued)
+      return this.#members.assign(request, queued)
     } catch (error) {
-      waiting.fail(markCallerOwned(error) as Error, UNSENT_CONTEXT)
+      request.fail(markCallerOwned(error) as Error, UNSENT_CONTEXT)
       return true
     }
   }
@@ -166,16 +166,19 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   #assignQueued(): void {
     while (this.#queue.size > 0 && !this.#members.exhausted && !this.#lifecycle.destroyed) {
       const next = this.#queue.shift() as QueuedRequest
-      // Its handler hears of its end just now, and made room.
+      // A failed request is still queued while its handler is notified, and the handler may have freed a member.
       if (next.done || this.#tryAssign(next, this.#queue.size + 1)) continue
       this.#queue.unshift(next)
       break
     }
   }
 
-  /** Serves those who wait, in the order of their arrival. `freed`: who made room, for the event. */
+  /**
+   * Assigns queued requests to free members, first in first out.
+   * @param freed dispatchers that became free: the targets of a `drain` event
+   */
   #serveQueue(freed: readonly Dispatcher[] = []): void {
-    // Requests that end because the pool is destroyed make no room for others.
+    // Requests that fail because the pool is destroyed free no members.
     if (this.#serving || this.#closeComplete || this.#lifecycle.destroyed) return
     this.#serving = true
     try {
@@ -183,9 +186,9 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     } finally {
       this.#serving = false
     }
-    const { fairnessWait: patience, exhausted } = this.#members
+    const { fairnessWait, exhausted } = this.#members
     const queued = this.#queue.size > 0
-    if (queued && !exhausted && patience !== undefined) this.#queue.startWait(patience)
+    if (queued && !exhausted && fairnessWait !== undefined) this.#queue.startWait(fairnessWait)
     if (this.#needDrain && !queued && !exhausted) {
       this.#needDrain = false
       this.#lifecycle.onDrain(this.#url, freed)
@@ -193,13 +196,12 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     if (this.#lifecycle.closed) this.#closeMembers()
   }
 
-  /** No request waits any longer for members that have been busy for long. */
   #endFairnessWait(): void {
     this.#members.endFairnessWait()
     this.#serveQueue()
   }
 
-  /** Tells queued requests whether they wait for a connection to be opened: that has a limit of its own. */
+  /** Starts or stops `timeouts.connect` of queued requests, which runs while no connection is established. */
   #updateOpening(): void {
     const { connected, running } = this.#tally
     this.#queue.opening = this.#members.size > 0 && connected === 0 && running === 0
@@ -222,7 +224,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.#closeMembers()
   }
 
-  /** Closes the members once nobody waits; they end what they have. */
+  /** Closes the members once the queue is empty, after their requests in flight. */
   #closeMembers(): void {
     if (this.#queue.size > 0 || this.#closeComplete) return
     this.#members.closeAll().then(() => {
@@ -246,7 +248,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     destroyed.then(done, done)
   }
 
-  // What members report
+  // Events of members
 
   onSlotFree(): void {
     queueMicrotask(() => this.#serveQueue())
@@ -270,7 +272,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.#lifecycle.onDisconnect(origin, targets, error)
   }
 
-  /** A client that can not connect makes room for another. */
+  /** Removes a member that can not connect, so that another can be added. */
   onMemberConnectionError(member: PoolMember, origin: URL, { targets, error }: Targets): void {
     this.#members.remove(member)
     this.#lifecycle.onConnectionError(origin, targets, error)
@@ -296,7 +298,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     this.#members.onIdle(member)
   }
 
-  // What handlers ask for while they wait
+  // Calls of handlers whose request is queued
 
   onExchangeAborted(exchange: Exchange): void {
     if (this.#queue.remove(exchange)) this.#serveQueue()

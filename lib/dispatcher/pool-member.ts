@@ -9,7 +9,7 @@ import { coreOf, type DispatcherOwner, ignoreRejection, isClosed, subscribe } fr
 import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
 import type { QueuedRequest } from './pool-queue.js'
 
-/** Whom a member of a pool tells what happened. */
+/** Receives the events of a {@link PoolMember}. */
 export interface PoolMemberListener {
   onMemberFree(member: PoolMember, targets: readonly Dispatcher[]): void
   onMemberConnect(member: PoolMember, origin: URL, targets: readonly Dispatcher[]): void
@@ -19,16 +19,17 @@ export interface PoolMemberListener {
     origin: URL,
     event: { targets: readonly Dispatcher[]; error: Error },
   ): void
-  /** A dispatcher of another library handed a request to a connection. */
+  /** Called when a dispatcher of another library has started to send a request. */
   onMemberRequestStarted(): void
+  /** Called when `clientTtl` has passed. */
   onMemberExpired(member: PoolMember): void
   onMemberIdle(member: PoolMember): void
-  /** Its dispatcher was closed or destroyed, by whomever. */
+  /** Called when the dispatcher of a member was closed or destroyed, by the pool or by user code. */
   onMemberClosed(member: PoolMember): void
   onHandlerError(error: unknown): void
 }
 
-/** How many members of a pool are busy. */
+/** Number of busy members of a pool. */
 export interface BusyCount {
   busy: number
 }
@@ -37,13 +38,14 @@ interface PoolMemberOptions {
   listener: PoolMemberListener
   busyCount: BusyCount
   tally: RequestCounters
+  /** ms */
   ttl: number | null
   url: URL
-  /** The pool made the client: requests that it has checked are handed to the client as they are. */
+  /** Whether the pool created the client itself: it then receives requests that the pool has validated. */
   madeByPool: boolean
 }
 
-/** One dispatcher of a pool, whoever made it, and where it stands in the pool. */
+/** Dispatcher of a pool, made by the pool or by a factory, and its state in the pool. */
 export class PoolMember
   implements PickableMember<PoolMember>, RoundRobinMember, AlarmListener, DispatcherOwner, OutstandingRequestsListener
 {
@@ -56,17 +58,17 @@ export class PoolMember
   order = 0
   busySince = 0
   overdue = false
-  /** How often the factory of the pool returned its dispatcher. */
+  /** Number of times the factory of the pool has returned its dispatcher. */
   slots = 1
-  /** It is in the pool and has not left. */
+  /** Whether it was added to the pool and not removed. */
   inPool = false
   readonly dispatcher: Dispatcher
   readonly #listener: PoolMemberListener
   readonly #busyCount: BusyCount
   readonly #url: URL
-  /** The Client under however many interceptors; null when it is another kind of dispatcher. */
+  /** Core of the Client, with or without interceptors; null for other dispatchers. */
   readonly client: ClientCore | null
-  /** Null for a client that the pool made, which has no requests but those it was given. */
+  /** Null for a client that the pool created: it has only requests of the pool, and tracks them itself. */
   readonly #outstanding: OutstandingRequests | null
   readonly #ttl: number | null
   readonly #expiry: Alarm | null
@@ -74,74 +76,72 @@ export class PoolMember
   #busy = false
   #closing = false
 
-  constructor(
-    dispatcher: Dispatcher,
-    { listener, busyCount: count, tally, ttl, url, madeByPool: direct }: PoolMemberOptions,
-  ) {
+  constructor(dispatcher: Dispatcher, { listener, busyCount, tally, ttl, url, madeByPool }: PoolMemberOptions) {
     this.dispatcher = dispatcher
     this.#listener = listener
-    this.#busyCount = count
+    this.#busyCount = busyCount
     this.#url = url
     const core = coreOf(dispatcher)
     this.client = core instanceof ClientCore ? core : null
     core?.countInto?.(tally)
-    const counts = core?.countInto !== undefined
-    this.#outstanding = direct ? null : new OutstandingRequests(dispatcher, this, counts ? null : tally)
+    const countsItself = core?.countInto !== undefined
+    this.#outstanding = madeByPool ? null : new OutstandingRequests(dispatcher, this, countsItself ? null : tally)
     this.#unsubscribe = subscribe(dispatcher, this, url)
     this.#ttl = ttl
     this.#expiry = ttl === null ? null : new Alarm(this)
     this.#expiry?.set(ttl as number)
   }
 
-  /** Calls the listener each time that it has nothing to do. */
+  /** Calls `onMemberIdle` whenever the member has no request and opens no connection. */
   notifyWhenIdle(): void {
     this.client?.notifyWhenIdle(() => {
       if (this.idle) this.#listener.onMemberIdle(this)
     })
   }
 
-  /** It has a connection, or opens one, as far as it can be known. */
+  /** Whether it has a connection or is opening one. True for dispatchers that are not Clients. */
   get hasConnection(): boolean {
     return this.client === null || this.client.hasConnection
   }
 
+  /** Whether it has no request. */
   get idle(): boolean {
     return (this.#outstanding?.size ?? 0) === 0 && (this.client?.queue.size ?? 0) === 0
   }
 
-  /** It has no request, and is connected as far as it can be known. */
+  /** Whether it has a connection but no request. Other dispatchers than Clients are assumed to be connected. */
   get hasIdleConnection(): boolean {
     return this.idle && (this.client === null || this.client.hasIdleConnection)
   }
 
-  /** It said that it can take no more, and has not said otherwise since. */
+  /** Whether it accepts no more requests until it drains. */
   get busy(): boolean {
     return this.#busy
   }
 
-  /** Somebody closed it without a word. */
+  /** Whether its dispatcher was closed by user code. */
   get closed(): boolean {
     return this.#outstanding !== null && isClosed(this.dispatcher)
   }
 
-  /** Counts as busy from now on: what a handler sends while this one is given its request goes elsewhere. */
+  /** Marks it as busy, so that requests sent by a handler during {@link send} are assigned to other members. */
   reserve(): void {
     this.#setBusy(true)
   }
 
-  /** Hands a request over. Afterwards the member is busy if it can take no more. */
-  send(waiting: QueuedRequest): void {
-    let room = true
+  /** Sends a request. Afterwards it is marked as busy if it accepts no more. */
+  send(request: QueuedRequest): void {
+    let accepts = true
     try {
-      if (waiting instanceof Exchange) room = (this.client as ClientCore).enqueue(waiting)
-      else room = this.#outstanding?.send(waiting) === true
+      if (request instanceof Exchange) accepts = (this.client as ClientCore).enqueue(request)
+      else accepts = this.#outstanding?.send(request) === true
     } finally {
-      // A dispatcher that does not say is busy as long as it has a request.
-      this.#setBusy(!room && !(this.idle && this.#outstanding !== null))
+      // A dispatcher of another library that returns no boolean counts as busy while it has a request.
+      this.#setBusy(!accepts && !(this.idle && this.#outstanding !== null))
     }
   }
 
-  /** Takes no more requests, and ends when those it has have ended. */
+  /** Closes the dispatcher after its requests. Never rejects. */
   close(): Promise<void> {
     this.#expiry?.dispose()
     this.#setBusy(false)
@@ -149,7 +149,7 @@ export class PoolMember
     return this.#outstanding?.close() ?? ignoreRejection(() => this.dispatcher.close())
   }
 
-  /** Stays after all, as the factory returned its dispatcher again. Returns false when that is closed already. */
+  /** Cancels {@link close}. Returns false if the dispatcher is closed already. */
   cancelClose(): boolean {
     if (this.#outstanding?.cancelClose() !== true) return false
     this.#closing = false
@@ -159,7 +159,7 @@ export class PoolMember
     return true
   }
 
-  /** Hears no more of its dispatcher. */
+  /** Stops receiving events of the dispatcher. */
   unsubscribe(): void {
     this.#unsubscribe()
     this.#outstanding?.stopCounting()
@@ -175,7 +175,7 @@ export class PoolMember
   }
 
   onAllCompleted(): void {
-    // First it may say so itself, by `drain`. It is not waited for: not all do.
+    // The dispatcher may emit `drain` first. Some never do, so it is not waited for.
     if (this.#busy) queueMicrotask(() => this.#checkFree())
     if (this.client === null || this.client.queue.idle) this.#listener.onMemberIdle(this)
   }
@@ -189,7 +189,7 @@ export class PoolMember
   }
 
   #setBusy(busy: boolean): void {
-    // It may leave in the middle of being given a request.
+    // It may be removed while it is assigned a request.
     if (busy === this.#busy || this.#closing) return
     this.#busy = busy
     this.#busyCount.busy += busy ? 1 : -1

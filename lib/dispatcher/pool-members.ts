@@ -13,23 +13,25 @@ import type { ResolvedPoolOptions } from './pool-options.js'
 import type { QueuedRequest } from './pool-queue.js'
 import { ReplacementBackoff } from './replacement-backoff.js'
 
+/** Parameters of {@link PoolMembers}. */
 export interface PoolMembersOptions {
   url: URL
   options: ResolvedPoolOptions
-  /** Most requests that a client takes at once. */
+  /** Maximum number of requests in flight on one connection. */
   pipelining: number
   picker: MemberPicker<PoolMember>
   tally: RequestCounters
-  /** The pool. */
+  /** The core of the pool. */
   owner: PoolMembersOwner
 }
 
+/** Pool that the members belong to. */
 export interface PoolMembersOwner extends PoolMemberListener, BudgetedPool {
-  /** Another member may join. */
+  /** Called when another member may be added. */
   onSlotFree(): void
 }
 
-/** The dispatchers of a pool: which there are, which is next, when one joins and leaves. */
+/** Manages the members of a pool: adds, chooses and removes them. */
 export class PoolMembers {
   readonly #url: URL
   readonly #options: ResolvedPoolOptions
@@ -38,15 +40,15 @@ export class PoolMembers {
   readonly #tally: RequestCounters
   readonly #owner: PoolMembersOwner
   readonly #members = new Map<Dispatcher, PoolMember>()
-  /** Members that left and have requests to end. */
+  /** Removed members that still have requests in flight. */
   readonly #closing = new Map<PoolMember, Promise<void>>()
-  /** Those that rested and may still, the longest first; null when nobody asks. */
+  /** Members that may be idle, the longest idle first; null without `maxIdleConnections`. */
   readonly #idle: Set<PoolMember> | null
   readonly #backoff: ReplacementBackoff | null
   #budget: ConnectionBudget | null = null
-  /** `connections`, or the places there are while the budget has no more. */
+  /** Equals `connections`, or the current number of members while the connection budget is used up. */
   #limit: number
-  /** Members, each as often as the factory returned it. */
+  /** Number of members, each counted as often as the factory returned it. */
   #slots = 0
   readonly #busyCount: BusyCount = { busy: 0 }
   #stopped = false
@@ -63,12 +65,12 @@ export class PoolMembers {
     this.#backoff = options.minConnections === 0 ? null : new ReplacementBackoff(() => this.#openMinimum())
   }
 
-  /** Those that joined and did not leave. */
+  /** Number of members, without removed ones. */
   get size(): number {
     return this.#members.size
   }
 
-  /** Most places at present. */
+  /** Current maximum number of members. */
   get limit(): number {
     return this.#limit
   }
@@ -77,45 +79,46 @@ export class PoolMembers {
     return this.#slots >= this.#limit
   }
 
-  /** All that may be here are here, and none has room. */
+  /** Whether the pool has reached its maximum number of members and all of them are busy. */
   get exhausted(): boolean {
     return this.#full && this.#busyCount.busy >= this.#members.size
   }
 
+  /** Whether no member has a request. */
   get idle(): boolean {
     for (const member of this.#members.values()) if (!member.idle) return false
     return true
   }
 
-  /** All dispatchers, those that leave included. */
+  /** The dispatchers of all members, removed members with requests in flight included. */
   get dispatchers(): Dispatcher[] {
     return [...this.#members.keys(), ...[...this.#closing.keys()].map(({ dispatcher }) => dispatcher)]
   }
 
-  /** Opens no connection without asking it, from now on. */
+  /** Adds members only with a connection of `budget`, from now on. */
   setBudget(budget: ConnectionBudget): void {
     this.#budget = budget
   }
 
-  /** The budget has places again. */
+  /** Sets the maximum back to `connections`: the connection budget has capacity again. */
   restoreLimit(): void {
     this.#limit = this.#options.connections
   }
 
   /**
-   * Gives a request to whoever is next; false when it has to wait.
-   * @param queued requests in the queue, this one included; 0 for one that is not queued
+   * Assigns a request to a member. Returns false if the request must be queued.
+   * @param queued number of queued requests, this one included; 0 for a request that is not queued
    */
-  assign(waiting: QueuedRequest, queued: number): boolean {
+  assign(request: QueuedRequest, queued: number): boolean {
     const member = this.#pick(queued) ?? (this.#full ? null : this.#add()) ?? this.#pick(queued)
     if (member === null) return false
     member.reserve()
     this.#picker.onAssigned(member)
     try {
-      member.send(waiting)
+      member.send(request)
     } finally {
       if (!member.busy && member.inPool) this.#picker.onFree(member)
-      // The request may have ended while the factory ran: then other origins may have the member's place.
+      // If the request was aborted while the factory ran, the connection is available for other origins.
       if (this.#budget !== null && member.inPool && member.idle) this.onIdle(member)
     }
     return true
@@ -129,17 +132,17 @@ export class PoolMembers {
     }
   }
 
-  /** Null when the budget has no more. */
+  /** Returns null if the connection budget is used up. */
   #add(): PoolMember | null {
     if (this.#budget !== null && !this.#budget.acquire(this.#owner)) {
       this.#limit = this.#slots
       return null
     }
-    // Counted first: a factory may send requests, which must not have one more made for them.
+    // Counted before the call: a factory may send requests, which must not exceed the limit.
     this.#slots++
     const member = this.#create()
     if (member.inPool) {
-      // The factory returned the same dispatcher once more, and means it to have this request too.
+      // The factory returned the dispatcher of a member again: it takes this request too.
       member.slots++
       this.#budget?.release()
       return member
@@ -179,7 +182,10 @@ export class PoolMembers {
     }
   }
 
-  /** A second member of one dispatcher would report its events twice, and close it under the requests of the first. */
+  /**
+   * Returns the removed member of `dispatcher` to the pool. A second member would report its events twice, and close it
+   * while the first has requests in flight.
+   */
   #reopen(dispatcher: Dispatcher): PoolMember | undefined {
     for (const member of this.#closing.keys()) {
       if (member.dispatcher !== dispatcher) continue
@@ -192,13 +198,13 @@ export class PoolMembers {
     return undefined
   }
 
-  /** Opens connections until there are `count`, or as many as may be. Rejects when all fail. */
+  /** Opens connections until there are `count`, or as many as the limits allow. Rejects if all attempts failed. */
   async warm(count: number): Promise<void> {
     const wanted = Math.min(nonNegativeInteger('count', count, 0), this.#options.connections)
     try {
       while (this.#slots < wanted && this.#budget?.hasCapacity !== false) this.#add()
     } finally {
-      // For what the factory sent.
+      // Serves requests that the factory sent.
       this.#owner.onSlotFree()
     }
     const members = [...this.#members.values()].sort((a, b) => Number(b.hasConnection) - Number(a.hasConnection))
@@ -211,18 +217,18 @@ export class PoolMembers {
     if (!this.#stopped) this.warm(this.#options.minConnections).catch(() => {})
   }
 
-  /** A connection was lost. */
+  /** Schedules the replacement of a lost connection (`minConnections`). */
   replaceLost(): void {
     this.#backoff?.schedule()
   }
 
-  /** Opens none that is not asked for, from now on. */
+  /** Stops the replacement of lost connections. */
   stopReplacing(): void {
     this.#stopped = true
     this.#backoff?.stop()
   }
 
-  /** Has one leave if its connection is idle. One that has just answered may be so before its next request. */
+  /** Removes a member and closes its connection, if that is idle. A member may be idle only until its next request. */
   removeIfIdle(member: PoolMember): void {
     if (!member.hasIdleConnection) return
     this.remove(member)
@@ -230,10 +236,12 @@ export class PoolMembers {
     this.#owner.onSlotFree()
   }
 
+  /** Closes all idle connections. */
   closeIdle(): void {
     for (const member of [...this.#members.values()]) this.removeIfIdle(member)
   }
 
+  /** Removes a member: it is closed after its requests in flight. */
   remove(member: PoolMember): void {
     if (!member.inPool) return
     this.#members.delete(member.dispatcher)
@@ -243,13 +251,13 @@ export class PoolMembers {
     this.#budget?.onClosing(member)
     this.#backoff?.schedule()
     this.#picker.remove(member)
-    const left = member.close()
-    this.#closing.set(member, left)
-    left.then(() => {
+    const closed = member.close()
+    this.#closing.set(member, closed)
+    closed.then(() => {
       this.#budget?.onClosed()
-      // Others may report their last connections a moment later.
+      // Dispatchers of other libraries may report closed connections a moment later.
       setImmediate(() => {
-        if (this.#closing.get(member) === left) this.#forget(member)
+        if (this.#closing.get(member) === closed) this.#forget(member)
       })
     })
   }
@@ -259,7 +267,7 @@ export class PoolMembers {
     member.unsubscribe()
   }
 
-  /** Has all leave, and waits for their end. */
+  /** Removes all members. Resolves when they are closed. */
   async closeAll(): Promise<void> {
     for (const member of [...this.#members.values()]) this.remove(member)
     await Promise.all(this.#closing.values())
@@ -280,12 +288,12 @@ export class PoolMembers {
     this.#picker.onConnected?.(member)
   }
 
-  /** It has nothing to do. Of more than may be idle, those that have been for longest are released. */
+  /** Called when a member has no request. Closes the longest idle members beyond `maxIdleConnections`. */
   onIdle(member: PoolMember): void {
     if (!member.inPool) return
     this.#picker.onIdle?.(member)
     if (this.#budget !== null && !member.hasConnection) {
-      // It holds a place and has nothing to do with it.
+      // A member without connection must not hold a connection of the budget.
       this.remove(member)
       return this.#owner.onSlotFree()
     }
@@ -299,7 +307,7 @@ export class PoolMembers {
     for (const one of idle) if (idle.size > maxIdleConnections) this.removeIfIdle(one)
   }
 
-  /** ms until queued requests need not wait longer for those that are due; undefined when they never wait. */
+  /** See {@link MemberPicker.fairnessWait}. */
   get fairnessWait(): number | undefined {
     return this.#picker.fairnessWait
   }

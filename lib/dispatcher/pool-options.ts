@@ -17,8 +17,8 @@ export interface PoolOptions extends ClientOptions {
   /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
   clientTtl?: number | null
   /**
-   * Connections kept open from the first request on: one that ends, by `keepAliveTimeout` too, is replaced, after a wait
-   * that grows up to 30 s while they do not last. They do not keep the process alive. Default: 0.
+   * Connections kept open from the first request on: one that ends, by `keepAliveTimeout` too, is replaced, after a
+   * wait that grows up to 30 s while they do not last. They do not keep the process alive. Default: 0.
    */
   minConnections?: number | null
   /** Idle connections kept: of more, those idle for longest are closed. Default: no limit. */

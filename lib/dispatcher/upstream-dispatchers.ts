@@ -23,8 +23,8 @@ interface DispatcherEntry {
 }
 
 /**
- * The dispatchers of the upstreams of a BalancedPool. One that the factory returns for several upstreams, or again while
- * it ends its requests, is kept once: its events count once, and it is closed with the last upstream.
+ * The dispatchers of the upstreams of a BalancedPool. One that the factory returns for several upstreams, or again
+ * while it ends its requests, is kept once: its events count once, and it is closed with the last upstream.
  */
 export class UpstreamDispatchers {
   readonly #tally: RequestCounters

@@ -84,7 +84,9 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
 export interface UpstreamSettings {
   /** Its share beside the others', above 0. Default: 1. */
   weight?: number | undefined
-  /** Host and port by which it is known, when its origin is an address: for `host`, and for TLS. Default: the origin's. */
+  /**
+   * Host and port by which it is known, when its origin is an address: for `host`, and for TLS. Default: the origin's.
+   */
   authority?: string | null | undefined
 }
 

@@ -4,7 +4,7 @@ import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
-import { WaitingHandler } from '../dispatcher/waiting-handler.js'
+import { coreOfHandler, WaitingHandler } from '../dispatcher/waiting-handler.js'
 import { invalidOption, nonNullError, RequestRetryError } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -258,7 +258,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   #decide(error: Error): void {
     this.#decider ??= new RetryDecider(this.#context, {
       budget: this.#budget,
-      getCore: () => WaitingHandler.coreOf(this),
+      getCore: () => coreOfHandler(this),
       isCompleted: () => this.#completed,
       callRetry: (retry, failure, answer) => {
         this.#pending?.controller.pause()

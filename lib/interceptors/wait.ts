@@ -1,6 +1,6 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
+import { addDestroyCallback, removeDestroyCallback } from '../dispatcher/destroy-callbacks.js'
 import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
-import { addWaiter, removeWaiter } from '../dispatcher/waiting-handler.js'
 import { messageOf } from '../errors/safe-read.js'
 import {
   addErrorContext,
@@ -34,7 +34,7 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
     if (over) return
     over = true
     stopTimer?.()
-    if (core !== null) removeWaiter(core, onDestroyed)
+    if (core !== null) removeDestroyCallback(core, onDestroyed)
     listener.release()
   }
   const expire = (error: Error) => {
@@ -52,7 +52,7 @@ export function startWait(request: DispatchOptions, core: DispatcherCore | null,
   // Responses that arrived while the event loop was busy are read in the poll phase, before the check phase.
   const onTimer = () => setImmediate(() => expire(totalTimeoutError(total)))
   const stopTimer = deadline === Number.POSITIVE_INFINITY ? null : startTimer(onTimer, Math.max(1, Math.ceil(left)))
-  if (core !== null) addWaiter(core, onDestroyed)
+  if (core !== null) addDestroyCallback(core, onDestroyed)
   return end
 }
 
