@@ -1,4 +1,4 @@
-import { Agent, BalancedPool, RoundRobinPool } from '../../lib/index.js'
+import { Agent, BalancedPool, Client, type Dispatcher, RoundRobinPool } from '../../lib/index.js'
 import type { Features } from './features.js'
 import { Gathering } from './gathering.js'
 import type { Manners } from './plan.js'
@@ -8,6 +8,12 @@ import type { SimulatedSocket } from './socket.js'
 
 /** Probes of connections, which a server that was faulty before may close. */
 const ATTEMPTS = 10
+
+/** Where a request goes. */
+export interface Where {
+  readonly origin?: string
+  readonly part?: Dispatcher
+}
 
 /** What a probe needs of the world. */
 export interface Probed {
@@ -19,7 +25,8 @@ export interface Probed {
   readonly calls: readonly SimulatedRequest[]
   trace(text: () => string): void
   violation(text: string): never
-  dispatch(origin?: string): void
+  /** Sends a request to an origin, over a part of the dispatcher: anything by default. */
+  dispatch(where?: Where): void
   /** Runs until nothing is left to happen, or `until` returns true. */
   advance(until: () => boolean): Promise<void>
   /** Whether no request is in progress. */
@@ -67,18 +74,20 @@ export class Probe {
   async #gather(): Promise<string | null> {
     const world = this.#world
     const { sockets, made } = world
-    // With pipelining, two may share a connection that takes only one of them at a time.
-    const unknown = world.features.foreign || world.pipelining > 1
-    const requests = unknown ? new Map<string, number>() : requestsFor(made, sockets.length)
+    // Members of another make take what they like at once. A connection that is about to be closed takes no second request,
+    // which may have been queued behind its first; and pools without a limit open one for each.
+    const unknown = world.features.foreign || (world.pipelining > 1 && (made.retires || made.limit === Infinity))
+    const requests = unknown ? [] : requestsFor(made, sockets.length)
+    const atOnce = made.dispatcher instanceof Client ? made.dispatcher.pipelining : world.pipelining
     const open = sockets.filter((one) => one.open && !one.connecting && !one.destroyed)
     const first = world.calls.length
     const gathering = new Gathering()
     this.gathering = gathering
     world.trace(() => `${open.length} connections are open: ${JSON.stringify(made.dispatcher.stats)}`)
-    for (const [origin, count] of requests) {
-      for (let left = count; left > 0; left--) {
+    for (const { count, ...where } of requests) {
+      for (let left = count * Math.max(1, atOnce); left > 0; left--) {
         gathering.add(world.calls.length)
-        world.dispatch(origin === '' ? undefined : origin)
+        world.dispatch(where)
       }
     }
     const calls = world.calls.slice(first)
@@ -103,16 +112,18 @@ function failureIn(calls: readonly SimulatedRequest[]): string | null {
 }
 
 /**
- * Requests to send to each origin ('' where there is one): as many as it may have connections; without a limit as many as were
- * `opened`, since a member of a pool that has lost its connection may be given one first. Empty where that can not be said: a
- * BalancedPool chooses by weights.
+ * Connections to fill at each origin and each upstream: as many as it may have; without a limit as many as were `opened`, since a
+ * member of a pool that has lost its connection may be given one first.
  */
-function requestsFor(made: Made, opened: number): Map<string, number> {
+function requestsFor(made: Made, opened: number): (Where & { count: number })[] {
   const { dispatcher, limit } = made
-  if (dispatcher instanceof BalancedPool) return new Map()
-  const stats = dispatcher instanceof Agent ? Object.entries(dispatcher.stats) : [['', dispatcher.stats] as const]
   const most = limit === Infinity ? opened : limit
-  return new Map(stats.map(([origin, { connected }]) => [origin, usesAll(made) ? most : Number(connected)]))
+  if (dispatcher instanceof BalancedPool) {
+    return dispatcher.upstreams.map((origin) => ({ part: dispatcher.getUpstream(origin) as Dispatcher, count: most }))
+  }
+  if (!(dispatcher instanceof Agent)) return [{ count: usesAll(made) ? most : Number(dispatcher.stats.connected) }]
+  const stats = Object.entries(dispatcher.stats)
+  return stats.map(([origin, { connected }]) => ({ origin, count: usesAll(made) ? most : Number(connected) }))
 }
 
 /** Whether so many requests use every connection: not where new ones are preferred, or few are shared among origins. */

@@ -127,7 +127,7 @@ export class SimulatedRequest implements Expected {
       body: this.#made?.body as BodyInput,
       blocking,
       // `false` would keep a connection on which a body may be left over.
-      ...(random.chance(0.03) ? { reset: true } : {}),
+      ...(random.chance(0.03) && !calm ? { reset: true } : {}),
       expectContinue: hasBody && random.chance(0.15),
       ...(given === undefined ? {} : { idempotent: given }),
       ...(this.#total === null ? {} : { timeouts: { total: this.#total } }),

@@ -32,6 +32,8 @@ export interface Made {
   readonly clients: ReadonlySet<Client> | null
   /** Most connections at once. */
   readonly most: number
+  /** Connections are closed after some requests or some time. */
+  readonly retires: boolean
   /** Most connections to one origin; Infinity for no limit. */
   readonly limit: number
 }
@@ -41,9 +43,10 @@ export function makeDispatcher(parts: DispatcherParts): Made {
   const { kind, random, features } = parts
   const options = clientOptions(parts)
   const [first] = ORIGINS as [string]
+  const retires = options.maxRequestsPerClient > 0 || options.maxConnectionAge !== null
   if (kind === 'Client') {
     const client = new Client(first, options)
-    return { dispatcher: client, clients: new Set([client]), most: Infinity, limit: 1 }
+    return { dispatcher: client, clients: new Set([client]), most: Infinity, limit: 1, retires }
   }
   const walks = !features.foreign && random.chance(0.5)
   const clients = new Set<Client>()
@@ -66,7 +69,7 @@ export function makeDispatcher(parts: DispatcherParts): Made {
   }
   const counted = walks ? clients : null
   const limit = many.connections ?? Infinity
-  const unlimited = { clients: counted, most: Infinity, limit }
+  const unlimited = { clients: counted, most: Infinity, limit, retires: retires || many.clientTtl !== null }
   const pooled = custom ? { ...many, factory } : many
   if (kind === 'Pool') return { dispatcher: new Pool(first, pooled), ...unlimited }
   if (kind === 'RoundRobinPool') {

@@ -12,7 +12,7 @@ import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
 import type { Manners } from './plan.js'
-import { checkRest, Probe, type Probed } from './probe.js'
+import { checkRest, Probe, type Probed, type Where } from './probe.js'
 import { Random } from './random.js'
 import type { SimulatedRequest, Surroundings } from './request.js'
 import type { Figures, Run } from './run.js'
@@ -235,7 +235,7 @@ export class World implements Surroundings, Watch, Probed {
     else for (let count = random.chance(0.3) ? random.between(2, 6) : 1; count > 0; count--) this.dispatch()
   }
 
-  dispatch(to?: string): void {
+  dispatch({ origin: to, part }: Where = {}): void {
     const { random } = this
     const byMethod = this.features.methods && !this.calm && random.chance(0.4)
     const byFetch = this.features.fetch && !this.calm && !byMethod && random.chance(0.3)
@@ -253,7 +253,7 @@ export class World implements Surroundings, Watch, Probed {
     call.began(this.#loop.now)
     this.trace(() => `dispatch ${call.method} ${call.id}${call.upload.length > 0 ? ` (${call.upload.length})` : ''}`)
     const more = this.#kind === 'Agent' ? { origin } : {}
-    const target = (composed?.dispatcher ?? this.#dispatcher) as Dispatcher
+    const target = (part ?? composed?.dispatcher ?? this.#dispatcher) as Dispatcher
     let accepts = true
     try {
       if (call instanceof MethodCall) call.start(target, more)
@@ -265,7 +265,8 @@ export class World implements Surroundings, Watch, Probed {
     }
     if (accepts !== false) return
     this.trace(() => `${call.id} makes it busy`)
-    if (composed !== null) return
+    // A part of a dispatcher emits the drain of its own requests.
+    if (composed !== null || part !== undefined) return
     this.#drains.refused(origin)
   }
 
