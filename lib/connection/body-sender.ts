@@ -10,7 +10,7 @@ import { BODY_CHANGED, type SentListener, type SocketWriter } from '../transport
 import { reportLengthMismatch } from '../wire/framing.js'
 
 export interface BodySenderListener {
-  /** A piece is asked for, or was handed over. */
+  /** The sender requests a chunk from the body source, or has passed one to the socket writer. */
   onBodyProgress(): void
   onBodySent(): void
   onBodyError(error: Error): void
@@ -18,34 +18,34 @@ export interface BodySenderListener {
 
 const LAST_CHUNK = '0\r\n\r\n'
 const TRANSFER_ENCODING_FIELD = '\r\ntransfer-encoding: chunked\r\n'
-/** What is sent in one go, in bytes: a source that always has more, and a peer that takes it, share the loop. */
+/** Bytes sent per event-loop turn. More would starve other connections if source and peer are both fast. */
 const BYTES_PER_TICK = 1024 * 1024
-/** What a piece counts for at least, in bytes. */
+/** Minimum cost of a chunk in bytes, so that many tiny chunks use up {@link BYTES_PER_TICK} too. */
 const MIN_CHUNK_COST = 4096
 
 /**
- * Sends a body that comes in pieces, at the pace of the socket. The bytes of a piece are copied or with the system when
- * its source is asked for the next one, and when `onBodySent` is called: its memory may be used again.
+ * Sends a streamed request body at the pace of the socket. The memory of a chunk can be reused as soon as the source is
+ * read again or `onBodySent` is called: by then the bytes have been copied or passed to the operating system.
  */
 export class BodySender implements SentListener, BodyStreamListener {
   readonly exchange: Exchange
   readonly #socketWriter: SocketWriter
   readonly #listener: BodySenderListener
   readonly #strict: boolean
-  /** null for an iterable. */
+  /** `null` for an iterable body. */
   readonly #stream: BodyStream | null
-  /** The piece that the socket reads where it is. */
+  /** Chunk that the socket reads from the source's memory, without a copy. */
   #zeroCopyChunk: Uint8Array | null = null
-  /** Sent with the first bytes, or once the source has ended without any. */
+  /** Request head, sent with the first chunk or when the source ends without one. */
   #unsentHead: string
-  /** The last byte that `content-length` announces: sent once the source has ended. */
+  /** Last byte of a body with `content-length`. It is sent only when the source has ended. */
   #lastByte: Uint8Array | null = null
   #sentBytes = 0
   #tickBudget = BYTES_PER_TICK
   #yielding = false
   #stopped = false
   #resumeIteration: (() => void) | null = null
-  /** What is closed when nothing more is to be sent. */
+  /** Iterator to close when sending stops early. */
   #iterator: AsyncIterableIterator<unknown> | null = null
 
   constructor(part: {
@@ -64,7 +64,7 @@ export class BodySender implements SentListener, BodyStreamListener {
     this.#stream = body?.kind === 'stream' ? BodyStream.of(body.stream) : null
   }
 
-  /** As many bytes went out as `content-length` says. */
+  /** Whether the number of bytes sent matches `content-length`. */
   get matchesContentLength(): boolean {
     const { framing, contentLength } = this.exchange.request.head
     return framing === 'chunked' || this.#sentBytes === contentLength
@@ -77,7 +77,7 @@ export class BodySender implements SentListener, BodyStreamListener {
     else void this.#iterate()
   }
 
-  /** The socket takes more. */
+  /** Continues after the socket has drained. */
   resume(): void {
     if (this.#socketWriter.congested || this.#yielding) return
     this.#stream?.resume()
@@ -91,7 +91,7 @@ export class BodySender implements SentListener, BodyStreamListener {
     this.#resumeIterating()
   }
 
-  /** Sends nothing more, and lets the source know. */
+  /** Stops sending and closes the source. */
   stop(error?: Error): void {
     if (this.#stopped) return
     this.#stopped = true
@@ -100,10 +100,10 @@ export class BodySender implements SentListener, BodyStreamListener {
     this.#resumeIterating()
   }
 
-  onChunk(piece: unknown): boolean {
+  onChunk(chunk: unknown): boolean {
     if (this.#stopped) return false
     try {
-      this.#send(piece, false)
+      this.#send(chunk, false)
     } catch (error) {
       this.#onSendError(error)
     }
@@ -119,13 +119,15 @@ export class BodySender implements SentListener, BodyStreamListener {
     }
   }
 
-  /** The error is the caller's, of whatever class: other requests may fail with it too. */
+  /**
+   * Reports an error of the caller's source. It is marked as caller-owned because other requests may fail with it too.
+   */
   onSourceError(error: Error): void {
     markCallerFault(error)
     this.#fail(markCallerOwned(error))
   }
 
-  /** Sending threw: an error of its own for this request, or what a piece of the caller's threw when it was read. */
+  /** Fails the request: with sluice's own error, or with the error that reading the caller's chunk threw. */
   #onSendError(error: unknown): void {
     if (faultOf(error) === 'user') this.#fail(error as Error)
     else this.onSourceError(error as Error)
@@ -140,13 +142,13 @@ export class BodySender implements SentListener, BodyStreamListener {
 
   async #iterate(): Promise<void> {
     const body = this.exchange.request.body as Exclude<RequestBody, { kind: 'stream' }>
-    const pieces = body.kind === 'bytes' ? [body.bytes] : body.iterable
-    markIteratorRead(pieces)
+    const chunks = body.kind === 'bytes' ? [body.bytes] : body.iterable
+    markIteratorRead(chunks)
     try {
-      this.#iterator = closableIterator(pieces)
-      for await (const piece of this.#iterator ?? pieces) {
+      this.#iterator = closableIterator(chunks)
+      for await (const chunk of this.#iterator ?? chunks) {
         if (this.#stopped) return
-        if (!this.#sendChunkOf(piece)) return
+        if (!this.#sendChunkOf(chunk)) return
         if (this.#tickBudget <= 0) this.#yieldTick()
         while (this.#mustWait && !this.#stopped) await this.#untilResumed()
         if (this.#stopped) return
@@ -159,12 +161,12 @@ export class BodySender implements SentListener, BodyStreamListener {
     }
   }
 
-  /** Returns false if the piece can not be sent. */
-  #sendChunkOf(piece: unknown): boolean {
+  /** Sends one chunk of an iterable. Returns `false` if it failed. */
+  #sendChunkOf(chunk: unknown): boolean {
     try {
       if (!this.exchange.request.bodyIntact) throw new RequestContentLengthMismatchError(BODY_CHANGED)
-      // Aborted behind another request it lives on without its caller.
-      this.#send(piece, this.exchange.previous === null)
+      // An aborted request that waits behind another one outlives its caller, so its memory is copied.
+      this.#send(chunk, this.exchange.previous === null)
       return true
     } catch (error) {
       this.#onSendError(error)
@@ -172,12 +174,12 @@ export class BodySender implements SentListener, BodyStreamListener {
     }
   }
 
-  /** Whether the source must not be asked for another piece now. */
+  /** Whether the source must not be read now. */
   get #mustWait(): boolean {
     return this.#stopped || this.#yielding || this.#socketWriter.readsCallerMemory || this.#socketWriter.congested
   }
 
-  /** For one turn of the event loop. */
+  /** Pauses sending until the next event-loop turn. */
   #yieldTick(): void {
     if (this.#yielding) return
     this.#yielding = true
@@ -200,10 +202,10 @@ export class BodySender implements SentListener, BodyStreamListener {
     wake?.()
   }
 
-  /** `mayLend`: the source is not asked for another piece before the socket has taken this one. */
-  #send(piece: unknown, mayLend: boolean): void {
+  /** Sends `chunk`. With `zeroCopy`, the source is not read again before the socket has taken this chunk. */
+  #send(chunk: unknown, zeroCopy: boolean): void {
     const { framing, contentLength } = this.exchange.request.head
-    const given = toBytes(piece)
+    const given = toBytes(chunk)
     const left = framing === 'chunked' ? given.length : Math.max(0, contentLength - this.#sentBytes)
     this.#sentBytes += given.length
     this.#tickBudget -= Math.max(given.length, MIN_CHUNK_COST)
@@ -211,19 +213,19 @@ export class BodySender implements SentListener, BodyStreamListener {
       if (this.#strict) this.#reportMismatch()
       this.#sendUnsentHead()
     }
-    // More than announced would read as another request; a chunk of no bytes would end a chunked body.
+    // Excess bytes would be read as another request, and an empty chunk would end a chunked body.
     const bytes = given.length > left ? given.subarray(0, left) : given
     if (bytes.length > 0) {
       this.#sendUnsentHead()
       if (framing === 'chunked') this.#socketWriter.appendLatin1(`${bytes.length.toString(16)}\r\n`)
       const part = this.#strict && framing === 'length' && bytes.length === left ? this.#withoutLastByte(bytes) : bytes
-      if (typeof piece === 'string') this.#socketWriter.appendImmutable(part)
-      else if (mayLend && this.#socketWriter.canSendUncopied(part)) this.#sendZeroCopy(bytes, part)
+      if (typeof chunk === 'string') this.#socketWriter.appendImmutable(part)
+      else if (zeroCopy && this.#socketWriter.canSendUncopied(part)) this.#sendZeroCopy(bytes, part)
       else this.#socketWriter.appendCopy(part)
       if (framing === 'chunked') this.#socketWriter.appendLatin1('\r\n')
       if (this.#zeroCopyChunk === null) this.exchange.onBodySent(bytes)
     }
-    // A socket that takes more than that at once does not tell when it drained.
+    // Without the flush the socket would not emit `drain`.
     if (this.#socketWriter.congested) this.#socketWriter.flush()
     this.#listener.onBodyProgress()
   }
@@ -233,7 +235,10 @@ export class BodySender implements SentListener, BodyStreamListener {
     this.#socketWriter.appendUncopied(part, this)
   }
 
-  /** All but the last byte: a server would execute the whole request although its source then has more, or fails. */
+  /**
+   * Holds back the last byte: a server that has the complete body executes the request, even if the source then fails
+   * or yields more.
+   */
   #withoutLastByte(bytes: Uint8Array): Uint8Array {
     this.#lastByte = bytes.slice(-1)
     return bytes.subarray(0, -1)

@@ -10,16 +10,14 @@ import type { BodySenderListener } from './body-sender.js'
 import { ConnectorCall } from './connector-call.js'
 import { describeConnection } from './describe.js'
 import { IdleCheck, type IdleCheckListener, type IdleDelay } from './idle-check.js'
-import type { ConnectionOptions, ConnectionOwner } from './owner.js'
+import type { ConnectionOptions } from './options.js'
+import type { ConnectionOwner } from './owner.js'
 import { isRepeatable, Pipeline } from './pipeline.js'
 import { type CloseCause, failRequests } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { type DeliveryListener, ResponseDelivery } from './response-delivery.js'
 import { ConnectionState, READ } from './state.js'
 import { ConnectionTimeouts, type TimeoutListener } from './timeouts.js'
-
-/** ms after opening within which the server can not have closed the connection again unnoticed. */
-const FRESH_MS = 1
 
 let lastId = 0
 
@@ -33,42 +31,41 @@ type Listener = SocketReaderListener &
 interface ConnectionParts {
   engine: Engine
   timings: ConnectTimings | null
-  /** Shared by the connections that follow one another. */
+  /** Shared by the consecutive connections of one client. */
   idleDelay: IdleDelay
 }
 
 /**
- * One socket and the requests in flight on it: opens it, writes requests, and ends. What comes is delivered by its
- * {@link ResponseDelivery}. Knows nothing of its owner.
+ * One socket and the requests in flight on it. Opens the socket, writes requests, and closes; {@link ResponseDelivery}
+ * handles the responses. Reports to its {@link ConnectionOwner}.
  */
 export class Connection implements Listener {
-  /** Unique in the process. */
+  /** Number of the connection, unique in the process. */
   readonly id = ++lastId
-  /** Filled in while it opens, if the request timings are measured. */
+  /** Times of DNS, TCP and TLS; `null` if no request measures timings. */
   readonly connectTimings: ConnectTimings | null
-  readonly #owner: ConnectionOwner
+  readonly #owner: ConnectionOwner<Connection>
   readonly #options: ConnectionOptions
   readonly #state = new ConnectionState()
   readonly #pipeline = new Pipeline()
   readonly #timeouts: ConnectionTimeouts
   readonly #socketReader: SocketReader
   readonly #responses: ResponseDelivery
-  readonly #idleDelay: IdleDelay
-  readonly #idleCheck = new IdleCheck(this)
+  readonly #idleCheck: IdleCheck
   #writer: RequestWriter | null = null
   #connectorCall: ConnectorCall | null = null
   #startingExchange: Exchange | null = null
   #closed = false
 
-  constructor(owner: ConnectionOwner, options: ConnectionOptions, part: ConnectionParts) {
-    const { engine, timings: marks, idleDelay: rest } = part
+  constructor(owner: ConnectionOwner<Connection>, options: ConnectionOptions, parts: ConnectionParts) {
+    const { engine, timings, idleDelay } = parts
     const pipeline = this.#pipeline
-    this.connectTimings = marks
-    this.#idleDelay = rest
+    this.connectTimings = timings
     this.#owner = owner
     this.#options = options
     this.#socketReader = new SocketReader(engine)
     this.#timeouts = new ConnectionTimeouts({ pipeline, options, listener: this })
+    this.#idleCheck = new IdleCheck({ pipeline, timer: this.#timeouts.timer, delay: idleDelay, listener: this })
     this.#responses = new ResponseDelivery({
       engine,
       socketReader: this.#socketReader,
@@ -80,12 +77,12 @@ export class Connection implements Listener {
     })
   }
 
-  /** Exchanges sent and not yet answered. */
+  /** Number of requests written whose response is not complete. Aborted requests count until then. */
   get running(): number {
     return this.#pipeline.size
   }
 
-  /** Whether a caller still waits for one of them. */
+  /** Whether any request in flight has not been aborted. */
   get hasActiveRequest(): boolean {
     return this.#pipeline.hasActiveRequest
   }
@@ -102,9 +99,9 @@ export class Connection implements Listener {
     return describeConnection(this, { pipeline: this.#pipeline, state: this.#state, timer: this.#timeouts.timer })
   }
 
-  /** `host`: the `host` field of the request that waits, for the TLS server name. */
+  /** Opens the connection. `host` is the `host` header of the queued request, used as TLS server name. */
   connect(host: string): void {
-    const to = { ...this.#options, host, reader: this.#socketReader, marks: this.connectTimings }
+    const to = { ...this.#options, host, reader: this.#socketReader, timings: this.connectTimings }
     this.#connectorCall = new ConnectorCall(to, (...[error, socket]) => {
       this.#connectorCall = null
       const failure = error ?? this.#socketReader.attach(socket, this)
@@ -123,45 +120,33 @@ export class Connection implements Listener {
     this.#connectorCall.start()
   }
 
-  /** Whether `exchange` may be written now, behind the requests in flight (RFC 9112 §9.3.2). */
+  /** Whether `exchange` can be written now, behind the requests in flight (RFC 9112 §9.3.2). */
   accepts(exchange: Exchange, pipelining: number): boolean {
     if (this.#writer === null || !this.#state.mayWrite) return false
     if (this.#pipeline.size === 0) {
-      return !this.#timeouts.timer.expired && (isRepeatable(exchange) || this.#idleCheck.passed || this.#isFresh)
+      return !this.#timeouts.timer.expired && (isRepeatable(exchange) || this.#idleCheck.passed)
     }
     if (this.#pipeline.size >= pipelining || this.#writer.socketWriter.congested) return false
     return !this.#timeouts.discarding && this.#pipeline.canPipeline(exchange)
   }
 
-  /** It opened just now, and carried nothing yet. */
-  get #isFresh(): boolean {
-    return this.#pipeline.sent === 0 && this.#timeouts.timer.elapsed < FRESH_MS
-  }
-
   /**
-   * Call when {@link accepts} refused the oldest queued request: an idle connection is checked first, and reports that it
-   * is ready, or that it ended.
+   * Starts an idle check after {@link accepts} has refused the oldest queued request. Reports `onReady`, or closes the
+   * connection if the server has closed it.
    */
   checkIdle(): void {
     if (this.#writer === null || !this.#state.mayWrite || this.#pipeline.size > 0) return
-    const { timer } = this.#timeouts
-    if (timer.expired) this.#timeouts.onInactive()
-    else this.#idleCheck.start(this.#idleDelay.remaining(timer.elapsed))
+    if (this.#timeouts.timer.expired) this.#timeouts.onInactive()
+    else this.#idleCheck.start()
   }
 
-  onIdleChecked(): void {
-    if (this.#closed) return
-    this.#idleDelay.onSurvived()
-    this.#owner.onReady(this)
-  }
-
-  /** Takes back a request of which nothing was written. */
+  /** Removes a request of which nothing was written. */
   #removeUnwritten(exchange: Exchange): void {
     this.#pipeline.remove(exchange)
     this.#owner.onRunningChanged(this)
   }
 
-  /** Writes a request that {@link accepts} let pass. `last`: no other may follow. */
+  /** Writes a request that {@link accepts} has allowed. `last`: no other request may follow. */
   send(exchange: Exchange, last: boolean): void {
     const writer = this.#writer as RequestWriter
     if (this.#pipeline.size === 0) this.#socketReader.ref()
@@ -177,7 +162,7 @@ export class Connection implements Listener {
     if (exchange.done) {
       this.#removeUnwritten(exchange)
       if (this.#pipeline.size === 0) this.onIdle()
-      // It made room.
+      // The aborted request has freed its place.
       return this.#owner.onReady(this)
     }
     this.#pipeline.countSent()
@@ -185,24 +170,26 @@ export class Connection implements Listener {
     this.onBodyProgress()
   }
 
-  /** Takes no more, and ends with the requests in flight: at once with `error` when there are none. */
+  /**
+   * Accepts no more requests, and closes when those in flight have completed; with `error`, at once if there are none.
+   */
   close(error: Error): void {
     this.#state.keepAlive = 'last'
     if (this.#pipeline.size === 0) this.destroy(error)
   }
 
-  /** Ends the connection, which is idle, as soon as the server has ended it too. */
+  /** Ends the sending side of an idle connection, and closes it when the server has ended its side too. */
   halfClose(error: Error): void {
     this.#socketReader.close()
     this.#closeWith(error, 'owner')
   }
 
-  /** Ends everything with `error`: nothing is sent again. */
+  /** Closes the connection and fails all requests with `error`. None is sent again. */
   destroy(error: Error): void {
     this.#closeWith(error, 'owner')
   }
 
-  // Events of the socket
+  // Socket reader events
 
   onBytes(length: number): boolean {
     const { timer } = this.#timeouts
@@ -231,18 +218,18 @@ export class Connection implements Listener {
     this.#responses.reader.onServerEnd()
   }
 
-  /** What came before the server's end is read nonetheless, once a paused handler lets it. */
+  /**
+   * After the server has ended its side, the data received before is still delivered, so a later socket error is
+   * ignored.
+   */
   onSocketError(error: Error): void {
     if (this.#socketReader.ended) return
     this.#noteSilentClose()
     this.#closeWith(error, 'network', this.#responses.reader.shortBodyError(error))
   }
 
-  /** Has the next connections rest longer when the server closed this one behind a response, and had not said so. */
   #noteSilentClose(): void {
-    const { oldest: head, answered } = this.#pipeline
-    if (this.#closed || this.#state.keepAlive === 'last' || answered === 0 || head?.responseStarted) return
-    this.#idleDelay.onSilentClose(head === null ? this.#timeouts.timer.elapsed : null)
+    if (!this.#closed && this.#state.keepAlive !== 'last') this.#idleCheck.onSilentClose()
   }
 
   onSocketClose(): void {
@@ -257,10 +244,10 @@ export class Connection implements Listener {
     this.#owner.onReady(this)
   }
 
-  // Events of the response reader
+  // Response reader events
 
   onReadFailed(error: Error): void {
-    // What comes before a byte of its request is out can not be about it.
+    // Data that arrives before the first byte of the request is sent can not be its response.
     this.#closeWith(
       error,
       this.#responses.requestStarted ? 'oldest' : 'network',
@@ -269,15 +256,15 @@ export class Connection implements Listener {
   }
 
   onReadFinished(): void {
-    const idle = new InformationalError('the server closed the idle connection')
-    // With nothing in flight that is a server's right, and no failure of it.
+    const idle = new InformationalError('The server closed the idle connection')
+    // A server may close an idle connection at any time: that is not an error.
     this.#closeWith(
       this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
       'network',
     )
   }
 
-  /** The socket leaves HTTP and becomes the caller's. */
+  /** Hands the socket over to the caller after an upgrade or CONNECT. */
   onReadTunnel(rest: Buffer): void {
     if (this.#closed) return
     const exchange = this.#pipeline.complete()
@@ -289,10 +276,10 @@ export class Connection implements Listener {
     this.#owner.onDisconnected(this, new InformationalError('upgrade'), [])
     this.#owner.onClosed(this)
     if (exchange.done) socket.destroy()
-    else exchange.upgrade(this.#responses.tunnelHeaders as ResponseHead, socket)
+    else exchange.onUpgrade(this.#responses.tunnelHeaders as ResponseHead, socket)
   }
 
-  // Events of the delivery of responses
+  // Response delivery and timeout events
 
   onRunningChanged(): void {
     this.#owner.onRunningChanged(this)
@@ -320,7 +307,7 @@ export class Connection implements Listener {
     this.#closeWith(error, cause)
   }
 
-  // Events of the sender of a request body
+  // Body sender events
 
   onBodyProgress(): void {
     if (this.#pipeline.size === 1) this.#timeouts.startHeadersTimeout(this.#writer)
@@ -342,12 +329,13 @@ export class Connection implements Listener {
     this.#owner.onReady(this)
   }
 
-  // Calls of handlers
+  // Exchange events
 
   onExchangeAborted(exchange: Exchange): void {
     if (this.#closed) return
     if (exchange === this.#startingExchange) return this.#removeUnwritten(exchange)
-    // In mid-pipeline its response is read and dropped, or the rest of it is not sent, and the others live.
+    // The response of a pipelined request is discarded and the rest of its body is not sent, so that the other requests
+    // in flight can complete.
     if (exchange === this.#pipeline.oldest) return this.#closeWith(exchange.abortError, 'caller')
     this.#timeouts.onExchangeAborted()
     this.#writer?.stopBody(exchange)
@@ -367,8 +355,8 @@ export class Connection implements Listener {
   }
 
   /**
-   * The one way out. `cause`: who is at fault decides which requests are sent again. `shortBody`: what the request fails
-   * with whose response body is incomplete.
+   * Closes the connection: the only place that does. `cause` decides which requests are sent again. `shortBody` is the
+   * error for the request whose response body is incomplete.
    */
   #closeWith(error: Error, cause: CloseCause, shortBody: Error | null = null): void {
     if (this.#closed) return
@@ -382,9 +370,9 @@ export class Connection implements Listener {
     writer?.destroy(error)
     this.#socketReader.destroy()
     if (writer === null) this.#connectorCall?.cancel()
-    const { again, failed } = this.#pipeline.clear(event)
-    this.#owner.onDisconnected(this, error, again)
-    // What handlers began when the head came is behind them then: `fetch` hears of no end that comes before.
+    const { replayed, failed } = this.#pipeline.clear(event)
+    this.#owner.onDisconnected(this, error, replayed)
+    // `fetch` ignores an error that arrives in the same event-loop turn as the headers, so the error is deferred.
     if (cause === 'oldest' && this.#responses.headersJustReceived) setImmediate(() => failRequests(failed, event))
     else failRequests(failed, event)
   }

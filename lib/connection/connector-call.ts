@@ -23,13 +23,14 @@ interface ConnectorCallOptions {
   target: ConnectorOptions
   host: string
   reader: OnreadSource
-  /** To be filled in, when somebody wants to know. */
-  marks: ConnectTimings | null
+  /** Receives the times of DNS, TCP and TLS. `null` if they are not measured. */
+  timings: ConnectTimings | null
 }
 
 /**
- * Opens a connection by one call of a connector, and publishes how it went. The connector may be the user's: it may
- * answer at once, twice, with anything, throw, reject. Calls back once, with a socket that was checked or an error.
+ * Opens a connection by one call of a connector, and publishes the result to diagnostics channels. The connector can be
+ * user code: it may call back synchronously, twice or with any value, throw, or reject. The callback is called once,
+ * with a checked socket or an error.
  */
 export class ConnectorCall {
   readonly #options: ConnectorCallOptions
@@ -39,40 +40,43 @@ export class ConnectorCall {
   #calledBack = false
   #cancelled = false
   #socket: unknown = null
-  /** Listeners on what the connector returned. */
+  /** Listeners added to the object that the connector returned. */
   #timingListeners: [event: string, listener: () => void][] | null = null
 
-  constructor(to: ConnectorCallOptions, callback: ConnectorCallback) {
-    this.#options = to
-    this.#target = { ...to.target, host: to.host }
+  constructor(options: ConnectorCallOptions, callback: ConnectorCallback) {
+    this.#options = options
+    this.#target = { ...options.target, host: options.host }
     this.#callback = callback
   }
 
   start(): void {
-    const { connector, marks, reader } = this.#options
+    const { connector, timings, reader } = this.#options
     if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector })
     try {
       const callback = (error: unknown, socket?: unknown) => this.#onResult(error, socket)
       const returned = callConnector(connector, this.#target, { callback, reader })
       this.#returned = returned
       if (this.#cancelled) this.cancel()
-      // An async function, whose rejection would be nobody's.
+      // An async connector: its rejection would otherwise be unhandled.
       if (isPromise(returned)) returned.then(undefined, (error) => this.#onThrown(error))
-      else if (marks !== null && !this.#calledBack) this.#recordTimings(returned, marks)
+      else if (timings !== null && !this.#calledBack) this.#recordTimings(returned, timings)
     } catch (error) {
-      // The owner of the connection must know of it before it fails.
+      // Deferred, so that the owner knows of the connection before it fails.
       queueMicrotask(() => this.#onThrown(error))
     }
   }
 
-  /** Destroys what the connector opened and opens, and does not call back any more. */
+  /** Destroys the socket, and does not call back any more. */
   cancel(): void {
     this.#cancelled = true
-    // The socket to be, of ours.
+    // sluice's own connectors return the socket that is being opened.
     destroyUnused(this.#returned)
   }
 
-  /** The error of a connector that has answered is no error of the connection. */
+  /**
+   * An error that a connector throws after it has called back is reported as an uncaught exception: it does not concern
+   * the connection.
+   */
   #onThrown(error: unknown): void {
     if (this.#calledBack) reportUncaught(error)
     else this.#onResult(error, null)
@@ -80,7 +84,7 @@ export class ConnectorCall {
 
   #onResult(given: unknown, socket: unknown): void {
     if (this.#calledBack) {
-      // Some call back at 'connect' and at 'ready': the same socket again is no second one.
+      // Some connectors call back on both `connect` and `ready`, with the same socket.
       if (socket !== this.#socket) destroyUnused(socket)
       return
     }
@@ -92,19 +96,21 @@ export class ConnectorCall {
     this.#fail(error)
   }
 
-  /** A connector of the caller's may report one error for many connections: each gets a copy. */
+  /** A user's connector may report the same error for several connections, so each gets a copy. */
   #toConnectError(given: unknown): Error {
     if (typeof given !== 'object') {
-      return new SocketError(`connect called back with ${typeName(given)} for an error`, null, { cause: given })
+      return new SocketError(`The connect function called back with ${typeName(given)} instead of an Error`, null, {
+        cause: given,
+      })
     }
     return hasOwnErrors(this.#options.connector) ? (given as Error) : copyForeignError(given)
   }
 
   #succeed(socket: Duplex): void {
-    const { connector, marks } = this.#options
+    const { connector, timings } = this.#options
     this.#socket = socket
-    // A connector that listens to the socket before us calls back before we are called.
-    if (marks !== null) marks[this.#target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
+    // If the connector called back from its own listener, the listeners of `#recordTimings` have not run yet.
+    if (timings !== null) timings[this.#target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
     if (clientConnected.hasSubscribers) {
       clientConnected.publish({ socket: socket as Socket, connectParams: this.#params, connector })
     }
@@ -122,18 +128,18 @@ export class ConnectorCall {
     if (!this.#cancelled) this.#callback(error, null)
   }
 
-  /** A connector of the caller's may return anything. */
-  #recordTimings(returned: unknown, marks: ConnectTimings): void {
+  /** Records the times of `lookup`, `connect` and `secureConnect`, if `returned` is a socket. */
+  #recordTimings(returned: unknown, timings: ConnectTimings): void {
     const socket = returned as { once?: (event: string, listener: () => void) => void } | null | undefined
     if (typeof socket?.once !== 'function') return
-    const note = (event: string, name: keyof ConnectTimings): [string, () => void] => {
+    const record = (event: string, name: keyof ConnectTimings): [string, () => void] => {
       const listener = () => {
-        marks[name] = now()
+        timings[name] = now()
       }
       socket.once?.(event, listener)
       return [event, listener]
     }
-    this.#timingListeners = [note('lookup', 'dns'), note('connect', 'tcp'), note('secureConnect', 'tls')]
+    this.#timingListeners = [record('lookup', 'dns'), record('connect', 'tcp'), record('secureConnect', 'tls')]
   }
 
   #stopRecordingTimings(): void {

@@ -2,24 +2,24 @@ import { shownRequest } from '../diagnostics/words.js'
 import type { Pipeline } from './pipeline.js'
 import { type ConnectionState, WRITING } from './state.js'
 
-/** What a connection shows of itself. */
+/** Parts of a connection that {@link describeConnection} reads. */
 interface ConnectionParts {
   pipeline: Pipeline
   state: ConnectionState
-  /** Infinity where the server has no limit. */
+  /** `elapsed`: ms since the server was last active; `Infinity` without a timeout. */
   timer: { readonly elapsed: number }
 }
 
-/** What a connection does now. */
-export function describeConnection({ id, open }: { id: number; open: boolean }, shown: ConnectionParts): string {
-  const { pipeline, state, timer } = shown
-  const { oldest: head, size, sent } = pipeline
-  let what = open ? 'idle' : 'connecting'
-  if (head !== null) {
-    what = state.writing % WRITING.stopped > 0 && size === 1 ? 'writing' : 'waiting for the head of'
-    what = `${head.headersReceived ? 'reading the body of' : what} ${shownRequest(head.request)}`
+/** Describes the current activity of a connection in one line, for `util.inspect`. */
+export function describeConnection({ id, open }: { id: number; open: boolean }, parts: ConnectionParts): string {
+  const { pipeline, state, timer } = parts
+  const { oldest, size, sent } = pipeline
+  let activity = open ? 'idle' : 'connecting'
+  if (oldest !== null) {
+    activity = state.writing % WRITING.stopped > 0 && size === 1 ? 'writing' : 'waiting for the headers of'
+    activity = `${oldest.headersReceived ? 'reading the body of' : activity} ${shownRequest(oldest.request)}`
   }
   const { elapsed } = timer
-  if (Number.isFinite(elapsed)) what += ` for ${Math.ceil(elapsed)} ms`
-  return `#${id} ${what}; ${size} under way, ${sent} sent`
+  if (Number.isFinite(elapsed)) activity += ` for ${Math.ceil(elapsed)} ms`
+  return `#${id} ${activity}; ${size} in flight, ${sent} sent`
 }

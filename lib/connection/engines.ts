@@ -2,31 +2,37 @@ import { WebAssemblyNotSupportedError } from '../errors/webassembly-error.js'
 import type { Engine } from '../wire/engine.js'
 import { wasmEngine } from '../wire/wasm-engine.js'
 
-/** What reads responses: llhttp in WebAssembly, the parser in JavaScript, or the latter where the former fails. */
+/**
+ * Parser implementation: llhttp in WebAssembly (`wasm`), JavaScript (`js`), or JavaScript only if WebAssembly is
+ * unavailable (`auto`).
+ */
 export type ParserChoice = 'auto' | 'wasm' | 'js'
 
-let script: Engine | null = null
+let scriptEngine: Engine | null = null
 
 /**
- * The engine for a new connection; null when {@link loadScriptEngine} must come first.
- * @throws {WebAssemblyNotSupportedError} 'wasm' was asked for, and there is none
+ * Returns the parser engine for a new connection, or `null` if {@link loadScriptEngine} must be called first.
+ * @throws {WebAssemblyNotSupportedError} `choice` is `wasm` and WebAssembly is unavailable
  */
 export function engineFor(choice: ParserChoice): Engine | null {
-  if (choice === 'js') return script
+  if (choice === 'js') return scriptEngine
   try {
     return wasmEngine()
   } catch (error) {
     if (choice === 'wasm') throw error
-    return script
+    return scriptEngine
   }
 }
 
-/** A module of its own, which bundlers split off: nearly nobody needs it. */
+/**
+ * Loads the JavaScript parser, a separate module so that bundlers can split it off.
+ * @throws {WebAssemblyNotSupportedError} the module can not be loaded
+ */
 export async function loadScriptEngine(): Promise<void> {
-  if (script !== null) return
+  if (scriptEngine !== null) return
   try {
     const { ScriptEngine } = await import('../wire/script-engine.js')
-    script ??= new ScriptEngine()
+    scriptEngine ??= new ScriptEngine()
   } catch (cause) {
     throw new WebAssemblyNotSupportedError(
       'WebAssembly is not available, and script-engine.js of the package could not be loaded: deploy it beside sluice',

@@ -1,97 +1,141 @@
 import { now, queueMicrotask, setImmediate } from '../base/clock.js'
+import type { InactivityTimer } from './inactivity-timer.js'
+import type { Pipeline } from './pipeline.js'
 
-/** ms behind a response within which a server that closes connections silently mostly has done so. */
+/**
+ * Delay in ms before an idle connection is reused, once the server has closed one without notice. Most such servers
+ * close within this time.
+ */
 const IDLE_DELAY = 10
-/** ms; one on a busy machine takes longer. */
+/** Maximum of that delay in ms, for servers on busy machines. */
 const MAX_IDLE_DELAY = 40
-/** What that may last in polls of the sockets: under fake timers no time passes. */
+/** Age in ms below which a new connection needs no check: the server can hardly have closed it yet. */
+const NEW_CONNECTION_AGE = 1
+/** Maximum number of polls for that delay: with fake timers, time does not pass. */
 const MAX_POLLS = 20_000
 
 export interface IdleCheckListener {
   readonly closed: boolean
-  /** All that the server had sent when the check began, a FIN above all, was read. */
-  onIdleChecked(): void
+  /** The connection can be used: what the server had sent before the check, in particular a FIN, has been read. */
+  onReady(): void
+}
+
+interface IdleCheckParts {
+  pipeline: Pipeline
+  timer: InactivityTimer
+  delay: IdleDelay
+  listener: IdleCheckListener
 }
 
 /**
- * How long the connections of one client rest before a request that can not be repeated. One that the server closed
- * without having said so has the next ones rest longer, until one of them survives that.
+ * Delay before an idle connection of a client sends a non-repeatable request. It grows when the server closes a
+ * connection without notice, and is reset once a connection survives it.
  */
 export class IdleDelay {
-  /** ms that a connection is to be idle; 0 for the least, one poll of the sockets. */
+  /** Current delay in ms; 0 means one poll of the sockets. */
   #delay = 0
-  /** The same, once one has been closed silently. */
+  /** Delay in ms after the next silent close. */
   #delayAfterClose = IDLE_DELAY
 
-  /** `idle`: ms since the last response was complete; null when a request had been sent since. */
+  /** Increases the delay. `idle`: ms since the last response was complete; `null` if a request had been sent since. */
   onSilentClose(idle: number | null): void {
     if (idle === null) this.#delayAfterClose = Math.min(2 * this.#delayAfterClose, MAX_IDLE_DELAY)
     if (idle === null || idle < this.#delayAfterClose) this.#delay = this.#delayAfterClose
   }
 
-  /** Returns the ms that a connection still has to rest which was idle for `idle` ms. */
+  /** Returns how many ms a connection that was idle for `idle` ms still has to wait. */
   remaining(idle: number): number {
     return this.#delay === 0 ? 0 : Math.max(0, this.#delay - idle)
   }
 
-  /** A connection rested as long as it was to, and is still open. */
+  /** Resets the delay: a connection was still open after it. */
   onSurvived(): void {
     this.#delay = 0
   }
 }
 
-/** Checks that began since the last check phase, and those that began before it. */
+/** Checks started since the last check phase, and those started before it. */
 let newChecks: IdleCheck[] = []
 let oldChecks: IdleCheck[] = []
 
 /**
- * Lets an idle connection rest until the sockets were polled once more, so that what the server did to it meanwhile is
- * read: a server may close behind a response without having said so, and a request that can not be repeated would fail.
+ * Checks an idle connection before it sends a non-repeatable request: waits until the sockets have been polled once, so
+ * that a pending FIN or data is read. Without it, the request could be lost on a connection that the server has just
+ * closed.
  */
 export class IdleCheck {
+  readonly #pipeline: Pipeline
+  readonly #timer: InactivityTimer
+  readonly #delay: IdleDelay
   readonly #listener: IdleCheckListener
   #running = false
   #endsAt = 0
   #pollsLeft = 0
-  /** Whether nothing can stand unread, in the current call. */
-  passed = false
+  /** Whether the check has completed; `true` only during the call of `onReady`. */
+  #completed = false
 
-  constructor(listener: IdleCheckListener) {
+  constructor({ pipeline, timer, delay, listener }: IdleCheckParts) {
+    this.#pipeline = pipeline
+    this.#timer = timer
+    this.#delay = delay
     this.#listener = listener
   }
 
-  /** `rest`: ms that the connection is to rest at least; 0 for one poll. */
-  start(rest: number): void {
+  /** Whether the connection can be used without a further check: it was checked just now, or established just now. */
+  get passed(): boolean {
+    return this.#completed || (this.#pipeline.sent === 0 && this.#timer.elapsed < NEW_CONNECTION_AGE)
+  }
+
+  start(): void {
     if (this.#running) return
+    const delay = this.#delay.remaining(this.#timer.elapsed)
     this.#running = true
-    this.#endsAt = rest === 0 ? 0 : now() + rest
-    this.#pollsLeft = rest === 0 ? 0 : MAX_POLLS
+    this.#endsAt = delay === 0 ? 0 : now() + delay
+    this.#pollsLeft = delay === 0 ? 0 : MAX_POLLS
     this.#awaitPoll()
+  }
+
+  /**
+   * Handles a close by the server without `connection: close` in its last response: later connections wait longer before
+   * they are reused.
+   */
+  onSilentClose(): void {
+    const { oldest, answered } = this.#pipeline
+    if (answered === 0 || oldest?.responseStarted) return
+    this.#delay.onSilentClose(oldest === null ? this.#timer.elapsed : null)
   }
 
   #awaitPoll(): void {
     if (newChecks.push(this) + oldChecks.length === 1) setImmediate(onCheckPhase)
   }
 
-  /** @internal */
+  /**
+   * Called in the check phase after a poll.
+   * @internal
+   */
   onPolled(): void {
     if (this.#pollsLeft-- > 0 && !this.#listener.closed && now() < this.#endsAt) return this.#awaitPoll()
     this.#running = false
-    this.passed = true
+    if (this.#listener.closed) return
+    this.#delay.onSurvived()
+    this.#completed = true
     try {
-      this.#listener.onIdleChecked()
+      this.#listener.onReady()
     } catch (error) {
-      // The other connections go on; the error is reported all the same.
+      // The other checks must still complete; the error becomes an uncaught exception.
       queueMicrotask(() => {
         throw error
       })
     } finally {
-      this.passed = false
+      this.#completed = false
     }
   }
 }
 
-/** Of two check phases in a row, the second has a poll phase before it, whatever phase the check began in. */
+/**
+ * Runs in the check phase. A poll phase lies between any two consecutive check phases, so checks of the previous phase
+ * are complete.
+ */
 function onCheckPhase(): void {
   const finished = oldChecks
   oldChecks = newChecks

@@ -3,15 +3,15 @@ import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 const UNCHANGED = -1
 
 export interface InactivityListener {
-  /** The server was silent for as long as it may be. */
+  /** The time limit has passed without any data from the server. */
   onInactive(): void
 }
 
-/** Limits how long the server may be silent. The limit set last counts. */
+/** Timer that limits the server's inactivity. Setting a new limit replaces the previous one. */
 export class InactivityTimer implements AlarmListener {
   readonly #alarm = new Alarm(this)
   readonly #listener: InactivityListener
-  /** ms the alarm is to be set to when all that came was read; 0 to clear it. */
+  /** Limit in ms that is applied on {@link release}; 0 clears the alarm. */
   #delay = UNCHANGED
   #limit = 0
   #held = false
@@ -22,14 +22,14 @@ export class InactivityTimer implements AlarmListener {
     this.#listener = listener
   }
 
-  /** `delay` in ms from now; 0 for no limit. */
+  /** Sets the limit to `delay` ms from now; 0 clears it. */
   set(delay: number): void {
     this.#due = false
     this.#delay = delay
     if (!this.#held) this.#apply()
   }
 
-  /** Delays changes until {@link release}: looking at the clock takes longer than reading a short response. */
+  /** Defers changes until {@link release}: reading the clock takes longer than parsing a short response. */
   hold(): void {
     this.#held = true
   }
@@ -39,18 +39,18 @@ export class InactivityTimer implements AlarmListener {
     this.#apply()
   }
 
-  /** ms since the limit was set; 0 in the middle of a read. */
+  /** Time in ms since the limit was set; 0 between {@link hold} and {@link release}. */
   get elapsed(): number {
     if (this.#due) return Infinity
     return this.#held ? 0 : this.#limit - this.#alarm.remaining
   }
 
-  /** Whether the limit has passed, though the listener was not notified yet. */
+  /** Whether the limit has passed, even if the listener has not been notified yet. */
   get expired(): boolean {
     return !this.#held && (this.#due || this.#alarm.remaining <= 0)
   }
 
-  /** Stops for good. */
+  /** Stops the timer permanently. */
   stop(): void {
     this.#dropped = true
     this.#due = false
@@ -59,7 +59,7 @@ export class InactivityTimer implements AlarmListener {
 
   onAlarm(): void {
     this.#due = true
-    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    // Data that arrived while the event loop was busy is read in the poll phase, before this check phase.
     setImmediate(() => {
       if (this.#due) this.#listener.onInactive()
     })

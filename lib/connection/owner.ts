@@ -1,38 +1,21 @@
 import type { Exchange } from '../exchange/exchange.js'
-import type { Connector, ConnectorOptions } from '../transport/connect.js'
-import type { ParserOptions } from '../wire/parser-limits.js'
-import type { Connection } from './connection.js'
 
-/** To whom a connection belongs. */
-export interface ConnectionOwner {
+/** Owner of a connection: the queue of a client. */
+export interface ConnectionOwner<Connection> {
   onConnected(connection: Connection): void
   onConnectFailed(connection: Connection, error: Error): void
-  /** {@link Connection.running} changed; called before any handler can look. */
+  /** The number of requests in flight has changed. Called before any handler can read it. */
   onRunningChanged(connection: Connection): void
-  /** It may take another exchange. */
+  /** The connection may accept another request. */
   onReady(connection: Connection): void
-  /** It serves the rest of a refused CONNECT and nothing else: {@link onDisconnected} and {@link onClosed} still follow. */
+  /**
+   * A CONNECT was refused: the connection only delivers the rest of that response. {@link onDisconnected} and
+   * {@link onClosed} still follow.
+   */
   onDetached(connection: Connection): void
-  /** It carries nothing any more; `unstarted` go back to the front of the queue, in order. */
+  /** The connection has no requests any more. `unstarted` go back to the front of the queue, in this order. */
   onDisconnected(connection: Connection, error: Error, unstarted: Exchange[]): void
-  /** Its socket is closed. */
+  /** The socket is closed. */
   onClosed(connection: Connection): void
   onHandlerError(error: unknown): void
-}
-
-export interface ConnectionOptions {
-  connector: Connector
-  target: ConnectorOptions
-  /** ms */
-  keepAliveTimeout: number
-  /** ms */
-  keepAliveMaxTimeout: number
-  /** ms */
-  keepAliveTimeoutThreshold: number
-  /** Bytes; negative for no limit. */
-  maxResponseSize: number
-  /** 0 for no limit. */
-  maxRequests: number
-  strictContentLength: boolean
-  parser: ParserOptions
 }

@@ -3,26 +3,29 @@ import { copyForRequest } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 
 /**
- * `head`: the exchange being answered is at fault; `caller`: it was given up by its own caller; `network`: nobody is at
- * fault; `owner`: all must end.
+ * Why a connection closes. `oldest`: an error of the oldest request or its response; `caller`: the oldest request was
+ * aborted; `network`: the server or network closed the connection; `owner`: the dispatcher destroys it.
  */
 export type CloseCause = 'oldest' | 'caller' | 'network' | 'owner'
 
-/** How a connection ended. */
+/** Close of a connection, as the replay rules see it. */
 export interface CloseEvent {
   error: Error
-  /** For the request whose response body is shorter than its `content-length`; null where there is none. */
+  /** Error for the request whose response body is shorter than its `content-length`; `null` if there is none. */
   shortBody: Error | null
   cause: CloseCause
-  /** Bytes that the socket had taken. */
+  /** Number of bytes that the socket has taken. */
   bytesWritten: number
-  /** Responses completed on the connection. */
+  /** Number of responses completed on the connection. */
   answered: number
 }
 
-/** Empties a pipeline into those that may be sent again and those that fail. Who is done is dropped. */
-export function splitByReplay(pipeline: Queue<Exchange>, event: CloseEvent): { again: Exchange[]; failed: Exchange[] } {
-  const again: Exchange[] = []
+/** Empties a pipeline. Returns the requests to send again and those to fail, without completed ones. */
+export function splitByReplay(
+  pipeline: Queue<Exchange>,
+  event: CloseEvent,
+): { replayed: Exchange[]; failed: Exchange[] } {
+  const replayed: Exchange[] = []
   const failed: Exchange[] = []
   let oldest = true
   for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
@@ -30,13 +33,13 @@ export function splitByReplay(pipeline: Queue<Exchange>, event: CloseEvent): { a
       0,
       Math.min(event.bytesWritten, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
     )
-    if (!exchange.done) (mayReplay(exchange, event, oldest) ? again : failed).push(exchange)
+    if (!exchange.done) (mayReplay(exchange, event, oldest) ? replayed : failed).push(exchange)
     oldest = false
   }
-  return { again, failed }
+  return { replayed, failed }
 }
 
-/** Fails each with an error of its own that tells its place. */
+/** Fails each request with its own error, which has the request's phase and `replaySafe`. */
 export function failRequests(exchanges: Exchange[], event: CloseEvent): void {
   const { error, shortBody, cause } = event
   for (const [index, exchange] of exchanges.entries()) {
@@ -53,10 +56,13 @@ export function failRequests(exchanges: Exchange[], event: CloseEvent): void {
 }
 
 /**
- * Whether an exchange may be sent again without a chance of executing it twice: no byte of it left, or it is
- * idempotent and the connection was reused (the server closed it as we wrote), or another one was at fault.
- * RFC 9110 §9.2.2, RFC 9112 §9.3.1. Once, unless each connection answered others: those were queued in front of it, and
- * are fewer each time. As often as others are given up in front of it, which says nothing of the server.
+ * Whether a request can be sent again without a risk of executing it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1): nothing
+ * of it was sent, or it is idempotent and was sent on a reused connection that the server closed at the same time, or
+ * another request caused the close.
+ *
+ * A request is sent again once. It is sent again more often if the connection completed other responses, because the
+ * number of requests ahead of it then decreases each time, or if requests ahead of it were aborted, which does not
+ * indicate a server problem.
  */
 function mayReplay(exchange: Exchange, event: CloseEvent, oldest: boolean): boolean {
   const { cause, answered } = event

@@ -7,22 +7,22 @@ import { setTypeOfService, typeOfServiceOf } from '../transport/type-of-service.
 import { BodySender, type BodySenderListener } from './body-sender.js'
 import { type ConnectionState, WRITE, WRITING } from './state.js'
 
-/** How long a body waits for `100 Continue`, in ms: RFC 9110 §10.1.1 forbids to wait for ever. */
+/** Time in ms to wait for `100 Continue`. RFC 9110 §10.1.1 forbids to wait indefinitely. */
 const CONTINUE_TIMEOUT = 1000
 
-/** Turns exchanges into output: head, then body as the socket and the server allow. */
+/** Writes requests to the socket: the head, then the body as fast as socket and server allow. */
 export class RequestWriter implements AlarmListener, SentListener {
   readonly socketWriter: SocketWriter
   readonly #state: ConnectionState
   readonly #listener: BodySenderListener
   readonly #strictContentLength: boolean
   #bodySender: BodySender | null = null
-  /** The one whose body the socket writer reads where it is. */
+  /** Request whose body the socket reads from the caller's memory, without a copy. */
   #zeroCopyExchange: Exchange | null = null
   #continueAlarm: Alarm | null = null
-  /** What the last request set; null: nothing. */
+  /** Type of service set for the last request; `null` if none was set. */
   #typeOfService: number | null = null
-  /** What the connector set. */
+  /** Type of service that the connector has set. */
   #defaultTypeOfService = 0
 
   constructor(part: {
@@ -37,25 +37,29 @@ export class RequestWriter implements AlarmListener, SentListener {
     this.#strictContentLength = part.strictContentLength
   }
 
-  /** The exchange whose body is under way. */
+  /** The request whose body is being sent. */
   get sending(): Exchange | null {
     return this.#bodySender?.exchange ?? null
   }
 
-  /** Publishes what {@link write} is about to write. */
+  /**
+   * Publishes the request to diagnostics channels before {@link write}, and checks that subscribers left its body
+   * unchanged.
+   */
   prepare(exchange: Exchange, close: boolean): void {
     publishSendHeaders(exchange, close, this.socketWriter.socket)
     exchange.failIfBodyChanged()
   }
 
-  /** `close`: no request will follow on this connection. */
+  /** Writes a request. `close`: no other request will follow on this connection. */
   write(exchange: Exchange, close: boolean): void {
     const { head, body, typeOfService } = exchange.request
     if (typeOfService !== this.#typeOfService) this.#setTypeOfService(typeOfService)
     const text = exchange.request.headText(close)
-    // A head that announces no content is a whole request: a server would execute it before the source fails or has content.
+    // A request with `content-length: 0` is complete with its head: the server would execute it before the source can
+    // fail or yield data.
     const whole = head.contentLength === 0 && body !== null && body.kind !== 'bytes'
-    // Where no content is expected, the head of an empty body has no framing.
+    // The head of an empty body must not announce a body where the method expects none.
     const late = whole || (head.unexpectedBody && head.framing === 'chunked' && !head.expectContinue)
     if (!late) this.socketWriter.appendLatin1(text)
     if (close) this.#state.keepAlive = 'last'
@@ -77,7 +81,7 @@ export class RequestWriter implements AlarmListener, SentListener {
   }
 
   #writeBytes(exchange: Exchange, { bytes, shared }: RequestBody & { kind: 'bytes' }): void {
-    // Aborted behind another request it lives on without its caller, who may then write to the memory.
+    // An aborted request that waits behind another one outlives its caller, which may then change the memory: copy it.
     if (shared && exchange.previous === null && this.socketWriter.canSendUncopied(bytes)) {
       this.#zeroCopyExchange = exchange
       return this.socketWriter.appendUncopied(bytes, this)
@@ -88,7 +92,7 @@ export class RequestWriter implements AlarmListener, SentListener {
     exchange.onRequestSent()
   }
 
-  /** The socket has the body that it was lent. */
+  /** The socket has taken a body sent without a copy. */
   onSent(): void {
     const exchange = this.#zeroCopyExchange
     this.#zeroCopyExchange = null
@@ -98,7 +102,7 @@ export class RequestWriter implements AlarmListener, SentListener {
     exchange.onRequestSent()
   }
 
-  /** The server said `100 Continue`, or nothing for too long. */
+  /** Sends the body after `100 Continue`, or after {@link CONTINUE_TIMEOUT}. */
   continue(): void {
     this.#continueAlarm?.dispose()
     if (this.#state.writing !== WRITING.waiting) return
@@ -107,32 +111,32 @@ export class RequestWriter implements AlarmListener, SentListener {
   }
 
   onAlarm(): void {
-    // The answer may have come while the event loop was busy.
+    // The response may have arrived while the event loop was busy.
     setImmediate(() => this.continue())
   }
 
-  /** The socket takes more. */
+  /** Continues after the socket has drained. */
   resume(): void {
     this.socketWriter.flush()
     if (!this.socketWriter.congested) this.#bodySender?.resume()
   }
 
-  /** The body of `exchange` is under way, and neither the socket nor the server holds it up. */
+  /** Whether the body of `exchange` waits only for its source: neither the socket nor the server delays it. */
   waitsForBodySource(exchange: Exchange): boolean {
     return this.sending === exchange && this.#state.writing === WRITING.body && !this.socketWriter.congested
   }
 
-  /** The body was handed over whole. */
+  /** Ends a body that was passed on completely. Returns its request. */
   completeBody(): Exchange | null {
     const exchange = this.sending
-    // A server that got less waits for the rest.
+    // The server waits for the missing bytes, so the connection can not be reused.
     if (this.#bodySender?.matchesContentLength === false) this.#state.keepAlive = 'last'
     this.#bodySender = null
     if (exchange !== null) this.#state.write(WRITE.end)
     return exchange
   }
 
-  /** Stops sending the body of `exchange`, if it is the one under way: the connection can not be used again. */
+  /** Stops sending the body of `exchange`, if it is in progress. The connection can not be reused then. */
   stopBody(exchange: Exchange, error?: Error): void {
     if (this.#bodySender === null || this.#bodySender.exchange !== exchange) return
     this.#state.write(WRITE.stop)

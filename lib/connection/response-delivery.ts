@@ -5,7 +5,7 @@ import type { SocketReader } from '../transport/socket-reader.js'
 import type { Engine } from '../wire/engine.js'
 import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../wire/parser.js'
 import type { ResponseHead } from '../wire/response-head.js'
-import type { ConnectionOptions } from './owner.js'
+import type { ConnectionOptions } from './options.js'
 import { blocksPipelining, type Pipeline } from './pipeline.js'
 import type { CloseCause } from './replay.js'
 import type { RequestWriter } from './request-writer.js'
@@ -13,20 +13,20 @@ import { ResponseReader, type ResponseReaderListener } from './response-reader.j
 import { type ConnectionState, READ, READING, WRITING } from './state.js'
 import type { ConnectionTimeouts } from './timeouts.js'
 
-/** How many bytes of an aborted request's response are read to keep the connection. */
+/** Maximum number of body bytes of an aborted request that are read in order to keep the connection. */
 const MAX_DISCARDED_BYTES = 131072
 
-/** The connection, as the delivery of its responses sees it. */
+/** Receives the events of {@link ResponseDelivery}. */
 export interface DeliveryListener extends ResponseReaderListener {
   readonly closed: boolean
   onRunningChanged(): void
-  /** CONNECT was refused: the connection carries nothing but the rest of the refusal. */
+  /** CONNECT was refused: the connection can only deliver the rest of that response. */
   onConnectRefused(): void
   /** Another request may be written. */
   onReady(): void
-  /** Nothing is in flight any more. */
+  /** No request is in flight any more. */
   onIdle(): void
-  /** The connection must end. */
+  /** The connection must be closed. */
   onConnectionFailed(error: Error, cause: CloseCause): void
 }
 
@@ -40,10 +40,10 @@ interface ResponseDeliveryParts {
   listener: DeliveryListener
 }
 
-/** Delivers the responses that come on a connection, each to the oldest request in flight. */
+/** Delivers the responses of a connection, each to the oldest request in flight. */
 export class ResponseDelivery implements ParserListener {
   readonly reader: ResponseReader
-  /** null until the connection is established. */
+  /** `null` until the connection is established. */
   writer: RequestWriter | null = null
   readonly #parser: Parser
   readonly #maxResponseSize: number
@@ -52,10 +52,10 @@ export class ResponseDelivery implements ParserListener {
   readonly #timeouts: ConnectionTimeouts
   readonly #listener: DeliveryListener
   #receivedBodyBytes = 0
-  /** The server may send a body, a moment later, that the response must not have. */
+  /** A 204 or 304 response announced a body: those bytes may follow and must not be read as the next response. */
   #forbiddenBodyAnnounced = false
   #tunnelHeaders: ResponseHead | null = null
-  /** The read that is under way brought a head. */
+  /** Whether the current read has delivered final response headers. */
   headersJustReceived = false
 
   constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: ResponseDeliveryParts) {
@@ -68,28 +68,31 @@ export class ResponseDelivery implements ParserListener {
     this.#listener = listener
   }
 
-  /** The headers that ended HTTP on the connection: of a 101, or of a 2xx to CONNECT. */
+  /** Headers of the response that switched protocols: a 101, or a 2xx to CONNECT. */
   get tunnelHeaders(): ResponseHead | null {
     return this.#tunnelHeaders
   }
 
-  /** Whether a byte of the oldest request was handed to the socket: before that, nothing that comes is about it. */
+  /**
+   * Whether the first byte of the oldest request was passed to the socket. Data received before that can not be its
+   * response.
+   */
   get requestStarted(): boolean {
     const exchange = this.#pipeline.oldest
     return exchange !== null && (this.writer?.socketWriter.bytesWritten ?? 0) > exchange.outputStart
   }
 
-  /** How many of the bytes to come are best read into memory that is handed on. */
+  /** Number of bytes that are best read directly into memory passed to the handler; 0 if they must be parsed. */
   get unparsedBytes(): number {
     return this.#pipeline.oldest?.keepsChunks(this.#parser.chunkMemory) ? this.reader.unparsedBytes : 0
   }
 
-  /** The handler of `exchange` paused it. */
+  /** Stops reading after the handler of `exchange` has paused it. */
   pause(exchange: Exchange): void {
     if (exchange === this.#pipeline.oldest && this.#state.reading === READING.body) this.#pauseReading()
   }
 
-  /** The handler of `exchange` resumed it. */
+  /** Continues reading after the handler of `exchange` has resumed it. */
   resume(exchange: Exchange): void {
     if (!this.reader.paused || exchange !== this.#pipeline.oldest || this.#listener.closed) return
     this.#timeouts.startBodyTimeout(exchange)
@@ -97,7 +100,7 @@ export class ResponseDelivery implements ParserListener {
   }
 
   onMessageBegin(): RequestKind {
-    // A response that comes before its request answers nobody.
+    // A response that arrives before its request was sent does not belong to any request.
     if (!this.requestStarted) return REQUEST_KIND.none
     const exchange = this.#pipeline.oldest as Exchange
     this.#state.read(READ.begin)
@@ -124,7 +127,8 @@ export class ResponseDelivery implements ParserListener {
     exchange.onHeaders(head)
     if (this.#listener.closed) return
     this.#parser.chunkMemory = exchange.chooseChunks()
-    // RFC 9112 §9.5: who is told of an error while sending should stop; a success may well be a stream both ways.
+    // RFC 9112 §9.5: a client that receives an error while it sends the body should stop. After a success it continues:
+    // the server may stream in both directions.
     if (head.statusCode >= 300 || this.#state.writing === WRITING.waiting) this.writer?.stopBody(exchange)
     if (exchange.paused && !exchange.done) this.#pauseReading()
     if (blocksPipelining(exchange)) this.#listener.onReady()
@@ -154,13 +158,13 @@ export class ResponseDelivery implements ParserListener {
     const reusable = persistent && !this.#forbiddenBodyAnnounced
     state.read(READ.end)
     listener.onRunningChanged()
-    // The caller may write over a body that the socket still reads.
+    // The caller may overwrite a body that the socket still reads.
     let lent = false
     const { writer } = this
     if (writer !== null) {
       writer.stopBody(exchange)
       lent = writer.socketWriter.readsCallerMemory
-      // RFC 9112 §9.5: a server that answers early may not read the rest.
+      // RFC 9112 §9.5: a server that responds early may not read the rest of the request.
       if (!writer.socketWriter.hasSent(pipeline.oldest?.outputStart)) state.keepAlive = 'last'
     }
     if (!reusable) state.keepAlive = 'last'
@@ -169,7 +173,10 @@ export class ResponseDelivery implements ParserListener {
     exchange.onEnd(trailers)
     if (listener.closed) return
     if (state.keepAlive === 'last' && !(reusable && pipeline.hasActiveRequest && !lent)) {
-      return listener.onConnectionFailed(new InformationalError('the connection is not kept alive'), 'network')
+      return listener.onConnectionFailed(
+        new InformationalError('The connection was closed after the response: it is not kept alive'),
+        'network',
+      )
     }
     if (pipeline.size === 0) listener.onIdle()
     if (!listener.closed) listener.onReady()
@@ -190,16 +197,16 @@ export class ResponseDelivery implements ParserListener {
   }
 }
 
-/** What may answer a request (RFC 9112 §6.3). */
-function allowedAnswers({ method, onUpgrade: upgrade }: Request): RequestKind {
+/** Returns which responses a request allows (RFC 9112 §6.3). */
+function allowedAnswers({ method, upgrade }: Request): RequestKind {
   if (method === 'HEAD') return upgrade === null ? REQUEST_KIND.head : REQUEST_KIND.headUpgrade
   if (method === 'CONNECT') return REQUEST_KIND.connect
   return upgrade === null ? REQUEST_KIND.request : REQUEST_KIND.upgrade
 }
 
 /**
- * A 204 or 304 has no body, whatever its headers say (RFC 9112 §6.3). A server that says otherwise may send one, which the
- * next request would get as its response. Of HEAD, no request follows at all.
+ * Whether a 204 or 304 announces a body, which it must not have (RFC 9112 §6.3). If the server sends one, it would be
+ * read as the next response. HEAD needs no such check: no request follows it on the connection.
  */
 function announcesForbiddenBody({ statusCode, contentLength, transferEncoding }: ResponseHead): boolean {
   return (statusCode === 204 || statusCode === 304) && (contentLength > 0 || transferEncoding !== null)

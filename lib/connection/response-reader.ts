@@ -7,13 +7,16 @@ import type { Parser } from '../wire/parser.js'
 
 export interface ResponseReaderListener {
   onReadFailed(error: Error): void
-  /** The parser stopped for good at a tunnel; `rest` is what came behind the head. */
+  /** The connection has switched protocols. `rest`: bytes received behind the headers. */
   onReadTunnel(rest: Buffer): void
-  /** The server ended its side, and all it had sent was read. */
+  /** The server has ended its side, and everything received was read. */
   onReadFinished(): void
 }
 
-/** Moves bytes from the shared input buffer through the parser, and keeps them safe while the reader is paused. */
+/**
+ * Passes received bytes from the shared input buffer to the parser, and saves them while the handler has paused the
+ * response.
+ */
 export class ResponseReader {
   readonly #parser: Parser
   readonly #socketReader: SocketReader
@@ -22,7 +25,7 @@ export class ResponseReader {
   #parsing = false
   #closed = false
   #serverEnded = false
-  /** Bytes that came and wait for a paused reader: the next socket overwrites the input buffer. */
+  /** Received bytes that are not parsed yet. They are copied because the next socket overwrites the input buffer. */
   #unread: Buffer | null = null
 
   constructor(parser: Parser, socketReader: SocketReader, listener: ResponseReaderListener) {
@@ -35,11 +38,11 @@ export class ResponseReader {
     return this.#paused
   }
 
-  /** `input[0..length)` was filled. Returns false to stop reading. */
+  /** Parses `input[0..length)`. Returns `false` to stop reading. */
   read(length: number): boolean {
     if (this.#closed) return false
     const { engine } = this.#parser
-    // What TLS had decoded still comes when reading has stopped, a record at a time.
+    // TLS may still deliver decrypted records after reading was stopped.
     if (this.#paused || this.#unread !== null) return this.#saveUnread(Buffer.from(engine.input.subarray(0, length)))
     engine.busy = true
     this.#parsing = true
@@ -58,12 +61,12 @@ export class ResponseReader {
     return !this.#paused && !this.#closed
   }
 
-  /** How many of the bytes to come are body and nothing else. */
+  /** Number of the next bytes that belong to the body and need no parsing. */
   get unparsedBytes(): number {
     return this.#closed || this.#paused || this.#unread !== null ? 0 : this.#parser.unparsedBytes
   }
 
-  /** Bytes of a body came in memory of their own, {@link unparsedBytes} at most. Returns false to stop reading. */
+  /** Reads body bytes in memory of their own, at most {@link unparsedBytes}. Returns `false` to stop reading. */
   readBody(chunk: Buffer): boolean {
     if (this.#closed) return false
     if (this.#paused || this.#unread !== null) return this.#saveUnread(chunk)
@@ -77,7 +80,7 @@ export class ResponseReader {
     return !this.#paused && !this.#closed
   }
 
-  /** The socket is to be told whether to read on whatever a caller's code throws here. */
+  /** Notifies the listener. Errors of user code are reported here, so that the read still returns its result. */
   #notifyStopped(failure: Error | null, rest: Buffer | null): void {
     try {
       if (failure !== null) this.#listener.onReadFailed(failure)
@@ -87,7 +90,7 @@ export class ResponseReader {
     }
   }
 
-  /** The server ended its side. */
+  /** Handles the end of the server's side. */
   onServerEnd(): void {
     if (this.#closed) return
     this.#serverEnded = true
@@ -101,8 +104,8 @@ export class ResponseReader {
   }
 
   /**
-   * The error for a response that the end of the connection left shorter than its `content-length`. Returns null where
-   * no such response was being read, and where something else than the server ended the connection.
+   * Returns the error for a response body shorter than its `content-length` because the server closed the connection.
+   * Returns `null` if no such response was being read, or if `cause` is another kind of error.
    */
   shortBodyError(cause: Error): ResponseContentLengthMismatchError | null {
     const missing = this.#parser.unparsedBytes - (this.#unread?.length ?? 0)
@@ -124,18 +127,18 @@ export class ResponseReader {
     if (!this.#paused || this.#closed) return
     this.#paused = false
     this.#parser.resume()
-    // The input buffer may be in use by whoever called; what waits is read when it is free.
+    // The input buffer may be in use by the caller.
     if (!this.#parsing) queueMicrotask(() => this.#readSaved())
   }
 
-  /** Gives the parser back: nothing is read any more. */
+  /** Releases the parser. Nothing is read any more. */
   close(): void {
     this.#closed = true
     this.#unread = null
     this.#parser.release()
   }
 
-  /** Behind what waits already. */
+  /** Appends to the saved bytes. Returns whether to read on. */
   #saveUnread(bytes: Buffer): boolean {
     this.#unread = this.#unread === null ? bytes : Buffer.concat([this.#unread, bytes])
     return !this.#paused
@@ -157,13 +160,16 @@ export class ResponseReader {
   }
 }
 
-/** The server ended its side in the middle of a response. A short body is no reason: its request has an error for that. */
+/**
+ * Returns the error for a connection that ended within a response. A short body is not given as `cause`: its request
+ * gets {@link ResponseReader.shortBodyError}.
+ */
 function prematureEndError(cause: Error, info: SocketInfo | null): SocketError {
   if (cause instanceof ResponseContentLengthMismatchError) return new SocketError('other side closed', info)
   return new SocketError(`other side closed: ${cause.message}`, info, { cause })
 }
 
-/** Codes of a connection that the server closed or reset. */
+/** Error codes of a connection closed or reset by the server. */
 const CLOSED_BY_PEER = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 function isClosedByPeer(error: Error): boolean {

@@ -1,22 +1,23 @@
 import { InformationalError } from '../errors.js'
 
 /**
- * What a connection is doing, as three small machines and one joint rule (after RFC 9112 §9). A table says what an
- * event leads to from each state; an event that leads nowhere from there is a bug of ours or of the server, and ends
- * the connection. States are numbers, and an event is its row: every response takes three steps.
+ * State of a connection: three small state machines and one joint rule (RFC 9112 §9). A table gives the next state for
+ * each event and state. An event that is not allowed in the current state is a bug in sluice or in the server, and
+ * closes the connection. States are numbers and an event is its table row, because every response takes three
+ * transitions.
  */
 
-/** Of responses. */
+/** States of reading responses. */
 export const READING = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const
-/** Of requests. */
+/** States of writing requests. */
 export const WRITING = { idle: 0, waiting: 1, body: 2, stopped: 3 } as const
-/** Whether the connection may carry another request. */
+/** Whether the connection may send another request (`alive`), or closes after those in flight (`last`). */
 export type KeepAlive = 'alive' | 'last'
 
-/** Where an event leads to, by the state that it meets; -1 for nowhere. */
+/** Next state for each current state; -1 if the event is not allowed. */
 type Transitions = readonly number[]
 
-/** From idle, head, body, tunnel, closed. */
+/** Events of reading. Columns: idle, head, body, tunnel, closed. */
 export const READ = {
   begin: [READING.head, READING.head, -1, -1, -1],
   informational: [-1, READING.head, -1, -1, -1],
@@ -26,7 +27,7 @@ export const READ = {
   close: [READING.closed, READING.closed, READING.closed, READING.closed, READING.closed],
 } as const
 
-/** From idle, waiting, body, stopped. */
+/** Events of writing. Columns: idle, waiting, body, stopped. */
 export const WRITE = {
   head: [WRITING.body, -1, -1, -1],
   expect: [WRITING.waiting, -1, -1, -1],
@@ -40,21 +41,21 @@ export class ConnectionState {
   writing: number = WRITING.idle
   keepAlive: KeepAlive = 'alive'
 
-  /** `event`: one of {@link READ}. */
+  /** Applies an event of {@link READ}. */
   read(event: Transitions): void {
     const to = event[this.reading] as number
     if (to < 0) throw this.#invalidTransition(nameOf(READ, event))
     this.reading = to
   }
 
-  /** `event`: one of {@link WRITE}. */
+  /** Applies an event of {@link WRITE}. */
   write(event: Transitions): void {
     const to = event[this.writing] as number
     if (to < 0) throw this.#invalidTransition(nameOf(WRITE, event))
     this.writing = to
   }
 
-  /** The joint rule: another request may be written. */
+  /** Whether another request may be written. */
   get mayWrite(): boolean {
     return this.writing === WRITING.idle && this.keepAlive === 'alive' && this.reading < READING.tunnel
   }

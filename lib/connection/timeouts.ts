@@ -1,12 +1,12 @@
 import { BodyTimeoutError, HeadersTimeoutError, InformationalError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { type InactivityListener, InactivityTimer } from './inactivity-timer.js'
-import type { ConnectionOptions } from './owner.js'
+import type { ConnectionOptions } from './options.js'
 import type { Pipeline } from './pipeline.js'
 import type { CloseCause } from './replay.js'
 import type { RequestWriter } from './request-writer.js'
 
-/** Most ms to wait for the rest of responses that no caller waits for, to keep their connection. */
+/** Maximum time in ms to read the responses of aborted requests in order to keep the connection. */
 const DISCARD_TIMEOUT = 1000
 
 export interface TimeoutListener {
@@ -19,15 +19,15 @@ interface ConnectionTimeoutsParts {
   listener: TimeoutListener
 }
 
-/** The headers, body and keep-alive timeouts of one connection, of which one runs at a time. */
+/** Headers, body and keep-alive timeout of one connection. Only one of them runs at a time. */
 export class ConnectionTimeouts implements InactivityListener {
   readonly timer = new InactivityTimer(this)
   readonly #pipeline: Pipeline
   readonly #options: ConnectionOptions
   readonly #listener: TimeoutListener
-  /** The oldest request, aborted like all others in flight, for whose response {@link DISCARD_TIMEOUT} runs. */
+  /** Oldest request in flight, if all were aborted and {@link DISCARD_TIMEOUT} runs. */
   #oldestDiscarded: Exchange | null = null
-  /** ms that the server keeps an idle connection, as it said last; null when it did not say. */
+  /** Time in ms that the server keeps idle connections, from its last `keep-alive` header; `null` without one. */
   keepAliveHint: number | null = null
 
   constructor({ pipeline, options, listener }: ConnectionTimeoutsParts) {
@@ -36,13 +36,13 @@ export class ConnectionTimeouts implements InactivityListener {
     this.#listener = listener
   }
 
-  /** Starts the headers timeout of the oldest request, if its headers did not come yet. */
+  /** Starts the headers timeout of the oldest request, unless its headers have been received. */
   startHeadersTimeout(writer: RequestWriter | null): void {
     const exchange = this.#pipeline.oldest
     if (exchange?.headersReceived || this.#startDiscardTimeout(exchange)) return
-    // While the source of a request body is waited for, it is not the server that is slow.
-    const ours = exchange === null || writer?.waitsForBodySource(exchange) === true
-    this.timer.set(ours ? 0 : exchange.request.headersTimeout)
+    // While the client waits for its own body source, the server is not late.
+    const waitsForClient = exchange === null || writer?.waitsForBodySource(exchange) === true
+    this.timer.set(waitsForClient ? 0 : exchange.request.headersTimeout)
   }
 
   /** Starts the body timeout of `exchange`. */
@@ -50,19 +50,19 @@ export class ConnectionTimeouts implements InactivityListener {
     if (!this.#startDiscardTimeout(exchange)) this.timer.set(exchange.request.bodyTimeout)
   }
 
-  /** Whether all requests in flight are aborted ones whose responses are read to keep the connection. */
+  /** Whether all requests in flight were aborted, and their responses are read only to keep the connection. */
   get discarding(): boolean {
     return this.#oldestDiscarded !== null && this.#oldestDiscarded === this.#pipeline.oldest
   }
 
-  /** A request in flight, not the oldest, was aborted: perhaps no caller waits for any of them any more. */
+  /** Starts the discard timeout if a pipelined request was aborted and no active request is left. */
   onExchangeAborted(): void {
     this.#startDiscardTimeout(this.#pipeline.oldest)
   }
 
   /**
-   * Whether all requests in flight were aborted. Requests that are queued must not wait for a server that never answers
-   * those, so a limit runs then, which no byte extends.
+   * Starts {@link DISCARD_TIMEOUT} if all requests in flight were aborted, and returns whether they were. Received
+   * bytes do not extend it: queued requests must not wait for a server that never completes those responses.
    */
   #startDiscardTimeout(oldest: Exchange | null): boolean {
     if (oldest === null || !oldest.done) return false
@@ -73,15 +73,14 @@ export class ConnectionTimeouts implements InactivityListener {
     return true
   }
 
-  /** Stops the timeout that runs, while a handler has the response paused. */
+  /** Stops the current timeout while the handler has paused the response. */
   pause(): void {
-    // A slow reader is not a slow server.
     this.timer.set(0)
   }
 
-  /** Starts the keep-alive timeout. Returns false if the server keeps no idle connection that long. */
+  /** Starts the keep-alive timeout. Returns `false` if the server closes idle connections sooner than that. */
   startKeepAliveTimeout(): boolean {
-    // An idle connection holds no request, nor its handler.
+    // An idle connection must not keep a request and its handler in memory.
     this.#oldestDiscarded = null
     const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveTimeoutThreshold } = this.#options
     const hint = this.keepAliveHint

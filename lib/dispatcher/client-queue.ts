@@ -27,7 +27,7 @@ export interface ClientQueueListener {
 }
 
 /** Queues the requests of a client and sends them over its one connection. */
-export class ClientQueue implements ConnectionOwner, ExchangeOwner {
+export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
   readonly #config: OriginConfig
   readonly #listener: ClientQueueListener
   #tally: RequestCounters | null = null

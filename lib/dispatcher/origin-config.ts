@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from '../connection/owner.js'
+import type { ConnectionOptions } from '../connection/options.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { defaultLimits } from '../wire/parser-limits.js'
 import { RepeatedHeadCache } from '../wire/repeated-head-cache.js'

@@ -97,7 +97,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   constructor(request: Request, handler: DispatchHandler | LegacyDispatchHandler) {
     this.request = request
-    this.#handler = adaptHandler(handler, request.onUpgrade !== null)
+    this.#handler = adaptHandler(handler, request.upgrade !== null)
     this.#controller = new Controller(this)
     this.#notifiesQueued = this.#handler.onRequestQueued !== undefined
     this.timings = request.timings
@@ -236,7 +236,7 @@ export class Exchange implements QueueNode<Exchange> {
     }
   }
 
-  upgrade(head: ResponseHead, socket: Duplex): void {
+  onUpgrade(head: ResponseHead, socket: Duplex): void {
     if (this.done) return
     this.#setDone()
     this.#lastHead = head

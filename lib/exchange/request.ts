@@ -133,7 +133,7 @@ export class Request {
   body: RequestBody | null
   readonly idempotent: boolean
   readonly blocking: boolean
-  readonly onUpgrade: string | null
+  readonly upgrade: string | null
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
@@ -159,9 +159,9 @@ export class Request {
     this.path = query === undefined || query === null ? options.path : withQuery(options.path, query)
     this.origin = defaults.origin
     const body = method === 'CONNECT' ? checkConnectBody(options.body) : toRequestBody(options.body)
-    this.onUpgrade = upgradeOf(options.upgrade, method)
+    this.upgrade = upgradeOf(options.upgrade, method)
     this.idempotent = booleanOption('idempotent', options.idempotent, method === 'GET' || method === 'HEAD')
-    this.blocking = booleanOption('blocking', options.blocking, false) || this.onUpgrade !== null
+    this.blocking = booleanOption('blocking', options.blocking, false) || this.upgrade !== null
     this.reset = booleanOption('reset', options.reset, false)
     this.#resetDisabled = options.reset === false
     const timeouts = options.timeouts == null ? NO_TIMEOUTS : checkTimeouts(options.timeouts)
@@ -180,7 +180,7 @@ export class Request {
     this.#givenBody = body
     this.#expectContinue = booleanOption('expectContinue', options.expectContinue, false)
     const { headers } = options
-    const plain = body === null && this.onUpgrade === null && !this.#expectContinue && (headers ?? null) === null
+    const plain = body === null && this.upgrade === null && !this.#expectContinue && (headers ?? null) === null
     if (!plain) this.#headers = withContentType(flattenHeaders(headers), body)
     this.head = plain ? this.#plainHead() : this.#encode(this.#headers)
     this.body = body !== null && this.head.framing === 'chunked' ? asIterable(body) : body
@@ -234,7 +234,7 @@ export class Request {
       headers,
       hasBody: given !== null,
       bodyLength: given === null ? 0 : given.length,
-      upgrade: this.onUpgrade,
+      upgrade: this.upgrade,
       expectContinue: this.#expectContinue,
       strictContentLength: this.#defaults.strictContentLength,
     })
@@ -242,7 +242,7 @@ export class Request {
 
   /** The head as it is sent: its `connection` field is known only then. `close`: no other request will follow. */
   headText(close: boolean): string {
-    if (this.onUpgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
+    if (this.upgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
     return close ? headText(this.head, 'close') : this.head.kept
   }
 

@@ -42,19 +42,19 @@ t.test('a connection tells what it does', async (t) => {
     '  not connected',
   ])
   const first = client.request(get)
-  t.equal(last(client), '# connecting; 0 under way, 0 sent')
+  t.equal(last(client), '# connecting; 0 in flight, 0 sent')
   await (await first).body.text()
-  t.equal(last(client), '# idle for … ms; 0 under way, 1 sent')
+  t.equal(last(client), '# idle for … ms; 0 in flight, 1 sent')
   const head = await client.request({ ...get, path: '/head?key=secret' })
-  t.equal(last(client), '# reading the body of GET /head for … ms; 1 under way, 2 sent')
+  t.equal(last(client), '# reading the body of GET /head for … ms; 1 in flight, 2 sent')
   client.request({ ...get, path: '/silent#secret' }).catch(() => {})
-  t.equal(last(client), '# reading the body of GET /head for … ms; 2 under way, 3 sent')
+  t.equal(last(client), '# reading the body of GET /head for … ms; 2 in flight, 3 sent')
   head.body.destroy()
   head.body.on('error', () => {})
   t.equal(last(client), 'closing')
   await event(client, 'connect')
   await new Promise(setImmediate)
-  t.equal(last(client), '# waiting for the head of GET /silent for … ms; 1 under way, 1 sent')
+  t.equal(last(client), '# waiting for the headers of GET /silent for … ms; 1 in flight, 1 sent')
   await client.destroy()
   t.equal(last(client), 'not connected')
   await server.close()
@@ -69,10 +69,10 @@ t.test('a body that is being written; a target with credentials; the last reques
   const put = client.request({ path, method: 'PUT', body, reset: true })
   await event(client, 'connect')
   await new Promise(setImmediate)
-  t.equal(last(client), '# writing PUT http://example.com/silent; 1 under way, 1 sent')
+  t.equal(last(client), '# writing PUT http://example.com/silent; 1 in flight, 1 sent')
   body.push(null)
   await new Promise((resolve) => body.once('close', () => setImmediate(resolve)))
-  t.equal(last(client), '# waiting for the head of PUT http://example.com/silent; 1 under way, 1 sent')
+  t.equal(last(client), '# waiting for the headers of PUT http://example.com/silent; 1 in flight, 1 sent')
   const failed = t.rejects(put, { code: 'UND_ERR_DESTROYED' })
   await client.destroy()
   await failed
@@ -82,7 +82,7 @@ t.test('a body that is being written; a target with credentials; the last reques
 t.test('pools, balancers and agents tell of their parts, composed ones of what is beneath', async (t) => {
   const server = await origin()
   const counts = 'connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0'
-  const idle = '# idle for … ms; 0 under way, 1 sent'
+  const idle = '# idle for … ms; 0 in flight, 1 sent'
   const ofClient = [`Client ${server.url}, connected: true, pending: 0, running: 0, size: 0`, `  ${idle}`]
   const ofPool = [`Pool ${server.url}, ${counts}`, ...ofClient.map((line) => `  ${line}`)]
   const pool = new Pool(server.url)

@@ -84,9 +84,9 @@ export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
         prints: [
           /^Pool http:\/\/localhost:3000, connected: 2, free: 1, pending: 0, queued: 0, running: 1, size: 1$/,
           /^ {2}Client http:\/\/localhost:3000, connected: true, pending: 0, running: 1, size: 1$/,
-          /^ {4}#1 waiting for the head of GET \/never for \d+ ms; 1 under way, 1 sent$/,
+          /^ {4}#1 waiting for the headers of GET \/never for \d+ ms; 1 in flight, 1 sent$/,
           /^ {2}Client http:\/\/localhost:3000, connected: true, pending: 0, running: 0, size: 0$/,
-          /^ {4}#2 idle for \d+ ms; 0 under way, 1 sent$/,
+          /^ {4}#2 idle for \d+ ms; 0 in flight, 1 sent$/,
           /^UND_ERR_DESTROYED$/,
         ],
       },

@@ -39,7 +39,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'what stands unread is read before a connection that was idle is used',
         file: 'connection/connection',
-        from: '(isRepeatable(exchange) || this.#idleCheck.passed || this.#isFresh)',
+        from: '(isRepeatable(exchange) || this.#idleCheck.passed)',
         to: 'true',
         test: 'connection/reuse',
       },
@@ -325,8 +325,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'what a source gives after its body was stopped is not sent',
         file: 'connection/body-sender',
-        from: 'if (this.#stopped) return\n        if (!this.#sendChunkOf(piece)) return',
-        to: 'if (!this.#sendChunkOf(piece)) return',
+        from: 'if (this.#stopped) return\n        if (!this.#sendChunkOf(chunk)) return',
+        to: 'if (!this.#sendChunkOf(chunk)) return',
         test: 'connection/body-sender',
       },
       {
@@ -864,15 +864,15 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a slow reader is not a slow server',
         file: 'connection/timeouts',
-        from: '// A slow reader is not a slow server.\n    this.timer.set(0)',
-        to: '',
+        from: 'pause(): void {\n    this.timer.set(0)',
+        to: 'pause(): void {',
         test: 'connection/timeouts',
       },
       {
         rule: 'a slow source is not a slow server',
         file: 'connection/timeouts',
-        from: 'const ours = exchange === null || writer?.waitsForBodySource(exchange) === true',
-        to: 'const ours = exchange === null',
+        from: 'const waitsForClient = exchange === null || writer?.waitsForBodySource(exchange) === true',
+        to: 'const waitsForClient = exchange === null',
         test: 'connection/timeouts',
       },
       {
