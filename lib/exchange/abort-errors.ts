@@ -2,24 +2,26 @@ import { faultOf, markCallerFault } from '../errors/faults.js'
 import { hasReadableStack, messageOf } from '../errors/safe-read.js'
 import { ClientDestroyedError, markCallerOwned, RequestAbortedError } from '../errors.js'
 
-/** What a request is aborted with, of what its caller gave: the same, or an error of ours where that was nothing. */
+/** Returns the reason a request is aborted with: the caller's, or a new `RequestAbortedError` if none was given. */
 export function abortReasonOf(given: unknown): unknown {
   if (given === undefined || given === null) return new RequestAbortedError()
   const fault = faultOf(given)
-  // The caller may pass on the error of another connection, which is no failure of this one.
+  // The caller may pass on the error of another connection. It is not a network failure of this request.
   if (fault === undefined || fault === 'network') markCallerFault(given)
   return markCallerOwned(given)
 }
 
-/** What a request fails with whose dispatcher was destroyed: an error of its own, or the one that the caller gave. */
+/**
+ * Returns the error for a request whose dispatcher was destroyed: a copy of sluice's own error, or the caller's error.
+ */
 export function destroyedErrorOf(given: Error): Error {
   if (given instanceof ClientDestroyedError) return new ClientDestroyedError(messageOf(given))
   return markCallerOwned(given)
 }
 
 /**
- * A reason as a stream can be destroyed with it: a falsy one would end the stream as if nothing had failed, and one whose
- * stack can not be read makes `destroy` throw.
+ * Returns an error that a stream can be destroyed with. A falsy reason would end the stream normally, and `destroy`
+ * throws for an error whose stack is not readable.
  */
 export function streamError(reason: unknown): Error {
   if (reason && hasReadableStack(reason)) return reason as Error

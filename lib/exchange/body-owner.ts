@@ -8,10 +8,10 @@ import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
 
-/** A body that has to be closed when its request fails or does not send it. */
+/** A request body that must be closed if its request fails or does not send it. */
 export interface OwnedBody {
   readonly error: Error | null
-  /** `owner` is notified when it fails before a request claims it. */
+  /** Lets interceptors read the body. `owner` is notified if the body fails before a request claims it. */
   release(owner: BodyStreamOwner): void
   /** The request has started. */
   onRequestStart(owner: BodyStreamOwner): void
@@ -20,14 +20,14 @@ export interface OwnedBody {
   stop(error?: Error): void
 }
 
-/** Whether `body` is one for {@link dispatchOwningBody}. */
+/** Whether `body` is a stream, iterator or web stream, which {@link dispatchOwningBody} must close. */
 export function isClosableBody(body: unknown): boolean {
   return typeof body === 'object' && (isStream(body) || isClosableIterator(body))
 }
 
 /**
- * Calls `dispatch`, during which and after which a stream that is the body rests until it is sent. The outermost layer
- * to see the body closes it if the request fails for good: interceptors further in may send it again.
+ * Calls `dispatch` and takes ownership of `options.body`. A stream is paused until it is sent. The outermost layer owns
+ * the body and closes it when the request finally fails, because inner interceptors may send it again.
  */
 export function dispatchOwningBody(
   options: DispatchInput,
@@ -38,18 +38,18 @@ export function dispatchOwningBody(
   if (held === null) return dispatch(handler)
   let owner: BodyOwner | null = null
   try {
-    // A BodyOwner has all callbacks, the handler of an upgrade perhaps not the one that it needs.
+    // A BodyOwner has every callback, so the one that an upgrade needs is checked on the handler itself.
     if (options.upgrade) adaptHandler(handler, true)
     owner = new BodyOwner(handler, held)
     return dispatch(owner)
   } catch (error) {
-    // An interceptor that throws after it has dispatched the request does not end it.
+    // The request continues if an interceptor throws after it has dispatched it.
     if (!owner?.accepted) held.stop(error as Error)
     throw error
   }
 }
 
-/** Closes the body of a request that is not dispatched. A getter for it, which may throw again, is not called. */
+/** Closes the body of a request that is not dispatched. A `body` getter is not called, because it may throw again. */
 export function closeUnsentBody(options: object | null, error: Error): void {
   const body = Object.getOwnPropertyDescriptor(options ?? {}, 'body')?.value
   if (isClosableBody(body)) takeOwnership(body)?.stop(error)
@@ -60,20 +60,20 @@ function takeOwnership(body: unknown): OwnedBody | null {
   try {
     checkStream(body)
   } catch {
-    // The request that it is for refuses it.
+    // The request itself reports why the stream can not be sent.
     return null
   }
   return ownStream(body)
 }
 
 class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
-  /** As of the handler. */
+  /** Same value as the handler's. */
   readonly borrowsChunks: boolean
   done = false
   readonly #handler: DispatchHandler | LegacyDispatchHandler
   readonly #body: OwnedBody
   #controller: DispatchController | null = null
-  /** It failed before it had a controller. */
+  /** Whether the body failed before the request had a controller. */
   #failed = false
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, body: OwnedBody) {
@@ -84,12 +84,12 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     body.release(this)
   }
 
-  /** Whether a dispatcher has queued or started the request, or reported its end. */
+  /** Whether a dispatcher has queued, started or ended the request. */
   get accepted(): boolean {
     return this.#controller !== null || this.done
   }
 
-  /** The stream failed before a request claimed it: while an interceptor waits, or sends what it reads from it. */
+  /** Handles a stream that fails before a request claims it, while an interceptor waits or reads it. */
   onBodyFailed(error: Error): void {
     if (this.done) return
     if (this.#controller !== null) return this.#controller.abort(error)
@@ -107,7 +107,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     if (this.#setController(controller)) super.onRequestStart(controller, context)
   }
 
-  // A handler that has received its error is not called again, whatever an interceptor does with the request.
+  // Further callbacks are ignored after `onResponseError`, whatever an interceptor does with the request.
 
   override onRequestUpgrade(...upgrade: Parameters<DecoratorHandler['onRequestUpgrade']>): void {
     if (this.#failed) return void upgrade[3].destroy()
@@ -150,7 +150,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     super.onResponseError(controller, error)
   }
 
-  /** Returns false when the request has failed already. */
+  /** Returns `false` if the request has failed already. */
   #setController(controller: DispatchController): boolean {
     this.#controller = controller
     if (this.#failed) controller.abort(this.#body.error as Error)

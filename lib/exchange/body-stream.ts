@@ -9,40 +9,41 @@ import { InvalidArgumentError, invalidArgument } from '../errors.js'
 import { streamError } from './abort-errors.js'
 import { copyChunk, toBytes } from './body-chunks.js'
 
-/** Receives what comes out of a {@link BodyStream}. */
+/** Receives the chunks of a {@link BodyStream}. */
 export interface BodyStreamListener {
-  /** The memory of `piece` may be written over when this returns. Returns whether the next piece may come now. */
+  /** Receives a chunk, whose memory may be overwritten after the call. Returns whether to send the next chunk. */
   onChunk(piece: unknown): boolean
   onSourceEnd(): void
   onSourceError(error: Error): void
 }
 
-/** Who is notified when a {@link BodyStream} fails before it is sent. */
+/** Owner of a {@link BodyStream}, notified if it fails before it is sent. */
 export interface BodyStreamOwner {
-  /** Its request has completed or failed. */
+  /** Whether its request has completed or failed. */
   readonly done: boolean
   onBodyFailed(error: Error): void
 }
 
-/** What a stream of any library may have. */
+/** A stream of any library. */
 type Source = Readable & { readable?: boolean }
 
 const bodyStreams = new WeakMap<object, BodyStream>()
 
-/** Whether `body` is a stream: Node's, or an older one that has only `pipe` and `on`. */
+/** Whether `body` is a readable stream: of Node, or of an old library that has only `pipe` and `on`. */
 export function isStream(body: unknown): body is Readable {
   if (typeof body !== 'object' || body === null) return false
   const stream = body as Partial<Source>
   if (typeof stream.pipe !== 'function' || typeof stream.on !== 'function') return false
-  // An older one may have ended while it was held.
+  // An old-style stream may have ended since it became a body.
   if (bodyStreams.has(stream)) return true
-  // A Writable has `pipe` too, but nothing to read.
+  // A Writable has `pipe` too, but can not be read.
   return isIterable(stream, Symbol.asyncIterator) ? typeof stream.destroy === 'function' : stream.readable === true
 }
 
 /**
- * Throws what keeps `stream` from being a body. What was read from it before is not part of the body.
- * @throws {InvalidArgumentError} it has ended, was destroyed or belongs to another request; or its own error
+ * Checks that `stream` can be a request body. Data read before is not part of the body.
+ * @throws {InvalidArgumentError} the stream has ended, was destroyed or belongs to another request; or the stream's own
+ * error
  */
 export function checkStream(stream: Readable): void {
   const known = bodyStreams.get(stream)
@@ -51,7 +52,8 @@ export function checkStream(stream: Readable): void {
   const error = known?.error ?? stream.errored
   markCallerFault(error)
   if (error) {
-    // Destroyed in this event-loop turn: its `error` event is still to come, and is reported by this request.
+    // The stream was destroyed in this event-loop turn: its `error` event is still to come, and this request reports
+    // it.
     if (known === undefined) stream.once('error', ignore)
     throw error
   }
@@ -61,47 +63,47 @@ export function checkStream(stream: Readable): void {
   }
 }
 
-/** The {@link BodyStream} that `stream` is held by. */
+/** Returns the {@link BodyStream} of `stream`, if it has one. */
 export function findBodyStream(stream: Readable): BodyStream | undefined {
   return bodyStreams.get(stream)
 }
 
-/** Keeps `stream` from flowing until its request is sent. Returns null when an outer layer did so before. */
+/** Pauses `stream` until its request is sent. Returns `null` if an outer layer already owns it. */
 export function ownStream(stream: Readable): BodyStream | null {
   return bodyStreams.has(stream) ? null : new BodyStream(stream)
 }
 
 /**
- * A stream that is the body of a request, from dispatch on. It is the destination of a pipe that is full until the
- * request is sent. Thereby the stream rests although others listen to it or pipe it, and later it flows at the pace of
- * the slowest. What flows nonetheless, because a caller resumed it, is kept and sent first.
+ * A stream used as request body, from dispatch on. It pipes the stream into itself as a destination that is full until
+ * the request is sent. The stream is thereby paused even if others listen to it or pipe it, and then flows at the pace
+ * of the slowest reader. Data that flows earlier, because a caller resumed the stream, is buffered and sent first.
  *
- * Until a request claims it, an interceptor may read it in order to send something else. It then flows to that reader,
- * and is kept until the request starts without it.
+ * Until a request claims it, an interceptor may read the stream in order to send another body. The stream then flows to
+ * that reader, and data is buffered until the request starts with the other body.
  */
 export class BodyStream extends LazyStream {
-  /** Private, so that the stream can still be turned into JSON. */
+  /** Private, so that an object that refers to this one can still be serialized as JSON. */
   readonly #stream: Source
   readonly writable = true
-  /** Known to `pipe`: a destination that is full. */
+  /** Property that `pipe` reads: the destination is full. */
   writableNeedDrain = true
-  /** It failed before or while it was sent. */
+  /** Error of the stream, before or while it was sent. */
   error: Error | null = null
   #owner: BodyStreamOwner | null = null
-  /** The owner is a request that sends it. */
+  /** Whether the owner is a request that sends the stream. */
   #claimed = false
-  /** A reader came before a request claimed it. */
+  /** Whether another reader was added before a request claimed the stream. */
   #hasOtherReader = false
-  /** It flows to that reader. */
+  /** Whether the stream flows to that reader. */
   #flowsToReader = false
-  /** The request started with another body. */
+  /** Whether the request has started with another body. */
   #startedWithOtherBody = false
-  /** Some of it was read for another body. */
+  /** Whether data of the stream was consumed for another body. */
   #partlyConsumed = false
-  /** Some of it flowed before another body was made of it. */
+  /** Whether data was buffered before another reader was added. */
   #bufferedUnread = false
   #piping = false
-  /** It has a `readable` listener of its own. */
+  /** Whether `#onReadable` is a listener of the stream. */
   #readsAll = false
   #listener: BodyStreamListener | null = null
   #buffered: unknown[] = []
@@ -110,11 +112,12 @@ export class BodyStream extends LazyStream {
   readonly #onError = (error: unknown): void => this.#fail(error as Error)
   readonly #onClose = (): void => {
     if (this.#ended) return
-    // An interceptor may destroy what it has replaced. A pipe that remains would never end what it leads to.
+    // An interceptor may destroy a stream that it has replaced. Otherwise a remaining pipe would never end its
+    // destination.
     if (this.#isClaimed || this.#stream.listenerCount?.('data') > 1) this.#fail(prematureClose())
   }
 
-  /** The one of `stream`, which is held from now on. */
+  /** Returns the BodyStream of `stream`, and creates it if need be. */
   static of(stream: Readable): BodyStream {
     return bodyStreams.get(stream) ?? new BodyStream(stream)
   }
@@ -126,11 +129,11 @@ export class BodyStream extends LazyStream {
     stream.on('error', this.#onError)
     stream.on('close', this.#onClose)
     stream.on('newListener', this.#onNewListener)
-    // `unpipe` without an argument is meant for the pipes that its caller made.
+    // `unpipe()` without an argument removes all pipes, but is meant for the caller's.
     this.on('unpipe', () => {
       if (!this.#done && !this.#ended) this.#pipe()
     })
-    // Without it the first pipe would begin to read.
+    // Without the pause the first pipe would start to read.
     stream.pause?.()
     this.#pipe()
   }
@@ -141,7 +144,7 @@ export class BodyStream extends LazyStream {
     this.#piping = false
   }
 
-  /** Has it rest until `owner` sends it. */
+  /** Pauses the stream until `owner` sends it. */
   claim(owner: BodyStreamOwner): void {
     this.#owner = owner
     this.#claimed = true
@@ -151,13 +154,13 @@ export class BodyStream extends LazyStream {
     if (this.#listener === null) this.writableNeedDrain = true
   }
 
-  /** Lets interceptors read it again. `owner` is still notified when it fails. */
+  /** Lets interceptors read the stream again. `owner` is still notified if it fails. */
   release(owner: BodyStreamOwner): void {
     this.#owner = owner
     this.#claimed = false
   }
 
-  /** The request of `owner` has started: unless it claimed the stream, another body is sent. */
+  /** Handles the start of the owner's request. If the request has not claimed the stream, it sends another body. */
   onRequestStart(owner: BodyStreamOwner): void {
     if (this.#isClaimed) return
     this.release(owner)
@@ -167,7 +170,7 @@ export class BodyStream extends LazyStream {
     this.#failIfIncomplete()
   }
 
-  /** The request has completed: nothing reads it any more, unless it is being sent. */
+  /** Handles the end of the request: stops the stream, unless it is being sent. */
   onRequestEnd(): void {
     if (this.#listener === null) this.stop()
   }
@@ -176,7 +179,7 @@ export class BodyStream extends LazyStream {
     return this.#listener !== null || (this.#claimed && this.#owner?.done === false)
   }
 
-  /** What another body is made of must be all of it. */
+  /** Another body made from this stream must contain all of its data. */
   #failIfIncomplete(): void {
     if (!this.#startedWithOtherBody || !this.#flowsToReader || !this.#bufferedUnread) return
     this.#owner?.onBodyFailed(
@@ -187,7 +190,7 @@ export class BodyStream extends LazyStream {
   readonly #onNewListener = (event: unknown): void => {
     if ((event !== 'data' && event !== 'readable') || this.#piping || this.#hasOtherReader || this.#isClaimed) return
     this.#hasOtherReader = true
-    // A listener for progress may be followed by a dispatch of the same stream.
+    // The listener may only observe progress: the same stream can still be dispatched in this tick.
     queueMicrotask(() => {
       if (this.#done || this.#isClaimed) return
       this.#flowsToReader = true
@@ -198,7 +201,9 @@ export class BodyStream extends LazyStream {
     })
   }
 
-  /** The same bytes for a dispatcher of another library: `stream` rests until that reads them. */
+  /**
+   * Returns a Readable with the same data, for a dispatcher of another library. `stream` is paused until it is read.
+   */
   static toReadable(stream: Readable): Readable {
     const known = BodyStream.of(stream)
     return known.used ? stream : known.#toReadable()
@@ -220,17 +225,17 @@ export class BodyStream extends LazyStream {
     return readable
   }
 
-  /** It can be no other request's body. */
+  /** Whether the stream can not be the body of another request any more. */
   get used(): boolean {
     return this.#done || this.#partlyConsumed || this.#listener !== null
   }
 
-  /** All of it came while it was held. */
+  /** Whether the stream has ended and all of its data was buffered. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** Number of bytes that came while it was held; null when one of the pieces is none. */
+  /** Number of buffered bytes; `null` if a chunk is neither a string nor bytes. */
   get bufferedLength(): number | null {
     try {
       return this.#buffered.reduce<number>((sum, piece) => sum + toBytes(piece).length, 0)
@@ -239,13 +244,13 @@ export class BodyStream extends LazyStream {
     }
   }
 
-  /** Lets it flow to `listener`, from the next microtask on. */
+  /** Starts to pass the stream to `listener`, from the next microtask on. */
   start(listener: BodyStreamListener): void {
     this.#listener = listener
     queueMicrotask(() => this.resume())
   }
 
-  /** The listener takes more. */
+  /** Continues after the listener was full. */
   resume(): void {
     const listener = this.#listener
     if (this.#done || listener === null || !this.writableNeedDrain) return
@@ -267,21 +272,21 @@ export class BodyStream extends LazyStream {
     else listener.onSourceError(this.error)
   }
 
-  /** Ends it without reading the rest. */
+  /** Closes the stream without reading the rest. */
   stop(error?: Error | null): void {
     if (this.#done) return
     this.#detach()
     const stream = this.#stream
-    // The caller may have no listener, and the error is not news.
+    // The request reports the error; without a listener it would be an uncaught exception.
     stream.on('error', ignore)
     stream.unpipe?.(this as unknown as NodeJS.WritableStream)
     if (this.#ended) return
-    // A tick later: the removal of a `readable` listener takes effect in a tick.
+    // Removing a `readable` listener takes effect on the next tick.
     if (isIncomingRequest(stream)) nextTick(() => stream.resume())
     else callUserCode(() => stream.destroy?.(error === undefined || error === null ? undefined : streamError(error)))
   }
 
-  /** As of a Writable: called by the pipe. */
+  /** Part of the Writable interface, called by the pipe. */
   write(piece: unknown): boolean {
     if (this.#done) return true
     if (this.#flowsToReader) {
@@ -298,7 +303,7 @@ export class BodyStream extends LazyStream {
     return !this.writableNeedDrain
   }
 
-  /** As of a Writable: called by the pipe. */
+  /** Part of the Writable interface, called by the pipe. */
   end(piece?: unknown): void {
     if (piece !== undefined && piece !== null) this.write(piece)
     this.#ended = true
@@ -306,10 +311,13 @@ export class BodyStream extends LazyStream {
     if (!this.#done && this.#listener !== null && !this.writableNeedDrain) this.#notifyEnd()
   }
 
-  /** As of a Writable: older pipes call it on `close`, which is listened to here. */
+  /** Part of the Writable interface. Old pipes call it on `close`, which has its own listener here. */
   destroy(): void {}
 
-  /** With a `readable` listener, which a caller may have left behind, no pipe flows: it has to be read. */
+  /**
+   * Reads the stream until it is empty or the listener is full. A stream with a `readable` listener of the caller does
+   * not flow into pipes.
+   */
   #readUntilFull(): void {
     const stream = this.#stream
     if (typeof stream.read !== 'function' || !(stream.listenerCount?.('readable') > 0)) return
@@ -337,17 +345,17 @@ export class BodyStream extends LazyStream {
     stream.removeListener('error', this.#onError)
     stream.removeListener('close', this.#onClose)
     stream.removeListener('newListener', this.#onNewListener)
-    // Node pauses a stream that loses a `readable` listener, even one that was never added, unless it has others.
+    // Node pauses a stream when a `readable` listener is removed, even one that was never added, unless it has others.
     if (this.#readsAll) stream.removeListener('readable', this.#onReadable)
   }
 }
 
-/** A request that a server of the caller's received: destroyed, it would take the connection of its answer along. */
+/** Whether a stream is a request that a server received. Destroying it would close the connection of its response. */
 function isIncomingRequest(stream: Readable & { httpVersion?: unknown; method?: unknown }): boolean {
   return typeof stream.httpVersion === 'string' && typeof stream.method === 'string'
 }
 
-/** As Node's own readers of streams report it. */
+/** Returns the error that Node reports for a stream that closes before its end. */
 function prematureClose(): Error {
   return Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
 }

@@ -3,7 +3,7 @@ import type { SharedTimeouts } from './deadlines.js'
 import type { Exchange } from './exchange.js'
 import type { DispatchController } from './handler.js'
 
-/** What a handler sees of its exchange: nothing but the documented steering. */
+/** Controller of an exchange for its handler, with only the documented members. */
 export class Controller implements DispatchController {
   readonly #exchange: Exchange
 

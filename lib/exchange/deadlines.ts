@@ -9,57 +9,69 @@ import {
   UNSENT_CONTEXT,
 } from '../errors.js'
 
-/** How long the parts of a request may take, in ms; 0 or left out: no limit of this kind. Ours. */
+/** Time limits of a request in ms. 0 or omitted: no limit. Specific to sluice. */
 export interface Timeouts {
-  /** From dispatch until it is handed to a connection, the opening of one included. Default: none. */
+  /** From dispatch until the request is sent on a connection, including the time to connect. Default: none. */
   queue?: number | null
-  /** While a connection is being opened for it. Of a client, a pool or an agent: what `connectTimeout` is. Default: none. */
+  /**
+   * For establishing a connection for the request. As an option of a client, pool or agent: same as `connectTimeout`.
+   * Default: none.
+   */
   connect?: number | null
-  /** What `headersTimeout` is. Default: that. */
+  /** Same as `headersTimeout`, and its default. */
   headers?: number | null
-  /** What `bodyTimeout` is. Default: that. */
+  /** Same as `bodyTimeout`, and its default. */
   body?: number | null
-  /** From dispatch until the response has ended, tries by interceptors and what lies between them included. Default: none. */
+  /**
+   * From dispatch until the response has completed, including all attempts of interceptors and the delays between them.
+   * Default: none.
+   */
   total?: number | null
-  /** When all has to be done, in ms of `performance.now()`; `compose` makes it of {@link total}, for all tries. Default: none. */
+  /**
+   * Time at which the request must be completed, in ms of `performance.now()`. `compose` derives it from {@link total},
+   * for all attempts. Default: none.
+   */
   deadline?: number | null
 }
 
-/** When a request must be done, with all its attempts. */
+/** Total timeout and deadline that all attempts of a request share. */
 export type SharedTimeouts = { readonly [name in 'total' | 'deadline']: number }
 
 const NAMES = ['queue', 'connect', 'headers', 'body', 'total', 'deadline'] as const
 
-/** Only what was given. @throws {InvalidArgumentError} one is no number of ms */
+/**
+ * Checks the `timeouts` option, and returns the limits that were given.
+ * @throws {InvalidArgumentError} a limit is not a number of ms
+ */
 export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]]?: number } {
-  // Whoever reads what is not there must not find what somebody put into `Object.prototype`.
+  // Without a prototype: a value put into `Object.prototype` must not become a limit.
   const checked: Record<string, number> = Object.create(null)
   if (given === undefined || given === null) return checked
   requireObject('timeouts', given)
   const own = unpollutedRequest(given) as Record<string, unknown>
   for (const name of NAMES) {
     const value = own[name]
-    // A deadline has no 0 for no limit.
+    // For a deadline, only Infinity means no limit.
     const none = value === undefined || value === null || (name === 'deadline' && value === Number.POSITIVE_INFINITY)
     if (!none) checked[name] = milliseconds(`timeouts.${name}`, value, 0)
   }
   return checked
 }
 
-/** What has limits beyond those that its connection watches over; null for the many that have none. */
+/** Time limits that the connection does not enforce itself; `null` if a request has none. */
 export interface TimeLimits {
   readonly queue: number
   readonly connect: number
-  /** ms left when it was dispatched. */
+  /** Remaining ms at dispatch; 0 for no limit. */
   readonly total: number
-  /** ms that were given, which errors name. */
+  /** Configured ms, which error messages name. */
   readonly configuredTotal: number
 }
 
-/** @returns null when nothing is limited */
+/** Returns the time limits of a request, or `null` if it has none. */
 export function timeLimitsOf(given: ReturnType<typeof checkTimeouts>, defaults: TimeLimits | null): TimeLimits | null {
   const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpollutedRequest(given)
-  // What is past leaves no time; 0 would stand for any time.
+  // A deadline in the past leaves no time, while 0 would mean no limit.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
   const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
   const total = Math.min(named, left)
@@ -68,7 +80,10 @@ export function timeLimitsOf(given: ReturnType<typeof checkTimeouts>, defaults: 
   return { queue, connect, total, configuredTotal: named === Number.POSITIVE_INFINITY ? total : named }
 }
 
-/** All attempts of a request share its limit, or else `fallback`, that of its dispatcher. */
+/**
+ * Adds a deadline to options, so that all attempts of a request share its total timeout. `fallback`: the total timeout
+ * of the dispatcher, in ms.
+ */
 export function withDeadline<Options extends object>(options: Options, fallback = 0): Options {
   const { timeouts } = options as { timeouts?: Timeouts | null }
   const total = timeouts?.total ?? fallback
@@ -76,7 +91,7 @@ export function withDeadline<Options extends object>(options: Options, fallback 
   return { ...options, timeouts: { ...timeouts, total, deadline: now() + total } }
 }
 
-/** The time limit of an attempt holds for those that follow, where `options` have none. */
+/** Adds the total timeout of an earlier attempt, unless `options` have a deadline. */
 export function withTimeoutsOf<Options extends object>(
   options: Options,
   timeouts: SharedTimeouts | null | undefined,
@@ -85,26 +100,26 @@ export function withTimeoutsOf<Options extends object>(
   return { ...options, timeouts: { ...(options as { timeouts?: Timeouts }).timeouts, ...timeouts } }
 }
 
-/** When it has to be done, in ms of `performance.now()`; Infinity where that was not said. */
+/** Returns the deadline of a request in ms of `performance.now()`; `Infinity` if it has none. */
 export function deadlineOf(options: object): number {
   return (options as { timeouts?: Timeouts | null }).timeouts?.deadline ?? Number.POSITIVE_INFINITY
 }
 
-/** `total`: the limit that was given, in ms. */
+/** Creates the error of the total timeout. `total`: the configured limit in ms. */
 export function totalTimeoutError(total: number): Error {
   return new TotalTimeoutError(`Request not completed within ${Math.round(total)} ms (timeouts.total)`)
 }
 
-/** What {@link Deadlines} end. */
+/** Request whose time limits {@link Deadlines} enforces. */
 export interface TimeLimitedRequest {
   readonly done: boolean
-  /** It was handed to a connection. */
+  /** Whether the request was passed to a connection. */
   readonly sent: boolean
-  /** Ends it because a limit passed. */
+  /** Fails the request because a time limit has passed. */
   expire(error: Error): void
 }
 
-/** Ends a request whose time is over. */
+/** Enforces the queue, connect and total timeout of one request. */
 export class Deadlines implements AlarmListener {
   readonly #request: TimeLimitedRequest
   readonly #limits: TimeLimits
@@ -121,25 +136,25 @@ export class Deadlines implements AlarmListener {
     if (limits.total > 0) this.#total.set(limits.total)
   }
 
-  /** Those that further attempts share; null without a limit. */
+  /** Total timeout and deadline for further attempts; `null` without a limit. */
   get shared(): SharedTimeouts | null {
     const { total, configuredTotal: named } = this.#limits
     return total === 0 ? null : { total: named, deadline: this.#startedAt + total }
   }
 
-  /** A connection is being opened for it. */
+  /** Whether a connection is being established for the request. */
   get connecting(): boolean {
     return this.#connecting
   }
 
-  /** A connection is being opened for it, or not any more. */
+  /** Starts or stops the connect timeout. */
   setConnecting(begun: boolean): void {
     this.#connecting = begun
     if (!begun) this.#connect.dispose()
     else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
   }
 
-  /** It is handed to a connection. */
+  /** Handles that the request was passed to a connection. */
   onSent(): void {
     this.#connecting = false
     this.#queue.dispose()
@@ -152,7 +167,7 @@ export class Deadlines implements AlarmListener {
   }
 
   onAlarm(alarm: Alarm): void {
-    // What came while the event loop was busy is read in the poll phase, before the check phase.
+    // Data that arrived while the event loop was busy is read in the poll phase, before the check phase.
     setImmediate(() => {
       if (this.#request.done || (alarm !== this.#total && this.#request.sent)) return
       this.#request.expire(this.#timeoutError(alarm))

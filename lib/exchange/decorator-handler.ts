@@ -4,15 +4,15 @@ import { adaptInnerHandler } from './legacy-handler.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
 /**
- * Hands every callback on to another handler: the base of handlers that change some of them. Source: undici's
+ * Handler that forwards every callback to another handler. Extend it to change some of them. Source: undici's
  * `types/handlers.d.ts`.
  */
 export class DecoratorHandler extends WrappingHandler implements DispatchHandler {
   readonly #handler: DispatchHandler
 
   /**
-   * @param handler of either generation
-   * @throws {InvalidArgumentError} not a handler
+   * @param handler a handler with the current or the legacy callbacks
+   * @throws {InvalidArgumentError} `handler` is not a handler
    */
   constructor(handler: DispatchHandler | LegacyDispatchHandler) {
     super(handler)

@@ -2,35 +2,35 @@ import { isIterable } from '../base/prototype-pollution.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 
 /**
- * Changes to request headers that keep their form: an object stays an object, a flat array a flat array, pairs stay
- * pairs. Interceptors beneath add a field by `{ ...headers, name: value }`, which is wrong for any other form than the
- * one that the caller chose. Headers of another iterable become an object.
+ * Edits request headers and keeps their form: an object, a flat array, or pairs. Interceptors of users add a header by
+ * `{ ...headers, name: value }`, which is only correct if the headers still have the form that the caller chose.
+ * Headers given as another iterable become an object.
  */
 
-/** Header names in lower case that are to be removed. */
+/** Returns whether to remove a header. `name` is in lower case. */
 type ShouldRemove = (name: string) => boolean
 type Entry = readonly [name: unknown, value: unknown]
 type HeadersForm = 'object' | 'flat' | 'pairs'
 
-/** Headers that can be read more than once: those of an iterator become an object. */
+/** Returns headers that can be read more than once: an iterator becomes an object. */
 export function rereadableHeaders(headers: HeadersInput): HeadersInput {
   const once = isObject(headers) && isIterable(headers) && 'next' in headers && typeof headers.next === 'function'
   return once ? build(entriesOf(headers), 'object') : headers
 }
 
-/** Whether a header of this name, in lower case, would be sent. */
+/** Whether a header would be sent. `name` is in lower case. */
 export function hasHeader(headers: HeadersInput, name: string): boolean {
   return isObject(headers) && entriesOf(headers).some(([own, value]) => hasName(own, name) && hasValue(value))
 }
 
-/** Headers without those of certain names. */
+/** Returns the headers without those that `shouldRemove` selects. */
 export function withoutHeaders(headers: HeadersInput, dropped: ShouldRemove): HeadersInput {
   if (!isObject(headers)) return headers
   const kept = entriesOf(headers).filter(([name]) => typeof name !== 'string' || !dropped(name.toLowerCase()))
   return build(kept, formOf(headers))
 }
 
-/** Headers with these `fields` (name, value, …) before them, instead of those of the same names. */
+/** Returns the headers with `fields` (name, value, …) in front, which replace headers of the same name. */
 export function withHeaders(headers: HeadersInput, fields: readonly string[]): HeadersInput {
   const added: Entry[] = []
   const names = new Set<string>()
@@ -64,7 +64,7 @@ function formOf(headers: NonNullable<HeadersInput>): HeadersForm {
 function entriesOf(headers: NonNullable<HeadersInput>): Entry[] {
   if (Array.isArray(headers)) {
     if (formOf(headers) === 'flat') return toPairs(headers)
-    // What is no pair is refused here as it would be later.
+    // Reports an invalid pair now, with the same error as later.
     if (!headers.every(Array.isArray)) flattenHeaders(headers)
     return headers as Entry[]
   }
@@ -73,7 +73,7 @@ function entriesOf(headers: NonNullable<HeadersInput>): Entry[] {
 
 function toPairs(flat: readonly unknown[]): Entry[] {
   const entries: Entry[] = []
-  // An odd number of elements stays odd, and is refused later.
+  // An odd number of elements stays odd, and is rejected later.
   for (let i = 0; i < flat.length; i += 2) entries.push(flat.slice(i, i + 2) as unknown as Entry)
   return entries
 }
@@ -85,6 +85,6 @@ function build(entries: Entry[], form: HeadersForm): HeadersInput {
   for (const [name, value] of entries as [string, unknown][]) {
     fields.set(name, fields.has(name) ? [fields.get(name), value].flat() : value)
   }
-  // Not by assignment: `__proto__` is a name as any other.
+  // An assignment would not create a property named `__proto__`.
   return Object.fromEntries(fields) as Record<string, string>
 }

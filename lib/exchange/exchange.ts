@@ -36,7 +36,7 @@ import type { Request } from './request.js'
 import type { RequestTimings, TimedConnection } from './request-timings.js'
 import { ZeroCopyHandler } from './zero-copy-handler.js'
 
-/** Whoever holds an exchange just now: a queue's owner, or the connection that carries it. */
+/** Current owner of an exchange: the queue that holds it, or the connection that sends it. */
 export interface ExchangeOwner extends TimedConnection {
   onExchangeAborted(exchange: Exchange): void
   onExchangePaused(exchange: Exchange): void
@@ -46,8 +46,8 @@ export interface ExchangeOwner extends TimedConnection {
 }
 
 /**
- * One request with its response, from dispatch to its one end. The only place that calls a user's handler: what a
- * handler throws ends its own request and nothing else.
+ * One request with its response, from dispatch to completion or failure. Only this class calls handlers of users: an
+ * error that a handler throws fails only its own request.
  */
 export class Exchange implements QueueNode<Exchange> {
   previous: Exchange | null = null
@@ -56,42 +56,42 @@ export class Exchange implements QueueNode<Exchange> {
 
   request: Request
   owner: ExchangeOwner | null = null
-  /** The handler heard its end or its error. */
+  /** Whether the last callback (`onResponseEnd`, `onRequestUpgrade` or `onResponseError`) was called. */
   done = false
-  /** The first byte of the response came. */
+  /** Whether the first byte of the response was received. */
   responseStarted = false
-  /** The final head came. */
+  /** Whether the final response headers were received. */
   headersReceived = false
   paused = false
-  /** How often a connection failed under it before it was sent again. */
+  /** How often the request was sent again because a connection closed. */
   replays = 0
-  /** Its body was read from. */
+  /** Whether the body source was read. */
   bodyStarted = false
-  /** The caller was told that the body was sent, and may have written over it. */
+  /** Whether the caller was notified that the body was sent, and may have overwritten it. */
   bodyReleased = false
-  /** It left the queue for a connection. */
+  /** Whether the request left the queue for a connection. */
   sent = false
-  /** The connection had carried another request before. */
+  /** Whether its connection had sent another request before. */
   reused = false
   /** Position in the connection's output at which the request begins. */
   outputStart = 0
-  /** Bytes of it that the socket had taken when its connection ended. */
+  /** Number of its bytes that the socket had taken when the connection closed. */
   bytesWritten = 0
   rawTrailers: string[] | null = null
-  /** What subscribers of diagnostics know it by. */
+  /** The request as subscribers of diagnostics channels see it. */
   diagnostics: DiagnosticsRequest | null = null
-  /** Watches over limits of this request alone; null when it has none. */
+  /** Enforces the time limits of this request that the connection does not; `null` without such limits. */
   readonly deadlines: Deadlines | null
   readonly timings: RequestTimings | null
-  /** Undefined when it was not aborted. */
+  /** `undefined` unless the request was aborted. */
   #reason: unknown = undefined
   #lastHead: ResponseHead | null = null
   #rawHeaders: string[] | null = null
-  /** Trailers of a response that ended while the handler had it paused. */
+  /** Trailers of a response that completed while the handler had it paused. */
   #pendingTrailers: string[] | null = null
   #notifiesQueued: boolean
   readonly #handler: DispatchHandler
-  /** The same, if it is the library's own; known when the response headers have come. */
+  /** The handler, if it is one of sluice's own; set when the response headers are received. */
   #zeroCopy: ZeroCopyHandler | null = null
   readonly #controller: DispatchController
 
@@ -104,7 +104,7 @@ export class Exchange implements QueueNode<Exchange> {
     if (request.body?.kind === 'stream') {
       BodyStream.of(request.body.stream).claim(this)
     }
-    // Behind all that may throw: a request that is refused has no alarm left.
+    // Last, because the code above may throw: no alarm must remain for a rejected request.
     this.deadlines = request.limits === null ? null : new Deadlines(this, request.limits)
     publishCreate(this)
   }
@@ -113,17 +113,17 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#reason !== undefined
   }
 
-  /** What it was aborted with, in the form that the caller gave; null when it was not. */
+  /** Abort reason as the caller gave it; `null` if the request was not aborted. */
   get reason(): Error | null {
     return (this.#reason ?? null) as Error | null
   }
 
-  /** The same as an Error, for the connection and its streams. */
+  /** Abort reason as an Error, for the connection and its streams. */
   get abortError(): Error {
     return toError(this.#reason)
   }
 
-  /** Fields of the head that came last, as sent. The head may be another response's too: its list is not handed out. */
+  /** Headers of the last response head, as received. A copy, because responses can share the list. */
   get rawHeaders(): string[] | null {
     if (this.#lastHead !== null) {
       this.#rawHeaders = this.#lastHead.rawHeaders.slice()
@@ -132,12 +132,12 @@ export class Exchange implements QueueNode<Exchange> {
     return this.#rawHeaders
   }
 
-  /** Whether the handler is still to be notified by {@link onQueued}. */
+  /** Whether {@link onQueued} has still to notify the handler. */
   get notifiesQueued(): boolean {
     return this.#notifiesQueued
   }
 
-  /** Decides what {@link onData} takes of the body that follows. */
+  /** Chooses the kind of memory in which {@link onData} receives the body. */
   chooseChunks(): ChunkMemory {
     this.#zeroCopy = ZeroCopyHandler.isZeroCopy(this.#handler) ? this.#handler : null
     if (this.#zeroCopy !== null) return CHUNK_MEMORY.cheapest
@@ -150,13 +150,16 @@ export class Exchange implements QueueNode<Exchange> {
     }
   }
 
-  /** Whether what is to come is best read into memory of its own, when {@link chooseChunks} chose `chunks`. */
+  /** Whether body data is best read into memory of its own, given the `chunks` that {@link chooseChunks} returned. */
   keepsChunks(chunks: ChunkMemory): boolean {
     if (this.done || chunks === CHUNK_MEMORY.view) return false
     return this.#zeroCopy === null || this.#zeroCopy.keepsChunks
   }
 
-  /** A queue accepted it. Notifies the handler the first time: from a pool it goes on to the queue of a client. */
+  /**
+   * Notifies the handler that a queue has accepted the request. Only the first call does: a pool passes the request on
+   * to the queue of a client.
+   */
   onQueued(): void {
     if (!this.#notifiesQueued) return
     this.#notifiesQueued = false
@@ -168,7 +171,7 @@ export class Exchange implements QueueNode<Exchange> {
   }
 
   start(): void {
-    // Given up while it waited, by one who sent another before the queue had heard of it.
+    // The request may have been aborted by a handler that dispatched another one, before its queue was notified.
     if (this.done) return
     this.deadlines?.onSent()
     this.timings?.recordConnection(this.owner as ExchangeOwner, this.reused)
@@ -182,7 +185,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.failIfBodyChanged()
   }
 
-  /** Fails it, before it is written, when a caller has transferred or resized the memory of its body. */
+  /** Fails the request before it is written if the caller has transferred or resized the memory of its body. */
   failIfBodyChanged(): void {
     if (!this.request.bodyIntact) this.#abortWith(new RequestContentLengthMismatchError(BODY_CHANGED))
   }
@@ -208,7 +211,7 @@ export class Exchange implements QueueNode<Exchange> {
     this.#notifyHeaders(head)
   }
 
-  /** `view`: the memory of `chunk` is used again when this returns. */
+  /** Receives a chunk of the response body. `view`: its memory is reused after the call. */
   onData(chunk: Buffer, view: boolean): void {
     publishBodyChunkReceived(this, chunk)
     if (this.done) return
@@ -244,14 +247,14 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, head.statusCode, head.headers(), socket)
     } catch (error) {
-      // Without the error: the handler gets that, and the socket may have no listener for it.
+      // Without an error: the handler receives it, and the socket may have no listener for it.
       socket.destroy()
       return this.#notifyError(markCallerOwned(error) as Error)
     }
     publishTrailers(this, [])
   }
 
-  /** The memory of `piece` is not read any more. */
+  /** Notifies the handler that the memory of `piece` is no longer read. */
   onBodySent(piece: Uint8Array): void {
     publishBodyChunkSent(this, piece)
     if (this.done || this.#handler.onBodySent === undefined) return
@@ -276,36 +279,36 @@ export class Exchange implements QueueNode<Exchange> {
     }
   }
 
-  /** Ends it with an error, once. `context` is written on the error unless the error is the caller's. */
+  /** Fails the request, once. `context` is added to the error, unless it is the caller's. */
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#setDone()
     this.#notifyError(this.#addContext(error, context))
   }
 
-  /** Fails it because its dispatcher was destroyed. */
+  /** Fails the request because its dispatcher was destroyed. */
   failDestroyed(error: Error, context: ErrorContext): void {
     this.fail(destroyedErrorOf(error), context)
   }
 
-  /** How far it has come, for errors. */
+  /** How far the request has come, for errors. */
   get phase(): Phase {
     if (!this.sent) return this.deadlines?.connecting === true ? 'connect' : 'queued'
     if (this.headersReceived) return 'body'
     return this.responseStarted ? 'headers' : 'send'
   }
 
-  /** Ends it for its caller. A reason that the caller gave reaches the handler as it is. */
+  /** Aborts the request for its caller. The handler receives the caller's reason unchanged. */
   abort(reason: unknown): void {
     this.#abortWith(abortReasonOf(reason))
   }
 
-  /** The stream that is its body failed before it was sent. */
+  /** Handles a body stream that failed before it was sent. */
   onBodyFailed(error: Error): void {
     this.#abortWith(markCallerOwned(error))
   }
 
-  /** Ends it because a time limit of this request passed. */
+  /** Fails the request because one of its time limits has passed. */
   expire(error: Error): void {
     this.#abortWith(error)
   }
@@ -316,7 +319,7 @@ export class Exchange implements QueueNode<Exchange> {
     const error = this.#addContext(reason as Error, { phase: this.phase })
     this.#setDone()
     try {
-      // First: the statistics that the handler may read are right then.
+      // The owner first: its statistics must be correct when the handler reads them.
       this.owner?.onExchangeAborted(this)
     } finally {
       this.#notifyError(error)
@@ -333,7 +336,7 @@ export class Exchange implements QueueNode<Exchange> {
     if (!this.paused) return
     this.paused = false
     const held = this.#pendingTrailers
-    // Its connection is long at the next: only the handler is kept waiting.
+    // The connection has moved on to the next request: only the handler is notified.
     if (held !== null) queueMicrotask(() => this.onEnd(held))
     else if (!this.done) this.owner?.onExchangeResumed(this)
   }
@@ -376,7 +379,7 @@ export class Exchange implements QueueNode<Exchange> {
     }
   }
 
-  /** The handler may have aborted it before it threw. */
+  /** Handles an error that the handler threw, perhaps after it aborted the request. */
   #onHandlerThrew(error: unknown): void {
     if (!this.done) this.abort(error)
     else if (this.owner === null) reportUncaught(error)
@@ -385,6 +388,6 @@ export class Exchange implements QueueNode<Exchange> {
 }
 
 function toError(value: unknown): Error {
-  // An abort reason may be a DOMException of another realm, or anything else the caller chose.
+  // An abort reason can be a DOMException of another realm, or any value.
   return isErrorLike(value) ? value : new RequestAbortedError(undefined, { cause: value })
 }

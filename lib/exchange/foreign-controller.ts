@@ -3,7 +3,7 @@ import type { SharedTimeouts } from './deadlines.js'
 import type { ForeignRequest } from './foreign-request.js'
 import type { DispatchController } from './handler.js'
 
-/** What the handler has of a request, whichever controllers the dispatcher has for it. */
+/** Controller of a foreign request for its handler. It stays the same if the dispatcher uses several controllers. */
 export class ForeignController implements DispatchController {
   readonly #request: ForeignRequest
 

@@ -23,18 +23,18 @@ import { safeContextOf, takeInterceptorError } from './reject-request.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
-/** What has a {@link ForeignRequest}: the queue of a pool, then the record of a dispatcher's requests. */
+/** Owner of a {@link ForeignRequest}: the queue of a pool, then the outstanding requests of a dispatcher. */
 export interface ForeignRequestOwner {
-  /** The dispatcher handed it to a connection. */
+  /** The dispatcher has passed the request to a connection. */
   onForeignStart(request: ForeignRequest): void
-  /** It ends: the handler is called for the last time after this. */
+  /** The request ends: the last callback of the handler follows. */
   onForeignEnding(request: ForeignRequest): void
   onForeignEnded(request: ForeignRequest): void
   /** The handler threw in its last callback. */
   onHandlerError(error: unknown): void
 }
 
-/** Where a request goes and what limits it has by default. */
+/** Origin of a request, and its default time limits. */
 export interface ForeignDefaults {
   readonly origin: string
   readonly limits?: TimeLimits | null | undefined
@@ -45,9 +45,9 @@ interface DispatchTarget {
 }
 
 /**
- * A request for a dispatcher that may do with it what it likes: one of another library, or one under interceptors. It
- * stands between that dispatcher and the handler, and makes sure that the handler is told of one end, in time: abort,
- * limits and a failing body hold although the dispatcher does not know of the request yet, or does not react.
+ * A request for a dispatcher that sluice does not control: one of another library, or one with interceptors. It wraps
+ * the handler and guarantees exactly one last callback, in time: abort, time limits and a failing body take effect even
+ * if the dispatcher has not received the request yet, or does not react.
  */
 export class ForeignRequest
   extends WrappingHandler
@@ -57,29 +57,32 @@ export class ForeignRequest
   next: ForeignRequest | null = null
   queue: unknown = null
   owner: ForeignRequestOwner | null = null
-  /** The handler was told of the end. */
+  /** Whether the last callback was called. */
   done = false
-  /** The dispatcher handed it to a connection. */
+  /** Whether the dispatcher has passed the request to a connection. */
   sent = false
   readonly deadlines: Deadlines | null
-  /** How a dispatcher of ours gives its controller before it starts; absent when nothing could end the request then. */
+  /**
+   * Receives the controller of a sluice dispatcher before the request starts. Absent if nothing could end the request
+   * before.
+   */
   readonly onRequestQueued: ((controller: DispatchController) => void) | undefined
   protected readonly handler: DispatchHandler
   readonly #options: DispatchInput
   readonly #controller: DispatchController
   #removeErrorListener: (() => void) | null = null
-  /** Of the dispatcher. */
+  /** Controller that the dispatcher passed last. */
   #dispatcherController: DispatchController | null = null
   #notifiesQueued: boolean
   #paused = false
   #reason: unknown
-  /** The caller aborted it, or its handler threw: its failure needs no further report. */
+  /** Whether the caller aborted the request or its handler threw: its failure needs no further report. */
   #cancelled = false
   #phase: Phase = 'queued'
-  /** The async context in which it was sent. */
+  /** Async context in which the request was dispatched. */
   #asyncResource: AsyncResource | null = null
 
-  /** @throws {InvalidArgumentError} the handler or a limit is not what is documented */
+  /** @throws {InvalidArgumentError} the handler or a time limit is invalid */
   constructor(
     options: DispatchInput,
     handler: DispatchHandler | LegacyDispatchHandler,
@@ -91,7 +94,7 @@ export class ForeignRequest
     const own = timeouts == null ? limits : timeLimitsOf(checkTimeouts(timeouts), limits)
     this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotalTimeout(options, origin, own)
     if (isStream(body)) this.#claimStream(body)
-    // Nothing throws from here on: a request that is refused has no alarm left.
+    // Last, because the code above may throw: no alarm must remain for a rejected request.
     this.deadlines = own === null ? null : new Deadlines(this, own)
     this.#notifiesQueued = this.handler.onRequestQueued !== undefined
     this.#controller = new ForeignController(this)
@@ -104,15 +107,15 @@ export class ForeignRequest
     return this.handler.borrowsChunks === true
   }
 
-  // What its holder calls
+  // Called by the owner
 
-  /** It waits: it stays in the async context in which it was sent. */
+  /** Handles that the request is queued. Keeps the async context in which it was dispatched. */
   onQueued(): void {
     this.#asyncResource = new (builtinModule('node:async_hooks').AsyncResource)('sluice.queued')
     this.notifyQueued()
   }
 
-  /** Gives the handler a controller, once, unless the dispatcher did so. */
+  /** Passes a controller to the handler by `onRequestQueued`, once, unless the dispatcher has done so. */
   notifyQueued(): void {
     if (!this.#notifiesQueued || this.sent || this.done) return
     this.#notifiesQueued = false
@@ -123,7 +126,10 @@ export class ForeignRequest
     }
   }
 
-  /** Returns what the dispatcher returns. `own`: it keeps a stream from flowing until that can be sent. */
+  /**
+   * Dispatches the request, and returns what the dispatcher returns. `own`: the dispatcher pauses a body stream by
+   * itself until it can be sent.
+   */
   dispatchTo(dispatcher: DispatchTarget, own: boolean): unknown {
     const options = this.#options as DispatchOptions
     const { body } = options
@@ -133,24 +139,24 @@ export class ForeignRequest
     return this.#asyncResource === null ? dispatch() : this.#asyncResource.runInAsyncScope(dispatch)
   }
 
-  /** Ends it with an error of sluice, once. */
+  /** Fails the request with an error of sluice, once. */
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#setDone()
     this.#notifyError(this.#addContext(error, context))
   }
 
-  /** Fails it with what `dispatch` threw, perhaps after the dispatcher had accepted the request. */
+  /** Fails the request with an error that `dispatch` threw, perhaps after the dispatcher had accepted the request. */
   failUnsent(error: Error): void {
     this.fail(error, UNSENT_CONTEXT)
     callUserCode(() => this.#dispatcherController?.abort(error))
   }
 
-  /** Fails it because its dispatcher was destroyed. */
+  /** Fails the request because its dispatcher was destroyed. */
   failDestroyed(error: Error, context: ErrorContext): void {
     const reason = destroyedErrorOf(error)
     this.fail(reason, context)
-    // A member keeps the end of a response for a handler that pauses, and its time limit.
+    // A client keeps a completed response while its handler is paused, with its time limit.
     callUserCode(() => this.#dispatcherController?.abort(reason))
   }
 
@@ -161,12 +167,12 @@ export class ForeignRequest
   }
 
   expire(error: Error): void {
-    // A dispatcher of ours that has it ends it by itself now, and knows better how far it came.
+    // A sluice dispatcher that has the request fails it by itself now, with a more precise phase.
     if (this.#dispatcherController === null) this.#abortWith(error)
     else setImmediate(() => this.#abortWith(error))
   }
 
-  // What its controller calls
+  // Called by the controller
 
   get phase(): Phase {
     return this.#phase === 'queued' && this.deadlines?.connecting === true ? 'connect' : this.#phase
@@ -195,7 +201,7 @@ export class ForeignRequest
     else this.#dispatcherController?.resume()
   }
 
-  // What the dispatcher calls
+  // Called by the dispatcher
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#setController(controller)
@@ -273,7 +279,7 @@ export class ForeignRequest
     }
   }
 
-  /** It came so far: from here on the dispatcher watches its body, and no limit of the queue is left. */
+  /** Records progress. From the start on, the dispatcher watches the body, and the queue timeouts are stopped. */
   protected onProgress(reached: Phase): void {
     this.#phase = reached
     if (this.sent) return
@@ -283,7 +289,10 @@ export class ForeignRequest
     this.owner?.onForeignStart(this)
   }
 
-  /** Ends it by the last callback but one for errors. `onFailed`: that threw, or nobody is there for what came. */
+  /**
+   * Calls the last callback of a successful request. `onFailed` is called if it throws or the request has ended
+   * already.
+   */
   protected finish(callback: () => void, onFailed: () => void = () => {}): void {
     if (this.done) return onFailed()
     this.#setDone()
@@ -296,7 +305,7 @@ export class ForeignRequest
     this.owner?.onForeignEnded(this)
   }
 
-  /** The handler may have aborted it before it threw. */
+  /** Handles an error that the handler threw, perhaps after it aborted the request. */
   protected onHandlerThrew(error: unknown): void {
     if (!this.done) this.abort(error)
     else if (this.owner === null) reportUncaught(error)
@@ -306,24 +315,24 @@ export class ForeignRequest
   protected finishWithError(error: Error): void {
     const thrown = takeInterceptorError(error)
     if (this.done) {
-      // No caller is left to receive it, unless it is the caller that ended the request.
+      // No callback is left to receive the error. If the caller ended the request, it has its own reason.
       if (thrown && !this.#cancelled) reportUncaught(error)
       return
     }
     this.#setDone()
-    // The dispatcher knows what to do with what the handler throws.
+    // Without an owner, the dispatcher handles what the handler throws.
     if (this.owner === null) this.handler.onResponseError?.(this.#controller, error)
     else this.#notifyError(error)
   }
 
   #setController(controller: DispatchController): void {
     this.#dispatcherController = controller
-    // A dispatcher of another library may give none.
+    // A dispatcher of another library may pass no controller.
     if (this.done) callUserCode(() => this.#dispatcherController?.abort(this.#reason as Error))
     else if (this.#paused) this.#dispatcherController?.pause()
   }
 
-  /** @throws {InvalidArgumentError} a stream that can not be sent, or its own error */
+  /** @throws {InvalidArgumentError} the stream can not be sent; or the stream's own error */
   #claimStream(stream: Readable): void {
     checkStream(stream)
     BodyStream.of(stream).claim(this)
@@ -341,7 +350,7 @@ export class ForeignRequest
     if (this.done || this.#reason !== undefined) return
     this.#reason = reason
     const error = this.#addContext(reason as Error, { phase: this.phase })
-    // It tells of the end by itself, most likely.
+    // The dispatcher normally calls `onResponseError` here.
     callUserCode(() => this.#dispatcherController?.abort(error))
     this.fail(error, {})
   }
@@ -372,7 +381,7 @@ export class ForeignRequest
   }
 }
 
-/** All tries of interceptors share what is left of the time. */
+/** Adds the total timeout and deadline, so that all attempts of interceptors share the remaining time. */
 function withTotalTimeout(
   options: DispatchInput,
   origin: string,

@@ -2,43 +2,43 @@ import type { Duplex } from 'node:stream'
 import type { Timings } from '../errors/timings.js'
 import type { SharedTimeouts } from './deadlines.js'
 
-/** Response fields: lower-cased names; a repeated field becomes an array. */
+/** Response headers by lower-case name. A repeated header has an array. */
 export type IncomingHeaders = Record<string, string | string[]>
 
-/** What a handler steers its request with. Source: undici's `Dispatcher.md`. */
+/** Controls a request: passed to the callbacks of its handler. Source: undici's `Dispatcher.md`. */
 export interface DispatchController {
-  /** True once {@link abort} was called. */
+  /** Whether {@link abort} was called. */
   readonly aborted: boolean
-  /** True between {@link pause} and {@link resume}. */
+  /** Whether the response is paused: between {@link pause} and {@link resume}. */
   readonly paused: boolean
-  /** What the request was aborted with, or null. */
+  /** Reason the request was aborted with, or `null`. */
   readonly reason: Error | null
-  /** Response fields as sent, in order: name, value, name, value, …; null before they came. */
+  /** Response headers as received: name, value, name, value, …; `null` before. */
   readonly rawHeaders: string[] | null
-  /** Trailers as sent, in order; null before the end. */
+  /** Trailers as received: name, value, name, value, …; `null` before the response has completed. */
   readonly rawTrailers: string[] | null
-  /** When what happened; null without the option of that name. An addition to undici's set. */
+  /** Request timings; `null` unless the option `timings` is set. Specific to sluice. */
   readonly timings?: Timings | null
-  /** True when an interceptor decodes the body, so that its bytes are not those that were sent. Specific to sluice. */
+  /** Whether an interceptor decodes the body, so that its bytes differ from those received. Specific to sluice. */
   readonly bodyDecoded?: boolean
-  /** The time limit that all attempts of the request share; null when it has none. Specific to sluice. */
+  /** Total timeout and deadline that all attempts of the request share; `null` without one. Specific to sluice. */
   readonly timeouts?: SharedTimeouts | null
-  /** Gives the request up. The handler hears `onResponseError` once, unless it heard an end already. */
+  /** Aborts the request and calls `onResponseError`, unless the request has completed or failed. */
   abort(reason?: Error): void
-  /** Stops `onResponseData` until {@link resume}; the connection stops reading. */
+  /** Stops `onResponseData` until {@link resume}. The connection stops reading. */
   pause(): void
   resume(): void
 }
 
-/** The callbacks of one request, controller first. Source: undici's `Dispatcher.md`. */
+/** Callbacks of a request, with the controller as first argument. Source: undici's `Dispatcher.md`. */
 export interface DispatchHandler {
-  /** The request was accepted and waits; `controller` can already abort it. An addition to undici's set. */
+  /** The request was accepted and queued; `controller` can abort it from now on. Specific to sluice. */
   onRequestQueued?: ((controller: DispatchController) => void) | undefined
-  /** The request is about to be written. Again with each automatic replay. */
+  /** The request is about to be sent. Called again for each automatic replay. */
   onRequestStart?(controller: DispatchController, context: unknown): void
-  /** The connection left HTTP (101, or 2xx to CONNECT); `socket` is the caller's from here on. */
+  /** The connection switched protocols (101, or 2xx to CONNECT). The handler owns `socket`. */
   onRequestUpgrade?(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void
-  /** A head came: once per 1xx, then once for the final one. */
+  /** Response headers were received: called for each 1xx response, then for the final one. */
   onResponseStart?(
     controller: DispatchController,
     statusCode: number,
@@ -46,26 +46,27 @@ export interface DispatchHandler {
     statusMessage?: string,
   ): void
   /**
-   * True: the chunks of {@link onResponseData} are lent. They are read where the socket left them, and hold other bytes
-   * once the call is over; who needs them longer copies. Long bodies cost no memory then. Default: chunks are the
-   * handler's to keep. An addition to undici's set.
+   * Whether {@link onResponseData} receives zero-copy chunks, valid until it returns: copy the bytes to keep them. This
+   * saves memory for long bodies. Default: `false`, the handler owns the chunks. Specific to sluice.
    */
   readonly borrowsChunks?: boolean
-  /** A piece of the body; the handler owns it, unless it {@link borrowsChunks}. */
+  /**
+   * A chunk of the response body was received. The handler owns its memory, unless it has set {@link borrowsChunks}.
+   */
   onResponseData?(controller: DispatchController, chunk: Buffer): void
-  /** All of the response came. */
+  /** The response has completed. */
   onResponseEnd?(controller: DispatchController, trailers: IncomingHeaders): void
-  /** The last call when the request failed. Must not throw. */
+  /** The request failed. This is the last callback. Must not throw. */
   onResponseError?(controller: DispatchController, error: Error): void
-  /** The first byte of the response came. */
+  /** The first byte of the response was received. */
   onResponseStarted?(): void
-  /** A piece of the request body was handed to the socket. */
+  /** A chunk of the request body was passed to the socket. */
   onBodySent?(chunk: Buffer): void
-  /** The whole request was handed to the socket. */
+  /** The complete request was passed to the socket. */
   onRequestSent?(): void
 }
 
-/** The callbacks of one request in their older form. */
+/** Callbacks of a request in undici's legacy form. */
 export interface LegacyDispatchHandler {
   onConnect?(abort: (reason?: Error) => void, context?: unknown): void
   onUpgrade?(statusCode: number, headers: Buffer[] | string[] | null, socket: Duplex): void
@@ -74,7 +75,7 @@ export interface LegacyDispatchHandler {
   onComplete?(trailers: string[] | Buffer[] | null): void
   onError?(error: Error): void
   onResponseStarted?(): void
-  /** Told of the chunk; it had numbers of bytes once, and is declared so still in @types/node. */
+  /** Receives the chunk. Older versions passed numbers of bytes, as @types/node still declares. */
   // biome-ignore lint/suspicious/noExplicitAny: both
   onBodySent?(...sent: any[]): void
   onRequestSent?(): void

@@ -5,8 +5,9 @@ import { isLegacyHandler } from './legacy-handler.js'
 import type { DispatchInput } from './request.js'
 
 /**
- * Of a handler with the older callbacks, which a dispatcher or an interceptor may call as they are.
- * @throws {InvalidArgumentError} the handler or a limit is not what is documented
+ * Creates a foreign request. For a legacy handler it has the legacy callbacks too, because a dispatcher or interceptor
+ * may call those.
+ * @throws {InvalidArgumentError} the handler or a time limit is invalid
  */
 export function createForeignRequest(
   options: DispatchInput,

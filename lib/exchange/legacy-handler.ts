@@ -7,8 +7,9 @@ import type { DispatchInput } from './request.js'
 type Callback<Name extends keyof LegacyDispatchHandler> = Parameters<NonNullable<LegacyDispatchHandler[Name]>>
 
 /**
- * Makes one kind of handler of both generations; Node's built-in `fetch` and older interceptors speak the elder.
- * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
+ * Returns a handler with the current callbacks for a handler of either form. Node's built-in `fetch` and older
+ * interceptors have the legacy callbacks.
+ * @throws {InvalidArgumentError} `handler` is not a handler, or a required callback is missing
  */
 export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, upgrade: boolean): DispatchHandler {
   if (typeof handler !== 'object' || handler === null) throw invalidOption('handler', 'an object', handler)
@@ -31,9 +32,9 @@ export function adaptHandler(handler: DispatchHandler | LegacyDispatchHandler, u
 }
 
 /**
- * The same for what only passes callbacks on, and is asked for those that it has not: any may be left out, except where a
- * request needs one.
- * @throws {InvalidArgumentError} not a handler, or one without the callback that its request needs
+ * Returns a handler for a wrapper that forwards callbacks. Unlike {@link adaptHandler}, any callback may be missing,
+ * except the one that an upgrade needs.
+ * @throws {InvalidArgumentError} `handler` is not a handler, or a required callback is missing
  */
 export function adaptInnerHandler(handler: DispatchHandler | LegacyDispatchHandler, upgrade = false): DispatchHandler {
   if (upgrade || typeof handler !== 'object' || handler === null) return adaptHandler(handler, upgrade)
@@ -47,7 +48,7 @@ export function adaptInnerHandler(handler: DispatchHandler | LegacyDispatchHandl
   return elder ? new LegacyAdapter(handler as LegacyDispatchHandler) : (handler as DispatchHandler)
 }
 
-/** Whether a request asks for the socket of its connection. */
+/** Whether a request takes over the socket of its connection: CONNECT or an upgrade. */
 export function isUpgrade({ method, upgrade }: Pick<DispatchInput, 'method' | 'upgrade'>): boolean {
   return method === 'CONNECT' || (upgrade != null && upgrade !== false)
 }
@@ -55,12 +56,12 @@ export function isUpgrade({ method, upgrade }: Pick<DispatchInput, 'method' | 'u
 const LEGACY_CALLBACKS = ['onConnect', 'onHeaders', 'onData', 'onComplete']
 const CALLBACKS = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError']
 
-/** Whether a handler has any of the older callbacks. */
+/** Whether a handler has a legacy callback. */
 function hasLegacyCallback(handler: object): boolean {
   return LEGACY_CALLBACKS.some((name) => typeof (handler as Record<string, unknown>)[name] === 'function')
 }
 
-/** Whether a handler has the older callbacks. Node 24's built-in fetch has one that has onRequestUpgrade too. */
+/** Whether a handler has the legacy form. The one of Node 24's built-in `fetch` also has `onRequestUpgrade`. */
 export function isLegacyHandler(handler: DispatchHandler | LegacyDispatchHandler): handler is LegacyDispatchHandler {
   const { onError } = (handler ?? {}) as LegacyDispatchHandler
   return typeof onError === 'function' && typeof (handler as DispatchHandler).onResponseError !== 'function'
@@ -70,7 +71,9 @@ function requireFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw invalidOption(`handler.${name}`, 'a function', value)
 }
 
-/** A handler with both generations of callbacks, as interceptors call either; its own handler has the older ones. */
+/**
+ * Adapter with both forms of callbacks, because interceptors may call either. The wrapped handler has the legacy form.
+ */
 class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   readonly #handler: LegacyDispatchHandler
 
@@ -94,7 +97,7 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
   ): void {
     const raw = toRawHeaders(controller.rawHeaders, headers)
     const more = this.#handler.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage)
-    // Node 24's fetch answers so to each 1xx, and never resumes.
+    // Node 24's `fetch` returns `false` for each 1xx, and never resumes.
     if (more === false && statusCode >= 200) controller.pause()
   }
 
@@ -148,8 +151,8 @@ class LegacyAdapter implements DispatchHandler, LegacyDispatchHandler {
 }
 
 /**
- * Fields as the older callbacks take them. An interceptor that answers itself need not have them as sent, and those of
- * undici are buffers.
+ * Returns headers as the legacy callbacks expect them. An interceptor that creates a response may have no raw headers,
+ * and undici's are buffers.
  */
 function toRawHeaders(raw: unknown, fields: IncomingHeaders | undefined): Buffer[] {
   const given: unknown[] = Array.isArray(raw) ? raw : flattenHeaders((raw ?? fields ?? {}) as HeadersInput)
@@ -158,7 +161,7 @@ function toRawHeaders(raw: unknown, fields: IncomingHeaders | undefined): Buffer
 
 export function toBuffers(raw: readonly string[] | null): Buffer[] {
   if (raw === null) return []
-  // Out of memory of their own, and not of the pool of the process, which their receiver could transfer.
+  // Memory of its own: the receiver could transfer Node's shared buffer pool.
   const memory = Buffer.allocUnsafeSlow(raw.reduce((sum, text) => sum + text.length, 0))
   let end = 0
   return raw.map((text) => {

@@ -7,24 +7,24 @@ interface Closable {
   cancel?: unknown
 }
 
-/** Bodies of requests, and whether they were read from. */
+/** Request bodies, and whether they have been read. */
 const readBodies = new WeakMap<object, boolean>()
 
-/** Whether `body` is an iterator or a web stream, which has to be closed when it is not read. */
+/** Whether `body` is an iterator or a web stream, which must be closed if it is not read. */
 export function isClosableIterator(body: unknown): body is object {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body)) return false
   const { next, return: end, locked, cancel } = body as Closable
   return typeof (typeof next === 'function' ? end : locked === false ? cancel : null) === 'function'
 }
 
-/** From now on its reader closes it. */
+/** Marks a body as read: from now on its reader closes it. */
 export function markIteratorRead(body: object): void {
   if (readBodies.has(body)) readBodies.set(body, true)
 }
 
 /**
- * The pieces of an asynchronous source, whose `return` closes it at once, though it owes a piece: `for await` would wait
- * for that, which a source that stalls never gives. Of anything else, null.
+ * Returns an iterator over an async source whose `return` closes the source at once, even while a chunk is pending.
+ * `for await` would wait for that chunk, which a stalled source never yields. Returns `null` for other sources.
  */
 export function closableIterator(body: object): AsyncIterableIterator<unknown> | null {
   const { getReader, [Symbol.toStringTag]: tag } = body as ReadableStream & { [Symbol.toStringTag]?: unknown }
@@ -45,7 +45,7 @@ export function closableIterator(body: object): AsyncIterableIterator<unknown> |
   )
 }
 
-/** `end` is called once, and never within `return`: it runs code of the caller. */
+/** `end` is called once, and never synchronously within `return`, because it runs user code. */
 function createIterator(
   next: () => Promise<IteratorResult<unknown>>,
   end: () => Promise<unknown> | undefined,
@@ -66,12 +66,12 @@ function createIterator(
   return all
 }
 
-/** An iterator or web stream that is a request body. It is closed when its request ends before it is read. */
+/** An iterator or web stream used as request body. It is closed if its request ends before it is read. */
 export class OwnedIterator implements OwnedBody {
   readonly error = null
   readonly #body: Closable
 
-  /** Returns null when an outer layer holds `body`, or another request has read it. */
+  /** Takes ownership of `body`. Returns `null` if an outer layer owns it, or another request has read it. */
   static of(body: object): OwnedIterator | null {
     if (readBodies.has(body)) return null
     readBodies.set(body, false)

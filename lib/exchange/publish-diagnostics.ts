@@ -18,7 +18,7 @@ import type { ResponseHead } from '../wire/response-head.js'
 import type { Exchange } from './exchange.js'
 import { toBuffers } from './legacy-handler.js'
 
-/** What subscribers see of an exchange; made when the first of them listens. */
+/** The request as subscribers of diagnostics channels see it. Created when the first channel has a subscriber. */
 export class DiagnosticsRequest implements Request {
   readonly origin: string
   readonly method: string
@@ -53,12 +53,14 @@ export class DiagnosticsRequest implements Request {
     return this
   }
 
-  /** Some agents put fields straight into {@link headers}: those are sent too, but not unchecked. */
+  /**
+   * Applies changes of {@link headers}: some monitoring agents append to the array directly. The headers are validated.
+   */
   applyHeaderChanges(): void {
     const { request } = this.#exchange
     try {
       const { headers } = this
-      // The property is writable: what is no list of headers changes none.
+      // The property is writable: a value that is not an array changes nothing.
       if (!Array.isArray(headers) || sameHeaders(headers, request.headers)) return
       this.#exchange.request = request.withHeaders(headers)
     } catch (error) {
@@ -67,7 +69,10 @@ export class DiagnosticsRequest implements Request {
     this.update({ headers: [...this.#exchange.request.headers] })
   }
 
-  /** A subscriber may have frozen the object, or put accessors into it: that is no concern of the request. */
+  /**
+   * Updates properties. A subscriber may have frozen the object or added accessors that throw: that must not fail the
+   * request.
+   */
   update(facts: { headers: string[] } | { completed: boolean } | { aborted: boolean }): void {
     try {
       Object.assign(this, facts)
@@ -91,11 +96,11 @@ export function publishCreate(exchange: Exchange): void {
   trace.applyHeaderChanges()
 }
 
-/** `close`: the request says that it is the last one. */
+/** Publishes `undici:client:sendHeaders`. `close`: the request is sent with `connection: close`. */
 export function publishSendHeaders(exchange: Exchange, close: boolean, socket: Duplex): void {
   if (!clientSendHeaders.hasSubscribers) return
   const { request } = exchange
-  // Without the empty line: that is no field.
+  // Without the empty line, which is not a header.
   const headers = request.headText(close).slice(0, -2)
   clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket })
 }
@@ -120,7 +125,7 @@ export function publishHeaders(exchange: Exchange, head: ResponseHead): void {
 
 export function publishBodyChunkReceived(exchange: Exchange, chunk: Buffer): void {
   if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
-  // The handler's chunk is the handler's: a subscriber may keep or transfer its own.
+  // A copy, because the handler owns the chunk and a subscriber may keep or transfer it.
   requestBodyChunkReceived.publish({ request: diagnosticsOf(exchange), chunk: unpooledCopy(chunk, 0, chunk.length) })
 }
 

@@ -5,8 +5,8 @@ import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 
 /**
- * Fails a request that no dispatcher accepted. Returns true: no `drain` follows.
- * @param report receives what the handler throws. Default: it is an uncaught exception.
+ * Fails a request that no dispatcher has accepted. Returns `true`, because no `drain` event follows.
+ * @param report receives an error that the handler throws. Default: reports an uncaught exception.
  * @throws {InvalidArgumentError} the handler has no callback for errors
  */
 export function rejectRequest(
@@ -24,38 +24,41 @@ export function rejectRequest(
   return true
 }
 
-/** Exceptions of interceptors that {@link refuseThrown} has passed to a handler. */
+/** Errors thrown by interceptors that {@link refuseThrown} has passed to a handler. */
 const interceptorErrors = new WeakSet<object>()
 
-/** Fails a request with the exception of an interceptor that has not dispatched it. Returns true: no `drain` follows. */
+/**
+ * Fails a request with the error that an interceptor threw before it dispatched the request. Returns `true`, because no
+ * `drain` event follows.
+ */
 export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
   const error = nonNullError(thrown as Error)
   if (Object(error) === error) interceptorErrors.add(error)
   return rejectRequest(error, handler)
 }
 
-/** Whether `error` was passed to a handler by {@link refuseThrown}. True once for each exception. */
+/** Returns whether `error` was passed to a handler by {@link refuseThrown}: `true` once per error. */
 export function takeInterceptorError(error: Error): boolean {
   return interceptorErrors.delete(error)
 }
 
 /**
- * Adds to an error of sluice which request it is that nothing was done for. Getters of the options are not called: what
- * they throw would be lost here. `origin`: the only one of its dispatcher.
+ * Adds origin, method and path of an unsent request to an error of sluice. Getters of the options are not called,
+ * because their errors would be lost. `origin`: the only origin of the dispatcher.
  */
 export function addUnsentContext(error: Error, options: unknown, origin: string | null | undefined): Error {
   const [given, method, path] = ['origin', 'method', 'path'].map((name) => ownDataValue(options, name))
   return addErrorContext(error, { ...UNSENT_CONTEXT, ...safeContextOf({ origin: origin ?? given, method, path }) })
 }
 
-/** Of an own property that is no getter. */
+/** Returns the value of an own data property. */
 function ownDataValue(options: unknown, name: string): unknown {
   return readSafely(() => Object.getOwnPropertyDescriptor(options, name)?.value, undefined)
 }
 
 /**
- * What errors show of a request that may not have been checked: an origin without credentials, a path that is one. What
- * stands in their place may hold a password.
+ * Returns the origin, method and path of an unchecked request for errors. The origin has no credentials, and an invalid
+ * path is omitted, because it may contain a password.
  */
 export function safeContextOf(request: { origin?: unknown; method?: unknown; path?: unknown }): ErrorContext {
   const { method, path } = request
@@ -67,7 +70,7 @@ export function safeContextOf(request: { origin?: unknown; method?: unknown; pat
   }
 }
 
-/** For a handler whose request was never accepted. */
+/** Creates the controller of a request that was never accepted. */
 function createRejectedController(reason: Error) {
   return {
     aborted: true,

@@ -6,36 +6,36 @@ import { encodeMultipart, type FormDataLike, type Multipart } from '../wire/mult
 import { checkStream, isStream } from './body-stream.js'
 import { streamLength } from './stream-length.js'
 
-/** A request body, whatever it was given as. */
+/** A request body in one of three forms. */
 export type RequestBody =
   | {
       readonly kind: 'bytes'
       readonly bytes: Uint8Array
       readonly length: number
       readonly type: string | null
-      /** The memory is the caller's, who may write to it once the request was sent. */
+      /** Whether the caller owns the memory, and may overwrite it once the request was sent. */
       readonly shared: boolean
     }
   | {
       readonly kind: 'stream'
       readonly stream: Readable
-      /** null: not known before its end. */
+      /** Length in bytes; `null` if unknown before the end. */
       readonly length: number | null
       readonly type: null
     }
   | {
       readonly kind: 'iterable'
       readonly iterable: AsyncIterable<unknown> | Iterable<unknown>
-      /** null: not known before its end. */
+      /** Length in bytes; `null` if unknown before the end. */
       readonly length: number | null
-      /** It can be read again from its start. */
+      /** Whether the body can be read again from its start. */
       readonly replayable: boolean
       readonly type: string | null
     }
 
 /**
- * Tells what kind of body was given.
- * @throws {InvalidArgumentError} none that can be sent; or the error of a stream that has failed
+ * Converts the `body` option of a request.
+ * @throws {InvalidArgumentError} the value can not be sent; or the error of a stream that has failed
  */
 export function toRequestBody(body: unknown): RequestBody | null {
   if (body === null || body === undefined) return null
@@ -71,7 +71,7 @@ function fromStream(stream: Readable): RequestBody {
 
 function fromBlob(blob: Blob): RequestBody {
   const type = String(blob.type ?? '')
-  // A class of the caller's may say anything.
+  // A user's class may return any type.
   if (!isFieldValue(type)) throw invalidOption('body.type', 'a media type', type)
   return fromMultipart({ parts: [blob], length: blob.size, contentType: type })
 }
@@ -93,17 +93,17 @@ async function* chunksOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<
   }
 }
 
-/** Of whatever realm: in a `vm` context even `Buffer` is of another. */
+/** `Buffer` of another realm, such as a `vm` context, is not an instance of this realm's. */
 function isBytes(part: Uint8Array | Blob): part is Uint8Array {
   return ArrayBuffer.isView(part)
 }
 
-/** A web ReadableStream has one reader. */
+/** Whether a web ReadableStream has a reader already. */
 function isLocked(body: object): boolean {
   return tagOf(body) === 'ReadableStream' && (body as ReadableStream).locked
 }
 
-/** Of whatever realm. */
+/** `instanceof` fails for objects of another realm. */
 function tagOf(body: object): unknown {
   return (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]
 }

@@ -2,14 +2,14 @@ import { now } from '../base/clock.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidOption } from '../errors.js'
 
-/** What is known of the opening of a connection; times as of `performance.now()`. */
+/** Times of the steps to open a connection, as of `performance.now()`. */
 export interface ConnectTimings {
   dns?: number
   tcp?: number
   tls?: number
 }
 
-/** What a watch asks of the connection that carries its exchange. */
+/** Connection whose data a {@link RequestTimings} reads. */
 export interface TimedConnection {
   readonly id?: number
   readonly connectTimings?: ConnectTimings | null
@@ -17,12 +17,15 @@ export interface TimedConnection {
 
 type TimingName = 'queued' | 'sent' | 'firstByte' | 'end'
 
-/** Notes when what happens to one exchange; those that nobody watches over have none. */
+/** Records the times of one request. Requests without the option `timings` have none. */
 export class RequestTimings {
   readonly values: Timings
   readonly #dispatchedAt = now()
 
-  /** `true`: into an object of its own. @throws {InvalidArgumentError} not an object that can be filled in */
+  /**
+   * Creates the timings. `given`: the caller's object to fill, or `true` for a new one.
+   * @throws {InvalidArgumentError} `given` is not an extensible object
+   */
   constructor(given: unknown) {
     if (given !== true && (typeof given !== 'object' || given === null || !Object.isExtensible(given))) {
       throw invalidOption('timings', 'true or an extensible object', given)
@@ -36,7 +39,7 @@ export class RequestTimings {
     if (this.values.queued !== null) this.#fill({ ...NO_TIMINGS, tries: this.values.tries + 1 })
     this.record('queued')
     this.#fill({ connection: id ?? null, reused })
-    // What was opened for somebody else before took nothing of this one's time.
+    // Only the time to open a connection for this request counts.
     if (reused || marks == null) return
     for (const name of ['dns', 'tcp', 'tls'] as const) {
       const at = (marks[name] ?? 0) - this.#dispatchedAt
@@ -48,7 +51,7 @@ export class RequestTimings {
     this.#fill({ [what]: now() - this.#dispatchedAt })
   }
 
-  /** It is the caller's object: what it does when it is written to is no concern of the request. */
+  /** Sets values. The object is the caller's: an error that its setters throw must not fail the request. */
   #fill(known: Partial<Timings>): void {
     try {
       Object.assign(this.values, known)

@@ -12,7 +12,7 @@ import { RequestTimings } from './request-timings.js'
 
 export type { DispatchOptions }
 
-/** What `body` may be. */
+/** Values accepted as request body. */
 export type BodyInput =
   | string
   | Uint8Array
@@ -24,54 +24,62 @@ export type BodyInput =
   | Blob
   | null
 
-/** What a request is made of: {@link DispatchOptions}, and more kinds of bodies, fields and nothing. */
+/** Options of a request: {@link DispatchOptions} with more kinds of bodies and headers, and `null` for defaults. */
 export interface DispatchInput {
-  /** Where to; only an Agent needs it. */
+  /** Origin of the request; required by an Agent. */
   origin?: string | URL
   /** Request target: starts with a slash, or is an absolute URL. */
   path: string
   method: string
-  /** Default: none. */
+  /** Request body. Default: none. */
   body?: BodyInput | undefined
-  /** Default: none. */
+  /** Request headers. Default: none. */
   headers?: HeadersInput
-  /** Appended to the path, encoded. Default: none. */
+  /** Query parameters, encoded and appended to the path. Default: none. */
   // biome-ignore lint/suspicious/noExplicitAny: an object of an interface's type has no index signature of `unknown`
   query?: Record<string, any> | null | undefined
-  /** It may be executed twice: it can be pipelined, and sent again. Default: true for GET and HEAD. */
+  /**
+   * Whether the request can be executed twice without harm, so that it may be pipelined and sent again. Default: `true`
+   * for GET and HEAD.
+   */
   idempotent?: boolean | null | undefined
-  /** Nothing is pipelined behind it before its head came. Default: false. */
+  /**
+   * Whether no request is pipelined behind this one before its response headers have been received. Default: `false`.
+   */
   blocking?: boolean | null | undefined
-  /** Protocol to change to, such as `websocket`. Default: none. */
+  /** Protocol to upgrade to, such as `websocket`. Default: none. */
   upgrade?: boolean | string | null | undefined
-  /** ms until the whole response head came; 0 for no limit. Default: the client's. */
+  /** Time limit for the complete response headers in ms; 0 for no limit. Default: the client's. */
   headersTimeout?: number | null | undefined
-  /** ms between two pieces of the response body; 0 for no limit. Default: the client's. */
+  /** Time limit between two chunks of the response body in ms; 0 for no limit. Default: the client's. */
   bodyTimeout?: number | null | undefined
-  /** Limits of this request, beside or instead of those above. Default: the client's. */
+  /** Time limits of this request, in addition to or instead of the above. Default: the client's. */
   timeouts?: Timeouts | null | undefined
   /**
-   * An object of this request alone, to be filled in with when what happened; `true` for one that is made, found on the
-   * result of `request` and on errors. Default: the client's.
+   * Object to fill with the timings of this request, used for no other request, or `true` for a new one, which is found
+   * on the result of `request` and on errors. Default: the client's.
    */
   timings?: Partial<Timings> | boolean | null | undefined
   /**
-   * Whether to close the connection after it. Default: true for HEAD and for a body of a method that expects none, such as
-   * GET; otherwise false.
+   * Whether to close the connection after the request. Default: `true` for HEAD, and for a body with a method that
+   * expects none, such as GET; otherwise `false`.
    */
   reset?: boolean | null | undefined
-  /** Send the body only when the server said `100 Continue`. Default: false. */
+  /** Whether to send the body only after the server has sent `100 Continue`. Default: `false`. */
   expectContinue?: boolean | null | undefined
-  /** Origins that a BalancedPool leaves out as long as it has others, and to which it adds the one it sends this to. */
+  /**
+   * Origins already attempted, which a BalancedPool avoids if it has others. The pool appends the origin that it
+   * chooses.
+   */
   tried?: string[] | null | undefined
   /**
-   * IP type of service of the connection while it sends this request, an integer from 0 to 255, where the runtime has
-   * `socket.setTypeOfService`. Default: that of the connector's option.
+   * IP type of service of the connection while it sends this request, an integer from 0 to 255. Needs
+   * `socket.setTypeOfService` of the runtime. Default: the connector's.
    */
   typeOfService?: number | null | undefined
 }
 
-/** What a request takes from its client. */
+/** Defaults of a request, from its client. */
 export interface RequestDefaults {
   host: string
   origin: string
@@ -80,13 +88,13 @@ export interface RequestDefaults {
   /** ms */
   bodyTimeout: number
   strictContentLength: boolean
-  /** Beyond those of heads and bodies. Default: none. */
+  /** Time limits other than those for headers and body. Default: none. */
   limits?: TimeLimits | null
-  /** Default: false. */
+  /** Whether to measure timings. Default: `false`. */
   timings?: boolean
-  /** The last request of no more than method and path: the next is often the same. */
+  /** Head of the last request that had only method and path. The next one is often the same. */
   lastPlain?: { readonly method: string; readonly path: string; readonly head: RequestHead }
-  /** The last of {@link requestOf} that may be shared. */
+  /** Last request of {@link requestOf} that can be shared. */
   lastShared?: Request
 }
 
@@ -94,8 +102,8 @@ const NO_HEADERS: readonly string[] = []
 const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
 
 /**
- * The request that `options` ask for. Those of no more than method and path share one: to make one for each, and to read
- * it when the response comes, was a tenth of the cost of a pipelined request.
+ * Returns the request for `options`. Requests with only method and path share one object: creating and reading one per
+ * request was a tenth of the cost of a pipelined request.
  * @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError}
  */
 export function requestOf(options: DispatchInput, defaults: RequestDefaults): Request {
@@ -103,17 +111,17 @@ export function requestOf(options: DispatchInput, defaults: RequestDefaults): Re
   const { method, path } = options
   const { lastShared: shared } = defaults
   if (shared !== undefined && shared.method === method && shared.path === path) return shared
-  // A getter of `options` may return something else the second time, which all others would be sent with.
+  // A getter of `options` may return another value the second time, which all sharing requests would be sent with.
   const request = new Request(bareOptions(method, path), defaults)
   return request.timings === null ? request.share() : request
 }
 
-/** Without a prototype: nothing that was put into `Object.prototype` is an option. */
+/** Creates options without a prototype, so that values put into `Object.prototype` are no options. */
 function bareOptions(method: string, path: string): DispatchInput {
   return { __proto__: null, method, path } as DispatchInput
 }
 
-/** Whether a {@link Request} finds nothing in `options` but method and path. */
+/** Whether `options` have only a method and a path. */
 function isPlain(options: DispatchInput): boolean {
   const { maxRedirections } = options as { maxRedirections?: unknown }
   return (
@@ -124,7 +132,7 @@ function isPlain(options: DispatchInput): boolean {
   )
 }
 
-/** A request, checked whole and encoded. */
+/** A validated and encoded request. */
 export class Request {
   readonly method: string
   readonly path: string
@@ -137,17 +145,17 @@ export class Request {
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly reset: boolean
-  /** null: the connection's own. */
+  /** `null`: the default of the connection. */
   readonly typeOfService: number | null
   readonly limits: TimeLimits | null
   readonly timings: RequestTimings | null
   readonly #defaults: RequestDefaults
   #givenBody: RequestBody | null
   readonly #expectContinue: boolean
-  /** The caller said `reset: false`. */
+  /** Whether the caller gave `reset: false`. */
   readonly #resetDisabled: boolean
   #headers: readonly string[] = NO_HEADERS
-  /** It may be that of several. */
+  /** Whether several exchanges may use this object. */
   #mayBeShared = false
 
   /** @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError} */
@@ -186,12 +194,12 @@ export class Request {
     this.body = body !== null && this.head.framing === 'chunked' ? asIterable(body) : body
   }
 
-  /** Its fields as they were given: name, value, name, value, … */
+  /** Headers as given: name, value, name, value, … */
   get headers(): readonly string[] {
     return this.#headers
   }
 
-  /** Has {@link requestOf} return this one for all that ask for the same. It is of method and path alone. */
+  /** Lets {@link requestOf} return this object for all equal requests. It must have only method and path. */
   share(): this {
     this.#mayBeShared = true
     this.#defaults.lastShared = this
@@ -199,8 +207,8 @@ export class Request {
   }
 
   /**
-   * The same request with these fields instead.
-   * @throws what the constructor throws; this one stays as it was
+   * Returns the same request with other headers.
+   * @throws the same as the constructor; this request stays unchanged
    */
   withHeaders(headers: HeadersInput): Request {
     const { method, path } = this
@@ -240,35 +248,36 @@ export class Request {
     })
   }
 
-  /** The head as it is sent: its `connection` field is known only then. `close`: no other request will follow. */
+  /** Returns the request head as sent, with its `connection` header. `close`: no other request will follow. */
   headText(close: boolean): string {
     if (this.upgrade !== null && this.method !== 'CONNECT') return headText(this.head, 'upgrade')
     return close ? headText(this.head, 'close') : this.head.kept
   }
 
   /**
-   * Nothing may follow on its connection: what a server sends or reads too much would be part of the next exchange. That
-   * is a body in the answer to HEAD, and one whose method expects none. A caller who knows the server says `reset: false`.
+   * Whether the connection must be closed after this request, because a misbehaving server could send or read too much:
+   * a body in the response to HEAD, or a request body that the method does not expect. Callers can keep the connection
+   * by `reset: false`.
    */
   get closesConnection(): boolean {
     const { close, unexpectedBody } = this.head
     return close || this.reset || (!this.#resetDisabled && (unexpectedBody || this.method === 'HEAD'))
   }
 
-  /** Value of the `host` field. */
+  /** Value of the `host` header. */
   get hostHeader(): string {
     return this.head.host
   }
 
-  /** Its body is there as it was when its length was taken: memory can be transferred to somebody else. */
+  /** Whether the body still has the length it had at dispatch: a caller can transfer or resize its memory. */
   get bodyIntact(): boolean {
     const given = this.#givenBody
     return given?.kind !== 'bytes' || given.bytes.length === given.length
   }
 
   /**
-   * Makes a request that may be sent again independent of the caller's memory. Returns false for any other whose body
-   * is in such memory: it can not be sent again once the caller was told that it was sent.
+   * Copies the body, so that a repeatable request does not depend on the caller's memory. Returns `false` for another
+   * request with such a body: it can not be sent again once the caller was notified that it was sent.
    */
   copyBodyForReplay(): boolean {
     const given = this.#givenBody
@@ -280,7 +289,7 @@ export class Request {
     return true
   }
 
-  /** Its body, if any, can be sent a second time. */
+  /** Whether the body, if any, can be sent a second time. */
   get replayable(): boolean {
     const body = this.body
     return body === null || body.kind === 'bytes' || (body.kind === 'iterable' && body.replayable)
@@ -294,13 +303,16 @@ function withContentType(headers: string[], body: RequestBody | null): string[] 
   return headers
 }
 
-/** Bytes whose caller asked for chunks: as they stand they would go out whole. */
+/** Converts bytes for chunked transfer encoding, which the caller's headers request. */
 function asIterable(body: RequestBody): RequestBody {
   if (body.kind !== 'bytes') return body
   return { kind: 'iterable', iterable: [body.bytes], length: null, replayable: true, type: body.type }
 }
 
-/** @throws {InvalidArgumentError} the path has a query, or the query can not be encoded */
+/**
+ * Returns the path with an encoded query.
+ * @throws {InvalidArgumentError} the path has a query, or the query can not be encoded
+ */
 export function withQuery(path: string, query: unknown): string {
   requireObject('query', query)
   if (path.includes('?') || path.includes('#')) {
@@ -314,7 +326,7 @@ export function withQuery(path: string, query: unknown): string {
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
 }
 
-/** Pairs of name and value: a URLSearchParams or a Map has them too. */
+/** Returns pairs of name and value, also of a URLSearchParams or a Map. */
 function entriesOf(query: object): Iterable<readonly unknown[]> {
   if (!isIterable(query)) return Object.entries(query)
   const pairs = [...(query as Iterable<unknown>)]
@@ -335,7 +347,7 @@ function encodeComponent(value: unknown): string {
   }
 }
 
-/** A URL or a Date has a text form of its own; others would be sent as `[object Object]`. */
+/** Whether an object such as a URL or Date has its own `toString`. Others would be sent as `[object Object]`. */
 function hasTextForm(value: object): boolean {
   return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
 }
@@ -348,14 +360,14 @@ function upgradeOf(upgrade: unknown, method: string): string | null {
   return upgrade
 }
 
-/** RFC 9110 §9.3.6: what follows a CONNECT is read as another request, or goes through the tunnel. */
+/** Rejects a body of CONNECT. It would be read as another request, or sent through the tunnel (RFC 9110 §9.3.6). */
 function checkConnectBody(body: unknown): null {
   const content = toRequestBody(body)
   if (content === null || content.length === 0) return null
   throw invalidArgument('body must not be given with CONNECT: write to the socket of the tunnel')
 }
 
-/** Refuses what a caller would take for effective. */
+/** Rejects an option that has no effect here. */
 function rejectMaxRedirections({ maxRedirections }: { maxRedirections?: unknown }): void {
   if (maxRedirections) throw invalidArgument('maxRedirections is not a request option: use interceptors.redirect()')
 }

@@ -1,17 +1,17 @@
 import type { Readable } from 'node:stream'
 import { findBodyStream } from './body-stream.js'
 
-/** What Node's streams and those of npm's `readable-stream` have in common, and documented properties do not tell. */
+/** State of streams of Node and of npm's `readable-stream`. Their documented properties do not suffice here. */
 interface ReadableState {
-  /** No more will come than what is buffered. */
+  /** Whether no more data than the buffered will come. */
   ended?: boolean
-  /** Buffered, in bytes where {@link objectMode} is off and there is no {@link encoding}. */
+  /** Buffered length: in bytes, unless {@link objectMode} or {@link encoding} is set. */
   length: number
   objectMode?: boolean
   encoding?: string | null
 }
 
-/** A message that Node's `http` received: {@link complete} tells it from what only looks like one. */
+/** A message that Node's `http` may have received. Only a real one has a boolean {@link complete}. */
 type MaybeIncomingMessage = Partial<{
   rawHeaders: string[]
   httpVersion: string
@@ -21,7 +21,7 @@ type MaybeIncomingMessage = Partial<{
   req: { method: string }
 }>
 
-/** Number of bytes that `stream` will give; null when that is not known before its end. */
+/** Returns the number of bytes that `stream` will yield, or `null` if it is unknown before the end. */
 export function streamLength(stream: Readable & { _readableState?: ReadableState }): number | null {
   const held = findBodyStream(stream)
   const kept = held === undefined ? 0 : held.bufferedLength
@@ -31,11 +31,14 @@ export function streamLength(stream: Readable & { _readableState?: ReadableState
   return state.ended ? kept + state.length : incomingLength(stream as MaybeIncomingMessage, stream.readableDidRead)
 }
 
-/** RFC 9112 §6.3. A message that a framework made up may have content and yet no field that says so. */
+/**
+ * Returns the body length of a received message (RFC 9112 §6.3). A message created by a framework may have a body
+ * without a header that announces it.
+ */
 function incomingLength(message: MaybeIncomingMessage, read: boolean): number | null {
   const { rawHeaders, httpVersion, complete, statusCode, method } = message
   if (read || typeof complete !== 'boolean' || !Array.isArray(rawHeaders) || rawHeaders.length === 0) return null
-  // Of a program that changes `headers` the fields as they came are the ones to believe.
+  // Raw headers are used, because programs may change `headers`.
   const fieldOf = (name: string) => rawHeaders.find((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name)
   if (fieldOf('transfer-encoding') !== undefined) return null
   const stated = fieldOf('content-length')

@@ -1,15 +1,15 @@
-/** The handler inside `handler`; null when `handler` is no {@link WrappingHandler}. */
+/** Returns the handler that `handler` wraps, or `null` if it is not a {@link WrappingHandler}. */
 export let innerHandlerOf: (handler: object) => object | null
 
 /**
- * Base of the library's handlers that pass callbacks on to another handler. What a dispatcher tells the outer handler
- * about itself reaches those inside by {@link innerHandlerOf}.
+ * Base class of sluice's handlers that forward callbacks to another handler. {@link innerHandlerOf} lets a dispatcher
+ * reach the inner handlers.
  */
 export abstract class WrappingHandler {
   readonly #inner: object
 
   static {
-    // By the class first, which costs next to nothing: most handlers are a caller's own, and every dispatch asks.
+    // `instanceof` first because it is cheap: most handlers are the caller's own, and this runs on every dispatch.
     innerHandlerOf = (handler) => (handler instanceof WrappingHandler && #inner in handler ? handler.#inner : null)
   }
 
