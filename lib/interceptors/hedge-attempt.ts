@@ -65,7 +65,7 @@ export class HedgeAttempt extends WrappingHandler implements DispatchHandler {
     return (this.controller as DispatchController).rawHeaders
   }
 
-  /** Keeps what comes for {@link deliver} or {@link discard}. */
+  /** Buffers the response until {@link deliver} or {@link discard}. */
   buffer(giveHead: () => void): void {
     this.#deliverStart = giveHead
     this.#bufferedBody = new BufferedBody(this.controller as DispatchController, {

@@ -8,13 +8,33 @@ import { type Prose, proseOfMarkdown, proseOfSource, wordProblems } from './word
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Folders and files whose words and docstrings are checked. */
-const CHECKED = ['lib/interceptors/', 'test/interceptors/', 'test/repository']
+const CHECKED = [
+  'bench/',
+  'lib/balance/',
+  'lib/interceptors/',
+  'lib/README.md',
+  'test/README.md',
+  'test/attacks/',
+  'test/bench/',
+  'test/faults/',
+  'test/fuzz/README.md',
+  'test/interceptors/',
+  'test/mutations/',
+  'test/reports/',
+  'test/repository',
+  'test/runtimes/README.md',
+  'test/servers/',
+]
 
 /** Files that quote the words which they rule out. */
 const QUOTING = ['test/repository/words.ts', 'test/repository.test.ts']
 
 /** Public symbols that need an `@example`, by file. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'lib/balance/outlier-detection.ts': ['OutlierDetection'],
+  'lib/global/functions.ts': ['connect', 'pipeline', 'request', 'stream', 'upgrade'],
+  'lib/global/global-dispatcher.ts': ['getGlobalDispatcher', 'setGlobalDispatcher'],
+  'lib/global/install.ts': ['install'],
   'lib/interceptors/decompress.ts': ['decompress'],
   'lib/interceptors/dns.ts': ['dns'],
   'lib/interceptors/dns-upstreams.ts': ['dnsUpstreams'],
@@ -25,6 +45,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'lib/interceptors/response-error.ts': ['responseError'],
   'lib/interceptors/retry.ts': ['retry'],
   'lib/interceptors/retry-agent.ts': ['RetryAgent'],
+  'lib/transport/connect.ts': ['buildConnector'],
 }
 
 /** Checks the words and docstrings of the files of the repository below `folders`; returns one line for each problem. */
