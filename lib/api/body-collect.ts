@@ -1,16 +1,16 @@
 import type { Readable } from 'node:stream'
 import type { Consumer } from './body-formats.js'
 
-/** Whether what `body` still gives can be taken past its stream. */
+/** Whether the rest of `body` can be consumed without its stream. */
 export function canBypass(body: Readable, touched: boolean): boolean {
   if (body.readableFlowing === true || body.listenerCount('data') > 0) return false
-  // A character may be half in its decoder.
+  // The decoder of the stream may contain a part of a character.
   return body.readableEncoding === null || !touched
 }
 
-/** Has `consumer` take what flows through `body`, beside those that listen to it. `onEnd` is called first at the end. */
+/** Makes `consumer` collect the data that `body` emits, in addition to its listeners. Calls `onEnd` before `consumer.end`. */
 export function collectStream(body: Readable, consumer: Consumer, onEnd: () => void): void {
-  // The first of all: another listener may write to the memory, or transfer it.
+  // Before all other listeners, which may modify or transfer the memory.
   body.prependListener('data', (piece: Buffer | string) => {
     const encoding = body.readableEncoding ?? undefined
     consumer.copy(typeof piece === 'string' ? Buffer.from(piece, encoding) : piece)

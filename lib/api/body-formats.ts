@@ -1,53 +1,54 @@
 import { pooledCopy } from '../base/unpooled-memory.js'
 import { NotSupportedError } from '../errors.js'
 
-/** Formats in which a body can be taken whole: the body mixin of the Fetch standard. */
+/** Formats in which a whole body can be read: those of the body mixin of the Fetch standard. */
 export type BodyFormat = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
 
-/** Memory for all of a body is allocated when this part of it has come: a server may announce more than it sends. */
-const PART = 8
+/** Memory for the whole body is allocated after 1/8 of it was received, as a server may send less than its content-length. */
+const PREALLOCATE_FRACTION = 8
 
-/** What takes a body whole, past the machinery of streams. */
+/** Consumer of a whole body that bypasses the stream. */
 export interface Consumer {
+  /** Adds a chunk, whose memory belongs to the consumer from then on. */
   take(chunk: Buffer): void
-  /** As {@link take}, but the memory of `chunk` is used again. */
+  /** Adds a copy of a chunk, whose memory is reused. */
   copy(chunk: Buffer): void
   end(): void
   fail(reason: unknown): void
 }
 
-/** The promise of a body in some format. */
-export interface Settlement {
+/** Resolve functions of the promise for a body. */
+export interface PromiseResolvers {
   resolve(value: unknown): void
   reject(reason: unknown): void
 }
 
-/** What is known of a body before it comes. */
-export interface BodyFacts {
+/** Metadata of a body from its response headers. */
+export interface BodyMetadata {
   contentType: string
-  /** Only a hint: interceptors may change the body. */
+  /** Value of `content-length`. Only a hint, because interceptors may change the body. */
   contentLength: string | undefined
-  /** As of `setEncoding`; null for UTF-8. */
+  /** Encoding set by `setEncoding`; null for UTF-8. */
   encoding: BufferEncoding | null
 }
 
 /**
- * Collects a body in one format. Callers never see the memory it collects in, which may be of Node's pool, unless
- * `bytes()` or `arrayBuffer()` returns it.
+ * Collects a body in one format. Its memory may be in Node's pool, except for `bytes()` and `arrayBuffer()`, which return
+ * it to the caller.
  */
 export class BodyCollector implements Consumer {
   readonly #format: BodyFormat
-  readonly #facts: BodyFacts
-  readonly #settlement: Settlement
+  readonly #metadata: BodyMetadata
+  readonly #promise: PromiseResolvers
   #chunks: Buffer[] = []
   #size = 0
-  /** Memory for all of the body, which the first {@link #size} bytes are in. */
+  /** Memory for the whole body; its first {@link #size} bytes are filled. */
   #whole: Buffer | null = null
 
-  constructor(format: BodyFormat, facts: BodyFacts, settlement: Settlement) {
+  constructor(format: BodyFormat, metadata: BodyMetadata, promise: PromiseResolvers) {
     this.#format = format
-    this.#facts = facts
-    this.#settlement = settlement
+    this.#metadata = metadata
+    this.#promise = promise
   }
 
   take(chunk: Buffer): void {
@@ -58,9 +59,9 @@ export class BodyCollector implements Consumer {
 
   copy(chunk: Buffer): void {
     const size = this.#size + chunk.length
-    this.#whole ??= this.#gather(size)
+    this.#whole ??= this.#allocateWhole(size)
     if (this.#whole === null || size > this.#whole.length) {
-      this.#spill()
+      this.#splitWhole()
       return this.take(pooledCopy(chunk, 0, chunk.length))
     }
     chunk.copy(this.#whole, this.#size)
@@ -69,38 +70,38 @@ export class BodyCollector implements Consumer {
 
   end(): void {
     try {
-      this.#settlement.resolve(this.#result())
+      this.#promise.resolve(this.#result())
     } catch (error) {
-      this.#settlement.reject(error)
+      this.#promise.reject(error)
     }
   }
 
   fail(reason: unknown): void {
-    this.#settlement.reject(reason)
+    this.#promise.reject(reason)
   }
 
   #result(): unknown {
-    const whole = this.#bytes()
+    const whole = this.#joinChunks()
     switch (this.#format) {
       case 'text':
-        return decode(whole, this.#facts.encoding)
+        return decode(whole, this.#metadata.encoding)
       case 'json':
-        return JSON.parse(decode(whole, this.#facts.encoding))
+        return JSON.parse(decode(whole, this.#metadata.encoding))
       case 'bytes':
-        return new Uint8Array(ownBuffer(whole))
+        return new Uint8Array(exactBuffer(whole))
       case 'arrayBuffer':
-        return ownBuffer(whole)
+        return exactBuffer(whole)
       case 'blob':
-        return new Blob([whole], { type: this.#facts.contentType })
+        return new Blob([whole], { type: this.#metadata.contentType })
       case 'formData':
-        return toFormData(whole, this.#facts.contentType)
+        return toFormData(whole, this.#metadata.contentType)
     }
   }
 
-  /** Memory for all of a body of which `size` bytes have come, with those taken before; null if that is too little to tell. */
-  #gather(size: number): Buffer | null {
-    const expected = Number(this.#facts.contentLength)
-    if (!(size <= expected && size * PART >= expected)) return null
+  /** Allocates memory for the whole body and copies the chunks into it; null if `size`, the bytes received, is too small. */
+  #allocateWhole(size: number): Buffer | null {
+    const expected = Number(this.#metadata.contentLength)
+    if (!(size <= expected && size * PREALLOCATE_FRACTION >= expected)) return null
     const shown = this.#format === 'bytes' || this.#format === 'arrayBuffer'
     const whole = shown ? Buffer.allocUnsafeSlow(expected) : Buffer.allocUnsafe(expected)
     let at = 0
@@ -109,33 +110,33 @@ export class BodyCollector implements Consumer {
     return whole
   }
 
-  /** More comes than was announced: an interceptor may have changed the body. */
-  #spill(): void {
+  /** Turns the preallocated memory into a chunk: an interceptor may have made the body longer than its content-length. */
+  #splitWhole(): void {
     if (this.#whole === null) return
     this.#chunks.push(this.#whole.subarray(0, this.#size))
     this.#whole = null
   }
 
-  #bytes(): Buffer {
-    this.#spill()
+  #joinChunks(): Buffer {
+    this.#splitWhole()
     return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size)
   }
 }
 
-/** Memory that holds these bytes alone: others' must not be handed out with them. */
-function ownBuffer(bytes: Buffer): ArrayBuffer {
+/** Returns an ArrayBuffer with exactly these bytes, so that no pooled memory of others is exposed. */
+function exactBuffer(bytes: Buffer): ArrayBuffer {
   const { buffer, byteOffset, length } = bytes
   if (length === buffer.byteLength) return buffer as ArrayBuffer
   return buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer
 }
 
-/** https://encoding.spec.whatwg.org/#utf-8-decode */
+/** Decodes text without its byte order mark: https://encoding.spec.whatwg.org/#utf-8-decode */
 function decode(bytes: Buffer, encoding: BufferEncoding | null): string {
   const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
   return bytes.toString(encoding ?? 'utf8', marked ? 3 : 0)
 }
 
-/** The platform knows how; only a runtime without the Fetch standard's classes does not. */
+/** Parses a form with the runtime's `Response`. @throws {NotSupportedError} the runtime has none */
 function toFormData(bytes: Uint8Array, contentType: string): Promise<FormData> {
   if (typeof Response === 'undefined')
     throw new NotSupportedError('formData() requires a runtime with a global Response class')

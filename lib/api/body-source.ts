@@ -1,20 +1,20 @@
 import type { DispatchController } from '../exchange/handler.js'
 import type { BodyReadable } from './body.js'
 
-/** Steers where a body comes from. */
+/** Source of a body: the request that receives it. */
 export interface BodySource {
   pause(): void
   resume(): void
   abort(reason: unknown): void
-  /** The body is full and nobody reads it. */
+  /** Called when the buffer of an unread body is full. */
   onStalled(body: BodyReadable): void
-  /** Somebody reads it. */
+  /** Called when reading of the body begins. */
   onUsed(body: BodyReadable): void
-  /** It was read to its end, or given up. */
-  onOver(): void
+  /** Called when the body was read to its end, or was destroyed. */
+  onEnd(): void
 }
 
-/** A source that does what its request's controller does. */
+/** Creates a source from the controller of a request. */
 export function sourceOf(controller: DispatchController): BodySource {
   return {
     pause: () => controller.pause(),
@@ -22,6 +22,6 @@ export function sourceOf(controller: DispatchController): BodySource {
     abort: (reason) => controller.abort(reason as Error),
     onStalled() {},
     onUsed() {},
-    onOver() {},
+    onEnd() {},
   }
 }

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 
 /**
- * Has properties of a stream's state answer for a body that was taken past the stream, and as Node's do otherwise. Node
- * declares them as properties, so that a class can not override them.
+ * Defines state properties of a stream (such as `readableEnded`) for a body that was consumed without its stream; otherwise
+ * they have Node's value. Node's types declare them as properties, which a class cannot override with accessors.
  */
 export function defineState<Body extends object>(
   prototype: Body,
@@ -17,7 +17,7 @@ export function defineState<Body extends object>(
   }
 }
 
-/** Whether a listener or a pipe receives what comes; a stream that was only resumed drops it. */
+/** Whether a listener or a pipe receives the data; a stream that was only resumed discards it. */
 export function flowsToReader(stream: Readable): boolean {
   return stream.readableFlowing === true && stream.listenerCount('data') > 0
 }

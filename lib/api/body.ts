@@ -9,88 +9,84 @@ import { reportUncaught } from '../base/user-code.js'
 import { markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
+import { BodyBuffer } from './body-buffer.js'
 import { canBypass, collectStream } from './body-collect.js'
-import { type Dumped, type DumpOptions, dump } from './body-dump.js'
-import { BodyFlow } from './body-flow.js'
-import { BodyCollector, type BodyFacts, type BodyFormat, type Consumer } from './body-formats.js'
-import { eachPiece, IN_STREAM, type Piece, Waiting } from './body-pieces.js'
+import { type DumpOptions, type DumpTarget, dump } from './body-dump.js'
+import { BodyCollector, type BodyFormat, type BodyMetadata, type Consumer } from './body-formats.js'
+import { type BodyChunk, IN_STREAM, iterateBody, PendingReads } from './body-iteration.js'
 import type { BodySource } from './body-source.js'
 import { defineState, flowsToReader } from './body-state.js'
 
-/** What sets up the body of a response. */
-export interface BodyOptions {
-  highWaterMark?: number | null
-}
-
-/** Creates the body of a response as its caller asked for it. */
-export function bodyFor(options: BodyOptions, headers: IncomingHeaders, source: BodySource): BodyReadable {
-  return new BodyReadable({ source, headers, highWaterMark: options.highWaterMark })
-}
-
-/** Bytes that are copied into memory at once: longer parts are slow to allocate. */
-const PART = 65536
+/** Maximum number of bytes per copied chunk: larger allocations are slow. */
+const MAX_COPY = 65536
 
 /**
- * A response body: a `Readable` with the body mixin of the Fetch standard. What comes before anybody asks is held
- * aside, so that `text()` and its like never pay for the stream. Source: undici's `Dispatcher.md`.
+ * Response body: a `Readable` with the body mixin of the Fetch standard. Data received before the first read is buffered
+ * outside the stream, so that `text()`, `json()` and the like avoid the cost of the stream. Source: undici's
+ * `Dispatcher.md`.
+ *
+ * @example
+ * const { body } = await client.request({ path: '/', method: 'GET' })
+ * for await (const chunk of body) console.log(chunk.length)
  */
 export class BodyReadable extends LazyReadable {
   static #stateDefined = false
   readonly #source: BodySource
-  readonly #flow: BodyFlow
-  readonly #facts: BodyFacts
-  /** There once an iteration began, and until somebody turned to the stream. */
-  #waiting: Waiting | null = null
+  readonly #buffer: BodyBuffer
+  readonly #metadata: BodyMetadata
+  /** Iterators that wait for a chunk. Set from the begin of an iteration until the stream is used. */
+  #pendingReads: PendingReads | null = null
   #demand = false
-  #touched = false
+  #used = false
   #consumer: Consumer | null = null
-  /** Takes what flows to other listeners too. */
+  /** Consumer of data that other listeners receive as well. */
   #collector: Consumer | null = null
   #consumed = false
   #attaching = false
-  /** Why the body broke off, in the form it was given. */
+  /** Reason why the body failed, as reported. */
   #failure: { readonly reason: unknown } | null = null
-  /** All of it went to a consumer, past the stream. */
-  #taken = false
+  /** Whether the whole body was consumed without the stream. */
+  #consumedWhole = false
   #streamEnded = false
   #web: ReadableStream | null = null
-  #over = false
-  #onOver: (() => void)[] | null = null
+  #ended = false
+  #endListeners: (() => void)[] | null = null
 
   constructor(given: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
     const part = unpollutedRequest(given)
-    // Node reads options that are not there from `Object.prototype` too.
+    // Node also reads options from `Object.prototype`.
     super(unpollutedRequest({ highWaterMark: part.highWaterMark ?? 65536 }))
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
     const { 'content-type': type, 'content-length': length } = part.headers ?? {}
-    this.#facts = {
+    this.#metadata = {
       contentType: typeof type === 'string' ? type : '',
       contentLength: typeof length === 'string' ? length : undefined,
       encoding: null,
     }
-    this.#flow = new BodyFlow(part.source, this.readableHighWaterMark)
+    this.#buffer = new BodyBuffer(part.source, this.readableHighWaterMark)
   }
 
-  /** True once the body was read or begun to be. */
+  /** Whether reading the body has begun. */
   get bodyUsed(): boolean {
     return this.readableDidRead
   }
 
-  /** With the first body, since an import does nothing. */
+  /** Called for the first body, so that an import has no side effect. */
   static #defineState(): void {
     BodyReadable.#stateDefined = true
-    // Node asks before the fields are there.
+    // Node reads the properties before the private fields exist.
     defineState(BodyReadable.prototype, {
-      readableDidRead: (body) => #consumed in body && (body.#consumed || (body.#waiting ?? body.#collector) !== null),
-      readableEnded: (body) => #consumed in body && body.#endStream(),
-      closed: (body) => #consumed in body && !body.#endStream() && false,
+      readableDidRead: (body) =>
+        #consumed in body && (body.#consumed || (body.#pendingReads ?? body.#collector) !== null),
+      readableEnded: (body) => #consumed in body && body.#endConsumedStream(),
+      closed: (body) => #consumed in body && !body.#endConsumedStream() && false,
     })
   }
 
   override on(event: string | symbol, listener: (...values: never[]) => void): this {
-    this.#endStream()
-    if (event === 'data' || event === 'readable') this.#leaveToStream()
+    this.#endConsumedStream()
+    if (event === 'data' || event === 'readable') this.#switchToStream()
     return super.on(event as 'data', listener as never)
   }
 
@@ -99,82 +95,82 @@ export class BodyReadable extends LazyReadable {
   }
 
   override [Symbol.asyncIterator](): ReturnType<Readable[typeof Symbol.asyncIterator]> {
-    return eachPiece({
-      next: () => this.#nextPiece(),
+    return iterateBody({
+      next: () => this.#nextChunk(),
       stream: () => super[Symbol.asyncIterator](),
-      giveUp: () => this.destroy(),
+      cancel: () => this.destroy(),
     })
   }
 
   override unshift(chunk: unknown, encoding?: BufferEncoding): void {
-    this.#leaveToStream()
+    this.#switchToStream()
     super.unshift(chunk, encoding)
   }
 
   override setEncoding(encoding: BufferEncoding): this {
-    this.#leaveToStream()
+    this.#switchToStream()
     return super.setEncoding(encoding)
   }
 
-  /** The body as a web stream. */
+  /** The body as a web `ReadableStream`. */
   get body(): ReadableStream {
     this.#web ??= builtinModule('node:stream').Readable.toWeb(this)
     return this.#web
   }
 
-  /** The body as a string in UTF-8; a byte order mark is dropped. */
+  /** Decodes the body as UTF-8, without its byte order mark. */
   text(): Promise<string> {
     return this.#consume('text') as Promise<string>
   }
 
-  /** The body parsed as JSON. Rejects with a SyntaxError when it is none, or empty. */
+  /** Parses the body as JSON. Rejects with a SyntaxError if it is invalid or empty. */
   json(): Promise<unknown> {
     return this.#consume('json')
   }
 
-  /** The body as bytes. */
+  /** Reads the body as a Uint8Array. */
   bytes(): Promise<Uint8Array> {
     return this.#consume('bytes') as Promise<Uint8Array>
   }
 
-  /** The body as an ArrayBuffer. */
+  /** Reads the body as an ArrayBuffer. */
   arrayBuffer(): Promise<ArrayBuffer> {
     return this.#consume('arrayBuffer') as Promise<ArrayBuffer>
   }
 
-  /** The body as a Blob of the response's content type. */
+  /** Reads the body as a Blob with the content type of the response. */
   blob(): Promise<Blob> {
     return this.#consume('blob') as Promise<Blob>
   }
 
-  /** The body parsed by its content type: `multipart/form-data` or `application/x-www-form-urlencoded`. */
+  /** Parses the body as `multipart/form-data` or `application/x-www-form-urlencoded`. */
   formData(): Promise<FormData>
-  /** As undici, which has none, declares it: so that results of ours fit where theirs are asked for. */
+  /** Overload with undici's declaration, so that results of sluice are assignable to undici's types. */
   formData(): Promise<never>
   formData(): Promise<FormData> {
     return this.#consume('formData') as Promise<FormData>
   }
 
   /**
-   * Drops the body so that its connection can be used again; past `limit` bytes (default: 131 072) the connection
-   * is given up instead. Rejects only when `signal` aborts.
-   * @throws {InvalidArgumentError} by rejection: an option is not what is documented
+   * Discards the body so that its connection is reused. Closes the connection instead beyond `limit` bytes (default:
+   * 131 072). Rejects only when `signal` aborts.
+   * @throws {InvalidArgumentError} by rejection: an option is invalid
    */
   dump(options?: DumpOptions | null): Promise<void> {
-    const dumped: Dumped = {
-      over: this.#over || this.destroyed,
-      announced: this.#flow.complete || this.readableDidRead ? 0 : Number(this.#facts.contentLength),
+    const target: DumpTarget = {
+      ended: this.#ended || this.destroyed,
+      expectedLength: this.#buffer.complete || this.readableDidRead ? 0 : Number(this.#metadata.contentLength),
       cancel: (reason) => this.cancel(reason),
-      drop: (limit) => this.#drop(limit),
+      discard: (limit) => this.#discard(limit),
     }
-    return dump(dumped, options)
+    return dump(target, options)
   }
 
-  /** Ends when the body does; whoever reads it meanwhile reads on. */
-  #drop(limit: number): Promise<void> {
+  /** Resolves when the body has ended; other readers still receive their data. */
+  #discard(limit: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#onOver ??= []
-      this.#onOver.push(resolve)
+      this.#endListeners ??= []
+      this.#endListeners.push(resolve)
       let left = limit
       const count = (chunk: Buffer | string) => {
         left -= chunk.length
@@ -186,202 +182,202 @@ export class BodyReadable extends LazyReadable {
     })
   }
 
-  /** @internal Destroys a body that nothing reads, so that its connection is not kept for it. */
+  /** @internal Destroys an unread body, so that it does not block its connection. */
   release(): void {
-    if (!this.#over && this.#consumer === null && !flowsToReader(this)) this.destroy()
+    if (!this.#ended && this.#consumer === null && !flowsToReader(this)) this.destroy()
   }
 
-  /** @internal Somebody reads it, or has. */
+  /** @internal Whether the body is or was read. */
   get used(): boolean {
-    return this.#touched || this.#over
+    return this.#used || this.#ended
   }
 
-  /** @internal Chunks are handed out, and not collected. */
+  /** @internal Whether chunks are passed to the caller, instead of collected. */
   get keepsChunks(): boolean {
     return this.#consumer === null
   }
 
-  /** @internal A chunk came, which is the body's now. */
+  /** @internal Adds a received chunk, whose memory belongs to the body from then on. */
   feed(piece: Buffer): void {
     const chunk = toBuffer(piece)
     if (this.#consumer !== null) this.#consumer.take(chunk)
     else if (chunk.length === 0) return
-    else if (this.#demand) this.#hand(unpooled(chunk))
-    else if (this.#waiting?.any) this.#waiting.give(unpooled(chunk))
-    else this.#hold(chunk)
+    else if (this.#demand) this.#pushToStream(unpooled(chunk))
+    else if (this.#pendingReads?.pending) this.#pendingReads.resolveNext(unpooled(chunk))
+    else this.#addToBuffer(chunk)
   }
 
-  /** @internal As {@link feed}, but the memory of `chunk` is used again. */
+  /** @internal Adds a copy of a received chunk, whose memory is reused. */
   feedCopy(chunk: Buffer): void {
     for (let start = 0, end = 0; start < chunk.length; start = end) {
       if (this.#consumer !== null) return this.#consumer.copy(start === 0 ? chunk : chunk.subarray(start))
-      end = Math.min(start + PART, chunk.length)
-      if (this.#demand || this.#waiting?.any) this.feed(unpooledCopy(chunk, start, end))
-      else this.#hold(pooledCopy(chunk, start, end))
+      end = Math.min(start + MAX_COPY, chunk.length)
+      if (this.#demand || this.#pendingReads?.pending) this.feed(unpooledCopy(chunk, start, end))
+      else this.#addToBuffer(pooledCopy(chunk, start, end))
     }
   }
 
-  /** A listener's exception is an uncaught one here as in any turn of the event loop, and the body goes on. */
-  #hand(chunk: Buffer): void {
+  /** Pushes a chunk. An exception of a listener is reported as uncaught, and the body continues. */
+  #pushToStream(chunk: Buffer): void {
     try {
       this.#demand = this.push(chunk)
     } catch (error) {
       reportUncaught(error)
     }
-    if (!this.#demand) this.#flow.pause()
+    if (!this.#demand) this.#buffer.pause()
   }
 
-  #hold(chunk: Buffer): void {
-    if (!this.#flow.hold(chunk) && !this.#touched) this.#source.onStalled(this)
+  #addToBuffer(chunk: Buffer): void {
+    if (!this.#buffer.push(chunk) && !this.#used) this.#source.onStalled(this)
   }
 
-  /** @internal All has come. */
+  /** @internal Marks the body as completely received. */
   finish(): void {
-    this.#flow.complete = true
+    this.#buffer.complete = true
     if (this.#consumer !== null) this.#end(this.#consumer)
-    else if (!this.#flow.empty || !this.#touched) return
-    else if (this.#waiting === null) this.push(null)
-    else this.#endTaken()
+    else if (!this.#buffer.empty || !this.#used) return
+    else if (this.#pendingReads === null) this.push(null)
+    else this.#endConsumed()
   }
 
-  /** @internal No more will come. */
+  /** @internal Marks the body as failed. */
   fail(reason: unknown): void {
-    if (this.#flow.complete) return
-    this.#flow.complete = true
+    if (this.#buffer.complete) return
+    this.#buffer.complete = true
     this.#failure = { reason }
-    // The caller may not have the body yet: its listeners are to see what came, and that it broke off.
+    // Deferred: the caller may not have the body yet, and its listeners must receive the data and the error.
     if (this.used) this.cancel(reason)
     else setImmediate(() => this.cancel(reason))
   }
 
-  /** @internal Ends a body for a reason of any type: what no stream takes for an error becomes the cause of one. */
+  /** @internal Destroys the body for a reason of any type; one that is not an Error becomes the `cause` of an error. */
   cancel(reason: unknown): void {
-    if (!this.#over) this.#failure ??= { reason }
+    if (!this.#ended) this.#failure ??= { reason }
     this.destroy(streamError(reason))
   }
 
-  /** Node cuts and joins buffered chunks in memory of its pool, which is nobody's to transfer. */
+  /** Returns data in unpooled memory: Node joins buffered chunks in its pool, whose memory must not be transferred. */
   override read(size?: number): unknown {
     return unpooledChunk(super.read(size))
   }
 
-  /** Asked by the stream for more. */
+  /** Called by the stream to read data. */
   override _read(): void {
     if (this.#consumed) {
-      // Whoever turns to the stream after the body was taken whole finds it at its end.
-      if (this.#flow.complete && this.#consumer === null && !this.#attaching) this.push(null)
+      // The stream of a body that was consumed without it is at its end.
+      if (this.#buffer.complete && this.#consumer === null && !this.#attaching) this.push(null)
       return
     }
-    this.#leaveToStream()
-    this.#touch()
+    this.#switchToStream()
+    this.#markUsed()
     this.#demand = true
-    while (this.#demand && !this.#flow.empty) this.#demand = this.push(unpooled(this.#flow.shift()))
-    if (!this.#flow.empty || this.#failure !== null) return
-    if (this.#flow.complete) this.push(null)
-    else this.#flow.resume()
+    while (this.#demand && !this.#buffer.empty) this.#demand = this.push(unpooled(this.#buffer.shift()))
+    if (!this.#buffer.empty || this.#failure !== null) return
+    if (this.#buffer.complete) this.push(null)
+    else this.#buffer.resume()
   }
 
-  /** Told by the stream that it is over. */
+  /** Called by the stream when it is destroyed. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     let reason = error
-    if (!this.#flow.complete) {
+    if (!this.#buffer.complete) {
       reason ??= markSluiceOwned(new RequestAbortedError())
-      this.#flow.complete = true
+      this.#buffer.complete = true
       this.#source.abort(this.#failure === null ? reason : this.#failure.reason)
     }
-    this.#flow.clear()
+    this.#buffer.clear()
     const consumer = this.#consumer ?? this.#collector
     this.#consumer = null
     this.#collector = null
     consumer?.fail(this.#failure === null ? (reason ?? new RequestAbortedError()) : this.#failure.reason)
-    this.#waiting?.giveAll(() => this.#nextPiece())
-    // A connection that breaks must not end the process of a caller who listens for no error: `errored` tells it.
-    const tell = () => callback(this.listenerCount('error') > 0 ? reason : null)
-    // Nor does it go unheard by one who begins to listen in this turn.
-    if (this.#touched) tell()
-    else setImmediate(tell)
-    this.#settle()
+    this.#pendingReads?.resolveAll(() => this.#nextChunk())
+    // Without an `error` listener, a failed connection must not end the process: `errored` has the error.
+    const finish = () => callback(this.listenerCount('error') > 0 ? reason : null)
+    // Deferred, so that listeners added in this event-loop turn receive it.
+    if (this.#used) finish()
+    else setImmediate(finish)
+    this.#notifyEnd()
   }
 
-  #settle(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#source.onOver()
-    if (this.#onOver !== null) for (const tell of this.#onOver) tell()
+  #notifyEnd(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#source.onEnd()
+    if (this.#endListeners !== null) for (const listener of this.#endListeners) listener()
   }
 
-  #touch(): void {
-    if (this.#touched) return
-    this.#touched = true
+  #markUsed(): void {
+    if (this.#used) return
+    this.#used = true
     this.#source.onUsed(this)
   }
 
   #attach(consumer: Consumer): void {
     this.#consumed = true
     this.#consumer = consumer
-    this.#touch()
-    const held = this.#flow.clear()
+    this.#markUsed()
+    const held = this.#buffer.clear()
     this.#attaching = true
     while (this.readableLength > 0) consumer.take(this.read() as Buffer)
     this.#attaching = false
     for (const chunk of held) consumer.take(chunk)
     if (this.destroyed || this.#failure !== null) return
-    if (this.#flow.complete) this.#end(consumer)
-    else this.#flow.resume()
+    if (this.#buffer.complete) this.#end(consumer)
+    else this.#buffer.resume()
   }
 
   #end(consumer: Consumer): void {
     this.#consumer = null
-    this.#endTaken()
+    this.#endConsumed()
     consumer.end()
   }
 
-  /** The machinery of streams costs more than a short body: it runs when somebody looks. */
-  #endTaken(): void {
+  /** Ends the stream only if it has listeners, because ending it costs more than a short body. */
+  #endConsumed(): void {
     this.#consumed = true
-    this.#taken = true
-    if (this.listenerCount('end') + this.listenerCount('close') > 0) this.#endStream()
-    this.#waiting?.giveAll(() => null)
-    this.#settle()
+    this.#consumedWhole = true
+    if (this.listenerCount('end') + this.listenerCount('close') > 0) this.#endConsumedStream()
+    this.#pendingReads?.resolveAll(() => null)
+    this.#notifyEnd()
   }
 
-  /** Somebody turned to the stream while it was iterated over. */
-  #leaveToStream(): void {
-    this.#waiting?.giveAll(() => IN_STREAM)
-    this.#waiting = null
+  /** Makes iterators read from the stream, because the caller uses the stream as well. */
+  #switchToStream(): void {
+    this.#pendingReads?.resolveAll(() => IN_STREAM)
+    this.#pendingReads = null
   }
 
-  /** What an iteration gets. */
-  async #nextPiece(): Promise<Piece> {
-    const waiting = this.#waiting ?? this.#beginIteration()
-    if (waiting === null) return IN_STREAM
-    if (this.#taken) return null
+  /** Returns the next chunk for an iterator. */
+  async #nextChunk(): Promise<BodyChunk> {
+    const pendingReads = this.#pendingReads ?? this.#beginIteration()
+    if (pendingReads === null) return IN_STREAM
+    if (this.#consumedWhole) return null
     if (this.destroyed)
       throw this.#failure === null ? (this.errored ?? new RequestAbortedError()) : this.#failure.reason
-    const piece = this.#flow.empty ? null : unpooled(this.#flow.shift())
-    this.#flow.resume()
-    if (this.#flow.complete && this.#flow.empty) this.#endTaken()
-    return piece === null && !this.#taken ? waiting.wait() : piece
+    const piece = this.#buffer.empty ? null : unpooled(this.#buffer.shift())
+    this.#buffer.resume()
+    if (this.#buffer.complete && this.#buffer.empty) this.#endConsumed()
+    return piece === null && !this.#consumedWhole ? pendingReads.add() : piece
   }
 
-  /** Returns null where all is to go through the stream. */
-  #beginIteration(): Waiting | null {
-    const heard = this.listenerCount('data') + this.listenerCount('readable') > 0
-    const begun = this.#touched || this.destroyed || this.readableLength > 0 || this.readableEncoding !== null
-    if (heard || begun) return null
-    this.#touch()
-    this.#waiting = new Waiting()
-    return this.#waiting
+  /** Returns null if the body must be read from the stream. */
+  #beginIteration(): PendingReads | null {
+    const hasListeners = this.listenerCount('data') + this.listenerCount('readable') > 0
+    const begun = this.#used || this.destroyed || this.readableLength > 0 || this.readableEncoding !== null
+    if (hasListeners || begun) return null
+    this.#markUsed()
+    this.#pendingReads = new PendingReads()
+    return this.#pendingReads
   }
 
-  /** Ends the stream of a body that was taken whole. Returns whether it was. */
-  #endStream(): boolean {
-    if (this.#taken && !this.#streamEnded) {
+  /** Ends the stream if the body was consumed without it. Returns whether it was. */
+  #endConsumedStream(): boolean {
+    if (this.#consumedWhole && !this.#streamEnded) {
       this.#streamEnded = true
       this.push(null)
       this.resume()
     }
-    return this.#taken
+    return this.#consumedWhole
   }
 
   #consume(kind: BodyFormat): Promise<unknown> {
@@ -389,10 +385,10 @@ export class BodyReadable extends LazyReadable {
     if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
     if (this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
     if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
-    this.#facts.encoding = this.readableEncoding
+    this.#metadata.encoding = this.readableEncoding
     return new Promise((resolve, reject) => {
-      const collector = new BodyCollector(kind, this.#facts, { resolve, reject })
-      if (canBypass(this, this.#touched)) return this.#attach(collector)
+      const collector = new BodyCollector(kind, this.#metadata, { resolve, reject })
+      if (canBypass(this, this.#used)) return this.#attach(collector)
       this.#collector = collector
       collectStream(this, collector, () => (this.#collector = null))
     })

@@ -1,6 +1,6 @@
 import { requireFunction } from '../errors/option-checks.js'
 import type { HeadersInput } from '../wire/headers.js'
-import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { type Callback, type DispatchTarget, Outcome } from './dispatch-target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `connect`. Source: undici's `Dispatcher.md`. */

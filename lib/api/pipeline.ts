@@ -9,20 +9,22 @@ import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '.
 import { streamError } from '../exchange/abort-errors.js'
 import { copyChunk } from '../exchange/body-chunks.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
-import { type BodyReadable, bodyFor } from './body.js'
+import { bindToAsyncContext } from './async-context.js'
+import type { BodyReadable } from './body.js'
 import { type BodySource, sourceOf } from './body-source.js'
+import { createBody } from './create-body.js'
+import { type DispatchTarget, refuseOtherDispatcher } from './dispatch-target.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
-import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
-import { type DispatchTarget, refuseOtherDispatcher } from './target.js'
 
+/** Options of `pipeline`. Source: undici's `Dispatcher.md`. */
 export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
-  /** What the handler returns is a stream of objects. Default: false. */
+  /** Whether the stream that the handler returns is in object mode. Default: false. */
   objectMode?: boolean
 }
 
-/** What the handler returned: a Readable, or a stream of the old style that may lack any of these methods. */
+/** Stream that the handler returned: a Readable, or an old-style stream without some of these methods. */
 interface Result {
   on(event: string, listener: (value: never) => void): unknown
   pause?(): unknown
@@ -33,7 +35,7 @@ interface Result {
   readonly errored?: Error | null
 }
 
-/** The duplex that the caller writes the request body into and reads the handler's stream from. */
+/** Duplex of `pipeline`: receives the request body, and yields the data of the handler's stream. */
 class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
   readonly request = new (builtinModule('node:stream').PassThrough)()
   readonly #options: PipelineOptions<Opaque>
@@ -42,27 +44,27 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
   #controller: DispatchController | null = null
   #context: object = {}
   #body: BodyReadable | null = null
-  /** The handler ended the body before the response did: what becomes of the response no longer matters. */
+  /** Whether the handler destroyed the body before the response ended; later errors of the response are ignored. */
   #bodyReleased = false
   #result: Result | null = null
   #resultEnded = false
-  #written: (() => void) | null = null
+  #writeCallback: (() => void) | null = null
 
   constructor(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>) {
     super(unpollutedRequest({ readableObjectMode: options.objectMode === true, autoDestroy: true }))
     this.#options = options
-    this.#handler = inScope(handler)
+    this.#handler = bindToAsyncContext(handler)
     this.#link = AbortLink.to(options.signal)
     this.#link?.bind(this)
     this.request.on('error', (error) => {
       if (!this.#bodyReleased) this.destroy(streamError(error))
     })
-    this.request.on('drain', () => this.#writeOn())
-    // A server that has answered wants no more of the body: the rest is dropped.
-    this.request.on('close', () => this.#writeOn())
+    this.request.on('drain', () => this.#resumeWriting())
+    // After the response, the rest of the request body is discarded.
+    this.request.on('close', () => this.#resumeWriting())
   }
 
-  /** Ends the request for its signal, which may fire before the request has a controller. */
+  /** Aborts the request for its signal, which may fire before the request has a controller. */
   abort(reason: unknown): void {
     this.#controller?.abort(reason as Error)
     this.destroy(streamError(reason))
@@ -85,7 +87,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
       options.onInfo?.({ statusCode, headers: shown })
       return
     }
-    const body = bodyFor(options, headers, this.#sourceOf(controller))
+    const body = createBody(options, headers, this.#sourceOf(controller))
     this.#body = body
     const opaque = (options.opaque ?? null) as Opaque
     const data = { statusCode, headers: shown, opaque, body, context: this.#context }
@@ -137,7 +139,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     result.on('data', (chunk: unknown) => {
       if (!this.#resultEnded && !this.push(chunk)) result.pause?.()
     })
-    // One that is over emits nothing more.
+    // A stream that has already ended emits no more events.
     if (result.readableEnded === true) this.#endResult()
     else if (result.errored) this.destroy(streamError(result.errored))
     else if (result.destroyed === true)
@@ -150,7 +152,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     this.push(null)
   }
 
-  /** As of a body. */
+  /** Returns data in unpooled memory, as a response body does. */
   override read(size?: number): unknown {
     return unpooledChunk(super.read(size))
   }
@@ -160,16 +162,16 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
   }
 
   override _write(chunk: Uint8Array, encoding: BufferEncoding, callback: () => void): void {
-    // A source that never waits must not keep the event loop to itself while it is dropped.
+    // A source that ignores backpressure must not block the event loop while its data is discarded.
     if (this.request.destroyed) return void setImmediate(callback)
-    // Behind the callback the caller may write over it, while the request waits.
+    // A copy, because the caller may overwrite the chunk after the callback, while the request is queued.
     if (this.request.write(copyChunk(chunk), encoding)) return callback()
-    this.#written = callback
+    this.#writeCallback = callback
   }
 
-  #writeOn(): void {
-    const written = this.#written
-    this.#written = null
+  #resumeWriting(): void {
+    const written = this.#writeCallback
+    this.#writeCallback = null
     written?.()
   }
 
@@ -178,7 +180,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     callback()
   }
 
-  /** The one teardown, whichever side ended first. */
+  /** Closes the request, the body and the handler's stream, whichever ended first. */
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const reason = error ?? (this.readableEnded ? null : markSluiceOwned(new RequestAbortedError()))
     if (reason === null) this.#body?.release()
@@ -188,15 +190,15 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
       this.#body?.destroy(reason)
       this.request.destroy()
     }
-    // Of a body that the handler goes on reading, the signal is the only way to end it.
+    // While the handler still reads the body, the signal stays linked, because nothing else can abort it.
     if (reason !== null || this.#body?.destroyed !== false) this.#link?.unbind()
     callback(reason)
   }
 }
 
 /**
- * Sends a request whose body is what is written into the returned duplex, and reads what `handler` returns from it.
- * Bad arguments are reported by an `'error'` event, as in undici.
+ * Sends a request and returns a Duplex: data written to it is the request body, data read from it comes from the stream
+ * that `handler` returns. Invalid arguments are reported by an `'error'` event, as in undici.
  */
 export function pipeline<Opaque = null>(
   target: DispatchTarget,

@@ -6,11 +6,12 @@ import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
-import { type BodyReadable, bodyFor } from './body.js'
+import type { BodyReadable } from './body.js'
 import type { BodySource } from './body-source.js'
+import { createBody } from './create-body.js'
+import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
 import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
-import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 /** Informational (1xx) response. */
 export interface InformationalResponse {
@@ -78,7 +79,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
   #context: object = {}
   #body: BodyReadable | null = null
   /** Replaces {@link #body} while that is full and unread, so that a body which the caller dropped is garbage collected. */
-  #forgotten: WeakRef<BodyReadable> | null = null
+  #droppedBody: WeakRef<BodyReadable> | null = null
 
   constructor(options: RequestOptions<Opaque>, outcome: Outcome<ResponseData<Opaque>>) {
     super()
@@ -113,17 +114,17 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     statusMessage = '',
   ): void {
     const options = this.#options
-    const shown = headersFor(options, controller, headers)
+    const formatted = headersFor(options, controller, headers)
     if (statusCode < 200) {
-      options.onInfo?.({ statusCode, headers: shown })
+      options.onInfo?.({ statusCode, headers: formatted })
       return
     }
-    const body = bodyFor(options, headers, this)
+    const body = createBody(options, headers, this)
     this.#body = body
     const data: ResponseData<Opaque> & Timed = {
       statusCode,
       statusText: statusMessage,
-      headers: shown,
+      headers: formatted,
       body,
       trailers: this.#trailers,
       opaque: (options.opaque ?? null) as Opaque,
@@ -135,21 +136,21 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
   }
 
   override onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    this.#held?.feed(chunk)
+    this.#currentBody?.feed(chunk)
   }
 
   override get keepsChunks(): boolean {
-    return this.#held?.keepsChunks === true
+    return this.#currentBody?.keepsChunks === true
   }
 
   override onZeroCopyData(chunk: Buffer): void {
-    this.#held?.feedCopy(chunk)
+    this.#currentBody?.feedCopy(chunk)
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
     // Not by assignment, because `__proto__` is a valid trailer name.
     Object.defineProperties(this.#trailers, Object.getOwnPropertyDescriptors(trailers))
-    const body = this.#held
+    const body = this.#currentBody
     body?.finish()
     // The signal may outlive an unread body, and must not keep it in memory.
     if (this.#link !== null && body !== null && !body.used) this.onStalled(body)
@@ -159,7 +160,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     this.#link?.unbind()
     const reason = this.#link?.reason ?? error
     this.#outcome.fail(reason)
-    this.#held?.fail(reason)
+    this.#currentBody?.fail(reason)
   }
 
   // BodySource
@@ -177,41 +178,41 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     // There is no controller while an interceptor waits, and one of another library may report no error.
     this.#outcome.fail(reason)
     // An unread body fails as well, even if the response is complete.
-    this.#held?.cancel(reason)
+    this.#currentBody?.cancel(reason)
   }
 
-  onOver(): void {
+  onEnd(): void {
     this.#link?.unbind()
   }
 
   onStalled(body: BodyReadable): void {
-    if (this.#forgotten !== null) return
-    this.#forgotten = new WeakRef(body)
+    if (this.#droppedBody !== null) return
+    this.#droppedBody = new WeakRef(body)
     this.#body = null
-    forgottenBodies().register(body, this, body)
+    droppedBodies().register(body, this, body)
   }
 
   onUsed(body: BodyReadable): void {
-    if (this.#forgotten === null) return
-    this.#forgotten = null
+    if (this.#droppedBody === null) return
+    this.#droppedBody = null
     this.#body = body
-    forgottenBodies().unregister(body)
+    droppedBodies().unregister(body)
   }
 
-  get #held(): BodyReadable | null {
-    return this.#body ?? this.#forgotten?.deref() ?? null
+  get #currentBody(): BodyReadable | null {
+    return this.#body ?? this.#droppedBody?.deref() ?? null
   }
 }
 
 let registry: FinalizationRegistry<BodySource> | null = null
 
 /** Aborts the requests whose unread bodies were garbage collected, so that their connections are released. */
-function forgottenBodies(): FinalizationRegistry<BodySource> {
+function droppedBodies(): FinalizationRegistry<BodySource> {
   registry ??= new FinalizationRegistry((handler) => {
     handler.abort(
       new InvalidArgumentError('The response body was garbage collected before it was read: read it or call dump()'),
     )
-    handler.onOver()
+    handler.onEnd()
   })
   return registry
 }

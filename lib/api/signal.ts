@@ -2,26 +2,27 @@ import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { callUserCode } from '../base/user-code.js'
 import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
-/** What may abort a request: an AbortSignal, or anything that emits `abort`. */
+/** Signal that aborts a request: an AbortSignal, or an emitter of `abort`. */
 export type SignalInput = AbortSignal | EventEmitterLike | null | undefined
 
+/** Emitter of `abort`. */
 export interface EventEmitterLike {
   on(event: 'abort', listener: () => void): unknown
   removeListener(event: 'abort', listener: () => void): unknown
 }
 
-/** What a signal ends. */
+/** Target of a signal. */
 export interface Abortable {
   abort(reason: unknown): void
 }
 
-/** Carries an abort from a signal to a request, whichever comes first. */
+/** Forwards the abort of a signal to a request, whichever exists first. */
 export class AbortLink {
   readonly #signal: AbortSignal | EventEmitterLike
   #target: Abortable | null = null
   #reason: unknown = null
 
-  /** @throws {InvalidArgumentError} not a signal */
+  /** Creates the link to a signal; null without one. @throws {InvalidArgumentError} `signal` is not a signal */
   static to(signal: SignalInput): AbortLink | null {
     return signal ? new AbortLink(signal) : null
   }
@@ -36,7 +37,7 @@ export class AbortLink {
     else signal.on('abort', this.#onAbort)
   }
 
-  /** What it was aborted with, as the signal has it; null when it was not. */
+  /** Reason of the signal's abort; null if it was not aborted. */
   get reason(): unknown {
     return this.#reason
   }
@@ -46,11 +47,11 @@ export class AbortLink {
     if (this.#reason !== null) target.abort(this.#reason)
   }
 
-  /** The request is over: the signal may live on without us. */
+  /** Removes the listener after the end of the request, because the signal may live on. */
   unbind(): void {
     this.#target = null
     const signal = this.#signal
-    // What the signal of a caller throws must not keep the request from ending.
+    // An exception of the caller's signal must not prevent the end of the request.
     callUserCode(() => {
       if (isEventTarget(signal)) signal.removeEventListener('abort', this.#onAbort)
       else signal.removeListener('abort', this.#onAbort)

@@ -6,11 +6,11 @@ import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '.
 import { streamError } from '../exchange/abort-errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { bindToAsyncContext } from './async-context.js'
+import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
 import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
-import { inScope } from './scope.js'
 import { AbortLink } from './signal.js'
-import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 /** Arguments of `stream`. */
 export interface StreamCall<Opaque> {
@@ -33,7 +33,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
     checkRequestOptions(options)
     requireFunction('factory', factory)
     this.#options = options
-    this.#factory = inScope(factory)
+    this.#factory = bindToAsyncContext(factory)
     this.#outcome = outcome
     this.#link = AbortLink.to(options.signal)
     if (this.abortReason === null) this.#link?.bind(this)

@@ -10,9 +10,9 @@ import type { DispatchController, DispatchHandler, IncomingHeaders } from '../ex
 import type { DispatchInput } from '../exchange/request.js'
 import { BodyReadable } from './body.js'
 import { sourceOf } from './body-source.js'
+import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
 import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
-import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './target.js'
 
 /** Options that `connect` and `upgrade` have in common. */
 export interface TunnelOptions<Opaque = null> {

@@ -1,7 +1,7 @@
 import { requireFunction } from '../errors/option-checks.js'
 import { SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
-import { type Callback, type DispatchTarget, Outcome } from './target.js'
+import { type Callback, type DispatchTarget, Outcome } from './dispatch-target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `upgrade`. Source: undici's `Dispatcher.md`. */

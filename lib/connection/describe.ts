@@ -1,4 +1,4 @@
-import { shownRequest } from '../diagnostics/words.js'
+import { shownRequest } from '../diagnostics/shown-request.js'
 import type { Pipeline } from './pipeline.js'
 import { type ConnectionState, WRITING } from './state.js'
 

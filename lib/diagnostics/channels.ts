@@ -2,13 +2,13 @@ import { type Channel, channel } from 'node:diagnostics_channel'
 import type * as messages from './messages.js'
 
 /**
- * A channel under undici's name, so that what observes undici observes this library. A publisher reads `hasSubscribers`
- * first and creates the message only then. Subscribers run at once; what one throws Node raises later as an uncaught
- * exception, and the request goes on. Source: undici's `DiagnosticsChannel.md`.
+ * Diagnostics channel with undici's name, so that subscribers of undici work with sluice. Publishers check
+ * `hasSubscribers` before they create a message. Subscribers are called synchronously; Node reports their exceptions as
+ * uncaught, and the request continues. Source: undici's `DiagnosticsChannel.md`.
  */
 export class Topic<Message> {
   readonly #channel: Channel
-  /** The log of this copy of the package, which must not receive what other users of the channel publish. */
+  /** Log of this copy of the package. Not a subscriber, because that would receive messages of undici as well. */
   #log: ((message: Message) => void) | null = null
 
   constructor(name: string) {
@@ -24,7 +24,7 @@ export class Topic<Message> {
     if (this.#channel.hasSubscribers) this.#channel.publish(message)
   }
 
-  /** Passes the messages of this copy of the package to `log`. */
+  /** Also passes each message of this copy of the package to `log`. */
   logTo(log: (message: Message) => void): void {
     this.#log = log
   }

@@ -7,15 +7,15 @@ import {
   requestHeaders,
   type Topic,
 } from './channels.js'
-import { shownRequest } from './words.js'
+import { shownRequest } from './shown-request.js'
 
-/** Writes a line of parts; null unless `NODE_DEBUG=sluice` asks for it. */
+/** Writes a debug line of parts; null unless `NODE_DEBUG` contains `sluice`. */
 export let debug: ((...parts: unknown[]) => void) | null = null
 
 let asked = false
 
-/** The first dispatcher looks whether `NODE_DEBUG` asks for lines, and has requests and sockets of this copy write them. */
-export function heedNodeDebug(): void {
+/** Enables debug lines for requests and connections if `NODE_DEBUG` contains `sluice`. Called by the first dispatcher. */
+export function enableNodeDebug(): void {
   if (asked) return
   asked = true
   const write = process.env.NODE_DEBUG ? process.getBuiltinModule?.('node:util')?.debuglog?.('sluice') : null
@@ -24,7 +24,7 @@ export function heedNodeDebug(): void {
     try {
       write('%s', parts.join(': '))
     } catch {
-      // What it was aborted with may be anything, and no text.
+      // An abort reason may be any value, even one that does not convert to a string.
     }
   }
   const on = <Message>(topic: Topic<Message>, partsOf: (message: Message) => unknown[]) =>
@@ -32,13 +32,13 @@ export function heedNodeDebug(): void {
   debug = log
   on(clientBeforeConnect, ({ connectParams: { host } }) => [`connecting to ${host}`])
   on(clientConnected, ({ connectParams: { host } }) => [`connected to ${host}`])
-  on(clientConnectError, ({ connectParams: { host }, error }) => [`no connection to ${host}`, error])
+  on(clientConnectError, ({ connectParams: { host }, error }) => [`connection to ${host} failed`, error])
   on(clientSendHeaders, ({ request }) => [`sent ${named(request)}`])
   on(requestHeaders, ({ request, response }) => [`${response.statusCode} for ${named(request)}`])
   on(requestError, ({ request, error }) => [`failed ${named(request)}`, error])
 }
 
-/** A request with where it goes. */
+/** Describes a request by method, origin and path, without its query. */
 export function named({ origin = '', method, path }: { origin?: string | URL; method: string; path: string }): string {
   return shownRequest({ method, path: origin + path })
 }

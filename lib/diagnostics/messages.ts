@@ -1,87 +1,93 @@
 import type { Socket } from 'node:net'
 
-// What is published, by channel. Source: undici's `DiagnosticsChannel.md`.
+// Messages by channel. Source: undici's `DiagnosticsChannel.md`.
 
-/** One request: the same object in all messages about it, so that it can be a key. */
+/** Request in messages. All messages about a request have the same object, so that it can be used as a key. */
 export interface Request {
+  /** Origin of the request. */
   readonly origin: string
+  /** Method of the request. */
   readonly method: string
-  /** With its query. */
+  /** Path of the request, with its query. */
   readonly path: string
-  /** Name, value, name, value, … as the caller gave them; a field given several values is there several times. */
+  /** Request headers as a flat array: name, value, name, value, … A header with several values is repeated. */
   headers: string[]
-  /** A stream, an iterable or bytes; null without. Not documented, but Node's inspector looks whether there is one. */
+  /** Request body: a stream, an iterable or bytes; null without one. Undocumented, but read by Node's inspector. */
   readonly body: unknown
-  /** The response has ended well. */
+  /** Whether the response is complete. */
   readonly completed: boolean
-  /** The caller gave it up. */
+  /** Whether the caller aborted the request. */
   readonly aborted: boolean
   /**
-   * Adds a field, or several of one name. Without effect once the request is sent.
-   * @throws {InvalidArgumentError} what can not be sent; the request stays as it was
+   * Adds a header with one or more values. Has no effect after the request was sent.
+   * @throws {InvalidArgumentError} name or value is invalid; the request is unchanged
    */
   addHeader(name: string, value: string | readonly string[]): this
 }
 
-/** The head of a response. */
+/** Response headers with status. */
 export interface Response {
+  /** Status code. */
   statusCode: number
+  /** Reason phrase. */
   statusText: string
-  /** Name, value, name, value, … as sent. */
+  /** Headers as received: name, value, name, value, … */
   headers: Buffer[]
 }
 
-/** Where a connection leads. */
+/** Target and options of a connection. */
 export interface ConnectParams {
-  /** With the port, if the origin has one. */
+  /** Host name, with the port if the origin has one. */
   host: string
+  /** Host name without the port. */
   hostname: string
-  /** `http:` or `https:` */
+  /** Protocol: `http:` or `https:`. */
   protocol: string
-  /** Empty for the protocol's own. */
+  /** Port; empty for the default port of the protocol. */
   port: string
-  /** Protocol of an open connection: `h1`. */
+  /** HTTP version of an established connection: `h1`. */
   version: 'h1' | undefined
-  /** Of TLS; null without. */
+  /** TLS server name; null without TLS. */
   servername: string | null
+  /** Local address that the connection uses; null for the default. */
   localAddress: string | null
 }
 
-/** What opens connections. */
+/** Function that opens connections. */
 export type Connector = (...parameters: never[]) => unknown
 
-/** `undici:request:create`: a request was made; fields may be added. */
+/** `undici:request:create`: a request was created; headers can be added. */
 export interface RequestCreateMessage {
   request: Request
 }
 
-/** `undici:request:bodyChunkSent`: a piece of its body was sent. */
+/** `undici:request:bodyChunkSent`: a chunk of the request body was sent. */
 export interface RequestBodyChunkSentMessage {
   request: Request
   chunk: Uint8Array | string
 }
 
-/** `undici:request:bodySent`: all of it was sent. */
+/** `undici:request:bodySent`: the whole request body was sent. */
 export interface RequestBodySentMessage {
   request: Request
 }
 
-/** `undici:request:headers`: also of 1xx responses. */
+/** `undici:request:headers`: response headers were received, also of 1xx responses. */
 export interface RequestHeadersMessage {
   request: Request
   response: Response
 }
 
-/** `undici:request:bodyChunkReceived`: a piece of the response body came. */
+/** `undici:request:bodyChunkReceived`: a chunk of the response body was received. */
 export interface RequestBodyChunkReceivedMessage {
   request: Request
   chunk: Buffer
 }
 
-/** `undici:request:trailers`: the response has ended well. */
+/** `undici:request:trailers`: the response is complete. */
 export interface RequestTrailersMessage {
   request: Request
-  /** Name, value, name, value, … as sent. */
+  /** Trailers as received: name, value, name, value, … */
   trailers: Buffer[]
 }
 
@@ -91,57 +97,59 @@ export interface RequestErrorMessage {
   error: Error
 }
 
-/** `undici:client:sendHeaders`: again when a request is sent again. */
+/** `undici:client:sendHeaders`: request headers were sent; again for each attempt. */
 export interface ClientSendHeadersMessage {
   request: Request
-  /** The request line and the fields as they are sent, each ended by CRLF. */
+  /** Request line and headers as sent, each line with CRLF. */
   headers: string
   socket: Socket
 }
 
-/** `undici:client:beforeConnect`: a connection is about to be opened. */
+/** `undici:client:beforeConnect`: a connection is about to be established. */
 export interface ClientBeforeConnectMessage {
   connectParams: ConnectParams
   connector: Connector
 }
 
-/** `undici:client:connected`: it is open. */
+/** `undici:client:connected`: a connection was established. */
 export interface ClientConnectedMessage {
   socket: Socket
   connectParams: ConnectParams
   connector: Connector
 }
 
-/** `undici:client:connectError`: it could not be opened. */
+/** `undici:client:connectError`: a connection could not be established. */
 export interface ClientConnectErrorMessage {
   error: Error
-  /** Left out when the connector returned none. */
+  /** Socket of the attempt; omitted if the connector returned none. */
   socket?: Socket
   connectParams: ConnectParams
   connector: Connector
 }
 
-/** `undici:proxy:connected`: a tunnel through a proxy is open. */
+/** `undici:proxy:connected`: a tunnel through a proxy was established. */
 export interface ProxyConnectedMessage {
   socket: Socket
   connectParams: {
-    /** Of the proxy. */
+    /** Origin of the proxy. */
     origin: string | URL
     port: string
-    /** Where the tunnel leads, such as `example.com:443`. */
+    /** Target of the tunnel, such as `example.com:443`. */
     path: string
     signal: AbortSignal | undefined
-    /** Of the CONNECT request. */
+    /** Headers of the CONNECT request. */
     headers: Record<string, string>
-    /** Of TLS to the proxy; undefined without. */
+    /** TLS server name of the proxy; undefined without TLS. */
     servername: string | undefined
   }
 }
 
-/** `undici:request:pending-requests`: of the interceptor that sends equal requests once. */
+/** `undici:request:pending-requests`: a request was added to or removed from those that the deduplicate interceptor shares. */
 export interface PendingRequestsMessage {
+  /** Kind of change. */
   type: 'added' | 'removed'
-  /** After the change. */
+  /** Number of pending requests after the change. */
   size: number
+  /** Key of the request. */
   key: string
 }

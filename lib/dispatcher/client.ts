@@ -1,4 +1,4 @@
-import { heedNodeDebug } from '../diagnostics/debug.js'
+import { enableNodeDebug } from '../diagnostics/debug.js'
 import type * as errors from '../errors.js'
 import { ClientCore } from './client-core.js'
 import type * as options from './client-options.js'
@@ -23,7 +23,7 @@ export class Client extends LifecycleDispatcher {
   constructor(url: URL | string, options: ClientOptions = {}) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    heedNodeDebug()
+    enableNodeDebug()
     // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
     ;(this as { _events?: unknown })._events = undefined
     this.#core = new ClientCore(this, lifecycle, originConfigOf(url, options))

@@ -1,6 +1,6 @@
+import { bindToAsyncContext } from '../api/async-context.js'
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
-import { inScope } from '../api/scope.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
@@ -269,7 +269,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override close(callback?: Callback): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
     requireFunction('callback', callback)
-    const tell = inScope(callback as (error: Error | null) => void)
+    const tell = bindToAsyncContext(callback as (error: Error | null) => void)
     this.#lifecycle.close(() => tell(null), tell)
   }
 
@@ -284,7 +284,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
     const [reason, told] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
     if (told === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
     requireFunction('callback', told)
-    const tell = inScope(told as (error: null) => void)
+    const tell = bindToAsyncContext(told as (error: null) => void)
     this.#lifecycle.destroy(reason, () => tell(null))
   }
 }

@@ -10,40 +10,43 @@ import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
 import { ProxyAgent } from './proxy-agent.js'
 import type { DocumentedProxyOptions, ProxyAgentOptions } from './proxy-options.js'
-import { relayAgent } from './relay.js'
+import { relayAgent } from './relay-events.js'
 
 /**
- * Options of an EnvHttpProxyAgent: those of the ProxyAgents and of the Agent within, and these. An empty string stands
- * for no proxy. Source: undici's `EnvHttpProxyAgent.md`.
+ * Options of an EnvHttpProxyAgent: those of ProxyAgent and Agent, and these. An empty string means "no proxy". Source:
+ * undici's `EnvHttpProxyAgent.md`.
  */
 export interface EnvHttpProxyAgentOptions extends Omit<ProxyAgentOptions, 'uri'> {
   /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
   httpProxy?: string | URL
   /** Proxy for `https:` origins. Default: `https_proxy` or `HTTPS_PROXY` of the environment, then the one for `http:`. */
   httpsProxy?: string | URL
-  /** Hosts to be reached directly. Default: `no_proxy` or `NO_PROXY` of the environment, read again when it changed. */
+  /** Hosts that are reached without a proxy. Default: `no_proxy` or `NO_PROXY` of the environment; changes take effect. */
   noProxy?: string
 }
 
 /**
- * Sends requests through the proxies that the environment names, or directly. The proxies are read when it is made; in
- * lower case a variable wins over the one in upper case, even when it is empty. A proxy without a protocol is taken for
- * an `http:` one. In a CGI program, where a request's `Proxy` field becomes `HTTP_PROXY`, that one is not read.
- * Source: undici's `EnvHttpProxyAgent.md`.
+ * Dispatcher that sends requests through the proxies in `http_proxy`, `https_proxy` and `no_proxy`, or directly. The
+ * constructor reads the proxies. A variable in lower case takes precedence over upper case, even if it is empty. A proxy
+ * without a protocol is an `http:` proxy. In a CGI program, `HTTP_PROXY` is ignored, because a request header sets it
+ * (https://httpoxy.org). Source: undici's `EnvHttpProxyAgent.md`.
+ *
+ * @example
+ * setGlobalDispatcher(new EnvHttpProxyAgent())
  */
 export class EnvHttpProxyAgent extends LifecycleDispatcher {
   readonly #direct: Agent
   readonly #forHttp: Agent | ProxyAgent
   readonly #forHttps: Agent | ProxyAgent
   readonly #agents: ReadonlySet<Agent | ProxyAgent>
-  /** Fixed when it was given as an option. */
+  /** Value of the option; undefined to read the environment. */
   readonly #noProxyOption: string | undefined
   #noProxyText = ''
   #noProxy = new NoProxy('')
   readonly #lifecycle: Lifecycle
   #emptied = false
 
-  /** @throws {InvalidArgumentError} an option or a variable is not what is documented; its text is not shown */
+  /** @throws {InvalidArgumentError} an option or a variable is invalid; the message does not contain its text */
   constructor(options: EnvHttpProxyAgentOptions = {}) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
@@ -62,18 +65,18 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     const same = https === null || https === http
     this.#forHttps = same ? this.#forHttp : proxyAgent('https_proxy', { ...rest, uri: https })
     this.#agents = new Set([this.#direct, this.#forHttp, this.#forHttps])
-    // One budget for all of them: the limit is that of the process, whichever way a request takes.
+    // All agents share one budget, because the limit counts direct and proxied connections.
     const budget = budgetOf(maxTotalConnections)
     if (budget !== null) for (const agent of this.#agents) coreOf(agent)?.setBudget?.(budget)
     for (const agent of this.#agents) relayAgent(agent, lifecycle)
   }
 
-  /** Statistics by origin; of one that is reached in both ways, those through the proxy. */
+  /** Statistics by origin. If an origin is reached directly and through the proxy: those of the proxy. */
   get stats(): Record<string, ClientStats | PoolStats> {
     return Object.assign({}, ...[...this.#agents].map(({ stats }) => stats))
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
+  /** Closes all idle connections. */
   closeIdle(): void {
     for (const agent of this.#agents) agent.closeIdle()
   }
@@ -84,7 +87,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     return this.#agentFor(url).dispatch(options, handler)
   }
 
-  /** What is no URL is refused by any agent. */
+  /** Returns the agent for a URL. Any agent rejects an invalid URL. */
   #agentFor(url: URL | null): Agent | ProxyAgent {
     if (url === null || this.#excludes(url)) return this.#direct
     return url.protocol === 'https:' ? this.#forHttps : this.#forHttp
@@ -124,20 +127,20 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types under the names that undici documents. */
 export declare namespace EnvHttpProxyAgent {
-  /** Options as programs typed against undici give them. Source: undici's `EnvHttpProxyAgent.md`. */
+  /** Options in the shape of undici's `EnvHttpProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
     /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
     httpProxy?: string
     /** Proxy for `https:` origins. Default: `https_proxy` or `HTTPS_PROXY` of the environment, then the one for `http:`. */
     httpsProxy?: string
-    /** Hosts to be reached directly. Default: `no_proxy` or `NO_PROXY` of the environment, read again when it changed. */
+    /** Hosts that are reached without a proxy. Default: `no_proxy` or `NO_PROXY` of the environment; changes take effect. */
     noProxy?: string
   }
 }
 
-/** By its name in lower case; an empty one counts as set. */
+/** Reads an environment variable, lower case first. An empty variable counts as set. */
 function variable(name: string): string | undefined {
   const { env } = process
   const lower = env[name]

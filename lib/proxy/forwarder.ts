@@ -13,9 +13,9 @@ import type {
 } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
-import { type Answer, authenticationRequired, type Route } from './failure.js'
+import { type Answer, authenticationRequired, type Route } from './proxy-errors.js'
 import { without } from './proxy-options.js'
-import { relayAs } from './relay.js'
+import { relayAs } from './relay-events.js'
 
 /** Sends the requests of one `http:` origin to a proxy, in absolute form (RFC 9112 §3.2.2). */
 export class Forwarder extends Dispatcher {
@@ -24,7 +24,7 @@ export class Forwarder extends Dispatcher {
   readonly #headers: readonly string[]
   readonly #inner: Dispatcher
 
-  /** `inner` speaks to `proxy`; `headers` are for the proxy. */
+  /** `inner` sends to `proxy`; `headers` are added for the proxy. */
   constructor(origin: URL, part: { inner: Dispatcher; proxy: string; headers: readonly string[] }) {
     super()
     this.#origin = origin
@@ -36,7 +36,7 @@ export class Forwarder extends Dispatcher {
     if (inner !== null) setCore(this, this.#coreOver(inner))
   }
 
-  /** What its pool can do, an Agent can have it do: it is no dispatcher of another library. */
+  /** Delegates the operations of a sluice dispatcher to `inner`, so that an Agent treats the forwarder as one. */
   #coreOver(inner: DispatcherCore): DispatcherCore {
     return {
       origin: this.#origin.origin,
@@ -74,7 +74,7 @@ export class Forwarder extends Dispatcher {
     if (method === 'CONNECT') {
       throw invalidArgument(`CONNECT to ${origin} cannot be forwarded without a tunnel: set proxyTunnel to true`)
     }
-    // RFC 9112 §3.2.4: the last proxy makes an asterisk of it again.
+    // RFC 9112 §3.2.4: the last proxy converts the origin back to an asterisk.
     if (path === '*' && method === 'OPTIONS') return origin
     if (path.startsWith('/')) return origin + path
     if (!isWithin(origin, path)) {
@@ -83,7 +83,7 @@ export class Forwarder extends Dispatcher {
     return path
   }
 
-  /** The headers of a request win over those for the proxy, and keep their form. */
+  /** Adds the headers for the proxy. Headers of the request take precedence and keep their form. */
   #fields(options: DispatchOptions): RequestHeaders {
     const own = rereadableHeaders(options.headers)
     const added = without(['host', this.#origin.host, ...this.#headers], (name) => hasHeader(own, name))
@@ -105,7 +105,7 @@ export class Forwarder extends Dispatcher {
   }
 }
 
-/** An absolute target must not lead elsewhere than where the request is for. */
+/** Whether an absolute request target has the origin of the request. */
 function isWithin(origin: string, path: string): boolean {
   try {
     const url = new URL(path)
@@ -115,7 +115,7 @@ function isWithin(origin: string, path: string): boolean {
   }
 }
 
-/** Tells what comes back to the caller's handler: errors with the caller's view of the request, 407 as an error. */
+/** Handler of a forwarded request: adds the caller's origin and path to errors, and reports 407 as an error. */
 class ForwardHandler extends DecoratorHandler {
   readonly #route: Route
   readonly #path: string

@@ -1,16 +1,17 @@
+/** Entry of a `no_proxy` list. */
 interface Rule {
-  /** In the form in which a URL has it, without a dot at the end; null for any. */
+  /** Host as in a URL, without a trailing dot; null matches any host. */
   readonly host: string | null
-  /** Null for any. */
+  /** Port; null matches any port. */
   readonly port: string | null
-  /** The host itself; otherwise only what is below it. */
+  /** Whether the rule matches the host itself; otherwise only its subdomains. */
   readonly self: boolean
 }
 
 /**
- * Hosts that are not to be reached through a proxy, as `no_proxy` lists them: by comma or white space, each with an
- * optional port. `example.com` and `.example.com` are that host and all below it, `*.example.com` only what is below,
- * `*` is everything; an address is itself alone. What can not be read is left out: then the proxy is used.
+ * Parsed `no_proxy` list: hosts with optional ports, separated by commas or white space, that are reached without a proxy.
+ * `example.com` and `.example.com` match the host and its subdomains, `*.example.com` only subdomains, `*` every host; an
+ * IP address matches only itself. Invalid entries are ignored, so that the proxy is used.
  */
 export class NoProxy {
   readonly #rules: readonly Rule[]
@@ -22,7 +23,7 @@ export class NoProxy {
       .filter((rule) => rule !== null)
   }
 
-  /** Whether `url` is to be reached without a proxy. */
+  /** Whether `url` is reached without a proxy. */
   excludes(url: URL): boolean {
     const host = withoutLastDot(url.hostname)
     const port = url.port || (url.protocol === 'https:' ? '443' : '80')
@@ -45,7 +46,7 @@ function readRule(entry: string): Rule | null {
   return host === null ? null : { host, port, self: !below }
 }
 
-/** An address of IPv6 may stand without brackets, as no port can follow it then. The port is '' when it is none. */
+/** Splits an entry. An IPv6 address without brackets has no port. An invalid port is ''. */
 function split(entry: string): { name: string; port: string | null } {
   if (/^[\da-f]*:[\da-f:.]*:[\da-f:.]*$/i.test(entry)) return { name: `[${entry}]`, port: null }
   const colon = entry.lastIndexOf(':')
@@ -54,7 +55,7 @@ function split(entry: string): { name: string; port: string | null } {
   return { name: entry.slice(0, colon), port: port > 0 && port < 65536 ? String(port) : '' }
 }
 
-/** As the host of a URL is read: lower case, punycode, one way to write an address. */
+/** Normalizes a host as in a URL: lower case, punycode, canonical IP addresses. */
 function readHost(name: string): string | null {
   if (name === '' || /[/?#@\\]/.test(name)) return null
   try {
@@ -69,7 +70,7 @@ function withoutLastDot(host: string): string {
   return host.replace(/\.$/, '')
 }
 
-/** A URL has addresses of IPv4 in four decimal numbers, and those of IPv6 in brackets. */
+/** Whether a normalized host is an IP address: four decimal numbers, or in brackets. */
 function isAddress(host: string): boolean {
   return host.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(host)
 }

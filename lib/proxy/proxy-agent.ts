@@ -21,26 +21,30 @@ import {
   hasOwnErrors,
   onreadConnector,
 } from '../transport/connector.js'
-import { proxyUnreachable } from './failure.js'
 import { Forwarder } from './forwarder.js'
+import { proxyUnreachable } from './proxy-errors.js'
 import {
   type DocumentedProxyOptions,
   type ProxyAgentOptions,
   type ResolvedProxyOptions,
   resolveProxyOptions,
 } from './proxy-options.js'
-import { relayAgent } from './relay.js'
-import { Tunnels } from './tunnel.js'
+import { Tunnels } from './proxy-tunnels.js'
+import { relayAgent } from './relay-events.js'
 
 /**
- * Sends all requests through an HTTP or HTTPS proxy: to `https:` origins through tunnels made by CONNECT, to `http:`
- * origins in absolute form, or through tunnels as well where `proxyTunnel` says so. Dispatchers are made by origin and
- * reused, as an Agent does; its events and statistics are an Agent's. Source: undici's `ProxyAgent.md`.
+ * Dispatcher that sends all requests through an HTTP or HTTPS proxy: to `https:` origins through CONNECT tunnels, to
+ * `http:` origins in absolute form, or through tunnels as well with `proxyTunnel: true`. Like an Agent, it keeps a
+ * dispatcher per origin, and has the same events and statistics. Source: undici's `ProxyAgent.md`.
  *
- * Credentials go to the proxy alone. A refused CONNECT fails the request with `RequestAbortedError`, a 407 without a
- * tunnel with `InvalidArgumentError`: both have `statusCode`, `headers`, `proxy` and `origin`. A proxy that goes away
- * before it answered CONNECT: `ProxyConnectionError`; one whose TLS fails: `SecureProxyConnectionError`.
- * `connectTimeout` is for all of the way: to the proxy, CONNECT, TLS to the origin.
+ * Credentials are sent to the proxy only. Errors of a request: `RequestAbortedError` if the proxy refuses CONNECT, and
+ * `InvalidArgumentError` for 407 without a tunnel, both with `statusCode`, `headers`, `proxy` and `origin`;
+ * `ProxyConnectionError` if the proxy disconnects before it responds to CONNECT; `SecureProxyConnectionError` if its TLS
+ * fails. `connectTimeout` covers the connection to the proxy, CONNECT, and TLS to the origin.
+ *
+ * @example
+ * const dispatcher = new ProxyAgent({ uri: 'http://proxy.example:3128', token: `Basic ${credentials}` })
+ * const { statusCode } = await request('https://example.com', { dispatcher })
  */
 export class ProxyAgent extends LifecycleDispatcher {
   readonly #options: ResolvedProxyOptions
@@ -52,8 +56,8 @@ export class ProxyAgent extends LifecycleDispatcher {
   #emptied = false
 
   /**
-   * @param options where the proxy is, or options with `uri`
-   * @throws {InvalidArgumentError} no uri, both auth and token, or an option that is not what is documented
+   * @param options URL of the proxy, or options with `uri`
+   * @throws {InvalidArgumentError} `uri` is missing, `auth` and `token` are both set, or an option is invalid
    */
   constructor(options: ProxyAgentOptions | string | URL) {
     const lifecycle = new Lifecycle()
@@ -66,7 +70,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(new URL(origin), rest) })
     const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
     this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
-    // A CONNECT must not wait behind another: a connection for each.
+    // Each CONNECT needs a connection of its own, so that it is not queued behind another one.
     const forTunnels = { ...client, pipelining: 1, connect: plain(this.#proxyConnector) }
     this.#client = (clientFactory ?? newPool)(new URL(proxy), forTunnels)
     if (typeof this.#client?.dispatch !== 'function') {
@@ -76,12 +80,12 @@ export class ProxyAgent extends LifecycleDispatcher {
     relayAgent(this.#agent, lifecycle)
   }
 
-  /** Statistics by origin: the connections are tunnels, or connections to the proxy. */
+  /** Statistics by origin. Connections are tunnels, or connections to the proxy. */
   get stats(): Record<string, ClientStats | PoolStats> {
     return this.#agent.stats
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
+  /** Closes all idle connections. */
   closeIdle(): void {
     this.#agent.closeIdle()
     closeIdle(this.#client)
@@ -126,7 +130,7 @@ export class ProxyAgent extends LifecycleDispatcher {
 
   #shutDown(): void {
     const closed = this.#agent.close().then(() => {
-      // What still opens is for requests that were given up.
+      // Tunnels that still open belong to aborted requests.
       this.#tunnels.abort(new ClientClosedError())
       return this.#client.close()
     })
@@ -146,11 +150,11 @@ export class ProxyAgent extends LifecycleDispatcher {
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types under the names that undici documents. */
 export declare namespace ProxyAgent {
-  /** Options of a ProxyAgent as programs typed against undici give them. Source: undici's `ProxyAgent.md`. */
+  /** Options in the shape of undici's `ProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
-    /** Where the proxy is, such as `http://user:password@proxy.example:3128`. */
+    /** URL of the proxy, such as `http://user:password@proxy.example:3128`. */
     uri: string
   }
 }
@@ -159,7 +163,7 @@ function newPool(origin: URL, options: PoolOptions): Dispatcher {
   return new Pool(origin, options)
 }
 
-/** To the proxy, whoever the request is for: the TLS server name is the proxy's. */
+/** Connector to the proxy. The TLS server name is that of the proxy, not of the origin. */
 function proxyConnector(proxy: URL, connector: Connector): Connector {
   const own = hasOwnErrors(connector)
   const toProxy = onreadConnector((target, callback, reader) => {
@@ -172,7 +176,7 @@ function proxyConnector(proxy: URL, connector: Connector): Connector {
   return declareOwnErrors(toProxy)
 }
 
-/** A socket that becomes a tunnel is read as a stream from the start. */
+/** Hides the direct reads of a connector, because a tunnel is read as a stream. */
 function plain(connector: Connector): Connector {
   return declareOwnErrors((target, callback) => connector(target, callback))
 }
@@ -190,7 +194,7 @@ function tunnelsThrough(client: Dispatcher, options: ResolvedProxyOptions): Tunn
   })
 }
 
-/** A connector takes null for no limit. */
+/** Returns the timeout of a connector: null means no limit, undefined not set. */
 function limitOf({ timeout }: BuildOptions): number | null {
   if (timeout === undefined) return null
   return timeout ?? 0

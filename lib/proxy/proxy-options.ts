@@ -9,55 +9,59 @@ import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
 
 /**
- * Options of a ProxyAgent: those of its Agent, and these. `connect` has no meaning here: `proxyTls` and `requestTls`
- * take its place. Source: undici's `ProxyAgent.md`.
+ * Options of a ProxyAgent: those of Agent, and these. `connect` is ignored: use `proxyTls` and `requestTls`. Source:
+ * undici's `ProxyAgent.md`.
  */
 export interface ProxyAgentOptions extends AgentOptions {
-  /** Where the proxy is, such as `http://user:password@proxy.example:3128`. */
+  /** URL of the proxy, such as `http://user:password@proxy.example:3128`. */
   uri: string | URL
-  /** The whole value of `proxy-authorization`, such as `Bearer …`. Not together with `auth`. Default: none. */
+  /** Value of the header `proxy-authorization`, such as `Bearer …`. Excludes `auth`. Default: none. */
   token?: string | null
-  /** User and password, `user:password` in base64, for the Basic scheme. Default: none. Deprecated: use `token`. */
+  /** Base64 of `user:password` for Basic authentication. Default: none. Deprecated: use `token`. */
   auth?: string | null
-  /** Fields for the proxy: sent with CONNECT, and with each request that goes without a tunnel. Default: none. */
+  /** Headers for the proxy, sent with CONNECT and with each request without a tunnel. Default: none. */
   headers?: HeadersInput
-  /** Connector options for TLS to the origin, inside the tunnel. Default: those of `buildConnector()`. */
+  /** Connector options for TLS to the origin, within the tunnel. Default: those of `buildConnector()`. */
   requestTls?: BuildOptions | null
-  /** Connector options for the way to the proxy. Default: those of `buildConnector()`. */
+  /** Connector options for the connection to the proxy. Default: those of `buildConnector()`. */
   proxyTls?: BuildOptions | null
-  /** Makes the dispatcher that speaks to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
+  /** Creates the dispatcher that sends to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
   clientFactory?: Factory<URL, object> | null
-  /** True: requests to `http:` origins go through a tunnel too. Default: false, only those to `https:` do. */
+  /** Whether requests to `http:` origins are sent through a tunnel as well. Default: false. */
   proxyTunnel?: boolean | null
 }
 
 type Documentable = Documented<Pick<ProxyAgentOptions, 'token' | 'auth' | 'requestTls' | 'proxyTls' | 'proxyTunnel'>>
 
-/** Options of a ProxyAgent as they are documented, but for the uri. */
+/** Documented options of a ProxyAgent, except `uri`. */
 export interface DocumentedProxyOptions extends Agent.Options, Documentable {
-  /** Fields for the proxy: sent with CONNECT, and with each request that goes without a tunnel. Default: none. */
+  /** Headers for the proxy, sent with CONNECT and with each request without a tunnel. Default: none. */
   headers?: OutgoingHttpHeaders
-  /** Makes the dispatcher that speaks to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
+  /** Creates the dispatcher that sends to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
   clientFactory?(origin: URL, options: object): Dispatcher
 }
 
-/** Options of a ProxyAgent, checked. */
+/** Validated options of a ProxyAgent. */
 export interface ResolvedProxyOptions {
-  /** Of the proxy: protocol, host and port, and nothing else. */
+  /** Origin of the proxy. */
   readonly proxy: URL
-  /** Fields for the proxy, credentials included: name, value, name, value, … */
+  /** Headers for the proxy with its credentials: name, value, name, value, … */
   readonly headers: readonly string[]
-  /** CONNECT asks to keep the connection, in the way that elder proxies know. */
+  /** Whether CONNECT contains `proxy-connection: keep-alive`, which older proxies require to keep the connection. */
   readonly keepsTunnels: boolean
+  /** Whether `http:` origins use tunnels as well. */
   readonly tunnelsAll: boolean
   readonly requestTls: BuildOptions
   readonly proxyTls: BuildOptions
   readonly clientFactory: ((origin: URL, options: object) => Dispatcher) | null
-  /** What is left for the Agent within. */
+  /** Options of the internal Agent. */
   readonly agent: AgentOptions
 }
 
-/** @throws {InvalidArgumentError | NotSupportedError} naming the option; a uri or a token is never shown */
+/**
+ * Validates the options.
+ * @throws {InvalidArgumentError | NotSupportedError} an option is invalid; the message contains no uri and no token
+ */
 export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): ResolvedProxyOptions {
   const given = typeof options === 'string' || options instanceof URL ? { uri: options } : options
   if (given === undefined || given === null)
@@ -96,7 +100,7 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
   }
 }
 
-/** What is wrong is told without the text: there may be a password in it. */
+/** Parses the URL of the proxy. Messages do not contain it, because it may contain a password. */
 function parseProxy(uri: unknown): URL {
   if (uri === undefined || uri === null || uri === '') {
     throw new InvalidArgumentError('uri is missing: a ProxyAgent needs the URL of a proxy')
@@ -126,7 +130,7 @@ function tlsOptions(name: string, value: unknown): BuildOptions {
   return value
 }
 
-/** By precedence: token, auth, what stands in the uri. */
+/** Returns the credentials for the proxy. Precedence: `token`, `auth`, `uri`. */
 function authorization(given: { token: unknown; auth: unknown; url: URL }): string | null {
   const token = credential('token', given.token)
   const auth = credential('auth', given.auth)
@@ -163,7 +167,7 @@ function proxyFields(input: HeadersInput, credentials: string | null): string[] 
   return kept
 }
 
-/** `fields` without those of certain names, in lower case. */
+/** Returns a flat array of headers without those whose lower-case name `dropped` accepts. */
 export function without(fields: readonly string[], dropped: (name: string) => boolean): string[] {
   const kept: string[] = []
   for (let i = 0; i < fields.length; i += 2) {

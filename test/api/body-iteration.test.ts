@@ -19,7 +19,7 @@ class Source implements BodySource {
   }
   onStalled(): void {}
   onUsed(): void {}
-  onOver(): void {
+  onEnd(): void {
     this.calls.push('over')
   }
 }

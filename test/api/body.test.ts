@@ -23,7 +23,7 @@ class Source implements BodySource {
   onUsed(): void {
     this.calls.push('used')
   }
-  onOver(): void {
+  onEnd(): void {
     this.calls.push('over')
   }
 }

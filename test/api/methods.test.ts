@@ -373,7 +373,7 @@ t.test('stream() waits for a Writable that is full already', async (t) => {
 
 t.test('another dispatcher among the options of a method is refused', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
-  const refused = { code: 'UND_ERR_INVALID_ARG', message: /dispatcher is an option of functions/ }
+  const refused = { code: 'UND_ERR_INVALID_ARG', message: /dispatcher is an option of request/ }
   const other = new Agent()
   const composed = new Pool(origin.url).compose((dispatch) => (options, handler) => dispatch(options, handler))
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent(), composed]) {

@@ -54,7 +54,7 @@ t.test('NODE_DEBUG=sluice tells of requests and connections; nothing else makes 
     `200 for GET ${origin.url}/busy`,
     `disconnected from ${host}: ClientClosedError: The dispatcher is closed`,
     'connecting to localhost:1',
-    'no connection to localhost:1: Error: 100%s refused',
+    'connection to localhost:1 failed: Error: 100%s refused',
     'failed GET http://localhost:1/b: Error: 100%s refused',
     `connecting to ${host}`,
   ])

@@ -1001,7 +1001,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'a proxy does not answer for an origin behind a tunnel',
-        file: 'proxy/tunnel',
+        file: 'proxy/proxy-tunnels',
         from: 'if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))',
         to: '',
         test: 'proxy/tunnel',
@@ -1256,7 +1256,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'a proxy that can not reach the origin is not the fault of the caller',
-        file: 'proxy/failure',
+        file: 'proxy/proxy-errors',
         from: "answer.statusCode >= 400 && answer.statusCode < 500 ? 'user' : 'peer'",
         to: "'user'",
         test: 'errors/located',

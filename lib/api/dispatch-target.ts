@@ -5,15 +5,16 @@ import { readSafely } from '../errors/safe-read.js'
 import { InvalidArgumentError } from '../errors.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import { inScope } from './scope.js'
+import { bindToAsyncContext } from './async-context.js'
 
-/** Whatever sends requests: the functions here need no more of a dispatcher. */
+/** Minimal dispatcher, as the functions of this layer need it. */
 export interface DispatchTarget {
   dispatch(options: DispatchInput, handler: DispatchHandler): boolean
 }
 
 /**
- * An interceptor finds the dispatcher among the options of the functions by URL, as with undici 7.
+ * Rejects the option `dispatcher` in methods of a dispatcher. Functions by URL pass it on, because interceptors written for
+ * undici 7 read it.
  * @throws {InvalidArgumentError} the options of a dispatcher's own method name another dispatcher
  */
 export function refuseOtherDispatcher(target: DispatchTarget, options: object): void {
@@ -24,11 +25,12 @@ export function refuseOtherDispatcher(target: DispatchTarget, options: object): 
   )
 }
 
+/** Callback of the methods that otherwise return a promise. */
 export type Callback<Data> = (error: Error | null, data: Data) => void
 
-/** Told of the outcome: the promise's two functions or the caller's one. */
+/** Result of a request: settles a promise or calls a callback, once. */
 export class Outcome<Data> {
-  /** Let go of when settled: they hold the promise, and with it a body that the caller may have forgotten. */
+  /** Null once settled: it references the promise, and thereby a body that the caller may have dropped. */
   #resolve: ((data: Data) => void) | null
   #reject: ((error: unknown) => void) | null
 
@@ -38,11 +40,11 @@ export class Outcome<Data> {
   }
 
   /**
-   * A failure comes a turn later, so that the callback never runs inside the call it was given to. `discard` closes what a
-   * callback that throws leaves behind.
+   * Creates the outcome of a callback. A failure is reported in a microtask, so that the callback never runs within the call
+   * that received it. `discard` closes the result if the callback throws.
    */
   static ofCallback<Data>(callback: Callback<Data>, options: unknown, discard?: (data: Data) => void): Outcome<Data> {
-    const call = inScope(callback)
+    const call = bindToAsyncContext(callback)
     const opaque = readSafely(() => (unpollutedRequest(options) as { opaque?: unknown } | null)?.opaque, null)
     const failed = { opaque: opaque ?? null } as Data
     return new Outcome<Data>(

@@ -18,25 +18,25 @@ import {
   declareOwnErrors,
   hasOwnErrors,
 } from '../transport/connector.js'
-import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './failure.js'
-import { traceTunnel } from './trace.js'
+import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './proxy-errors.js'
+import { traceTunnel } from './publish-tunnel.js'
 
 export interface TunnelsPart {
   /** Origin of the proxy. */
   proxy: string
-  /** Sends CONNECT. */
+  /** Dispatcher that sends CONNECT. */
   client: Dispatcher
-  /** Fields of CONNECT beside `host`. */
+  /** Headers of CONNECT, without `host`. */
   headers: readonly string[]
-  /** TLS to the origin, over the socket that it is given. */
+  /** Connector for TLS to the origin over the socket of the tunnel. */
   secure: Connector
-  /** ms until a tunnel must stand, TLS to the origin included; 0 for no limit. */
+  /** Timeout in ms for a tunnel, including TLS to the origin; 0 disables it. */
   timeout: number
-  /** ms for TLS to the origin, where it has a limit of its own; it counts from the proxy's answer. */
+  /** Separate timeout in ms for TLS to the origin, from the response to CONNECT; null without one. */
   secureTimeout: number | null
 }
 
-/** Connections through one proxy, by CONNECT (RFC 9110 §9.3.6). */
+/** Opens tunnels through one proxy with CONNECT (RFC 9110 §9.3.6). */
 export class Tunnels {
   readonly #part: TunnelsPart
   readonly #opening = new Set<Tunnel>()
@@ -46,7 +46,7 @@ export class Tunnels {
     declareOwnErrors(this.connector)
   }
 
-  /** To be used as the connector of whoever wants a connection to an origin. */
+  /** Connector that opens a tunnel to an origin. */
   readonly connector: Connector = (target, callback) => {
     const tunnel = new Tunnel(this.#part, target, (...result: [null, Duplex] | [Error, null]) => {
       this.#opening.delete(tunnel)
@@ -56,13 +56,13 @@ export class Tunnels {
     tunnel.open()
   }
 
-  /** Gives up all that do not stand yet. */
+  /** Aborts all tunnels that are not yet established. */
   abort(error: Error): void {
     for (const tunnel of [...this.#opening]) tunnel.abort(copyForRequest(error))
   }
 }
 
-/** One tunnel from CONNECT to a connection on which the origin is spoken to: exactly one answer. */
+/** One tunnel: sends CONNECT, then opens TLS to the origin if needed. Calls back exactly once. */
 class Tunnel implements DispatchHandler, AlarmListener {
   readonly #part: TunnelsPart
   readonly #target: ConnectorOptions
@@ -70,10 +70,10 @@ class Tunnel implements DispatchHandler, AlarmListener {
   readonly #route: Route
   readonly #alarm = new Alarm(this)
   #controller: DispatchController | null = null
-  /** CONNECT is on its way: what fails from here on is the tunnel, not the way to the proxy. */
-  #asked = false
+  /** Whether CONNECT was sent: later failures are those of the tunnel, not of the connection to the proxy. */
+  #connectSent = false
   #settled = false
-  /** What is to be closed when the tunnel comes to nothing. */
+  /** Socket to close if the tunnel fails. */
   #socket: Duplex | null = null
   #limit: number
 
@@ -90,7 +90,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
     const authority = authorityOf(this.#target)
     if (this.#limit > 0) this.#alarm.set(this.#limit)
     try {
-      // RFC 9112 §3.2: `host` is the same as the target.
+      // RFC 9112 §3.2: `host` is identical to the target.
       const fields = ['host', authority, ...headers]
       client.dispatch({ origin: proxy, method: 'CONNECT', path: authority, headers: fields }, this)
     } catch (error) {
@@ -106,7 +106,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
     this.#fail(tunnelTimedOut(this.#route, this.#limit))
   }
 
-  // What is heard of CONNECT
+  // Callbacks of CONNECT
 
   onRequestQueued(controller: DispatchController): void {
     this.#controller = controller
@@ -114,7 +114,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
 
   onRequestStart(controller: DispatchController): void {
     this.#controller = controller
-    this.#asked = true
+    this.#connectSent = true
     if (this.#settled) controller.abort()
   }
 
@@ -123,7 +123,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
     this.#socket = socket
     const error = socketFault(socket)
     if (error !== null) return this.#fail(error)
-    // A dispatcher of somebody else's may hand over the socket whatever the answer was.
+    // A dispatcher of another library may pass the socket with any status.
     if (statusCode < 200 || statusCode > 299) return this.#fail(tunnelRefused(this.#route, { statusCode, headers }))
     const { proxy, headers: fields } = this.#part
     traceTunnel(socket, { proxy, path: authorityOf(this.#target), headers: fields })
@@ -140,14 +140,14 @@ class Tunnel implements DispatchHandler, AlarmListener {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     const known = nonNullError(error)
-    if (this.#asked) return this.#fail(tunnelLost(this.#route, known))
+    if (this.#connectSent) return this.#fail(tunnelLost(this.#route, known))
     const { proxy } = this.#route
     const own = copyIfForeign(known, proxy)
     this.#fail(replaceErrorContext(own, proxy, { ...this.#route, method: undefined, path: undefined }))
   }
 
   #secure(httpSocket: Duplex): void {
-    // It is TLS that tells of its errors, but the socket beneath is nobody's else to listen to.
+    // TLS reports the errors of the socket, but the socket itself needs a listener, too.
     httpSocket.on('error', () => {})
     const { secure, secureTimeout } = this.#part
     if (secureTimeout !== null) {
@@ -184,7 +184,7 @@ class Tunnel implements DispatchHandler, AlarmListener {
   }
 }
 
-/** `host:port`, the port always there (RFC 9112 §3.2.3). */
+/** Returns `host:port`, always with the port (RFC 9112 §3.2.3). */
 function authorityOf(target: ConnectorOptions): string {
   const { hostname, port, protocol } = target
   const host = hostname.includes(':') ? `[${hostname}]` : hostname

@@ -4,27 +4,27 @@ import { subscribe } from '../dispatcher/dispatcher-core.js'
 import { emit } from '../dispatcher/events.js'
 import type { Lifecycle } from '../dispatcher/lifecycle.js'
 
-/** Has the dispatcher of `lifecycle` emit what `agent` reports, in its place among the targets. */
+/** Makes the dispatcher of `lifecycle` emit the events of `agent`, with itself instead of `agent` among the targets. */
 export function relayAgent(agent: Dispatcher, lifecycle: Lifecycle): void {
   subscribe(agent, {
     onDrain: (origin, [, ...targets]) => lifecycle.onDrain(origin, targets),
     onConnect: (origin, [, ...targets]) => lifecycle.onConnect(origin, targets),
     onDisconnect: (origin, [, ...targets], error) => lifecycle.onDisconnect(origin, targets, error),
     onConnectionError: (origin, [, ...targets], error) => lifecycle.onConnectionError(origin, targets, error),
-    // An end that the owner did not bring about is heard of with the next request.
+    // A close from outside is noticed with the next request.
     onClosed() {},
     onHandlerError: (error) => lifecycle.onHandlerError(error),
   })
 }
 
-/** Has `forwarder` emit what `inner` reports, as of `origin`. */
+/** Makes `forwarder` emit the events of `inner`, with `origin`. */
 export function relayAs(origin: URL, inner: Dispatcher, forwarder: Dispatcher): void {
   subscribe(inner, {
     onDrain: (_, targets) => emit(forwarder, 'drain', origin, targets),
     onConnect: (_, targets) => emit(forwarder, 'connect', origin, targets),
     onDisconnect: (_, targets, error) => emit(forwarder, 'disconnect', origin, targets, error),
     onConnectionError: (_, targets, error) => emit(forwarder, 'connectionError', origin, targets, error),
-    // An end that the owner did not bring about is heard of with the next request.
+    // A close from outside is noticed with the next request.
     onClosed() {},
     onHandlerError: reportUncaught,
   })

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { proxyConnected } from '../diagnostics/channels.js'
 
-/** Publishes that the proxy opened a tunnel to `path`. `headers`: name, value, name, value, … of CONNECT. */
+/** Publishes on `undici:proxy:connected` that a tunnel to `path` was established. `headers`: those of CONNECT, flat. */
 export function traceTunnel(tunnel: Duplex, part: { proxy: string; path: string; headers: readonly string[] }): void {
   if (!proxyConnected.hasSubscribers) return
   const { proxy: origin, path } = part

@@ -1,4 +1,4 @@
-/** What a request asks for, to be shown: a query, and credentials in a target, are nobody's business. */
+/** Describes a request by method and path, without query and credentials, which may be secret. */
 export function shownRequest({ method, path }: { method: string; path: string }): string {
   return `${method} ${path.replace(/[?#].*|(?<=\/\/)[^/?#]*@/gs, '')}`
 }
