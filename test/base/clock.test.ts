@@ -2,7 +2,7 @@ import t from 'tap'
 import { Alarm, Clock, type TimeSource } from '../../lib/base/clock.js'
 import fc from '../property.js'
 
-/** Time that passes only when told. */
+/** Time source whose time advances only by calls of the test. */
 class Time implements TimeSource {
   current = 0
   timers = new Map<number, { at: number; callback: () => void }>()
@@ -21,7 +21,7 @@ class Time implements TimeSource {
     this.timers.delete(timer as number)
   }
 
-  /** All timers go off at once: late after a block of the event loop, or early, as those of Node may by a fraction. */
+  /** Fires all timers now: late, as after a blocked event loop, or a fraction early, as Node's timers may. */
   jump(ms: number): void {
     this.current += ms
     const all = [...this.timers.values()]
@@ -42,11 +42,11 @@ class Time implements TimeSource {
   }
 }
 
-t.test('alarms go off in time, once, and cost no timer when moved to later', async (t) => {
+t.test('alarms fire once and in time, and moving one to later starts no native timer', async (t) => {
   const time = new Time()
   const clock = new Clock(time)
-  const rung: [string, number][] = []
-  const named = (name: string) => new Alarm({ onAlarm: () => rung.push([name, time.current]) }, clock)
+  const fired: [string, number][] = []
+  const named = (name: string) => new Alarm({ onAlarm: () => fired.push([name, time.current]) }, clock)
   const [a, b, c] = [named('a'), named('b'), named('c')]
   a.set(100)
   b.set(50)
@@ -57,27 +57,27 @@ t.test('alarms go off in time, once, and cost no timer when moved to later', asy
   for (let i = 0; i < 1000; i++) a.set(100 + i)
   t.equal(time.set, timers, 'no timer was wound')
   time.pass(60)
-  t.strictSame(rung, [['b', 50]])
+  t.strictSame(fired, [['b', 50]])
   t.equal(b.pending, false)
   a.set(5)
   time.pass(10)
-  t.strictSame(rung.at(-1), ['a', 65])
+  t.strictSame(fired.at(-1), ['a', 65])
   time.pass(10_000)
-  t.equal(rung.length, 2)
+  t.equal(fired.length, 2)
   t.equal(clock.size, 0)
   t.equal(time.timers.size, 0, 'no timer is left')
 })
 
-t.test('a long delay, a late wake-up and a listener that throws', async (t) => {
+t.test('handles delays above the setTimeout maximum, late timers and listeners that throw', async (t) => {
   const time = new Time()
   const clock = new Clock(time)
-  const rung: string[] = []
-  const far = new Alarm({ onAlarm: () => rung.push('far') }, clock)
+  const fired: string[] = []
+  const far = new Alarm({ onAlarm: () => fired.push('far') }, clock)
   far.set(2 ** 33)
   time.pass(2 ** 32)
-  t.strictSame(rung, [])
+  t.strictSame(fired, [])
   time.pass(2 ** 32 + 10)
-  t.strictSame(rung, ['far'])
+  t.strictSame(fired, ['far'])
   const bad = new Alarm(
     {
       onAlarm: () => {
@@ -86,42 +86,39 @@ t.test('a long delay, a late wake-up and a listener that throws', async (t) => {
     },
     clock,
   )
-  const good = new Alarm({ onAlarm: () => rung.push('good') }, clock)
+  const good = new Alarm({ onAlarm: () => fired.push('good') }, clock)
   bad.set(1)
   good.set(2)
   const heard = new Promise((resolve) => process.once('uncaughtException', resolve))
   time.pass(3)
-  t.strictSame(rung, ['far', 'good'])
+  t.strictSame(fired, ['far', 'good'])
   t.match(await heard, { message: 'a bug' })
 })
 
-t.test(
-  'after a block of the event loop all that is due rings, by deadline and not by when it was put in',
-  async (t) => {
-    const time = new Time()
-    const clock = new Clock(time)
-    const rung: string[] = []
-    const named = (name: string) => new Alarm({ onAlarm: () => rung.push(name) }, clock)
-    const [moved, still, first] = [named('moved'), named('still'), named('first')]
-    moved.set(10)
-    moved.set(30)
-    still.set(20)
-    first.set(15)
-    time.jump(100)
-    t.strictSame(rung, ['first', 'still', 'moved'])
-    t.equal(clock.size, 0)
-  },
-)
-
-t.test('listeners set and clear themselves and others', async (t) => {
+t.test('after a blocked event loop, due alarms fire in the order of their deadlines, not of insertion', async (t) => {
   const time = new Time()
   const clock = new Clock(time)
-  const rung: string[] = []
+  const fired: string[] = []
+  const named = (name: string) => new Alarm({ onAlarm: () => fired.push(name) }, clock)
+  const [moved, still, first] = [named('moved'), named('still'), named('first')]
+  moved.set(10)
+  moved.set(30)
+  still.set(20)
+  first.set(15)
+  time.jump(100)
+  t.strictSame(fired, ['first', 'still', 'moved'])
+  t.equal(clock.size, 0)
+})
+
+t.test('a listener can set and clear its own alarm and others', async (t) => {
+  const time = new Time()
+  const clock = new Clock(time)
+  const fired: string[] = []
   let rounds = 0
   const again = new Alarm(
     {
       onAlarm: (alarm) => {
-        rung.push('again')
+        fired.push('again')
         if (++rounds < 3) alarm.set(0)
         cleared.clear()
         later.set(50)
@@ -130,39 +127,39 @@ t.test('listeners set and clear themselves and others', async (t) => {
     },
     clock,
   )
-  const cleared = new Alarm({ onAlarm: () => rung.push('cleared') }, clock)
-  const later = new Alarm({ onAlarm: () => rung.push(`later@${time.current}`) }, clock)
-  const now = new Alarm({ onAlarm: () => rung.push('now') }, clock)
+  const cleared = new Alarm({ onAlarm: () => fired.push('cleared') }, clock)
+  const later = new Alarm({ onAlarm: () => fired.push(`later@${time.current}`) }, clock)
+  const now = new Alarm({ onAlarm: () => fired.push('now') }, clock)
   again.set(1)
   for (const alarm of [cleared, later, now]) alarm.set(2)
   time.jump(10)
-  t.strictSame(rung, ['again'], 'an alarm set to now does not ring in the same turn: that would never end')
+  t.strictSame(fired, ['again'], 'an alarm set to now does not ring in the same turn: that would never end')
   time.pass(1)
   time.pass(1)
-  t.strictSame(rung.filter((name) => name === 'again').length, 3)
-  t.equal(rung.includes('cleared'), false)
+  t.strictSame(fired.filter((name) => name === 'again').length, 3)
+  t.equal(fired.includes('cleared'), false)
   time.pass(60)
-  t.strictSame(rung.slice(-2), ['now', 'later@62'])
+  t.strictSame(fired.slice(-2), ['now', 'later@62'])
   t.equal(time.timers.size, 0)
 })
 
-t.test('never early, though timers may be', async (t) => {
+t.test('an alarm never fires early, even if the native timer does', async (t) => {
   const time = new Time()
   const clock = new Clock(time)
-  const rung: number[] = []
-  const alarm = new Alarm({ onAlarm: () => rung.push(time.current) }, clock)
+  const fired: number[] = []
+  const alarm = new Alarm({ onAlarm: () => fired.push(time.current) }, clock)
   alarm.set(10)
   time.jump(9.4)
-  t.strictSame(rung, [])
+  t.strictSame(fired, [])
   time.pass(2)
-  t.equal(rung.length, 1)
-  t.ok(Number(rung[0]) >= 10)
+  t.equal(fired.length, 1)
+  t.ok(Number(fired[0]) >= 10)
   alarm.set(Infinity)
   t.equal(alarm.pending, false)
   t.equal(clock.size, 0, 'for ever is not kept')
 })
 
-t.test('fake timers that are taken away do not take the clock along', async (t) => {
+t.test('the clock continues after fake timers are uninstalled', async (t) => {
   const { setTimeout: wait, clearTimeout: end } = globalThis
   const { now } = performance
   performance.now = () => 0
@@ -179,7 +176,7 @@ t.test('fake timers that are taken away do not take the clock along', async (t) 
   t.pass('rings by the real ones')
 })
 
-t.test('agrees with a simple model', async () => {
+t.test('fires the same alarms as a simple model, for random operations', async () => {
   const step = fc.record({
     alarm: fc.nat(5),
     what: fc.constantFrom('set', 'set', 'clear', 'pass', 'block'),
@@ -189,11 +186,11 @@ t.test('agrees with a simple model', async () => {
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const time = new Time()
       const clock = new Clock(time)
-      const rung: string[] = []
+      const fired: string[] = []
       const wanted: string[] = []
       const due: number[] = new Array(6).fill(Infinity)
       const alarms = due.map(
-        (_, index) => new Alarm({ onAlarm: () => rung.push(`${asked[index]}@${time.current}`) }, clock),
+        (_, index) => new Alarm({ onAlarm: () => fired.push(`${asked[index]}@${time.current}`) }, clock),
       )
       const asked = [...due]
       for (const { alarm, what, ms } of steps) {
@@ -216,12 +213,12 @@ t.test('agrees with a simple model', async () => {
           else time.pass(ms)
         }
       }
-      return rung.join() === wanted.join()
+      return fired.join() === wanted.join()
     }),
   )
 })
 
-t.test('the process clock rings and keeps no process alive', async (t) => {
+t.test('the process clock fires alarms and does not keep the process alive', async (t) => {
   await new Promise<void>((resolve) => {
     const alarm = new Alarm({ onAlarm: () => resolve() })
     alarm.set(5)
@@ -231,14 +228,14 @@ t.test('the process clock rings and keeps no process alive', async (t) => {
   new Alarm({ onAlarm: () => {} }).set(600_000)
 })
 
-t.test('what was dropped is let go of, and the others ring as before', async (t) => {
+t.test('dispose removes an alarm from the heap, and the other alarms still fire', async (t) => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 500 }), fc.boolean()), { maxLength: 40 }), (given) => {
       const time = new Time()
       const clock = new Clock(time)
-      const rung: number[] = []
+      const fired: number[] = []
       const alarms = given.map(([delay]) => {
-        const alarm = new Alarm({ onAlarm: () => rung.push(delay) }, clock)
+        const alarm = new Alarm({ onAlarm: () => fired.push(delay) }, clock)
         alarm.set(delay)
         return alarm
       })
@@ -246,7 +243,7 @@ t.test('what was dropped is let go of, and the others ring as before', async (t)
       const left = given.filter(([, dropped]) => !dropped).map(([delay]) => delay)
       const held = clock.size
       time.pass(1000)
-      return held === left.length && rung.join() === left.sort((a, b) => a - b).join()
+      return held === left.length && fired.join() === left.sort((a, b) => a - b).join()
     }),
   )
   const clock = new Clock(new Time())

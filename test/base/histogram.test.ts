@@ -2,19 +2,19 @@ import t from 'tap'
 import { LatencyHistogram } from '../../lib/base/histogram.js'
 import fc from '../property.js'
 
-/** What the rank says that as many as `percent` % of the times do not exceed. */
+/** The percentile by nearest rank, from a sorted list. */
 function exact(times: readonly number[], percent: number): number {
   const sorted = [...times].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil((percent * sorted.length) / 100 - 1e-6) - 1)] as number
 }
 
-/** Whole microseconds, in ms, over the whole range. */
+/** Random whole microseconds over the whole range, in ms. */
 const time = fc
   .tuple(fc.integer({ min: 0, max: 31 }), fc.double({ min: 1, max: 2, maxExcluded: true, noNaN: true }))
   .map(([power, part]) => Math.floor(part * 2 ** power - 1) / 1000)
 const percent = fc.oneof(fc.double({ min: 0, max: 100, noNaN: true }), fc.constantFrom(0, 50, 90, 99, 99.9, 99.99, 100))
 
-t.test('it tells what a sorted list would, to within a 128th, and never less', async (t) => {
+t.test('percentiles are at most 1/128 above those of a sorted list, and never below', async (t) => {
   fc.assert(
     fc.property(fc.array(time, { minLength: 1, maxLength: 300 }), percent, (times, percent) => {
       const histogram = new LatencyHistogram()
@@ -35,7 +35,7 @@ t.test('it tells what a sorted list would, to within a 128th, and never less', a
   t.pass()
 })
 
-t.test('the order of percentiles is that of their times, and of the recording of no account', async (t) => {
+t.test('percentiles rise with the percentage and do not depend on the order of recording', async (t) => {
   fc.assert(
     fc.property(fc.array(time, { minLength: 1 }), percent, percent, (times, one, other) => {
       const [histogram, backwards] = [new LatencyHistogram(), new LatencyHistogram()]
@@ -51,7 +51,7 @@ t.test('the order of percentiles is that of their times, and of the recording of
   t.pass()
 })
 
-t.test('bounds, what is no time, and a new start', async (t) => {
+t.test('limits long times, ignores invalid times, and is empty after reset', async (t) => {
   const histogram = new LatencyHistogram()
   const nothing = { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 }
   t.strictSame(histogram.toJSON(), nothing)

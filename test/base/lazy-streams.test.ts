@@ -3,7 +3,7 @@ import { Duplex, Readable, Transform } from 'node:stream'
 import t from 'tap'
 import { LazyDuplex, LazyReadable, LazyTransform } from '../../lib/base/lazy-streams.js'
 
-t.test('what extends a stream of later is one, whichever class of it is made first', async (t) => {
+t.test('instances of classes that extend a lazy stream are streams, whichever class is created first', async (t) => {
   class Numbers extends LazyReadable {
     #next = 0
     override _read(): void {
@@ -23,7 +23,7 @@ t.test('what extends a stream of later is one, whichever class of it is made fir
   t.equal(Object.getPrototypeOf(More), Numbers)
 })
 
-t.test('classes of the same stream stay apart', async (t) => {
+t.test('two classes that extend the same lazy stream stay separate', async (t) => {
   class One extends LazyDuplex {}
   class Other extends LazyDuplex {}
   class Third extends LazyTransform {}
@@ -33,7 +33,7 @@ t.test('classes of the same stream stay apart', async (t) => {
   t.ok(new Third() instanceof Transform)
 })
 
-t.test('importing loads no streams, no sockets and no compression', async (t) => {
+t.test('importing the library loads no streams, sockets, TLS, compression, DNS or async hooks', async (t) => {
   const loadedBy = (program: string): string[] => {
     const said = `import fs from 'node:fs'\n${program}\nfs.writeSync(1, JSON.stringify(process.moduleLoadList))`
     return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', said], { encoding: 'utf8' }))
@@ -42,5 +42,5 @@ t.test('importing loads no streams, no sockets and no compression', async (t) =>
   const heavy = ['stream', 'net', 'tls', 'zlib', 'dns', 'async_hooks'].map((name) => `NativeModule ${name}`)
   const found = (program: string) => loadedBy(program).filter((name) => heavy.includes(name))
   t.strictSame(found(`await import('${library}')`), found(''))
-  t.ok(found("await import('node:stream')").includes('NativeModule stream'), 'it would be seen')
+  t.ok(found("await import('node:stream')").includes('NativeModule stream'), 'the check detects a loaded module')
 })

@@ -21,7 +21,7 @@ import {
   request,
 } from '../../lib/index.js'
 
-/** Puts `names` into `Object.prototype` while `work` runs. */
+/** Adds the properties `names` to `Object.prototype` while `work` runs. */
 async function polluted<Result>(names: Record<PropertyKey, unknown>, enumerable: boolean, work: () => Result) {
   const keys = Reflect.ownKeys(names)
   for (const key of keys) {
@@ -34,7 +34,7 @@ async function polluted<Result>(names: Record<PropertyKey, unknown>, enumerable:
   }
 }
 
-t.test('options count when the object or a class of the caller has them', async (t) => {
+t.test('reads options that are own properties or inherited from a class of the caller', async (t) => {
   class Given {
     own = 1
     get inherited() {
@@ -60,7 +60,7 @@ t.test('options count when the object or a class of the caller has them', async 
   }
 })
 
-t.test('an iterator of Object.prototype makes nothing iterable', async (t) => {
+t.test('an iterator in Object.prototype does not make objects iterable', async (t) => {
   for (const iteration of [Symbol.iterator, Symbol.asyncIterator] as const) {
     await polluted({ [iteration]: function* () {} }, false, () => {
       t.equal(isIterable({}, iteration), false)
@@ -70,8 +70,8 @@ t.test('an iterator of Object.prototype makes nothing iterable', async (t) => {
   }
 })
 
-/** Answers with what it was asked, in a process of its own: a polluted prototype would confuse the server here. */
-async function elsewhere() {
+/** Echo server in a child process, because a polluted prototype would break a server in this process. */
+async function echoServer() {
   const program = `require('http').createServer((q, r) => { let n = ''; q.on('data', (c) => (n += c)).on('end', () => r.end(q.method + q.url + q.rawHeaders + n)) }).listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [port] = (await once(child.stdout, 'data')) as [Buffer]
@@ -103,8 +103,8 @@ const senders: Record<string, (url: string) => Dispatcher> = {
 }
 
 /**
- * Options of dispatchers, interceptors, upstreams and requests. Each of them would be refused, or change the request. The
- * names of events are left out, `lookup` among them: Node's own emitters stumble over those.
+ * Option names of dispatchers, interceptors, upstreams and requests, each of which would be rejected or change the request.
+ * Event names such as `lookup` are omitted, because they break Node's own emitters.
  */
 const names: Record<string, unknown> = {
   ...Object.fromEntries(
@@ -128,11 +128,11 @@ const names: Record<string, unknown> = {
   [Symbol.iterator]: function* () {},
 }
 
-t.test('what Object.prototype has is no option, hidden or not', async (t) => {
-  const server = await elsewhere()
+t.test('ignores enumerable and non-enumerable properties of Object.prototype as options', async (t) => {
+  const server = await echoServer()
   const own = { origin: server.url, path: '/', method: 'GET', headers: { authorization: 'Bearer 1' } }
   for (const [sender, make] of Object.entries(senders)) {
-    const ask = async () => {
+    const send = async () => {
       const dispatcher = make(server.url)
       try {
         const { statusCode, body, opaque } = await dispatcher.request(own as never)
@@ -143,26 +143,26 @@ t.test('what Object.prototype has is no option, hidden or not', async (t) => {
         await dispatcher.destroy()
       }
     }
-    const wanted = await ask()
+    const wanted = await send()
     t.equal(wanted[0], 200, sender)
     for (const enumerable of [true, false]) {
       const isSame = async (some: Record<PropertyKey, unknown>) =>
-        JSON.stringify(await polluted(some, enumerable, ask)) === JSON.stringify(wanted)
+        JSON.stringify(await polluted(some, enumerable, send)) === JSON.stringify(wanted)
       const wrong: string[] = []
-      // All at once; each alone tells which it was.
+      // All names at once. If that fails, each alone, to report which one.
       if (!(await isSame(names))) {
         for (const name of Reflect.ownKeys(names)) {
           if (!(await isSame({ [name]: names[name as string] }))) wrong.push(String(name))
         }
       }
-      t.strictSame(wrong, [], `${sender}, ${enumerable ? 'enumerable' : 'hidden'}`)
+      t.strictSame(wrong, [], `${sender}, ${enumerable ? 'enumerable' : 'non-enumerable'}`)
     }
   }
   server.close()
 })
 
-t.test('Infinity stands for no limit in time, and for as much pipelining as can be', async (t) => {
-  const server = await elsewhere()
+t.test('Infinity disables timeouts and allows unlimited pipelining', async (t) => {
+  const server = await echoServer()
   const forever = Number.POSITIVE_INFINITY
   for (const options of [
     { headersTimeout: forever, bodyTimeout: forever, connectTimeout: forever },

@@ -8,7 +8,7 @@ class Node implements QueueNode<Node> {
   queue: unknown = null
 }
 
-t.test('behaves as an array does', async (t) => {
+t.test('behaves like an array, for random operations', async (t) => {
   const step = fc.oneof(
     fc.constant('push' as const),
     fc.constant('unshift' as const),

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { combineCounters, RequestCounters } from '../../lib/base/request-counters.js'
 
-t.test('adds to all levels, what was counted before included', async (t) => {
+t.test('attach adds the current values and later changes to all ancestors', async (t) => {
   const top = new RequestCounters()
   const middle = new RequestCounters()
   const one = new RequestCounters()
@@ -20,7 +20,7 @@ t.test('adds to all levels, what was counted before included', async (t) => {
   t.equal(one.running, 0)
 })
 
-t.test('counts once in a level that several ways lead to', async (t) => {
+t.test('counts once in an ancestor that several paths lead to', async (t) => {
   const top = new RequestCounters()
   const middles = [new RequestCounters(), new RequestCounters()]
   for (const middle of middles) middle.attach(top)
@@ -34,7 +34,7 @@ t.test('counts once in a level that several ways lead to', async (t) => {
 
 const COUNTED = { connected: 1, free: 0, pending: 2, queued: 0, running: 3 }
 
-t.test('counts once what two levels have in common that are attached to a third later', async (t) => {
+t.test('counts shared children once when both parents are attached to a third level later', async (t) => {
   const middles = [new RequestCounters(), new RequestCounters()] as const
   const [one, other] = middles
   one.add('pending', 5)
@@ -51,7 +51,7 @@ t.test('counts once what two levels have in common that are attached to a third 
   for (const tally of [top, highest]) t.match(tally, { connected: 0, pending: 7, running: 4 })
 })
 
-t.test('counts once what is shared at several levels', async (t) => {
+t.test('counts children shared at several levels once', async (t) => {
   const pools = [new RequestCounters(), new RequestCounters(), new RequestCounters()] as const
   let client: RequestCounters | null = null
   for (const pool of pools) client = combineCounters(client, pool, COUNTED)
@@ -67,7 +67,7 @@ t.test('counts once what is shared at several levels', async (t) => {
   for (const tally of [...pools, ...balancers, top]) t.match(tally, { ...COUNTED, pending: 0 })
 })
 
-t.test('keeps counting right while tallies below come and go', async (t) => {
+t.test('totals stay correct while children are attached and collected', async (t) => {
   const top = new RequestCounters()
   const children: RequestCounters[] = []
   for (let i = 0; i < 100; i++) {
@@ -85,7 +85,7 @@ t.test('keeps counting right while tallies below come and go', async (t) => {
   t.equal(highest.free, 0)
 })
 
-t.test('takes back what it added to a level, and to those above that no other way leads to', async (t) => {
+t.test('detach subtracts from the parent and from ancestors without another path', async (t) => {
   const top = new RequestCounters()
   const middles = [new RequestCounters(), new RequestCounters()] as const
   for (const middle of middles) middle.attach(top)
@@ -110,7 +110,7 @@ t.test('takes back what it added to a level, and to those above that no other wa
   t.match(top, { running: 5, pending: 4 })
 })
 
-t.test('a level that no longer counts a tally adds the rest alone to the levels it joins later', async (t) => {
+t.test('after detach of a child, only the remaining values are added to new parents', async (t) => {
   const middle = new RequestCounters()
   const one = new RequestCounters()
   one.attach(middle)
@@ -126,7 +126,7 @@ t.test('a level that no longer counts a tally adds the rest alone to the levels 
   t.match([middle, top], [{ queued: 3 }, { queued: 3 }])
 })
 
-t.test('counts each of many tallies once in a level that they are attached to before their own level is', async (t) => {
+t.test('counts each child once in a level that the child joins before its parent does', async (t) => {
   const middle = new RequestCounters()
   const top = new RequestCounters()
   const children = Array.from({ length: 100 }, () => new RequestCounters())

@@ -1,6 +1,6 @@
 import { ScriptEngine } from '../../lib/wire/script-engine.js'
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
-import { refusedByRule } from '../wire/refused-cases.js'
+import { rejectedByRule } from '../wire/rejected-cases.js'
 import { type ResponseCase, responseCases } from '../wire/response-cases.js'
 import { examples } from '../wire/rfc9112-cases.js'
 import { must } from './finding.js'
@@ -96,7 +96,7 @@ export class ResponseInputs {
 
   constructor(random: Random) {
     this.#random = random
-    const cases = [...examples, ...Object.values(refusedByRule).flat(), ...(responseCases() ?? [])]
+    const cases = [...examples, ...Object.values(rejectedByRule).flat(), ...(responseCases() ?? [])]
     for (const given of cases) if (given.raw.length <= 2_000) this.#corpus.push(inputOf(given))
   }
 

@@ -669,7 +669,7 @@ export const mutationGroups: readonly MutationGroup[] = [
         file: 'connection/response-reader',
         from: 'engine.busy = true',
         to: '',
-        test: 'transport/foreign',
+        test: 'transport/duplex-sockets',
       },
       {
         rule: 'a certificate counts for the name that it was shown for',

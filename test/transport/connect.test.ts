@@ -25,7 +25,7 @@ async function text(client: Client): Promise<string> {
   return (await client.request(get)).body.text()
 }
 
-t.test('TLS: names, authorities, client certificates', async (t) => {
+t.test('verifies TLS server names and authorities, and sends client certificates', async (t) => {
   const { ca, server, other, client: identity } = await identities
   const origin = await httpsOrigin(
     (request, reply) => {
@@ -66,7 +66,7 @@ t.test('TLS: names, authorities, client certificates', async (t) => {
   await wrong.close()
 })
 
-t.test('TLS sessions are reused, unless there is no cache', async (t) => {
+t.test('reuses TLS sessions unless maxCachedSessions is 0', async (t) => {
   const { ca, server } = await identities
   const reused: boolean[] = []
   const origin = await httpsOrigin((request, reply) => {
@@ -92,7 +92,7 @@ t.test('TLS sessions are reused, unless there is no cache', async (t) => {
   t.equal(cache.get('a'), undefined)
 })
 
-t.test('a connection that does not come about', async (t) => {
+t.test('reports connect timeouts and connection errors', async (t) => {
   const silent = await rawOrigin(() => {})
   const client = new Client(silent.url.replace('http:', 'https:'), { connectTimeout: 50 })
   await t.rejects(text(client), {
@@ -119,7 +119,7 @@ t.test('a connection that does not come about', async (t) => {
   await Promise.all([t.rejects(text(dying)), dying.destroy()])
 })
 
-t.test('several addresses that time out are one timeout', async (t) => {
+t.test('reports one ConnectTimeoutError if several addresses time out', async (t) => {
   const connect = buildConnector()
   const late = Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' })
   const error = await new Promise<Error | null>((resolve) => {
@@ -131,7 +131,7 @@ t.test('several addresses that time out are one timeout', async (t) => {
   t.match(error, { code: 'UND_ERR_CONNECT_TIMEOUT', cause: AggregateError })
 })
 
-t.test('of several addresses the first does not answer', async (t) => {
+t.test('connects to the second address if the first does not respond', async (t) => {
   const { ca, server } = await identities
   const addresses = ['127.0.0.9', '127.0.0.1'].map((address) => ({ address, family: 4 }))
   const lookup = (_name: string, _options: dns.LookupOptions, done: (error: null, all: dns.LookupAddress[]) => void) =>
@@ -150,7 +150,7 @@ t.test('of several addresses the first does not answer', async (t) => {
   }
 })
 
-t.test('connectors of the caller', async (t) => {
+t.test('uses connect functions of the caller', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'.repeat(200_000)))
   let seen: object | null = null
   const own = new Client(origin.url, {
@@ -176,7 +176,7 @@ t.test('connectors of the caller', async (t) => {
   await origin.close()
 })
 
-t.test('TLS over a socket that is there', async (t) => {
+t.test('opens TLS over an existing socket (httpSocket)', async (t) => {
   const { ca, server } = await identities
   const secure = await httpsOrigin((_request, reply) => void reply.end('y'.repeat(300_000)), server)
   const client = new Client(secure.url, {
@@ -197,7 +197,7 @@ t.test('TLS over a socket that is there', async (t) => {
   await secure.close()
 })
 
-t.test('options', async (t) => {
+t.test('validates the options of buildConnector', async (t) => {
   for (const options of [
     null,
     { maxCachedSessions: -1 },
@@ -231,7 +231,7 @@ t.test('options', async (t) => {
   t.equal(typeof tls.connect, 'function')
 })
 
-t.test('a signal that was aborted before, or is while connected', async (t) => {
+t.test('fails the connection if its signal is aborted before or while connecting', async (t) => {
   const { ca, server } = await identities
   const plain = await httpOrigin((_request, reply) => reply.end('plain'))
   const secure = await httpsOrigin((_request, reply) => reply.end('secure'), server)

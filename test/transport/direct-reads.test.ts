@@ -5,7 +5,7 @@ import { Agent, BalancedPool, buildConnector, Client, type Dispatcher, Pool, Pro
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin } from '../servers/origin.js'
 
-/** For each connection opened meanwhile, whether the kernel is to write into a buffer of the library. */
+/** Returns for each connection opened by `run` whether it was opened with `onread`. */
 async function directReads(run: () => Promise<void>): Promise<boolean[]> {
   const found: boolean[] = []
   const { connect } = net
@@ -33,7 +33,7 @@ async function once(dispatcher: Dispatcher, origin: string): Promise<void> {
   await dispatcher.close()
 }
 
-t.test('connections over connectors of the library read into its own buffers', async (t) => {
+t.test("connections of the library's connectors are read by onread", async (t) => {
   const ca = await authority()
   const plain = await httpOrigin((_request, reply) => void reply.end('x'))
   const secure = await httpsOrigin((_request, reply) => void reply.end('x'), await serverIdentity(ca))
@@ -65,7 +65,7 @@ t.test('connections over connectors of the library read into its own buffers', a
   await Promise.all([plain.close(), secure.close()])
 })
 
-t.test('what goes through a proxy without a tunnel is read into buffers of the library', async (t) => {
+t.test('connections to a proxy without a tunnel are read by onread', async (t) => {
   const proxy = await httpOrigin((request, reply) => void reply.end(request.url))
   const agent = new ProxyAgent(proxy.url)
   t.strictSame(await directReads(() => once(agent, 'http://origin.example')), [true])

@@ -7,7 +7,7 @@ import { Recorder } from '../servers/recorder.js'
 
 type Answer = (head: string, socket: Socket) => void
 
-/** As nock and @mswjs/interceptors do it: from now on sockets connect to `answer`, and what it says is pushed. */
+/** Mocks net.Socket like nock and @mswjs/interceptors: sockets connect to `answer`, whose response is pushed into them. */
 function mock(answer: Answer, handle: 'kept' | 'dropped'): () => void {
   const { connect } = net.Socket.prototype
   net.Socket.prototype.connect = function (this: Socket) {
@@ -82,7 +82,7 @@ for (const handle of ['kept', 'dropped'] as const) {
 
   t.test(`reports the error that a mock destroys a socket with (handle ${handle})`, async (t) => {
     const restore = mock((_head, socket) => {
-      // The interceptors see the socket through a Proxy, and so do its listeners then.
+      // @mswjs/interceptors wraps the socket in a Proxy, so its listeners get the Proxy as `this`.
       new Proxy(socket, {}).destroy(new Error('mocked failure'))
     }, handle)
     t.teardown(restore)
@@ -94,7 +94,7 @@ for (const handle of ['kept', 'dropped'] as const) {
   })
 }
 
-t.test('reads directly again when the mock is gone', async (t) => {
+t.test('uses onread again after the mock is removed', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('real'))
   const restore = mock((_head, socket) => socket.push(response('mocked')), 'kept')
   const client = new Client(origin.url)
@@ -117,7 +117,7 @@ t.test('reads directly again when the mock is gone', async (t) => {
   await origin.close()
 })
 
-t.test('hears a socket of the caller that is seen through a Proxy', async (t) => {
+t.test('receives events of a socket that is wrapped in a Proxy', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const connect = (_options: unknown, callback: (error: null, socket: never) => void) => {
     const socket = net.connect(origin.port, '127.0.0.1', () => {

@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { Client } from '../../lib/index.js'
 
-/** Answers at the first byte and closes, so that all further bytes are answered by RST. Runs beside a blocked client. */
-const REFUSER = `
+/** Server in a thread that responds to the first byte and closes, so that later bytes get a RST. */
+const REJECTING_SERVER = `
   const { parentPort, workerData } = require('node:worker_threads')
   const closed = new Int32Array(workerData)
   const server = require('node:net').createServer((socket) => {
@@ -20,10 +20,10 @@ const REFUSER = `
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))
 `
 
-t.test('an answer is heard though the next write fails before it is read', async (t) => {
+t.test('delivers a response that was received before the next write failed', async (t) => {
   const shared = new SharedArrayBuffer(4)
   const closed = new Int32Array(shared)
-  const worker = new Worker(REFUSER, { eval: true, workerData: shared })
+  const worker = new Worker(REJECTING_SERVER, { eval: true, workerData: shared })
   const [port] = await once(worker, 'message')
   const client = new Client(`http://127.0.0.1:${port}`)
   for (let round = 0; round < 5; round++) {
@@ -31,7 +31,7 @@ t.test('an answer is heard though the next write fails before it is read', async
     async function* body() {
       yield Buffer.alloc(65536)
       await new Promise(setImmediate)
-      // Meanwhile the server answers, closes, and resets.
+      // Blocks while the server responds, closes and resets.
       Atomics.wait(closed, 0, 0, 5000)
       for (let piece = 0; piece < 20; piece++) {
         yield Buffer.alloc(65536)

@@ -12,7 +12,7 @@ const authorities = authority()
 const WRONG = 'ERR_TLS_CERT_ALTNAME_INVALID'
 let paths = 0
 
-/** A server with a certificate for `name` on a unix socket, which answers with the server name that it was sent. */
+/** TLS server on a unix socket with a certificate for `name`. Responds with the server name that it received. */
 async function onUnixSocket(name: string): Promise<Origin & { path: string }> {
   const path = join(tmpdir(), `sluice-names-${process.pid}-${paths++}.sock`)
   const server = tls.createServer(await serverIdentity(await authorities, name), (socket) => {
@@ -37,7 +37,7 @@ async function answer(dispatcher: Dispatcher, origin: string, headers = {}): Pro
 type Part = { origin: string; ca: string; socketPath: string }
 const base = buildConnector
 
-/** The ways to TLS over a unix socket. */
+/** Clients that use TLS over a unix socket, by configuration. */
 const ways: Record<string, (part: Part) => Dispatcher> = {
   'connect.socketPath': ({ origin, ca, socketPath }) => new Client(origin, { connect: { ca, socketPath } }),
   'connect.path': ({ origin, ca, socketPath }) => new Client(origin, { connect: { ca, path: socketPath } }),
@@ -59,7 +59,7 @@ const ways: Record<string, (part: Part) => Dispatcher> = {
   },
 }
 
-t.test('over a unix socket the certificate must be of the origin, not of localhost', async (t) => {
+t.test('verifies the certificate for the origin over a unix socket, not for localhost', async (t) => {
   const { cert: ca } = await authorities
   const localhost = await onUnixSocket('localhost')
   for (const [name, host] of [
@@ -86,7 +86,7 @@ t.test('over a unix socket the certificate must be of the origin, not of localho
   await localhost.close()
 })
 
-t.test('over a unix socket servername comes first', async (t) => {
+t.test('servername takes precedence over the origin for a unix socket', async (t) => {
   const { cert: ca } = await authorities
   for (const name of ['named.example', '10.1.2.3']) {
     const server = await onUnixSocket(name)
@@ -98,12 +98,12 @@ t.test('over a unix socket servername comes first', async (t) => {
   }
   const server = await onUnixSocket('origin.example')
   const silent = new Client('https://origin.example', { connect: { ca, socketPath: server.path, servername: '' } })
-  t.equal(await answer(silent, 'https://origin.example'), 'false', 'none is sent, the origin is verified')
+  t.equal(await answer(silent, 'https://origin.example'), 'false', 'sends no server name and verifies the origin')
   await silent.close()
   await server.close()
 })
 
-t.test('a session is not resumed for a name that its server was not verified for', async (t) => {
+t.test('does not resume a TLS session for a name that was not verified', async (t) => {
   const { cert: ca } = await authorities
   const server = await onUnixSocket('10.1.2.3')
   const agent = new Agent({ connect: { ca, socketPath: server.path } })
@@ -116,7 +116,7 @@ t.test('a session is not resumed for a name that its server was not verified for
   await server.close()
 })
 
-t.test('an authority that is an address is what the certificate must be of', async (t) => {
+t.test('verifies the certificate for an origin that is an IP address', async (t) => {
   const { cert: ca } = await authorities
   const identity = await serverIdentity(await authorities, '10.1.2.3')
   const origin = await httpsOrigin((_request, reply) => void reply.end('x'), identity)
@@ -138,7 +138,7 @@ t.test('an authority that is an address is what the certificate must be of', asy
   await origin.close()
 })
 
-t.test('a host field with an address is no reason not to verify the name of the origin', async (t) => {
+t.test('verifies the name of the origin if the host header is an IP address', async (t) => {
   const { cert: ca } = await authorities
   const identity = await serverIdentity(await authorities)
   const origin = await httpsOrigin((_request, reply) => void reply.end('x'), identity)
@@ -155,7 +155,7 @@ function lookup(_name: string, options: { all?: boolean | undefined }, callback:
   callback(...(found as never[]))
 }
 
-t.test('through a tunnel the certificate must be of the origin', async (t) => {
+t.test('verifies the certificate for the origin through a tunnel', async (t) => {
   const { cert: ca } = await authorities
   const server = await proxyServer()
   for (const [name, expected] of [

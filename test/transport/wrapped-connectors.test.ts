@@ -7,7 +7,7 @@ import { buildConnector, Client } from '../../lib/index.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { event, listen, type Origin } from '../servers/origin.js'
 
-/** Bytes that tell their place. */
+/** Bytes whose values depend on their position. */
 function bytes(length: number): Buffer {
   const made = Buffer.alloc(length)
   for (let i = 0; i < length; i++) made[i] = (i * 31 + (i >> 8) * 7) & 255
@@ -43,7 +43,7 @@ async function makeOrigin(secure: boolean): Promise<Origin> {
   return listen(server, secure ? { protocol: 'https:' } : {})
 }
 
-/** Greets each connection, and has it lead to the origin; with `code` all bytes are coded. */
+/** Gate in front of the origin: sends a greeting on each connection, then relays. With `code`, all bytes are encoded. */
 function makeGate(to: Origin, code: boolean): Promise<Origin> {
   const lead = (socket: Duplex) => {
     const onward = net.connect({ port: to.port, host: '127.0.0.1', allowHalfOpen: true })
@@ -106,7 +106,7 @@ const identities = (async () => {
 })()
 const base = buildConnector({ ca: (await identities).ca })
 
-/** Opens a socket with options that were passed on, and greets the gate. */
+/** Opens a socket with the given options and does the handshake with the gate. */
 function greet(options: Options, callback: Callback, then: (socket: Socket) => void): void {
   base({ ...options }, (error, socket) => {
     if (error !== null) return callback(error, null as never)
@@ -205,7 +205,7 @@ const connectors: Record<string, Case> = {
   ],
 }
 
-/** Reads to the end, or as many bytes. */
+/** Reads to the end, or up to a number of bytes. */
 async function collect(readable: AsyncIterable<Buffer>, length = Number.POSITIVE_INFINITY): Promise<Buffer> {
   const chunks: Buffer[] = []
   let left = length
@@ -213,7 +213,7 @@ async function collect(readable: AsyncIterable<Buffer>, length = Number.POSITIVE
     chunks.push(Buffer.from(chunk))
     left -= chunk.length
     if (left <= 0) break
-    // A slow reader, so that it is paused in between.
+    // A slow reader, so that the socket is paused.
     await new Promise(setImmediate)
   }
   return Buffer.concat(chunks)
@@ -264,7 +264,7 @@ const exchanges: Record<string, Check> = {
     for (const open of [() => client.upgrade({ path: '/' }), () => client.connect({ path: 'x:1' })]) {
       const { socket } = await open()
       const wanted = Buffer.concat([Buffer.from('early '), LONG])
-      // Not ended: Node 26 loses what comes behind an end over TLS in a stream that is no socket.
+      // Not ended, because Node 26 loses data after an end over TLS in a stream that is not a socket.
       socket.write(LONG)
       same(await collect(socket, wanted.length), wanted, 'a tunnel')
     }
@@ -297,7 +297,7 @@ async function* asyncOf(pieces: Buffer[]) {
 
 for (const [name, [kind, connect, protocols = ['http']]] of Object.entries(connectors)) {
   for (const protocol of protocols) {
-    t.test(`every exchange is right to the byte over ${name} (${protocol})`, async (t) => {
+    t.test(`every kind of exchange transfers the right bytes over ${name} (${protocol})`, async (t) => {
       const origin = await makeOrigin(protocol === 'https')
       const gate = kind === 'none' ? origin : await makeGate(origin, kind === 'codes')
       const client = new Client(gate.url.replace('http:', `${protocol}:`), { connect: connect as never })

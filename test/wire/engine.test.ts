@@ -12,7 +12,7 @@ const sink: ParserListener = {
   onTunnel() {},
 }
 
-t.test('slots run out into a second engine, and memory never grows', async (t) => {
+t.test('uses a second engine when all parser states are in use, and never grows the memory', async (t) => {
   const parsers = Array.from({ length: 2100 }, () => new Parser(wasmEngine(), sink))
   const engines = new Set(parsers.map(({ engine }) => engine as WasmEngine))
   t.equal(engines.size, 2)
@@ -31,7 +31,7 @@ t.test('slots run out into a second engine, and memory never grows', async (t) =
   t.equal(first?.input.length, INPUT_BYTES)
 })
 
-t.test('reports a body that ends early, and is released twice without harm', async (t) => {
+t.test('reports a body that ends early, and can be released twice', async (t) => {
   const parser = new Parser(wasmEngine(), sink)
   const text = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'
   parser.engine.input.write(text, 'latin1')

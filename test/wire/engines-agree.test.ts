@@ -3,10 +3,10 @@ import type { Engine } from '../../lib/wire/engine.js'
 import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import { tryPositions } from '../fuzz/positions.js'
 import fc from '../property.js'
-import { drive, engines } from './drive.js'
-import { type Generated, streams } from './generate.js'
+import { engines, parseStream } from './parse-stream.js'
+import { type ResponseStream, responseStreams } from './response-streams.js'
 
-/** Streams to try: test/README.md says of how many it was run with. */
+/** Number of random streams. */
 const RUNS = Number(process.env.SLUICE_PROPERTY_RUNS ?? 4_000)
 
 t.setTimeout(0)
@@ -17,18 +17,18 @@ interface Outcome {
   readonly text: string
 }
 
-/** What must be the same of a stream, as text: whether and why it is refused, and all that was told before. */
-function outcome(engine: Engine, { given, pieces }: Generated): Outcome {
-  const { messages, current, error, tunnelled } = drive(engine, given, pieces)
+/** The outcome of a stream that must be equal for both engines: the error, and all events before it. */
+function outcome(engine: Engine, { given, pieces }: ResponseStream): Outcome {
+  const { messages, current, error, tunnelled } = parseStream(engine, given, pieces)
   const code = error === null ? 'accepted' : ((error as { code?: string }).code ?? error.message)
   return { code, complete: messages.length, text: JSON.stringify([code, messages, current, tunnelled]) }
 }
 
-t.test('both engines make the same of whatever comes', async (t) => {
+t.test('both engines report the same events and errors for random streams', async (t) => {
   const seen = new Map<string, number>()
   let complete = 0
   fc.assert(
-    fc.property(streams, (stream) => {
+    fc.property(responseStreams, (stream) => {
       const [wasm, js] = engines.map(([, engine]) => outcome(engine, stream)) as [Outcome, Outcome]
       seen.set(js.code, (seen.get(js.code) ?? 0) + 1)
       complete += js.complete
@@ -43,7 +43,7 @@ t.test('both engines make the same of whatever comes', async (t) => {
   t.ok(seen.size >= 12, 'refused for many reasons')
 })
 
-/** Together they come through every state. */
+/** Streams that together reach every parser state. */
 const TEMPLATES = [
   'HTTP/1.1 200 OK\r\nContent-Length: 3 \r\nx:\r\nY: a\tb \r\n\r\nabcHTTP/1.0 204\r\n\r\n',
   'HTTP/1.1 200 \r\nx: y\r\nTransfer-Encoding: gzip, chunked \r\n\r\n1a;a=b;c="d\\"e";f\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nt: u\r\n\r\n',
@@ -51,7 +51,7 @@ const TEMPLATES = [
   'HTTP/1.1 103 Early\r\nUpgrade: x\r\n\r\nHTTP/1.0 200 OK\r\nProxy-Connection: close\r\n\r\nuntil the end',
 ]
 
-t.test('every byte in every place: there instead of another, and before it', async (t) => {
+t.test('both engines agree for every byte value at every position, replaced and inserted', async (t) => {
   const given = { requests: [{ method: 'GET' }, { method: 'GET' }], eof: true, limits: defaultLimits }
   let tried = 0
   const differ: string[] = []
@@ -71,7 +71,7 @@ t.test('every byte in every place: there instead of another, and before it', asy
   t.strictSame(differ.slice(0, 10), [], `${tried} streams`)
 })
 
-t.test('one field too many: both have taken as much of it', async (t) => {
+t.test('both engines stop at the same byte of a field above the limit', async (t) => {
   const [wasm, js] = engines.map(([, engine]) => engine) as [Engine, Engine]
   const known = ['content-length', 'transfer-encoding', 'connection', 'proxy-connection', 'upgrade']
   for (const name of ['a', 'connectio', 'upgrades', ...known]) {

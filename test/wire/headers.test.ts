@@ -3,7 +3,7 @@ import { flattenHeaders, type HeadersInput, headersToObject, isFieldValue, isTok
 import { encodeRequestHead, headText } from '../../lib/wire/request-head.js'
 import fc from '../property.js'
 
-t.test('the alphabet of names and values', async (t) => {
+t.test('accepts exactly the characters that RFC 9110 allows in header names and values', async (t) => {
   const separators = '"(),/:;<=>?@[\\]{} \t'
   for (let code = 0; code <= 0x101; code++) {
     const char = String.fromCharCode(code)
@@ -17,7 +17,7 @@ t.test('the alphabet of names and values', async (t) => {
   t.notOk(isFieldValue('a\n'))
 })
 
-t.test('only own fields are read', async (t) => {
+t.test('reads only own properties of a headers object', async (t) => {
   const prototype = Object.prototype as unknown as Record<string, unknown>
   prototype['x-polluted'] = 'yes'
   try {
@@ -30,7 +30,7 @@ t.test('only own fields are read', async (t) => {
   t.strictSame(flattenHeaders(hidden), ['a', '1'])
 })
 
-t.test('the error names the header whose value is refused, and shows no name that is not a token', async (t) => {
+t.test('names the header of an invalid value, and never shows an invalid name', async (t) => {
   const endless: unknown[] = []
   endless.push(endless)
   for (const value of ['a\r\nb', '\u20ac', { toString: () => 'a' }, ['a', ['b']], endless, Symbol('a')]) {
@@ -43,13 +43,13 @@ t.test('the error names the header whose value is refused, and shows no name tha
   t.throws(() => flattenHeaders({ 'x secret': '1' }), { code: 'UND_ERR_INVALID_ARG', message })
 })
 
-t.test('null is an empty value in every form', async (t) => {
+t.test('null is an empty value in every form of headers', async (t) => {
   const forms: unknown[] = [{ a: null }, { a: [null] }, ['a', null], [['a', null]], new Map([['a', null]])]
   for (const form of forms) t.strictSame(flattenHeaders(form as HeadersInput), ['a', ''])
   t.strictSame(flattenHeaders({ a: ['b', null] } as never), ['a', 'b', 'a', ''])
 })
 
-t.test('an iterable is read once', async (t) => {
+t.test('reads an iterable of headers once', async (t) => {
   function* pairs(): Generator<[string, string | string[] | undefined]> {
     yield ['a', '1']
     yield ['b', undefined]
@@ -58,7 +58,7 @@ t.test('an iterable is read once', async (t) => {
   t.strictSame(flattenHeaders(pairs()), ['a', '1', 'c', '2', 'c', '3'])
 })
 
-t.test('names of a response fold, values do not', async (t) => {
+t.test('lower-cases the names of response headers, not their values', async (t) => {
   t.strictSame(headersToObject(['Set-Cookie', 'A', 'set-cookie', 'B', 'SET-COOKIE', 'C', 'X', '']), {
     'set-cookie': ['A', 'B', 'C'],
     x: '',
@@ -73,7 +73,7 @@ const nasty = fc.oneof(
   fc.constantFrom('host', 'Connection', 'content-length', 'Transfer-Encoding', 'expect', 'upgrade', 'Keep-Alive', '0'),
 )
 
-/** Reads a head as strictly as RFC 9112 §2.1 allows. */
+/** Parses a request head strictly (RFC 9112 §2.1). */
 function split(text: string): { start: string; fields: string[][] } | null {
   if (!text.endsWith('\r\n\r\n')) return null
   const [start, ...lines] = text.slice(0, -4).split('\r\n')
@@ -84,7 +84,7 @@ function split(text: string): { start: string; fields: string[][] } | null {
 
 const ours = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'upgrade', 'keep-alive'])
 
-t.test('a head is refused, or reads back as exactly what was given', async (t) => {
+t.test('random headers are rejected, or sent exactly as given', async (t) => {
   const input = fc.record({
     method: fc.oneof({ weight: 3, arbitrary: fc.constantFrom('GET', 'POST') }, nasty),
     path: fc.oneof({ weight: 3, arbitrary: fc.constant('/p?q') }, nasty),

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { InputViews } from '../../lib/wire/input-views.js'
 
-t.test('a view shows the asked part, now and when the input buffer is written to again', async (t) => {
+t.test('a view has the requested range, also after the input buffer is overwritten', async (t) => {
   const input = Buffer.alloc(4096)
   const views = new InputViews(input)
   for (let round = 0; round < 3; round++) {
@@ -19,7 +19,7 @@ t.test('a view shows the asked part, now and when the input buffer is written to
   }
 })
 
-t.test('the same part asked for again is the same view', async (t) => {
+t.test('returns the same view for the same range', async (t) => {
   const views = new InputViews(Buffer.alloc(100))
   t.equal(views.of(10, 27), views.of(10, 27))
   t.not(views.of(10, 27), views.of(10, 28))

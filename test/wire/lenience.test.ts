@@ -6,9 +6,9 @@ import { Client } from '../../lib/index.js'
 import { packed } from '../../lib/wire/binary.generated.js'
 import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import { onRequests, rawOrigin } from '../servers/origin.js'
-import { refusedByRule } from './refused-cases.js'
+import { rejectedByRule } from './rejected-cases.js'
 
-/** In the struct of this very binary. */
+/** Offset of the lenient flags in the `llhttp_t` of this binary. */
 const LENIENT_FLAGS = 46
 
 interface Llhttp {
@@ -21,7 +21,7 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: object }
 }
 
-t.test('the binary has no way to be told to be lenient', async (t) => {
+t.test('the binary exports no function that sets a lenient flag', async (t) => {
   const module = new WebAssembly.Module(decompressBase64(packed))
   const names = WebAssembly.Module.exports(module).map(({ name }) => name)
   t.strictSame(
@@ -32,12 +32,12 @@ t.test('the binary has no way to be told to be lenient', async (t) => {
   const { memory, llhttp_reset } = exports as unknown as Llhttp
   const parser = memory.grow(1) * 65536
   const flags = () => new DataView(memory.buffer).getUint16(parser + LENIENT_FLAGS, true)
-  t.equal(flags(), 0, 'and is not')
+  t.equal(flags(), 0, 'no lenient flag is set')
   llhttp_reset(parser)
   t.equal(flags(), 0)
 })
 
-t.test('limits are all that a parser can be told', async (t) => {
+t.test('the parser has no options but limits', async (t) => {
   t.strictSame(Object.keys(defaultLimits).sort(), [
     'maxChunkOverhead',
     'maxHeaderBytes',
@@ -46,8 +46,8 @@ t.test('limits are all that a parser can be told', async (t) => {
   ])
 })
 
-/** One of each rule: nobody but the refusal keeps them from being taken. */
-const samples = Object.entries(refusedByRule).flatMap(([rule, cases]) => {
+/** One rejected response per rule. */
+const samples = Object.entries(rejectedByRule).flatMap(([rule, cases]) => {
   const given = cases.find(({ limits, requests }) => limits === undefined && requests[0]?.method === 'GET')
   return given === undefined ? [] : [{ rule, given }]
 })
@@ -71,11 +71,11 @@ async function answersOf(options: object): Promise<Map<string, string>> {
   return answers
 }
 
-t.test('a Client refuses, whatever options it is given that mean lenience elsewhere', async (t) => {
+t.test('a Client rejects invalid responses, even with options that mean leniency in other libraries', async (t) => {
   const lax = { insecureHTTPParser: true, lenient: true, strict: false, insecure: true, requireHostHeader: false }
   for (const parser of ['wasm', 'js'] as const) {
     for (const [rule, answer] of await answersOf({ ...lax, strictContentLength: false, parser })) {
-      // What stands behind a complete response ends the connection, not the response.
+      // Bytes after a complete response close the connection, but the response is delivered.
       if (rule.startsWith('nothing comes behind')) t.equal(answer, 'taken: hello', rule)
       else t.match(answer, /^(HPE_|UND_ERR_)/, `${rule}, ${parser}`)
     }
@@ -84,7 +84,7 @@ t.test('a Client refuses, whatever options it is given that mean lenience elsewh
 
 const child = process.env.SLUICE_LENIENCE === 'child'
 
-t.test('nor does the switch that makes the process lenient say anything', { skip: child }, async (t) => {
+t.test('node --insecure-http-parser has no effect', { skip: child }, async (t) => {
   const { status, stdout } = spawnSync(process.execPath, ['--insecure-http-parser', fileURLToPath(import.meta.url)], {
     encoding: 'utf8',
     env: { ...process.env, SLUICE_LENIENCE: 'child' },

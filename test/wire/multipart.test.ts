@@ -1,7 +1,7 @@
 import t from 'tap'
 import { encodeMultipart } from '../../lib/wire/multipart.js'
 
-t.test('a form comes back as it was', async (t) => {
+t.test('an encoded form is decoded to the same entries', async (t) => {
   const form = new FormData()
   form.append('plain', 'line\none')
   form.append('a"b\r\nc', 'ü')
@@ -19,7 +19,7 @@ t.test('a form comes back as it was', async (t) => {
   t.equal([...back.keys()].length, 4)
 })
 
-t.test('a part of foreign make can not write lines of its own', async (t) => {
+t.test('a custom File can not inject header lines', async (t) => {
   const file = { type: 'a/b\r\nx: y', size: 0, name: 'a\r\nx: y"', [Symbol.toStringTag]: 'File' }
   const { parts } = encodeMultipart([['name\r\nx: y"', file]] as never)
   const head = Buffer.from(parts[0] as Uint8Array).toString()
@@ -31,7 +31,7 @@ t.test('a part of foreign make can not write lines of its own', async (t) => {
   ])
 })
 
-t.test('every form has a boundary of its own', async (t) => {
+t.test('every form has a different boundary', async (t) => {
   const types = new Set(Array.from({ length: 20 }, () => encodeMultipart([]).contentType))
   t.equal(types.size, 20)
   const { parts, length } = encodeMultipart([])

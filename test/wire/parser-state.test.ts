@@ -2,13 +2,13 @@ import t from 'tap'
 import { Parser, type ParserListener, REQUEST_KIND, type RequestKind } from '../../lib/wire/parser.js'
 import { defaultLimits, type ParserOptions } from '../../lib/wire/parser-limits.js'
 import { RepeatedHeadCache } from '../../lib/wire/repeated-head-cache.js'
-import { engines } from './drive.js'
+import { engines } from './parse-stream.js'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
 const EARLY = 'HTTP/1.1 103 Early Hints\r\n\r\n'
 const EMPTY = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
 
-/** Writes down what it is told; `at` is called each time. */
+/** Records the events of a parser. `at` is called for each. */
 class Log implements ParserListener {
   readonly told: string[] = []
   answers: RequestKind = REQUEST_KIND.request
@@ -58,7 +58,7 @@ for (const [name, engine] of engines) {
   const make = (log: Log, options: Partial<ParserOptions> = {}) =>
     new Parser(engine, log, { ...defaultLimits, heads: new RepeatedHeadCache(), ...options })
 
-  t.test(`${name}: who gives it back from within hears no more, and is thrown nothing`, async (t) => {
+  t.test(`${name}: release from within a callback stops all events and throws nothing`, async (t) => {
     const streams: [answers: RequestKind, text: string][] = [
       [REQUEST_KIND.none, 'garbage'],
       [REQUEST_KIND.request, `${EARLY}${EARLY}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc${EMPTY}garbage`],
@@ -89,7 +89,7 @@ for (const [name, engine] of engines) {
     }
   })
 
-  t.test(`${name}: the rest of a head that reads as the head that is known is no head of its own`, async (t) => {
+  t.test(`${name}: the rest of a split head that equals the cached head is not parsed as a head`, async (t) => {
     const log = new Log()
     const parser = make(log)
     for (let i = 0; i < 3; i++) feed(parser, EMPTY)
@@ -100,7 +100,7 @@ for (const [name, engine] of engines) {
     parser.release()
   })
 
-  t.test(`${name}: interim responses are counted anew for each request`, async (t) => {
+  t.test(`${name}: the limit of interim responses applies per request`, async (t) => {
     const log = new Log()
     const parser = make(log, { maxInformational: 2 })
     for (let i = 0; i < 4; i++) feed(parser, `${EARLY}${EARLY}${EMPTY}`)
@@ -109,7 +109,7 @@ for (const [name, engine] of engines) {
     parser.release()
   })
 
-  t.test(`${name}: what is no data is counted anew for each response, and told by its name`, async (t) => {
+  t.test(`${name}: the limit of chunk overhead applies per response and has its own error`, async (t) => {
     const parser = make(new Log(), { maxChunkOverhead: 100 })
     const ending = `0\r\nx: ${'y'.repeat(80)}\r\n\r\n`
     for (let i = 0; i < 3; i++) feed(parser, `${CHUNKED}3;${'e'.repeat(80)}\r\nabc\r\n${ending}`)
@@ -135,7 +135,7 @@ for (const [name, engine] of engines) {
     another.release()
   })
 
-  t.test(`${name}: too many headers or trailers are told apart from too large ones`, async (t) => {
+  t.test(`${name}: too many headers or trailers and too large ones have different errors`, async (t) => {
     const fields = 'a:b\r\n'.repeat(10)
     for (const [text, message] of [
       [`HTTP/1.1 200 OK\r\n${fields}\r\n`, /more than 9 headers: this limit is fixed/],

@@ -5,9 +5,9 @@ import { defaultLimits } from '../../lib/wire/parser-limits.js'
 import { RepeatedHeadCache } from '../../lib/wire/repeated-head-cache.js'
 import type { ResponseHead } from '../../lib/wire/response-head.js'
 import fc from '../property.js'
-import { engines } from './drive.js'
+import { engines } from './parse-stream.js'
 
-/** Writes down all it is told. */
+/** Records the events of a parser. */
 class Log implements ParserListener {
   readonly told: unknown[] = []
   readonly #answers: RequestKind[]
@@ -37,7 +37,7 @@ class Log implements ParserListener {
       rawHeaders,
       { ...headers },
     ])
-    // Whoever is handed the fields may do with them what they like.
+    // The receiver may modify the headers.
     headers['x-mine'] = 'mine'
     delete headers['content-length']
     for (const value of Object.values(headers)) if (Array.isArray(value)) value.push('mine')
@@ -84,7 +84,7 @@ function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
   }
 }
 
-/** Each by a parser that has seen nothing before. */
+/** Parses each response with a new parser and an empty cache. */
 function fresh(engine: Engine, replies: string[], answers: RequestKind[]): unknown[] {
   return replies.flatMap((text, i) => {
     const log = new Log([answers[i] as RequestKind])
@@ -96,7 +96,7 @@ function fresh(engine: Engine, replies: string[], answers: RequestKind[]): unkno
 }
 
 for (const [name, engine] of engines) {
-  t.test(`what a parser has seen before changes nothing, ${name}`, async (t) => {
+  t.test(`earlier responses do not change how a response is parsed, ${name}`, async (t) => {
     let seen = 0
     fc.assert(
       fc.property(
@@ -124,7 +124,7 @@ for (const [name, engine] of engines) {
     t.comment(`${seen} responses`)
   })
 
-  t.test(`what other parsers have seen changes nothing, ${name}`, async () => {
+  t.test(`responses of other parsers with the same cache do not change how a response is parsed, ${name}`, async () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(...REPLIES), fc.nat(2)), { maxLength: 20 }), (turns) => {
         const options = { ...defaultLimits, heads: new RepeatedHeadCache() }
@@ -144,7 +144,7 @@ for (const [name, engine] of engines) {
     )
   })
 
-  t.test(`the same head of two lengths of body: to HEAD and to GET, ${name}`, async (t) => {
+  t.test(`a cached head has no body for HEAD and a body for GET, ${name}`, async (t) => {
     const head = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
     const answers = [
       REQUEST_KIND.request,
@@ -161,7 +161,7 @@ for (const [name, engine] of engines) {
     parser.release()
   })
 
-  t.test(`a head that begins like the one before it is read as what it is, ${name}`, async (t) => {
+  t.test(`a head that begins like the cached one is parsed correctly, ${name}`, async (t) => {
     const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n'
     for (const [text, code] of [
       ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc', /HPE_/],
@@ -177,7 +177,7 @@ for (const [name, engine] of engines) {
     }
   })
 
-  t.test(`bytes that nobody asked for are refused however well they are known, ${name}`, async (t) => {
+  t.test(`rejects an unsolicited response that equals the cached head, ${name}`, async (t) => {
     const known = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab'
     const log = new Log([REQUEST_KIND.request, REQUEST_KIND.request])
     const parser = new Parser(engine, log)

@@ -22,7 +22,7 @@ function encode(changes: Partial<RequestHeadInput> & { fields?: HeadersInput } =
   })
 }
 
-t.test('the host of CONNECT is its target', async (t) => {
+t.test('the host header of CONNECT is its target', async (t) => {
   const targets: [Partial<RequestHeadInput> & { fields?: HeadersInput }, string][] = [
     [{ path: 'other:443' }, 'other:443'],
     [{ path: '[::1]:443' }, '[::1]:443'],
@@ -34,11 +34,11 @@ t.test('the host of CONNECT is its target', async (t) => {
     const { kept } = encode({ ...changes, method: 'CONNECT' })
     t.ok(kept.includes(`\r\nhost: ${host}\r\n`), `CONNECT ${changes.path}`)
   }
-  // The server name of TLS is that of whom the request is sent to.
+  // The TLS server name is that of the origin, not of the target.
   t.equal(encode({ method: 'CONNECT', path: 'other:443' }).host, 'example.com')
 })
 
-t.test('heads as they go out', async (t) => {
+t.test('encodes request lines and headers', async (t) => {
   const start = 'GET / HTTP/1.1\r\nhost: example.com\r\n'
   t.equal(encode().kept, `${start}connection: keep-alive\r\n\r\n`)
   t.equal(headText(encode(), 'close'), `${start}connection: close\r\n\r\n`)
@@ -72,7 +72,7 @@ t.test('heads as they go out', async (t) => {
   t.match(encode({ path: 'http://x/y' }).kept, /^GET http:\/\/x\/y /)
 })
 
-t.test('connection options of the caller are sent beside ours', async (t) => {
+t.test('sends connection options of the caller together with its own', async (t) => {
   const cases: [HeadersInput, { close: boolean; options: string }][] = [
     [
       { connection: 'TE', te: 'trailers' },
@@ -87,7 +87,7 @@ t.test('connection options of the caller are sent beside ours', async (t) => {
   for (const [fields, expected] of cases) t.match(encode({ fields }), expected, JSON.stringify(fields))
 })
 
-t.test('what is refused', async (t) => {
+t.test('rejects invalid methods, paths, hosts and framing headers', async (t) => {
   const refused: Parameters<typeof encode>[0][] = [
     { method: 'G T' },
     { method: '' },
@@ -125,7 +125,7 @@ t.test('what is refused', async (t) => {
   t.throws(() => encode({ fields: { 'content-length': '1' } }), /no body/)
 })
 
-t.test('a wrong content-length is corrected with a warning without strictContentLength', async (t) => {
+t.test('corrects a wrong content-length with a warning if strictContentLength is false', async (t) => {
   const warnings = t.capture(process, 'emitWarning')
   const loose = (input: Parameters<typeof encode>[0]) => encode({ ...input, strictContentLength: false })
   const fields = { 'content-length': '9' }
@@ -143,7 +143,7 @@ t.test('a wrong content-length is corrected with a warning without strictContent
   )
 })
 
-t.test('fields in every form', async (t) => {
+t.test('accepts headers in every documented form', async (t) => {
   const wanted = ['a', '1', 'b', '2', 'b', '3']
   t.strictSame(flattenHeaders({ a: '1', b: ['2', '3'], c: undefined, d: [undefined] } as never), wanted)
   t.strictSame(flattenHeaders(['a', '1', 'b', '2', 'b', '3']), wanted)
@@ -186,7 +186,7 @@ t.test('fields in every form', async (t) => {
   t.notOk(isFieldValue('\0'))
 })
 
-t.test('fields of a response by name', async (t) => {
+t.test('returns response headers by lower-case name', async (t) => {
   const headers = headersToObject([
     'A',
     '1',
@@ -207,7 +207,7 @@ t.test('fields of a response by name', async (t) => {
   t.equal(Object.getPrototypeOf(headers), Object.prototype)
 })
 
-t.test('whatever is given is refused or arrives as it was', async (t) => {
+t.test('random requests are rejected, or arrive at node:http as given', async (t) => {
   let seen: http.IncomingMessage | null = null
   const server = http.createServer({ requireHostHeader: false }, (request, reply) => {
     seen = request

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** One byte stream of a server, with the outcome that a strict client gives it. */
+/** Byte stream of a server, with the outcome in a strict client. */
 export interface ResponseCase {
   id: string
   note: string
@@ -35,7 +35,7 @@ export interface ExpectedMessage {
 
 const file = new URL('../../../../shared/parser-cases/cases.json', import.meta.url)
 
-/** The shared cases, where they are present; otherwise null. */
+/** Returns the shared cases, or null if the file is not present. */
 export function responseCases(): ResponseCase[] | null {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
 }

@@ -21,7 +21,7 @@ function taken(name: [string, string], raw: string, ...messages: Message[]): Res
   return make(name, raw, { requests, expect })
 }
 
-/** Ended by the end of the connection. */
+/** Returns a case whose connection ends after its bytes. */
 function closed(given: ResponseCase): ResponseCase {
   return { ...given, eof: true }
 }
@@ -30,7 +30,7 @@ function answering(request: ResponseCase['requests'][number], given: ResponseCas
   return { ...given, requests: [request, ...given.requests.slice(1)] }
 }
 
-/** Cut short: the connection waits, or ended. */
+/** Returns cases of an incomplete response: one still open, one whose connection ends. */
 function unfinished(name: [string, string], raw: string, partialBody: string | null): ResponseCase[] {
   const pending = partialBody === null ? 'head' : 'body'
   const partial = partialBody === null ? {} : { partialBody }
@@ -49,7 +49,7 @@ const CODING = 'Transfer-Encoding: chunked\r\n'
 const CODED: Fields = [['Transfer-Encoding', 'chunked']]
 const CHUNKED = `${OK}${CODING}\r\n`
 
-/** RFC 9110 §3.9, to the letter. */
+/** Headers of the example in RFC 9110 §3.9. */
 const hello: Fields = [
   ['Date', 'Mon, 27 Jul 2009 12:28:53 GMT'],
   ['Server', 'Apache'],
@@ -65,7 +65,7 @@ const lines = (fields: Fields) => fields.map(([name, value]) => `${name}: ${valu
 const greeting = `${OK}${lines(hello)}\r\n${HELLO}`
 
 const TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-/** RFC 9110 §5.5: VCHAR, obs-text, and white space between them. */
+/** Value with all allowed bytes: VCHAR, obs-text, and white space between them (RFC 9110 §5.5). */
 const VALUE = `!${Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).join('')} \t\x80\xa0\xff`
 
 const statusLines: ResponseCase[] = [
@@ -352,5 +352,5 @@ const incomplete: ResponseCase[] = [
   ].flatMap((body) => unfinished(['§8', `chunks cut behind ${JSON.stringify(body)}`], CHUNKED + body, 'hello')),
 ]
 
-/** What RFC 9112 shows or allows, written from its sections. */
+/** Responses that RFC 9112 shows or allows, written from its sections. */
 export const examples: ResponseCase[] = [...statusLines, ...fields, ...framing, ...chunks, ...sequences, ...incomplete]

@@ -1,9 +1,9 @@
 import type { Engine } from '../../lib/wire/engine.js'
-import { drive, type Recorder } from './drive.js'
+import { parseStream, type Recorder } from './parse-stream.js'
 import type { ExpectedMessage, ResponseCase } from './response-cases.js'
 
-export const COMMON: ResponseCase['requests'][number] = { method: 'GET' }
-export const BEFORE = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc'
+export const GET_REQUEST: ResponseCase['requests'][number] = { method: 'GET' }
+export const PRECEDING_RESPONSE = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc'
 const FIRST: ExpectedMessage = {
   version: '1.1',
   status: 200,
@@ -30,8 +30,8 @@ function same(actual: ExpectedMessage, wanted: ExpectedMessage, given: ResponseC
   return JSON.stringify(got, Object.keys(got).sort()) === JSON.stringify(want, Object.keys(got).sort())
 }
 
-/** Says what is wrong with an outcome, or null. */
-function complaint(given: ResponseCase, outcome: Recorder): string | null {
+/** Returns how an outcome differs from the expected one; null if it does not. */
+function outcomeDifference(given: ResponseCase, outcome: Recorder): string | null {
   const { verdict, messages, error, partialBody, pending, messagesOptional } = given.expect
   const refused = outcome.error !== null
   if (verdict === 'accept' && refused) return `refused: ${outcome.error?.message}`
@@ -52,7 +52,7 @@ function complaint(given: ResponseCase, outcome: Recorder): string | null {
   return null
 }
 
-/** Whole, byte by byte, and at every byte; amid a flood of one byte, where all splits are alike, at every 64th. */
+/** Ways to split a stream: none, after each byte, and in two at each byte. In a long run of one byte, only at every 64th. */
 export function splits(raw: string): string[][] {
   const all = [[raw], [...raw]]
   for (let at = 1; at < raw.length; at++) {
@@ -62,36 +62,39 @@ export function splits(raw: string): string[][] {
   return all
 }
 
-/** What is wrong with the outcome of a case, read by an engine in each of these ways. */
-export function complaints(engine: Engine, given: ResponseCase, ways: string[][]): string[] {
+/** Returns the differences between actual and expected outcomes of a case, for each way to split its bytes. */
+export function outcomeDifferences(engine: Engine, given: ResponseCase, ways: string[][]): string[] {
   const found: string[] = []
   let judged = ''
   for (const pieces of ways) {
-    const outcome = drive(engine, given, pieces)
+    const outcome = parseStream(engine, given, pieces)
     const { messages, current, error } = outcome
-    // Nearly all ways to cut come to the same.
+    // Nearly all splits have the same outcome.
     const written = JSON.stringify([messages, current, error?.message])
     if (written === judged) continue
     judged = written
-    const problem = complaint(given, outcome)
+    const problem = outcomeDifference(given, outcome)
     if (problem !== null && !found.includes(problem)) found.push(problem)
   }
   return found
 }
 
-/** The same behind another response, and how to cut it. */
-export function behindAnother(given: ResponseCase): { given: ResponseCase; ways: string[][] } {
-  const raw = BEFORE + given.raw
+/** Returns the case with another response before it, and ways to split it. */
+export function afterAnotherResponse(given: ResponseCase): { given: ResponseCase; ways: string[][] } {
+  const raw = PRECEDING_RESPONSE + given.raw
   const expect = { ...given.expect, messages: [FIRST, ...given.expect.messages] }
-  const ways = [[raw], [BEFORE, given.raw], [BEFORE.slice(0, 20), raw.slice(20)]]
-  return { given: { ...given, raw, requests: [COMMON, ...given.requests], expect }, ways }
+  const ways = [[raw], [PRECEDING_RESPONSE, given.raw], [PRECEDING_RESPONSE.slice(0, 20), raw.slice(20)]]
+  return { given: { ...given, raw, requests: [GET_REQUEST, ...given.requests], expect }, ways }
 }
 
 /**
- * The same with bytes behind it that no request asked for. null where they would mean something: what may be refused, what waits for
- * more, and what only the end of the connection ends.
+ * Returns the case with unsolicited bytes after it. Returns null if those bytes would be part of the response: it may be
+ * rejected, is incomplete, or lasts until the connection ends.
  */
-export function withTrailing(given: ResponseCase, surplus: string): { given: ResponseCase; ways: string[][] } | null {
+export function withUnsolicitedBytes(
+  given: ResponseCase,
+  surplus: string,
+): { given: ResponseCase; ways: string[][] } | null {
   const { verdict, messages, pending } = given.expect
   if (given.eof || pending !== undefined || verdict === 'either') return null
   const raw = given.raw + surplus

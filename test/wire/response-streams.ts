@@ -1,13 +1,13 @@
 import fc from '../property.js'
-import type { Stream } from './drive.js'
+import type { StreamInput } from './parse-stream.js'
 
-/** Bytes of a server, how they are cut, and what they answer. */
-export interface Generated {
-  readonly given: Stream
+/** Bytes of a server, cut into pieces, and the requests they respond to. */
+export interface ResponseStream {
+  readonly given: StreamInput
   readonly pieces: string[]
 }
 
-/** Something usual, and now and then something that is not. */
+/** Mostly a usual value, sometimes an odd one. */
 function mostly(usual: string[], odd: string[]): fc.Arbitrary<string> {
   return fc.oneof(
     { weight: 20, arbitrary: fc.constantFrom(...usual) },
@@ -175,7 +175,7 @@ const response = fc.oneof(
     .map((parts) => parts.join('')),
   fc.tuple(head, line(fc.constant('Transfer-Encoding'), coding), end, chunks).map((parts) => parts.join('')),
 )
-/** Valid, so that what follows is reached. */
+/** Valid responses, after which the parser reads on. */
 const valid = fc.constantFrom(
   'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc',
   'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;a=b\r\nde\r\n0\r\nx: y\r\n\r\n',
@@ -227,7 +227,7 @@ function mutate(raw: string, { kind, at, text, length }: Mutation): string {
   return before
 }
 
-/** At most this many pieces of a byte, for what is long. */
+/** Maximum number of one-byte pieces of a long stream. */
 const FRAGMENTS = 400
 
 function fragments(raw: string, cuts: number[] | null): string[] {
@@ -247,8 +247,8 @@ const request = fc.constantFrom(
 const small = (usual: number) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.nat(120) })
 
-/** Responses as servers send them, as servers should not, and as nobody would. */
-export const streams: fc.Arbitrary<Generated> = fc
+/** Valid responses, invalid ones, and random mutations of both. */
+export const responseStreams: fc.Arbitrary<ResponseStream> = fc
   .record({
     responses: fc.array(fc.oneof(valid, response), { minLength: 1, maxLength: 4 }),
     mutations: fc.oneof(

@@ -6,7 +6,7 @@ import { ScriptEngine } from '../../lib/wire/script-engine.js'
 import { wasmEngine } from '../../lib/wire/wasm-engine.js'
 import type { ExpectedMessage, ResponseCase } from './response-cases.js'
 
-/** What must do the same. */
+/** Engines that must behave the same. */
 export const engines: [string, Engine][] = [
   ['wasm', wasmEngine()],
   ['js', new ScriptEngine()],
@@ -18,7 +18,7 @@ function pairs(raw: readonly string[]): [string, string][] {
   return result
 }
 
-/** Records what the parser tells, in the shape of the cases. */
+/** Records the events of a parser, in the form of the cases. */
 export class Recorder implements ParserListener {
   readonly messages: ExpectedMessage[] = []
   readonly #waiting: ResponseCase['requests']
@@ -74,11 +74,11 @@ export class Recorder implements ParserListener {
   }
 }
 
-/** What of a case decides how its bytes are read. */
-export type Stream = Pick<ResponseCase, 'requests' | 'eof' | 'limits'>
+/** Properties of a case that determine how its bytes are parsed. */
+export type StreamInput = Pick<ResponseCase, 'requests' | 'eof' | 'limits'>
 
-/** Has `pieces` read one after the other. */
-export function drive(engine: Engine, given: Stream, pieces: string[]): Recorder {
+/** Parses `pieces` one after the other and returns the recorded events. */
+export function parseStream(engine: Engine, given: StreamInput, pieces: string[]): Recorder {
   const recorder = new Recorder(given.requests)
   const parser = new Parser(engine, recorder, { ...defaultLimits, ...given.limits })
   try {
@@ -96,7 +96,7 @@ export function drive(engine: Engine, given: Stream, pieces: string[]): Recorder
   return recorder
 }
 
-/** Both parts of a stream stand in the input buffer as they would in one read, and are read one after the other. */
+/** Parses two pieces that are in the input buffer as in one read, one after the other. */
 function feedInPlace(parser: Parser, recorder: Recorder, pieces: string[]): void {
   const whole = pieces.join('')
   if (whole.length > parser.engine.input.length) {

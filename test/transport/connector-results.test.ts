@@ -9,7 +9,7 @@ import { uncaughtDuring } from '../servers/uncaught.js'
 type Connect = (options: { port: string }, callback: (...result: never[]) => void) => unknown
 type Back = (error?: unknown, socket?: unknown) => void
 
-/** A connector that opens a socket and has `then` call back with it. */
+/** Connector that opens a socket and passes it to `then`, which calls back. */
 function live(then: (socket: Socket, callback: Back) => void): Connect {
   return ({ port }, callback) => {
     const socket = net.connect(Number(port), '127.0.0.1', () => then(socket, callback as Back))
@@ -20,7 +20,7 @@ function calling(...result: unknown[]): Connect {
   return (_options, callback) => (callback as Back)(...result)
 }
 
-/** A stream that answers each write with text. */
+/** Duplex that responds to each write with `text`. */
 function textual(): Duplex {
   return new Duplex({
     readableObjectMode: true,
@@ -174,7 +174,7 @@ const accepted: Record<string, Connect> = {
   },
 }
 
-t.test('what no connection can use fails the request at once', async (t) => {
+t.test('fails the request at once if the connector result can not be used as a socket', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   for (const [name, [connect, error]] of Object.entries(refused)) {
     for (const method of ['GET', 'POST']) {
@@ -194,7 +194,7 @@ t.test('what no connection can use fails the request at once', async (t) => {
   await origin.close()
 })
 
-t.test('what a connector does after it called back changes nothing', async (t) => {
+t.test('ignores what a connector does after it called back', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   for (const [name, connect] of Object.entries(accepted)) {
     const client = new Client(origin.url, { connect: connect as never })
@@ -210,7 +210,7 @@ t.test('what a connector does after it called back changes nothing', async (t) =
   await origin.close()
 })
 
-t.test('destroys a second socket, and keeps the first', async (t) => {
+t.test('destroys the second socket of a connector that calls back twice', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const sockets: Socket[] = []
   const connect = live((first, callback) => {
@@ -230,7 +230,7 @@ t.test('destroys a second socket, and keeps the first', async (t) => {
   await origin.close()
 })
 
-t.test('refuses a socket that another connection uses, and leaves it alone', async (t) => {
+t.test('rejects a socket that another connection uses, without destroying it', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const socket = net.connect(origin.port, '127.0.0.1')
   const connect: Connect = (_options, callback) => (callback as Back)(null, socket)
@@ -243,7 +243,7 @@ t.test('refuses a socket that another connection uses, and leaves it alone', asy
   await origin.close()
 })
 
-t.test('a socket that comes when its client is gone is destroyed', async (t) => {
+t.test('destroys a socket that a connector returns after its client was destroyed', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   let answer: () => void = () => {}
   const client = new Client(origin.url, {
@@ -262,7 +262,7 @@ t.test('a socket that comes when its client is gone is destroyed', async (t) => 
   await origin.close()
 })
 
-t.test('reports what a connector throws after it called back as uncaught, once', async (t) => {
+t.test('reports an error that a connector throws after calling back as uncaught, once', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const connectors: Connect[] = [
     ({ port }, callback) => {
@@ -285,7 +285,7 @@ t.test('reports what a connector throws after it called back as uncaught, once',
   await origin.close()
 })
 
-/** A stream that answers each write, with methods or options that misbehave. */
+/** Duplex that responds to each write and has faulty methods or options. */
 function misbehaving(options: object, methods: object): Duplex {
   const stream = new Duplex({
     read() {},
@@ -302,7 +302,7 @@ function throwing(): never {
   throw new Error('thrown by the stream')
 }
 
-t.test('fails the request when a method of the stream throws as the connection begins to read', async (t) => {
+t.test('fails the request if a method of the stream throws when the connection starts to read', async (t) => {
   for (const name of ['on', 'resume']) {
     for (const end of ['close', 'destroy'] as const) {
       const connect = calling(null, misbehaving({}, { [name]: throwing }))
@@ -313,7 +313,7 @@ t.test('fails the request when a method of the stream throws as the connection b
   }
 })
 
-t.test('ends over a stream that emits no close', async (t) => {
+t.test('closes a connection over a stream that does not emit close', async (t) => {
   for (const end of ['close', 'destroy'] as const) {
     const connect = calling(null, misbehaving({ emitClose: false }, {}))
     const client = new Client('http://stream.example', { connect: connect as never })
@@ -322,7 +322,7 @@ t.test('ends over a stream that emits no close', async (t) => {
   }
 })
 
-t.test('ends over a stream whose destroy throws, and reports that once', async (t) => {
+t.test('closes a connection over a stream whose destroy throws, and reports the error once', async (t) => {
   for (const end of ['close', 'destroy'] as const) {
     const connect = calling(null, misbehaving({}, { destroy: throwing }))
     const client = new Client('http://stream.example', { connect: connect as never })
@@ -333,7 +333,7 @@ t.test('ends over a stream whose destroy throws, and reports that once', async (
   }
 })
 
-t.test('fails the request when the stream ends, though properties of it can not be read', async (t) => {
+t.test('fails the request when the stream ends, even if getters of the stream throw', async (t) => {
   for (const name of ['remoteAddress', 'localPort', 'timeout', 'bytesRead']) {
     for (const end of ['destroy', 'push'] as const) {
       const stream = misbehaving({ write: () => setImmediate(() => stream[end](null as never)) }, {})
@@ -346,7 +346,7 @@ t.test('fails the request when the stream ends, though properties of it can not 
   }
 })
 
-t.test('answers over a stream whose ref or unref throws, and reports it', async (t) => {
+t.test('completes requests over a stream whose ref or unref throws, and reports the error', async (t) => {
   for (const name of ['ref', 'unref']) {
     const connect = calling(null, misbehaving({}, { [name]: throwing }))
     const client = new Client('http://stream.example', { connect: connect as never })
@@ -358,7 +358,7 @@ t.test('answers over a stream whose ref or unref throws, and reports it', async 
   }
 })
 
-t.test('refuses a socket on which HTTP/2 was agreed upon', async (t) => {
+t.test('rejects a socket that negotiated HTTP/2', async (t) => {
   const connect = calling(null, misbehaving({}, { alpnProtocol: 'h2' }))
   const client = new Client('https://stream.example', { connect: connect as never })
   await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'UND_ERR_NOT_SUPPORTED' })

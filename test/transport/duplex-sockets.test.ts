@@ -4,7 +4,7 @@ import { Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
-/** A socket that is none: answers each head in the same turn, as a test double or a proxy's stream would. */
+/** Duplex that is not a net.Socket. Responds to each request in the same turn, like a test double or a proxy stream. */
 class InMemory extends Duplex {
   #text = ''
   readonly #answer: (head: string) => string
@@ -33,7 +33,7 @@ function clientOver(answer: (head: string) => string, pipelining = 1): Client {
   })
 }
 
-t.test('any Duplex will do', async (t) => {
+t.test('sends requests over a Duplex that is not a net.Socket', async (t) => {
   const client = clientOver((head) => response(head.split(' ')[1] as string), 3)
   const bodies = ['/a', '/b', '/c', '/d'].map(async (path) =>
     (await client.request({ path, method: 'GET' })).body.text(),
@@ -42,7 +42,7 @@ t.test('any Duplex will do', async (t) => {
   await client.close()
 })
 
-t.test('more than an input buffer at once, paused and resumed', async (t) => {
+t.test('reads a chunk longer than the input buffer, with pauses', async (t) => {
   const big = 'x'.repeat(500_000)
   const client = clientOver(() => response(big))
   const recorder = new Recorder((name, controller) => {
@@ -57,7 +57,7 @@ t.test('more than an input buffer at once, paused and resumed', async (t) => {
   await client.close()
 })
 
-t.test('two clients whose answers come while the other is reading', async (t) => {
+t.test('two clients receive responses while the other one is reading', async (t) => {
   const inner = clientOver(() => response('i'.repeat(70_000)))
   const inside: Recorder[] = []
   const outer = clientOver(() => response('o'.repeat(200_000)))
@@ -75,7 +75,7 @@ t.test('two clients whose answers come while the other is reading', async (t) =>
   await Promise.all([inner.close(), outer.close()])
 })
 
-t.test('what comes for one socket while another is being read overwrites nothing', async (t) => {
+t.test('data of one socket does not overwrite the input buffer while another is being parsed', async (t) => {
   const wires: Duplex[] = []
   const connect = (_options: unknown, callback: (error: null, socket: never) => void) => {
     const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
@@ -92,7 +92,7 @@ t.test('what comes for one socket while another is being read overwrites nothing
   one.dispatch(get, second)
   const third = new Recorder()
   other.dispatch(get, third)
-  // A process that was kept waiting looks at its sockets first.
+  // After a blocked event loop, sockets are polled before timers run.
   do await new Promise(setImmediate)
   while (one.stats.running < 2 || other.stats.running < 1)
   wires[0]?.push(`${response('first')}${response('second')}`)
@@ -101,7 +101,7 @@ t.test('what comes for one socket while another is being read overwrites nothing
   await Promise.all([one.destroy(), other.destroy()])
 })
 
-t.test('an upgrade over a Duplex', async (t) => {
+t.test('upgrades a connection over a Duplex', async (t) => {
   const client = clientOver(() => 'HTTP/1.1 101 S\r\nupgrade: x\r\n\r\nrest')
   const { socket } = await client.upgrade({ path: '/' })
   const [chunk] = await new Promise<[Buffer]>((resolve) => socket.once('data', (data) => resolve([data])))
@@ -110,7 +110,7 @@ t.test('an upgrade over a Duplex', async (t) => {
   await client.close()
 })
 
-t.test('an upgrade with more than an input buffer behind its head', async (t) => {
+t.test('passes on data longer than the input buffer that follows an upgrade response', async (t) => {
   const rest = Array.from({ length: 40_000 }, (_, index) => `${index},`).join('')
   const client = clientOver(() => `HTTP/1.1 101 S\r\nupgrade: x\r\n\r\n${rest}`)
   const { socket } = await client.upgrade({ path: '/' })
@@ -127,7 +127,7 @@ t.test('an upgrade with more than an input buffer behind its head', async (t) =>
   await client.close()
 })
 
-t.test('the end of a Duplex', async (t) => {
+t.test('handles the end of a Duplex', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${'y'.repeat(300_000)}`))
   })

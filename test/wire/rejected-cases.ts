@@ -30,9 +30,9 @@ const bytes = (test: (byte: number) => boolean) =>
     .filter(test)
     .map((byte): [string, string] => [byte.toString(16).padStart(2, '0'), String.fromCharCode(byte)])
 
-/** RFC 9110 §5.5: what is in no value and no reason; CR and LF have rules of their own. */
+/** Bytes that are not allowed in values and reason phrases (RFC 9110 §5.5). CR and LF have other rules. */
 const CONTROLS = bytes((byte) => (byte < 32 && ![9, 10, 13].includes(byte)) || byte === 127)
-/** RFC 9110 §5.6.2: what is in no name. */
+/** Bytes that are not allowed in names (RFC 9110 §5.6.2). */
 const NO_TOKEN = bytes((byte) => !/[!#$%&'*+\-.^_`|~0-9A-Za-z:]/.test(String.fromCharCode(byte)))
 
 function each(of: [string, string][], raw: (byte: string) => string): Rows {
@@ -59,7 +59,7 @@ function size(line: string): string {
   return `${CHUNKED}${line}hello\r\n${LAST}`
 }
 
-/** What came before the refusal. */
+/** Messages that are complete before the error. */
 const whole: ExpectedMessage = {
   version: '1.1',
   status: 200,
@@ -96,7 +96,7 @@ const NUMBERS: Rows = {
   'the same twice (§6.3 would let it pass)': '5, 5',
 }
 
-/** Chunk sizes that take no extension. */
+/** Chunk sizes after which no extension is allowed. */
 const SIZES: Rows = {
   'a space before': ' 5',
   'a space after': '5 ',
@@ -118,8 +118,8 @@ const SIZES: Rows = {
   '40 digits': 'f'.repeat(40),
 }
 
-/** Where llhttp as packaged, or a client that means well, takes more than RFC 9112 has. Rule by rule. */
-export const refusedByRule: Record<string, ResponseCase[]> = {
+/** Responses that RFC 9112 does not allow but llhttp by itself, or a lenient client, accepts; by rule. */
+export const rejectedByRule: Record<string, ResponseCase[]> = {
   'the status line ends in CRLF (§4)': refused('head', {
     LF: `HTTP/1.1 200 OK\n${LENGTH}\r\nhello`,
     'LF, without a reason': `HTTP/1.1 200\n${LENGTH}\r\nhello`,
