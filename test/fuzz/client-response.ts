@@ -10,7 +10,7 @@ import type { ResponseInput } from './response-input.js'
 
 const wasm = wasmEngine() as WasmEngine
 
-// A client that waits for a module to be loaded waits for no count of turns.
+// Loads lazily imported modules first: a client that waits for one needs an unknown number of event-loop turns.
 await loadScriptEngine()
 
 interface Answer {
@@ -29,8 +29,8 @@ async function answerOf(client: Client, request: ResponseInput['requests'][numbe
 }
 
 /**
- * A Client asks once, gets the input in pieces and then the end of the connection: what comes of it is what the parser
- * alone makes of it, and nothing is left.
+ * Sends one request with a Client that receives the input in parts and then the close of the connection. The outcome must be
+ * that of the parser alone, and nothing may be left open.
  * @throws {Finding}
  */
 export async function tryThroughClient(input: ResponseInput, plan: number): Promise<void> {
@@ -68,7 +68,7 @@ export async function tryThroughClient(input: ResponseInput, plan: number): Prom
   must(wasm.used === 0, () => `${wasm.used} slots are taken`)
 }
 
-/** Sends the input in pieces, and then the end. */
+/** Sends the input in parts, then closes. */
 async function serve(socket: FakeSocket, raw: string, random: Random): Promise<void> {
   if (socket.sent.split('\r\n\r\n').length !== 2) return
   for (let at = 0; at < raw.length && !socket.destroyed; ) {

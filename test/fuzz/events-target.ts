@@ -27,12 +27,12 @@ const wasm = wasmEngine() as WasmEngine
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT']
 const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'retried', 'factory'] as const
 const ORIGIN = 'http://fuzz.test'
-/** ms within which requests end that are aborted or answered: a connection that has to be closed first waits for a second. */
+/** Time in ms within which aborted or answered requests must end. A connection that must close first waits for a second. */
 const PATIENCE = 10_000
-/** Probes of connections that may be broken. */
+/** Maximum number of probes, as connections may be broken. */
 const ATTEMPTS = 5
 
-/** One sequence of calls, of answers, and of calls from within callbacks. */
+/** One sequence of calls, responses, and calls from within callbacks. */
 class Play implements Surroundings {
   readonly #random: Random
   readonly #dispatcher: Client | Pool | RoundRobinPool | BalancedPool
@@ -46,13 +46,13 @@ class Play implements Surroundings {
   probes = 0
   #late = false
   readonly #copies = new Set<DispatchController>()
-  /** It is neither closed nor destroyed before the end. */
+  /** Whether it is not closed or destroyed before the end. */
   readonly #stays: boolean
-  /** Connections that it may have, or each upstream of it, and requests on each at once. */
+  /** Connection limit of the dispatcher or of each upstream, and pipelining. */
   readonly #shape = { limit: 1, pipelining: 1 }
   #room = 40
   #wrong = ''
-  /** Code of the caller does nothing unusual any more. */
+  /** Whether callers' code does nothing unusual any more. */
   #calm = false
 
   constructor(random: Random) {
@@ -122,7 +122,7 @@ class Play implements Surroundings {
     }
   }
 
-  /** At once or later, and not for ever. */
+  /** Runs `act` at once or later. */
   readonly #retry: RetryHandler.RetryCallback = (error, { state }, callback) => {
     const answer = () => callback(state.counter > 3 || this.#calm ? error : null)
     if (this.#random.once(2)) answer()
@@ -133,9 +133,9 @@ class Play implements Surroundings {
     return this.#players[id]
   }
 
-  // What players ask for
+  // Interface for players
 
-  /** Who is called by the library has nobody to throw to. */
+  /** Runs callers' code and records its exceptions. */
   readonly expect = (holds: boolean, what: string): void => {
     if (!holds) this.#wrong ||= what
   }
@@ -148,7 +148,7 @@ class Play implements Surroundings {
     return this.#random.pick(items)
   }
 
-  /** What code of the caller does, now and then. */
+  /** Runs a random action of callers' code. */
   within(place: string, controller: DispatchController | null): void {
     const random = this.#random
     if (this.#calm || !random.once(5)) return
@@ -166,7 +166,7 @@ class Play implements Surroundings {
     } else this.#step()
   }
 
-  /** At once, or after some microtasks, ticks and event-loop turns. */
+  /** Runs `act` at once, or after some microtasks, ticks and event-loop turns. */
   #soon(act: () => void): void {
     let left = this.#random.below(4)
     const next = (): void => {
@@ -184,7 +184,7 @@ class Play implements Surroundings {
     if (random.once(16)) throw this.#errors.make('onResponseError', true)
   }
 
-  // What callers do
+  // Actions of callers
 
   #step(): void {
     const random = this.#random
@@ -250,7 +250,7 @@ class Play implements Surroundings {
       const handler = random.once(3) ? new LegacyPlayer(player) : player
       to.dispatch((player.given ? options : this.#withGetters(options)) as never, handler as Player)
     } catch (error) {
-      // An interceptor may throw when it has dispatched, and its request has ended.
+      // An interceptor may throw after it has dispatched and its request has ended.
       this.expect(this.#late && this.report(error), `dispatch throws ${error}`)
     }
   }
@@ -303,7 +303,7 @@ class Play implements Surroundings {
     this.#check(ended.all)
   }
 
-  /** When all is calm, the dispatcher serves as many requests at once as it may have connections. */
+  /** Checks that the idle dispatcher serves as many requests at once as its connection limit. */
   async #probe(): Promise<void> {
     this.#server.calm = true
     for (const copy of this.#copies) copy.abort()
@@ -317,17 +317,17 @@ class Play implements Surroundings {
     must(atRest, () => `statistics at rest: ${JSON.stringify(this.#dispatcher.stats)}`)
   }
 
-  /** Dispatchers that have connections of their own. */
+  /** Returns the dispatchers that have connections. */
   #parts(): readonly Dispatcher[] {
     const whole = this.#dispatcher
     return whole instanceof BalancedPool ? whole.upstreams.map((one) => whole.getUpstream(one) as Pool) : [whole]
   }
 
-  /** Sends as many requests at once as all connections of `part` take. Their server answers when it has all. */
+  /** Sends one request per connection of `part`. The server responds when all have arrived. */
   async #gather(part: Dispatcher): Promise<void> {
     const { limit, pipelining } = this.#shape
     const count = limit * pipelining
-    // A server may have closed connections, or sent too much, before all was calm.
+    // A server may have closed connections, or sent unexpected bytes, before.
     for (let attempt = 1; ; attempt++) {
       const gathering = new Gathering()
       this.#server.gathering = gathering
@@ -342,7 +342,7 @@ class Play implements Surroundings {
     }
   }
 
-  /** Waits until all requests have ended. Returns false when one has not after {@link PATIENCE}. */
+  /** Waits until all requests have ended. Returns false if one has not within {@link PATIENCE}. */
   async #settled(): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {

@@ -1,16 +1,16 @@
 import { Duplex } from 'node:stream'
 import type { Connector } from '../../lib/transport/connect.js'
 
-/** The client's end of a connection whose other end is a function. */
+/** The client side of a connection whose server is a function. */
 export class FakeSocket extends Duplex {
-  /** All that the client wrote, in latin1. */
+  /** All bytes written by the client, in latin1. */
   sent = ''
-  /** The client ended its side, or the connection. */
+  /** Whether the client has sent FIN or destroyed the connection. */
   over = false
   readonly #onSent: (socket: FakeSocket) => void
   readonly #late: boolean
 
-  /** `late`: it reads what it was given when it has called back, as a stream may that is no socket of the system. */
+  /** `late`: it reads written chunks after the callback, as a stream may that is not a system socket. */
   constructor(onSent: (socket: FakeSocket) => void, late = false) {
     super({ autoDestroy: true, allowHalfOpen: true })
     this.#onSent = onSent
@@ -33,14 +33,14 @@ export class FakeSocket extends Duplex {
 
   override _final(done: () => void): void {
     this.over = true
-    // The server ends too.
+    // The server closes too.
     setImmediate(() => this.receive(null))
     done()
   }
 
   override _read(): void {}
 
-  /** The server sends bytes, one character a byte; null: it ends its side. */
+  /** The server sends bytes, one character per byte; null: it sends FIN. */
   receive(text: string | null): void {
     if (this.destroyed || this.readableEnded) return
     this.push(text === null ? null : Buffer.from(text, 'latin1'))
@@ -51,19 +51,19 @@ export class FakeSocket extends Duplex {
   setNoDelay(): void {}
 }
 
-/** What is at the other end of a connection. */
+/** Server side of fake connections. */
 export interface FakePeer {
   onSocket(socket: FakeSocket): void
   onSent(socket: FakeSocket): void
-  /** Whether the next connection fails. Default: none does. */
+  /** Returns whether the next connection attempt fails. Default: never. */
   fails?(): boolean
-  /** Whether the connector calls back a second time, with another socket. Default: never. */
+  /** Returns whether the connector calls back a second time with another socket. Default: never. */
   answersTwice?(): boolean
   /** See {@link FakeSocket}. */
   late?: boolean
 }
 
-/** Connects to a function. */
+/** Creates a connector of fake sockets. */
 export function fakeConnector({ onSocket, onSent, fails, answersTwice, late = false }: FakePeer): Connector {
   return (_options, callback) => {
     const socket = new FakeSocket(onSent, late)
@@ -83,7 +83,7 @@ export function fakeConnector({ onSocket, onSent, fails, answersTwice, late = fa
   }
 }
 
-/** Lets all that is due happen: promise jobs, ticks and immediates, so many times. */
+/** Waits for `turns` event-loop turns with their microtasks and ticks. */
 export async function turns(times: number, until: () => boolean = () => false): Promise<void> {
   for (let i = 0; i < times && !until(); i++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,23 +1,23 @@
-/** Counters of blocks of lib/wire, one byte each; absent when nothing was instrumented (instrument.ts). */
+/** Execution counters of code blocks in lib/wire, one byte each; absent without instrumentation (instrument.ts). */
 declare global {
   var sluiceBlocks: Uint8Array | undefined
 }
 
-/** Blocks there is room for. */
+/** Maximum number of blocks. */
 export const MAX_BLOCKS = 2048
 
-/** How often a block ran, as a bit: 1, 2, 3, 4 to 7, … 128 or more. */
+/** Bit for the number of executions of a block: 1, 2, 3, 4 to 7, … 128 or more. */
 const BUCKETS = Uint8Array.from({ length: 256 }, (_, times) => {
   if (times < 4) return times === 0 ? 0 : 1 << (times - 1)
   return 1 << Math.min(7, Math.floor(Math.log2(times)) + 1)
 })
 
-/** Tells whether an input did what none did before it. */
+/** Detects inputs with new coverage. */
 export class Guidance {
   readonly #seen = new Uint8Array(MAX_BLOCKS)
   readonly #outcomes = new Set<string>()
 
-  /** Blocks that ran at all. */
+  /** Number of blocks that were executed. */
   get blocks(): number {
     return this.#seen.reduce((sum, bits) => sum + (bits === 0 ? 0 : 1), 0)
   }
@@ -26,7 +26,7 @@ export class Guidance {
     return this.#outcomes.size
   }
 
-  /** Looks at what ran since the last call, and at the kind of outcome. */
+  /** Returns whether the blocks executed since the last call, or the kind of outcome, are new. */
   fresh(outcome: string): boolean {
     let fresh = false
     if (!this.#outcomes.has(outcome) && this.#outcomes.size < 50_000) {

@@ -2,7 +2,7 @@ import { register } from 'node:module'
 import ts from 'typescript'
 import { MAX_BLOCKS } from './guidance.js'
 
-/** From now on modules of lib/wire count their blocks as they are loaded, in `globalThis.sluiceBlocks`. */
+/** Instruments modules of lib/wire that are loaded later: they count executed blocks in `globalThis.sluiceBlocks`. */
 export function instrumentWire(): void {
   globalThis.sluiceBlocks = new Uint8Array(MAX_BLOCKS)
   register(import.meta.url)
@@ -15,7 +15,7 @@ interface Loaded {
   source?: string | Buffer
 }
 
-/** The hook that Node asks for modules, on a thread of its own. */
+/** Module loader hook, which Node runs in a thread. */
 export async function load(
   url: string,
   context: object,
@@ -26,7 +26,7 @@ export async function load(
   return { ...loaded, source: counting(String(loaded.source)) }
 }
 
-/** The same program, with a count wherever it can go one way or another. */
+/** Returns the program with a counter at each branch. */
 export function counting(source: string): string {
   const file = ts.createSourceFile('x.js', source, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS)
   const edits: [at: number, text: string][] = []
@@ -60,7 +60,7 @@ function isShortCut(kind: ts.SyntaxKind): boolean {
   return kind === AmpersandAmpersandToken || kind === BarBarToken || kind === QuestionQuestionToken
 }
 
-/** Those at one place stand in the order in which they came; what closes there comes first, innermost first. */
+/** Insertions at one position keep their order; closing ones come first, innermost first. */
 function applied(source: string, edits: [at: number, text: string][]): string {
   const closes = (text: string) => text === ')' || text === '}'
   const ordered = edits.map(([at, text], order) => ({ at, text, order: closes(text) ? -1 - order : order }))

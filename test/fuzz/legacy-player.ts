@@ -2,7 +2,7 @@ import type { DispatchController, LegacyDispatchHandler } from '../../lib/exchan
 import type { FakeSocket } from './fake-socket.js'
 import type { Player } from './player.js'
 
-/** The handler of a request in its older form: a player beneath it checks what it receives. */
+/** A legacy handler that passes its callbacks to a player, which checks them. */
 export class LegacyPlayer implements LegacyDispatchHandler {
   readonly #player: Player
   #abort: (reason?: Error) => void = () => {}
@@ -54,7 +54,7 @@ export class LegacyPlayer implements LegacyDispatchHandler {
     this.#player.onResponseError(this.#controller, error)
   }
 
-  /** Only by its answer a callback pauses. */
+  /** A callback pauses only by its return value. */
   #answers(callback: () => void): boolean {
     this.#paused = false
     callback()

@@ -3,15 +3,15 @@ import type { Socket } from 'node:net'
 import { Duplex, Readable, Stream } from 'node:stream'
 import type { Random } from './random.js'
 
-/** What callers write over memory that is theirs again; no request has it. */
+/** Bytes that callers overwrite returned memory with. No request contains them. */
 export const POISON = 0xdd
 
-/** Calls back into the library, or throws, as a source of the caller may. */
+/** Calls the library or throws, as a source of the caller may. */
 type UserCode = () => void
 
-/** A request body whose caller overwrites its memory as soon as the library must not read it any more. */
+/** A request body whose memory the caller overwrites as soon as the library must not read it any more. */
 export class LentBody {
-  /** As it must arrive, one character a byte. */
+  /** Expected bytes, one character per byte. */
   readonly content: string
   readonly body: unknown
   readonly #random: Random
@@ -43,14 +43,14 @@ export class LentBody {
     ])()
   }
 
-  /** A form with one text; its boundary is drawn when it is sent. */
+  /** Whether it is a FormData with one text, whose boundary is random. */
   #form(): FormData {
     const form = new FormData()
     form.append('mark', this.content)
     return form
   }
 
-  /** Whether `received` is what was given, one character a byte. */
+  /** Returns whether `received` equals the body, one character per byte. */
   arrives(received: string): boolean {
     if (this.body instanceof URLSearchParams) return received === String(this.body)
     if (!(this.body instanceof FormData)) return received === this.content
@@ -59,23 +59,23 @@ export class LentBody {
     return boundary.startsWith('--') && received === `${head}${this.content}\r\n${boundary}--\r\n`
   }
 
-  /** A source that was given is closed or read to its end. */
+  /** Returns whether the source was closed or completely read. */
   get closed(): boolean {
     if (this.body instanceof IncomingMessage) return this.body.readableEnded && !this.body.socket.destroyed
     return this.body instanceof Readable ? this.body.destroyed : !this.#open
   }
 
-  /** The library reported `chunk` as sent. */
+  /** Called when the library reports `chunk` as sent. */
   sent(chunk: Uint8Array): void {
     for (const piece of this.#pieces) if (piece.buffer === chunk.buffer) piece.fill(POISON)
   }
 
-  /** The library reported all of it as sent, or the request as ended. */
+  /** Called when the library reports the body as sent, or the request as ended. */
   release(): void {
     for (const piece of this.#pieces) piece.fill(POISON)
   }
 
-  /** Pieces in memory of their own, never of Node's pool. */
+  /** Creates chunks in their own memory, never of Node's pool. */
   #cut(): Buffer[] {
     const pieces: Buffer[] = []
     for (let at = 0; at < this.content.length; ) {
@@ -137,7 +137,7 @@ export class LentBody {
     return byteLength % 2 === 0 ? new Uint16Array(buffer) : new DataView(buffer)
   }
 
-  /** Asynchronous, without a generator behind it. */
+  /** Creates an async iterator that is not a generator. */
   #iterator(): AsyncIterable<Buffer> {
     let next = 0
     const end = async () => {
@@ -148,7 +148,7 @@ export class LentBody {
       this.#pieces[next - 1]?.fill(POISON)
       if (this.#random.once(2)) await new Promise(setImmediate)
       const open = this.#open
-      // One that throws has ended.
+      // An iterator that throws has ended.
       this.#open = false
       this.#code()
       const piece = this.#pieces[next++]
@@ -163,7 +163,7 @@ export class LentBody {
     return { [Symbol.asyncIterator]: begin }
   }
 
-  /** A stream of the first kind, which has `pause` and `resume` alone. */
+  /** Creates an old-style stream, which has only `pause` and `resume`. */
   #oldStream(): Stream {
     this.#open = true
     let next = 0
@@ -198,7 +198,7 @@ export class LentBody {
     return body
   }
 
-  /** A request that a server received. Destroyed, it would take the connection of its answer along. */
+  /** Creates an incoming message. Destroying it would close the connection of its response. */
   #incoming(): IncomingMessage {
     const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
     const message = new IncomingMessage(socket as Socket)
@@ -214,7 +214,7 @@ export class LentBody {
     return message
   }
 
-  /** Without a queue of its own: it is asked for a piece when its reader waits for one. */
+  /** Without a queue: `pull` is called when the reader waits for a chunk. */
   #web(): ReadableStream {
     this.#open = true
     let cancelled = false
@@ -224,7 +224,7 @@ export class LentBody {
       const piece = this.#pieces[next++]
       this.#open = false
       this.#code()
-      // That may have ended the request.
+      // The callback may have ended the request.
       if (cancelled) return
       if (piece === undefined) return controller.close()
       this.#open = true

@@ -4,7 +4,7 @@ import { isTarget, type Report, type Shared, TARGETS, type Target } from './targ
 
 const USAGE = `make fuzz ARGS='--target ${Object.keys(TARGETS).join('|')} --runs 100000 --seed 1'; all by default`
 
-/** Seconds without a run finished, after which it hangs. */
+/** Seconds without a finished input after which the target counts as hanging. */
 const HANGS = 120
 
 function share(): Shared {
@@ -16,7 +16,7 @@ function inputOf({ length, input }: Shared): string {
   return bytes.toString()
 }
 
-/** Runs a target on a thread of its own, so that one that hangs is found out. */
+/** Runs a target in a worker thread, so that a hanging one is detected. */
 function run(target: Target, given: { runs: number; seed: number }): Promise<Report> {
   const shared = share()
   const worker = new Worker(new URL('./worker.js', import.meta.url), {

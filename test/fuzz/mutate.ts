@@ -1,10 +1,10 @@
 import type { Random } from './random.js'
 import { TOKENS } from './response-grammar.js'
 
-/** Longer inputs find nothing that shorter ones do not, and take their time. */
+/** Maximum input length. Longer inputs take more time and find nothing new. */
 const MAX_BYTES = 4096
 
-/** Changes a text in one of the ways in which bytes go wrong; `other` is what parts are taken from. */
+/** Mutates a text. Parts may be inserted from `other`. */
 export function mutate(random: Random, text: string, other: string): string {
   const at = random.below(text.length + 1)
   const length = 1 + random.below(random.once(4) ? 64 : 6)
@@ -37,7 +37,7 @@ export function mutate(random: Random, text: string, other: string): string {
   }
 }
 
-/** One bit of a byte, or another digit for a digit. */
+/** Inverts one bit of a byte, or replaces a digit. */
 function flipped(random: Random, text: string): string {
   if (text === '') return text
   const at = random.below(text.length)
@@ -47,14 +47,14 @@ function flipped(random: Random, text: string): string {
   return text.slice(0, at) + next + text.slice(at + 1)
 }
 
-/** One to four changes, one after the other. */
+/** Applies one to four mutations. */
 export function mutated(random: Random, text: string, other: () => string): string {
   let result = text
   for (let i = 1 + random.below(4); i > 0; i--) result = mutate(random, result, other())
   return result.length > MAX_BYTES && !random.once(64) ? result.slice(0, MAX_BYTES) : result
 }
 
-/** A flood of one byte, where counts and limits are. */
+/** Repeats one byte many times, to reach limits. */
 export function flooded(random: Random, text: string): string {
   const at = random.below(text.length + 1)
   const flood = random

@@ -7,17 +7,17 @@ import { Finding, must } from './finding.js'
 import { Random } from './random.js'
 import { type ResponseInput, WIDE } from './response-input.js'
 
-/** What came of an input. */
+/** Outcome of an input. */
 export interface Outcome {
-  /** Complete messages, as text. */
+  /** Complete messages as text. */
   readonly messages: readonly string[]
-  /** Head of the message under way; null without. */
+  /** Header section of the incomplete message, or null. */
   readonly open: string | null
-  /** What came of its body. */
+  /** Received part of its body. */
   readonly partial: string
-  /** Code of the refusal; '' without. */
+  /** Code of the parse error, or ''. */
   readonly code: string
-  /** The parser was given back from within. */
+  /** Whether the parser was released within a callback. */
   readonly left: boolean
 }
 
@@ -33,7 +33,7 @@ function textOf(head: ResponseHead): string {
   return [statusCode, statusText, minor, persistent, contentLength, keepAliveHint, ...rawHeaders].join('\n')
 }
 
-/** Hears a parser, stops it now and then, and holds it to what it promises. */
+/** Receives parser callbacks, pauses it at random, and checks its contract. */
 class Observer implements ParserListener {
   readonly messages: string[] = []
   readonly #waiting: ResponseInput['requests']
@@ -47,7 +47,7 @@ class Observer implements ParserListener {
   tunnelled = false
   stopped = false
   ended = false
-  /** Calls until it gives the parser back from within; 0 for never. */
+  /** Number of callbacks until it releases the parser within one; 0 for never. */
   leaveAt = 0
 
   constructor(requests: ResponseInput['requests'], random: Random | null) {
@@ -57,7 +57,7 @@ class Observer implements ParserListener {
 
   #called(mayStop: boolean): void {
     must(!this.ended, 'nothing is told after the end')
-    // The end of a message follows its last bytes in any case.
+    // The end of a message follows its last bytes, paused or not.
     must(!this.stopped || this.open === null, 'nothing is told while stopped')
     this.calls++
     if (this.calls === this.leaveAt) {
@@ -124,16 +124,16 @@ class Observer implements ParserListener {
   }
 }
 
-/** How an input is read: 0 for whole, anything else is the seed of where it is cut and when reading stops. */
+/** How an input is read: 0 for all at once, otherwise the seed of its splits and pauses. */
 export type Plan = number
 
-/** Of all that was read with the usual limits: by it whoever comes later may know a head. */
+/** Header memory shared by all inputs with default limits, so later ones may hit it. */
 const remembered = new RepeatedHeadCache()
 
 export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outcome {
   const random = plan === 0 ? null : new Random(plan)
   const observer = new Observer(input.requests, random)
-  // Who shares it has the same limits.
+  // Only parsers with the same limits share it.
   const heads = random !== null && input.limits === WIDE ? remembered : new RepeatedHeadCache()
   const parser = new Parser(engine, observer, { ...defaultLimits, ...input.limits, heads })
   observer.parser = parser
@@ -157,7 +157,7 @@ export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outco
   return { messages: observer.messages, open: observer.open, partial: observer.partial(), code, left: observer.ended }
 }
 
-/** Piece by piece, as a reader does it; of what was read nothing stays in the input buffer. */
+/** Reads an input in parts, like a socket reader, and overwrites the input buffer after each. */
 function feed(parser: Parser, observer: Observer, given: { raw: string; random: Random | null }): void {
   const { raw, random } = given
   const { input } = parser.engine

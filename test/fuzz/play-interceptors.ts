@@ -4,19 +4,19 @@ import type { Player } from './player.js'
 import type { Random } from './random.js'
 import type { UserErrors } from './user-errors.js'
 
-/** What interceptors need of the play around them. */
+/** Environment of interceptors. */
 export interface Intercepted {
   readonly random: Random
   readonly errors: UserErrors
-  /** What is thrown must be reported. */
+  /** Creates an exception that must be reported. */
   readonly reports: boolean
   readonly calm: () => boolean
   find(id: number): Player | undefined
-  /** A copy of a request is sent. */
+  /** Called when a copy of a request is sent. */
   copied(controller: DispatchController): void
 }
 
-/** An interceptor answers a request, unless the handler aborts it. */
+/** Responds to a request, unless the handler aborts it. */
 function answered(handler: DispatchHandler, { answer }: Player): boolean {
   let over = false
   const controller = {
@@ -25,7 +25,7 @@ function answered(handler: DispatchHandler, { answer }: Player): boolean {
       if (over) return
       over = true
       Object.assign(controller, { aborted: true, reason })
-      // What that throws is not the request's.
+      // Exceptions of this callback do not belong to the request.
       queueMicrotask(() => handler.onResponseError?.(controller, reason))
     },
     pause() {},
@@ -45,7 +45,7 @@ function answered(handler: DispatchHandler, { answer }: Player): boolean {
   return true
 }
 
-/** Holds some requests back, answers some, throws now and then, also when it has dispatched. */
+/** Delays some requests, responds to some, and throws at random, also after dispatching. */
 export function waiting({ random, errors, reports, calm, find }: Intercepted): DispatchInterceptor {
   return (dispatch) => (options, handler) => {
     if (calm()) return dispatch(options, handler)
@@ -63,7 +63,7 @@ export function waiting({ random, errors, reports, calm, find }: Intercepted): D
   }
 }
 
-/** Sends a copy of some requests, whose response is not used, and some again that failed before their response. */
+/** Sends a copy of some requests, whose response is ignored, and retries some that failed before their response. */
 export function repeating({ random, errors, calm, copied }: Intercepted): DispatchInterceptor {
   return (dispatch) => (options, handler) => {
     const repeatable = options.method === 'GET' && options.body == null

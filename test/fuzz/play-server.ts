@@ -9,7 +9,7 @@ import { readRequest } from './strict-request.js'
 export const EXPECT_BODY = ['POST', 'PUT']
 const POISONED = String.fromCharCode(POISON)
 const STALLS = 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
-/** `hello` stands for what the request is answered with. */
+/** Responses. `hello` is replaced by the body of the request. */
 const ANSWERS = [
   'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello',
   'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n',
@@ -20,25 +20,25 @@ const ANSWERS = [
   'HTTP/1.1 2x0\r\n\r\n',
 ]
 
-/** What a server needs of the play around it. */
+/** Environment of a server. */
 export interface Served {
   expect(holds: boolean, what: string): void
   find(id: number): Player | undefined
 }
 
-/** The server of all sockets of a play: strict about requests, and answering them in order, or not. */
+/** The server of all sockets of a run: parses requests strictly, and responds in order or wrongly. */
 export class PlayServer {
   gathering = new Gathering()
-  /** It answers all requests whole. */
+  /** Whether it sends complete responses to all requests. */
   calm = false
   readonly #random: Random
   readonly #play: Served
-  /** What the server of a socket is still to do, in order. */
+  /** Pending actions of each socket's server, in order. */
   readonly #answers = new WeakMap<FakeSocket, Promise<void>>()
-  /** Nothing may follow on these. */
+  /** Sockets on which no request may follow. */
   readonly #last = new WeakSet<FakeSocket>()
   readonly #continued = new WeakSet<FakeSocket>()
-  /** Their server sends no more of the response that it began. */
+  /** Sockets whose server does not complete its response. */
   readonly #stalled = new WeakSet<FakeSocket>()
 
   constructor(random: Random, play: Served) {
@@ -72,7 +72,7 @@ export class PlayServer {
     this.serve(socket)
   }
 
-  /** Responses come in order. */
+  /** Sends responses in order. */
   #later(socket: FakeSocket, action: () => Promise<void>): void {
     const before = this.#answers.get(socket) ?? Promise.resolve()
     this.#answers.set(

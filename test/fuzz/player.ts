@@ -3,10 +3,10 @@ import type { FakeSocket } from './fake-socket.js'
 import type { LentBody } from './lent-body.js'
 import { POISON } from './lent-body.js'
 
-/** What a player needs of the play around it. */
+/** Environment of a player. */
 export interface Surroundings {
   expect(holds: boolean, what: string): void
-  /** Code of the caller, which aborts, pauses, throws and calls back into the library now and then. */
+  /** Runs callers' code, which aborts, pauses, throws and calls the library at random. */
   within(place: string, controller: DispatchController | null): void
   /** The same in the last callback of a request. */
   after(controller: DispatchController): void
@@ -14,17 +14,17 @@ export interface Surroundings {
   pick<Item>(items: readonly Item[]): Item
 }
 
-/** The handler of one request: checks what it receives, and does what callers do. */
+/** The handler of one request: checks its callbacks, and acts like callers. */
 export class Player implements DispatchHandler {
   readonly id: number
   readonly body: LentBody | null
   ends = 0
-  /** It ended with its response. */
+  /** Whether it completed with its response. */
   answered = false
-  /** The library has the body for certain: no getter threw before it was read. */
+  /** Whether the library has read the body option: no getter threw before. */
   given = false
   controller: DispatchController | null = null
-  /** Resolves at its end. */
+  /** Resolves when the request ends. */
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
   readonly #play: Surroundings
@@ -43,12 +43,12 @@ export class Player implements DispatchHandler {
     this.#fate = play.pick(['keep', 'overwrite', 'transfer'])
   }
 
-  /** What the response to it has. */
+  /** Expected text in its response. */
   get answer(): string {
     return String(this.id).padStart(5, '0')
   }
 
-  /** Chunks are their receiver's: those that it kept are as they were. */
+  /** Checks that kept chunks are unchanged: their memory belongs to the receiver. */
   get spoiled(): boolean {
     return this.#kept.some(({ chunk, copy }) => !chunk.equals(copy))
   }
@@ -102,7 +102,7 @@ export class Player implements DispatchHandler {
   }
 
   onResponseEnd(controller: DispatchController): void {
-    // What it throws in there fails the request after all.
+    // An exception there fails the request.
     this.#called('onResponseEnd', controller)
     this.answered = true
     this.#end()

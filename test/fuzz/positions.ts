@@ -3,20 +3,20 @@ import { must } from './finding.js'
 
 const CHUNKED = /^transfer-encoding:.*chunked[ \t,]*\r$/im
 
-/** Where an engine alone stops in what is in its input buffer, and why: limits count by it. */
+/** Returns where an engine stops in its input buffer, and why. Limits depend on it. */
 function stops(engine: Engine, length: number, limit: number): string {
   const handle = engine.allocate()
   const places: string[] = []
   let between = true
   for (let at = 0; at < length; ) {
-    // The Parser lets nothing else begin a message.
+    // The Parser accepts no other byte at the beginning of a message.
     if (between && engine.input[at] !== 0x48) break
     engine.record.reset()
     engine.record.limit = limit
     engine.record.base = engine.origin + at
     const code = engine.execute(handle, at, length)
     const fields = `${engine.record.count} fields, ${engine.data.length / 2} data`
-    // Where a head is refused counts for nothing.
+    // The position of an error within headers does not matter.
     const where = code === PAUSED || (code !== 0 && !between) ? `, ${engine.position(handle)}` : ''
     places.push(fields + where)
     if (code !== PAUSED) {
@@ -33,14 +33,15 @@ function stops(engine: Engine, length: number, limit: number): string {
   return places.join('; ')
 }
 
-/** The Parser ends these itself. */
+/** Codes of stops after which the Parser finishes the message itself. */
 function bodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 304
 }
 
 /**
- * @param limit how many fields a section may have
- * @throws {Finding} the engines stop in different places
+ * Compares both engines.
+ * @param limit Maximum number of fields in a section.
+ * @throws {Finding} If the engines stop at different positions.
  */
 export function tryPositions(raw: string, engines: readonly [Engine, Engine], limit: number): void {
   const length = Math.min(raw.length, 65536)

@@ -1,4 +1,4 @@
-/** Numbers that a seed decides (sfc32). */
+/** Seeded random number generator (sfc32). */
 export class Random {
   #a: number
   #b = 0x9e3779b9
@@ -18,12 +18,12 @@ export class Random {
     return sum >>> 0
   }
 
-  /** 0 or more, and less than `limit`. */
+  /** Returns an integer from 0 to below `limit`. */
   below(limit: number): number {
     return limit <= 1 ? 0 : this.#next() % limit
   }
 
-  /** True once in so many times. */
+  /** Returns true with probability 1 / `times`. */
   once(times: number): boolean {
     return this.below(times) === 0
   }
@@ -32,7 +32,7 @@ export class Random {
     return items[this.below(items.length)] as Item
   }
 
-  /** Something usual, and once in so many times something that is not. */
+  /** Returns a usual value, or with probability 1 / `times` an unusual one. */
   mostly<Item>(times: number, usual: readonly Item[], odd: readonly Item[]): Item {
     return this.pick(this.once(times) ? odd : usual)
   }
@@ -41,7 +41,7 @@ export class Random {
     return String.fromCharCode(this.below(256))
   }
 
-  /** A seed for another. */
+  /** Returns a seed for another generator. */
   seed(): number {
     return this.#next()
   }

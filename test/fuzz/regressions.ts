@@ -1,6 +1,6 @@
 import { type ResponseInput, WIDE } from './response-input.js'
 
-/** What was found once: an input and how to read it. */
+/** Former findings: inputs, and how to read them. */
 export interface Regression {
   readonly note: string
   readonly input: ResponseInput

@@ -2,19 +2,19 @@ import { Readable, Writable } from 'node:stream'
 import { POISON } from './lent-body.js'
 import type { Random } from './random.js'
 
-/** Thrown by what callers give; it may come back to them as it is. */
+/** An exception of callers' options. The request may fail with it. */
 export class CallersError extends Error {}
 
-/** Options of a request, and what must come of them if they are taken. */
+/** Options of a request, and the expected request if they are accepted. */
 export interface Wanted {
   readonly options: Record<string, unknown>
-  /** The fields in order, names and values as text; null where only the server can tell. */
+  /** Expected headers in order, names and values as text; null if unknown before sending. */
   readonly fields: readonly string[] | null
-  /** One character a byte; null where only the server can tell. */
+  /** Expected body, one character per byte; null if unknown before sending. */
   readonly body: string | null
-  /** Memory of the body, which its caller writes over once it was sent. */
+  /** Memory of the body, which its caller overwrites once it was sent. */
   readonly lent: ReadonlySet<unknown>
-  /** For people. */
+  /** Description of the options. */
   readonly told: string
 }
 
@@ -124,7 +124,7 @@ export function nasty(random: Random): string {
   return text
 }
 
-/** Anything at all. */
+/** Returns a value of any type. */
 function anything(random: Random): unknown {
   return random.pick<() => unknown>([
     () => undefined,
@@ -165,7 +165,7 @@ function pair(random: Random): [name: unknown, value: unknown] {
   return [name, value(random)]
 }
 
-/** Fields as they go out, if they do. */
+/** Returns headers as they must be sent if accepted. */
 function flat(pairs: readonly [unknown, unknown][]): string[] {
   return pairs.flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value])
@@ -217,9 +217,9 @@ function* thrower(random: Random, pairs: readonly [unknown, unknown][]): Generat
 
 const CONTENT = 'hello \0\r\n\xff'
 
-/** A body, and its bytes if it ends well. */
+/** Returns a body, and its bytes if it completes. */
 function body(random: Random): { given: unknown; bytes: string | null; lent: ReadonlySet<unknown> } {
-  // In memory of its own, never of Node's pool.
+  // In its own memory, never of Node's pool.
   const bytes = Buffer.from(Uint8Array.from(Buffer.from(CONTENT, 'latin1')).buffer)
   const other = Uint8Array.from(bytes)
   const pieces = [bytes.subarray(0, 3), bytes.subarray(3, 3), bytes.subarray(3)]
@@ -273,7 +273,7 @@ function* generator(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   yield* pieces
 }
 
-/** Its memory is another piece's when it is asked for that. */
+/** An iterable that reuses its memory for the next chunk. */
 function* reused(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   const memory = new Uint8Array(64)
   for (const piece of pieces) {
@@ -294,7 +294,7 @@ async function* asynchronous(pieces: readonly Uint8Array[]): AsyncGenerator<Uint
 async function* failing(random: Random, pieces: readonly Uint8Array[]): AsyncGenerator<unknown> {
   for (const piece of pieces) {
     if (random.once(3)) throw new CallersError('body')
-    // A Readable ends by an error of its own at null.
+    // A Readable fails with its own error at null.
     yield random.once(3) ? (anything(random) ?? piece) : piece
   }
 }
@@ -315,7 +315,7 @@ const OTHERS = [
   'responseHeaders',
 ]
 
-/** Options of any shape. */
+/** Returns random options. */
 export function wanted(random: Random): Wanted {
   const options: Record<string, unknown> = {
     method: random.once(20) ? anything(random) : random.once(20) ? nasty(random) : random.pick(METHODS),

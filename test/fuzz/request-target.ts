@@ -8,10 +8,10 @@ import { CallersError, type Wanted, wanted } from './request-options.js'
 import { type ReadRequest, readRequest } from './strict-request.js'
 import type { Fuzz } from './targets.js'
 
-/** One in so many goes through a Client; of all others only the head is made. */
+/** One in this many requests is sent by a Client; of the others only the headers are created. */
 const CLIENT_SHARE = 8
 
-/** What the connection or the body decides on, and what is left of it. */
+/** Headers that depend on connection or body. */
 const OURS = /^(host|connection|content-length|transfer-encoding|expect|upgrade|content-type)$/
 
 function checkError(error: unknown): void {
@@ -19,7 +19,7 @@ function checkError(error: unknown): void {
   must(error instanceof errors.UndiciError, () => `refused by ${(error as Error)?.stack ?? String(error)}`)
 }
 
-/** Ours and theirs taken out; names in lower case. */
+/** Removes these headers, and returns names in lower case. */
 function others(fields: readonly string[]): string {
   const lines: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
@@ -29,7 +29,7 @@ function others(fields: readonly string[]): string {
   return lines.join('\n')
 }
 
-/** Its source has more than its caller announced, and the server, which has that much, answered before more came of it. */
+/** Whether the source has more than its content-length, and the server responded before the excess was read. */
 function isBeginning(read: ReadRequest, source: unknown, body: string): boolean {
   const announced = read.fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'content-length')
   const whole = typeof source === 'string' || ArrayBuffer.isView(source)
@@ -58,7 +58,7 @@ const defaults = {
   strictContentLength: true,
 }
 
-/** Returns whether the request was taken. */
+/** Returns whether the request was accepted. */
 function tryHead(given: Wanted, close: boolean): boolean {
   const request = attempt(() => new Request(given.options as never, { ...defaults }))
   if (request === null) return false
@@ -85,7 +85,7 @@ function attempt<Value>(action: () => Value): Value | null {
   }
 }
 
-/** A server that reads strictly and answers at once. */
+/** A server that parses strictly and responds at once. */
 class Server {
   readonly random: Random
   readonly read: ReadRequest[] = []
@@ -127,7 +127,7 @@ class Server {
     else socket.receive('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
   }
 
-  /** Bytes that came of a request, whole or not. */
+  /** Returns received bytes of a request, complete or not. */
   get unread(): number {
     let sum = 0
     for (const socket of this.sockets) sum += socket.sent.length - (this.#marks.get(socket)?.at ?? 0)
@@ -135,7 +135,7 @@ class Server {
   }
 }
 
-/** Transfers the memory of a body to nobody, as a caller may in the same turn; true if it was one of bytes. */
+/** Transfers the memory of a body, as a caller may in the same event-loop turn. Returns false if it is not of bytes. */
 function giveAway(body: unknown): boolean {
   const buffer = ArrayBuffer.isView(body) ? body.buffer : body
   if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0 || buffer.byteLength > 64) return false
@@ -143,14 +143,14 @@ function giveAway(body: unknown): boolean {
   return true
 }
 
-/** Hears how a request ends, once; overwrites its bytes once they are its caller's again, and throws now and then. */
+/** Handler that records the end of a request, overwrites its bytes once they belong to the caller again, and throws at random. */
 class Ending {
   calls = 0
   error: unknown = null
   readonly #lent: ReadonlySet<unknown>
   readonly #throws: string | null
 
-  /** `lent`: memory of the body. `throws`: in which callback. */
+  /** `lent`: memory of the body. `throws`: the callback that throws. */
   constructor(lent: ReadonlySet<unknown>, throws: string | null) {
     this.#lent = lent
     this.#throws = throws
@@ -193,13 +193,13 @@ class Ending {
   }
 }
 
-/** Through a Client: what is refused sends nothing, what is taken arrives as it was, once. */
+/** Sends a request with a Client: a rejected one sends nothing, an accepted one arrives unchanged, once. */
 async function tryRequest(client: Client, server: Server, given: Wanted): Promise<boolean> {
   server.read.length = 0
   const throws = server.random.once(16) ? server.random.pick(['onRequestStart', 'onBodySent', 'onRequestSent']) : null
   const ending = new Ending(given.lent, throws)
   const taken = attempt(() => client.dispatch(given.options as never, ending))
-  // A getter of the caller's may throw once more.
+  // A getter of the caller may throw again.
   const body = attempt(() => given.options.body)
   const spoilt = taken !== null && server.random.once(8) && giveAway(body as never)
   await turns(500, () => taken === null || ending.calls > 0)
@@ -207,7 +207,7 @@ async function tryRequest(client: Client, server: Server, given: Wanted): Promis
   must(server.wrong === '', () => server.wrong)
   if (taken === null || ending.error !== null) {
     if (ending.error !== null) checkError(ending.error)
-    // One that fails once it is out may have arrived.
+    // A request that fails after it was sent may have arrived.
     const arrived = ending.error instanceof CallersError && /^on(Body|Request)Sent$/.test(ending.error.message)
     must(arrived || server.read.length === 0, () => `refused, and sent: ${JSON.stringify(server.read)}`)
     must(server.unread === 0, 'refused, and in part on a connection that stays')
@@ -215,7 +215,7 @@ async function tryRequest(client: Client, server: Server, given: Wanted): Promis
   }
   must(ending.calls === 1, () => `${ending.calls} ends`)
   must(server.read.length === 1, () => `${server.read.length} requests arrived`)
-  // What is short was copied when it was dispatched.
+  // Short bodies are copied at dispatch.
   if (spoilt) return true
   checkSame(server.read[0] as ReadRequest, given, given.options.method, given.options.path)
   return true

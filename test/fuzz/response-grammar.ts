@@ -1,6 +1,6 @@
 import type { Random } from './random.js'
 
-/** What lib and llhttp look for, to be put in anywhere. */
+/** Tokens that lib and llhttp recognize, to insert anywhere. */
 export const TOKENS: readonly string[] = [
   '\r\n',
   '\r\n\r\n',
@@ -107,7 +107,7 @@ function chunks(random: Random): string {
   return `${text}${last}${random.mostly(RARE, EXTENSIONS, ODD_EXTENSIONS)}${end(random)}${trailers}${end(random)}`
 }
 
-/** A response as a server sends it, or nearly. */
+/** Returns a response that is valid or nearly valid. */
 export function response(random: Random): string {
   const version = random.mostly(2 * RARE, VERSIONS, ODD_VERSIONS)
   const status = random.mostly(2 * RARE, STATUSES, ODD_STATUSES)

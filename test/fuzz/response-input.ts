@@ -1,8 +1,8 @@
 import type { ResponseCase } from '../wire/response-cases.js'
 
-/** What a server sends, and whom it answers. */
+/** Bytes of a server, and the requests that they answer. */
 export interface ResponseInput {
-  /** One character a byte. */
+  /** One character per byte. */
   readonly raw: string
   readonly requests: ResponseCase['requests']
   readonly eof: boolean

@@ -3,7 +3,7 @@ import { Random } from './random.js'
 import { ResponseInputs, tryResponse } from './response.js'
 import type { Fuzz } from './targets.js'
 
-/** One in so many goes through a Client too. */
+/** One in this many inputs is also read by a Client. */
 const CLIENT_SHARE = 256
 
 export const fuzz: Fuzz = async ({ runs, seed, note }) => {

@@ -17,24 +17,24 @@ const wasm = wasmEngine() as WasmEngine
 const js = new ScriptEngine()
 const inputs = [wasm.input.length, js.input.length]
 
-/** RFC 9112 §4 and §5; the space before no reason may be left out. */
+/** Header section by RFC 9112 §4 and §5. The space before an empty reason phrase is optional. */
 const HEAD =
   /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/
 const OVERFLOW = /OVERFLOW/
 
-/** How it was refused depends on the cut where both a limit and the grammar are broken. */
+/** Codes that depend on the split if an input violates both a limit and the grammar. */
 function sameRefusal(a: string, b: string): boolean {
   return a === b || (a !== '' && b !== '' && (OVERFLOW.test(a) || OVERFLOW.test(b)))
 }
 
-/** Why two outcomes of one input can not both be right; null if they can. */
+/** Returns why two outcomes of one input contradict each other, or null. */
 function difference(whole: Outcome, cut: Outcome): string | null {
   if (!sameRefusal(whole.code, cut.code)) return `${whole.code || 'accepted'}, ${cut.code || 'accepted'}`
   if (whole.messages.join('\n\n') !== cut.messages.join('\n\n')) return 'messages'
   if (whole.open !== cut.open) return 'head'
   const [less, more] = whole.partial.length < cut.partial.length ? [whole, cut] : [cut, whole]
   if (!more.partial.startsWith(less.partial)) return 'body'
-  // How much of a body is told before it is refused depends on the cut; of what stands, all of it is.
+  // How much of a body is delivered before an error depends on the split; of an incomplete valid body, all received bytes are.
   if (whole.code === '' && less.partial !== more.partial) return 'length of the body'
   return null
 }
@@ -44,8 +44,8 @@ function show(outcome: Outcome): string {
 }
 
 /**
- * Reads an input whole and in pieces by both parsers. Returns what kind of outcome it is.
- * @throws {Finding} they differ, or one did what it must not
+ * Reads an input at once and in parts by both parsers. Returns the kind of outcome.
+ * @throws {Finding} If outcomes differ, or one violates an invariant.
  */
 export function tryResponse(input: ResponseInput, plan: Plan): string {
   const whole = observe(js, input, 0)
@@ -88,7 +88,7 @@ const REQUESTS: readonly ResponseInput['requests'][number][] = [
   { method: 'GET', upgrade: 'x' },
 ]
 
-/** Inputs that did something new, and what is made of them. */
+/** Inputs with new coverage, and mutations of them. */
 export class ResponseInputs {
   readonly #random: Random
   readonly #corpus: ResponseInput[] = []
@@ -112,7 +112,7 @@ export class ResponseInputs {
       for (let i = random.below(4); i >= 0; i--) raw += response(random)
       return { raw, ...this.#around(null) }
     }
-    // Half of them from what was found last.
+    // Half of them from the newest inputs.
     const from = random.once(2) ? this.#corpus : this.#corpus.slice(-200)
     const parent = random.pick(from)
     const raw = random.once(400) ? flooded(random, parent.raw) : mutated(random, parent.raw, other)

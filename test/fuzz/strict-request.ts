@@ -1,16 +1,16 @@
-/** A request as a server reads it that takes nothing but what RFC 9112 has. */
+/** A request, as a strict RFC 9112 server parses it. */
 export interface ReadRequest {
   readonly method: string
   readonly target: string
   /** Name, value, name, value, … */
   readonly fields: readonly string[]
-  /** One character a byte. */
+  /** One character per byte. */
   readonly body: string
-  /** The connection is another protocol's from here on. */
+  /** Whether the connection switches to another protocol. */
   readonly tunnel: boolean
 }
 
-/** `wrong`: no request. `more`: a request that is not complete. Otherwise one, and where the next begins. */
+/** `wrong`: malformed. `more`: incomplete. Otherwise the request, and where the next one begins. */
 export type Reading =
   | { readonly state: 'wrong'; readonly why: string }
   | { readonly state: 'more'; readonly headComplete: boolean; readonly expects: boolean }
@@ -46,7 +46,7 @@ function fieldsOf(lines: readonly string[]): string[] {
   return fields
 }
 
-/** Reads the request that `text` has at `from`. */
+/** Parses the request in `text` at `from`. */
 export function readRequest(text: string, from = 0): Reading {
   const end = text.indexOf('\r\n\r\n', from)
   if (end < 0) return { state: 'more', headComplete: false, expects: false }
@@ -71,7 +71,7 @@ export function readRequest(text: string, from = 0): Reading {
   }
 }
 
-/** RFC 9112 §3.2 */
+/** Checks a request target (RFC 9112 §3.2). */
 function checkTarget(method: string, target: string): void {
   if (method === 'CONNECT' || target.startsWith('/') || /^https?:\/\/./i.test(target)) return
   if (target !== '*' || method !== 'OPTIONS') throw new Wrong(`target ${target}`)
@@ -82,7 +82,7 @@ interface Body {
   readonly next: number
 }
 
-/** RFC 9112 §6.3; null: more is to come. */
+/** Returns the end of the body (RFC 9112 §6.3), or null if more bytes are needed. */
 function readBody(fields: readonly string[], text: string, from: number): Body | null {
   const lengths = valuesOf(fields, 'content-length')
   const codings = valuesOf(fields, 'transfer-encoding')

@@ -1,16 +1,16 @@
-/** What a target is run with. */
+/** Options of a fuzz target. */
 export interface Run {
   readonly runs: number
   readonly seed: number
-  /** Told of every input before it is tried, in the words that would repeat it. */
+  /** Called before each input, with the text that repeats it. */
   note(input: string): void
 }
 
-/** Tries so many inputs; tells in words what they were. Throws at a finding. */
+/** Runs the inputs and returns a summary. Throws a Finding. */
 export type Fuzz = (run: Run) => Promise<string>
 
 interface Entry {
-  /** By the blocks of lib/wire that run. */
+  /** Whether it is guided by coverage of lib/wire. */
   readonly guided: boolean
   load(): Promise<{ fuzz: Fuzz }>
 }
@@ -27,7 +27,7 @@ export function isTarget(name: string | undefined): name is Target {
   return name !== undefined && Object.hasOwn(TARGETS, name)
 }
 
-/** Memory of both threads. */
+/** Memory shared by both threads. */
 export interface Shared {
   readonly runs: SharedArrayBuffer
   readonly length: SharedArrayBuffer

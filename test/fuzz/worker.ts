@@ -5,7 +5,7 @@ import { type Given, TARGETS } from './targets.js'
 
 const { target, runs, seed, shared } = workerData as Given
 if (TARGETS[target].guided) instrumentWire()
-// Most inputs are refused, and who looks where takes half of the time: a finding is tried again by its words.
+// Most inputs fail, and stack traces would take half of the time. A finding can be repeated by its text.
 Error.stackTraceLimit = target === 'response' ? 0 : 10
 const counter = new Int32Array(shared.runs)
 const length = new Int32Array(shared.length)

@@ -6,27 +6,27 @@ import type { Random } from './random.js'
 import type { UserCode } from './user-code.js'
 import { WHOLE, type WholeKind, wholeBody } from './whole-bodies.js'
 
-/** What a source of a request body needs. */
+/** Environment of a request body source. */
 export interface SourceParts {
   readonly upload: Buffer
   readonly memory: RequestMemory
   readonly random: Random
   readonly userCode: UserCode
-  /** Sources may fail. */
+  /** Whether sources may fail. */
   readonly wild: boolean
-  /** It gives some of its pieces, and then nothing. */
+  /** Whether it stalls after some of its chunks. */
   readonly stalls: boolean
   arrive(delay: number, run: () => void): void
 }
 
 export interface MadeBody {
   readonly body: BodyInput
-  /** It can be read once. */
+  /** Whether it can be read only once. */
   readonly streams: boolean
-  /** Whether the library closed it or read it to its end; called when nothing is left to happen. */
+  /** Returns whether the library closed it or read it completely. Called when the run is complete. */
   closed(): boolean
   /**
-   * The bytes that a server receives, where they are not those of `upload`: of a body with this `content-type`; null when that
+   * Returns the bytes that a server must receive with this `content-type`, if they differ from `upload`; null if the content-type
    * is wrong.
    */
   encoded?(type: string | undefined): Buffer | null
@@ -35,7 +35,7 @@ export interface MadeBody {
 const PLAIN = ['string', 'bytes', 'bytes', 'stream', 'stream', 'iterable', 'generator'] as const
 const MORE = [...WHOLE, 'stream', 'old stream', 'iterable', 'generator', 'iterator', 'web', 'incoming'] as const
 
-/** A body that holds `upload`, of any kind; `more`: of every kind that is documented. */
+/** Creates a body with the bytes `upload`, of a random kind; `more`: of every documented kind. */
 export function makeBody(parts: SourceParts, more: boolean): MadeBody {
   const kind = parts.random.pick<(typeof PLAIN)[number] | (typeof MORE)[number]>(more ? MORE : PLAIN)
   switch (kind) {
@@ -72,7 +72,7 @@ export function piecesOf({ upload, random }: Pick<SourceParts, 'upload' | 'rando
   return all
 }
 
-/** Each piece may take its time; in a wild run it may fail. */
+/** Each chunk may be delayed; in a wild run it may fail. */
 function streamBody(parts: SourceParts): MadeBody {
   const { random } = parts
   const pieces = piecesOf(parts)
@@ -93,7 +93,7 @@ function streamBody(parts: SourceParts): MadeBody {
       else parts.arrive(random.spread(0, 100), give)
     },
   })
-  // Its caller may destroy it at any time.
+  // The caller may destroy it at any time.
   if (parts.wild && random.chance(0.05)) {
     parts.arrive(random.spread(0, 3000), () =>
       source.destroy(random.chance(0.5) && source.listenerCount('error') > 0 ? new Error('not wanted') : undefined),
@@ -102,7 +102,7 @@ function streamBody(parts: SourceParts): MadeBody {
   return { body: source, streams: true, closed: () => source.destroyed }
 }
 
-/** A stream of the first kind, which knows `pause` and `resume` alone. */
+/** An old-style stream, which has only `pause` and `resume`. */
 function oldStreamBody(parts: SourceParts): MadeBody {
   const { random, wild, stalls } = parts
   const pieces = piecesOf(parts)
@@ -131,7 +131,7 @@ function oldStreamBody(parts: SourceParts): MadeBody {
     if (!flows || !open || given === stallsAt) return
     if (given === failsAt) {
       end()
-      // A getter may have thrown before anything could listen.
+      // A getter may have thrown before the library added a listener.
       if (body.listenerCount('error') > 0) body.emit('error', new Error('the source broke'))
       return
     }
@@ -155,7 +155,7 @@ function generatorBody(parts: SourceParts): MadeBody {
   })
   let closed = false
   const { return: end } = body
-  // One that was never begun ends without a word.
+  // A generator that was never started ends without running its finally block.
   body.return = (value) => {
     closed = true
     return end.call(body, value)
@@ -163,7 +163,7 @@ function generatorBody(parts: SourceParts): MadeBody {
   return { body, streams: true, closed: () => closed }
 }
 
-/** A piece is recycled when the next one is asked for. */
+/** Overwrites a chunk when the next one is requested. */
 async function* generate(parts: SourceParts, onEnd: () => void): AsyncGenerator<Buffer> {
   try {
     yield* generatePieces(parts)
@@ -187,7 +187,7 @@ async function* generatePieces(parts: SourceParts): AsyncGenerator<Buffer> {
   }
 }
 
-/** Reads pieces one by one, each in the memory of the one before where that is large enough. */
+/** Reads chunks one by one, each into the memory of the previous one if that is large enough. */
 class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
   readonly #parts: SourceParts
   readonly #pieces: Buffer[]
@@ -207,7 +207,7 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
     const { memory, userCode } = this.#parts
     memory.recycle(this.#last)
     const { closed } = this
-    // One that throws has ended.
+    // An iterator that throws has ended.
     this.closed = true
     userCode.run('source')
     const piece = this.#pieces.shift()
@@ -239,7 +239,7 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   }
 
   [Symbol.asyncIterator](): this {
-    // One that throws here is not open.
+    // An iterator that throws here was not opened.
     const { closed } = this
     this.closed = true
     this.#parts.userCode.run('source')
@@ -267,7 +267,7 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   }
 }
 
-/** Without a queue of its own: it is asked for a piece when its reader waits for one. */
+/** Without a queue: `pull` is called when the reader waits for a chunk. */
 function webBody(parts: SourceParts): MadeBody {
   const pieces = piecesOf(parts)
   const { memory, random } = parts
@@ -288,7 +288,7 @@ function webBody(parts: SourceParts): MadeBody {
           closed = true
           throw error
         }
-        // It may have ended its request.
+        // The callback may have ended the request.
         if (closed) return
         const piece = pieces.shift()
         last = piece === undefined ? null : memory.lend(piece)

@@ -7,7 +7,7 @@ import type { SimulatedSocket } from './socket.js'
 
 type Step = 'queued' | 'start' | 'headers' | 'data' | 'sent' | 'end' | 'error' | 'upgrade'
 
-/** A request by `dispatch`, and a handler that checks each callback, pauses, aborts, throws and calls back. */
+/** A request by `dispatch`, with a handler that checks each callback, pauses, aborts, throws and calls the library. */
 export class Call extends SimulatedRequest implements DispatchHandler {
   controller: DispatchController | null = null
   readonly borrowsChunks?: boolean
@@ -23,7 +23,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (features.memory && this.random.chance(0.1)) this.borrowsChunks = true
     if ((!features.memory && !features.userCode) || this.random.chance(0.3)) return
     this.onBodySent = (chunk) => {
-      // Where an interceptor may send it again, its bytes are needed until the end.
+      // If an interceptor may send it again, its bytes are needed until the end.
       if (this.counted) this.memory.recycle(this.memory.pieceOf(chunk))
       this.#act('sent')
     }
@@ -33,7 +33,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     }
   }
 
-  /** The handler, of one of the two generations. */
+  /** The handler: current or legacy. */
   handler(): DispatchHandler | LegacyDispatchHandler {
     return this.random.chance(0.8) ? this : new LegacyCall(this)
   }
@@ -48,7 +48,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   }
 
   onRequestStart(controller: DispatchController): void {
-    // An interceptor sends it again, by another controller.
+    // An interceptor sends it again, with another controller.
     if (this.paused && this.controller !== controller) controller.pause()
     this.controller = controller
     this.#called('start')
@@ -88,7 +88,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     this.around.userCode.report(error, `request ${this.id}`)
     this.checkBody(false)
     this.error = error
-    // Its response may still come behind others.
+    // Its response may still arrive behind others.
     if (this.state === 'started' && this.deadline < Infinity) this.lingering = true
     this.#settle('failed')
     this.#act('error')
@@ -102,22 +102,22 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     this.#act('upgrade')
   }
 
-  /** From within the same event-loop turn as `dispatch`, or at any time. */
+  /** Aborts within the event-loop turn of `dispatch`, or at any time. */
   abort(): void {
     if (this.over || this.controller === null) return
     this.around.trace(() => `${this.id} is aborted`)
     if (this.state === 'started') this.lingering = true
-    // A listener of `drain` runs within the abort that made room, and may abort the request once more.
+    // A `drain` listener runs within the abort that freed capacity, and may abort the request again.
     const outermost = !this.#aborting
     this.#aborting = true
     this.controller.abort(this.random.chance(0.5) ? new Error('enough') : undefined)
-    // The same goes for the end by its time-out, which it has in time in any case.
+    // The same applies to its timeout, which fires in time in any case.
     if (outermost && !this.over && this.counted && !this.limited) this.wrong('lives on after its abort')
   }
 
   #settle(state: 'ended' | 'failed' | 'upgraded'): void {
     this.state = state
-    // An interceptor may report the end before it is there.
+    // An interceptor may report the end before it has arrived.
     if (state === 'failed' && !this.counted) this.lingering = true
     this.memory.recycleAll()
     this.around.checkCounts()
@@ -151,7 +151,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (this.over) this.wrong(`is called with ${step} though it ${this.state}`)
   }
 
-  /** What handlers do besides. */
+  /** Other actions of handlers. */
   #act(step: Step): void {
     const { random, around } = this
     if (around.calm) return
@@ -173,7 +173,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (random.chance(0.02)) this.#throw(step)
   }
 
-  /** After some microtasks, ticks or event-loop turns. */
+  /** Runs `act` after some microtasks, ticks or event-loop turns. */
   #abortSoon(): void {
     const { random, around } = this
     const steps = [
@@ -191,9 +191,9 @@ export class Call extends SimulatedRequest implements DispatchHandler {
 
   #throw(step: Step): void {
     this.around.trace(() => `${this.id} throws in ${step}`)
-    // Which ends it as an abort does.
+    // A throw fails the request like an abort.
     this.#aborting = true
-    // Called from within its own abort, or from an end: nothing is left that could fail.
+    // Called within its own abort or completion: it can not fail any more.
     const place = step === 'error' ? 'last callback' : 'handler'
     if (step === 'end' || step === 'upgrade') {
       this.#threwInEnd = true

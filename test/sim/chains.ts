@@ -19,19 +19,19 @@ export interface ChainParts {
   readonly wild: boolean
   arrive(delay: number, run: () => void): void
   trace(text: () => string): void
-  /** A copy of a request is sent, or has ended. */
+  /** Called when a copy of a request is sent (1) or has ended (-1). */
   mirrored(change: 1 | -1): void
 }
 
 export interface Chain {
   readonly interceptors: Interceptor[]
-  /** Methods that it may send again. */
+  /** Methods that an interceptor may send again. */
   readonly repeats: readonly string[]
 }
 
 const OWN = ['wait', 'throw', 'decorate', 'fail', 'mirror', 'again', 'legacy'] as const
 
-/** Interceptors as users write them, and the library's. */
+/** Interceptors of users and of the library. */
 export function drawChain(parts: ChainParts): Chain {
   const { random } = parts
   const chosen: Interceptor[] = []
@@ -81,7 +81,7 @@ function decorate({ userCode, random }: ChainParts): Interceptor {
   class Decorated extends DecoratorHandler {
     override onResponseStart(...given: Parameters<DecoratorHandler['onResponseStart']>): void {
       if (random.chance(0.1)) userCode.run('handler')
-      // What it called back may have aborted the request, and its handler has the error then.
+      // The callback may have aborted the request; then its handler has received the error.
       if (given[0].aborted) return
       return super.onResponseStart(...given)
     }
@@ -89,7 +89,7 @@ function decorate({ userCode, random }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => dispatch(options, new Decorated(handler))
 }
 
-/** Answers some requests itself. */
+/** Responds to some requests itself. */
 function fail({ random, userCode, wild }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (!wild || !userCode.active || !random.chance(0.1)) return dispatch(options, handler)
@@ -100,16 +100,16 @@ function fail({ random, userCode, wild }: ChainParts): Interceptor {
   }
 }
 
-/** Whether a request may be sent twice. */
+/** Returns whether a request may be sent twice. */
 function repeatable({ method, body, upgrade }: Dispatcher.DispatchOptions): boolean {
   return (method === 'GET' || method === 'HEAD') && body == null && upgrade == null
 }
 
-/** Sends a copy of some requests, whose response is ignored. */
+/** Sends a copy of some requests and ignores its response. */
 function mirror({ random, userCode, mirrored }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (repeatable(options) && random.chance(0.3)) {
-      // A getter of the user's may throw.
+      // A getter of the user may throw.
       const copy = { ...options }
       mirrored(1)
       const failed = (_controller: DispatchController, error: Error): void => {
@@ -122,13 +122,13 @@ function mirror({ random, userCode, mirrored }: ChainParts): Interceptor {
   }
 }
 
-/** Sends requests once more that failed before their response began. */
+/** Retries requests once that failed before their response began. */
 const again: Interceptor = (dispatch) => (options, handler) => {
   if (!repeatable(options)) return dispatch(options, handler)
   return dispatch(options, new Again(handler, (twice) => void dispatch(options, twice)))
 }
 
-/** Wraps the older callbacks of handlers that have them, as interceptors for undici 6 do. */
+/** Wraps legacy callbacks of handlers that have them, like interceptors for undici 6. */
 const legacy: Interceptor = (dispatch) => (options, handler) => {
   const inner = handler as LegacyDispatchHandler
   if (typeof inner.onHeaders !== 'function') return dispatch(options, handler)
@@ -168,7 +168,7 @@ class Again extends DecoratorHandler {
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
-    // What code of the user threw is reported once, and so it is not dropped here.
+    // Exceptions of user code are reported once, so they are not dropped here.
     const final = this.#begun || this.#sent || controller.aborted || userErrorIn(error, 0) !== null
     if (final) return super.onResponseError(controller, error)
     this.#sent = true

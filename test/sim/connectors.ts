@@ -7,7 +7,7 @@ import type { UserCode } from './user-code.js'
 
 export const BANNER = Buffer.from('READY\n')
 
-/** What a connector does to each socket before it returns it. */
+/** Changes a socket before a connector returns it. */
 const KINDS = ['banner', 'wrap', 'pause', 'twice', 'late', 'unusable'] as const
 export type ConnectorKind = (typeof KINDS)[number]
 
@@ -15,7 +15,7 @@ export interface ConnectorParts {
   readonly kind: ConnectorKind
   readonly random: Random
   readonly userCode: UserCode
-  /** Connectors may fail. */
+  /** Whether connectors may fail. */
   readonly faulty: () => boolean
   arrive(delay: number, run: () => void): void
   trace(text: () => string): void
@@ -25,7 +25,7 @@ export function drawKind(random: Random, faulty: boolean): ConnectorKind {
   return random.pick(faulty ? KINDS : KINDS.filter((kind) => kind !== 'unusable'))
 }
 
-/** A connector over the library's own, with which it shares its options as undici documents it. */
+/** Creates a connector that wraps the library's own and passes its options on, as undici documents. */
 export function makeConnector(parts: ConnectorParts): Connector {
   const { kind, userCode, random } = parts
   const base = buildConnector({ timeout: 0 })
@@ -35,7 +35,7 @@ export function makeConnector(parts: ConnectorParts): Connector {
     const give = ((...answer: [Error | null, Duplex | null]) => {
       if (opened !== null) opened.withheld = opened.private = false
       ;(callback as (...answer: [Error | null, Duplex | null]) => void)(...answer)
-      // It came too late, and was refused.
+      // It arrived too late and was rejected.
       if (opened?.destroyed) opened.private = true
     }) as ConnectorCallback
     userCode.run('connector')
@@ -43,7 +43,7 @@ export function makeConnector(parts: ConnectorParts): Connector {
       if (error !== null) return give(error, null)
       const socket = connected as unknown as SimulatedSocket
       given.push(socket)
-      // While it waits, its errors are nobody else's.
+      // Until it is returned, only the connector handles its errors.
       if (kind !== 'twice') socket.on('error', () => {})
       if (kind === 'banner') readBanner(socket, give)
       else if (kind === 'wrap') give(null, new CodedStream(socket))
@@ -52,7 +52,7 @@ export function makeConnector(parts: ConnectorParts): Connector {
       else if (kind === 'late') parts.arrive(random.spread(0, 500), () => give(null, socket))
       else answerUnusable(parts, { socket, callback: give, given })
     })
-    // Before it is called back, the library knows at most what is returned, and waits for none of it.
+    // Before the callback, the library has at most the return value, which it does not wait for.
     opened = returned as unknown as SimulatedSocket
     opened.private = true
     if (random.chance(0.5)) return returned
@@ -131,7 +131,7 @@ function stringStream(): Duplex {
   return stream
 }
 
-/** Decodes what a coded socket brings, and codes what is written. */
+/** Decodes received bytes of an encoded socket, and encodes written ones. */
 class CodedStream extends Duplex {
   readonly #socket: SimulatedSocket
 
@@ -143,13 +143,13 @@ class CodedStream extends Duplex {
     })
     socket.on('end', () => this.push(null))
     socket.on('error', (error) => this.destroy(error))
-    // Behind an end, what came before is still to be read.
+    // Bytes received before the end must still be read.
     socket.on('close', () => {
       if (!socket.readableEnded) this.destroy()
     })
   }
 
-  /** Its user took it over. */
+  /** The user took it over after an upgrade. */
   set released(released: boolean) {
     this.#socket.released = released
   }
@@ -159,7 +159,7 @@ class CodedStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    // The server closed. An error would destroy this stream, and with it what came before and is still to be read.
+    // The server closed. An error would destroy this stream and discard unread bytes.
     if (this.#socket.writableEnded) return done()
     this.#socket.write(flip(chunk), done)
   }

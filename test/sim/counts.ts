@@ -11,33 +11,33 @@ interface Counts {
   free?: number
 }
 
-/** What the statistics are compared with. */
+/** Values that stats are compared with. */
 export interface Known {
   readonly dispatcher: AnyDispatcher
-  /** Connections by the events of the dispatcher; null when not all of its members have events. */
+  /** Open connections by events of the dispatcher, or null if some members have no events. */
   connected(): number | null
-  /** Its clients, when their counts must add up to its own. */
+  /** Its clients, if their stats must add up to its own. */
   readonly clients: ReadonlySet<Client> | null
   readonly live: ReadonlySet<SimulatedRequest>
   readonly lingering: Set<SimulatedRequest>
-  /** Requests may be counted by members that the dispatcher did not make, or held back by them. */
+  /** Whether members that the dispatcher did not create may count or delay requests. */
   readonly foreign: boolean
   now(): number
-  /** Copies of requests that interceptors have sent, and that have not ended. */
+  /** Number of copies of requests in flight that interceptors have sent. */
   readonly mirrors: () => number
-  /** When the statistics began to count fewer requests than there are; absent while they count all. */
+  /** Time since which stats count fewer requests than exist; absent while they count all. */
   lostAt?: number | undefined
 }
 
-/** ms, a few event-loop turns: a request that fails behind the head of another fails a turn after it left its connection. */
+/** Tolerance in ms, a few event-loop turns: a pipelined request may fail one turn after it left its connection. */
 const LATE = 0.25
 
-/** An Agent closes origins together with their connections: its counts do not add up to all. */
+/** Returns the stats of a dispatcher, or null for an Agent, whose origins are removed with their connections. */
 function statsOf(dispatcher: AnyDispatcher): Counts | null {
   return dispatcher instanceof Agent ? null : dispatcher.stats
 }
 
-/** What is wrong with the statistics, or null. */
+/** Returns the problem of the stats, or null. */
 export function checkStats(known: Known): string | null {
   const stats = statsOf(known.dispatcher)
   if (stats === null) return null
@@ -48,7 +48,7 @@ export function checkStats(known: Known): string | null {
   let counted = 0
   let possible = known.mirrors()
   for (const call of live) {
-    // A response that ended while its handler had it paused is counted no more.
+    // A response that ended while its handler was paused is not counted.
     if (!call.over && call.counted && !call.detached && !(call.paused && call.state === 'started')) counted++
     // Interceptors may send a request twice.
     if (!call.over) possible += call.counted ? 1 : 2
@@ -57,7 +57,7 @@ export function checkStats(known: Known): string | null {
   else known.lostAt ??= known.now()
   if (known.lostAt !== undefined && known.now() > known.lostAt + LATE) return `stats lost a request: ${say()}`
   if (size > possible + lingering.size) return `stats have one too many: ${say()}`
-  // Where members hold requests back that nobody counts yet, that proves nothing unless there are none at all.
+  // If members delay requests that are not counted yet, this only holds when there are none at all.
   if (size === (known.foreign ? 0 : counted)) {
     for (const one of lingering) {
       if (!one.heldBack) lingering.delete(one)
@@ -67,8 +67,8 @@ export function checkStats(known: Known): string | null {
 }
 
 /**
- * Whether a user callback that reports an end finds the request counted still; without pipelining none lingers, unless
- * an interceptor reads what is left of its response, or `fetch` has yet to abort it.
+ * Returns whether stats may still count a request in the callback of its completion. Without pipelining they must not, unless
+ * an interceptor reads the rest of its response, or `fetch` has yet to abort it.
  */
 export function countsFinished({ dispatcher, live, lingering, mirrors }: Known): string | null {
   const stats = statsOf(dispatcher)
@@ -95,7 +95,7 @@ function checkWalk(clients: ReadonlySet<Client>, { stats, say }: { stats: Counts
   return null
 }
 
-/** Whether every event of a connection was emitted, once nothing is left to happen: they are emitted in turns of their own. */
+/** Returns whether every connection event was emitted. They are emitted in their own event-loop turns. */
 export function checkEvents({ dispatcher, connected }: Known): string | null {
   const stats = statsOf(dispatcher)
   const byEvents = connected()
@@ -103,7 +103,7 @@ export function checkEvents({ dispatcher, connected }: Known): string | null {
   return `${byEvents} are connected by events: ${JSON.stringify(stats)}`
 }
 
-/** Whether all counts are zero, as a fresh dispatcher's. */
+/** Returns whether all stats are zero, as those of a new dispatcher. */
 export function checkZero(dispatcher: AnyDispatcher): string | null {
   const { stats } = dispatcher
   const zero = (one: object): boolean =>

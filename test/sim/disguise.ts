@@ -2,14 +2,14 @@ import { Duplex } from 'node:stream'
 import type { Random } from './random.js'
 import type { SimulatedSocket } from './socket.js'
 
-/** What a connector of a user's hands over instead of the socket itself. */
+/** Wraps a socket like a connector of a user. */
 export function disguise(socket: SimulatedSocket, random: Random): Duplex {
   const manner = random.next()
   if (manner < 0.2) return new Relay(socket)
   if (manner < 0.3) return proxied(socket)
   if (manner < 0.4) return socket.pause()
   if (manner < 0.5) return socket.once('readable', () => {})
-  // As a connector does that read more than its own greeting.
+  // Like a connector that has read more than its own greeting.
   if (manner < 0.6) socket.pause().unshift(Buffer.alloc(0))
   return socket
 }
@@ -24,7 +24,7 @@ function proxied(socket: SimulatedSocket): Duplex {
   })
 }
 
-/** A stream over the socket, such as one that decodes. */
+/** A stream over the socket, for example one that decodes. */
 class Relay extends Duplex {
   readonly #socket: SimulatedSocket
 
@@ -36,7 +36,7 @@ class Relay extends Duplex {
     })
     socket.on('end', () => this.push(null))
     socket.on('error', (error) => this.destroy(error))
-    // What came before the end may stand here unread.
+    // Bytes received before the end may be unread here.
     socket.on('close', () => {
       if (!socket.readableEnded) this.destroy()
     })
@@ -51,7 +51,7 @@ class Relay extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    // A failure would destroy this stream, and what stands in it unread.
+    // An error would destroy this stream and discard its unread bytes.
     if (this.#socket.writableEnded) done()
     else this.#socket.write(chunk, done)
   }

@@ -1,29 +1,29 @@
-/** Which drains are due: those of an Agent by origin. */
+/** Tracks expected `drain` events, by origin for an Agent. */
 export class Drains {
   readonly #byOrigin: boolean
   readonly #due = new Set<string>()
-  /** How often `dispatch` said that it is busy. */
+  /** Number of times that `dispatch` returned false. */
   readonly #refusals = new Map<string, number>()
-  /** The same when a pool drained last. An Agent replaces those that are closed, and each has a drain of its own. */
+  /** The same at the last drain of a pool. An Agent replaces closed pools, and each emits its own drain. */
   readonly #drained = new Map<unknown, number>()
 
   constructor(byOrigin: boolean) {
     this.#byOrigin = byOrigin
   }
 
-  /** Some have not come. */
+  /** Whether expected drains are missing. */
   get pending(): boolean {
     return this.#due.size > 0
   }
 
-  /** `dispatch` said that it is busy. */
+  /** Records that `dispatch` returned false. */
   refused(origin: string): void {
     const whose = this.#byOrigin ? origin : ''
     this.#due.add(whose)
     this.#refusals.set(whose, (this.#refusals.get(whose) ?? 0) + 1)
   }
 
-  /** One came, of `targets`, the dispatcher first. Returns whether it was due. */
+  /** Records a drain with its `targets`, the dispatcher first. Returns whether it was expected. */
   came(origin: string, targets: readonly unknown[]): boolean {
     const whose = this.#byOrigin ? origin : ''
     const source = (this.#byOrigin ? targets[1] : null) ?? whose

@@ -1,20 +1,19 @@
 import type { Random } from './random.js'
 
 /**
- * What a seed tries beyond an ordinary run. The first five test the contracts of `lib/README.md`:
- * - `memory`: request pieces are overwritten once the library asked for the next one or reported them as sent; response
- *   chunks are overwritten, transferred or kept and compared by their receiver.
+ * Features that a seed tests beyond an ordinary run. The first five test the contracts of `lib/README.md`:
+ * - `memory`: request chunks are overwritten once the library has requested the next one or reported them as sent; response chunks
+ *   are overwritten, transferred, or kept and compared by their receiver.
  * - `framing`: bodies on every method, bodies sent behind responses that must have none, CR LF between messages.
- * - `userCode`: code of the user throws and calls back into the library wherever it is called.
+ * - `userCode`: user code throws and calls the library wherever it is called.
  * - `foreign`: pools with members that are composed, of another library, or the same client twice.
- * - `connectors`: connectors that read first, wrap, pause, answer twice, or return sockets that can not be used.
- * - `silentClose`: servers that close behind an answer without announcing it, and do nothing else wrong.
+ * - `connectors`: connectors that read first, wrap, pause, call back twice, or return unusable sockets.
+ * - `silentClose`: servers that close after a response without announcing it, and otherwise behave.
  * - `interceptors`: requests through composed dispatchers.
- * - `sources`: bodies of every kind that is documented, a FormData and a server's incoming message included; each that was
- *   given is closed or read to its end.
+ * - `sources`: bodies of every documented kind, FormData and a server's incoming message included; each is closed or completely read.
  * - `methods`: requests by `request`, `stream` and `pipeline`.
  * - `fetch`: requests by the `fetch` of the runtime.
- * - `timeouts`: requests with a `timeouts.total`, which all end in time; some of their sources stall.
+ * - `timeouts`: requests with `timeouts.total`, which all end in time; some of their sources stall.
  */
 export const FEATURES = [
   'memory',
@@ -42,7 +41,7 @@ export function drawFeatures(random: Random, enabled: readonly Feature[]): Featu
   return Object.fromEntries(drawn) as Features
 }
 
-/** @throws {Error} an unknown name */
+/** Parses feature names. @throws {Error} For an unknown name. */
 export function parseFeatures(names: string): Feature[] {
   if (names === 'all') return [...FEATURES]
   const chosen = names.split(',').filter((name) => name !== '' && name !== 'none')

@@ -2,10 +2,10 @@ import type { Dispatcher } from '../../lib/index.js'
 import { piecesOf } from './bodies.js'
 import { SimulatedRequest, type Surroundings } from './request.js'
 
-/** A request by the `fetch` of the runtime, whose body is read, left or cancelled in one of many ways. */
+/** A request by the `fetch` of the runtime, whose body is read, left unread or cancelled. */
 export class FetchCall extends SimulatedRequest {
   readonly #abort = new AbortController()
-  /** It may be aborted: what an interceptor throws afterwards could not be reported any more. */
+  /** Whether it may be aborted. Exceptions of interceptors after an abort can not be reported. */
   #abortable = false
 
   constructor(id: number, around: Surroundings) {
@@ -139,7 +139,7 @@ export class FetchCall extends SimulatedRequest {
     if (state === 'failed') this.lingering = true
   }
 
-  /** In this call, in a job, in a tick, in a later event-loop turn. */
+  /** Runs `act` in this call, a microtask, a tick or a later event-loop turn. */
   #soon(run: () => void): void {
     const { random } = this
     const when = random.pick(['now', 'job', 'tick', 'later', 'later'] as const)

@@ -1,4 +1,4 @@
-/** Requests that servers answer when all of them have come, and the connections on which they came. */
+/** Requests whose responses are delayed until all have arrived, and their connections. */
 export class Gathering {
   readonly #all = new Set<number>()
   readonly #missing = new Set<number>()
@@ -10,14 +10,14 @@ export class Gathering {
     this.#missing.add(id)
   }
 
-  /** Request `id` came to the server of `connection`. */
+  /** Records that request `id` arrived on `connection`. */
   came(id: number, connection: string): void {
     if (!this.#all.has(id)) return
     this.#used.add(connection)
     this.drop(id)
   }
 
-  /** The others do not wait for request `id`. */
+  /** Removes request `id`: the others do not wait for it. */
   drop(id: number): void {
     this.#missing.delete(id)
     if (this.#missing.size > 0) return
@@ -26,13 +26,13 @@ export class Gathering {
     for (const answer of answers) answer()
   }
 
-  /** Answers request `id`: at once, or when all have come. */
+  /** Calls `answer` for request `id` at once, or when all have arrived. */
   hold(id: number, answer: () => void): void {
     if (this.#all.has(id) && this.#missing.size > 0) this.#answers.push(answer)
     else answer()
   }
 
-  /** Requests that have not come. */
+  /** Returns the requests that have not arrived. */
   get missing(): string {
     return [...this.#missing].join(', ')
   }

@@ -3,14 +3,14 @@ import type { Loop } from './loop.js'
 const real = globalThis.setImmediate
 let current: Loop | null = null
 
-// The library takes it as it is when it is loaded: this is to be imported before.
+// The library keeps the `setImmediate` of its load time, so this module must be imported first.
 globalThis.setImmediate = ((callback: () => void, ...values: []) => {
   return current === null ? real(callback, ...values) : current.check(callback)
 }) as typeof setImmediate
 
 export const realImmediate = real
 
-/** From now on what is put off to the check phase is put off in `loop`; null: in the real one. */
+/** Makes `setImmediate` use `loop`, or the real event loop for null. */
 export function checkIn(loop: Loop | null): void {
   current = loop
 }

@@ -5,8 +5,8 @@ import type { BodyInput } from '../../lib/exchange/request.js'
 import { type MadeBody, piecesOf, type SourceParts } from './bodies.js'
 
 /**
- * A request that a server received, and that its proxy sends on. Destroying it would take the connection along on which the
- * proxy is to answer: it is read to its end instead.
+ * An incoming message that a proxy forwards. Destroying it would close the connection for the proxy's response, so it must be
+ * read completely instead.
  */
 export function incomingBody(parts: SourceParts): MadeBody {
   const { random, memory, wild } = parts
@@ -25,7 +25,7 @@ export function incomingBody(parts: SourceParts): MadeBody {
       stalled = true
     } else if (given === failsAt) {
       lost = true
-      // The client of the proxy has gone.
+      // The client of the proxy has disconnected.
       socket.destroy()
       message.destroy(random.chance(0.5) ? Object.assign(new Error('aborted'), { code: 'ECONNRESET' }) : undefined)
     } else {

@@ -4,7 +4,7 @@ import type { Call } from './call.js'
 
 type Fields = readonly (Buffer | string)[] | null
 
-/** A call whose handler is of the older generation. */
+/** A call with a legacy handler. */
 export class LegacyCall implements LegacyDispatchHandler {
   readonly #call: Call
   #abort: (reason?: Error) => void = () => {}
@@ -29,7 +29,7 @@ export class LegacyCall implements LegacyDispatchHandler {
     this.#unpaused(() => this.#call.onRequestStart(this.#controller))
   }
 
-  /** Only an answer of `false` pauses, and these callbacks give none. */
+  /** Only the return value `false` pauses, and these callbacks return nothing. */
   #unpaused(callback: () => void): void {
     const { paused } = this.#call
     try {

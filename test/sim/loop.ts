@@ -14,20 +14,20 @@ const real = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
 }
-/** ms that a turn of the loop takes. */
+/** Duration of an event-loop turn in ms. */
 const TURN = 1 / 16
 const realRandom = Math.random
 
 /**
- * An event loop whose time stands still while a callback runs, with the phases of Node's: timers, poll (here: what the
- * network brings) and check. Ticks and promise jobs are the real ones: all of them run after each callback.
+ * Simulated event loop with Node's phases: timers, poll (network events) and check. Time stands still while a callback runs.
+ * Ticks and microtasks are real and run after each callback.
  */
 export class Loop {
   now = 1000
-  /** Callbacks run so far. */
+  /** Number of callbacks run. */
   steps = 0
   readonly #random: Random
-  /** Where the library draws from. */
+  /** Random numbers for the library. */
   readonly #chance: Random
   readonly #timers: Entry[] = []
   readonly #arrivals: Entry[] = []
@@ -35,7 +35,7 @@ export class Loop {
   #ready: Entry[] = []
   #phase: Phase = 'check'
   #orders = 0
-  /** How likely it is that the process is busy for a while when it should wake up. */
+  /** Probability that the process is busy for a while when a timer is due. */
   readonly #hiccups: number
 
   constructor(random: Random, hiccups: number) {
@@ -44,7 +44,7 @@ export class Loop {
     this.#hiccups = hiccups
   }
 
-  /** Puts this time in the place of the real one. */
+  /** Replaces the real time and timers by the simulated ones. */
   install(): void {
     Object.assign(globalThis, {
       setTimeout: (callback: () => void, delay = 1) => this.#add(this.#timers, callback, Math.max(1, delay)),
@@ -62,21 +62,21 @@ export class Loop {
     delete (performance as { now?: unknown }).now
   }
 
-  /** Puts off to the next check phase. */
+  /** Schedules a callback for the next check phase. */
   check(callback: () => void): unknown {
     const entry = this.#entry(callback, 0)
     this.#immediates.push(entry)
     return entry
   }
 
-  /** Something comes in from outside in `delay` ms. */
+  /** Schedules a network event in `delay` ms. */
   arrive(delay: number, run: () => void): void {
     this.#add(this.#arrivals, run, delay)
   }
 
   /**
-   * Runs until nothing is left to happen, or `until` returns true. `look` is called after each callback and all that follows from it at once;
-   * `onUncaught` with what a callback throws, as Node's `uncaughtException` would be emitted.
+   * Runs until no event is left, or `until` returns true. `look` is called after each callback with its ticks and microtasks;
+   * `onUncaught` with exceptions of callbacks, like Node's `uncaughtException`.
    */
   run(look: () => void, onUncaught: (error: unknown) => void, until = () => false): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -115,7 +115,7 @@ export class Loop {
         this.#immediates = []
       } else {
         this.#phase = 'timers'
-        // Who waits by turns of the loop for some time to pass does not wait for ever.
+        // Time passes with each turn, so code that waits by `setImmediate` makes progress.
         this.now += TURN
         if (this.#immediates.length === 0 && !this.#sleep()) return null
         this.#ready = this.#takeDue(this.#timers)
@@ -123,7 +123,7 @@ export class Loop {
     }
   }
 
-  /** Moves time on to what comes next; false when nothing does. */
+  /** Advances the time to the next event. Returns false if there is none. */
   #sleep(): boolean {
     for (let first = this.#timers[0]; first?.cancelled === true; first = this.#timers[0]) this.#timers.shift()
     const next = Math.min(this.#timers[0]?.at ?? Infinity, this.#arrivals[0]?.at ?? Infinity)

@@ -1,4 +1,5 @@
-/** Plays seeds: `--seeds 1000` from `--from 1`, or one: `SEED=123 TRACE=1`. */
+// Simulates seeds: `--seeds 1000 --from 1`, or one seed: `SEED=123 TRACE=1`.
+
 import './immediate.js'
 import { spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -14,27 +15,27 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     steps: { type: 'string' },
-    /** Names of features, `all` or `none`. Default: those that are enabled. */
+    /** Names of features, `all` or `none`. Default: the features enabled by default. */
     features: { type: 'string' },
-    /** Major versions of other Nodes that play the same seeds, with their own `fetch`. */
+    /** Major versions of other Nodes that run the same seeds with their own `fetch`. */
     nodes: { type: 'string' },
-    /** Processes that share the seeds. */
+    /** Number of processes that share the seeds. */
     jobs: { type: 'string', default: '1' },
   },
 })
 const { SEED, TRACE } = process.env
 const file = fileURLToPath(import.meta.url)
 const flag = values.features === undefined ? [] : ['--features', values.features]
-// Most errors of a run are part of it: their stacks take longer than all the rest.
+// Most errors of a run are expected, and their stacks would take most of the time.
 if (TRACE !== '1') Error.stackTraceLimit = 0
-// Event-loop turns are the simulation's: nothing else would end it when its reader has gone.
+// Event-loop turns are simulated, so a closed output pipe must end the process here.
 process.stdout.on('error', () => process.exit(1))
 const options = {
   ...(values.steps === undefined ? {} : { steps: Number(values.steps) }),
   ...(values.features === undefined ? {} : { features: parseFeatures(values.features) }),
 }
 
-/** Its own process, because a seed that fails leaves things behind. */
+/** Runs a seed in a new process, because a failed seed leaves state behind. */
 function shrink(seed: number): number | undefined {
   for (let most = 1; most < 40; most++) {
     const { status } = spawnSync(process.execPath, [file, '--steps', String(most), ...flag], {
@@ -71,10 +72,10 @@ async function playAll(from: number, count: number): Promise<void> {
   }
   const seconds = ((performance.now() - begin) / 1000).toFixed(1)
   const figures = Object.entries(sum).map(([name, value]) => `${value} ${name}`)
-  console.log(`${count} seeds held in ${seconds} s: ${figures.join(', ')}`)
+  console.log(`${count} seeds passed in ${seconds} s: ${figures.join(', ')}`)
 }
 
-/** Processes of their own, each with its part of the seeds. */
+/** Starts processes, each with a part of the seeds. */
 async function share(jobs: number): Promise<void> {
   const [from, count] = [Number(values.from), Number(values.seeds)]
   const part = Math.ceil(count / jobs)
@@ -87,7 +88,7 @@ async function share(jobs: number): Promise<void> {
   process.exitCode = Math.max(...(await Promise.all(ends)))
 }
 
-/** In each Node of the cache, one after another. */
+/** Runs the seeds in each installed Node, one after another. */
 async function playInOthers(majors: readonly string[]): Promise<void> {
   for (const major of majors) {
     const node = await cachedRuntime(`node@${major}`)
@@ -102,7 +103,7 @@ async function playInOthers(majors: readonly string[]): Promise<void> {
   }
 }
 
-// The default listener prints: each run listens to warnings itself.
+// The default listener prints warnings; each run has its own listener.
 process.removeAllListeners('warning')
 await loadScriptEngine()
 if (SEED !== undefined) {

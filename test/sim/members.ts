@@ -20,7 +20,7 @@ export interface MemberParts {
 type Dispatch = Dispatcher['dispatch']
 type Interceptor = (dispatch: Dispatch) => Dispatch
 
-/** A factory of pool members that are no Clients of the pool's own. */
+/** A factory of pool members that are not plain Clients. */
 export function memberFactory(parts: MemberParts): (origin: URL, options: object) => Dispatcher {
   const { kind, userCode } = parts
   const all = new Map<string, Client>()
@@ -42,7 +42,7 @@ export function memberFactory(parts: MemberParts): (origin: URL, options: object
 
 const passing: Interceptor = (dispatch) => (options, handler) => dispatch(options, handler)
 
-/** Holds some requests back before it dispatches them. */
+/** Delays some requests before it dispatches them. */
 function waiting({ random, arrive }: MemberParts): Interceptor {
   return (dispatch) => (options, handler) => {
     if (random.chance(0.5)) return dispatch(options, handler)
@@ -51,7 +51,7 @@ function waiting({ random, arrive }: MemberParts): Interceptor {
   }
 }
 
-/** A dispatcher of another library: its methods are those that undici documents, and nothing else. */
+/** A dispatcher of another library: it has the methods that undici documents, and nothing else. */
 class Stub extends EventEmitter {
   readonly #client: Client
   readonly #emits: boolean
@@ -70,7 +70,7 @@ class Stub extends EventEmitter {
 
   dispatch(options: never, handler: never): boolean {
     const accepts = this.#client.dispatch(options, handler)
-    // Without events it can not say when it accepts more.
+    // Without events it can not report free capacity.
     return accepts || !this.#emits
   }
 

@@ -3,7 +3,7 @@ import type { Random } from './random.js'
 const POISON = 0xdd
 const MARK = Buffer.from('<response ')
 
-/** Request bytes in memory that the user recycles as soon as the library has no right to it any more. */
+/** Request bytes in memory that the user overwrites as soon as the library must not read it any more. */
 export class RequestMemory {
   readonly #active: boolean
   readonly #pieces: Buffer[] = []
@@ -13,7 +13,7 @@ export class RequestMemory {
     this.#active = active
   }
 
-  /** A piece in memory of its own, never of Node's pool. */
+  /** Returns a chunk in its own memory, never of Node's pool. */
   lend(bytes: Buffer): Buffer {
     if (!this.#active) return bytes
     const piece = Buffer.alloc(bytes.length)
@@ -22,19 +22,19 @@ export class RequestMemory {
     return piece
   }
 
-  /** The same for what waits in a Readable: when that is transferred, Node stops in front of a chunk without bytes. */
+  /** The same for chunks queued in a Readable: Node stops at a chunk without bytes if it is transferred. */
   lendToStream(bytes: Buffer): Buffer {
     const piece = this.lend(bytes)
     if (this.#active) this.#inStream.add(piece)
     return piece
   }
 
-  /** Overwrites a piece; nothing else of it may be sent from now on. */
+  /** Overwrites a chunk. None of its bytes may be sent afterwards. */
   recycle(piece: Buffer | null): void {
     if (this.#active && piece !== null && piece.length > 0) piece.fill(POISON)
   }
 
-  /** The piece that shares memory with `chunk`, which the library reported as sent. */
+  /** Overwrites the chunk that shares memory with `chunk`, which the library reported as sent. */
   pieceOf(chunk: Uint8Array): Buffer | null {
     return this.#pieces.find(({ buffer }) => buffer === chunk.buffer) ?? null
   }
@@ -43,7 +43,7 @@ export class RequestMemory {
     for (const piece of this.#pieces) this.recycle(piece)
   }
 
-  /** Gives all of it away, as a worker or a byte stream does. */
+  /** Transfers all memory, like postMessage or a byte stream. */
   transfer(): void {
     for (const piece of this.#pieces) {
       if (piece.length > 0 && !this.#inStream.has(piece))
@@ -54,7 +54,7 @@ export class RequestMemory {
 
 type Fate = 'keep' | 'overwrite' | 'transfer' | 'transfer later'
 
-/** What the receiver of response chunks does with their memory, which is its own. */
+/** Uses the memory of response chunks, which belongs to their receiver. */
 export class ResponseMemory {
   readonly #id: number
   readonly #fate: Fate | null
@@ -69,7 +69,7 @@ export class ResponseMemory {
     this.#fate = part.active ? part.random.pick(['keep', 'overwrite', 'transfer', 'transfer later'] as const) : null
   }
 
-  /** Takes the bytes out of a chunk. Returns what is wrong with its memory, or null. */
+  /** Reads a chunk and then overwrites, transfers or keeps its memory. Returns a problem or null. */
   take(chunk: Buffer): { copy: Buffer; wrong: string | null } {
     const copy = Buffer.from(chunk)
     if (this.#fate === null || chunk.length === 0) return { copy, wrong: null }
@@ -82,7 +82,7 @@ export class ResponseMemory {
     return { copy, wrong: null }
   }
 
-  /** Whether kept chunks have changed since they were received. */
+  /** Returns whether kept chunks have changed since they were received. */
   changed(): boolean {
     return this.#kept.some(({ chunk, copy }) => !chunk.equals(copy))
   }
@@ -103,6 +103,6 @@ export class ResponseMemory {
 
 function transfer(chunk: Buffer): void {
   const { buffer } = chunk
-  // The other chunks of a response may be in the same memory, and went with it.
+  // Other chunks of the response may be in the same memory, and were transferred with it.
   if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
 }

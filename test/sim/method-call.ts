@@ -8,7 +8,7 @@ import { SimulatedRequest, type Surroundings } from './request.js'
 type Headers = Record<string, unknown>
 type Body = ResponseData<null>['body']
 
-/** A request by `request`, `stream` or `pipeline`, whose body is read, left or destroyed in one of many ways. */
+/** A request by `request`, `stream` or `pipeline`, whose body is read, left unread or destroyed. */
 export class MethodCall extends SimulatedRequest {
   readonly #abort = new AbortController()
   readonly #hasSignal: boolean
@@ -71,7 +71,7 @@ export class MethodCall extends SimulatedRequest {
     )
   }
 
-  /** Takes its time, and fails now and then. */
+  /** Delays and fails at random. */
   #sink(): Writable {
     const { random, around } = this
     const failing = around.wild && random.chance(0.1)
@@ -173,7 +173,7 @@ export class MethodCall extends SimulatedRequest {
 
   #headers(status: number, headers: Headers): void {
     if (this.over) return
-    // From now on it takes as long as the reader of the body, which may be there whole.
+    // Afterwards the duration depends on the reader of the body, which may have arrived completely.
     this.deadline = Infinity
     this.responseBegins(status, headers)
   }
@@ -200,7 +200,7 @@ export class MethodCall extends SimulatedRequest {
     this.memory.recycleAll()
   }
 
-  /** In this call, in a job, in a tick, in a later event-loop turn. */
+  /** Runs `act` in this call, a microtask, a tick or a later event-loop turn. */
   #soon(run: () => void): void {
     const { random } = this
     const when = random.pick(['now', 'job', 'tick', 'later', 'later'] as const)

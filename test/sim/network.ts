@@ -8,7 +8,7 @@ import type { Random } from './random.js'
 import { Server, type Watch } from './server.js'
 import { asNetSocket, SimulatedSocket } from './socket.js'
 
-/** What a world's connectors do to sockets, if it has them. */
+/** Changes that connectors of a run make to sockets. */
 type Handshake = 'banner' | 'coded' | null
 
 interface Place {
@@ -17,11 +17,11 @@ interface Place {
   onread?: Onread
 }
 
-/** All connections of a run, those that can not be made included. */
+/** All connections of a run, failed ones included. */
 export class Network {
   readonly sockets: SimulatedSocket[] = []
   handshake: Handshake = null
-  /** From now on connections are made, and nothing goes wrong with them. */
+  /** Makes all later connections succeed without faults. */
   calm = false
   readonly #loop: Loop
   readonly #random: Random
@@ -42,7 +42,7 @@ export class Network {
     return this.#mayFail && !this.calm
   }
 
-  /** From now on what `net.connect` opens is simulated: the library's own connector works over it. */
+  /** Simulates `net.connect`, so that the library's own connector is used. */
   install(): void {
     net.connect = ((place: Place) => asNetSocket(this.open(place))) as typeof net.connect
   }
@@ -52,8 +52,8 @@ export class Network {
   }
 
   /**
-   * A connector as users write them: it may answer at once or twice, throw or reject, and hand over its socket in whatever
-   * state or disguise.
+   * Creates a connector like those of users: it may call back at once or twice, throw or reject, and return its socket in any
+   * state or wrapper.
    */
   readonly connector: Connector = (target, callback) => {
     const manner = this.#random.next()
@@ -95,7 +95,7 @@ export class Network {
       weather: {
         latency: random.chance(0.3) ? 0 : random.spread(0, 60),
         segment: random.pick([8, 300, 1460, 65536]),
-        // Long bodies through a narrow pipe would take for ever.
+        // Long bodies with a small window would take too long.
         capacity: random.pick(this.#long ? [20_000, 70_000, 1_000_000] : [50, 2000, 70_000, 1_000_000]),
         lossy: this.#faulty,
       },
@@ -109,14 +109,14 @@ export class Network {
     return socket
   }
 
-  /** What comes of it. */
+  /** Decides the outcome of a connection attempt. */
   #lead(socket: SimulatedSocket): void {
     const random = this.#random
     const fate = this.#faulty ? random.pick(FATES) : 'stands'
     this.#watch.trace(() => `${socket.name}: ${fate}`)
     const delay = this.calm || random.chance(0.3) ? 0 : random.spread(0, 300)
     if (fate === 'refused') this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
-    // Whoever waits for it longer than the connector does is told by the system at last.
+    // Without an earlier timeout of the connector, the system reports a timeout at last.
     else if (fate === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
     else this.#loop.arrive(delay, () => this.#accept(socket, fate))
   }

@@ -2,62 +2,62 @@ import type { Random } from './random.js'
 
 export type Ending = 'end' | 'reset'
 
-/** What a server does with one execution of a request. */
+/** Behaviour of a server for one execution of a request. */
 export interface Plan {
-  /** Bytes of the request's body after which it answers; Infinity: when it has all. */
+  /** Request body bytes after which it responds; Infinity: after the whole body. */
   readonly after: number
-  /** ms it thinks. */
+  /** Delay of the response in ms. */
   readonly delay: number
   readonly interim: readonly number[]
   readonly status: number
   readonly framing: 'length' | 'chunked' | 'close' | 'none'
-  /** Bytes of the body. */
+  /** Length of the body in bytes. */
   readonly length: number
   readonly trailers: boolean
   readonly http10: boolean
-  /** Says `connection: close`. */
+  /** Whether it sends `connection: close`. */
   readonly close: boolean
-  /** In s. */
+  /** Seconds of the keep-alive header. */
   readonly keepAlive: number | null
-  /** Leaves HTTP, if asked to. */
+  /** Whether it accepts an upgrade. */
   readonly tunnel: boolean
-  /** Stops at this share of the response. */
+  /** Fraction of the response after which it stops. */
   readonly cut: { readonly at: number; readonly how: Ending | 'stall' } | null
-  /** What it does behind the response without having said so. */
+  /** Unannounced action after the response. */
   readonly behind: Ending | 'garbage' | null
-  /** ms for which it reads nothing of a body. */
+  /** Time in ms during which it does not read the body. */
   readonly deaf: number
-  /** Breaks off the upload after so many bytes. */
+  /** Number of upload bytes after which it closes the connection. */
   readonly refuseUpload: { readonly at: number; readonly how: Ending } | null
   readonly expect: 'continue' | 'ignore'
-  /** Sends a body where there is none: to HEAD. */
+  /** Whether it sends a body in response to HEAD. */
   readonly bodyOfHead: boolean
-  /** A 204 or 304 has a `content-length`. */
+  /** Whether a 204 or 304 has a `content-length`. */
   readonly announced: boolean
-  /** ms after a response that must have no body, but announces one, at which a body is sent. */
+  /** Delay in ms after which a body is sent behind a response that must have none. */
   readonly lateBody: number | null
-  /** CR LF sent behind the response, and ms after it. */
+  /** Number of CR LF sent behind the response, and delay in ms. */
   readonly emptyLines: { readonly count: number; readonly delay: number } | null
-  /** Closes together with the last bytes of the response, without having announced it. */
+  /** Whether it closes with the last bytes of the response, unannounced. */
   readonly silentClose: boolean
 }
 
-/** How a seed's servers are. */
+/** Settings of the servers of a seed. */
 export interface Manners {
   readonly faulty: boolean
-  /** Bodies may be longer than the input buffer. */
+  /** Whether bodies may be longer than the input buffer. */
   readonly long: boolean
-  /** Servers close behind responses without announcing it. */
+  /** Whether servers close after responses without announcing it. */
   readonly silentClose: boolean
 }
 
 export interface PlanParts {
   readonly manners: Manners
-  /** Bytes of the request's body. */
+  /** Length of the request body in bytes. */
   readonly upload: number
-  /** Responses whose framing invites mistakes. */
+  /** Whether responses have error-prone framing. */
   readonly framing: boolean
-  /** The server does nothing unusual. */
+  /** Whether the server does nothing unusual. */
   readonly calm: boolean
 }
 
@@ -106,7 +106,7 @@ function drawFraming(random: Random, { manners, framing, calm }: PlanParts) {
   }
 }
 
-/** Bytes that nobody else has: of one execution of one request. */
+/** Returns bytes that are unique to one execution of one request. */
 export function bytesOf(name: string, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length)
   const label = Buffer.from(`<${name}>`)
@@ -122,12 +122,12 @@ export function tunnelBytes(id: number): Buffer {
   return bytesOf(`tunnel ${id}`, (id * 97) % 300)
 }
 
-/** A body where none may be, which reads as a response of its own. */
+/** Returns an unexpected body that has the form of a response. */
 export const FORGED = Buffer.from('HTTP/1.1 200 OK\r\nx-id: 999999\r\nx-attempt: 1\r\ncontent-length: 6\r\n\r\nforged')
 
 const TRAILER = 'x-sum: 1'
 
-/** The bytes of a response. */
+/** Returns the bytes of a response. */
 export function encode(part: { id: number; attempt: number; plan: Plan; random: Random; method: string }): Buffer {
   const { id, attempt, plan, random, method } = part
   const body = responseBody(id, attempt, plan)

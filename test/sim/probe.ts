@@ -6,16 +6,16 @@ import type { SimulatedRequest } from './request.js'
 import type { AnyDispatcher, Made } from './settings.js'
 import type { SimulatedSocket } from './socket.js'
 
-/** Probes of connections, which a server that was faulty before may close. */
+/** Maximum number of probes. Servers that were faulty before may close connections. */
 const ATTEMPTS = 10
 
-/** Where a request goes. */
-export interface Where {
+/** Destination of a probe request: an origin, or a part of the dispatcher. */
+export interface Destination {
   readonly origin?: string
   readonly part?: Dispatcher
 }
 
-/** What a probe needs of the world. */
+/** Parts of a run that a probe uses. */
 export interface Probed {
   readonly made: Made
   readonly manners: Manners
@@ -25,17 +25,17 @@ export interface Probed {
   readonly calls: readonly SimulatedRequest[]
   trace(text: () => string): void
   violation(text: string): never
-  /** Sends a request to an origin, over a part of the dispatcher: anything by default. */
-  dispatch(where?: Where): void
-  /** Runs until nothing is left to happen, or `until` returns true. */
+  /** Sends a request to an origin through a part of the dispatcher. Default: any origin, the dispatcher itself. */
+  dispatch(where?: Destination): void
+  /** Runs until no event is left, or `until` returns true. */
   advance(until: () => boolean): Promise<void>
-  /** Whether no request is in progress. */
+  /** Returns whether no request is in progress. */
   rests(): boolean
-  /** From now on nothing goes wrong. */
+  /** Disables all faults from now on. */
   calmDown(): void
 }
 
-/** Checks that a dispatcher at rest serves at once on each connection that it counts, and counts nothing else. */
+/** Checks that an idle dispatcher serves a request on each connection that it counts, and counts nothing else. */
 export class Probe {
   gathering = new Gathering()
   readonly #world: Probed
@@ -44,7 +44,7 @@ export class Probe {
     this.#world = world
   }
 
-  /** Over new connections: more requests than there may be connections are served before. */
+  /** Probes new connections, after sending more requests than the connection limit. */
   async runAnew(): Promise<void> {
     const world = this.#world
     world.calmDown()
@@ -57,7 +57,7 @@ export class Probe {
     await world.advance(() => false)
   }
 
-  /** Over the connections that are open. */
+  /** Probes the open connections. */
   async run(): Promise<void> {
     const world = this.#world
     world.calmDown()
@@ -70,12 +70,12 @@ export class Probe {
     if (wrong !== null) world.violation(wrong)
   }
 
-  /** Sends as many requests as all connections take, which their servers answer together. Returns what failed, or null. */
+  /** Sends one request per connection; servers respond when all have arrived. Returns the failure, or null. */
   async #gather(): Promise<string | null> {
     const world = this.#world
     const { sockets, made } = world
-    // Members of another make take what they like at once. A connection that is about to be closed takes no second request,
-    // which may have been queued behind its first; and pools without a limit open one for each.
+    // Unknown for members of other libraries. A connection that is about to close accepts no second request, which may be queued
+    // behind its first; and pools without a limit open a connection for each.
     const unknown = world.features.foreign || (world.pipelining > 1 && (made.retires || made.limit === Infinity))
     const requests = unknown ? [] : requestsFor(made, sockets.length)
     const atOnce = made.dispatcher instanceof Client ? made.dispatcher.pipelining : world.pipelining
@@ -92,7 +92,7 @@ export class Probe {
     }
     const calls = world.calls.slice(first)
     await world.advance(() => {
-      // A connection that was being opened before all was calm may fail, and its request with it.
+      // A connection attempt from before may fail together with its request.
       for (const { id, over } of calls) if (over) gathering.drop(id)
       return calls.every(({ over }) => over) && world.rests()
     })
@@ -100,7 +100,7 @@ export class Probe {
     if (missing !== '') world.violation(`of ${calls.length} requests at once, these do not come: ${missing}`)
     const failed = failureIn(calls)
     if (failed !== null || calls.length === 0 || !usesAll(made)) return failed
-    // One that may not be used again is ended, and closed when its server ends it too.
+    // A connection that must not be reused sends FIN and closes when its server does.
     const unused = open.filter((one) => one.open && !one.destroyed && !one.writableEnded && !gathering.used(one.name))
     return unused.length > 0 ? `connections are not used: ${unused.map(({ name }) => name)}` : null
   }
@@ -112,10 +112,10 @@ function failureIn(calls: readonly SimulatedRequest[]): string | null {
 }
 
 /**
- * Connections to fill at each origin and each upstream: as many as it may have; without a limit as many as were `opened`, since a
- * member of a pool that has lost its connection may be given one first.
+ * Returns the number of connections to fill for each origin and upstream: its limit, or without a limit the number of `opened`
+ * connections, as a pool member that has lost its connection may be selected first.
  */
-function requestsFor(made: Made, opened: number): (Where & { count: number })[] {
+function requestsFor(made: Made, opened: number): (Destination & { count: number })[] {
   const { dispatcher, limit } = made
   const most = limit === Infinity ? opened : limit
   if (dispatcher instanceof BalancedPool) {
@@ -126,12 +126,12 @@ function requestsFor(made: Made, opened: number): (Where & { count: number })[] 
   return stats.map(([origin, { connected }]) => ({ origin, count: usesAll(made) ? most : Number(connected) }))
 }
 
-/** Whether so many requests use every connection: not where new ones are preferred, or few are shared among origins. */
+/** Returns whether this many requests use every connection. Not if new connections are preferred or shared among origins. */
 function usesAll({ dispatcher, limit, most }: Made): boolean {
   return most === Infinity && (!(dispatcher instanceof RoundRobinPool) || limit < Infinity)
 }
 
-/** What is wrong with the stats of a dispatcher at rest, which equal those of one that was not used but for connections. */
+/** Returns the problem of the stats of an idle dispatcher: except for connections they must equal those of a new one. */
 export function checkRest(dispatcher: AnyDispatcher): string | null {
   const all = dispatcher instanceof Agent ? Object.values(dispatcher.stats) : [dispatcher.stats]
   const fresh = all.every((one) => {

@@ -1,4 +1,4 @@
-/** Numbers that look like chance and are the same for the same seed (mulberry32). */
+/** Seeded random number generator (mulberry32). */
 export class Random {
   #state: number
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed | 0
   }
 
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
@@ -14,12 +14,12 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
   }
 
-  /** A whole number from `least` to `most`, both included. */
+  /** Returns an integer from `least` to `most`, inclusive. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1))
   }
 
-  /** The same, small ones more often: each order of magnitude is as likely as the next. */
+  /** The same on a logarithmic scale: each order of magnitude is equally likely. */
   spread(least: number, most: number): number {
     return Math.min(most, Math.floor(least + (most - least + 1) ** this.next() - 1))
   }
@@ -32,7 +32,7 @@ export class Random {
     return from[Math.floor(this.next() * from.length)] as T
   }
 
-  /** Others that do not depend on how many of these are taken. */
+  /** Returns a generator that is independent of later numbers of this one. */
   fork(key: number): Random {
     return new Random(Math.imul(this.#state ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(key + 1, 0xc2b2ae35))
   }

@@ -7,44 +7,44 @@ import type { Random } from './random.js'
 import { type Expected, matches } from './server.js'
 import type { UserCode } from './user-code.js'
 
-/** What a request needs of the world around it. */
+/** Environment of a request. */
 export interface Surroundings {
   readonly random: Random
   readonly manners: Manners
   readonly features: Features
   readonly userCode: UserCode
-  /** Handlers abort and throw, sources fail, and the dispatcher is closed or destroyed. */
+  /** Whether handlers abort and throw, sources fail, and the dispatcher is closed or destroyed. */
   readonly wild: boolean
-  /** Requests that do nothing unusual, to see that all is well again. */
+  /** Whether requests do nothing unusual, to check recovery. */
   readonly calm: boolean
   arrive(delay: number, run: () => void): void
   trace(text: () => string): void
   violation(text: string): never
-  /** Something that user code does from within a callback: another request, a close, an abort. */
+  /** Runs a random action within a callback: another request, a close, an abort. */
   meddle(): void
-  /** Counts must be right whenever user code runs. */
+  /** Checks stats, which must be correct whenever user code runs. */
   checkCounts(): void
 }
 
 export type State = 'new' | 'queued' | 'started' | 'ended' | 'failed' | 'upgraded'
 
-/** ms by which a time-out may be late: those of a process that is busy when it should wake up. */
+/** Maximum delay of a timeout in ms, of a process that is busy when it is due. */
 const LATE = 2500
 const NEVER_TWICE = ['POST', 'PATCH', 'DELETE']
-/** Methods whose body a server may leave unread, so that nothing may follow it on its connection. */
+/** Methods whose body a server may leave unread, so the connection can not be reused. */
 const BODY_UNEXPECTED = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT', 'CONNECT']
 const USUAL = ['GET', 'GET', 'GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE']
 const UNUSUAL = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT']
 
-/** What a request is made by: only `dispatch` is used for upgrades. */
+/** API of a request. Upgrades use only `dispatch`. */
 export type Way = 'dispatch' | 'method' | 'fetch'
 
-/** One request: what is sent, and what must come back for it. */
+/** One request: the bytes to send, and the expected response. */
 export class SimulatedRequest implements Expected {
   readonly id: number
   readonly method: string
   readonly idempotent: boolean
-  /** It may be executed twice: by itself, or because an interceptor sends it again. */
+  /** Whether it may be executed twice: it is idempotent, or an interceptor may send it again. */
   repeatable: boolean
   readonly barrier: boolean
   pipelined: boolean
@@ -52,35 +52,35 @@ export class SimulatedRequest implements Expected {
   readonly upload: Buffer
   readonly options: DispatchInput
   readonly memory: RequestMemory
-  /** Must be refused before anything is sent. */
+  /** Whether it must be rejected before anything is sent. */
   readonly refused: boolean
-  /** It has a body that its server may leave unread. */
+  /** Whether it has a body that its server may leave unread. */
   readonly lastOfConnection: boolean
   executions = 0
   state: State = 'new'
   error: (Error & { replaySafe?: boolean; bytesWritten?: number }) | null = null
-  /** Aborted when it may have been on a connection: its response may still come. */
+  /** Whether it was aborted while possibly on a connection: its response may still arrive. */
   lingering = false
   paused = false
-  /** When it must have ended, in ms. */
+  /** Time in ms at which it must have ended. */
   deadline = Infinity
   readonly #total: number | null
-  /** A refused CONNECT, whose connection its client has let go of. */
+  /** Whether it is a refused CONNECT whose client has released the connection. */
   detached = false
-  /** Whether stats must count it; not known of a request that an interceptor holds, or whose body waits for its reader. */
+  /** Whether stats must count it. Unknown if an interceptor holds it, or its body waits for its reader. */
   counted = true
-  /** Its bytes are sent as they are, whatever body was made of them. */
+  /** Whether its bytes are sent unchanged, for any kind of body. */
   protected plain = false
-  /** Interceptors may report its end before its response has come whole. */
+  /** Whether interceptors may report its end before its response is complete. */
   intercepted = false
   protected readonly around: Surroundings
   protected readonly random: Random
-  /** Number of the execution whose response comes in; 0 before its headers. */
+  /** Number of the execution whose response arrives; 0 before its headers. */
   protected attempt = 0
   protected readonly responseMemory: ResponseMemory
   readonly #plans: Plan[] = []
   readonly #made: MadeBody | null
-  /** The library has the body for certain: no getter threw before it was read. */
+  /** Whether the library has read the body option: no getter threw before. */
   #given = false
   #received: Buffer[] = []
   #length = 0
@@ -116,7 +116,7 @@ export class SimulatedRequest implements Expected {
     this.#made = hasBody && !fetches ? this.#makeBody() : null
     const streams = this.#made?.streams === true
     const sends = this.upload.length > 0 || this.#made?.encoded !== undefined
-    // Of an empty body that is known to be empty nothing would be sent.
+    // A body that is known to be empty would not be sent.
     this.refused = this.method === 'CONNECT' && hasBody && (streams || sends)
     this.lastOfConnection = features.framing && sends && BODY_UNEXPECTED.includes(this.method)
     this.barrier = !this.idempotent || blocking || this.upgrade
@@ -126,7 +126,7 @@ export class SimulatedRequest implements Expected {
       method: this.method,
       body: this.#made?.body as BodyInput,
       blocking,
-      // `false` would keep a connection on which a body may be left over.
+      // `false` would keep a connection on which an unread body may remain.
       ...(random.chance(0.03) && !calm ? { reset: true } : {}),
       expectContinue: hasBody && random.chance(0.15),
       ...(given === undefined ? {} : { idempotent: given }),
@@ -142,22 +142,22 @@ export class SimulatedRequest implements Expected {
     return this.state === 'ended' || this.state === 'failed' || this.state === 'upgraded'
   }
 
-  /** It has a time-out for all of it. */
+  /** Whether it has `timeouts.total`. */
   get limited(): boolean {
     return this.#total !== null
   }
 
-  /** Its caller may have its end before the dispatcher has. */
+  /** Whether its caller may be notified of its end before the dispatcher. */
   get endsEarly(): boolean {
     return this.intercepted
   }
 
-  /** It has ended, and an interceptor may still hold it, and dispatch it then. */
+  /** Whether it has ended while an interceptor may still hold and dispatch it. */
   get heldBack(): boolean {
     return this.intercepted && this.limited
   }
 
-  /** It is dispatched at `now`. */
+  /** Records that it is dispatched at `now`. */
   began(now: number): void {
     if (this.#total !== null) this.deadline = now + this.#total + LATE
   }
@@ -167,7 +167,7 @@ export class SimulatedRequest implements Expected {
     for (let next = this.#plans.length + 1; next <= attempt; next++) {
       const parts = { manners, upload: this.upload.length, framing: features.framing && !calm, calm }
       const plan = makePlan(this.random.fork(next), parts)
-      // RFC 9110 §9.3.6: any success opens it.
+      // RFC 9110 §9.3.6: any 2xx opens the tunnel.
       const tunnel = plan.tunnel || (this.method === 'CONNECT' && plan.status < 300)
       this.#plans.push({ ...plan, tunnel })
     }
@@ -182,12 +182,12 @@ export class SimulatedRequest implements Expected {
     return `body (${Object.prototype.toString.call(this.options.body)})`
   }
 
-  /** Whether its body was closed or read to its end. */
+  /** Returns whether its body was closed or completely read. */
   sourceClosed(): boolean {
     return this.#made === null || !this.#given || this.#made.closed()
   }
 
-  /** What is wrong with it when nothing is left to happen, or null. */
+  /** Returns its problem at the end of the run, or null. */
   checkSettled(): string | null {
     if (!this.over) return `never ends: ${this.state}`
     if (this.responseMemory.changed()) return 'received chunks that changed afterwards'
@@ -195,9 +195,9 @@ export class SimulatedRequest implements Expected {
     return null
   }
 
-  /** The options as they are given; under `userCode` by getters that throw and call back. */
+  /** Returns its options; with `userCode`, as getters that throw and call the library. */
   givenOptions(more: object): DispatchInput {
-    // However slow the network is.
+    // Long enough for the slowest network.
     const patience = this.around.calm ? { headersTimeout: 0, bodyTimeout: 0 } : {}
     const options = { ...this.options, ...patience, ...more }
     if (!this.around.features.userCode || !this.random.chance(0.3)) {
@@ -228,7 +228,7 @@ export class SimulatedRequest implements Expected {
     if (status !== this.plan(this.attempt).status) this.wrong(`got status ${status}`)
   }
 
-  /** A piece of the body; `borrowed`: its memory stays the library's. */
+  /** Handles a chunk of the body. `borrowed`: its memory belongs to the library. */
   protected receive(chunk: Buffer, borrowed: boolean): void {
     if (this.attempt === 0) this.wrong('got data before its headers')
     const { framing, length } = this.plan(this.attempt)
@@ -247,8 +247,8 @@ export class SimulatedRequest implements Expected {
     if (match === 'other') {
       this.wrong(`got a body that is not its own: ${JSON.stringify(received.toString('latin1', 0, 80))}`)
     }
-    // Nothing tells a body cut off by the server's end from one that is whole (RFC 9112 §8). One that stalls is ended so when
-    // the server refuses the upload of the next request.
+    // A body without length that is cut off by the server's close can not be distinguished from a complete one (RFC 9112 §8).
+    // A stalled one ends like this when the server rejects the upload of the next request.
     const delimited = plan.framing !== 'close' || plan.cut === null || plan.cut.how === 'reset'
     if (end && match === 'part' && delimited) this.wrong(`ended after ${received.length} of ${plan.length} bytes`)
   }

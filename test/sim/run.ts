@@ -1,15 +1,15 @@
 import type { Feature } from './features.js'
 
-/** What one run is of. */
+/** Configuration of one run. */
 export interface Run {
   seed: number
-  /** Most things to do, for a shorter story of the same failure. */
+  /** Maximum number of actions, to shorten the trace of a failure. */
   steps?: number
   features?: readonly Feature[]
   onTrace?: (line: string) => void
 }
 
-/** What happened in it. */
+/** Result of one run. */
 export interface Figures {
   calls: number
   ended: number

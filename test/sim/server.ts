@@ -2,39 +2,39 @@ import { encode, FORGED, type Plan, responseBody, tunnelBytes } from './plan.js'
 import type { Random } from './random.js'
 import type { Peer, SimulatedSocket } from './socket.js'
 
-/** What a server knows of the requests that clients make, to judge what it gets. */
+/** Expectations of a server for one request. */
 export interface Expected {
   readonly id: number
   readonly method: string
-  /** It may be executed twice. */
+  /** Whether it may be executed twice. */
   readonly repeatable: boolean
-  /** Nothing may come behind it before it was answered. */
+  /** Whether no other request may follow before its response. */
   readonly barrier: boolean
-  /** It may come behind others that are not answered. */
+  /** Whether it may follow others before their responses. */
   readonly pipelined: boolean
   readonly upgrade: boolean
-  /** Must not be sent at all. */
+  /** Whether it must not be sent at all. */
   readonly refused: boolean
-  /** Nothing may follow it on its connection. */
+  /** Whether no request may follow it on its connection. */
   readonly lastOfConnection: boolean
-  /** The bytes of its body, whole, as it is sent with this `content-type`; null when that is wrong. */
+  /** Returns the complete body bytes for this `content-type`, or null if that is wrong. */
   uploadAs(type: string | undefined): Buffer | null
-  /** Heads of it that came to servers. */
+  /** Number of times that its headers arrived at servers. */
   executions: number
-  /** What is done with the next execution. */
+  /** Returns the plan of the next execution. */
   plan(attempt: number): Plan
 }
 
-/** Whoever watches over a run. */
+/** Observer of a run. */
 export interface Watch {
   readonly pipelining: number
   arrive(delay: number, run: () => void): void
   trace(text: () => string): void
   violation(text: string): never
   find(id: number): Expected
-  /** A request came on `connection`. */
+  /** Called when a request arrives on `connection`. */
   came(id: number, connection: string): void
-  /** Calls `answer` when request `id` is to be answered. */
+  /** Calls `answer` when request `id` must be answered. */
   hold(id: number, answer: () => void): void
 }
 
@@ -56,7 +56,7 @@ type Reading =
   | { kind: 'trailer' }
   | { kind: 'nothing' }
 
-/** The server's end of a connection: strict about requests, and doing with each what its plan says. */
+/** The server side of a connection: parses requests strictly and responds to each by its plan. */
 export class Server implements Peer {
   readonly #socket: SimulatedSocket
   readonly #watch: Watch
@@ -67,7 +67,7 @@ export class Server implements Peer {
   #current: Served | null = null
   readonly #queue: Served[] = []
   #closed = false
-  /** It stays silent for ever. */
+  /** Whether it never responds again. */
   #stalled = false
   #served = 0
   #last: Expected | null = null
@@ -79,7 +79,7 @@ export class Server implements Peer {
     this.#faulty = part.faulty
   }
 
-  /** A server may close whenever nothing is under way. */
+  /** Whether the server may close now: no request is in flight. */
   closeIdle(): void {
     const served = this.#served
     const idle = () => served === this.#served && this.#queue.length === 0 && this.#input.length === 0
@@ -121,7 +121,7 @@ export class Server implements Peer {
     else this.#socket.incomingReset()
   }
 
-  /** Reads the next piece of what came; false when more is needed. */
+  /** Parses the next part of the received bytes. Returns false if more are needed. */
   #read(): boolean {
     const reading = this.#reading
     switch (reading.kind) {
@@ -149,7 +149,7 @@ export class Server implements Peer {
   }
 
   #readHead(): boolean {
-    // What stands where a request line should is judged before it is complete.
+    // A malformed request line is detected before it is complete.
     const start = this.#input.toString('latin1', 0, 8)
     if (!/^[A-Z]*( |$)/.test(start)) this.#wrong(`no request: ${JSON.stringify(this.#input.toString('latin1', 0, 60))}`)
     const head = this.#line('\r\n\r\n')
@@ -263,7 +263,7 @@ export class Server implements Peer {
     this.#consider()
   }
 
-  /** Whether the oldest request is to be answered now. */
+  /** Returns whether the oldest request must be answered now. */
   #consider(): void {
     const first = this.#queue[0]
     if (first === undefined || first.started || this.#closed || this.#stalled) return
@@ -294,14 +294,14 @@ export class Server implements Peer {
     this.closeIdle()
   }
 
-  /** The end arrives with the last bytes that were sent. */
+  /** Closes together with the last sent bytes. */
   #closeTogether(): void {
     this.#watch.trace(() => `${this.#socket.name} server: closes silently`)
     this.#closed = true
     this.#socket.incomingEnd(Number.NEGATIVE_INFINITY)
   }
 
-  /** What comes between responses: a body where none may be, or empty lines. */
+  /** Sends unexpected bytes between responses: a body, or empty lines. */
   #sendBehind(method: string, { lateBody, emptyLines, framing, length, announced }: Plan): void {
     const forbidden = framing === 'none' ? announced && length > 0 : method === 'HEAD' && framing !== 'close'
     const empty = framing === 'length' && length === 0
@@ -345,7 +345,7 @@ export class Server implements Peer {
   }
 }
 
-/** Whether `received` is what came of a plan, as far as it came. */
+/** Returns whether `received` is the response of a plan, or its beginning. */
 export function matches(id: number, attempt: number, plan: Plan, received: Buffer): 'whole' | 'part' | 'other' {
   const body = responseBody(id, attempt, plan)
   if (received.equals(body)) return 'whole'

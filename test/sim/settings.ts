@@ -28,17 +28,17 @@ export interface DispatcherParts {
 
 export interface Made {
   readonly dispatcher: AnyDispatcher
-  /** Clients whose counts must add up to the dispatcher's; null when it makes them itself. */
+  /** Clients whose stats must add up to the dispatcher's; null if it creates them itself. */
   readonly clients: ReadonlySet<Client> | null
-  /** Most connections at once. */
+  /** Connection limit. */
   readonly most: number
   /** Connections are closed after some requests or some time. */
   readonly retires: boolean
-  /** Most connections to one origin; Infinity for no limit. */
+  /** Connection limit of one origin, or Infinity. */
   readonly limit: number
 }
 
-/** The dispatcher of a run, with settings drawn from its seed. */
+/** Creates the dispatcher of a run, with settings by its seed. */
 export function makeDispatcher(parts: DispatcherParts): Made {
   const { kind, random, features } = parts
   const options = clientOptions(parts)

@@ -5,7 +5,7 @@ import { run, runtime } from '../runtimes/runtimes.js'
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url))
 
-// Processes of their own: the time, the timers and `net.connect` are simulated there.
+// New processes, because time, timers and `net.connect` are simulated there.
 function play(args: string[], env: Record<string, string> = {}): string {
   return execFileSync(process.execPath, [main, ...args], { env: { ...process.env, ...env }, encoding: 'utf8' })
 }

@@ -4,7 +4,7 @@ import type { Onread } from '../../lib/transport/connector.js'
 import type { Loop } from './loop.js'
 import type { Random } from './random.js'
 
-/** What the other end of a connection hears. */
+/** Callbacks of the server side of a connection. */
 export interface Peer {
   onBytes(bytes: Buffer): void
   onEnd(): void
@@ -12,13 +12,13 @@ export interface Peer {
 }
 
 export interface Weather {
-  /** ms from one end to the other. */
+  /** Latency in ms. */
   latency: number
-  /** Most bytes of one segment. */
+  /** Maximum segment size in bytes. */
   segment: number
-  /** Bytes under way to the server before the client has to wait. */
+  /** Window in bytes: unread bytes before the client must wait. */
   capacity: number
-  /** The connection may be reset with what came before unread. */
+  /** Whether a reset may discard received, unread bytes. */
   lossy: boolean
 }
 
@@ -30,8 +30,8 @@ function failure(code: string, syscall: string): Error {
 }
 
 /**
- * The client's end of a simulated connection, as `net.Socket` behaves: with `onread` it reads into the buffer it was
- * given and calls back, otherwise it is read as a stream; `close` comes some time after `destroy`.
+ * The client side of a simulated connection. Behaves like `net.Socket`: with `onread` it reads into the given buffer and calls
+ * back, otherwise it is a stream; `close` is emitted some time after `destroy`.
  */
 export class SimulatedSocket extends Duplex {
   connecting = true
@@ -42,30 +42,30 @@ export class SimulatedSocket extends Duplex {
   readonly #onread: Onread | undefined
   #target: Uint8Array | undefined
   #peer: Peer | null = null
-  /** The system is asked for what comes. */
+  /** Whether the socket reads from the system. */
   #reading = false
   #delivering = false
-  /** What stands in the system's buffer. */
+  /** Receive buffer of the system. */
   readonly #kernel: Arrival[] = []
   #lastIn = 0
   #lastOut = 0
   #underWay = 0
   #unsent: { bytes: Buffer; done: (error?: Error | null) => void } | null = null
-  /** The peer does not read: what it would lets the writer wait. */
+  /** Whether the peer does not read, so that the writer must wait. */
   #deaf = false
   #held: Buffer[] = []
   #broken = false
-  /** A user took it over: it is not the client's any more. */
+  /** Whether a user took it over after an upgrade. */
   released = false
-  /** Its bytes are coded: only the stream that its connector wraps around it makes them readable. */
+  /** Whether its bytes are encoded, so that only the wrapper of its connector can read them. */
   coded = false
-  /** Nobody but its connector knows it while it is being connected. */
+  /** Whether only its connector has it, during connect. */
   private = false
-  /** It carries nothing but the refusal of a CONNECT, for as long as its caller takes to read that. */
+  /** Whether it carries only the response to a refused CONNECT, until its caller has read it. */
   refusesTunnel = false
-  /** Its connector has it still, and has not returned it either. */
+  /** Whether its connector has not called back with it yet. */
   withheld = false
-  /** `close` was emitted. */
+  /** Whether `close` was emitted. */
   gone = false
 
   constructor(part: {
@@ -86,14 +86,14 @@ export class SimulatedSocket extends Duplex {
     this.#target = typeof buffer === 'function' ? buffer() : buffer
   }
 
-  /** It is the client's, and should not be there when the client has ended. */
+  /** Whether it belongs to the client and must be closed with it. */
   get open(): boolean {
     if (this.gone || this.released || this.withheld) return false
     if (this.connecting) return !this.destroyed && !this.private
     return !this.destroyed || !this.private
   }
 
-  // What `net.Socket` has beside
+  // Other members of `net.Socket`
 
   setNoDelay(): this {
     return this
@@ -111,9 +111,9 @@ export class SimulatedSocket extends Duplex {
     return this
   }
 
-  // What the network does
+  // Actions of the network
 
-  /** The connection stands. */
+  /** Emits that the connection is established. */
   establish(peer: Peer): void {
     if (this.destroyed) return
     this.connecting = false
@@ -126,7 +126,7 @@ export class SimulatedSocket extends Duplex {
     if (!this.destroyed) this.destroy(failure(code, 'connect'))
   }
 
-  /** The server sends, ends or resets: all in order. */
+  /** The server sends, closes or resets, in order. */
   incoming(sent: Arrival, delay = 0): void {
     const what = this.coded && Buffer.isBuffer(sent) ? flip(sent) : sent
     this.#lastIn = Math.max(this.#lastIn, this.#loop.now + delay + this.#latency())
@@ -149,7 +149,7 @@ export class SimulatedSocket extends Duplex {
     this.incoming(failure('ECONNRESET', 'read'))
   }
 
-  /** Whether the server reads what comes. */
+  /** Sets whether the server reads. */
   listen(listens: boolean): void {
     this.#deaf = !listens
     if (!listens) return
@@ -163,7 +163,7 @@ export class SimulatedSocket extends Duplex {
   }
 
   #answerLate(what: Arrival): void {
-    // Bytes for a socket that is gone are answered by a reset.
+    // Bytes for a closed socket cause a reset.
     if (Buffer.isBuffer(what)) this.#peer?.onReset()
   }
 
@@ -210,7 +210,7 @@ export class SimulatedSocket extends Duplex {
     if (!more) this.#reading = false
   }
 
-  // What a stream does
+  // Stream implementation
 
   #start(): void {
     if (this.connecting || this.#reading || this.destroyed) return
@@ -277,7 +277,7 @@ export class SimulatedSocket extends Duplex {
       const room = this.#weather.capacity - this.#underWay
       if (room <= 0) return
       const length = Math.max(this.#random.spread(1, this.#weather.segment), unsent.bytes.length >> 4)
-      // The system has a copy: the writer may use its memory again once it is called back.
+      // The system has a copy: the writer may reuse its memory after the callback.
       const segment = Buffer.from(unsent.bytes.subarray(0, Math.min(room, length)))
       unsent.bytes = unsent.bytes.subarray(segment.length)
       this.#underWay += segment.length
@@ -296,12 +296,12 @@ export class SimulatedSocket extends Duplex {
   }
 }
 
-/** Codes bytes, and decodes them. */
+/** Encodes and decodes bytes. */
 export function flip(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.map((byte) => byte ^ 1))
 }
 
-/** For `net.connect`, whose sockets have more than is used. */
+/** Returns the socket as `net.Socket`, which has more members than are used. */
 export function asNetSocket(socket: SimulatedSocket): Socket {
   return socket as unknown as Socket
 }

@@ -1,8 +1,8 @@
 import type { Random } from './random.js'
 
 /**
- * Where the library runs code of its user. What is thrown there must be reported:
- * - `once`: to the request concerned, to the caller, to an `error` listener or as uncaught exception, exactly once;
+ * Places at which the library runs user code. Exceptions must be reported:
+ * - `once`: exactly once: to the request, the caller, an `error` listener or as uncaught exception;
  * - `shared`: to every request that depends on it;
  * - `dropped`: at most once, since the request may have failed for another reason before.
  */
@@ -13,7 +13,7 @@ const PLACES = {
   getter: 'once',
   factory: 'shared',
   interceptor: 'once',
-  // An error with which an interceptor answers a request itself.
+  // An error that an interceptor reports for a request itself.
   answer: 'dropped',
   callback: 'once',
   connector: 'shared',
@@ -22,10 +22,10 @@ const PLACES = {
 
 export type Place = keyof typeof PLACES
 
-/** An exception of the user's code. */
+/** An exception of user code. */
 export class UserError extends Error {
   readonly place: Place
-  /** Its request had been aborted by its signal. */
+  /** Whether its request had been aborted by its signal. */
   readonly late: boolean
   readonly reports: string[] = []
 
@@ -36,14 +36,14 @@ export class UserError extends Error {
   }
 }
 
-/** What user code does from within a callback; whoever runs it decides how. */
+/** Actions of user code within a callback. */
 export interface Reentry {
-  /** Calls back into the library: a dispatch, an abort, a close. */
+  /** Calls the library: dispatch, abort or close. */
   meddle(): void
   trace(text: () => string): void
 }
 
-/** Throws and re-enters wherever the library calls its user, and keeps account of where exceptions are reported. */
+/** Throws and calls the library wherever it runs user code, and tracks where exceptions are reported. */
 export class UserCode {
   active: boolean
   readonly #random: Random
@@ -59,8 +59,9 @@ export class UserCode {
   }
 
   /**
-   * @param request options of the request concerned, if it may be aborted by a signal
-   * @throws {UserError} now and then
+   * Runs user code at `place`.
+   * @param request Options of the request, if it may be aborted by a signal.
+   * @throws {UserError} At random.
    */
   run(place: Place, request?: object): void {
     if (!this.active) return
@@ -68,7 +69,7 @@ export class UserCode {
     if (this.#wild && this.#random.chance(0.03)) throw this.error(place, request)
   }
 
-  /** An exception to be thrown at `place`. */
+  /** Creates an exception to throw at `place`. */
   error(place: Place, request?: object): UserError {
     const error = new UserError(place, this.#thrown.length, (request as Aborted)?.signal?.aborted === true)
     this.#thrown.push(error)
@@ -76,25 +77,25 @@ export class UserCode {
     return error
   }
 
-  /** Notes that `error`, or what it was caused by, was reported. Returns false when it is none of the user's. */
+  /** Records that `error` or its cause was reported. Returns false if it is not of user code. */
   report(error: unknown, where: string): boolean {
     const own = userErrorIn(error, 0)
     own?.reports.push(where)
     return own !== null
   }
 
-  /** Notes that a text which holds the message of an exception was reported. */
+  /** Records that a text with the message of an exception was reported. */
   reportText(text: string, where: string): boolean {
     const own = this.#thrown.find(({ message }) => text.includes(message))
     own?.reports.push(where)
     return own !== undefined
   }
 
-  /** What is wrong with the reports, or null. */
+  /** Returns the problem of the reports, or null. */
   check(): string | null {
     for (const { message, place, late, reports } of this.#thrown) {
-      // Methods of the API settle with the reason of their signal at once, and a promise settles once (as with `fetch`): what
-      // is thrown afterwards may get lost, but must not be an uncaught exception.
+      // API methods settle with the reason of their signal at once, and a promise settles once (also with `fetch`). Later
+      // exceptions may be lost, but must not be uncaught.
       const rule = late ? 'late' : PLACES[place]
       const uncaught = reports.filter((where) => where === 'uncaught').length
       const wrong =
@@ -112,7 +113,7 @@ interface Aborted {
   signal?: AbortSignal
 }
 
-/** The exception of the user's code that `error` is or was caused by, or null. */
+/** Returns the exception of user code that `error` is or was caused by, or null. */
 export function userErrorIn(error: unknown, depth: number): UserError | null {
   if (error instanceof UserError) return error
   if (!(error instanceof Error) || depth > 8) return null

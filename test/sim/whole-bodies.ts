@@ -1,11 +1,11 @@
 import type { BodyInput } from '../../lib/exchange/request.js'
 import type { MadeBody, SourceParts } from './bodies.js'
 
-/** Bodies that are whole in memory. */
+/** Kinds of bodies that are completely in memory. */
 export const WHOLE = ['string', 'bytes', 'buffer', 'view', 'shared', 'blob', 'form', 'parameters'] as const
 export type WholeKind = (typeof WHOLE)[number]
 
-/** A body that is whole in memory: it can neither fail nor be left open. */
+/** A body that is completely in memory: it can neither fail nor be left open. */
 export function wholeBody(kind: WholeKind, parts: SourceParts): MadeBody {
   const { upload, memory } = parts
   const text = () => upload.toString('latin1')
@@ -37,7 +37,7 @@ export function wholeBody(kind: WholeKind, parts: SourceParts): MadeBody {
   }
 }
 
-/** A view of elements of two bytes where `bytes` can be one, else a DataView. */
+/** Returns a view with two-byte elements if `bytes` can be one, otherwise a DataView. */
 function viewOf({ buffer, byteOffset, byteLength }: Buffer): ArrayBufferView {
   return byteOffset % 2 === 0 && byteLength % 2 === 0
     ? new Uint16Array(buffer, byteOffset, byteLength / 2)
@@ -46,7 +46,7 @@ function viewOf({ buffer, byteOffset, byteLength }: Buffer): ArrayBufferView {
 
 const END = '\r\n'
 
-/** A form with a text, a Blob, or both; its boundary is drawn when it is sent. */
+/** A FormData with a text, a Blob or both. Its boundary is random when it is sent. */
 function formBody({ upload, random }: SourceParts): MadeBody {
   const form = new FormData()
   const texts = random.pick([true, false])

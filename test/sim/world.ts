@@ -12,7 +12,7 @@ import { Loop } from './loop.js'
 import { MethodCall } from './method-call.js'
 import { Network } from './network.js'
 import type { Manners } from './plan.js'
-import { checkRest, Probe, type Probed, type Where } from './probe.js'
+import { checkRest, type Destination, Probe, type Probed } from './probe.js'
 import { Random } from './random.js'
 import type { SimulatedRequest, Surroundings } from './request.js'
 import type { Figures, Run } from './run.js'
@@ -21,7 +21,7 @@ import { type AnyDispatcher, KINDS, type Kind, type Made, makeDispatcher, ORIGIN
 import type { SimulatedSocket } from './socket.js'
 import { UserCode } from './user-code.js'
 
-/** One run of one seed: a dispatcher, what is done with it, and what must always be true. */
+/** One run of one seed: a dispatcher, the actions on it, and the invariants. */
 export class World implements Surroundings, Watch, Probed {
   readonly random: Random
   readonly manners: Manners
@@ -35,12 +35,12 @@ export class World implements Surroundings, Watch, Probed {
   readonly #network: Network
   readonly #kind: Kind
   readonly #dispatcher: AnyDispatcher
-  /** The dispatcher with interceptors, and the methods that they may send again. */
+  /** The dispatcher with interceptors, and the methods that these may send again. */
   readonly #composed: { dispatcher: Dispatcher; repeats: readonly string[] } | null
   readonly #known: Known
   readonly calls: SimulatedRequest[] = []
   readonly #live = new Set<SimulatedRequest>()
-  /** Those whose response may still come though they are over. */
+  /** Ended requests whose response may still arrive. */
   readonly #lingering = new Set<SimulatedRequest>()
   #connected = 0
   /** Origins ('' unless it is an Agent) for which `dispatch` returned false. */
@@ -90,7 +90,7 @@ export class World implements Surroundings, Watch, Probed {
   async play(): Promise<Figures> {
     const uncaught = this.#onUncaught
     const warned = (warning: Error): void => {
-      // Where no `error` listener is, an exception of a last callback becomes a warning.
+      // Without an `error` listener, an exception of a last callback becomes a warning.
       if (this.userCode.reportText(warning.message, 'a warning')) return
       if (warning.name !== 'SluiceWarning') this.#fail(`warning: ${warning.message}`)
     }
@@ -115,7 +115,7 @@ export class World implements Surroundings, Watch, Probed {
     }
   }
 
-  // What others ask for
+  // Interface for requests, servers and probes
 
   readonly arrive = (delay: number, run: () => void): void => {
     this.#loop.arrive(delay, run)
@@ -142,7 +142,7 @@ export class World implements Surroundings, Watch, Probed {
     return this.#loop.run(this.#look, this.#onUncaught, until)
   }
 
-  /** All requests have ended, and connections may still be open. */
+  /** Whether all requests have ended. Connections may still be open. */
   rests(): boolean {
     const requests = this.#live.size + this.#lingering.size + this.#mirrors
     return requests === 0 && checkRest(this.#dispatcher) === null
@@ -181,7 +181,7 @@ export class World implements Surroundings, Watch, Probed {
     if (wrong !== null) this.violation(wrong)
   }
 
-  // What happens
+  // Actions
 
   async #story(): Promise<void> {
     const { random } = this
@@ -223,7 +223,7 @@ export class World implements Surroundings, Watch, Probed {
     else if (what > 0.93) this.#warm()
     else if (what < 0.13 && this.#dispatcher instanceof Client) {
       const pipelining = random.between(1, 4)
-      // First: what is queued may start, and user code run, within the assignment.
+      // First, because the assignment may start queued requests and run user code.
       this.pipelining = Math.max(this.pipelining, pipelining)
       this.#dispatcher.pipelining = pipelining
     } else if (what < 0.18 && this.#dispatcher instanceof BalancedPool) {
@@ -235,7 +235,7 @@ export class World implements Surroundings, Watch, Probed {
     else for (let count = random.chance(0.3) ? random.between(2, 6) : 1; count > 0; count--) this.dispatch()
   }
 
-  dispatch({ origin: to, part }: Where = {}): void {
+  dispatch({ origin: to, part }: Destination = {}): void {
     const { random } = this
     const byMethod = this.features.methods && !this.calm && random.chance(0.4)
     const byFetch = this.features.fetch && !this.calm && !byMethod && random.chance(0.3)
@@ -275,7 +275,7 @@ export class World implements Surroundings, Watch, Probed {
     if (live.length > 0) (this.random.pick(live) as Call | MethodCall | FetchCall).abort()
   }
 
-  /** Must end, whatever happens. */
+  /** Records a promise that must settle. */
   #warm(): void {
     const dispatcher = this.#dispatcher
     if (!(dispatcher instanceof Client || dispatcher instanceof Pool || dispatcher instanceof RoundRobinPool)) return
@@ -307,7 +307,7 @@ export class World implements Surroundings, Watch, Probed {
       this.#checkEnd()
       this.arrive(0, () => this.#checkNothing())
     }
-    // close() behind destroy() is refused.
+    // close() after destroy() rejects.
     promise.then(settle('reached'), settle('refused'))
   }
 
@@ -346,7 +346,7 @@ export class World implements Surroundings, Watch, Probed {
     events.on('drain', (origin: URL, targets: readonly unknown[]) => {
       this.trace(() => `drain ${origin.origin}`)
       const busy = this.#drains.came(origin.origin, targets)
-      // Requests through interceptors, methods and `fetch` do not report whether the dispatcher was busy.
+      // Requests through interceptors, methods and `fetch` do not return whether the dispatcher was busy.
       if (!busy && !this.features.interceptors && !this.features.methods && !this.features.fetch)
         this.#fail('drain without need')
       meddle()
@@ -359,9 +359,9 @@ export class World implements Surroundings, Watch, Probed {
     if (!this.userCode.report(error, 'uncaught')) this.#fail(`uncaught: ${(error as Error)?.stack ?? error}`)
   }
 
-  // What must be true
+  // Invariants
 
-  /** After each callback. */
+  /** Checks invariants after each callback. */
   readonly #look = (): void => {
     if (this.#failure !== null) throw this.#failure
     if (this.#loop.steps > 50_000) this.violation('it goes on for ever')
@@ -379,7 +379,7 @@ export class World implements Surroundings, Watch, Probed {
     if (wrong !== null) this.violation(wrong)
   }
 
-  /** Nothing is left to happen. */
+  /** Checks invariants at the end of the run. */
   #checkIdle(): void {
     for (const call of this.calls) {
       const wrong = call.checkSettled()
@@ -410,7 +410,7 @@ export class World implements Surroundings, Watch, Probed {
     this.#checkNothing()
   }
 
-  /** Once a close or a destroy is done. */
+  /** Checks invariants after close or destroy. */
   #checkEnd(): void {
     for (const call of this.calls) {
       if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} lives on after the end`)
@@ -424,8 +424,8 @@ export class World implements Surroundings, Watch, Probed {
 
   #checkNothing(): void {
     const { size } = processClock
-    // A request that an interceptor holds back, or whose handler pauses at its end, has a time-out, though its dispatcher
-    // does not know of it any more.
+    // A request that an interceptor holds, or whose handler is paused at its end, has a timeout, although its dispatcher does
+    // not count it any more.
     const held = [...this.#live].some(({ counted, paused, over, limited }) => (!counted || paused) && !over && limited)
     if (size !== 0 && !held) this.#fail(`${size} alarms are left`)
     const slots = this.#engine.used - this.#slots
