@@ -1,14 +1,16 @@
 import type { ConnectData, ConnectOptions } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
-import { unpolluted } from '../base/prototype-pollution.js'
-import { positiveInteger, requireFunction, requireObject } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
-import type { Connector } from '../transport/connect.js'
-import { Client } from './client.js'
-import { resolveClientOptions, resolveSharedConfig } from './client-options.js'
-import { ConnectionBudget } from './connection-budget.js'
+import {
+  type AgentFactory,
+  type AgentOptions,
+  defaultFactory,
+  poolFactory,
+  resolveAgentOptions,
+} from './agent-options.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import type { Dispatcher, UndiciCompatible } from './dispatcher.js'
 import {
   closeIdle,
@@ -20,48 +22,35 @@ import {
 } from './dispatcher-core.js'
 import { type ConnectCallback, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { ManagedDispatcher } from './managed-dispatcher.js'
-import { Pool } from './pool.js'
-import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
-import { shareable } from './shared-connectors.js'
+import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
-
-/** Called with the origin in the form it came with the request, as in undici. */
-type AgentFactory = Factory<string | URL, DocumentedPoolOptions>
-
-/** Options of an Agent: those of its pools, and these. Source: undici's `Agent.md`. */
-export interface AgentOptions extends Omit<PoolOptions, 'factory'> {
-  /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
-  factory?: AgentFactory | null
-  /** Most origins at once. Default: no limit. */
-  maxOrigins?: number
-  /**
-   * Most connections of all Pools together, those that open or end included: for one more an idle one of another origin
-   * is closed, and when all work each origin that waits has its share. Connections of what a factory makes that is no
-   * Pool, or a Pool under interceptors, are not counted. Default: no limit.
-   */
-  maxTotalConnections?: number | null
-  /** Most connections of an origin: `connections` is never more. Default: no limit. */
-  maxConnectionsPerOrigin?: number | null
-}
 
 interface AgentEntry {
   managed: ManagedDispatcher
-  /** The origins that it is for: more than one where the factory returns the same dispatcher again. */
+  /** Its origins: several if the factory returned the same dispatcher for them. */
   origins: Set<string>
-  /** Connections it has now. */
+  /** Number of established connections. */
   connected: number
-  /** It said that it can take no more, and has not said otherwise since. */
+  /** Whether it accepts no more requests until it drains. */
   busy: boolean
 }
 
-/** Where to is told with each request. */
+/** Overloads of `connect`: the origin is an option of each request. */
 export interface Agent {
   connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 
-/** Dispatchers by origin, made when they are needed and closed when they are not. Source: undici's `Agent.md`. */
+/**
+ * Dispatcher for any number of origins: creates a dispatcher for each origin when it is first requested, and closes it
+ * when it has neither connections nor requests. Source: undici's `Agent.md`.
+ * @example
+ * const agent = new Agent({ connections: 10 })
+ * const { statusCode, body } = await agent.request({ origin: 'http://localhost:3000', path: '/', method: 'GET' })
+ * console.log(statusCode, await body.text())
+ * await agent.close()
+ */
 export class Agent extends LifecycleDispatcher {
   readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, AgentEntry>()
@@ -76,30 +65,21 @@ export class Agent extends LifecycleDispatcher {
   #budget: ConnectionBudget | null
   #closeComplete = false
 
-  /** @throws {InvalidArgumentError} an option is not what is documented */
+  /** @throws {InvalidArgumentError} an option is invalid */
   constructor(options: AgentOptions = {}) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.bind(this, this.#createCore())
-    requireObject('options', options)
-    const { factory = null, maxOrigins = Number.POSITIVE_INFINITY, ...others } = unpolluted(options)
-    const { maxTotalConnections, maxConnectionsPerOrigin, ...rest } = others
-    if (factory !== null) requireFunction('factory', factory)
-    if (typeof maxOrigins !== 'number' || !(maxOrigins > 0)) {
-      throw invalidOption('maxOrigins', 'a positive number', maxOrigins)
-    }
-    // TLS sessions outlive the dispatcher of an origin.
-    const own = factory === null ? { ...rest, connect: connectorOf(rest) } : withSharedConnector(rest)
-    const each = Math.min(rest.connections || Number.POSITIVE_INFINITY, limitOption({ maxConnectionsPerOrigin }))
-    this.#options = each === Number.POSITIVE_INFINITY ? own : { ...own, connections: each }
-    this.#config = resolveSharedConfig(rest, () => null)
-    this.#maxOrigins = maxOrigins
-    this.#budget = budgetOf(maxTotalConnections)
-    this.#factory = factory
+    const resolved = resolveAgentOptions(options)
+    this.#options = resolved.options
+    this.#config = resolved.config
+    this.#maxOrigins = resolved.maxOrigins
+    this.#budget = resolved.budget
+    this.#factory = resolved.factory
   }
 
-  /** Statistics by origin, of those dispatchers that have any. */
+  /** Snapshots of connections and requests by origin, of all dispatchers that have `stats`. */
   get stats(): Record<string, ClientStats | PoolStats> {
     const stats: Record<string, ClientStats | PoolStats> = {}
     for (const [origin, { managed }] of this.#entries) {
@@ -109,7 +89,7 @@ export class Agent extends LifecycleDispatcher {
     return stats
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
+  /** Closes all idle connections. Requests are not affected. */
   closeIdle(): void {
     for (const dispatcher of [...this.#byDispatcher.keys()]) closeIdle(dispatcher)
   }
@@ -123,24 +103,24 @@ export class Agent extends LifecycleDispatcher {
     const known = this.#openEntry(url.origin)
     const entry = known ?? this.#addOrigin(url, origin)
     try {
-      const room = entry.managed.send(options, handler, { origin: url.origin, limits: this.#config.defaults.limits })
-      if (!room) entry.busy = true
-      return room
+      const accepts = entry.managed.send(options, handler, { origin: url.origin, limits: this.#config.defaults.limits })
+      if (!accepts) entry.busy = true
+      return accepts
     } finally {
-      // Requests that are refused must not use up `maxOrigins`.
+      // An origin whose only request was rejected must not count against `maxOrigins`.
       if (known === undefined) this.#closeIfUnused(entry)
     }
   }
 
-  /** One that was closed by others is replaced. */
-  #openEntry(key: string): AgentEntry | undefined {
-    const entry = this.#entries.get(key)
+  /** Returns the entry of an origin. Removes it if user code has closed its dispatcher. */
+  #openEntry(origin: string): AgentEntry | undefined {
+    const entry = this.#entries.get(origin)
     if (entry === undefined || !isClosed(entry.managed.dispatcher)) return entry
     this.#remove(entry)
     return undefined
   }
 
-  /** `origin`: as it came with the request. */
+  /** @param origin as given with the request: the factory receives it in this form */
   #addOrigin(url: URL, origin: string | URL): AgentEntry {
     // A factory may send requests to other origins.
     const opening = [...this.#opening].filter((key) => key !== url.origin && !this.#entries.has(key)).length
@@ -194,7 +174,7 @@ export class Agent extends LifecycleDispatcher {
     )
     const entry: AgentEntry = { managed, origins: new Set(), connected: 0, busy: false }
     this.#byDispatcher.set(dispatcher, entry)
-    // The factory may return one again that was closed: it notifies one owner at a time.
+    // The factory may return a dispatcher that is being closed. A dispatcher has one owner at a time.
     for (const one of this.#closing.keys()) if (one.dispatcher === dispatcher) one.unsubscribe()
     managed.subscribe(this.#createOwner(entry), url)
     return entry
@@ -229,9 +209,9 @@ export class Agent extends LifecycleDispatcher {
     this.#lifecycle.onDrain(origin, targets)
   }
 
-  /** A crawl over many origins must not keep a pool for each: one without connections and requests is closed. */
+  /** Closes a dispatcher without connections and requests, so that a crawler does not keep one for each origin. */
   #closeIfIdle(entry: AgentEntry): void {
-    // What waits for this connection is failed, or sent again, in this turn.
+    // Requests that wait for the connection fail, or are sent again, in this event-loop turn.
     setImmediate(() => this.#closeIfUnused(entry))
   }
 
@@ -244,10 +224,10 @@ export class Agent extends LifecycleDispatcher {
     if (this.#byDispatcher.get(managed.dispatcher) !== entry) return
     this.#byDispatcher.delete(managed.dispatcher)
     for (const key of entry.origins) this.#entries.delete(key)
-    const left = managed.close()
-    this.#closing.set(managed, left)
-    left.then(() => {
-      // Others may report their last connections a moment later.
+    const closed = managed.close()
+    this.#closing.set(managed, closed)
+    closed.then(() => {
+      // Dispatchers of other libraries may report closed connections a moment later.
       setImmediate(() => {
         this.#closing.delete(managed)
         managed.unsubscribe()
@@ -292,62 +272,26 @@ export class Agent extends LifecycleDispatcher {
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types that undici documents under these names. */
 export declare namespace Agent {
-  /** Options of an Agent as programs typed against undici give them. Source: undici's `Agent.md`. */
+  /** Options of an Agent in undici's types. Source: undici's `Agent.md`. */
   export interface Options extends DocumentedPoolOptions {
-    /** Makes the dispatcher of an origin. Default: a Client when `connections` is 1, otherwise a Pool. */
+    /** Creates the dispatcher of an origin. Default: a Client if `connections` is 1, otherwise a Pool. */
     factory?(origin: string | URL, options: object): Dispatcher
-    /** Most origins at once. Default: no limit. */
+    /** Maximum number of origins at the same time. Default: no limit. */
     maxOrigins?: number
   }
-  /** Options of one request, its origin among them. Source: undici's `Agent.md`. */
+  /** Options of a request, including its origin. Source: undici's `Agent.md`. */
   export interface DispatchOptions extends Dispatcher.DispatchOptions {}
 }
 
-/** Only pools take the places of their connections from a budget. */
-function poolFactory(origin: string | URL, options: PoolOptions): Dispatcher {
-  return new Pool(origin, options)
-}
-
-function defaultFactory(origin: string | URL, options: PoolOptions): Dispatcher {
-  const { connections, minConnections, maxIdleConnections } = options
-  if (connections !== 1 || minConnections || maxIdleConnections != null) return new Pool(origin, options)
-  const { connections: _one, clientTtl: _ttl, reuse: _order, ...rest } = options
-  return new Client(origin, rest)
-}
-
-/** The connections that several dispatchers may have together; null for no limit. */
-export function budgetOf(maxTotalConnections: unknown): ConnectionBudget | null {
-  const total = limitOption({ maxTotalConnections })
-  return total === Number.POSITIVE_INFINITY ? null : new ConnectionBudget(total)
-}
-
-/** @throws {InvalidArgumentError} an option is not what is documented */
-function connectorOf(options: PoolOptions): Connector {
-  return resolveClientOptions(resolvePoolOptions(options).client).connector
-}
-
-/** For a factory of the caller, which gets the options as they were given. */
-function withSharedConnector(options: PoolOptions): PoolOptions {
-  const { connect } = options
-  const own = typeof connect === 'object' && connect !== null ? { ...options, connect: shareable(connect) } : options
-  connectorOf(own)
-  return own
-}
-
-function limitOption(option: Record<string, unknown>): number {
-  const [name, value] = Object.entries(option)[0] as [string, unknown]
-  return positiveInteger(name, value, Number.POSITIVE_INFINITY)
-}
-
-/** A string for a string and a URL for a URL, without what is behind the host. */
+/** Returns the origin of `url` in the form of `origin`: a string or a URL, without path and query. */
 function originLike(origin: string | URL, url: URL): string | URL {
   if (typeof origin !== 'string') return url
   return new URL(origin).href === url.href ? origin : url.origin
 }
 
-/** Of an origin as it is given with a request: what is behind the host does not matter. */
+/** Parses the origin of a request. Path and query are ignored. */
 function originUrlOf(origin: string | URL): URL {
   try {
     return new URL(new URL(origin).origin)

@@ -1,12 +1,17 @@
 import { EligibleUpstreams } from '../balance/eligible-upstreams.js'
-import type { Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
+import type { Outcome, UpstreamPicker, UpstreamWatch } from '../balance/strategy.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { RequestCounters } from '../base/request-counters.js'
-import { parseNumericString, positiveNumber, requireFunction, requireObject } from '../errors/option-checks.js'
+import { positiveNumber } from '../errors/option-checks.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import {
+  type BalancedPoolOptions,
+  type ResolvedBalancedPoolOptions,
+  resolveBalancedPoolOptions,
+} from './balanced-pool-options.js'
 import { resolveSharedConfig } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { closeIdle, type DispatcherCore, isClosed, sharedConfigOf } from './dispatcher-core.js'
@@ -14,68 +19,46 @@ import { isolatedMethods } from './isolated-methods.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { OutcomeHandler } from './outcome-handler.js'
-import { Pool } from './pool.js'
-import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import type { Pool } from './pool.js'
+import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
-import { pickerOf, watcherOf } from './strategies.js'
 import { toWeightedUpstream, Upstream, type UpstreamInput, type UpstreamSettings } from './upstream.js'
 import { UpstreamDispatchers } from './upstream-dispatchers.js'
-
-type PoolFactory = Factory<URL, DocumentedPoolOptions>
-
-/** Options of a BalancedPool: those of its pools, and these. Source: undici's `BalancedPool.md`. */
-export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
-  /** Makes the pool of each upstream. Default: `(origin, opts) => new Pool(origin, opts)`. */
-  factory?: PoolFactory | null
-  /** The largest weight of an upstream, which is also what it starts with. Default: 100. */
-  maxWeightPerServer?: number
-  /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
-  errorPenalty?: number
-  /**
-   * Who takes the next request: each in turn by weight; of two that are drawn the one with fewer requests; of two the
-   * one with the lower product of latency and requests; or whoever a picker of your own says. Default: `round-robin`.
-   */
-  strategy?: Strategy | UpstreamPicker
-  /** An `OutlierDetection`: leaves upstreams out that fail again and again. Default: none. */
-  outlierDetection?: UpstreamWatcher | null
-  /** A `HealthCheck`: leaves upstreams out that do not answer it. Default: none. */
-  healthCheck?: UpstreamWatcher<Upstream> | null
-  /** ms for which the weight of an upstream grows to its whole, when it is added later or comes back. Default: 0. */
-  slowStart?: number | null
-}
-
-type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
 interface Stoppable {
   stop(): unknown
 }
 
-/** The private side of a BalancedPool. */
+/** Core of a BalancedPool. */
 export interface BalancedPoolCore extends DispatcherCore {
-  /** What is stopped when the pool is closed or destroyed. */
+  /** Objects that are stopped when the pool is closed or destroyed: upstream discoveries. */
   readonly stopOnClose: Set<Stoppable>
 }
 
 /**
- * Shares requests among several origins in turn, by weight: an upstream whose connections fail loses weight, down to
- * 1, and gains it back as they succeed. Source: undici's `BalancedPool.md`.
+ * Load balancer: distributes requests among the pools of several upstreams, by weight. A connection failure lowers the
+ * weight of an upstream, down to 1; successes raise it again. Source: undici's `BalancedPool.md`.
+ * @example
+ * const pool = new BalancedPool(['http://localhost:3001', 'http://localhost:3002'])
+ * const { body } = await pool.request({ path: '/', method: 'GET' })
+ * console.log(await body.text())
+ * await pool.close()
  */
 export class BalancedPool extends LifecycleDispatcher {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #picker: UpstreamPicker<Upstream>
   readonly #eligible: EligibleUpstreams<Upstream>
   readonly #watches: readonly UpstreamWatch<Upstream>[]
-  /** What stops when this is closed or destroyed. */
   readonly #stopOnClose = new Set<Stoppable>()
-  /** Settled when nothing is left of what was stopped. */
+  /** Results of their `stop`: promises are awaited by `destroy`. */
   readonly #stopResults: unknown[] = []
   readonly #lifecycle: Lifecycle
-  /** Somebody wants to know what becomes of requests. */
+  /** Whether the strategy or a watcher needs the outcome of requests. */
   readonly #reportsOutcomes: boolean
   readonly #slowStart: number
   #constructed = false
   readonly #tally = new RequestCounters()
-  readonly #factory: PoolFactory
+  readonly #factory: ResolvedBalancedPoolOptions['factory']
   readonly #options: PoolOptions
   readonly #config: ReturnType<typeof resolveSharedConfig>
   readonly #maxWeight: number
@@ -86,8 +69,8 @@ export class BalancedPool extends LifecycleDispatcher {
   #closeComplete = false
 
   /**
-   * @param upstreams one or more origins: protocol, host and port; each alone, or with a weight
-   * @throws {InvalidArgumentError} an origin or an option is not what is documented
+   * @param upstreams one or more origins (protocol, host and port), or objects with an origin and a weight
+   * @throws {InvalidArgumentError} an origin or an option is invalid
    */
   constructor(upstreams: UpstreamInput | readonly UpstreamInput[] = [], options: BalancedPoolOptions = {}) {
     const lifecycle = new Lifecycle()
@@ -100,30 +83,23 @@ export class BalancedPool extends LifecycleDispatcher {
       onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
       onUpstreamClosed: (upstream) => this.#remove(upstream),
     })
-    requireObject('options', options)
-    const { factory = null, maxWeightPerServer, errorPenalty, ...others } = unpolluted(options)
-    const { strategy, outlierDetection, healthCheck, slowStart, ...rest } = others
-    if (factory !== null) requireFunction('factory', factory)
-    resolvePoolOptions(rest)
-    this.#factory = factory ?? ((origin, opts) => new Pool(origin, opts))
-    this.#options = rest
+    const { watchers, ...resolved } = resolveBalancedPoolOptions(options)
+    this.#factory = resolved.factory
+    this.#options = resolved.options
     const origins = () =>
       [...this.#upstreams.values()].flatMap(({ pool, origin }) => sharedConfigOf(pool).origins ?? [origin])
-    this.#config = resolveSharedConfig(rest, origins)
-    this.#maxWeight = positiveNumber('maxWeightPerServer', parseNumericString(maxWeightPerServer), [100])
-    this.#errorPenalty = positiveNumber('errorPenalty', parseNumericString(errorPenalty), [15])
-    this.#picker = pickerOf(strategy)
-    const watchers = [watcherOf({ outlierDetection }), watcherOf({ healthCheck })].flat()
-    this.#eligible = new EligibleUpstreams(
-      this.#picker,
-      Math.max(0, ...watchers.map(({ panicThreshold }) => panicThreshold)),
-    )
+    this.#config = resolveSharedConfig(resolved.options, origins)
+    this.#maxWeight = resolved.maxWeight
+    this.#errorPenalty = resolved.errorPenalty
+    this.#slowStart = resolved.slowStart
+    this.#picker = resolved.picker
+    const panicThreshold = Math.max(0, ...watchers.map((watcher) => watcher.panicThreshold))
+    this.#eligible = new EligibleUpstreams(this.#picker, panicThreshold)
     this.#watches = watchers.map((watcher) => {
-      const watch = watcher.watch((upstream, out) => this.#setEjected(upstream, out))
+      const watch = watcher.watch((upstream, ejected) => this.#setEjected(upstream, ejected))
       return isolatedMethods(watch, ['joined', 'left', 'ended', 'stop'])
     })
     this.#reportsOutcomes = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
-    this.#slowStart = slowStart === 0 ? 0 : positiveNumber('slowStart', slowStart, [0])
     try {
       for (const upstream of Array.isArray(upstreams) ? upstreams : [upstreams]) {
         const { origin, ...settings } = toWeightedUpstream(upstream)
@@ -136,20 +112,20 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#constructed = true
   }
 
-  /** Origins among which requests are shared: those whose pools are open. */
+  /** Origins of all upstreams whose pools are open. */
   get upstreams(): string[] {
     return [...this.#upstreams.values()].filter(({ pool }) => !isClosed(pool)).map(({ origin }) => origin)
   }
 
-  /** A snapshot of connections and requests of all upstreams, those that were removed and still work included. */
+  /** Snapshot of the connections and requests of all upstreams, removed ones with requests in flight included. */
   get stats(): PoolStats {
     return new PoolStats(this.#tally)
   }
 
   /**
-   * Adds an origin; one that is there already stays, and takes the weight if there is one. A pool that is closed or
-   * destroyed adds none.
-   * @throws {InvalidArgumentError} no origin, or no such weight or authority
+   * Adds an upstream. An upstream that exists already keeps its pool; its weight changes if `weight` is given. Does
+   * nothing after `close` or `destroy`.
+   * @throws {InvalidArgumentError} the origin, the weight or the authority is invalid
    */
   addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
     this.#add(upstream, options)
@@ -169,7 +145,7 @@ export class BalancedPool extends LifecycleDispatcher {
     }
   }
 
-  /** The upstream of an origin; one whose pool was closed by others is removed. */
+  /** Returns the upstream of an origin. Removes it if user code has closed its pool. */
   #openUpstream(origin: string): Upstream | undefined {
     const upstream = this.#upstreams.get(origin)
     if (upstream === undefined || !isClosed(upstream.pool)) return upstream
@@ -180,7 +156,7 @@ export class BalancedPool extends LifecycleDispatcher {
   #create(url: URL, baseWeight: number, authority: string | null | undefined): void {
     const options = authority == null ? this.#options : { ...this.#options, authority }
     const pool = this.#createDispatcher(url, options)
-    // The factory may have added the origin itself.
+    // The factory may itself have added this origin.
     const other = this.#upstreams.get(url.origin)
     if (other !== undefined) this.#remove(other)
     const probeOptions = { ...options, connections: 1, minConnections: null, maxIdleConnections: null }
@@ -204,14 +180,14 @@ export class BalancedPool extends LifecycleDispatcher {
     return pool
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
+  /** Closes all idle connections. Requests are not affected. */
   closeIdle(): void {
     for (const { pool } of this.#upstreams.values()) closeIdle(pool)
   }
 
   /**
-   * Sends an origin nothing new; what it has, it ends.
-   * @throws {InvalidArgumentError} no origin
+   * Removes an upstream: it receives no more requests, and its pool is closed after its requests in flight.
+   * @throws {InvalidArgumentError} the origin is invalid
    */
   removeUpstream(upstream: URL | string): this {
     const found = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)
@@ -220,8 +196,8 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   /**
-   * The pool of an origin; undefined when there is none, or it is closed.
-   * @throws {InvalidArgumentError} no origin
+   * Returns the pool of an upstream; undefined if there is none or it is closed.
+   * @throws {InvalidArgumentError} the origin is invalid
    */
   getUpstream(upstream: URL | string): Pool | undefined {
     const pool = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool
@@ -230,42 +206,42 @@ export class BalancedPool extends LifecycleDispatcher {
 
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const upstream = this.#select(options.tried)
-    // A turn without a failure since the last one is a step back to full weight.
+    // No failure since its last request: the upstream regains weight.
     if (!upstream.failed && upstream.health < this.#maxWeight) this.#changeHealth(upstream, this.#errorPenalty)
     upstream.failed = false
     const defaults = { origin: upstream.origin, limits: this.#config.defaults.limits }
-    const watched = this.#reportsOutcomes ? this.#withOutcome(upstream, options, handler) : null
-    let room = true
+    const outcomeHandler = this.#reportsOutcomes ? this.#withOutcome(upstream, options, handler) : null
+    let accepts = true
     try {
-      room = upstream.managed.send(options, watched ?? handler, defaults)
+      accepts = upstream.managed.send(options, outcomeHandler ?? handler, defaults)
     } catch (error) {
-      watched?.report(false, true)
+      outcomeHandler?.report(false, true)
       throw error
     }
-    // It may have left in there, and the pool may be closed: then no drain follows.
-    if (this.#upstreams.get(upstream.origin) === upstream) this.#setBusy(upstream, !room)
-    if (room || this.#upstreams.size === 0 || this.#busyCount < this.#upstreams.size) return true
+    // The upstream may have been removed, or the pool closed, meanwhile: then no `drain` follows.
+    if (this.#upstreams.get(upstream.origin) === upstream) this.#setBusy(upstream, !accepts)
+    if (accepts || this.#upstreams.size === 0 || this.#busyCount < this.#upstreams.size) return true
     this.#needDrain = true
     return false
   }
 
-  /** One that did not take this request before, as long as there is any. */
+  /** Selects the upstream for a request, if possible one that no earlier attempt was sent to. */
   #select(tried: DispatchInput['tried']): Upstream {
     this.#eligible.updateWeights()
     if (tried != null && !Array.isArray(tried)) throw invalidOption('tried', 'an array', tried)
-    let stranger: Upstream | null = null
-    // As often as there are upstreams: a picker of the caller's may return one that was removed again and again.
+    let removed: Upstream | null = null
+    // Bounded: a user's strategy may return a removed upstream again and again.
     for (let left = this.#upstreams.size; left >= 0; left--) {
       const upstream = this.#pick(tried)
-      if (this.#upstreams.get(upstream.origin) !== upstream) stranger = upstream
+      if (this.#upstreams.get(upstream.origin) !== upstream) removed = upstream
       else if (isClosed(upstream.pool)) this.#remove(upstream)
       else {
         tried?.push(upstream.origin)
         return upstream
       }
     }
-    if (stranger === null || this.#upstreams.size === 0) throw new BalancedPoolMissingUpstreamError()
-    throw invalidOption('the upstream that strategy returns', 'one of this pool', stranger)
+    if (removed === null || this.#upstreams.size === 0) throw new BalancedPoolMissingUpstreamError()
+    throw invalidOption('the upstream that strategy returns', 'one of this pool', removed)
   }
 
   #pick(tried: DispatchInput['tried']): Upstream {
@@ -282,18 +258,15 @@ export class BalancedPool extends LifecycleDispatcher {
   ): OutcomeHandler {
     const { method, upgrade } = options
     const adapted = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
-    const watched = new OutcomeHandler(adapted, (outcome) => this.#onOutcome(upstream, outcome))
+    const outcomeHandler = new OutcomeHandler(adapted, (outcome) => this.#onOutcome(upstream, outcome))
     this.#picker.started?.(upstream)
-    return watched
+    return outcomeHandler
   }
 
-  /**
-   * Who comes back has done its time: what its connections lost it before is no reason to ask it once in a hundred
-   * turns.
-   */
-  #setEjected(upstream: Upstream, out: boolean): void {
-    if (!out) this.#changeHealth(upstream, this.#maxWeight)
-    this.#eligible.setEjected(upstream, out)
+  /** A recovered upstream starts with full health: earlier connection failures must not keep its weight low. */
+  #setEjected(upstream: Upstream, ejected: boolean): void {
+    if (!ejected) this.#changeHealth(upstream, this.#maxWeight)
+    this.#eligible.setEjected(upstream, ejected)
   }
 
   #onOutcome(upstream: Upstream, outcome: Outcome): void {
@@ -379,13 +352,13 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 }
 
-/** The types of its options, as undici has them for its other pools. */
+/** Types of the options, named as undici names those of its other pools. */
 export declare namespace BalancedPool {
-  /** Options of a BalancedPool as programs typed against undici give them. Source: undici's `BalancedPool.md`. */
+  /** Options of a BalancedPool in undici's types. Source: undici's `BalancedPool.md`. */
   export interface Options extends DocumentedPoolOptions {
-    /** The largest weight of an upstream, which is also what it starts with. Default: 100. */
+    /** Initial and largest weight of an upstream. Default: 100. */
     maxWeightPerServer?: number
-    /** What a failed connection takes off an upstream's weight, and a good one gives back. Default: 15. */
+    /** Amount by which a connection failure lowers the weight of an upstream, and a success raises it. Default: 15. */
     errorPenalty?: number
   }
 }

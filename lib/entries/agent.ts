@@ -1,1 +1,2 @@
-export { Agent, type AgentOptions } from '../dispatcher/agent.js'
+export { Agent } from '../dispatcher/agent.js'
+export type { AgentOptions } from '../dispatcher/agent-options.js'

@@ -1,5 +1,6 @@
 export { OutlierDetection, type OutlierDetectionOptions } from '../balance/outlier-detection.js'
-export { BalancedPool, type BalancedPoolOptions } from '../dispatcher/balanced-pool.js'
+export { BalancedPool } from '../dispatcher/balanced-pool.js'
+export type { BalancedPoolOptions } from '../dispatcher/balanced-pool-options.js'
 export { type Discovery, discover, type UpstreamChange } from '../dispatcher/discover.js'
 export { HealthCheck, type HealthCheckOptions } from '../dispatcher/health-check.js'
 export { PoolStats } from '../dispatcher/stats.js'

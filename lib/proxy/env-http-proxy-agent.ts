@@ -1,5 +1,6 @@
 import { unpolluted } from '../base/prototype-pollution.js'
-import { Agent, budgetOf } from '../dispatcher/agent.js'
+import { Agent } from '../dispatcher/agent.js'
+import { budgetOf } from '../dispatcher/agent-options.js'
 import { coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'

@@ -1,5 +1,6 @@
 import { unpolluted } from '../base/prototype-pollution.js'
-import type { Agent, AgentOptions } from '../dispatcher/agent.js'
+import type { Agent } from '../dispatcher/agent.js'
+import type { AgentOptions } from '../dispatcher/agent-options.js'
 import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Factory } from '../dispatcher/pool-options.js'

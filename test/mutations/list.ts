@@ -1147,7 +1147,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'an upstream that was removed, or one of another pool, is given nothing, whatever a strategy picks',
         file: 'dispatcher/balanced-pool',
-        from: 'if (this.#upstreams.get(upstream.origin) !== upstream) stranger = upstream\n      else if',
+        from: 'if (this.#upstreams.get(upstream.origin) !== upstream) removed = upstream\n      else if',
         to: 'if',
         test: 'dispatcher/user-strategies',
       },
