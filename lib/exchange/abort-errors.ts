@@ -1,5 +1,5 @@
 import { faultOf, markCallerFault } from '../errors/faults.js'
-import { hasReadableStack, messageOf } from '../errors/safe-read.js'
+import { hasReadableStack, isErrorLike, messageOf } from '../errors/safe-read.js'
 import { ClientDestroyedError, markCallerOwned, RequestAbortedError } from '../errors.js'
 
 /** Returns the reason a request is aborted with: the caller's, or a new `RequestAbortedError` if none was given. */
@@ -26,4 +26,9 @@ export function destroyedErrorOf(given: Error): Error {
 export function streamError(reason: unknown): Error {
   if (reason && hasReadableStack(reason)) return reason as Error
   return new RequestAbortedError(undefined, { cause: reason })
+}
+
+/** Returns an abort reason as an Error. It can be a DOMException of another realm, or any value. */
+export function toError(reason: unknown): Error {
+  return isErrorLike(reason) ? reason : new RequestAbortedError(undefined, { cause: reason })
 }

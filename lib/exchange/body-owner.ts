@@ -34,17 +34,17 @@ export function dispatchOwningBody(
   handler: DispatchHandler | LegacyDispatchHandler,
   dispatch: Dispatch,
 ): boolean {
-  const held = takeOwnership(options.body)
-  if (held === null) return dispatch(handler)
+  const owned = takeOwnership(options.body)
+  if (owned === null) return dispatch(handler)
   let owner: BodyOwner | null = null
   try {
     // A BodyOwner has every callback, so the one that an upgrade needs is checked on the handler itself.
     if (options.upgrade) adaptHandler(handler, true)
-    owner = new BodyOwner(handler, held)
+    owner = new BodyOwner(handler, owned)
     return dispatch(owner)
   } catch (error) {
     // The request continues if an interceptor throws after it has dispatched it.
-    if (!owner?.accepted) held.stop(error as Error)
+    if (!owner?.accepted) owned.stop(error as Error)
     throw error
   }
 }

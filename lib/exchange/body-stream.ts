@@ -12,7 +12,7 @@ import { copyChunk, toBytes } from './body-chunks.js'
 /** Receives the chunks of a {@link BodyStream}. */
 export interface BodyStreamListener {
   /** Receives a chunk, whose memory may be overwritten after the call. Returns whether to send the next chunk. */
-  onChunk(piece: unknown): boolean
+  onChunk(chunk: unknown): boolean
   onSourceEnd(): void
   onSourceError(error: Error): void
 }
@@ -211,7 +211,7 @@ export class BodyStream extends LazyStream {
 
   #toReadable(): Readable {
     const listener: BodyStreamListener = {
-      onChunk: (piece) => readable.push(Buffer.from(toBytes(copyChunk(piece)))),
+      onChunk: (chunk) => readable.push(Buffer.from(toBytes(copyChunk(chunk)))),
       onSourceEnd: () => void readable.push(null),
       onSourceError: (error) => void readable.destroy(streamError(error)),
     }
@@ -238,7 +238,7 @@ export class BodyStream extends LazyStream {
   /** Number of buffered bytes; `null` if a chunk is neither a string nor bytes. */
   get bufferedLength(): number | null {
     try {
-      return this.#buffered.reduce<number>((sum, piece) => sum + toBytes(piece).length, 0)
+      return this.#buffered.reduce<number>((sum, chunk) => sum + toBytes(chunk).length, 0)
     } catch {
       return null
     }
@@ -287,25 +287,25 @@ export class BodyStream extends LazyStream {
   }
 
   /** Part of the Writable interface, called by the pipe. */
-  write(piece: unknown): boolean {
+  write(chunk: unknown): boolean {
     if (this.#done) return true
     if (this.#flowsToReader) {
       if (this.#startedWithOtherBody) this.#partlyConsumed = true
-      else this.#buffered.push(copyChunk(piece))
+      else this.#buffered.push(copyChunk(chunk))
       return true
     }
     if (this.#listener === null || this.writableNeedDrain) {
-      this.#buffered.push(copyChunk(piece))
+      this.#buffered.push(copyChunk(chunk))
       if (!this.#isClaimed && !this.#hasOtherReader) this.#bufferedUnread = true
       return false
     }
-    this.writableNeedDrain = !this.#listener.onChunk(piece)
+    this.writableNeedDrain = !this.#listener.onChunk(chunk)
     return !this.writableNeedDrain
   }
 
   /** Part of the Writable interface, called by the pipe. */
-  end(piece?: unknown): void {
-    if (piece !== undefined && piece !== null) this.write(piece)
+  end(chunk?: unknown): void {
+    if (chunk !== undefined && chunk !== null) this.write(chunk)
     this.#ended = true
     this.emit('finish')
     if (!this.#done && this.#listener !== null && !this.writableNeedDrain) this.#notifyEnd()

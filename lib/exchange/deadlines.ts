@@ -73,11 +73,12 @@ export function timeLimitsOf(given: ReturnType<typeof checkTimeouts>, defaults: 
   const { queue = defaults?.queue ?? 0, connect = 0, total: own, deadline } = unpollutedRequest(given)
   // A deadline in the past leaves no time, while 0 would mean no limit.
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(1, deadline - now())
-  const named = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
-  const total = Math.min(named, left)
+  const configuredTotal = (own ?? defaults?.total) || Number.POSITIVE_INFINITY
+  const total = Math.min(configuredTotal, left)
   if (queue === 0 && connect === 0 && total === Number.POSITIVE_INFINITY) return null
   if (total === Number.POSITIVE_INFINITY) return { queue, connect, total: 0, configuredTotal: 0 }
-  return { queue, connect, total, configuredTotal: named === Number.POSITIVE_INFINITY ? total : named }
+  const named = configuredTotal === Number.POSITIVE_INFINITY ? total : configuredTotal
+  return { queue, connect, total, configuredTotal: named }
 }
 
 /**
@@ -89,6 +90,16 @@ export function withDeadline<Options extends object>(options: Options, fallback 
   const total = timeouts?.total ?? fallback
   if (typeof total !== 'number' || !(total > 0) || timeouts?.deadline != null) return options
   return { ...options, timeouts: { ...timeouts, total, deadline: now() + total } }
+}
+
+/** Adds the total timeout and deadline of `limits`, so that all attempts of interceptors share the remaining time. */
+export function withTotalTimeout<Options extends { timeouts?: Timeouts | null | undefined }>(
+  options: Options,
+  { total, configuredTotal }: TimeLimits,
+): Options {
+  const { timeouts } = options
+  const deadline = timeouts?.deadline ?? now() + total
+  return { ...options, timeouts: { ...timeouts, total: configuredTotal, deadline } }
 }
 
 /** Adds the total timeout of an earlier attempt, unless `options` have a deadline. */
@@ -138,8 +149,8 @@ export class Deadlines implements AlarmListener {
 
   /** Total timeout and deadline for further attempts; `null` without a limit. */
   get shared(): SharedTimeouts | null {
-    const { total, configuredTotal: named } = this.#limits
-    return total === 0 ? null : { total: named, deadline: this.#startedAt + total }
+    const { total, configuredTotal } = this.#limits
+    return total === 0 ? null : { total: configuredTotal, deadline: this.#startedAt + total }
   }
 
   /** Whether a connection is being established for the request. */
@@ -148,9 +159,9 @@ export class Deadlines implements AlarmListener {
   }
 
   /** Starts or stops the connect timeout. */
-  setConnecting(begun: boolean): void {
-    this.#connecting = begun
-    if (!begun) this.#connect.dispose()
+  setConnecting(connecting: boolean): void {
+    this.#connecting = connecting
+    if (!connecting) this.#connect.dispose()
     else if (this.#limits.connect > 0 && !this.#connect.pending) this.#connect.set(this.#limits.connect)
   }
 
@@ -175,8 +186,8 @@ export class Deadlines implements AlarmListener {
   }
 
   #timeoutError(alarm: Alarm): Error {
-    const { queue, connect, configuredTotal: named } = this.#limits
-    if (alarm === this.#total) return totalTimeoutError(named)
+    const { queue, connect, configuredTotal } = this.#limits
+    if (alarm === this.#total) return totalTimeoutError(configuredTotal)
     if (alarm === this.#connect) {
       return addErrorContext(
         new ConnectTimeoutError(`Connection not established within ${connect} ms (timeouts.connect)`),

@@ -2,21 +2,19 @@ import type { Duplex } from 'node:stream'
 import { queueMicrotask } from '../base/clock.js'
 import type { Queue, QueueNode } from '../base/queue.js'
 import { reportUncaught } from '../base/user-code.js'
-import { isErrorLike } from '../errors/safe-read.js'
 import {
   addErrorContext,
   type ErrorContext,
   markCallerOwned,
   nonNullError,
   type Phase,
-  RequestAbortedError,
   RequestContentLengthMismatchError,
 } from '../errors.js'
 import { BODY_CHANGED } from '../transport/socket-writer.js'
 import { CHUNK_MEMORY, type ChunkMemory } from '../wire/chunk-memory.js'
 import { headersToObject } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
-import { abortReasonOf, destroyedErrorOf } from './abort-errors.js'
+import { abortReasonOf, destroyedErrorOf, toError } from './abort-errors.js'
 import { BodyStream } from './body-stream.js'
 import { Controller } from './controller.js'
 import { Deadlines } from './deadlines.js'
@@ -254,13 +252,13 @@ export class Exchange implements QueueNode<Exchange> {
     publishTrailers(this, [])
   }
 
-  /** Notifies the handler that the memory of `piece` is no longer read. */
-  onBodySent(piece: Uint8Array): void {
-    publishBodyChunkSent(this, piece)
+  /** Notifies the handler that the memory of `chunk` is no longer read. */
+  onBodySent(chunk: Uint8Array): void {
+    publishBodyChunkSent(this, chunk)
     if (this.done || this.#handler.onBodySent === undefined) return
     this.#releaseBody()
     try {
-      this.#handler.onBodySent(Buffer.from(piece.buffer, piece.byteOffset, piece.length))
+      this.#handler.onBodySent(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))
     } catch (error) {
       this.#onHandlerThrew(error)
     }
@@ -335,9 +333,9 @@ export class Exchange implements QueueNode<Exchange> {
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    const held = this.#pendingTrailers
+    const trailers = this.#pendingTrailers
     // The connection has moved on to the next request: only the handler is notified.
-    if (held !== null) queueMicrotask(() => this.onEnd(held))
+    if (trailers !== null) queueMicrotask(() => this.onEnd(trailers))
     else if (!this.done) this.owner?.onExchangeResumed(this)
   }
 
@@ -385,9 +383,4 @@ export class Exchange implements QueueNode<Exchange> {
     else if (this.owner === null) reportUncaught(error)
     else this.owner.onHandlerError(error)
   }
-}
-
-function toError(value: unknown): Error {
-  // An abort reason can be a DOMException of another realm, or any value.
-  return isErrorLike(value) ? value : new RequestAbortedError(undefined, { cause: value })
 }

@@ -12,8 +12,8 @@ export class ForeignController implements DispatchController {
   }
 
   get aborted(): boolean {
-    const { reason, dispatcherController: inner } = this.#request
-    return inner?.aborted === true || (reason !== undefined && reason !== null)
+    const { reason, dispatcherController } = this.#request
+    return dispatcherController?.aborted === true || (reason !== undefined && reason !== null)
   }
 
   get paused(): boolean {
@@ -33,8 +33,8 @@ export class ForeignController implements DispatchController {
   }
 
   get timeouts(): SharedTimeouts | null {
-    const { deadlines, dispatcherController: inner } = this.#request
-    return deadlines?.shared ?? inner?.timeouts ?? null
+    const { deadlines, dispatcherController } = this.#request
+    return deadlines?.shared ?? dispatcherController?.timeouts ?? null
   }
 
   get rawHeaders(): string[] | null {

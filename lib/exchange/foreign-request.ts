@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Readable } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
-import { now, setImmediate } from '../base/clock.js'
+import { setImmediate } from '../base/clock.js'
 import type { QueueNode } from '../base/queue.js'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { markCallerFault } from '../errors/faults.js'
@@ -15,7 +15,14 @@ import {
 } from '../errors.js'
 import { abortReasonOf, destroyedErrorOf } from './abort-errors.js'
 import { BodyStream, checkStream, isStream } from './body-stream.js'
-import { checkTimeouts, Deadlines, type TimeLimitedRequest, type TimeLimits, timeLimitsOf } from './deadlines.js'
+import {
+  checkTimeouts,
+  Deadlines,
+  type TimeLimitedRequest,
+  type TimeLimits,
+  timeLimitsOf,
+  withTotalTimeout,
+} from './deadlines.js'
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
@@ -92,7 +99,8 @@ export class ForeignRequest
     const { method, upgrade, timeouts, body } = options
     this.handler = adaptHandler(handler, method === 'CONNECT' || (upgrade != null && upgrade !== false))
     const own = timeouts == null ? limits : timeLimitsOf(checkTimeouts(timeouts), limits)
-    this.#options = own === null || own.total === 0 ? { ...options, origin } : withTotalTimeout(options, origin, own)
+    this.#options =
+      own === null || own.total === 0 ? { ...options, origin } : { ...withTotalTimeout(options, own), origin }
     if (isStream(body)) this.#claimStream(body)
     // Last, because the code above may throw: no alarm must remain for a rejected request.
     this.deadlines = own === null ? null : new Deadlines(this, own)
@@ -379,16 +387,6 @@ export class ForeignRequest
     }
     this.owner?.onForeignEnded(this)
   }
-}
-
-/** Adds the total timeout and deadline, so that all attempts of interceptors share the remaining time. */
-function withTotalTimeout(
-  options: DispatchInput,
-  origin: string,
-  { total, configuredTotal: named }: TimeLimits,
-): DispatchInput {
-  const { timeouts } = options
-  return { ...options, origin, timeouts: { ...timeouts, total: named, deadline: timeouts?.deadline ?? now() + total } }
 }
 
 function ignore(): void {}

@@ -64,7 +64,9 @@ export class DiagnosticsRequest implements Request {
       if (!Array.isArray(headers) || sameHeaders(headers, request.headers)) return
       this.#exchange.request = request.withHeaders(headers)
     } catch (error) {
-      process.emitWarning(`A subscriber of undici:request:create changed request.headers, in vain: ${messageOf(error)}`)
+      process.emitWarning(
+        `Ignored invalid request.headers set by a subscriber of undici:request:create: ${messageOf(error)}`,
+      )
     }
     this.update({ headers: [...this.#exchange.request.headers] })
   }

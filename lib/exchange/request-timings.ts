@@ -35,14 +35,14 @@ export class RequestTimings {
     this.#fill({ ...NO_TIMINGS, tries: Number.isInteger(tries) ? tries + 1 : 1 })
   }
 
-  recordConnection({ id, connectTimings: marks }: TimedConnection, reused: boolean): void {
+  recordConnection({ id, connectTimings }: TimedConnection, reused: boolean): void {
     if (this.values.queued !== null) this.#fill({ ...NO_TIMINGS, tries: this.values.tries + 1 })
     this.record('queued')
     this.#fill({ connection: id ?? null, reused })
     // Only the time to open a connection for this request counts.
-    if (reused || marks == null) return
+    if (reused || connectTimings == null) return
     for (const name of ['dns', 'tcp', 'tls'] as const) {
-      const at = (marks[name] ?? 0) - this.#dispatchedAt
+      const at = (connectTimings[name] ?? 0) - this.#dispatchedAt
       if (at >= 0) this.#fill({ [name]: at })
     }
   }

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
-import { isIterable } from '../base/prototype-pollution.js'
-import { booleanOption, milliseconds, requireObject, typeOfService } from '../errors/option-checks.js'
+import { booleanOption, milliseconds, typeOfService } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidArgument, invalidOption } from '../errors.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/request-head.js'
 import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
+import { withQuery } from './query.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
 import { RequestTimings } from './request-timings.js'
 
@@ -109,8 +109,8 @@ const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
 export function requestOf(options: DispatchInput, defaults: RequestDefaults): Request {
   if (!isPlain(options)) return new Request(options, defaults)
   const { method, path } = options
-  const { lastShared: shared } = defaults
-  if (shared !== undefined && shared.method === method && shared.path === path) return shared
+  const { lastShared } = defaults
+  if (lastShared?.method === method && lastShared.path === path) return lastShared
   // A getter of `options` may return another value the second time, which all sharing requests would be sent with.
   const request = new Request(bareOptions(method, path), defaults)
   return request.timings === null ? request.share() : request
@@ -307,49 +307,6 @@ function withContentType(headers: string[], body: RequestBody | null): string[] 
 function asIterable(body: RequestBody): RequestBody {
   if (body.kind !== 'bytes') return body
   return { kind: 'iterable', iterable: [body.bytes], length: null, replayable: true, type: body.type }
-}
-
-/**
- * Returns the path with an encoded query.
- * @throws {InvalidArgumentError} the path has a query, or the query can not be encoded
- */
-export function withQuery(path: string, query: unknown): string {
-  requireObject('query', query)
-  if (path.includes('?') || path.includes('#')) {
-    throw invalidArgument('query must not be combined with a path that contains "?" or "#"')
-  }
-  const pairs: string[] = []
-  for (const [key, value] of entriesOf(query)) {
-    for (const one of Array.isArray(value) ? value : [value])
-      pairs.push(`${encodeComponent(key)}=${encodeComponent(one)}`)
-  }
-  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
-}
-
-/** Returns pairs of name and value, also of a URLSearchParams or a Map. */
-function entriesOf(query: object): Iterable<readonly unknown[]> {
-  if (!isIterable(query)) return Object.entries(query)
-  const pairs = [...(query as Iterable<unknown>)]
-  const wrong = pairs.find((pair) => !Array.isArray(pair) || pair.length !== 2)
-  if (wrong !== undefined) throw invalidOption('query', 'an object or an iterable of [name, value] pairs', wrong)
-  return pairs as unknown[][]
-}
-
-function encodeComponent(value: unknown): string {
-  if (value === null || value === undefined) return ''
-  if (typeof value === 'object' && !hasTextForm(value)) {
-    throw invalidOption('query', 'an object whose values convert to strings, or arrays of such values', value)
-  }
-  try {
-    return encodeURIComponent(String(value))
-  } catch (cause) {
-    throw invalidArgument('query contains text that cannot be encoded as UTF-8', { cause })
-  }
-}
-
-/** Whether an object such as a URL or Date has its own `toString`. Others would be sent as `[object Object]`. */
-function hasTextForm(value: object): boolean {
-  return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
 }
 
 function upgradeOf(upgrade: unknown, method: string): string | null {

@@ -23,12 +23,12 @@ type MaybeIncomingMessage = Partial<{
 
 /** Returns the number of bytes that `stream` will yield, or `null` if it is unknown before the end. */
 export function streamLength(stream: Readable & { _readableState?: ReadableState }): number | null {
-  const held = findBodyStream(stream)
-  const kept = held === undefined ? 0 : held.bufferedLength
-  if (held?.ended) return kept
+  const bodyStream = findBodyStream(stream)
+  const buffered = bodyStream === undefined ? 0 : bodyStream.bufferedLength
+  if (bodyStream?.ended) return buffered
   const state = stream._readableState
-  if (kept === null || state?.objectMode !== false || state.encoding) return null
-  return state.ended ? kept + state.length : incomingLength(stream as MaybeIncomingMessage, stream.readableDidRead)
+  if (buffered === null || state?.objectMode !== false || state.encoding) return null
+  return state.ended ? buffered + state.length : incomingLength(stream as MaybeIncomingMessage, stream.readableDidRead)
 }
 
 /**

@@ -88,7 +88,7 @@ async function answers(dispatcher: Dispatcher, origin: string): Promise<string[]
 
 for (const [name, make] of Object.entries(dispatchers)) {
   for (const [generation, handlerOf] of Object.entries(generations)) {
-    t.test(`a ${name} serves on after a request ${generation} was aborted at any time`, async (t) => {
+    t.test(`a ${name} sends further requests after a request ${generation} was aborted at any time`, async (t) => {
       const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
       for (const warm of [false, true]) {
         for (const [time, pass] of [...Object.entries(times), ['in its first callback', null] as const]) {

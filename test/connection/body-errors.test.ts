@@ -38,7 +38,7 @@ const given: Record<string, () => Error> = {
 }
 
 for (const [kind, bodyOf] of Object.entries(bodies)) {
-  t.test(`a request fails with the very error of ${kind}, and nothing is written on it`, async (t) => {
+  t.test(`a request fails with the same error object as ${kind}, without properties added to it`, async (t) => {
     const origin = await httpOrigin((request, response) => void request.resume().on('end', () => response.end()))
     const dispatchers = [
       new Client(origin.url),
@@ -66,7 +66,7 @@ for (const [kind, bodyOf] of Object.entries(bodies)) {
   })
 }
 
-t.test('the error for a piece that is no bytes says which request failed', async (t) => {
+t.test('the error for a body chunk that is not bytes has the origin, method and path of the request', async (t) => {
   const origin = await httpOrigin((request, response) => void request.resume().on('end', () => response.end()))
   const client = new Client(origin.url)
   const request = {

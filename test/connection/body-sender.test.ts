@@ -38,7 +38,7 @@ function over(socket: Duplex): Client {
 }
 
 for (const size of [1, 65_536]) {
-  t.test(`a body that always has a piece of ${size} more leaves the loop its turns`, async (t) => {
+  t.test(`a body source that always has another chunk of ${size} does not block the event loop`, async (t) => {
     const client = over(sink())
     let turns = 0
     const count = () => {
@@ -63,7 +63,7 @@ for (const size of [1, 65_536]) {
   })
 }
 
-t.test('a generator that waits for room is ended when its request is given up', async (t) => {
+t.test('closes a generator that waits for the socket when its request is aborted', async (t) => {
   // Takes the first write and never calls back.
   const full = new Duplex({ read() {}, write() {} })
   const client = over(full)
@@ -93,7 +93,7 @@ t.test('a generator that waits for room is ended when its request is given up', 
   await client.destroy()
 })
 
-t.test('a piece that comes after the server had enough is not sent', async (t) => {
+t.test('does not send a chunk that is yielded after the server has responded', async (t) => {
   const peer = new Peer('HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n')
   const client = over(peer)
   let goOn = () => {}
@@ -132,7 +132,7 @@ t.test('the error for a request body shorter than its content-length states both
   await client.close()
 })
 
-t.test('a body that is longer than announced does not become a whole request', async (t) => {
+t.test('a body longer than its content-length does not become a complete request', async (t) => {
   const peer = new Peer()
   const client = over(peer)
   async function* pieces() {

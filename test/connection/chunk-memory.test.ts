@@ -245,7 +245,7 @@ function poolWorks(): boolean {
   return all.every((one, i) => one.toString() === `number ${i}`)
 }
 
-t.test('chunks may be transferred or overwritten, whichever way they are read', async (t) => {
+t.test('response chunks can be transferred or overwritten, with every way to read a body', async (t) => {
   const server = await rawOrigin(serve)
   const ca = await authority()
   const secure = await listen(tls.createServer(await serverIdentity(ca), serve), { protocol: 'https:' })
@@ -292,7 +292,7 @@ t.test('chunks may be transferred or overwritten, whichever way they are read', 
   await secure.close()
 })
 
-t.test('chunks that an interceptor decompresses may be transferred or overwritten', async (t) => {
+t.test('chunks that an interceptor decompresses can be transferred or overwritten', async (t) => {
   const server = await rawOrigin(serve)
   const client = new Client(server.url, { pipelining: 3 })
   const decoding = client.compose(interceptors.decompress())
@@ -311,7 +311,7 @@ t.test('chunks that an interceptor decompresses may be transferred or overwritte
   await server.close()
 })
 
-t.test('the bytes of a tunnel may be transferred, those that came with the headers first', async (t) => {
+t.test('the bytes of a tunnel can be transferred, also those received with the headers', async (t) => {
   const server = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
       const upgrade = head.startsWith('GET') ? '101 S\r\nconnection: upgrade\r\nupgrade: x' : '200 OK'
@@ -339,7 +339,7 @@ t.test('the bytes of a tunnel may be transferred, those that came with the heade
   await server.close()
 })
 
-t.test('the body of a refused CONNECT may be transferred', async (t) => {
+t.test('the body of a refused CONNECT can be transferred', async (t) => {
   const refusing = await rawOrigin((socket) =>
     onRequests(socket, () => {
       socket.write('HTTP/1.1 407 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\nnot\r\n')
@@ -357,7 +357,7 @@ t.test('the body of a refused CONNECT may be transferred', async (t) => {
   await refusing.close()
 })
 
-t.test('a subscriber of chunks gets its own', async (t) => {
+t.test('a subscriber of body chunks gets copies', async (t) => {
   const server = await rawOrigin(serve)
   const client = new Client(server.url)
   const told = new Taker('transfer')
@@ -390,7 +390,7 @@ t.test('a subscriber of chunks gets its own', async (t) => {
   await server.close()
 })
 
-t.test('who wraps or patches the handler of a request gets chunks of its own', async (t) => {
+t.test('a wrapped or patched handler gets chunks that it can keep', async (t) => {
   const server = await rawOrigin(serve)
   const client = new Client(server.url)
   type Handler = Dispatcher.DispatchHandler & { onResponseData(controller: unknown, chunk: Buffer): void }
@@ -436,7 +436,7 @@ t.test('who wraps or patches the handler of a request gets chunks of its own', a
   await server.close()
 })
 
-t.test('memory that is lent can not be taken away: the request that tries it fails alone', async (t) => {
+t.test('a zero-copy chunk can not be transferred: only the request whose handler attempts it fails', async (t) => {
   const server = await rawOrigin(serve)
   for (const parser of ['wasm', 'js'] as const) {
     const client = new Client(server.url, { parser })
@@ -493,7 +493,7 @@ const streams = (url: string, count: number) => `
     })
   }`
 
-t.test('a response that waits for more holds no memory', async (t) => {
+t.test('a response that waits for data holds no memory', async (t) => {
   const cases: [fields: string, sizes: number[]][] = [
     ['connection: close', [9, 200_000, 258_048, 1_000_000]],
     ['content-length: 90000000', [200_000, 1_048_576]],

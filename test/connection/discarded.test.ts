@@ -7,7 +7,7 @@ import { onRequests, rawOrigin, response } from '../servers/origin.js'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-t.test('an idle connection holds no aborted request whose response it read', async (t) => {
+t.test('an idle connection does not retain an aborted request whose response was read', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('ok'))))
   const client = new Client(origin.url, { pipelining: 2 })
   const ask = async (options: object) => (await client.request({ path: '/', method: 'GET', ...options })).body.text()

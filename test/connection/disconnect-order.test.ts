@@ -12,7 +12,7 @@ const reasons: Record<string, [string, object]> = {
 
 for (const [reason, [headers, options]] of Object.entries(reasons)) {
   for (const size of [0, 5, 400_000]) {
-    t.test(`emits disconnect behind the end of a body of ${size} bytes: ${reason}`, async (t) => {
+    t.test(`emits disconnect after the end of a body of ${size} bytes: ${reason}`, async (t) => {
       const text = `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n${headers}\r\n${'x'.repeat(size)}`
       const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(text)))
       const client = new Client(origin.url, options)

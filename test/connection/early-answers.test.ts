@@ -24,7 +24,7 @@ async function headsOnly(start: string) {
   return { origin, say: (body: string) => void socket?.write(body), heard: () => text }
 }
 
-t.test('who is told of an error sends no more, though its answer is not whole', async (t) => {
+t.test('stops sending the body after an error response, even if the response is incomplete', async (t) => {
   const { origin, say } = await headsOnly('413 Too Large')
   const client = new Client(origin.url)
   const { source, closed } = endless()
@@ -37,7 +37,7 @@ t.test('who is told of an error sends no more, though its answer is not whole', 
   await origin.close()
 })
 
-t.test('who is answered before he may send his body does not send it', async (t) => {
+t.test('does not send the body if the server responds before 100 Continue', async (t) => {
   const { origin, say, heard } = await headsOnly('200 OK')
   const client = new Client(origin.url)
   const { source, closed } = endless()
@@ -50,7 +50,7 @@ t.test('who is answered before he may send his body does not send it', async (t)
   await origin.close()
 })
 
-t.test('who is told of success sends on: it may be a stream both ways', async (t) => {
+t.test('continues to send the body after a 2xx response, for bidirectional streams', async (t) => {
   const { origin, say, heard } = await headsOnly('200 OK')
   const client = new Client(origin.url)
   const source = new Readable({ read() {} })
@@ -65,7 +65,7 @@ t.test('who is told of success sends on: it may be a stream both ways', async (t
   await origin.close()
 })
 
-t.test('a connection whose server has not taken all of a request gets no other', async (t) => {
+t.test('does not reuse a connection on which the server has not read the whole request', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     socket.on('error', () => {})
     onRequests(socket, () => {
@@ -103,7 +103,7 @@ async function atOnce(start: string) {
   return { origin, ends, heard }
 }
 
-t.test('a connection whose upload was stopped is closed, though all that was written is out', async (t) => {
+t.test('closes a connection whose upload was stopped, even if all written bytes were sent', async (t) => {
   const { origin, ends, heard } = await atOnce('413 Too Large')
   const client = new Client(origin.url, { keepAliveTimeout: 600_000 })
   const source = new Readable({ read() {} })
@@ -118,7 +118,7 @@ t.test('a connection whose upload was stopped is closed, though all that was wri
   await origin.close()
 })
 
-t.test('nothing follows a body that is shorter than announced: it would be read as the rest of it', async (t) => {
+t.test('sends no request behind a body that is shorter than its content-length', async (t) => {
   const { origin, ends, heard } = await atOnce('200 OK')
   const client = new Client(origin.url, { keepAliveTimeout: 600_000, strictContentLength: false })
   const headers = { 'content-length': '100' }

@@ -26,7 +26,7 @@ function over(wire: Wire): Client {
   return new Client('http://simulated.test', { connect: (_target, callback) => callback(null, wire) })
 }
 
-t.test('what is being connected ends with its client', async (t) => {
+t.test('destroying a client cancels a connection that is being established', async (t) => {
   const wire = new Wire()
   const client = new Client('http://simulated.test', { connect: () => wire })
   const refused = client.request(get).catch((error) => error.code)
@@ -35,7 +35,7 @@ t.test('what is being connected ends with its client', async (t) => {
   t.ok(wire.destroyed)
 })
 
-t.test('the error of a destroyed client tells each request of its own place alone', async (t) => {
+t.test('each request of a destroyed client gets an error with its own context', async (t) => {
   const wire = new Wire()
   const client = over(wire)
   const post = client.request({ path: '/post', method: 'POST' }).catch((error) => error)
@@ -46,7 +46,7 @@ t.test('the error of a destroyed client tells each request of its own place alon
   t.match(await waits, { code: 'UND_ERR_DESTROYED', path: '/waits', replaySafe: true, bytesWritten: 0 })
 })
 
-t.test('nor does it tell of a request under way that it waited, though it might have been sent again', async (t) => {
+t.test('the error of a destroyed client has the phase send for a replayable in-flight request', async (t) => {
   const wire = new Wire()
   const client = over(wire)
   const first = client.request(get)
@@ -61,7 +61,7 @@ t.test('nor does it tell of a request under way that it waited, though it might 
   t.match(await second, { code: 'UND_ERR_DESTROYED', phase: 'send', ...known })
 })
 
-t.test("a caller's own error ends all requests as it is", async (t) => {
+t.test('destroy(error) fails all requests with the same error object', async (t) => {
   const wire = new Wire()
   const pool = new Pool('http://simulated.test', {
     connections: 1,
@@ -77,7 +77,7 @@ t.test("a caller's own error ends all requests as it is", async (t) => {
   t.strictSame(Object.keys(given), ['code'])
 })
 
-t.test('a response that came before the end of the server is read when its handler resumes', async (t) => {
+t.test('a response received before the server closed is delivered when its handler resumes', async (t) => {
   const server = net.createServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nbody')))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as net.AddressInfo
@@ -98,7 +98,7 @@ t.test('a response that came before the end of the server is read when its handl
   server.close()
 })
 
-t.test('a connection that stands in the turn in which its time is over leaves no alarm', async (t) => {
+t.test('a connection established in the tick of its timeout leaves no alarm', async (t) => {
   const server = net.createServer((socket) => socket.on('error', () => {}).end())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as net.AddressInfo
@@ -113,7 +113,7 @@ t.test('a connection that stands in the turn in which its time is over leaves no
   server.close()
 })
 
-t.test('a request given up as its connection stands is not started by the next one', async (t) => {
+t.test('a request aborted as its connection is established is not started by the next one', async (t) => {
   const wire = new Wire()
   const client = over(wire)
   const calls: string[] = []
@@ -138,7 +138,7 @@ t.test('a request given up as its connection stands is not started by the next o
   await client.close()
 })
 
-t.test('what a handler sends when a connector has refused at once is connected for', async (t) => {
+t.test('a request that a handler dispatches after a synchronous connector error gets a connection', async (t) => {
   const wire = new Wire()
   let refused = 0
   const client = new Client('http://simulated.test', {
@@ -156,7 +156,7 @@ t.test('what a handler sends when a connector has refused at once is connected f
   await client.close()
 })
 
-t.test('what a handler throws when a closed client refuses its request is told by an event', async (t) => {
+t.test('emits an error event when a handler throws while a closed client rejects its request', async (t) => {
   const client = new Client('http://simulated.test')
   await client.close()
   const told = once(client as never, 'error')

@@ -46,7 +46,7 @@ async function read(origin: Origin, mode: string, flags: string[] = []): Promise
   return JSON.parse(stdout)
 }
 
-t.test('the same is read with WebAssembly and without, and what is not needed is not loaded', async (t) => {
+t.test('parses the same with and without WebAssembly, and loads only the parser in use', async (t) => {
   const origin = await httpOrigin(answer)
   const ways: [string, string[], boolean][] = [
     ['auto', [], false],
@@ -67,7 +67,7 @@ t.test('the same is read with WebAssembly and without, and what is not needed is
   await origin.close()
 })
 
-t.test('where neither can be had, requests say why', async (t) => {
+t.test('requests fail with the reason if no parser can be loaded', async (t) => {
   const origin = await httpOrigin(answer)
   const { came, loaded } = await read(origin, 'none', ['--jitless', '--import', WITHOUT])
   t.strictSame(came, [['ERR_WEBASSEMBLY_NOT_SUPPORTED', 'no such file']])
@@ -75,7 +75,7 @@ t.test('where neither can be had, requests say why', async (t) => {
   await origin.close()
 })
 
-t.test('every dispatcher takes the option, and refuses what it can not be', async (t) => {
+t.test('every dispatcher accepts the parser option, and rejects invalid values', async (t) => {
   const origin = await httpOrigin(answer)
   for (const parser of ['auto', 'wasm', 'js', null] as const) {
     const dispatchers = [

@@ -35,7 +35,7 @@ const fakes: [kind: string, when: string][] = [
   ['hand-made, time alone', 'after'],
 ]
 
-t.test('fake timers hold nothing up, and end nothing before their time', async (t) => {
+t.test('requests complete under fake timers, and timeouts fire only when the fake time passes', async (t) => {
   const outcomes = await Promise.all(fakes.map(([kind, when]) => said(kind, when)))
   for (const [index, [kind, when]] of fakes.entries()) {
     const timeouts = kind.startsWith('hand-made') ? { timeouts: ['waits', 'waits', timedOut] } : {}

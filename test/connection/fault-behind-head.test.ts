@@ -18,31 +18,34 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
 }
 
 for (const [fault, answer] of Object.entries(faulty)) {
-  t.test(`${fault} in the read that brought the head fails the request a turn behind the head`, async (t) => {
-    const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(answer)))
-    for (const [name, make] of Object.entries(dispatchers)) {
-      const dispatcher = make(origin.url)
-      const turns: string[] = []
-      const recorder = new Recorder((call) => {
-        if (call.startsWith('head')) setImmediate(() => turns.push('a turn'))
-        if (call.startsWith('error')) turns.push('error')
-      })
-      dispatcher.dispatch({ origin: origin.url, path: '/', method: 'GET' } as never, recorder)
-      await recorder.ended
-      t.equal(recorder.statusCode, 200)
-      t.match(recorder.error, { phase: 'body', path: '/' }, name)
-      t.strictSame(turns, ['a turn', 'error'], name)
-      // The fetch of the runtime, which has read nothing of the body when its fault is found.
-      const response = await fetch(`${origin.url}/`, { dispatcher } as never)
-      t.equal(response.status, 200)
-      await t.rejects(response.text(), { name: 'TypeError', cause: { phase: 'body' } }, name)
-      await dispatcher.close()
-    }
-    await origin.close()
-  })
+  t.test(
+    `${fault} in the same read as the headers fails the request one event-loop turn after the headers`,
+    async (t) => {
+      const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(answer)))
+      for (const [name, make] of Object.entries(dispatchers)) {
+        const dispatcher = make(origin.url)
+        const turns: string[] = []
+        const recorder = new Recorder((call) => {
+          if (call.startsWith('head')) setImmediate(() => turns.push('a turn'))
+          if (call.startsWith('error')) turns.push('error')
+        })
+        dispatcher.dispatch({ origin: origin.url, path: '/', method: 'GET' } as never, recorder)
+        await recorder.ended
+        t.equal(recorder.statusCode, 200)
+        t.match(recorder.error, { phase: 'body', path: '/' }, name)
+        t.strictSame(turns, ['a turn', 'error'], name)
+        // The fetch of the runtime, which has read nothing of the body when its fault is found.
+        const response = await fetch(`${origin.url}/`, { dispatcher } as never)
+        t.equal(response.status, 200)
+        await t.rejects(response.text(), { name: 'TypeError', cause: { phase: 'body' } }, name)
+        await dispatcher.close()
+      }
+      await origin.close()
+    },
+  )
 }
 
-t.test('a request that is aborted between its head and the fault is told of one end', async (t) => {
+t.test('a request aborted between its headers and the error gets one last callback', async (t) => {
   for (const answer of Object.values(faulty)) {
     const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(answer)))
     for (const [name, make] of Object.entries(dispatchers)) {

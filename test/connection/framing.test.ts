@@ -55,7 +55,7 @@ const bodies: Record<string, () => unknown> = {
 
 const UNEXPECTED = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'REPORT', 'LINK', 'get', 'post']
 
-t.test('closes the connection behind a body of a method that expects none', async (t) => {
+t.test('closes the connection after a request body with a method that expects none', async (t) => {
   for (const [name, make] of Object.entries(dispatchers)) {
     for (const [method, kind] of [
       ...UNEXPECTED.map((method) => [method, 'string']),
@@ -77,7 +77,7 @@ t.test('closes the connection behind a body of a method that expects none', asyn
   }
 })
 
-t.test('keeps the connection behind a body that is expected, empty, or that the caller vouches for', async (t) => {
+t.test('keeps the connection after a request body that is expected, empty, or sent with reset: false', async (t) => {
   const kept: object[] = [
     ...['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'].map((method) => ({ method, body: 'no head' })),
     ...['GET', 'DELETE', 'OPTIONS', 'LINK'].map((method) => ({ method, body: '' })),
@@ -98,7 +98,7 @@ t.test('keeps the connection behind a body that is expected, empty, or that the 
   }
 })
 
-t.test('pipelines nothing behind a body that is not expected, nor behind HEAD', async (t) => {
+t.test('pipelines no request behind HEAD or an unexpected request body', async (t) => {
   for (const first of [
     { method: 'GET', body: SMUGGLED },
     { method: 'OPTIONS', body: [SMUGGLED] },
@@ -117,7 +117,7 @@ t.test('pipelines nothing behind a body that is not expected, nor behind HEAD', 
   }
 })
 
-t.test('refuses a body of CONNECT, and sends nothing', async (t) => {
+t.test('rejects a CONNECT with a body, and sends nothing', async (t) => {
   const origin = await bodiless()
   for (const [name, make] of Object.entries(dispatchers)) {
     for (const [kind, body] of Object.entries(bodies)) {
@@ -157,7 +157,7 @@ async function late(head: string): Promise<Origin> {
   )
 }
 
-t.test('takes no late body of HEAD, 204 or 304 for the next response', async (t) => {
+t.test('does not read a late body of HEAD, 204 or 304 as the next response', async (t) => {
   const answers: [method: string, head: string][] = [
     ...['', LENGTH, CHUNKED].map((fields): [string, string] => ['HEAD', `HTTP/1.1 200 OK\r\n${fields}\r\n`]),
     ...['GET', 'POST', 'DELETE'].flatMap((method) =>
@@ -180,7 +180,7 @@ t.test('takes no late body of HEAD, 204 or 304 for the next response', async (t)
   }
 })
 
-t.test('keeps the connection behind a 204 or 304 that announces no body', async (t) => {
+t.test('keeps the connection after a 204 or 304 that announces no body', async (t) => {
   for (const status of ['204 No Content', '304 Not Modified']) {
     for (const fields of ['', 'content-length: 0\r\n']) {
       const origin = await rawOrigin((socket) =>
@@ -195,7 +195,7 @@ t.test('keeps the connection behind a 204 or 304 that announces no body', async 
   }
 })
 
-t.test('reads a body of transfer-encoding identity until the connection closes', async (t) => {
+t.test('reads a body with transfer-encoding: identity until the connection closes', async (t) => {
   for (const parser of ['wasm', 'js'] as const) {
     const origin = await rawOrigin((socket, connection) =>
       onRequests(socket, () => {

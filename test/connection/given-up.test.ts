@@ -47,7 +47,7 @@ t.test('opens another connection while the body of a refused CONNECT is not read
   }
 })
 
-t.test('reads the body of a refused CONNECT to its end, whenever it is read', async (t) => {
+t.test('delivers the whole body of a refused CONNECT, even if it is read late', async (t) => {
   const text = 'x'.repeat(300_000)
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => socket.write(`HTTP/1.1 403 No\r\ncontent-length: ${text.length}\r\n\r\n${text}`)),
@@ -62,7 +62,7 @@ t.test('reads the body of a refused CONNECT to its end, whenever it is read', as
   await origin.close()
 })
 
-t.test('a refused CONNECT whose body breaks off ends no process', async (t) => {
+t.test('a refused CONNECT whose body is cut off causes no uncaught exception', async (t) => {
   const breaks: Record<string, [head: string, deed: 'reset' | 'end' | 'wait']> = {
     reset: ['content-length: 9\r\n\r\nab', 'reset'],
     ended: ['content-length: 9\r\n\r\nab', 'end'],
@@ -94,7 +94,7 @@ t.test('a refused CONNECT whose body breaks off ends no process', async (t) => {
   }
 })
 
-t.test('a tunnel that is reset before its owner listens ends no process', async (t) => {
+t.test('a tunnel reset before the caller adds a listener causes no uncaught exception', async (t) => {
   for (const kind of ['connect', 'upgrade'] as const) {
     const origin = await rawOrigin((socket) =>
       onRequests(socket, () => {
@@ -121,7 +121,7 @@ t.test('a tunnel that is reset before its owner listens ends no process', async 
   }
 })
 
-t.test('upgrade() fails when an interceptor answers otherwise, whatever its controller does', async (t) => {
+t.test('upgrade() fails if an interceptor responds without an upgrade, whatever its controller does', async (t) => {
   const controller = {
     abort() {},
     pause() {},
@@ -172,7 +172,7 @@ t.test('closes the socket or body when the callback that received it throws', as
   await origin.close()
 })
 
-t.test('a callback of stream() that throws costs neither the connection nor the next request', async (t) => {
+t.test('a callback of stream() that throws fails neither the connection nor the next request', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('ok'))))
   const client = new Client(origin.url)
   const thrown = new Error('mine')
@@ -227,7 +227,7 @@ for (const answered of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
   }
 }
 
-t.test('does not wait for an aborted request behind which the body of the last one awaited failed', async (t) => {
+t.test('does not wait for an aborted request if the body of the last active one behind it failed', async (t) => {
   let arrived = (_answer: () => void) => {}
   const firstArrived = new Promise<() => void>((resolve) => {
     arrived = resolve
@@ -274,7 +274,7 @@ t.test('does not wait for an aborted request behind which the body of the last o
   await origin.close()
 })
 
-t.test('keeps a connection on which the response of an aborted request comes soon', async (t) => {
+t.test('keeps a connection on which the response of an aborted request arrives in time', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       if (head.startsWith('GET /late')) setImmediate(() => setImmediate(() => socket.write(response('late'))))
@@ -295,7 +295,7 @@ t.test('keeps a connection on which the response of an aborted request comes soo
   await origin.close()
 })
 
-t.test('close() does not wait for requests that were aborted in the pipeline', async (t) => {
+t.test('close() does not wait for aborted pipelined requests', async (t) => {
   for (const when of ['before', 'after'] as const) {
     const origin = await rawOrigin((socket) =>
       onRequests(socket, (head) => {
@@ -317,7 +317,7 @@ t.test('close() does not wait for requests that were aborted in the pipeline', a
   }
 })
 
-t.test('a request for a TLS name that the server can not prove fails alone', async (t) => {
+t.test('only the request for a TLS name without a valid certificate fails', async (t) => {
   const ca = await authority()
   const origin = await httpsOrigin((_request, reply) => void reply.end('ok'), (await serverIdentity(ca)) as never)
   const { port } = new URL(origin.url)

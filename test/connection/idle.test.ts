@@ -26,7 +26,7 @@ const program = (origin: string) => `
   console.log(Math.round((after - before) / ${CONNECTIONS}), pool.stats.free)
   await pool.close()`
 
-t.test('an idle connection holds little', async (t) => {
+t.test('an idle connection uses little memory', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const said = await new Promise<string>((resolve) => {
     const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]

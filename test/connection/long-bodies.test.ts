@@ -31,7 +31,7 @@ function answer(socket: Socket, size: number): void {
   socket.write(bytes(size, size))
 }
 
-t.test('long and short bodies behind one another, read at any pace', async (t) => {
+t.test('delivers consecutive long and short bodies read at any pace', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => answer(socket, sizeOf(head.split(' ')[1] ?? ''))),
   )
@@ -66,7 +66,7 @@ t.test('long and short bodies behind one another, read at any pace', async (t) =
   await origin.close()
 })
 
-t.test('chunks that are lent come in the memory that was there', async (t) => {
+t.test('zero-copy chunks of long bodies allocate no memory', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     const body = bytes(sizeOf(request.url ?? ''), 5)
     if (request.headers['x-chunked'] === undefined) reply.setHeader('content-length', body.length)
@@ -96,7 +96,7 @@ t.test('chunks that are lent come in the memory that was there', async (t) => {
   await origin.close()
 })
 
-t.test('until the connection closes, cut, too long, abandoned', async (t) => {
+t.test('handles long bodies that last until close, are cut off, exceed the limit or are aborted', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.on('error', () => {})
     onRequests(socket, (head) => {
@@ -136,7 +136,7 @@ t.test('until the connection closes, cut, too long, abandoned', async (t) => {
   await origin.close()
 })
 
-t.test('over TLS', async (t) => {
+t.test('delivers long bodies over TLS', async (t) => {
   const ca = await authority()
   const { key, cert } = await serverIdentity(ca)
   const origin = await httpsOrigin((request, reply) => reply.end(bytes(sizeOf(request.url ?? ''), 4)), { key, cert })
@@ -150,7 +150,7 @@ t.test('over TLS', async (t) => {
   await origin.close()
 })
 
-t.test('records of TLS that come after reading was stopped', async (t) => {
+t.test('delivers TLS records that arrive after reading was paused', async (t) => {
   const ca = await authority()
   const origin = await httpsOrigin(
     (request, reply) => {

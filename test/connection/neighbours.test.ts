@@ -5,7 +5,7 @@ import { buildConnector, Client } from '../../lib/index.js'
 import { onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
-t.test('a request does not fail with the aborts of those in front of it', async (t) => {
+t.test('a pipelined request does not fail when requests ahead of it are aborted', async (t) => {
   let connections = 0
   const arrivals = new EventEmitter()
   // Of each connection the first request gets no answer unless it is `/last`.
@@ -43,7 +43,7 @@ t.test('a request does not fail with the aborts of those in front of it', async 
 
 // A POST rests until the sockets were polled again; a GET is accepted within the read that brought what is too much.
 for (const method of ['POST', 'GET']) {
-  t.test(`what a server says too much does not fail a ${method} behind it, of which no byte has left`, async (t) => {
+  t.test(`excess response bytes do not fail a queued ${method} of which no byte was sent`, async (t) => {
     const heads: string[] = []
     const origin = await rawOrigin((socket) => {
       socket.on('error', () => {})
@@ -65,7 +65,7 @@ for (const method of ['POST', 'GET']) {
   })
 }
 
-t.test('who pauses, and is given up in mid-pipeline, holds up nobody behind it', async (t) => {
+t.test('a pipelined request that is paused and aborted does not block those behind it', async (t) => {
   const heads: string[] = []
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
@@ -93,7 +93,7 @@ t.test('who pauses, and is given up in mid-pipeline, holds up nobody behind it',
   await origin.close()
 })
 
-t.test('a server that closes every connection is not asked again and again', async (t) => {
+t.test('a request is replayed once if the server closes every connection', async (t) => {
   const executed: string[] = []
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head, index) => {
@@ -111,7 +111,7 @@ t.test('a server that closes every connection is not asked again and again', asy
   await origin.close()
 })
 
-t.test('who had no answer in time is not asked again over another connection', async (t) => {
+t.test('a request that timed out is not sent again on another connection', async (t) => {
   let executed = 0
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (_, index) => {
@@ -128,7 +128,7 @@ t.test('who had no answer in time is not asked again over another connection', a
   await origin.close()
 })
 
-t.test('who comes while a server says that it closes is sent elsewhere', async (t) => {
+t.test('a request dispatched while the server announces close uses another connection', async (t) => {
   const asked: string[] = []
   const origin = await rawOrigin((socket, index) =>
     onRequests(socket, (head) => {
@@ -151,7 +151,7 @@ t.test('who comes while a server says that it closes is sent elsewhere', async (
   await origin.close()
 })
 
-t.test('what nobody wants any more is read for the sake of those behind it, but not at any length', async (t) => {
+t.test('the response of an aborted request is discarded for those behind it, up to a limit', async (t) => {
   for (const [length, connections] of [
     [100_000, 1],
     [1_000_000, 2],
@@ -210,7 +210,7 @@ async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' |
   return { answers: answers.map(String), seen }
 }
 
-t.test('a failure of the server and an abort in front count apart, in either order', async (t) => {
+t.test('a server failure and an abort ahead of a request are counted separately, in either order', async (t) => {
   const failed = await inSteps(
     [
       { paths: 2, step: 'end' },
@@ -233,7 +233,7 @@ t.test('a failure of the server and an abort in front count apart, in either ord
   t.strictSame(givenUp.seen, [['/given-up', '/failed', '/last'], ['/failed', '/last'], ['/last']])
 })
 
-t.test('sends a request again that two servers closed on after they had answered others', async (t) => {
+t.test('replays a request twice if both connections completed other responses', async (t) => {
   const seen: string[] = []
   const origin = await rawOrigin((socket, connection) =>
     onRequests(socket, (head) => {
@@ -254,7 +254,7 @@ t.test('sends a request again that two servers closed on after they had answered
   await origin.close()
 })
 
-t.test('a request of which no byte has left is sent again, unless its body was read from', async (t) => {
+t.test('replays a request of which no byte was sent, unless its body was read', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response('answered'))))
   const { port } = new URL(origin.url)
   let attempts = 0
@@ -278,7 +278,7 @@ t.test('a request of which no byte has left is sent again, unless its body was r
   await origin.close()
 })
 
-t.test('what is sent from within the start of another is written behind it', async (t) => {
+t.test('a request dispatched within onRequestStart of another is written behind it', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => void socket.write(response(head.split(' ')[1] as string))),
   )

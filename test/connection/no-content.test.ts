@@ -66,7 +66,7 @@ async function countingOrigin() {
 const headers = { 'content-length': '0' }
 
 for (const [kind, make] of Object.entries(sources)) {
-  t.test(`executes nothing when content-length is 0 and a ${kind} has content or fails`, async (t) => {
+  t.test(`sends no request when content-length is 0 and a ${kind} has content or fails`, async (t) => {
     const { url, seen, close } = await countingOrigin()
     for (const [name, open] of Object.entries(dispatchers)) {
       const dispatcher = open(url)
@@ -84,7 +84,7 @@ for (const [kind, make] of Object.entries(sources)) {
     await close()
   })
 
-  t.test(`sends content-length: 0 once a ${kind} has ended empty`, async (t) => {
+  t.test(`sends content-length: 0 after a ${kind} has ended empty`, async (t) => {
     const { url, seen, close } = await countingOrigin()
     const client = new Client(url)
     for (const expectContinue of [false, true]) {
@@ -101,7 +101,7 @@ for (const [kind, make] of Object.entries(sources)) {
   })
 }
 
-t.test('refuses content of known length with content-length: 0, and sends nothing', async (t) => {
+t.test('rejects a non-empty body of known length with content-length: 0, and sends nothing', async (t) => {
   const { url, seen, close } = await countingOrigin()
   const form = new FormData()
   form.set('name', 'value')
@@ -120,7 +120,7 @@ t.test('refuses content of known length with content-length: 0, and sends nothin
   await close()
 })
 
-t.test('executes nothing when a request with content-length: 0 is aborted before its stream ends', async (t) => {
+t.test('sends nothing when a request with content-length: 0 is aborted before its stream ends', async (t) => {
   const { url, seen, close } = await countingOrigin()
   const client = new Client(url)
   const body = new PassThrough()
@@ -137,7 +137,7 @@ t.test('executes nothing when a request with content-length: 0 is aborted before
   await close()
 })
 
-t.test('cuts a stream to content-length: 0 without strictContentLength', async (t) => {
+t.test('truncates a stream to content-length: 0 without strictContentLength', async (t) => {
   const { url, seen, close } = await countingOrigin()
   const client = new Client(url, { strictContentLength: false })
   const { body } = await client.request({ path: '/', method: 'PUT', headers, body: later('content') })

@@ -6,7 +6,7 @@ import { uncaughtDuring } from '../servers/uncaught.js'
 
 const LENGTH = 900_000
 
-t.test('a data listener that throws at any chunk is uncaught once, and its body goes on', async (t) => {
+t.test('a data listener that throws at any chunk causes one uncaught exception, and the body continues', async (t) => {
   let number = 96
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -46,7 +46,7 @@ t.test('a data listener that throws at any chunk is uncaught once, and its body 
   await origin.close()
 })
 
-t.test('after a handler threw, chunks that were handed out before keep their bytes', async (t) => {
+t.test('chunks passed on before a handler threw keep their bytes', async (t) => {
   let number = 96
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -82,7 +82,7 @@ t.test('after a handler threw, chunks that were handed out before keep their byt
 })
 
 t.test(
-  'a drain listener that throws behind a long body is uncaught once, and costs neither bytes nor connection',
+  'a drain listener that throws after a long body causes one uncaught exception, and loses neither bytes nor the connection',
   async (t) => {
     let number = 96
     const origin = await rawOrigin((socket) =>

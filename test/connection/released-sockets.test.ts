@@ -73,7 +73,7 @@ async function fresh(origin: Origin, secure: boolean): Promise<Socket> {
 for (const secure of [false, true]) {
   const protocol = secure ? 'https' : 'http'
 
-  t.test(`a socket handed to the caller carries nothing of the library (${protocol})`, async (t) => {
+  t.test(`a socket passed to the caller has no listener or property of sluice (${protocol})`, async (t) => {
     const { ca } = await identities
     const origin = await accepting(secure, (socket) => socket.pipe(socket))
     const model = await fresh(origin, secure)
@@ -94,7 +94,7 @@ for (const secure of [false, true]) {
     await origin.close()
   })
 
-  t.test(`a socket handed to the caller reads as a new one (${protocol})`, async (t) => {
+  t.test(`a socket passed to the caller reads like a new one (${protocol})`, async (t) => {
     const { ca } = await identities
     const origin = await accepting(secure, (socket) => socket.pipe(socket))
     const readers: Record<string, (socket: Socket) => Promise<string>> = {
@@ -157,7 +157,7 @@ for (const secure of [false, true]) {
     await origin.close()
   })
 
-  t.test(`the memory of what a socket handed over reads is the caller's alone (${protocol})`, async (t) => {
+  t.test(`chunks read from a socket passed to the caller belong to the caller (${protocol})`, async (t) => {
     const { ca } = await identities
     const origin = await accepting(secure, (socket) => socket.pipe(socket))
     const client = new Client(origin.url, { connect: { ca } })
@@ -175,7 +175,7 @@ for (const secure of [false, true]) {
     await origin.close()
   })
 
-  t.test(`TLS, an HTTP client and an HTTP server run over a socket handed over (${protocol})`, async (t) => {
+  t.test(`TLS, an HTTP client and an HTTP server work over a socket passed to the caller (${protocol})`, async (t) => {
     const { ca, server } = await identities
     const serve: http.RequestListener = (request, reply) => void reply.end(`${request.url} ${BIG}`)
     const inner = { http: http.createServer(serve), https: https.createServer(server, serve) }
@@ -215,7 +215,7 @@ async function textOf(request: http.ClientRequest): Promise<string> {
   return text
 }
 
-t.test('a write that fails destroys a socket handed over at once, as any other', async (t) => {
+t.test('a failed write destroys a socket passed to the caller, as any other', async (t) => {
   const origin = await accepting(false, (socket) => socket.pipe(socket))
   const client = new Client(origin.url)
   const { socket } = await client.upgrade({ path: '/' })

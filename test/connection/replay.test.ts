@@ -197,7 +197,7 @@ function judge(
   else must(Number(error.bytesWritten) >= fault.after, `bytesWritten ${error.bytesWritten} of ${fault.after}`)
 }
 
-t.test('a connection that ends at any byte', async (t) => {
+t.test('replays or fails requests correctly if the connection closes at any byte', async (t) => {
   t.comment(`again: SLUICE_SEED=${seed} node dist/test/connection/replay.test.js`)
   const ca = await authority()
   const servers = { http: await countingServer(), https: await countingServer(await serverIdentity(ca)), ca: ca.cert }

@@ -192,7 +192,7 @@ for (const size of [10, 100_000, 20_000_000]) {
   })
 }
 
-t.test('over a foreign socket that keeps what it is given, bytes are copies', async (t) => {
+t.test('copies bytes for a custom stream that keeps the chunks written to it', async (t) => {
   const kept: Buffer[] = []
   const socket = new Duplex({
     read() {},
@@ -222,7 +222,7 @@ t.test('over a foreign socket that keeps what it is given, bytes are copies', as
   await client.destroy()
 })
 
-t.test('a body that is sent again after its memory was reused is the one that was given', async (t) => {
+t.test('a body replayed after its memory was overwritten has the original bytes', async (t) => {
   let dropped = false
   const bodies: string[] = []
   const origin = await rawOrigin((socket, index) => {
@@ -332,7 +332,7 @@ for (const [name, listen] of Object.entries(others)) {
   }
 }
 
-t.test('a stream that waits behind interceptors rests too', async (t) => {
+t.test('a stream is paused while its request waits behind interceptors', async (t) => {
   const origin = await lengthOrigin()
   const lookup = (_origin: URL, _options: unknown, callback: (error: null, records: object[]) => void) =>
     void setTimeout(() => callback(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 }]), 30)
@@ -350,7 +350,7 @@ t.test('a stream that waits behind interceptors rests too', async (t) => {
   await origin.close()
 })
 
-t.test('what a stream that was peeked into still holds is sent', async (t) => {
+t.test('sends the data that remains in a partly read stream', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const client = new Client(origin.url)
   const peeked = Readable.from([Buffer.from('%PDF-1.7 and the rest')], { objectMode: false })
@@ -385,7 +385,7 @@ t.test('a stream that fails before its request is sent fails it with its own err
   await client.destroy()
 })
 
-t.test('a stream whose request fails unsent is destroyed, and can not be sent again', async (t) => {
+t.test('destroys a stream whose request fails before it is sent, and rejects it afterwards', async (t) => {
   const client = new Client('http://localhost', {
     connect: (_options, callback) => void setImmediate(() => callback(new Error('refused'), null)),
   })
@@ -401,7 +401,7 @@ t.test('a stream whose request fails unsent is destroyed, and can not be sent ag
   t.ok(late.destroyed)
 })
 
-t.test('a stream is read by one request only', async (t) => {
+t.test('a stream can be the body of one request only', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const client = new Client(origin.url)
   const stream = new PassThrough()

@@ -56,22 +56,19 @@ async function actedUnseen(part: {
   return { got, phase }
 }
 
-t.test(
-  'sends a POST over a new connection when the server acted on the idle one while the loop was busy',
-  async (t) => {
-    const ca = await authority()
-    for (const identity of [null, await serverIdentity(ca)]) {
-      for (const [name, deed] of Object.entries(deeds)) {
-        // A thread can not reset what is under its TLS, and an empty line hurts nobody.
-        if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
-        const { got, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
-        t.equal(got, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
-      }
+t.test('sends a POST on a new connection if the server used the idle one while the event loop was busy', async (t) => {
+  const ca = await authority()
+  for (const identity of [null, await serverIdentity(ca)]) {
+    for (const [name, deed] of Object.entries(deeds)) {
+      // A thread can not reset what is under its TLS, and an empty line hurts nobody.
+      if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
+      const { got, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
+      t.equal(got, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
     }
-  },
-)
+  }
+})
 
-t.test('repeats a GET over a new connection when the server had ended the idle one', async (t) => {
+t.test('replays a GET on a new connection if the server has closed the idle one', async (t) => {
   for (const name of ['ends it', 'resets it']) {
     const deed = deeds[name] as Deed
     const { got, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
@@ -79,7 +76,7 @@ t.test('repeats a GET over a new connection when the server had ended the idle o
   }
 })
 
-t.test('what a server did to an idle connection ends it, at no one’s cost', async (t) => {
+t.test('closes an idle connection on unexpected data or FIN, without failing a request', async (t) => {
   for (const [name, deed] of Object.entries(deeds)) {
     if (name === 'sends a line end') continue
     const origin = await threadOrigin()
@@ -102,7 +99,7 @@ t.test('what a server did to an idle connection ends it, at no one’s cost', as
   }
 })
 
-t.test('a connection that was idle for too long while the event loop was busy is not used', async (t) => {
+t.test('does not reuse a connection whose keep-alive timeout passed while the event loop was busy', async (t) => {
   const origin = await rawOrigin((socket, index) => onRequests(socket, () => socket.write(response(String(index)))))
   for (const [phase, options] of LOOP_PHASES.flatMap((phase) =>
     [get, post].map((options) => [phase, options] as const),
@@ -124,7 +121,7 @@ t.test('a connection that was idle for too long while the event loop was busy is
   await origin.close()
 })
 
-t.test('a look at an idle connection costs no request its place, its abort or its drain', async (t) => {
+t.test('an idle check keeps the order, aborts and drain events of queued requests', async (t) => {
   const heads: string[] = []
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
@@ -162,7 +159,7 @@ t.test('a look at an idle connection costs no request its place, its abort or it
   await origin.close()
 })
 
-t.test('what comes behind a response hurts none that waits', async (t) => {
+t.test('excess bytes behind a response do not fail queued requests', async (t) => {
   const junk: Record<string, string> = {
     '/get': `${response('one')}junk`,
     '/head': response('a body to HEAD'),
@@ -202,7 +199,7 @@ class Answering extends Duplex {
   }
 }
 
-t.test('writes at once what may be repeated, and what may not once the sockets were polled again', async (t) => {
+t.test('writes repeatable requests at once, and others after the sockets were polled', async (t) => {
   const stream = () => Readable.from(['x'])
   const atOnce = [get, { ...post, idempotent: true }, { ...get, upgrade: 'x' }]
   const rested = [post, { ...get, idempotent: false }, { ...get, body: stream() }, { path: 'a:1', method: 'CONNECT' }]
@@ -229,7 +226,7 @@ t.test('writes at once what may be repeated, and what may not once the sockets w
   }
 })
 
-t.test('loses no POST to a server that closes silently behind each response', async (t) => {
+t.test('loses no POST if the server closes without notice after each response', async (t) => {
   for (const pipelining of [1, 10]) {
     const origin = await threadOrigin(null)
     let connections = 0
@@ -253,7 +250,7 @@ t.test('loses no POST to a server that closes silently behind each response', as
   }
 })
 
-t.test('reuses a connection on which an empty line came behind the response', async (t) => {
+t.test('reuses a connection that received an empty line after the response', async (t) => {
   for (const late of [false, true]) {
     const origin = await rawOrigin((socket) =>
       onRequests(socket, () => {

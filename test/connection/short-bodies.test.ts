@@ -125,7 +125,7 @@ for (const end of ends) {
   }
 
   for (const start of ['HTTP/1.0 200 OK', 'HTTP/1.1 200 OK\r\nconnection: close']) {
-    t.test(`a body cut off by ${end.name} behind ${JSON.stringify(start)} fails the same`, async (t) => {
+    t.test(`a body cut off by ${end.name} after ${JSON.stringify(start)} fails with the same error`, async (t) => {
       const origin = await cutOrigin(end, [`${start}\r\ncontent-length: 10\r\n\r\n0123`])
       const client = new Client(origin.url)
       const recorder = new Recorder((name) => void (name === 'data' && origin.goOn()))
@@ -147,7 +147,7 @@ for (const end of ends) {
   })
 
   for (const errorCodes of [null, [end.code], ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH']]) {
-    t.test(`a body cut off by ${end.name} is resumed by a range, errorCodes: ${errorCodes}`, async (t) => {
+    t.test(`resumes a body cut off by ${end.name} by a range request, errorCodes: ${errorCodes}`, async (t) => {
       const { recorder, requests } = await retried(end, 'data', [CUT, rest], { errorCodes })
       t.equal(recorder.error, null)
       t.equal(recorder.body, '0123456789')
@@ -155,7 +155,7 @@ for (const end of ends) {
     })
   }
 
-  t.test(`a body cut off by ${end.name} is not resumed where errorCodes lack its codes`, async (t) => {
+  t.test(`does not resume a body cut off by ${end.name} if errorCodes lack its codes`, async (t) => {
     const errorCodes = ends.flatMap(({ code }) => (code === end.code ? [] : [code]))
     const { recorder, requests } = await retried(end, 'data', [CUT, rest], { errorCodes })
     t.match(recorder.error, shortBody(end.code))
@@ -269,7 +269,7 @@ t.test('a paused response whose unread bytes are complete ends after FIN without
   await client.close()
 })
 
-t.test('a body cut off by destroy(), an abort or a time-out fails with that', async (t) => {
+t.test('a body cut off by destroy(), an abort or a timeout fails with that error', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(`${HEAD}0123`)))
   const causes: Record<string, (client: Client, abort: AbortController) => unknown> = {
     UND_ERR_DESTROYED: (client) => client.destroy(),

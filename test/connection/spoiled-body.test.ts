@@ -10,7 +10,7 @@ function giveAway(bytes: Uint8Array): void {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
 }
 
-t.test('a body whose memory is transferred before it is sent fails alone, and nothing of it is sent', async (t) => {
+t.test('a request whose body memory is transferred before sending fails, and sends nothing', async (t) => {
   let came = ''
   const origin = await rawOrigin((socket) => {
     socket.on('data', (chunk) => {
@@ -44,7 +44,7 @@ t.test('a body whose memory is transferred before it is sent fails alone, and no
   t.notMatch(came, /^0\r\n\r\n/m, 'no body in chunks came to an end')
 })
 
-t.test('a body that its handler, or a subscriber, transfers while its request starts fails alone', async (t) => {
+t.test('a request whose body a handler or subscriber transfers at its start fails, and no other', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       if (head.startsWith('GET')) socket.write(response('ok'))

@@ -77,7 +77,7 @@ const cases = Object.entries(dispatchers).flatMap(([name, make]) =>
 )
 
 for (const { name, make, kind, stalling } of cases) {
-  t.test(`a ${kind} that stalls is closed when its request fails: ${name}`, async (t) => {
+  t.test(`closes a stalled ${kind} when its request fails: ${name}`, async (t) => {
     let arrived = (_socket: Socket) => {}
     const origin = await rawOrigin((socket) => void socket.once('data', () => arrived(socket)))
     const ways: Record<string, (request: { dispatcher: Dispatcher; abort: AbortController; socket: Socket }) => void> =
@@ -108,7 +108,7 @@ for (const { name, make, kind, stalling } of cases) {
 }
 
 for (const [kind, stalling] of Object.entries(kinds)) {
-  t.test(`a ${kind} that stalls is closed when its request is answered before it ends`, async (t) => {
+  t.test(`closes a stalled ${kind} when the response completes first`, async (t) => {
     const origin = await rawOrigin((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 413 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
     })
@@ -122,46 +122,43 @@ for (const [kind, stalling] of Object.entries(kinds)) {
   })
 }
 
-t.test(
-  'an asynchronous iterator is closed once, with what it throws ignored, and not at all when it ended',
-  async (t) => {
-    const origin = await httpOrigin((request, reply) => void request.resume().on('end', () => reply.end()))
-    const client = new Client(origin.url)
-    let ends = 0
-    const source = (last: () => Promise<unknown>) => {
-      const pieces = ['a', 'b']
-      const next = async () => {
-        const value = pieces.shift()
-        return value === undefined ? last() : { done: false, value }
-      }
-      const end = () => {
-        ends++
-        throw new Error('it can not be closed')
-      }
-      return { [Symbol.asyncIterator]: () => ({ next, return: end }) }
+t.test('closes an async iterator once, ignores its errors then, and does not close one that has ended', async (t) => {
+  const origin = await httpOrigin((request, reply) => void request.resume().on('end', () => reply.end()))
+  const client = new Client(origin.url)
+  let ends = 0
+  const source = (last: () => Promise<unknown>) => {
+    const pieces = ['a', 'b']
+    const next = async () => {
+      const value = pieces.shift()
+      return value === undefined ? last() : { done: false, value }
     }
-    const put = async (source: unknown, signal?: AbortSignal) => {
-      const { body } = await client.request({ path: '/', method: 'PUT', body: source, signal } as never)
-      await body.dump()
+    const end = () => {
+      ends++
+      throw new Error('it can not be closed')
     }
-    await put(source(async () => ({ done: true, value: undefined })))
-    t.equal(ends, 0, 'ended')
-    await t.rejects(put(source(() => Promise.reject(new Error('lost')))), { message: 'lost' })
-    t.equal(ends, 0, 'failed')
-    const abort = new AbortController()
-    const stalls = () => {
-      abort.abort()
-      return new Promise(() => {})
-    }
-    await t.rejects(put(source(stalls), abort.signal), { name: 'AbortError' })
-    await new Promise(setImmediate)
-    t.equal(ends, 1, 'stalled')
-    await client.destroy()
-    await origin.close()
-  },
-)
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) }
+  }
+  const put = async (source: unknown, signal?: AbortSignal) => {
+    const { body } = await client.request({ path: '/', method: 'PUT', body: source, signal } as never)
+    await body.dump()
+  }
+  await put(source(async () => ({ done: true, value: undefined })))
+  t.equal(ends, 0, 'ended')
+  await t.rejects(put(source(() => Promise.reject(new Error('lost')))), { message: 'lost' })
+  t.equal(ends, 0, 'failed')
+  const abort = new AbortController()
+  const stalls = () => {
+    abort.abort()
+    return new Promise(() => {})
+  }
+  await t.rejects(put(source(stalls), abort.signal), { name: 'AbortError' })
+  await new Promise(setImmediate)
+  t.equal(ends, 1, 'stalled')
+  await client.destroy()
+  await origin.close()
+})
 
-t.test('a web stream that ends is not cancelled, and one that fails gives its error', async (t) => {
+t.test('does not cancel a web stream that has ended, and reports the error of one that fails', async (t) => {
   const bodies: string[] = []
   const origin = await httpOrigin((request, reply) => {
     let body = ''

@@ -46,17 +46,21 @@ async function saidBy({ options, meanwhile, before = '' }: Part): Promise<string
   return said.trim()
 }
 
-t.test('a process that was stopped', { skip: process.platform === 'win32' && 'no signals' }, async (t) => {
-  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n'
-  const headers = { headersTimeout: TIMEOUT, bodyTimeout: 0 }
-  const body = { headersTimeout: 0, bodyTimeout: TIMEOUT }
-  const cases: [name: string, part: Part, expected: string][] = [
-    ['was answered meanwhile', { options: headers, meanwhile: response('in time') }, 'in time'],
-    ['was not', { options: headers, meanwhile: '' }, 'UND_ERR_HEADERS_TIMEOUT'],
-    ['got a part of a head', { options: headers, meanwhile: 'HTTP/1.1 200' }, 'UND_ERR_HEADERS_TIMEOUT'],
-    ['got the rest', { options: body, before: `${head}in `, meanwhile: 'time!' }, 'in time!'],
-    ['got no more', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
-  ]
-  const said = await Promise.all(cases.map(([, part]) => saidBy(part)))
-  for (const [index, [name, , expected]] of cases.entries()) t.equal(said[index], expected, name)
-})
+t.test(
+  'requests complete after the process was stopped and continued',
+  { skip: process.platform === 'win32' && 'no signals' },
+  async (t) => {
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n'
+    const headers = { headersTimeout: TIMEOUT, bodyTimeout: 0 }
+    const body = { headersTimeout: 0, bodyTimeout: TIMEOUT }
+    const cases: [name: string, part: Part, expected: string][] = [
+      ['was answered meanwhile', { options: headers, meanwhile: response('in time') }, 'in time'],
+      ['was not', { options: headers, meanwhile: '' }, 'UND_ERR_HEADERS_TIMEOUT'],
+      ['got a part of a head', { options: headers, meanwhile: 'HTTP/1.1 200' }, 'UND_ERR_HEADERS_TIMEOUT'],
+      ['got the rest', { options: body, before: `${head}in `, meanwhile: 'time!' }, 'in time!'],
+      ['got no more', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
+    ]
+    const said = await Promise.all(cases.map(([, part]) => saidBy(part)))
+    for (const [index, [name, , expected]] of cases.entries()) t.equal(said[index], expected, name)
+  },
+)

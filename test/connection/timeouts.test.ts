@@ -34,7 +34,7 @@ function watched(client: Client, name: string, begin: () => void): Promise<unkno
   return name === 'end' ? event(client, 'disconnect') : recorder.ended.then(({ error }) => Promise.reject(error))
 }
 
-t.test('no timeout is early, and none is later than a timer of the same time', async (t) => {
+t.test('timeouts fire neither early nor later than a timer of the same delay', async (t) => {
   t.comment(`SLUICE_SEED=${seed}`)
   const silent = await rawOrigin((socket) => socket.resume())
   const partial = await rawOrigin((socket) => {
@@ -118,7 +118,7 @@ t.test('no timeout is early, and none is later than a timer of the same time', a
   await Promise.all([silent, partial, plain, hinting].map((origin) => origin.close()))
 })
 
-t.test('what came while the event loop was busy was in time', async (t) => {
+t.test('data that arrived while the event loop was busy is in time', async (t) => {
   for (const phase of LOOP_PHASES) {
     const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 1000, bodyTimeout: 100, connectTimeout: 100 })
@@ -151,7 +151,7 @@ t.test('what came while the event loop was busy was in time', async (t) => {
   }
 })
 
-t.test('over TLS, whose handshake takes more than one turn', async (t) => {
+t.test('data that arrived over TLS while the event loop was busy is in time', async (t) => {
   const ca = await authority()
   const identity = await serverIdentity(ca)
   for (const phase of LOOP_PHASES) {
@@ -171,7 +171,7 @@ t.test('over TLS, whose handshake takes more than one turn', async (t) => {
   }
 })
 
-t.test('a server that was silent meanwhile is too late at once', async (t) => {
+t.test('a server that sent nothing while the event loop was busy times out at once', async (t) => {
   for (const phase of LOOP_PHASES) {
     const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 100, bodyTimeout: 100 })
@@ -191,7 +191,7 @@ t.test('a server that was silent meanwhile is too late at once', async (t) => {
   }
 })
 
-t.test('a byte that comes at the last moment does not keep a head waiting for ever', async (t) => {
+t.test('single bytes do not extend the headers timeout', async (t) => {
   const origin = await threadOrigin()
   const client = new Client(origin.url, { headersTimeout: 100 })
   const asked = client.request(get)
@@ -206,7 +206,7 @@ t.test('a byte that comes at the last moment does not keep a head waiting for ev
   await origin.close()
 })
 
-t.test('no limit is none, also in the turn in which an earlier one is over', async (t) => {
+t.test('headersTimeout: 0 is no limit, even in the tick in which the keep-alive timeout passes', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => setTimeout(() => socket.write(response('x')), 5)))
   // Both timers are due in one turn: that of the idle connection, and that which sends the next request.
   for (let round = 0; round < 20; round++) {
@@ -221,7 +221,7 @@ t.test('no limit is none, also in the turn in which an earlier one is over', asy
   await origin.close()
 })
 
-t.test('a slow consumer is not a slow server', async (t) => {
+t.test('a paused reader does not cause a body timeout', async (t) => {
   const timeout = 30
   const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
   const head = 'HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n'
@@ -300,7 +300,7 @@ t.test('a slow consumer is not a slow server', async (t) => {
   await origin.close()
 })
 
-t.test('a slow source is not a slow server', async (t) => {
+t.test('a slow body source does not cause a headers timeout', async (t) => {
   const rest = () => new Promise((resolve) => setTimeout(resolve, 100))
   async function* slow() {
     await rest()
@@ -357,7 +357,7 @@ function slowly(size: number, limit = Infinity): Duplex {
   })
 }
 
-t.test('an upload lasts as long as the server takes it, and no longer', async (t) => {
+t.test('an upload times out only when the server stops reading it', async (t) => {
   const size = 4_000_000
   function* pieces(length: number) {
     for (let sent = 0; sent < size; sent += length) yield Buffer.alloc(length)
@@ -387,7 +387,7 @@ t.test('an upload lasts as long as the server takes it, and no longer', async (t
   }
 })
 
-t.test('a socket that takes much at once is not waited for', async (t) => {
+t.test('a socket that accepts much data at once does not stall the upload', async (t) => {
   const socket = new Duplex({
     writableHighWaterMark: 10_000_000,
     read() {},
@@ -415,7 +415,7 @@ function dripping(drops: number): Blob & { sent: number } {
   return blob
 }
 
-t.test('an upload behind it gives a silent server no more time', async (t) => {
+t.test('a pipelined upload does not extend the timeout of the request ahead of it', async (t) => {
   const silent = await rawOrigin((socket) => socket.resume())
   const client = new Client(silent.url, { headersTimeout: 200, pipelining: 2 })
   const body = dripping(100)
@@ -428,7 +428,7 @@ t.test('an upload behind it gives a silent server no more time', async (t) => {
   await silent.close()
 })
 
-t.test('what is sent meanwhile gives a body that has begun no more time', async (t) => {
+t.test('sending does not extend the body timeout of a response in progress', async (t) => {
   const silent = await rawOrigin((socket) => {
     socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n'))
     socket.resume()
@@ -442,7 +442,7 @@ t.test('what is sent meanwhile gives a body that has begun no more time', async 
   await silent.close()
 })
 
-t.test('an upload that ends early ends nothing but itself', async (t) => {
+t.test('an upload whose response completes early does not fail other requests', async (t) => {
   const reasons: Record<string, (controller: AbortController, body: Blob & { sent: number }) => void> = {
     aborted: (controller) => controller.abort(new Error('aborted')),
     failed: (_controller, body) => {
@@ -475,7 +475,7 @@ t.test('an upload that ends early ends nothing but itself', async (t) => {
   }
 })
 
-t.test('a system clock that is set forth or back changes nothing', async (t) => {
+t.test('changing the system clock does not affect timeouts', async (t) => {
   const { now } = Date
   t.teardown(() => {
     Date.now = now

@@ -13,7 +13,7 @@ const dispatchers: Record<string, (url: string, options: object) => Dispatcher> 
 }
 
 for (const [name, make] of Object.entries(dispatchers)) {
-  t.test(`${name} sets the type of service of each request, and that of the connector again`, async (t) => {
+  t.test(`${name} sets the type of service of each request, then restores the connector's`, async (t) => {
     const origin = await httpOrigin((request, reply) => void request.resume().on('end', () => reply.end('x')))
     let current = 3
     const seen: number[] = []

@@ -13,7 +13,7 @@ async function collect(socket: Duplex): Promise<string> {
   return text
 }
 
-t.test('upgrade hands the socket over, what came behind the head first', async (t) => {
+t.test('upgrade() returns the socket, with the bytes behind the headers first', async (t) => {
   const server = http.createServer()
   server.on('upgrade', (request, socket: Socket) => {
     socket.write(
@@ -39,7 +39,7 @@ t.test('upgrade hands the socket over, what came behind the head first', async (
   await origin.close()
 })
 
-t.test('whoever reads nothing of an upgraded connection hears its end all the same', async (t) => {
+t.test('an upgraded socket emits close even if it is not read', async (t) => {
   const ca = await authority()
   const accept = (_request: http.IncomingMessage, socket: Duplex) => {
     socket.write('HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
@@ -91,7 +91,7 @@ t.test('CONNECT opens a tunnel with backpressure both ways', async (t) => {
   await origin.close()
 })
 
-t.test('a tunnel or an upgrade that is refused', async (t) => {
+t.test('reports a refused tunnel or upgrade as a response', async (t) => {
   const origin = await httpOrigin((_request, reply) => {
     reply.statusCode = 403
     reply.end('no')
@@ -131,7 +131,7 @@ t.test('a tunnel or an upgrade that is refused', async (t) => {
   await proxy.close()
 })
 
-t.test('close() lets the response to a refused CONNECT end, and what comes behind it is sent elsewhere', async (t) => {
+t.test('close() waits for the response to a refused CONNECT, and later requests use another connection', async (t) => {
   let finish = () => {}
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
@@ -178,7 +178,7 @@ t.test('close() lets the response to a refused CONNECT end, and what comes behin
   await origin.close()
 })
 
-t.test('a 101 that nobody asked for ends the connection', async (t) => {
+t.test('closes the connection on an unrequested 101', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n${response('evil')}`))
   })
@@ -188,7 +188,7 @@ t.test('a 101 that nobody asked for ends the connection', async (t) => {
   await origin.close()
 })
 
-t.test('a 101 upgrades only when it names what it upgrades to', async (t) => {
+t.test('a 101 without an upgrade header fails the upgrade', async (t) => {
   const heads: [string, boolean][] = [
     ['HTTP/1.1 101\r\nhello: world\r\nconnection: upgrade\r\n\r\n', false],
     ['HTTP/1.1 101 S\r\nconnection: upgrade\r\n\r\n', false],
@@ -215,7 +215,7 @@ t.test('a 101 upgrades only when it names what it upgrades to', async (t) => {
   }
 })
 
-t.test('HEAD may ask for an upgrade, and has no body when that is refused', async (t) => {
+t.test('HEAD can request an upgrade, and has no body if it is refused', async (t) => {
   const server = http.createServer()
   server.on('upgrade', (request, socket: Socket) => {
     if (request.url === '/refuse') return void socket.write('HTTP/1.1 426 No\r\ncontent-length: 5\r\n\r\n')
@@ -243,7 +243,7 @@ t.test('HEAD may ask for an upgrade, and has no body when that is refused', asyn
   await origin.close()
 })
 
-t.test('an upgrade with raw headers, by callback, aborted while it waits', async (t) => {
+t.test('upgrade() supports raw headers and a callback, and can be aborted while queued', async (t) => {
   const server = http.createServer()
   const sockets: Duplex[] = []
   server.on('upgrade', (_request, socket: Socket) => {
@@ -268,7 +268,7 @@ t.test('an upgrade with raw headers, by callback, aborted while it waits', async
   await origin.close()
 })
 
-t.test('a tunnel carries another client', async (t) => {
+t.test('another client works over a tunnel', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
       if (head.startsWith('CONNECT')) socket.write('HTTP/1.1 200 OK\r\n\r\n')

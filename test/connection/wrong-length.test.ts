@@ -71,7 +71,7 @@ async function eager() {
 const headers = { 'content-length': String(LENGTH) }
 
 for (const [name, make] of Object.entries(dispatchers)) {
-  t.test(`${name} sends no whole request when a body is longer than its content-length, or fails`, async (t) => {
+  t.test(`${name} sends no complete request when a body is longer than its content-length, or fails`, async (t) => {
     const { requests, origin } = await eager()
     const dispatcher = make(origin.url, {})
     const get = { origin: origin.url, path: '/next', method: 'GET' as const }
@@ -114,7 +114,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('warns of a wrong length of a stream without strictContentLength', async (t) => {
+t.test('warns of a stream with the wrong length without strictContentLength', async (t) => {
   const { origin } = await eager()
   const warnings = t.capture(process, 'emitWarning')
   const client = new Client(origin.url, { strictContentLength: false })

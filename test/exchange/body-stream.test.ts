@@ -15,7 +15,7 @@ const listener = { onChunk: () => true, onSourceEnd() {}, onSourceError() {} }
 
 for (const ticks of [0, 1, 2, 3, 4]) {
   t.test(
-    `reads an incoming request to its end when it is stopped ${ticks} microtasks after it began to flow`,
+    `reads an incoming request to its end if it is stopped ${ticks} microtasks after it started to flow`,
     async (t) => {
       const request = incomingRequest()
       const body = BodyStream.of(request)

@@ -11,7 +11,7 @@ import {
 import { httpOrigin, rawOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
-t.test('hands everything on, over each dispatcher', async (t) => {
+t.test('DecoratorHandler forwards all callbacks, with each dispatcher', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     request.resume().on('end', () => {
       reply.writeEarlyHints({ link: '</a>' })
@@ -41,7 +41,7 @@ t.test('hands everything on, over each dispatcher', async (t) => {
   await origin.close()
 })
 
-t.test('changes what a subclass overrides, for a handler of either generation', async (t) => {
+t.test('a subclass of DecoratorHandler can override callbacks, for current and legacy handlers', async (t) => {
   class Louder extends DecoratorHandler {
     override onResponseData(controller: DispatchController, chunk: Buffer): void {
       super.onResponseData(controller, Buffer.from(chunk.toString().toUpperCase()))
@@ -73,7 +73,7 @@ t.test('changes what a subclass overrides, for a handler of either generation', 
   await origin.close()
 })
 
-t.test('errors and upgrades', async (t) => {
+t.test('DecoratorHandler forwards errors and upgrades', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.once('data', (head) => {
       if (String(head).includes('upgrade')) socket.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')

@@ -33,14 +33,14 @@ t.test('headers keep their form when a header is added or removed', async (t) =>
   }
 })
 
-t.test('an object keeps what only it can hold', async (t) => {
+t.test('an object keeps values that only an object can have', async (t) => {
   const own = Object.defineProperty({ a: ['1', '2'], n: 3 }, '__proto__', { value: 'x', enumerable: true })
   t.strictSame(flattenHeaders(withHeaders(own, ['c', '4'])), ['c', '4', 'a', '1', 'a', '2', 'n', '3', '__proto__', 'x'])
   t.strictSame(withHeaders({ host: undefined, a: '1' }, ['host', 'x']), { host: 'x', a: '1' })
   t.notOk(hasHeader({ host: undefined }, 'host') || hasHeader({ host: [] }, 'host') || hasHeader('x' as never, 'x'))
 })
 
-t.test('an iterator becomes an object that can be read again, with repeated fields as an array', async (t) => {
+t.test('an iterator becomes an object, with repeated headers as an array', async (t) => {
   const pairs = [
     ['a', '1'],
     ['a', '2'],
@@ -51,7 +51,7 @@ t.test('an iterator becomes an object that can be read again, with repeated fiel
   t.equal(rereadableHeaders(map), map)
 })
 
-t.test('what is no header is refused, or left for the check of the request', async (t) => {
+t.test('invalid headers are rejected, or left unchanged for the check of the request', async (t) => {
   t.throws(() => withHeaders([['a', '1'], 5] as never, ['b', '2']), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => flattenHeaders(withHeaders(['a'] as never, ['b', '2'])), { code: 'UND_ERR_INVALID_ARG' })
   t.equal(withHeaders('x' as never, ['b', '2']), 'x')

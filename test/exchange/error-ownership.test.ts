@@ -10,7 +10,7 @@ const failure = (promise: Promise<unknown>) =>
     (error: Error & errors.ErrorContext) => error,
   )
 
-t.test('an error that a lookup reports for several requests is changed by none of them', async (t) => {
+t.test('requests do not change an error that a lookup reports for several of them', async (t) => {
   const fields = { code: 'ENOTFOUND', errno: -3008, syscall: 'getaddrinfo', hostname: 'db.test' }
   for (const seal of [(error: Error) => error, Object.freeze]) {
     const remembered = seal(Object.assign(new Error('getaddrinfo ENOTFOUND db.test'), fields)) as Error
@@ -30,7 +30,7 @@ t.test('an error that a lookup reports for several requests is changed by none o
   }
 })
 
-t.test('sockets that one error destroys give each request the facts of its own', async (t) => {
+t.test('sockets destroyed with one error give each request its own socket info', async (t) => {
   const origin = await httpOrigin((request) => void request.resume())
   const sockets: Socket[] = []
   const connect = (_options: object, callback: (error: null, socket: Socket) => void) => {
@@ -57,7 +57,7 @@ t.test('sockets that one error destroys give each request the facts of its own',
   await origin.close()
 })
 
-t.test('all requests that one failure ends get an error of the same class', async (t) => {
+t.test('all requests that one failure fails get an error of the same class', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.once('data', () => socket.write('garbage\r\n\r\n'))
   })
@@ -100,7 +100,7 @@ const failures: Record<string, [connect: unknown, kind: unknown, fields: object]
 }
 
 for (const [name, [connect, kind, fields]] of Object.entries(failures)) {
-  t.test(`all requests of a connection ${name} get an error of the same class and fields`, async (t) => {
+  t.test(`all requests of a connection ${name} get an error of the same class and properties`, async (t) => {
     const origin = await rawOrigin((socket) => void socket.on('data', () => socket.end()))
     const client = new Client(origin.url, { pipelining: 3, connect: connect as never })
     const all = await Promise.all(
@@ -118,7 +118,7 @@ for (const [name, [connect, kind, fields]] of Object.entries(failures)) {
   })
 }
 
-t.test('destroy(error) hands its error to every request unchanged', async (t) => {
+t.test('destroy(error) passes its error to every request unchanged', async (t) => {
   const origin = await httpOrigin(() => {})
   const pool = new Pool(origin.url, { connections: 1 })
   const mine = Object.assign(new Error('shutting down'), { code: 'E_SHUTDOWN' })

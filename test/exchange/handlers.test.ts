@@ -20,7 +20,7 @@ function richOrigin() {
   })
 }
 
-t.test('the newer handlers hear everything in order', async (t) => {
+t.test('current handlers receive all callbacks in order', async (t) => {
   const origin = await richOrigin()
   const client = new Client(origin.url)
   const recorder = new Recorder()
@@ -41,7 +41,7 @@ t.test('the newer handlers hear everything in order', async (t) => {
   await origin.close()
 })
 
-t.test('the elder handlers hear everything in order', async (t) => {
+t.test('legacy handlers receive all callbacks in order', async (t) => {
   const origin = await richOrigin()
   const client = new Client(origin.url)
   const calls: unknown[] = []
@@ -85,7 +85,7 @@ t.test('the elder handlers hear everything in order', async (t) => {
   await origin.close()
 })
 
-t.test('abort from every callback ends the request once, and the client lives on', async (t) => {
+t.test('abort() in any callback fails the request once, and the client stays usable', async (t) => {
   const origin = await richOrigin()
   const client = new Client(origin.url)
   for (const [place, calls] of [
@@ -116,7 +116,7 @@ t.test('abort from every callback ends the request once, and the client lives on
   await origin.close()
 })
 
-t.test('a handler that throws ends its own request and nothing else', async (t) => {
+t.test('a handler that throws fails only its own request', async (t) => {
   const origin = await richOrigin()
   const client = new Client(origin.url)
   for (const place of ['start', 'head 103', 'head 200', 'data', 'end']) {
@@ -149,7 +149,7 @@ t.test('a handler that throws ends its own request and nothing else', async (t) 
   await origin.close()
 })
 
-t.test('an abort in mid-pipeline leaves the others alone', async (t) => {
+t.test('aborting a pipelined request does not affect the others', async (t) => {
   const origin = await rawOrigin((socket) => {
     let heads = 0
     onRequests(socket, () => {
@@ -174,7 +174,7 @@ t.test('an abort in mid-pipeline leaves the others alone', async (t) => {
   await origin.close()
 })
 
-t.test('a request aborted while it waits touches no socket', async (t) => {
+t.test('a request aborted while queued is not written to a socket', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   const client = new Client(origin.url)
   const abort = new AbortController()
@@ -190,7 +190,7 @@ t.test('a request aborted while it waits touches no socket', async (t) => {
   await origin.close()
 })
 
-t.test('dispatch, close and destroy from inside every callback', async (t) => {
+t.test('dispatch, close and destroy work within every callback', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   for (const place of ['start', 'head 200', 'data', 'end']) {
     const client = new Client(origin.url, { pipelining: 2 })
@@ -226,7 +226,7 @@ t.test('dispatch, close and destroy from inside every callback', async (t) => {
   await origin.close()
 })
 
-t.test('pause holds bytes and end of the connection back', async (t) => {
+t.test('pause() defers body data and the end of the connection', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
       const body = 'x'.repeat(300_000)
@@ -260,7 +260,7 @@ t.test('pause holds bytes and end of the connection back', async (t) => {
   await origin.close()
 })
 
-t.test('the end waits for who paused at the last byte, and nobody else does', async (t) => {
+t.test('pausing at the last byte defers onResponseEnd, but not other requests', async (t) => {
   const origin = await richOrigin()
   const client = new Client(origin.url)
   const seen: string[] = []
@@ -318,7 +318,7 @@ t.test('the end waits for who paused at the last byte, and nobody else does', as
   await origin.close()
 })
 
-t.test('the end of a connection at every byte of a response', async (t) => {
+t.test('a connection closed at any byte of a response fails or completes the request', async (t) => {
   const whole = response('hello')
   const client = { current: null as Client | null }
   for (let cut = 0; cut <= whole.length; cut++) {

@@ -4,7 +4,7 @@ import { adaptHandler } from '../../lib/exchange/legacy-handler.js'
 const nothing = () => {}
 const elder = { onConnect: nothing, onHeaders: () => true, onData: () => true, onComplete: nothing, onError: nothing }
 
-t.test('which generation a handler is of', async (t) => {
+t.test('recognizes current and legacy handlers', async (t) => {
   const newer = { onRequestStart: nothing, onResponseError: nothing }
   t.equal(adaptHandler(newer, false), newer, 'one of the newer is taken as it is')
   t.not(adaptHandler(elder, false), elder, 'one of the elder is not')
@@ -28,25 +28,19 @@ t.test('which generation a handler is of', async (t) => {
   t.equal(adaptHandler(both, false), both, 'whoever is whole in both is of the newer')
 })
 
-t.test(
-  'fields that another library has as buffers, or as an object, reach a handler of the elder generation',
-  async (t) => {
-    const heads: unknown[] = []
-    const adapted = adaptHandler(
-      { ...elder, onHeaders: (...head: unknown[]) => heads.push(head[1]) > 0 } as never,
-      false,
-    )
-    const told = (rawHeaders: unknown) =>
-      adapted.onResponseStart?.({ rawHeaders } as never, 200, { 'x-other': '1' }, 'OK')
-    const buffers = [Buffer.from('x-a'), Buffer.from('1')]
-    for (const raw of [buffers, ['x-a', '1'], { 'x-a': '1' }]) told(raw)
-    t.strictSame(heads, [buffers, buffers, buffers])
-    told(null)
-    t.strictSame(heads[3], [Buffer.from('x-other'), Buffer.from('1')])
-  },
-)
+t.test('passes headers given as buffers or as an object to a legacy handler', async (t) => {
+  const heads: unknown[] = []
+  const adapted = adaptHandler({ ...elder, onHeaders: (...head: unknown[]) => heads.push(head[1]) > 0 } as never, false)
+  const told = (rawHeaders: unknown) =>
+    adapted.onResponseStart?.({ rawHeaders } as never, 200, { 'x-other': '1' }, 'OK')
+  const buffers = [Buffer.from('x-a'), Buffer.from('1')]
+  for (const raw of [buffers, ['x-a', '1'], { 'x-a': '1' }]) told(raw)
+  t.strictSame(heads, [buffers, buffers, buffers])
+  told(null)
+  t.strictSame(heads[3], [Buffer.from('x-other'), Buffer.from('1')])
+})
 
-t.test('the error for a handler without its error callback names that of its generation', async (t) => {
+t.test('the error for a handler without an error callback names the one of its form', async (t) => {
   const missing = (handler: object) => () => adaptHandler(handler as never, false)
   for (const handler of [{}, { onResponseData: nothing }, { onResponseEnd: nothing }, { onResponseStart: nothing }]) {
     t.throws(missing(handler), { code: 'UND_ERR_INVALID_ARG', message: 'handler.onResponseError must be a function' })

@@ -25,7 +25,7 @@ function make(options: Partial<DispatchInput>, strictContentLength = true): Requ
   return new Request({ path: '/', method: 'POST', ...options }, defaults)
 }
 
-t.test('bytes are not copied', async (t) => {
+t.test('does not copy bytes', async (t) => {
   const memory = new ArrayBuffer(8)
   for (const body of [
     memory,
@@ -44,7 +44,7 @@ t.test('bytes are not copied', async (t) => {
   t.equal(toRequestBody(undefined), null)
 })
 
-t.test('bodies of another realm', async (t) => {
+t.test('accepts bodies of another realm', async (t) => {
   const realm = createContext({})
   t.match(toRequestBody(runInContext('new ArrayBuffer(3)', realm)), { kind: 'bytes', length: 3 })
   t.match(toRequestBody(runInContext('new Uint8Array(3)', realm)), { kind: 'bytes', length: 3 })
@@ -55,7 +55,7 @@ t.test('bodies of another realm', async (t) => {
   t.equal(await content(made), 'a=b')
 })
 
-t.test('pieces of another realm', async (t) => {
+t.test('accepts body chunks of another realm', async (t) => {
   const realm = createContext({})
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const client = new Client(origin.url)
@@ -70,7 +70,7 @@ t.test('pieces of another realm', async (t) => {
   await origin.close()
 })
 
-t.test('what can be sent twice reads the same twice', async (t) => {
+t.test('replayable bodies yield the same bytes twice', async (t) => {
   const form = new FormData()
   form.append('file', new File(['content'], 'name'))
   for (const body of [new Blob(['ab', 'cd']), form]) {
@@ -85,7 +85,7 @@ t.test('what can be sent twice reads the same twice', async (t) => {
   t.match(toRequestBody(new Blob(['a']).stream()), { kind: 'iterable', length: null, replayable: false })
 })
 
-t.test('streams that have nothing to give', async (t) => {
+t.test('rejects bodies that can not be read', async (t) => {
   const failed = new PassThrough().on('error', () => {})
   failed.destroy(new Error('failed'))
   const ended = Readable.from([])
@@ -101,14 +101,14 @@ t.test('streams that have nothing to give', async (t) => {
   t.match(toRequestBody(new PassThrough()), { kind: 'stream', length: null })
 })
 
-t.test('what no query can hold', async (t) => {
+t.test('rejects query values that can not be encoded', async (t) => {
   for (const value of ['\ud800', Object.create(null)]) {
     t.throws(() => make({ query: { a: value } }), { code: 'UND_ERR_INVALID_ARG', message: /query/ })
   }
   t.throws(() => make({ query: { '\udc00': 1 } }), { code: 'UND_ERR_INVALID_ARG', message: /query/ })
 })
 
-t.test('options with bounds', async (t) => {
+t.test('rejects options outside their range', async (t) => {
   for (const typeOfService of [-1, 256, 1.5, Number.NaN, '1' as never]) {
     t.throws(() => make({ typeOfService }), { code: 'UND_ERR_INVALID_ARG', message: /typeOfService/ })
   }
@@ -118,13 +118,13 @@ t.test('options with bounds', async (t) => {
   t.equal(make({ method: 'CONNECT', path: 'a:1', blocking: false }).blocking, true)
 })
 
-t.test('nothing is waited for where nothing is sent', async (t) => {
+t.test('expectContinue has no effect without a body', async (t) => {
   t.equal(make({ body: '', expectContinue: true }).head.expectContinue, false)
   t.equal(make({ body: 'x', expectContinue: true }).head.expectContinue, true)
   t.equal(make({ body: Readable.from(['x']), expectContinue: true }).head.expectContinue, true)
 })
 
-t.test('chunks are not announced where none come', async (t) => {
+t.test('sends no transfer-encoding without a body', async (t) => {
   const headers = { 'transfer-encoding': 'chunked' }
   t.match(make({ headers }).head, { framing: 'length', contentLength: 0, kept: /content-length: 0\r\n/ })
   t.notMatch(make({ headers }).head.kept, /transfer-encoding/)
@@ -133,7 +133,7 @@ t.test('chunks are not announced where none come', async (t) => {
   t.match(loose, { framing: 'length', contentLength: 0 }, 'nor bytes')
 })
 
-t.test('bytes go out in chunks where chunks are announced', async (t) => {
+t.test('sends bytes in chunks if the headers have transfer-encoding: chunked', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     const pieces: Buffer[] = []
     request.on('data', (piece) => pieces.push(piece))

@@ -9,7 +9,7 @@ function make(options: Partial<DispatchInput> = {}): Request {
   return new Request({ path: '/', method: 'GET', ...options }, defaults)
 }
 
-t.test('defaults', async (t) => {
+t.test('requests have defaults for omitted options', async (t) => {
   t.match(make(), { idempotent: true, blocking: false, upgrade: null, headersTimeout: 1, bodyTimeout: 2, reset: false })
   t.match(make({ method: 'POST' }), { idempotent: false })
   t.match(make({ method: 'CONNECT', path: 'a:1' }), { upgrade: 'CONNECT', blocking: true })
@@ -19,7 +19,7 @@ t.test('defaults', async (t) => {
   t.equal(make().hostHeader, 'h')
 })
 
-t.test('query', async (t) => {
+t.test('appends the query to the path', async (t) => {
   t.equal(make({ query: { 'a b': 'c&d', e: [1, 2], f: null } }).path, '/?a%20b=c%26d&e=1&e=2&f=')
   t.equal(make({ query: {} }).path, '/')
   t.throws(() => make({ path: '/?x', query: { a: 1 } }), /query/)
@@ -40,7 +40,7 @@ t.test('query', async (t) => {
   }
 })
 
-t.test('bad options are named', async (t) => {
+t.test('errors name the invalid option', async (t) => {
   const wrong: [string, Partial<DispatchInput>][] = [
     ['path', { path: 1 as never }],
     ['method', { method: 1 as never }],
@@ -59,7 +59,7 @@ t.test('bad options are named', async (t) => {
   }
 })
 
-t.test('bodies', async (t) => {
+t.test('accepts each kind of body', async (t) => {
   t.equal(toRequestBody(null), null)
   t.match(toRequestBody(''), { kind: 'bytes', length: 0 })
   t.match(toRequestBody(new DataView(new ArrayBuffer(3))), { kind: 'bytes', length: 3 })
@@ -82,18 +82,18 @@ t.test('bodies', async (t) => {
   t.equal(make({ method: 'POST', body: new Blob(['x']) }).replayable, true)
   t.equal(make({ method: 'POST', body: Readable.from(['x']) }).replayable, false)
   const destroyed = new PassThrough().destroy()
-  t.throws(() => toRequestBody(destroyed), /ended or was destroyed/)
+  t.throws(() => toRequestBody(destroyed), /already ended or been destroyed/)
   const read = Readable.from(['a', 'b'])
   for await (const _ of read) break
   // Leaving the loop destroys the stream with an AbortError.
-  t.throws(() => toRequestBody(read), read.errored ?? /ended or was destroyed/)
+  t.throws(() => toRequestBody(read), read.errored ?? /already ended or been destroyed/)
   const partly = new PassThrough()
   partly.write('ab')
   partly.read(1)
   t.match(toRequestBody(partly), { kind: 'stream' }, 'what a stream still holds is a body')
 })
 
-t.test('the same request again is the same head, and another is another', async (t) => {
+t.test('reuses the encoded head of an equal request only', async (t) => {
   const shared = { ...defaults }
   const make = (options: object) => new Request({ path: '/', method: 'GET', ...options }, shared)
   const first = make({})
@@ -110,7 +110,7 @@ t.test('the same request again is the same head, and another is another', async 
   t.throws(() => make({ path: '/ ' }), { code: 'UND_ERR_INVALID_ARG' }, 'still')
 })
 
-t.test('requests of no more than method and path share one, which no change of one reaches', async (t) => {
+t.test('requests with only method and path share an object that changes do not affect', async (t) => {
   const shared = { ...defaults }
   const ask = (options: object) => requestOf({ path: '/', method: 'GET', ...options }, shared)
   const first = ask({})
@@ -149,7 +149,7 @@ t.test('requests of no more than method and path share one, which no change of o
   )
 })
 
-t.test('options whose getters return something else each time are shared with no other request', async (t) => {
+t.test('options with getters that return another value each time do not affect other requests', async (t) => {
   for (const [name, value] of Object.entries({ headers: { authorization: 'secret' }, reset: true, body: 'secret' })) {
     for (const reads of [1, 2, 3]) {
       const shared = { ...defaults }
@@ -164,19 +164,16 @@ t.test('options whose getters return something else each time are shared with no
   }
 })
 
-t.test(
-  'a shared request, and one that a subscriber adds a header to, takes nothing from Object.prototype',
-  async (t) => {
-    const shared = { ...defaults }
-    // As options are read: what is in the prototype is shadowed.
-    const ask = () => requestOf({ path: '/', method: 'GET', body: undefined, reset: undefined }, shared)
-    Object.assign(Object.prototype, { body: 'evil', reset: true })
-    t.teardown(() => {
-      for (const name of ['body', 'reset']) Reflect.deleteProperty(Object.prototype, name)
-    })
-    for (const request of [ask(), ask().withHeaders(['a', 'b'])]) {
-      t.equal(request.body, null)
-      t.equal(request.reset, false)
-    }
-  },
-)
+t.test('ignores Object.prototype in a shared request, and in one with a header added by a subscriber', async (t) => {
+  const shared = { ...defaults }
+  // As options are read: what is in the prototype is shadowed.
+  const ask = () => requestOf({ path: '/', method: 'GET', body: undefined, reset: undefined }, shared)
+  Object.assign(Object.prototype, { body: 'evil', reset: true })
+  t.teardown(() => {
+    for (const name of ['body', 'reset']) Reflect.deleteProperty(Object.prototype, name)
+  })
+  for (const request of [ask(), ask().withHeaders(['a', 'b'])]) {
+    t.equal(request.body, null)
+    t.equal(request.reset, false)
+  }
+})

@@ -80,7 +80,7 @@ const cases: [name: string, method: string, body: () => unknown, expected: strin
 ]
 
 for (const [name, make] of Object.entries(dispatchers)) {
-  t.test(`${name} sends content-length where the length is known, and no framing without content`, async (t) => {
+  t.test(`${name} sends content-length for a known length, and no framing without content`, async (t) => {
     const origin = await echo()
     const dispatcher = make(origin.url)
     for (const [kind, method, body, expected] of cases) {
@@ -92,7 +92,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
     await origin.close()
   })
 
-  t.test(`${name} passes a received request on as it was framed`, async (t) => {
+  t.test(`${name} forwards a received request with its framing`, async (t) => {
     const origin = await echo()
     const dispatcher = make(origin.url)
     const proxy = await httpOrigin(async (request, reply) => {
@@ -122,7 +122,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('a received message tells its length where nothing else could be meant', async (t) => {
+t.test('takes the length of a received message from its headers only if it is certain', async (t) => {
   const message = (changes: object) =>
     Object.assign(new IncomingMessage(new Socket()), { httpVersion: '1.1', ...changes })
   const post = { method: 'POST', rawHeaders: ['Host', 'a', 'Content-Length', '7'] }

@@ -124,7 +124,7 @@ function post(body: unknown): Options {
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  t.test(`a body that is not sent is closed: ${kind}`, async (t) => {
+  t.test(`closes a body that is not sent: ${kind}`, async (t) => {
     for (const [way, fail] of Object.entries(ways)) {
       const { body, closed } = make()
       await t.rejects(fail(body), way)
@@ -134,7 +134,7 @@ for (const [kind, make] of Object.entries(kinds)) {
 }
 
 t.test(
-  'a stream that was destroyed with an error in the same tick fails its request, and is no uncaught exception',
+  'a stream destroyed with an error in the same tick fails its request, without an uncaught exception',
   async (t) => {
     const uncaught: unknown[] = []
     const listener = (error: unknown) => void uncaught.push(error)
@@ -157,7 +157,7 @@ t.test(
   },
 )
 
-t.test('a body that an interceptor does not send, because it answers itself, is closed', async (t) => {
+t.test('closes a body if an interceptor responds without sending the request', async (t) => {
   const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
   const client = new Client('http://localhost').compose(() => (_options, handler) => {
     handler.onRequestStart?.(controller as never, null)
@@ -172,7 +172,7 @@ t.test('a body that an interceptor does not send, because it answers itself, is 
   }
 })
 
-t.test('a generator that another request reads is not closed by one that fails', async (t) => {
+t.test('a failed request does not close a generator that another request reads', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const client = new Client(origin.url)
   let open = () => {}
@@ -192,7 +192,7 @@ t.test('a generator that another request reads is not closed by one that fails',
   await origin.close()
 })
 
-t.test('the error of options stays when their getter for the body throws too', async (t) => {
+t.test('keeps the error of the options when their body getter throws too', async (t) => {
   let reads = 0
   const options = {
     ...post(null),
@@ -206,7 +206,7 @@ t.test('the error of options stays when their getter for the body throws too', a
   await t.rejects(client.request(options), { message: 'aborted before' })
 })
 
-t.test('calls no handler again whose body failed before an interceptor answers', async (t) => {
+t.test('calls no further callback after the body failed before an interceptor responds', async (t) => {
   const controller = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
   let answer = () => {}
   const client = new Client('http://localhost').compose(() => (_options, handler) => {

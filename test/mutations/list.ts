@@ -892,8 +892,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'an exception of an interceptor does not close the body of a dispatched request',
         file: 'exchange/body-owner',
-        from: 'if (!owner?.accepted) held.stop',
-        to: 'held.stop',
+        from: 'if (!owner?.accepted) owned.stop',
+        to: 'owned.stop',
         test: 'interceptors/late-throw',
       },
       {
