@@ -15,67 +15,67 @@ interface Llhttp {
   llhttp_errno_name(code: number): number
 }
 
-/** Where things stand in `llhttp_t`; its callbacks stand among the constants. */
+/** Offsets in `llhttp_t`, and the address of its callbacks among the constants. */
 const [ERROR, REASON, TYPE, SETTINGS, CALLBACKS, BYTES] = [12, 16, 40, 56, 10496, 64]
 const RESPONSE = 2
 const PAUSED = 21
-/** What each callback may answer: all is well, pause, and of the end of a head besides what its body is. */
-const ANSWERS = [0, 0, 0, 0, 0, PAUSED, 1, 2]
+/** Results that each callback may return: OK, PAUSED, and, at the end of the headers, the kind of body. */
+const CALLBACK_RESULTS = [0, 0, 0, 0, 0, PAUSED, 1, 2]
 
 const PAGE_BYTES = 65536
 
-/** What is longer than the window, in pieces. */
-function fitting(piece: Uint8Array): Uint8Array[] {
+/** Splits streams that are longer than the input buffer. */
+function splitPages(piece: Uint8Array): Uint8Array[] {
   const times = Math.ceil(piece.length / PAGE_BYTES)
   return Array.from({ length: times }, (_, i) => piece.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES))
 }
 
 class Binary {
-  /** What the callbacks were told. */
-  readonly told: unknown[] = []
-  #answers: () => number = () => 0
+  /** Arguments of all callbacks. */
+  readonly calls: unknown[] = []
+  #nextResult: () => number = () => 0
   readonly #exports: Llhttp
   readonly #parser: number
-  readonly #window: number
+  readonly #input: number
 
   constructor(bytes: Uint8Array) {
-    const answering =
+    const callbackNamed =
       (name: string) =>
-      (_parser: number, ...told: number[]): number => {
-        this.told.push(name, ...told.map((one) => (one >= this.#window ? one - this.#window : one)))
-        return this.#answers()
+      (_parser: number, ...calls: number[]): number => {
+        this.calls.push(name, ...calls.map((one) => (one >= this.#input ? one - this.#input : one)))
+        return this.#nextResult()
       }
-    const env = new Proxy({}, { get: (_target, name) => answering(String(name)) })
+    const env = new Proxy({}, { get: (_target, name) => callbackNamed(String(name)) })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env })
     this.#exports = instance.exports as unknown as Llhttp
-    this.#window = this.#exports.memory.grow(2) * PAGE_BYTES
-    this.#parser = this.#window + PAGE_BYTES
+    this.#input = this.#exports.memory.grow(2) * PAGE_BYTES
+    this.#parser = this.#input + PAGE_BYTES
   }
 
-  /** Feeds pieces to a parser that was reset, and tells all that came of it, with the parser's bytes after each. */
-  read(pieces: readonly Uint8Array[], answers: () => number): unknown[] {
+  /** Parses pieces with a reset parser. Returns all callbacks and results, and the parser's memory after each piece. */
+  read(pieces: readonly Uint8Array[], nextResult: () => number): unknown[] {
     const { memory, llhttp_reset, llhttp_resume, llhttp_execute } = this.#exports
     const view = new DataView(memory.buffer, this.#parser, BYTES)
     view.setUint8(TYPE, RESPONSE)
     view.setUint32(SETTINGS, CALLBACKS, true)
     llhttp_reset(this.#parser)
-    this.#answers = answers
-    this.told.length = 0
-    for (const piece of pieces.flatMap(fitting)) {
-      new Uint8Array(memory.buffer, this.#window).set(piece)
+    this.#nextResult = nextResult
+    this.calls.length = 0
+    for (const piece of pieces.flatMap(splitPages)) {
+      new Uint8Array(memory.buffer, this.#input).set(piece)
       let at = 0
       for (let turns = 0; turns < 50; turns++) {
-        const code = llhttp_execute(this.#parser, this.#window + at, piece.length - at)
-        this.told.push(code, Buffer.from(memory.buffer, this.#parser, BYTES).toString('hex'))
-        if (code !== 0) this.told.push(this.#text(view.getUint32(REASON, true)))
-        if (code !== 0) this.told.push(this.#text(this.#exports.llhttp_errno_name(code)))
+        const code = llhttp_execute(this.#parser, this.#input + at, piece.length - at)
+        this.calls.push(code, Buffer.from(memory.buffer, this.#parser, BYTES).toString('hex'))
+        if (code !== 0) this.calls.push(this.#text(view.getUint32(REASON, true)))
+        if (code !== 0) this.calls.push(this.#text(this.#exports.llhttp_errno_name(code)))
         if (code !== PAUSED) break
         llhttp_resume(this.#parser)
-        at = view.getUint32(20, true) - this.#window
+        at = view.getUint32(20, true) - this.#input
       }
       if (view.getUint32(ERROR, true) !== 0) break
     }
-    return this.told
+    return this.calls
   }
 
   #text(pointer: number): string {
@@ -84,8 +84,8 @@ class Binary {
   }
 }
 
-/** The same answers again. */
-function answersOf(list: readonly number[]): () => number {
+/** Returns a function that cycles through a list of callback results. */
+function cycleThrough(list: readonly number[]): () => number {
   let next = 0
   return () => list[next++ % list.length] ?? 0
 }
@@ -99,11 +99,11 @@ async function binaries(): Promise<[Binary, Binary]> {
 t.test('the pruned binary behaves byte for byte like the original', async (t) => {
   const [whole, pruned] = await binaries()
   const endings = new Map<unknown, number>()
-  const same = (pieces: readonly Uint8Array[], answers: readonly number[]) => {
-    const expected = JSON.stringify(whole.read(pieces, answersOf(answers)))
-    const found = JSON.stringify(pruned.read(pieces, answersOf(answers)))
+  const same = (pieces: readonly Uint8Array[], nextResult: readonly number[]) => {
+    const expected = JSON.stringify(whole.read(pieces, cycleThrough(nextResult)))
+    const found = JSON.stringify(pruned.read(pieces, cycleThrough(nextResult)))
     if (found !== expected) throw new Error(`${expected.slice(0, 2_000)}\n${found.slice(0, 2_000)}`)
-    const ending = whole.told.at(-1)
+    const ending = whole.calls.at(-1)
     endings.set(ending, (endings.get(ending) ?? 0) + 1)
   }
   for (const { raw } of responseCases() ?? []) {
@@ -117,11 +117,11 @@ t.test('the pruned binary behaves byte for byte like the original', async (t) =>
   fc.assert(
     fc.property(
       responseStreams,
-      fc.array(fc.constantFrom(...ANSWERS), { minLength: 1, maxLength: 9 }),
-      (stream, answers) => {
+      fc.array(fc.constantFrom(...CALLBACK_RESULTS), { minLength: 1, maxLength: 9 }),
+      (stream, nextResult) => {
         same(
           stream.pieces.map((piece) => Buffer.from(piece, 'latin1')),
-          answers,
+          nextResult,
         )
       },
     ),

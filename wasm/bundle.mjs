@@ -1,6 +1,6 @@
-// Makes dist/package, which is what is published, out of what tsc left in dist/lib: one file of code that runs alone,
-// its declarations, the parser for hosts without WebAssembly, and small entries that take their names from the one.
-// Tens of files are no good: to find, read and link them takes longer than to run them.
+// Creates dist/package, which is published, from the output of tsc in dist/lib: one self-contained file of code, its
+// declarations, the parser for runtimes without WebAssembly, and small entries that re-export names of the one file.
+// One file, because finding, reading and linking tens of files takes longer than running them.
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -16,13 +16,14 @@ const target = join(root, 'dist/package')
 const SCRIPT_ENGINE = './script-engine.js'
 
 /**
- * @param {string} input
+ * Bundles and minifies a module with its imports.
+ * @param {string} input path in dist/lib
  * @returns {Promise<string>}
  */
-async function code(input) {
+async function bundleCode(input) {
   const bundle = await rollup({
     input: join(library, input),
-    // Loaded by those alone who need it, so it stays out of the one file.
+    // Loaded only on runtimes without WebAssembly, so it stays a separate file.
     external: (id) =>
       id.startsWith('node:') || (id.endsWith('/script-engine.js') && !input.endsWith('script-engine.js')),
     treeshake: { moduleSideEffects: false },
@@ -32,22 +33,22 @@ async function code(input) {
     paths: (id) => (id.endsWith('/script-engine.js') ? SCRIPT_ENGINE : id),
   })
   await bundle.close()
-  if (output.length !== 1) throw new Error(`${input} became ${output.length} files`)
-  return annotated(await minified(output[0].code))
+  if (output.length !== 1) throw new Error(`${input} was bundled into ${output.length} files, expected 1`)
+  return restoreAnnotations(await minifyCode(output[0].code))
 }
 
 /**
- * By terser, which puts constants where they are used, and then as bundlers do. The parser comes last: it has a letter
- * for six bits, and a compressor that meets it in one block with code does badly at both, which was 1 KB of a bundle.
+ * Minifies code by terser, which inlines constants, and then by esbuild. The base64 parser is moved to the end, because it
+ * compresses worse in one block with code: that was 1 KB of a bundle.
  * @param {string} text
  */
-async function minified(text) {
+async function minifyCode(text) {
   const [binary = ''] = text.match(/^const packed = .*\n/m) ?? []
   const compressed = await minify(text.replace(binary, ''), {
     module: true,
     ecma: 2020,
     mangle: false,
-    // Functions stay as they are: programs ask some for their length.
+    // Parameters are kept, because programs read the length of some functions.
     compress: { inline: 1, reduce_funcs: false, keep_fargs: true },
   })
   const { code } = await transform(`${compressed.code}\n${binary}`, {
@@ -60,14 +61,14 @@ async function minified(text) {
 }
 
 /**
- * Puts back what the minifier took: the names of exported classes, which users see in stack traces and in what
- * `inspect` prints, and the word to bundlers that what is not used can go. It holds for whatever is called at the top
- * level, since importing does nothing.
+ * Restores what the minifier removed: the names of exported classes, which appear in stack traces and in the output of
+ * `inspect`, and the `@__PURE__` annotations for bundlers. They are correct for every call at the top level, because
+ * importing the library has no side effects.
  * @param {string} text minified
  */
-function annotated(text) {
+function restoreAnnotations(text) {
   const file = ts.createSourceFile('sluice.js', text, ts.ScriptTarget.Latest)
-  const names = exportsOf(file)
+  const names = exportedNames(file)
   let made = ''
   let end = 0
   /** @param {number} from @param {number} to @param {string} by */
@@ -93,10 +94,10 @@ function annotated(text) {
 }
 
 /**
- * Exported names by the names within.
+ * Returns the exported names, by local name.
  * @param {ts.SourceFile} file
  */
-function exportsOf(file) {
+function exportedNames(file) {
   const names = new Map()
   for (const statement of file.statements) {
     if (!ts.isExportDeclaration(statement) || statement.exportClause === undefined) continue
@@ -106,25 +107,25 @@ function exportsOf(file) {
   return names
 }
 
-/** Declarations of all there is, in one file. */
+/** Returns all declarations, in one file. */
 async function declarations() {
   const bundle = await rollup({
     input: join(library, 'entries/single.d.ts'),
     external: /^node:/,
     plugins: [dts()],
-    // It warns of augmentations, which are taken care of below.
+    // It warns about augmentations, which `fixDeclarations` handles.
     onLog: () => {},
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  return lean(pruned(repaired(output[0].code)))
+  return removeSources(removeUnused(fixDeclarations(output[0].code)))
 }
 
 /**
- * For editors and compilers: where a rule comes from is told in the source and in the reference.
+ * Removes sources and indentation from declarations. The sources of rules are in the code and in the reference.
  * @param {string} text
  */
-function lean(text) {
+function removeSources(text) {
   return text
     .replace(/ Source: undici's `[\w./]+`\.(?= |\n)/g, '')
     .replace(/^ +\* Source: undici's `[\w./]+`\.\n/gm, '')
@@ -132,10 +133,10 @@ function lean(text) {
 }
 
 /**
- * Drops declarations that nothing which is exported names.
+ * Removes declarations that no exported declaration refers to.
  * @param {string} text
  */
-function pruned(text) {
+function removeUnused(text) {
   const { statements } = ts.createSourceFile('sluice.d.ts', text, ts.ScriptTarget.Latest)
   const nameOf = (/** @type {any} */ one) => one.name?.text ?? one.declarationList?.declarations[0].name.text
   const code = (/** @type {ts.Statement} */ one) => text.slice(one.pos, one.end).replace(/\/\*[\s\S]*?\*\//g, '')
@@ -151,19 +152,19 @@ function pruned(text) {
 }
 
 /**
- * Mends what the bundler of declarations can not do:
- * - An augmentation of another module is, in one file, a second half of the interface.
- * - A namespace made of a module has lost the values of names that are types as well.
- * - A type in a namespace that takes its name from a type without says that it is itself.
+ * Corrects what rollup-plugin-dts can not bundle:
+ * - The augmentation of a module becomes a second declaration of the interface in the same file.
+ * - A namespace made from a module lacks the values of names that are types too.
+ * - A type in a namespace with the name of an outer type refers to itself instead of the outer one.
  * @param {string} text
  */
-function repaired(text) {
+function fixDeclarations(text) {
   const outer = new Set()
   const merged = text
     .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
     .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
     .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
-      // One whose name another module had taken already stays as it is: `Request$1 as Request`.
+      // A name that another module uses too stays renamed: `Request$1 as Request`.
       const names = inner.match(/[\w$]+ as \w+/g).map((one) => one.replace(new RegExp(`^${name}_(\\w+) as \\1$`), '$1'))
       return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
     })
@@ -175,15 +176,15 @@ function repaired(text) {
 }
 
 /**
- * An entry: the names that a module of the library exports, taken from the one file.
+ * Writes an entry that re-exports from the one file the names that a module of the library exports.
  * @param {string} path of the module, without extension
  * @param {ts.Program} program
  */
-async function entry(path, program) {
+async function writeEntry(path, program) {
   const checker = program.getTypeChecker()
   const file = program.getSourceFile(`${path}.d.ts`)
   const symbol = file === undefined ? undefined : checker.getSymbolAtLocation(file)
-  if (symbol === undefined) throw new Error(`${path}.d.ts is no module`)
+  if (symbol === undefined) throw new Error(`${path}.d.ts is not a module: build dist/lib first`)
   const values = Object.keys(await import(pathToFileURL(`${path}.js`).href)).sort()
   const exported = checker.getExportsOfModule(symbol).map(({ name }) => name)
   const types = exported.filter((name) => !values.includes(name)).sort()
@@ -194,11 +195,11 @@ async function entry(path, program) {
 }
 
 /**
- * workerd compiles WebAssembly of files alone. Each name is one of this module's own, so that a bundler which drops
- * modules that do nothing but hand on, as `sideEffects: false` allows, keeps this one.
+ * Returns the entry for workerd, which compiles WebAssembly only from files. It declares each name itself, because bundlers
+ * remove modules that only re-export, as `sideEffects: false` allows.
  * @param {string[]} names
  */
-function workerd(names) {
+function workerdEntry(names) {
   const lines = names.map((name) => `export const ${name} = all.${name}`)
   return `import parser from './llhttp.wasm'\nimport * as all from './sluice.js'\n\nall.provideParser(parser)\n${lines.join('\n')}\n`
 }
@@ -206,8 +207,8 @@ function workerd(names) {
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
 const [single, script, types] = await Promise.all([
-  code('entries/single.js'),
-  code('wire/script-engine.js'),
+  bundleCode('entries/single.js'),
+  bundleCode('wire/script-engine.js'),
   declarations(),
 ])
 writeFileSync(join(target, 'sluice.js'), single)
@@ -215,14 +216,14 @@ writeFileSync(join(target, 'sluice.d.ts'), types)
 writeFileSync(join(target, 'script-engine.js'), script)
 copyFileSync(join(root, 'lib/wire/llhttp.wasm'), join(target, 'llhttp.wasm'))
 const names = Object.keys(await import(pathToFileURL(join(target, 'sluice.js')).href))
-writeFileSync(join(target, 'workerd.js'), workerd(names))
+writeFileSync(join(target, 'workerd.js'), workerdEntry(names))
 const entries = readdirSync(join(library, 'entries')).filter((name) => name.endsWith('.js') && name !== 'single.js')
 const paths = ['index', ...entries.map((name) => `entries/${name.slice(0, -3)}`)].map((path) => join(library, path))
-// Names are all that is asked for, so nothing beyond these files need be read.
+// Only names are read, so no other files are loaded.
 const program = ts.createProgram(
   paths.map((path) => `${path}.d.ts`),
   { module: ts.ModuleKind.NodeNext, noLib: true, types: [] },
 )
-for (const path of paths) await entry(path, program)
-// The main entry is the file itself: one step less to load.
+for (const path of paths) await writeEntry(path, program)
+// The main entry is sluice.js itself, so that importing it loads one file.
 rmSync(join(target, 'index.js'))

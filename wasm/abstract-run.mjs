@@ -1,23 +1,23 @@
-// Runs a function of a WebAssembly module with sets of numbers in the place of numbers, each way that they allow, to
-// learn what of it can happen.
-import * as wasm from './code.mjs'
+// Abstract interpretation of a WebAssembly function: runs it with sets of possible values instead of values, along every
+// path that they allow, to find which instructions are reachable.
+import * as wasm from './binary-format.mjs'
 
 /**
- * What may stand somewhere: numbers, or `STRUCTURE`, which is where the first parameter points; null: anything.
+ * Possible values: numbers, or `STRUCTURE`, the address that the first parameter points to. null: any value.
  * @typedef {ReadonlySet<number | symbol> | null} Value
  */
 /** @typedef {{ locals: Value[], stack: Value[] }} State */
-/** @typedef {import('./code.mjs').Instruction} Instruction */
+/** @typedef {import('./binary-format.mjs').Instruction} Instruction */
 /** @typedef {{ parameters: number, results: number }} Signature */
 
 const STRUCTURE = Symbol('structure')
-/** Sets above this are not told apart. */
-const LARGEST = 512
+/** Maximum size of a set. A larger one is treated as any value. */
+const MAX_SET_SIZE = 512
 const [LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET] = [0x20, 0x21, 0x22, 0x23, 0x24]
 const [SELECT, MEMORY_SIZE, CONSTANT, IS_ZERO] = [0x1b, 0x3f, 0x41, 0x45]
 
 /** @type {Record<number, (a: number, b: number) => number>} */
-const CALCULATIONS = {
+const OPERATIONS = {
   70: (a, b) => Number(a === b),
   71: (a, b) => Number(a !== b),
   73: (a, b) => Number(a >>> 0 < b >>> 0),
@@ -31,17 +31,17 @@ const CALCULATIONS = {
 export function union(a, b) {
   if (a === null || b === null) return null
   const both = new Set([...a, ...b])
-  return both.size > LARGEST ? null : both
+  return both.size > MAX_SET_SIZE ? null : both
 }
 
 /** @param {Value} value @param {(one: number) => boolean} is */
-function may(value, is) {
+function canBe(value, is) {
   return value === null || [...value].some((one) => typeof one !== 'number' || is(one))
 }
 
 /** @param {Value} a @param {Value} b @param {((a: number, b: number) => number) | undefined} of @returns {Value} */
-function calculated(a, b, of) {
-  if (a === null || b === null || of === undefined || a.size * b.size > LARGEST) return null
+function calculate(a, b, of) {
+  if (a === null || b === null || of === undefined || a.size * b.size > MAX_SET_SIZE) return null
   const found = new Set()
   for (const one of a) {
     for (const other of b) {
@@ -52,9 +52,13 @@ function calculated(a, b, of) {
   return found
 }
 
-/** Adds what comes; true when something was new. @param {Value[]} there @param {readonly Value[]} coming */
+/**
+ * Adds possible values to a stack or to locals. Returns whether any were new.
+ * @param {Value[]} there @param {readonly Value[]} coming
+ */
 function merge(there, coming) {
-  if (there.length !== coming.length) throw new Error('a stack of two heights')
+  if (there.length !== coming.length)
+    throw new Error('invalid WebAssembly function: paths join with different stack heights')
   let grown = false
   for (const [i, value] of coming.entries()) {
     const old = there[i] ?? null
@@ -67,26 +71,26 @@ function merge(there, coming) {
 
 /**
  * @typedef {object} Blocks
- * @property {Map<number, number>} ends of blocks, by their beginnings
- * @property {Map<number, number>} begins the other way round
- * @property {Map<number, number>} elses by the beginnings of their blocks
- * @property {Map<number, number[]>} labels of branches: beginnings of blocks; that of the function is -1
+ * @property {Map<number, number>} ends end of each block, by its start
+ * @property {Map<number, number>} begins start of each block, by its end
+ * @property {Map<number, number>} elses `else` of each block, by its start
+ * @property {Map<number, number[]>} labels target blocks of each branch, by their starts; -1 for the function
  */
 
-/** @param {readonly Instruction[]} instructions @returns {Blocks} */
+/** Returns the block structure of a function. @param {readonly Instruction[]} instructions @returns {Blocks} */
 export function blocksOf(instructions) {
   const blocks = { ends: new Map(), begins: new Map(), elses: new Map(), labels: new Map() }
-  const around = [-1]
+  const enclosing = [-1]
   for (const [at, { code, operands }] of instructions.entries()) {
-    if (wasm.OPENING.includes(code)) around.push(at)
-    else if (code === wasm.ELSE) blocks.elses.set(around.at(-1), at)
+    if (wasm.OPENING.includes(code)) enclosing.push(at)
+    else if (code === wasm.ELSE) blocks.elses.set(enclosing.at(-1), at)
     else if (wasm.BRANCHING.includes(code)) {
       blocks.labels.set(
         at,
-        operands.map((depth) => around[around.length - 1 - depth]),
+        operands.map((depth) => enclosing[enclosing.length - 1 - depth]),
       )
     } else if (code === wasm.END) {
-      const begin = around.pop()
+      const begin = enclosing.pop()
       blocks.ends.set(begin, at)
       blocks.begins.set(at, begin)
     }
@@ -97,19 +101,19 @@ export function blocksOf(instructions) {
 export class Run {
   #instructions
   #part
-  /** Height of the stack at the beginnings of blocks. @type {Map<number, number>} */
+  /** Stack height at the start of each block. @type {Map<number, number>} */
   #heights = new Map()
-  /** Where ways meet. @type {Map<number, State>} */
-  #meetings = new Map()
+  /** Merged state at each instruction where paths join. @type {Map<number, State>} */
+  #joins = new Map()
   /** @type {Set<number>} */
   #waiting = new Set()
-  /** Instructions that happen. @type {Set<number>} */
+  /** Reachable instructions. @type {Set<number>} */
   reached = new Set()
-  /** Of the labels of each branch, those it goes to, by their places among its operands. @type {Map<number, Set<number>>} */
+  /** Reachable labels of each branch, as indices of its operands. @type {Map<number, Set<number>>} */
   taken = new Map()
   /** @type {Value} */
   returned = new Set()
-  /** What is stored in the structure, by offset. @type {Map<number, Value>} */
+  /** Values stored in the structure, by offset. @type {Map<number, Value>} */
   stored = new Map()
 
   /**
@@ -129,24 +133,24 @@ export class Run {
       if (i === 0) return new Set([STRUCTURE])
       return i < parameters ? null : new Set([0])
     })
-    this.#from(0, { locals, stack: [] })
+    this.#followPath(0, { locals, stack: [] })
     for (const at of this.#waiting) {
       this.#waiting.delete(at)
-      const { locals, stack } = /** @type {State} */ (this.#meetings.get(at))
-      this.#from(at, { locals: [...locals], stack: [...stack] })
+      const { locals, stack } = /** @type {State} */ (this.#joins.get(at))
+      this.#followPath(at, { locals: [...locals], stack: [...stack] })
     }
   }
 
-  /** Until the way ends or meets another. @param {number} start @param {State} state */
-  #from(start, state) {
+  /** Follows a path until it ends or joins another. @param {number} start @param {State} state */
+  #followPath(start, state) {
     for (let at = start; ; at++) {
       const instruction = /** @type {Instruction} */ (this.#instructions[at])
       const { code } = instruction
       if (code === wasm.LOOP && at !== start) {
         this.#heights.set(at, state.stack.length)
-        return this.#meet(at, state)
+        return this.#join(at, state)
       }
-      if (code === wasm.END && at !== start) return this.#meet(at, state)
+      if (code === wasm.END && at !== start) return this.#join(at, state)
       this.reached.add(at)
       if (at === this.#instructions.length - 1) return this.#return(state)
       if (!this.#step(at, instruction, state)) return
@@ -154,9 +158,9 @@ export class Run {
   }
 
   /** @param {number} at @param {State} state */
-  #meet(at, { locals, stack }) {
-    const there = this.#meetings.get(at)
-    if (there === undefined) this.#meetings.set(at, { locals: [...locals], stack: [...stack] })
+  #join(at, { locals, stack }) {
+    const there = this.#joins.get(at)
+    if (there === undefined) this.#joins.set(at, { locals: [...locals], stack: [...stack] })
     else {
       const [some, more] = [merge(there.locals, locals), merge(there.stack, stack)]
       if (!some && !more) return
@@ -177,13 +181,16 @@ export class Run {
     const begin = /** @type {number} */ (blocks.labels.get(at)?.[which])
     if (begin === -1) return this.#return({ locals, stack })
     const { code, operands } = /** @type {Instruction} */ (this.#instructions[begin])
-    const results = code === wasm.LOOP || operands[0] === wasm.NOTHING ? 0 : 1
+    const results = code === wasm.LOOP || operands[0] === wasm.NO_RESULT ? 0 : 1
     const below = stack.slice(0, this.#heights.get(begin))
     const target = code === wasm.LOOP ? begin : /** @type {number} */ (blocks.ends.get(begin))
-    this.#meet(target, { locals, stack: [...below, ...stack.slice(stack.length - results)] })
+    this.#join(target, { locals, stack: [...below, ...stack.slice(stack.length - results)] })
   }
 
-  /** False: it goes on elsewhere, or nowhere. @param {number} at @param {Instruction} instruction @param {State} state */
+  /**
+   * Runs one instruction. Returns false if control does not continue with the next one.
+   * @param {number} at @param {Instruction} instruction @param {State} state
+   */
   #step(at, instruction, state) {
     const { code } = instruction
     const { stack } = state
@@ -203,17 +210,17 @@ export class Run {
     else if (code === wasm.BR) this.#branch(at, 0, state)
     else if (code === wasm.ELSE) {
       const [begin] = /** @type {[number, number]} */ ([...blocks.elses].find(([, other]) => other === at))
-      this.#meet(/** @type {number} */ (blocks.ends.get(begin)), state)
+      this.#join(/** @type {number} */ (blocks.ends.get(begin)), state)
     } else if (code === wasm.BR_IF) {
-      const asked = /** @type {Value} */ (state.stack.pop())
-      if (may(asked, (one) => one !== 0)) this.#branch(at, 0, state)
-      return may(asked, (one) => one === 0)
+      const condition = /** @type {Value} */ (state.stack.pop())
+      if (canBe(condition, (one) => one !== 0)) this.#branch(at, 0, state)
+      return canBe(condition, (one) => one === 0)
     } else if (code === wasm.BR_TABLE) {
-      const asked = /** @type {Value} */ (state.stack.pop())
+      const condition = /** @type {Value} */ (state.stack.pop())
       const last = operands.length - 1
       for (const which of operands.keys()) {
         const here = (/** @type {number} */ one) => (which === last ? one >>> 0 >= last : one === which)
-        if (may(asked, here)) this.#branch(at, which, state)
+        if (canBe(condition, here)) this.#branch(at, which, state)
       }
     }
     return false
@@ -222,13 +229,13 @@ export class Run {
   /** @param {number} at @param {State} state */
   #if(at, state) {
     const { ends, elses } = this.#part.blocks
-    const asked = /** @type {Value} */ (state.stack.pop())
+    const condition = /** @type {Value} */ (state.stack.pop())
     this.#heights.set(at, state.stack.length)
     const other = elses.get(at)
-    if (may(asked, (one) => one === 0)) {
-      this.#meet(other === undefined ? /** @type {number} */ (ends.get(at)) : other + 1, state)
+    if (canBe(condition, (one) => one === 0)) {
+      this.#join(other === undefined ? /** @type {number} */ (ends.get(at)) : other + 1, state)
     }
-    return may(asked, (one) => one !== 0)
+    return canBe(condition, (one) => one !== 0)
   }
 
   /** @param {Instruction} instruction @param {State} state */
@@ -246,9 +253,9 @@ export class Run {
   #memory(instruction, stack) {
     const { code, operands } = instruction
     const value = code >= 0x36 ? (stack.pop() ?? null) : null
-    const ours = stack.pop()?.has(STRUCTURE) === true
-    if (code < 0x36) stack.push(ours ? this.#part.field(instruction) : null)
-    else if (ours) {
+    const inStructure = stack.pop()?.has(STRUCTURE) === true
+    if (code < 0x36) stack.push(inStructure ? this.#part.field(instruction) : null)
+    else if (inStructure) {
       const offset = /** @type {number} */ (operands[1])
       this.stored.set(offset, union(this.stored.get(offset) ?? new Set(), value))
     }
@@ -264,7 +271,7 @@ export class Run {
     if (results === 0) return
     const [a = null, b = null] = given
     if (code === SELECT) stack.push(union(a, b))
-    else if (code === IS_ZERO) stack.push(calculated(a, new Set([0]), (one) => Number(one === 0)))
-    else stack.push(calculated(a, b, CALCULATIONS[code]))
+    else if (code === IS_ZERO) stack.push(calculate(a, new Set([0]), (one) => Number(one === 0)))
+    else stack.push(calculate(a, b, OPERATIONS[code]))
   }
 }

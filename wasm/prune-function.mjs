@@ -1,19 +1,21 @@
-// Writes a function anew without what can not happen.
-import * as wasm from './code.mjs'
-import { blocksOf, Run, union } from './run.mjs'
+// Removes unreachable code from a WebAssembly function.
 
-/** @typedef {import('./code.mjs').Instruction} Instruction */
-/** @typedef {import('./run.mjs').Value} Value */
-/** @typedef {import('./run.mjs').Signature} Signature */
+import { blocksOf, Run, union } from './abstract-run.mjs'
+import * as wasm from './binary-format.mjs'
+
+/** @typedef {import('./binary-format.mjs').Instruction} Instruction */
+/** @typedef {import('./abstract-run.mjs').Value} Value */
+/** @typedef {import('./abstract-run.mjs').Signature} Signature */
 
 /**
- * What is known of the structure that the first parameter points to: fields that hold one number, and the field of the
- * state, which holds the first number or what the function stores there or returns.
+ * Known fields of the structure that the first parameter points to: `fixed` fields have one value; the `state` field has
+ * its initial value, or one that the function stores there or returns.
  * @typedef {{ load: number, offset: number, value: number }} Field
  * @typedef {{ fixed: readonly Field[], state: Field }} Facts
  */
 
 /**
+ * Returns the body without unreachable code. Runs the function until no new value of the state field is found.
  * @param {Uint8Array} body
  * @param {{ signature: Signature, signatureOf: (instruction: Instruction) => Signature, facts: Facts }} part
  * @returns {Buffer}
@@ -33,8 +35,9 @@ export function prune(body, { signature, signatureOf, facts }) {
     }
     const run = new Run(instructions, { blocks, signature, locals, signatureOf, field })
     const found = union(states, union(run.returned, run.stored.get(state.offset) ?? new Set()))
-    if (found === null) throw new Error('the state may be any number')
-    if (fixed.some(({ offset }) => run.stored.has(offset))) throw new Error('a field that is fixed is written')
+    if (found === null) throw new Error('can not prune the function: the state field may have any value')
+    if (fixed.some(({ offset }) => run.stored.has(offset)))
+      throw new Error('can not prune the function: it writes to a fixed field')
     if (found.size === states?.size) return Buffer.concat([declared, ...new Writer(instructions, blocks, run).written])
     states = found
   }
@@ -44,16 +47,16 @@ class Writer {
   #instructions
   #blocks
   #run
-  /** Beginnings of blocks that something branches to. @type {Set<number>} */
+  /** Starts of blocks that are branch targets. @type {Set<number>} */
   #targets = new Set()
-  /** Blocks around, and whether they are written. @type {{ begin: number, kept: boolean }[]} */
-  #around = [{ begin: -1, kept: true }]
-  /** What is written last can go on to what comes. */
-  #flows = true
+  /** Enclosing blocks, and whether they are written. @type {{ begin: number, kept: boolean }[]} */
+  #enclosing = [{ begin: -1, kept: true }]
+  /** Whether control can flow from the last written instruction to the next. */
+  #continues = true
   /** @type {Uint8Array[]} */
   written = []
 
-  /** @param {Instruction[]} instructions @param {import('./run.mjs').Blocks} blocks @param {Run} run */
+  /** @param {Instruction[]} instructions @param {import('./abstract-run.mjs').Blocks} blocks @param {Run} run */
   constructor(instructions, blocks, run) {
     this.#instructions = instructions
     this.#blocks = blocks
@@ -69,46 +72,47 @@ class Writer {
 
   /** @param {number} at @param {Instruction} instruction */
   #write(at, { code, bytes }) {
-    const lives = this.#run.reached.has(at)
+    const reachable = this.#run.reached.has(at)
     if (wasm.OPENING.includes(code)) {
-      const kept = lives && (code !== wasm.BLOCK || this.#targets.has(at))
-      this.#around.push({ begin: at, kept })
+      const kept = reachable && (code !== wasm.BLOCK || this.#targets.has(at))
+      this.#enclosing.push({ begin: at, kept })
       if (kept) this.written.push(bytes)
-      else if (!lives) this.#stop()
+      else if (!reachable) this.#markUnreachable()
     } else if (code === wasm.END || code === wasm.ELSE) {
-      const kept = code === wasm.END ? this.#around.pop()?.kept : this.#around.at(-1)?.kept
+      const kept = code === wasm.END ? this.#enclosing.pop()?.kept : this.#enclosing.at(-1)?.kept
       if (!kept) return
       this.written.push(bytes)
-      this.#flows = true
-    } else if (!lives) this.#stop()
+      this.#continues = true
+    } else if (!reachable) this.#markUnreachable()
     else {
-      this.written.push(this.#rewritten(at))
-      this.#flows = ![wasm.BR, wasm.BR_TABLE, wasm.RETURN, wasm.UNREACHABLE].includes(code)
+      this.written.push(this.#rewriteBranch(at))
+      this.#continues = ![wasm.BR, wasm.BR_TABLE, wasm.RETURN, wasm.UNREACHABLE].includes(code)
     }
   }
 
-  /** What follows never happens: with that said, a block need not leave what it promised. */
-  #stop() {
-    if (this.#flows) this.written.push(Uint8Array.of(wasm.UNREACHABLE))
-    this.#flows = false
+  /** Marks the following code as unreachable, so that the block needs no result on the stack. */
+  #markUnreachable() {
+    if (this.#continues) this.written.push(Uint8Array.of(wasm.UNREACHABLE))
+    this.#continues = false
   }
 
-  /** @param {number} at @returns {Uint8Array} */
-  #rewritten(at) {
+  /** Returns an instruction with the branch depths of the remaining blocks. @param {number} at @returns {Uint8Array} */
+  #rewriteBranch(at) {
     const { code, operands, bytes } = /** @type {Instruction} */ (this.#instructions[at])
     if (!wasm.BRANCHING.includes(code)) return bytes
     const taken = this.#run.taken.get(at)
     if (taken === undefined) return Uint8Array.of(wasm.DROP)
     const [some = 0] = taken
     const depths = operands.map((_, which) => this.#depth(this.#label(at, taken.has(which) ? which : some)))
-    const labels = depths.map((depth) => wasm.encoded(depth))
-    if (code === wasm.BR_TABLE) return Buffer.concat([Uint8Array.of(code), wasm.encoded(labels.length - 1), ...labels])
+    const labels = depths.map((depth) => wasm.encodeNumber(depth))
+    if (code === wasm.BR_TABLE)
+      return Buffer.concat([Uint8Array.of(code), wasm.encodeNumber(labels.length - 1), ...labels])
     return Buffer.concat([Uint8Array.of(code), ...labels])
   }
 
-  /** @param {number} begin of a block around */
+  /** Returns the branch depth of an enclosing block. @param {number} begin of the block */
   #depth(begin) {
-    const kept = this.#around.filter((block) => block.kept)
+    const kept = this.#enclosing.filter((block) => block.kept)
     return kept.length - 1 - kept.findIndex((block) => block.begin === begin)
   }
 }

@@ -1,18 +1,17 @@
-// Takes out of a WebAssembly module what a program does not use: exports that it never names, what can not happen in
-// the longest of its functions, the bodies of functions that none of the others reach, and their constants. Numbers of
-// functions, tables and addresses stay, and so does what is left.
-import * as wasm from './code.mjs'
-import { blank } from './data.mjs'
-import { prune } from './prune.mjs'
+// Removes from a WebAssembly module what a program does not use: unused exports, unreachable code of the longest function,
+// the bodies of unreachable functions, and their constants. Function indices, tables and addresses do not change.
+import * as wasm from './binary-format.mjs'
+import { prune } from './prune-function.mjs'
+import { clearUnusedConstants } from './unused-constants.mjs'
 
 const [TYPES, IMPORTS, FUNCTIONS, EXPORTS, START, ELEMENTS, CODE, DATA] = [1, 2, 3, 7, 8, 9, 10, 11]
 /**
- * What its longest function need not ask, and addresses of constants that the program names.
- * @typedef {import('./prune.mjs').Facts & { named: readonly number[] }} Facts
+ * Known fields of the structure that the longest function reads, and addresses of constants that the program uses.
+ * @typedef {import('./prune-function.mjs').Facts & { named: readonly number[] }} Facts
  */
 
-/** No locals; unreachable; end. */
-const NEVER = Uint8Array.of(0, wasm.UNREACHABLE, wasm.END)
+/** Body of a removed function: no locals, `unreachable`, `end`. */
+const REMOVED_BODY = Uint8Array.of(0, wasm.UNREACHABLE, wasm.END)
 
 /** @param {wasm.Reader} reader */
 function readExport(reader) {
@@ -24,23 +23,25 @@ function readExport(reader) {
 
 /** @param {wasm.Reader} reader */
 function readSignature(reader) {
-  if (reader.byte() !== 0x60) throw new Error('only types of functions are expected')
+  if (reader.byte() !== 0x60)
+    throw new Error('unexpected type in the WebAssembly module: only function types are supported')
   const parameters = reader.take(reader.number()).length
   return { parameters, results: reader.take(reader.number()).length }
 }
 
-/** The type of a function among the imports, which take the first numbers. @param {wasm.Reader} reader */
+/** Returns the type index of an imported function. Imports have the first function indices. @param {wasm.Reader} reader */
 function readImport(reader) {
   reader.take(reader.number())
   reader.take(reader.number())
-  if (reader.byte() !== 0) throw new Error('only functions are expected among the imports')
+  if (reader.byte() !== 0) throw new Error('unexpected import in the WebAssembly module: only functions are supported')
   return reader.number()
 }
 
-/** Functions that stand in the table. @param {Uint8Array} content */
-function tabled(content) {
-  const segments = wasm.itemsOf(content, (reader) => {
-    if (reader.number() !== 0) throw new Error('only plain segments are expected in the table')
+/** Returns the indices of the functions in the table. @param {Uint8Array} content */
+function tableFunctions(content) {
+  const segments = wasm.readVector(content, (reader) => {
+    if (reader.number() !== 0)
+      throw new Error('unexpected table segment in the WebAssembly module: only plain ones are supported')
     while (reader.byte() !== wasm.END);
     return Array.from({ length: reader.number() }, () => reader.number())
   })
@@ -54,14 +55,15 @@ class Module {
     this.head = reader.take(8)
     this.sections = []
     while (!reader.done) this.sections.push({ id: reader.byte(), content: reader.take(reader.number()) })
-    if (this.sections.some(({ id }) => id === START)) throw new Error('a module that starts by itself is not expected')
+    if (this.sections.some(({ id }) => id === START))
+      throw new Error('unexpected start function in the WebAssembly module')
     this.types = this.#items(TYPES, readSignature)
     const imports = this.#items(IMPORTS, readImport)
     this.imported = imports.length
     this.functions = [...imports, ...this.#items(FUNCTIONS, (reader) => reader.number())]
     this.exports = this.#items(EXPORTS, readExport)
     this.bodies = this.#items(CODE, (reader) => reader.take(reader.number()))
-    this.tabled = tabled(this.content(ELEMENTS))
+    this.tableFunctions = tableFunctions(this.content(ELEMENTS))
   }
 
   /** @param {number} id */
@@ -71,18 +73,18 @@ class Module {
 
   /** @param {number} id @template T @param {(reader: wasm.Reader) => T} read */
   #items(id, read) {
-    return wasm.itemsOf(this.content(id), read)
+    return wasm.readVector(this.content(id), read)
   }
 
-  /** Of what an instruction calls. @param {wasm.Instruction} instruction */
+  /** Returns the signature of the function that an instruction calls. @param {wasm.Instruction} instruction */
   signatureOf({ code, operands: [index = 0] }) {
     return this.types[code === wasm.CALL ? this.functions[index] : index]
   }
 
-  /** Puts {@link NEVER} in the place of what neither the exports nor the table lead to. */
-  drop() {
+  /** Replaces the bodies of functions that neither exports nor the table can reach. */
+  removeUnreachableFunctions() {
     const reached = new Set()
-    const waiting = [...this.exports.filter(({ kind }) => kind === 0).map(({ index }) => index), ...this.tabled]
+    const waiting = [...this.exports.filter(({ kind }) => kind === 0).map(({ index }) => index), ...this.tableFunctions]
     for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
       if (index < this.imported || reached.has(index)) continue
       reached.add(index)
@@ -90,10 +92,10 @@ class Module {
         if (code === wasm.CALL) waiting.push(/** @type {number} */ (operands[0]))
       }
     }
-    this.bodies = this.bodies.map((body, i) => (reached.has(i + this.imported) ? body : NEVER))
+    this.bodies = this.bodies.map((body, i) => (reached.has(i + this.imported) ? body : REMOVED_BODY))
   }
 
-  /** @param {import('./prune.mjs').Facts} facts */
+  /** Removes unreachable code from the longest function. @param {import('./prune-function.mjs').Facts} facts */
   prune(facts) {
     const longest = this.bodies.reduce((most, { length }, i, all) => (length > all[most].length ? i : most), 0)
     const signature = this.types[this.functions[longest + this.imported]]
@@ -101,19 +103,19 @@ class Module {
     this.bodies[longest] = prune(this.bodies[longest], { signature, signatureOf, facts })
   }
 
-  /** Its constants, all in one piece. */
+  /** The data segment with the constants. */
   get segment() {
     const reader = new wasm.Reader(this.content(DATA))
     if (reader.number() !== 1 || reader.number() !== 0 || reader.byte() !== 0x41)
-      throw new Error('one segment is expected')
+      throw new Error('unexpected data section in the WebAssembly module: only one segment is supported')
     const base = reader.signed()
     reader.byte()
     return { base, bytes: reader.take(reader.number()) }
   }
 
-  /** @param {Uint8Array} constants in the place of its own */
-  encoded(constants) {
-    const sized = (/** @type {Uint8Array} */ bytes) => Buffer.concat([wasm.encoded(bytes.length), bytes])
+  /** Returns the bytes of the module. @param {Uint8Array} constants that replace the data segment */
+  toBytes(constants) {
+    const sized = (/** @type {Uint8Array} */ bytes) => Buffer.concat([wasm.encodeNumber(bytes.length), bytes])
     const { length } = constants
     const made = this.sections
       .filter(({ id }) => id !== 0)
@@ -127,19 +129,23 @@ class Module {
 }
 
 /**
- * @param {Uint8Array} bytes a module
- * @param {readonly string[]} wanted its exports that are used
+ * Returns the module without what the exports `wanted` do not need.
+ * @param {Uint8Array} bytes of the module
+ * @param {readonly string[]} wanted names of the exports to keep
  * @param {Facts | null} facts
  * @returns {Buffer}
  */
 export function slim(bytes, wanted, facts = null) {
   const module = new Module(bytes)
   module.exports = module.exports.filter(({ name }) => wanted.includes(name))
-  if (module.exports.length !== wanted.length) throw new Error('not all that is wanted is exported')
+  if (module.exports.length !== wanted.length)
+    throw new Error('the WebAssembly module does not have all requested exports')
   const before = module.bodies
   module.bodies = [...before]
   if (facts !== null) module.prune(facts)
-  module.drop()
-  if (module.content(DATA).length === 1) return module.encoded(new Uint8Array())
-  return module.encoded(blank(module.segment, { before, after: module.bodies, named: facts?.named ?? [] }))
+  module.removeUnreachableFunctions()
+  if (module.content(DATA).length === 1) return module.toBytes(new Uint8Array())
+  return module.toBytes(
+    clearUnusedConstants(module.segment, { before, after: module.bodies, named: facts?.named ?? [] }),
+  )
 }

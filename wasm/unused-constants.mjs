@@ -1,18 +1,24 @@
-// Blanks constants that no function names any more.
-import * as wasm from './code.mjs'
+// Replaces constants that no function refers to any more by zeros.
+import * as wasm from './binary-format.mjs'
 
 /** @typedef {{ base: number, bytes: Uint8Array }} Segment */
 
-/** Addresses in the segment that a function names. @param {Uint8Array} body @param {Segment} segment @returns {number[]} */
-function namesIn(body, { base, bytes }) {
+/**
+ * Returns the addresses in the segment that a function refers to.
+ * @param {Uint8Array} body @param {Segment} segment @returns {number[]}
+ */
+function addressesIn(body, { base, bytes }) {
   return wasm
     .decode(body)
     .instructions.map(({ code, operands }) => (code >= 0x28 && code <= 0x3e ? operands[1] : operands[0]))
     .filter((address) => address !== undefined && address >= base && address < base + bytes.length)
 }
 
-/** Addresses that stand in tables of strings: four and more in a row, each behind the end of a string. @param {Segment} segment */
-function tabled({ base, bytes }) {
+/**
+ * Returns the pointers in tables of strings: at least four in a row, each to an address after the end of a string.
+ * @param {Segment} segment
+ */
+function stringPointers({ base, bytes }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   /** @type {{ from: number, to: number }[]} */
   const found = []
@@ -30,19 +36,19 @@ function tabled({ base, bytes }) {
 }
 
 /**
- * A constant goes from its address to the next that is named. One that begins in the middle of another may be a part of
- * that, and goes with it.
+ * Returns the segment with zeros in place of unused constants. A constant extends from its address to the next address that
+ * is referred to. A constant that starts within another one is kept or removed with it.
  * @param {Segment} segment
- * @param {{ before: Uint8Array[], after: Uint8Array[], named: readonly number[] }} part bodies of functions, and what
- *   is named elsewhere
- * @returns {Buffer} the bytes, with zeros where nothing is asked for
+ * @param {{ before: Uint8Array[], after: Uint8Array[], named: readonly number[] }} part function bodies before and after
+ *   pruning, and addresses used elsewhere
+ * @returns {Buffer}
  */
-export function blank(segment, { before, after, named }) {
+export function clearUnusedConstants(segment, { before, after, named }) {
   const { base, bytes } = segment
-  const pointers = tabled(segment)
-  const names = (/** @type {Uint8Array[]} */ bodies) => bodies.flatMap((body) => namesIn(body, segment))
-  const starts = [...new Set([...names(before), ...named, ...pointers.map(({ to }) => to)])].sort((a, b) => a - b)
-  const live = new Set([...names(after), ...named])
+  const pointers = stringPointers(segment)
+  const addresses = (/** @type {Uint8Array[]} */ bodies) => bodies.flatMap((body) => addressesIn(body, segment))
+  const starts = [...new Set([...addresses(before), ...named, ...pointers.map(({ to }) => to)])].sort((a, b) => a - b)
+  const live = new Set([...addresses(after), ...named])
   const ends = new Map(starts.map((start, i) => [start, starts[i + 1] ?? base + bytes.length]))
   for (const start of live) {
     const end = /** @type {number} */ (ends.get(start))
