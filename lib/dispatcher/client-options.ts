@@ -18,103 +18,108 @@ import { checkHost } from '../wire/request-head.js'
 import type { SharedConfig } from './dispatcher-core.js'
 import { connectorFor } from './shared-connectors.js'
 
-/** Options of a Client. All times in ms. Source: undici's `Client.md`. */
+/** Options of a Client; all times in ms. Source: undici's `Client.md`. */
 export interface ClientOptions {
-  /** Longest wait between two pieces of a response body; 0 for no limit. Default: 300 000. */
+  /** Maximum time between two chunks of a response body, in ms; 0 for no limit. Default: 300 000. */
   bodyTimeout?: number | null
-  /** Longest wait for a complete response head; 0 for no limit. Default: 300 000. */
+  /** Maximum time until the complete response headers are received, in ms; 0 for no limit. Default: 300 000. */
   headersTimeout?: number | null
-  /** Longest wait for a connection; 0 for no limit. Default: 10 000. */
+  /** Maximum time until a connection is established, in ms; 0 for no limit. Default: 10 000. */
   connectTimeout?: number | null
   /**
-   * The limits above by shorter names, and those that count from dispatch on: `queue` and `total`. An option above
-   * comes first. Default: none beyond those.
+   * Time limits in ms: `connect`, `headers` and `body` are short names of the options above, which take precedence;
+   * `queue` and `total` count from dispatch. Default: no further limits.
    */
   timeouts?: Omit<Timeouts, 'deadline'> | null
   /**
-   * Requests that may wait because all connections there may be have as many as they take; one more fails with a
-   * QueueFullError at once. Default: no limit.
+   * Maximum number of queued requests: those that wait because all allowed connections are busy. Another request fails
+   * at once with a QueueFullError. Default: no limit.
    */
   maxQueued?: number | null
-  /** Each request that does not say otherwise has `timings`. Default: false. */
+  /** Records `timings` for every request that does not set the option itself. Default: false. */
   timings?: boolean | null
-  /** How long an idle connection is kept, unless the server hints otherwise. Default: 4 000. */
+  /** Time in ms after which an idle connection is closed, if the server sends no `keep-alive` hint. Default: 4 000. */
   keepAliveTimeout?: number | null
-  /** Upper bound for the server's `keep-alive: timeout` hint. Default: 600 000. */
+  /** Upper bound in ms for the `timeout` of the server's `keep-alive` header. Default: 600 000. */
   keepAliveMaxTimeout?: number | null
-  /** Taken off the server's hint, for the time the last response was under way. Default: 2 000. */
+  /** Time in ms subtracted from the server's hint, to allow for the transfer time of the response. Default: 2 000. */
   keepAliveTimeoutThreshold?: number | null
-  /** Largest response head in bytes. Default: Node's `--max-http-header-size`, or 16 384. */
+  /** Maximum size of the response headers in bytes. Default: Node's `--max-http-header-size`, or 16 384. */
   maxHeaderSize?: number | null
-  /** Largest response body in bytes; -1 for no limit. Default: -1. */
+  /** Maximum size of a response body in bytes; -1 for no limit. Default: -1. */
   maxResponseSize?: number | null
-  /** Requests per connection; 0 for no limit. Default: no limit. */
+  /** Maximum number of requests per connection; 0 for no limit. Default: no limit. */
   maxRequestsPerClient?: number | null
   /**
-   * ms after which a connection takes no more requests, and is closed when those under way have ended: up to 10 %
-   * sooner by chance, so that those opened together do not end together. Default: no limit.
+   * Maximum age of a connection in ms. It then accepts no more requests, and is closed after those in flight. The time
+   * is randomly shortened by up to 10 %, so that connections opened together do not end together. Default: no limit.
    */
   maxConnectionAge?: number | null
-  /** Requests under way on the connection at once; 0 also ends keep-alive. Default: 1. */
+  /** Maximum number of requests in flight per connection; 0: one request, without keep-alive. Default: 1. */
   pipelining?: number | null
-  /** Refuse a body whose length is not its `content-length`; `false`: send the known length and warn. Default: true. */
+  /**
+   * Rejects bodies whose length differs from `content-length`; `false` sends the actual length and warns. Default:
+   * true.
+   */
   strictContentLength?: boolean | null
   /**
-   * What reads responses: `wasm`, llhttp in WebAssembly; `js`, a parser in JavaScript as strict; `auto`, the latter
-   * only where the runtime has no WebAssembly or no memory for it. With `wasm` requests fail there with a
-   * WebAssemblyNotSupportedError. Default: `auto`.
+   * Response parser. `wasm`: llhttp in WebAssembly. `js`: an equally strict parser in JavaScript. `auto`: `js` only if
+   * the runtime has no WebAssembly, or no memory for it; requests fail there with a WebAssemblyNotSupportedError under
+   * `wasm`. Default: `auto`.
    */
   parser?: ParserChoice | null
-  /** Options of the connector, or a connector. Default: `buildConnector()`. */
+  /** Options of the connector (TCP and TLS), or a connector function. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | Connector | null
-  /** Options of the connector too; those of `connect` come first. Default: none. Source: undici's `Pool.md`. */
+  /**
+   * Further options of the connector. Those of `connect` take precedence. Default: none. Source: undici's `Pool.md`.
+   */
   tls?: Partial<BuildOptions> | null
   /**
-   * Host and port by which an origin is known that is reached by its address: what `host` says, and with TLS the name
-   * that the certificate must be of. Default: those of the origin.
+   * Host and port of an origin whose URL has an IP address: used for the `host` header, as TLS server name, and to
+   * verify the certificate. Default: host and port of the URL.
    */
   authority?: string | null
-  /** A unix socket or named pipe. Default: none. */
+  /** Path of a Unix domain socket or named pipe to connect to. Default: none. */
   socketPath?: string | null
-  /** Local address to connect from. Default: the system's choice. */
+  /** Local IP address to connect from. Default: chosen by the system. */
   localAddress?: string | null
-  /** TLS sessions kept for reuse; 0 for none. Default: 100. */
+  /** Maximum number of TLS sessions kept for resumption; 0 for none. Default: 100. */
   maxCachedSessions?: number | null
-  /** RFC 8305 happy eyeballs. Default: Node's. */
+  /** Enables Happy Eyeballs (RFC 8305). Default: Node's. */
   autoSelectFamily?: boolean | null
-  /** Wait before the next address is tried. Default: Node's, 250. */
+  /** Time in ms before the next address is attempted. Default: Node's, 250. */
   autoSelectFamilyAttemptTimeout?: number | null
-  /** Accepted and ignored: HTTP/1.1 only. */
+  /** Ignored: sluice speaks HTTP/1.1 only. */
   allowH2?: boolean | null
-  /** Accepted and ignored, as all that is about HTTP/2; but `useH2c: true` is refused. */
+  /** Ignored, except that `useH2c: true` throws a NotSupportedError. */
   h2Options?: H2Options | null
-  /** Accepted and ignored: about HTTP/2. */
+  /** Ignored: about HTTP/2. */
   maxConcurrentStreams?: number | null
-  /** Accepted and ignored: about HTTP/2. */
+  /** Ignored: about HTTP/2. */
   initialWindowSize?: number | null
-  /** Accepted and ignored: about HTTP/2. */
+  /** Ignored: about HTTP/2. */
   connectionWindowSize?: number | null
-  /** Accepted and ignored: about HTTP/2. */
+  /** Ignored: about HTTP/2. */
   pingInterval?: number | null
-  /** Accepted and ignored: there are no WebSockets here. */
+  /** Ignored: sluice has no WebSockets. */
   webSocket?: WebSocketOptions | null
-  /** Accepted and ignored: there is no EventSource here. */
+  /** Ignored: sluice has no EventSource. */
   eventSource?: EventSourceOptions | null
-  /** Accepted and ignored: `parser` chooses between two others. */
+  /** Ignored: see `parser`. */
   useMilo?: boolean | null
-  /** Withdrawn: use headersTimeout and bodyTimeout. */
+  /** Rejected: use `headersTimeout` and `bodyTimeout`. */
   socketTimeout?: never
-  /** Withdrawn: use headersTimeout and bodyTimeout. */
+  /** Rejected: use `headersTimeout` and `bodyTimeout`. */
   requestTimeout?: never
-  /** Withdrawn: use keepAliveTimeout. */
+  /** Rejected: use `keepAliveTimeout`. */
   idleTimeout?: never
-  /** Withdrawn: use `pipelining: 0`. */
+  /** Rejected: use `pipelining: 0`. */
   keepAlive?: never
-  /** Withdrawn: use keepAliveMaxTimeout. */
+  /** Rejected: use `keepAliveMaxTimeout`. */
   maxKeepAliveTimeout?: never
 }
 
-/** About HTTP/2, for programs that give them. */
+/** HTTP/2 options of undici. Accepted for compatibility and ignored. */
 export interface H2Options extends Omit<SessionOptions, keyof BuildOptions> {
   connectionWindowSize?: number
   pingInterval?: number
@@ -123,33 +128,33 @@ export interface H2Options extends Omit<SessionOptions, keyof BuildOptions> {
   settings?: Omit<SessionOptions['settings'], 'enablePush' | 'maxConcurrentStreams' | 'enableConnectProtocol'>
 }
 
-/** About WebSockets, for programs that give them. */
+/** WebSocket options of undici. Accepted for compatibility and ignored. */
 export interface WebSocketOptions {
   maxFragments?: number
   maxPayloadSize?: number
 }
 
-/** About EventSource, for programs that give them. */
+/** EventSource options of undici. Accepted for compatibility and ignored. */
 export interface EventSourceOptions {
   maxEventSize?: number
 }
 
-/** Options as they are documented: left out, never null, and lists that are the caller's own. */
+/** Options in undici's types: optional but never null, with mutable arrays. */
 export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options[Name], null | undefined>> }
 type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
 
-/** What undici has not. */
-type Ours = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority' | 'maxConnectionAge'
+/** Names of sluice-specific options. */
+type SluiceOnly = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority' | 'maxConnectionAge'
 
-/** Options of a Client as they are documented. */
-export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | Ours>> {
-  /** Options of the connector, or a connector. Default: `buildConnector()`. */
+/** Options of a Client in undici's types. */
+export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | SluiceOnly>> {
+  /** Options of the connector (TCP and TLS), or a connector function. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
-  /** Use connect. */
+  /** Not in undici's types: use `connect`. */
   tls?: never
 }
 
-/** Client options, checked and complete. */
+/** Validated options of a Client, with defaults. */
 export interface ResolvedClientOptions {
   bodyTimeout: number
   headersTimeout: number
@@ -174,8 +179,8 @@ export interface ResolvedClientOptions {
   connector: Connector
 }
 
-/** Options of earlier undici versions that its documentation refuses. */
-const withdrawn: Record<string, string> = {
+/** Replacements of options of earlier undici versions, which its documentation rejects. */
+const replacements: Record<string, string> = {
   keepAlive: 'pipelining: 0',
   socketTimeout: 'headersTimeout and bodyTimeout',
   requestTimeout: 'headersTimeout and bodyTimeout',
@@ -183,11 +188,15 @@ const withdrawn: Record<string, string> = {
   maxKeepAliveTimeout: 'keepAliveMaxTimeout',
 }
 
-/** @throws {InvalidArgumentError | NotSupportedError} naming the option, what it must be and what it is */
+/**
+ * Validates the options of a Client and adds defaults.
+ * @throws {InvalidArgumentError} an option is invalid
+ * @throws {NotSupportedError} `useH2c` is set
+ */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
   requireObject('options', given)
   const options = unpolluted(given)
-  for (const [name, instead] of Object.entries(withdrawn)) {
+  for (const [name, instead] of Object.entries(replacements)) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
       throw invalidArgument(`${name} is not supported: use ${instead}`)
     }
@@ -217,7 +226,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   }
 }
 
-/** A server that speaks HTTP/2 alone would not understand HTTP/1.1, which other options of HTTP/2 fall back to. */
+/** Other HTTP/2 options fall back to HTTP/1.1. With `useH2c` the server may speak HTTP/2 only. */
 function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }): void {
   if (options.useH2c || options.h2Options?.useH2c) {
     throw new NotSupportedError('useH2c is not supported: sluice speaks HTTP/1.1 only')
@@ -225,8 +234,9 @@ function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }):
 }
 
 /**
- * What all requests of a dispatcher of many origins have in common. `origins`: those that it sends to, if not any.
- * @throws {InvalidArgumentError} a limit is not a number of ms
+ * Returns the configuration that all requests of a dispatcher with several origins have in common.
+ * @param origins returns the origins that it sends to; null for any
+ * @throws {InvalidArgumentError} a time limit is invalid
  */
 export function resolveSharedConfig(
   { timeouts, timings }: ClientOptions,
@@ -241,14 +251,14 @@ export function resolveSharedConfig(
   }
 }
 
-/** What requests take from their client. */
+/** Returns the defaults that requests take from their client. */
 export function requestDefaults(origin: URL, options: ResolvedClientOptions): RequestDefaults {
   const { headersTimeout, bodyTimeout, strictContentLength, limits, timings } = options
   const host = options.authority ?? origin.host
   return { host, origin: origin.origin, headersTimeout, bodyTimeout, strictContentLength, limits, timings }
 }
 
-/** As `node --max-http-header-size=…` says, on the command line or in NODE_OPTIONS. */
+/** Returns the value of `--max-http-header-size` on the command line or in NODE_OPTIONS. */
 function nodeHeaderSize(): number | undefined {
   const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].join(' ')
   const found = /--max-http-header-size[= ](\d+)/.exec(flags)
@@ -276,7 +286,10 @@ function connectorOf(options: ClientOptions, connectTimeout = 10_000): Connector
   return connectorFor(connect, { ...tls, ...Object.fromEntries(known), ...connect } as BuildOptions)
 }
 
-/** @throws {InvalidArgumentError} no whole number, nor Infinity for no limit */
+/**
+ * Validates the `pipelining` option; Infinity means no limit. Default: 1.
+ * @throws {InvalidArgumentError} the value is neither a non-negative integer nor Infinity
+ */
 export function pipeliningOf(value: unknown): number {
   const given = parseNumericString(value)
   return given === Number.POSITIVE_INFINITY ? given : nonNegativeInteger('pipelining', given, 1)

@@ -8,29 +8,34 @@ import { originConfigOf } from './origin-config.js'
 import { ClientStats } from './stats.js'
 
 /**
- * A client of one origin over one connection, which it opens when the first request comes and again when it was
- * lost. Source: undici's `Client.md`.
- *
- * Beyond the events of a Dispatcher: `error (error)` when a handler throws where nobody is left to tell.
+ * Client for one origin with one connection, which is opened with the first request and again after it was closed.
+ * Emits `error (error)`, beyond the events of a Dispatcher, when a handler throws in its last callback. Source:
+ * undici's `Client.md`.
+ * @example
+ * const client = new Client('http://localhost:3000')
+ * const { statusCode, body } = await client.request({ path: '/', method: 'GET' })
+ * console.log(statusCode, await body.json())
+ * await client.close()
  */
 export class Client extends LifecycleDispatcher {
   readonly #core: ClientCore
 
   /**
-   * @param url the origin: protocol, host and port
-   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   * @param url origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is invalid
    */
   constructor(url: URL | string, options: ClientOptions = {}) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     enableNodeDebug()
-    // As before the constructor of EventEmitter, which makes a table: most clients are a pool's, and nobody listens.
+    // Drops the table that the constructor of EventEmitter has created: most clients belong to a pool, without
+    // listeners.
     ;(this as { _events?: unknown })._events = undefined
     this.#core = new ClientCore(this, lifecycle, originConfigOf(url, options))
     lifecycle.bind(this, this.#core)
   }
 
-  /** Requests under way on the connection at once. */
+  /** Maximum number of requests in flight on the connection. */
   get pipelining(): number {
     return this.#core.queue.pipelining
   }
@@ -39,20 +44,21 @@ export class Client extends LifecycleDispatcher {
     this.#core.queue.pipelining = pipeliningOf(value)
   }
 
-  /** A snapshot of what is connected, waiting and under way. */
+  /** Snapshot of the connection and of the queued and running requests. */
   get stats(): ClientStats {
     return new ClientStats(this.#core.queue)
   }
 
   /**
-   * Connects, TLS included, and sends nothing; done when there is a connection.
-   * @throws {ClientClosedError | ClientDestroyedError} by rejection, or what failed
+   * Opens a connection, TLS included, without sending a request. Resolves when it is established.
+   * @throws {ClientClosedError} by rejection, after `close`
+   * @throws {ClientDestroyedError} by rejection, after `destroy`; other rejections have the connection error
    */
   warm(): Promise<void> {
     return this.#core.warm()
   }
 
-  /** Closes the connection if it is idle, and nothing else: the next request opens another. */
+  /** Closes the connection if it is idle. The next request opens another. */
   closeIdle(): void {
     this.#core.closeIdle()
   }
@@ -62,9 +68,9 @@ export class Client extends LifecycleDispatcher {
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types that undici documents under these names. */
 export declare namespace Client {
-  /** Options of a Client as programs typed against undici give them. Source: undici's `Client.md`. */
+  /** Options of a Client in undici's types. Source: undici's `Client.md`. */
   export interface Options extends DocumentedClientOptions {}
   export type SocketInfo = errors.SocketInfo
   export type H2Options = options.H2Options

@@ -5,31 +5,35 @@ import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
 import { coreOf } from './dispatcher-core.js'
 import { toWeightedUpstream, type UpstreamInput } from './upstream.js'
 
-/** What became of the upstreams since the last change. */
+/** Change of the upstreams of a service, reported by a source of {@link discover}. */
 export interface UpstreamChange {
-  /** Those that came, or have another weight. */
+  /** Upstreams to add, or whose weight has changed. */
   add?: readonly UpstreamInput[]
-  /** Those that left: they get nothing new, and end what they have. */
+  /** Origins of upstreams to remove. Their requests in flight complete. */
   remove?: readonly (URL | string)[]
-  /** Why nothing could be learned, or not all: told to `onError`, and the source goes on. */
+  /** Error of an incomplete or failed update. It is passed to `onError`; the source continues. */
   error?: unknown
 }
 
-/** Ends what `discover` began. */
+/** Result of {@link discover}. */
 export interface Discovery {
-  /** Resolved when the first change has been taken, whatever it said, or there will be none. */
+  /** Resolves when the first change was applied, or the source has ended or failed. */
   readonly ready: Promise<void>
-  /** No change is taken after it; the source is told by `return()`. Upstreams stay as they are. */
+  /** Stops applying changes, and calls `return()` of the source. The upstreams remain. */
   stop(): void
 }
 
 /**
- * Adds and removes upstreams of a pool as the source says, until the pool is closed or destroyed. When the source fails
- * or ends, upstreams stay as last known. Ours.
- * @param onError told of a change that is not as documented (the rest of it counts), and of failures of the source.
- *   What
- *   it throws is an uncaught exception. Default: nobody is told.
- * @throws {InvalidArgumentError} no pool, no async iterable, or no function
+ * Adds and removes upstreams of a BalancedPool as a source reports them, until the pool is closed or destroyed. When
+ * the source ends or fails, the upstreams remain.
+ * @param onError receives invalid changes (their valid parts are applied) and failures of the source. An exception that
+ *   it
+ *   throws is uncaught. Default: ignores them.
+ * @throws {InvalidArgumentError} the pool, the source or `onError` is invalid
+ * @example
+ * const pool = new BalancedPool()
+ * const discovery = discover(pool, dnsUpstreams('http://my-service.internal'), console.error)
+ * await discovery.ready
  */
 export function discover(
   pool: BalancedPool,
@@ -44,6 +48,7 @@ export function discover(
   return { ready: discovery.ready, stop: () => discovery.stop() }
 }
 
+/** Applies the changes of one source to one pool. */
 class UpstreamFollower {
   readonly #pool: BalancedPool
   readonly #iterator: AsyncIterator<UpstreamChange>
@@ -71,17 +76,17 @@ class UpstreamFollower {
 
   stop(): void {
     if (!this.#finish()) return
-    // Not awaited: a generator answers only once what it waits for has come.
+    // Not awaited: `return` of a generator settles only after its pending `await`.
     const end = async () => this.#iterator.return?.()
     end().catch((error) => this.#reportError(error))
   }
 
-  /** Undefined for a pool of another library: that is followed until it is stopped. */
+  /** Undefined for a pool of another library: the source is then followed until `stop`. */
   get #stopOnClose() {
     return (coreOf(this.#pool) as BalancedPoolCore | null)?.stopOnClose
   }
 
-  /** False when it had ended before. */
+  /** Returns false if it had finished before. */
   #finish(): boolean {
     if (this.#stopped) return false
     this.#stopped = true
@@ -98,7 +103,7 @@ class UpstreamFollower {
       try {
         this.#apply(value)
       } catch (error) {
-        // A getter of the change threw: the source goes on.
+        // A getter of the change threw: the source continues.
         this.#reportError(error)
       }
       this.#setReady()
@@ -115,7 +120,7 @@ class UpstreamFollower {
       return this.#reportError(invalidOption('change', 'an object with add, remove or error', change))
     }
     if (change.error !== undefined) this.#reportError(change.error)
-    // First those that come: the pool is never empty in between.
+    // Adds first, so that the pool is never empty in between.
     this.#forEach('add', change.add, (item) => {
       const { origin, ...settings } = toWeightedUpstream(item)
       this.#pool.addUpstream(origin, settings)
@@ -127,7 +132,7 @@ class UpstreamFollower {
     if (items == null) return
     if (!Array.isArray(items)) return this.#reportError(invalidOption(name, 'an array', items))
     for (const item of items) {
-      // Whoever is told may stop it.
+      // `onError` may have stopped it.
       if (this.#stopped) return
       try {
         act(item)

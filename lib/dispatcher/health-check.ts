@@ -10,33 +10,35 @@ import { isClosed } from './dispatcher-core.js'
 import { ManagedDispatcher } from './managed-dispatcher.js'
 import type { Upstream } from './upstream.js'
 
-/** How upstreams are asked whether they are well; times in ms. Source: Envoy's "Health checking". */
+/** Options of a HealthCheck; times in ms. Source: Envoy's "Health checking". */
 export interface HealthCheckOptions {
-  /** Asked for by GET; well is who answers with 2xx. Default: `/`. */
+  /** Path requested by GET. A response with status 2xx means healthy. Default: `/`. */
   path?: string
-  /** From the end of a check to the next. Default: 10 000. */
+  /** Time in ms from the end of a check to the next one. Default: 10 000. */
   interval?: number
-  /** A check takes no longer. Default: 5 000. */
+  /** Maximum duration of a check in ms. Default: 5 000. */
   timeout?: number
-  /** Good checks in a row after which an upstream is used again. Default: 2. */
+  /** Number of consecutive successful checks after which an ejected upstream recovers. Default: 2. */
   healthyThreshold?: number
-  /** Bad checks in a row after which it is left out. Default: 3. */
+  /** Number of consecutive failed checks after which an upstream is ejected. Default: 3. */
   unhealthyThreshold?: number
-  /** In percent: all are used while fewer of them are good. Default: 50. */
+  /** Percentage of healthy upstreams below which all upstreams are used. Default: 50. */
   panicThreshold?: number
 }
 
 type ResolvedOptions = Required<HealthCheckOptions>
 
 /**
- * Sends a request to each upstream at intervals, over a connection of its own, and leaves out those that do not answer
- * well. The connection is made by the factory of the pool. Upstreams are healthy at first. Source: Envoy's "Health
- * checking".
+ * Active health check: sends a request to each upstream of a BalancedPool at intervals, over a separate connection, and
+ * ejects upstreams that fail. The factory of the pool creates the connection. Upstreams are healthy at first. Source:
+ * Envoy's "Health checking".
+ * @example
+ * const pool = new BalancedPool(origins, { healthCheck: new HealthCheck({ path: '/health', interval: 5_000 }) })
  */
 export class HealthCheck implements UpstreamWatcher<Upstream> {
   readonly #options: ResolvedOptions
 
-  /** @throws {InvalidArgumentError} an option is not what is documented */
+  /** @throws {InvalidArgumentError} an option is invalid */
   constructor(given: HealthCheckOptions = {}) {
     const options = unpolluted(given)
     const { path = '/' } = options
@@ -52,25 +54,26 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
     }
   }
 
+  /** Percentage of healthy upstreams below which all upstreams are used. */
   get panicThreshold(): number {
     return this.#options.panicThreshold
   }
 
-  /** What stands over one pool. */
-  watch(leaveOut: (upstream: Upstream, out: boolean) => void): UpstreamWatch<Upstream> {
+  /** Starts the checks of one pool. Called by BalancedPool. */
+  watch(setEjected: (upstream: Upstream, ejected: boolean) => void): UpstreamWatch<Upstream> {
     const checks = new Map<Upstream, UpstreamCheck>()
     const ending = new Set<Promise<void>>()
-    const inUse = (probe: Dispatcher) => [...checks.values()].some((check) => check.uses(probe))
+    const isUsedByOther = (probe: Dispatcher) => [...checks.values()].some((check) => check.uses(probe))
     const left = (upstream: Upstream) => {
       const check = checks.get(upstream)
       checks.delete(upstream)
       if (check === undefined) return
-      const end = check.stop(inUse)
+      const end = check.stop(isUsedByOther)
       ending.add(end)
       end.then(() => ending.delete(end))
     }
     return {
-      joined: (upstream) => void checks.set(upstream, new UpstreamCheck(upstream, this.#options, leaveOut)),
+      joined: (upstream) => void checks.set(upstream, new UpstreamCheck(upstream, this.#options, setEjected)),
       left,
       stop: async () => {
         for (const upstream of [...checks.keys()]) left(upstream)
@@ -80,25 +83,29 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
   }
 }
 
-/** The checks of one upstream, one after the other. */
+/** Periodic checks of one upstream. */
 class UpstreamCheck implements AlarmListener {
   readonly #upstream: Upstream
   readonly #options: ResolvedOptions
-  readonly #setEjected: (upstream: Upstream, out: boolean) => void
+  readonly #setEjected: (upstream: Upstream, ejected: boolean) => void
   readonly #alarm = new Alarm(this)
-  /** Apart from the pool: behind the requests of a busy pool a check would come too late. */
+  /** Dispatcher of the checks. Separate from the pool: a check would be delayed behind the requests of a busy pool. */
   #probe: ManagedDispatcher | null = null
-  /** Given when it is stopped. */
+  /** Whether another check uses the same dispatcher; null until the check is stopped. */
   #isUsedByOther: ((probe: Dispatcher) => boolean) | null = null
   #controller: DispatchController | null = null
   #ejected = false
-  /** Checks in a row that contradict {@link #out}. */
+  /** Number of consecutive checks that contradict {@link #ejected}. */
   #contradicting = 0
 
-  constructor(upstream: Upstream, settings: ResolvedOptions, leaveOut: (upstream: Upstream, out: boolean) => void) {
+  constructor(
+    upstream: Upstream,
+    options: ResolvedOptions,
+    setEjected: (upstream: Upstream, ejected: boolean) => void,
+  ) {
     this.#upstream = upstream
-    this.#options = settings
-    this.#setEjected = leaveOut
+    this.#options = options
+    this.#setEjected = setEjected
     this.#alarm.set(0)
   }
 
@@ -106,16 +113,16 @@ class UpstreamCheck implements AlarmListener {
     return this.#probe?.dispatcher === dispatcher
   }
 
-  /** @param inUse whether another check uses the same dispatcher */
-  async stop(inUse: (probe: Dispatcher) => boolean): Promise<void> {
-    this.#isUsedByOther = inUse
+  /** @param isUsedByOther whether another check uses the same dispatcher */
+  async stop(isUsedByOther: (probe: Dispatcher) => boolean): Promise<void> {
+    this.#isUsedByOther = isUsedByOther
     this.#alarm.dispose()
     this.#controller?.abort()
     const probe = this.#probe
     if (probe === null) return
-    // A factory may return the same dispatcher again: then it has requests of others.
+    // A factory may have returned a dispatcher that has other requests: it must not be destroyed.
     const { dispatcher } = probe
-    if (!this.#upstream.isUpstreamDispatcher(dispatcher) && !inUse(dispatcher))
+    if (!this.#upstream.isUpstreamDispatcher(dispatcher) && !isUsedByOther(dispatcher))
       await probe.destroy(new ClientClosedError())
   }
 
@@ -157,11 +164,11 @@ class UpstreamCheck implements AlarmListener {
     probe.send({ path, method: 'GET', ...limits }, handler, { origin: this.#upstream.origin })
   }
 
-  #record(well: boolean): void {
+  #record(healthy: boolean): void {
     this.#controller = null
     if (this.#isUsedByOther !== null) return
     this.#alarm.set(this.#options.interval)
-    this.#contradicting = well === this.#ejected ? this.#contradicting + 1 : 0
+    this.#contradicting = healthy === this.#ejected ? this.#contradicting + 1 : 0
     const { healthyThreshold, unhealthyThreshold } = this.#options
     if (this.#contradicting < (this.#ejected ? healthyThreshold : unhealthyThreshold)) return
     this.#contradicting = 0

@@ -25,11 +25,10 @@ import { describeDispatcher, type Inspectable } from './inspect.js'
 import { noteDispatcher } from './waiting-handler.js'
 
 type Callback = () => void
+/** Callback form of the result of `connect`. */
 export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
-/**
- * All but an Agent know where to connect to; and there is an event more, for handlers that throw in their last call.
- */
+/** Overloads of a {@link LifecycleDispatcher}: `connect` needs no origin, and there is an `error` event. */
 export interface LifecycleDispatcher {
   connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
@@ -61,20 +60,20 @@ export interface LifecycleDispatcher {
   removeListener(event: 'drain', listener: DrainListener): this
 }
 
-/** Open, closed, destroyed: the one way there for all dispatchers. */
+/** States of a dispatcher (open, closed, destroyed) and its events. All dispatchers of the library use it. */
 export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   #core: DispatcherCore | null = null
   #dispatcher: LifecycleDispatcher | null = null
-  /** What the dispatcher is part of. */
+  /** Pool, balancer or agent that the dispatcher belongs to. */
   #owner: DispatcherOwner | null = null
   #closed = false
   #destroyed = false
   #finished = false
   #closeCalled = false
-  /** Called at the end, in the order in which they came. */
+  /** Callbacks of `close` and `destroy`, in the order of the calls. */
   #callbacks: Callback[] | null = null
 
-  /** Makes `core` the private side of `dispatcher`. */
+  /** Connects a dispatcher with its core. */
   bind(dispatcher: LifecycleDispatcher, core: DispatcherCore): void {
     this.#dispatcher = dispatcher
     this.#core = core
@@ -89,7 +88,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     return this.#destroyed
   }
 
-  /** Why it takes no more requests; null while it does. */
+  /** Error for requests after `close` or `destroy`; null while the dispatcher is open. */
   get closedError(): Error | null {
     if (!this.#closed) return null
     return this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
@@ -111,7 +110,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     }
   }
 
-  // Closures of methods of their own: those of `dispatch` would cost every request an object.
+  // Separate methods: closures within `dispatch` would allocate a context for every request.
 
   #dispatchSource(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     return dispatchOwningBody(options, handler, (outer) => {
@@ -132,13 +131,15 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     return core.send(options, handler)
   }
 
-  /** To be called when something ended: the last one lets {@link close} finish. */
+  /** Finishes {@link close} if no request is left. To be called whenever a request has completed or failed. */
   finishClose(): void {
     if (!this.#closed || this.#destroyed) return
     if (this.#core?.isCloseComplete() === true) this.destroy(new ClientClosedError(), () => {})
   }
 
-  /** Becomes part of `owner`, until the returned function is called. Returns null when it is part of another. */
+  /**
+   * Notifies `owner` of all events until the returned function is called. Returns null if there is an owner already.
+   */
   setOwner(owner: DispatcherOwner): (() => void) | null {
     if (this.#owner !== null) return null
     this.#owner = owner
@@ -147,8 +148,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     }
   }
 
-  // Events of the dispatcher: `parts` are the targets below it. An owner is called at once, listeners when it is their
-  // turn.
+  // Events of the dispatcher: `parts` are its targets below. The owner is called at once, listeners possibly later.
 
   onDrain(origin: URL, parts: readonly Dispatcher[]): void {
     const dispatcher = this.#dispatcher as LifecycleDispatcher
@@ -177,7 +177,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     emitLater(this.#dispatcher as LifecycleDispatcher, 'connectionError', origin, targets, error)
   }
 
-  /** What a handler threw in its last callback goes to listeners of `error`, or is an uncaught exception. */
+  /** Reports an exception of the last callback of a handler: to `error` listeners, or as uncaught exception. */
   onHandlerError(error: unknown): void {
     const dispatcher = this.#dispatcher as LifecycleDispatcher
     if (dispatcher.listenerCount('error') > 0) emit(dispatcher, 'error', error)
@@ -194,7 +194,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     this.#closeCalled = true
     this.#owner?.onClosed()
     this.#core?.onClose()
-    // What the caller does in this turn still counts, and its own callbacks run first.
+    // Deferred: calls of the same event-loop turn still count, and the callbacks of the caller run first.
     queueMicrotask(() => this.finishClose())
   }
 
@@ -228,29 +228,29 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 }
 
-/** A dispatcher with a {@link Lifecycle}: its public methods, with promise and with callback. */
+/** Dispatcher with a {@link Lifecycle}. Implements `dispatch`, `close` and `destroy` with promises and callbacks. */
 export abstract class LifecycleDispatcher extends Dispatcher {
   readonly #lifecycle: Lifecycle
 
-  /** @internal `lifecycle` is to be begun by the constructor of the subclass. */
+  /** @internal The constructor of the subclass must call `lifecycle.bind`. */
   constructor(lifecycle: Lifecycle) {
     super()
     this.#lifecycle = lifecycle
   }
 
-  /** True once {@link close} or {@link destroy} was called. */
+  /** Whether {@link close} or {@link destroy} was called. */
   get closed(): boolean {
     return this.#lifecycle.closed
   }
 
-  /** True once {@link destroy} was called, or {@link close} has done its work. */
+  /** Whether {@link destroy} was called or {@link close} has finished. */
   get destroyed(): boolean {
     return this.#lifecycle.destroyed
   }
 
   /**
-   * What all of it does now, in words, for people: a line for each dispatcher with its counts, one for each connection.
-   * It shows methods and paths, but no queries, fields or bodies.
+   * Describes the current state as text for humans: one line for each dispatcher with its counters, and one for each
+   * connection. Shows methods and paths, but no queries, headers or bodies.
    */
   inspect(): string {
     return describeDispatcher(this, this.#lifecycle.children)
@@ -261,30 +261,30 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   }
 
   /**
-   * Takes no more requests, and ends when those under way have ended.
-   * @throws {InvalidArgumentError} the callback is no function
+   * Closes the dispatcher: accepts no more requests, and finishes when all requests have completed.
+   * @throws {InvalidArgumentError} the callback is not a function
    */
   override close(callback: Callback): void
   override close(): Promise<void>
   override close(callback?: Callback): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
     requireFunction('callback', callback)
-    const tell = bindToAsyncContext(callback as (error: Error | null) => void)
-    this.#lifecycle.close(() => tell(null), tell)
+    const notify = bindToAsyncContext(callback as (error: Error | null) => void)
+    this.#lifecycle.close(() => notify(null), notify)
   }
 
   /**
-   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
-   * @throws {InvalidArgumentError} the callback is no function
+   * Fails all requests with `error` (default: `ClientDestroyedError`), and finishes when all sockets are closed.
+   * @throws {InvalidArgumentError} the callback is not a function
    */
   override destroy(callback: Callback): void
   override destroy(error: Error | null, callback: Callback): void
   override destroy(error?: Error | null): Promise<void>
   override destroy(error?: Error | null | Callback, callback?: Callback): Promise<void> | void {
-    const [reason, told] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
-    if (told === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
-    requireFunction('callback', told)
-    const tell = bindToAsyncContext(told as (error: null) => void)
-    this.#lifecycle.destroy(reason, () => tell(null))
+    const [reason, done] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
+    if (done === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
+    requireFunction('callback', done)
+    const notify = bindToAsyncContext(done as (error: null) => void)
+    this.#lifecycle.destroy(reason, () => notify(null))
   }
 }

@@ -2,7 +2,7 @@ import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { PoolCore, type PoolCoreOptions } from './pool-core.js'
 import type { PoolStats } from './stats.js'
 
-/** The public methods of the pools of one origin. */
+/** Public methods of the pools of one origin. */
 export abstract class OriginPool extends LifecycleDispatcher {
   readonly #core: PoolCore
 
@@ -14,21 +14,23 @@ export abstract class OriginPool extends LifecycleDispatcher {
     lifecycle.bind(this, this.#core)
   }
 
-  /** A snapshot of connections and requests of all clients. */
+  /** Snapshot of the connections and requests of all clients. */
   get stats(): PoolStats {
     return this.#core.stats
   }
 
   /**
-   * Opens connections until there are `count`, or as many as may be: TCP and TLS, no request is sent.
-   * @returns how many are connected then
-   * @throws {InvalidArgumentError} by rejection: no whole number; or what failed, when all failed
+   * Opens connections, TLS included, until there are `count` or as many as the limits allow. Sends no request.
+   * @returns number of established connections
+   * @throws {InvalidArgumentError} by rejection, if `count` is no non-negative integer; rejects with a connection error
+   *   if
+   *   all attempts failed
    */
   warm(count: number): Promise<number> {
     return this.#core.warm(count)
   }
 
-  /** Closes the connections that are idle now, and nothing else. */
+  /** Closes all idle connections. Requests are not affected. */
   closeIdle(): void {
     this.#core.closeIdle()
   }

@@ -4,46 +4,49 @@ import { invalidChoice, invalidOption } from '../errors.js'
 import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
-/** Makes a dispatcher of an origin. The type of a method: its parameters may be declared narrower. */
+/** Function that creates a dispatcher for an origin. Typed as a method, so that its parameters may be narrower. */
 export type Factory<Origin, Options> = { factory(origin: Origin, options: Options): Dispatcher }['factory']
 type ClientFactory = Factory<URL, DocumentedClientOptions>
 
-/** Options of a Pool: those of its clients, and these. Source: undici's `Pool.md`. */
+/** Options of a Pool: those of a Client, and these. Source: undici's `Pool.md`. */
 export interface PoolOptions extends ClientOptions {
-  /** Makes each client. Default: `(origin, opts) => new Client(origin, opts)`. */
+  /** Creates each client. Default: `(origin, opts) => new Client(origin, opts)`. */
   factory?: ClientFactory | null
-  /** Most clients at once; null or 0 for no limit. Default: null. */
+  /** Maximum number of clients, and so of connections; null or 0 for no limit. Default: null. */
   connections?: number | null
-  /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
+  /** Time in ms after which a client is removed from the pool and closed; null for never. Default: null. */
   clientTtl?: number | null
   /**
-   * Connections kept open from the first request on: one that ends, by `keepAliveTimeout` too, is replaced, after a
-   * wait that grows up to 30 s while they do not last. They do not keep the process alive. Default: 0.
+   * Minimum number of connections, opened with the first request and replaced when they are closed, by `keepAliveTimeout`
+   * too. The delay before a replacement grows up to 30 s while connections do not last. They do not keep the process
+   * alive. Default: 0.
    */
   minConnections?: number | null
-  /** Idle connections kept: of more, those idle for longest are closed. Default: no limit. */
+  /** Maximum number of idle connections: the longest idle ones beyond it are closed. Default: no limit. */
   maxIdleConnections?: number | null
   /**
-   * Which of the free clients of a Pool is next: who was used last, so that the others may go idle, or who was not for
-   * longest. Default: `lifo`.
+   * Order in which a Pool reuses free clients. `lifo`: the most recently used first, so that the others become idle.
+   * `fifo`: the least recently used first. Default: `lifo`.
    */
   reuse?: 'lifo' | 'fifo' | null
 }
 
-/** Options of a Pool as they are documented. */
+/** Options of a Pool in undici's types. */
 export interface DocumentedPoolOptions extends DocumentedClientOptions {
-  /** Makes each client. Default: `(origin, opts) => new Client(origin, opts)`. */
+  /** Creates each client. Default: `(origin, opts) => new Client(origin, opts)`. */
   factory?(origin: URL, options: object): Dispatcher
-  /** Most clients at once; null or 0 for no limit. Default: null. */
+  /** Maximum number of clients, and so of connections; null or 0 for no limit. Default: null. */
   connections?: number | null
-  /** ms after which a client leaves the pool and is closed; null for never. Default: null. */
+  /** Time in ms after which a client is removed from the pool and closed; null for never. Default: null. */
   clientTtl?: number | null
 }
 
+/** Validated options of a Pool, with defaults. */
 export interface ResolvedPoolOptions {
   factory: ClientFactory | null
   /** Infinity for no limit. */
   connections: number
+  /** ms */
   clientTtl: number | null
   /** Infinity for no limit. */
   maxQueued: number
@@ -54,7 +57,10 @@ export interface ResolvedPoolOptions {
   client: ClientOptions
 }
 
-/** @throws {InvalidArgumentError} naming the option, what it must be and what it is */
+/**
+ * Validates the options of a Pool, without those of its clients, and adds defaults.
+ * @throws {InvalidArgumentError} an option is invalid
+ */
 export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   requireObject('options', options)
   const { factory = null, connections = null, clientTtl: ttl = null, maxQueued, ...others } = unpolluted(options)
@@ -77,7 +83,7 @@ export function resolvePoolOptions(options: PoolOptions): ResolvedPoolOptions {
   return {
     factory,
     connections: most,
-    // As undici has it, 0 and Infinity stand for no limit.
+    // As in undici, 0 and Infinity mean no limit.
     clientTtl: clientTtl === Number.POSITIVE_INFINITY ? null : clientTtl || null,
     maxQueued: nonNegativeInteger('maxQueued', maxQueued, Number.POSITIVE_INFINITY),
     minConnections: least,

@@ -4,22 +4,27 @@ import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { PoolStats as Stats } from './stats.js'
 
 /**
- * Clients of one origin: a request goes to the first that is free, or to a new one while `connections` allows, or
- * waits. Source: undici's `Pool.md`.
+ * Pool of clients, and so of connections, for one origin. A request is sent by a free client, or by a new one while
+ * `connections` allows; otherwise it is queued. Source: undici's `Pool.md`.
+ * @example
+ * const pool = new Pool('http://localhost:3000', { connections: 10 })
+ * const { statusCode, body } = await pool.request({ path: '/', method: 'GET' })
+ * console.log(statusCode, await body.text())
+ * await pool.close()
  */
 export class Pool extends OriginPool {
   /**
-   * @param url the origin: protocol, host and port
-   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   * @param url origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is invalid
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
     super({ url, options, picker: ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last') })
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types that undici documents under these names. */
 export declare namespace Pool {
-  /** Options of a Pool as programs typed against undici give them. Source: undici's `Pool.md`. */
+  /** Options of a Pool in undici's types. Source: undici's `Pool.md`. */
   export interface Options extends DocumentedPoolOptions {}
   export type PoolStats = Stats
 }

@@ -4,23 +4,28 @@ import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { PoolStats } from './stats.js'
 
 /**
- * Clients of one origin that take turns: all `connections` are opened before one is used twice, and a request goes to
- * the idle one that was given the fewest. Without a limit one is opened only when all are busy. Source: undici's
- * `RoundRobinPool.md`.
+ * Pool of clients for one origin that take turns. All `connections` are opened before one is used twice, and a request
+ * is sent by the idle client that has served the fewest. Without `connections`, a client is added only when all are
+ * busy. Source: undici's `RoundRobinPool.md`.
+ * @example
+ * const pool = new RoundRobinPool('http://localhost:3000', { connections: 10 })
+ * const { body } = await pool.request({ path: '/', method: 'GET' })
+ * await body.dump()
+ * await pool.close()
  */
 export class RoundRobinPool extends OriginPool {
   /**
-   * @param url the origin: protocol, host and port
-   * @throws {InvalidArgumentError} the url or an option is not what is documented
+   * @param url origin: protocol, host and port
+   * @throws {InvalidArgumentError} the url or an option is invalid
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
     super({ url, options, picker: ({ connections }) => new RoundRobin(Number.isFinite(connections)) })
   }
 }
 
-/** The types that undici documents, under the same names. */
+/** Types that undici documents under these names. */
 export declare namespace RoundRobinPool {
-  /** Options of a pool as programs typed against undici give them. Source: undici's `RoundRobinPool.md`. */
+  /** Options of a RoundRobinPool in undici's types. Source: undici's `RoundRobinPool.md`. */
   export interface Options extends DocumentedPoolOptions {}
   export type RoundRobinPoolStats = PoolStats
 }

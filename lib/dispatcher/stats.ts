@@ -1,12 +1,12 @@
-/** A snapshot of one client. Source: undici's `ClientStats.md`. */
+/** Snapshot of the connection and requests of a Client. Source: undici's `ClientStats.md`. */
 export class ClientStats {
-  /** The client has an open connection. */
+  /** Whether a connection is established. */
   readonly connected: boolean
-  /** Requests that wait to be written. */
+  /** Number of queued requests. */
   readonly pending: number
-  /** Requests written and not yet answered. */
+  /** Number of requests in flight. */
   readonly running: number
-  /** Both together. */
+  /** Number of all requests: pending and running. */
   readonly size: number
 
   constructor(client: { connected: boolean; pending: number; running: number }) {
@@ -17,19 +17,19 @@ export class ClientStats {
   }
 }
 
-/** A snapshot of a pool. Source: undici's `PoolStats.md`. */
+/** Snapshot of the connections and requests of a pool. Source: undici's `PoolStats.md`. */
 export class PoolStats {
-  /** Open connections. */
+  /** Number of established connections. */
   readonly connected: number
-  /** Open connections without a request. */
+  /** Number of established connections without a request. */
   readonly free: number
-  /** Requests that a client has and has not written yet. */
+  /** Number of requests queued in clients. */
   readonly pending: number
-  /** Requests that wait in the pool for a client. */
+  /** Number of requests queued in the pool. */
   readonly queued: number
-  /** Requests written and not yet answered. */
+  /** Number of requests in flight. */
   readonly running: number
-  /** All requests: running, pending and queued. */
+  /** Number of all requests: running, pending and queued. */
   readonly size: number
 
   constructor(counts: { connected: number; free: number; pending: number; queued: number; running: number }) {

@@ -9,33 +9,38 @@ import { invalidChoice, invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
 
-/** Options of {@link leastRequests}. Ours. */
+/** Options of {@link leastRequests}. */
 export interface LeastRequestsOptions {
-  /** Numbers from 0 up to 1, without it. Default: `Math.random`. */
+  /** Random number generator: from 0 (inclusive) to 1 (exclusive). Default: `Math.random`. */
   random?: Random
 }
 
 /** Options of {@link peakEwma}. Source: Finagle's "Peak EWMA". */
 export interface PeakEwmaOptions extends LeastRequestsOptions {
-  /** ms in which an old latency comes to count e times less. Default: 10 000. */
+  /** Time in ms in which the influence of an old latency decays to 1/e. Default: 10 000. */
   decayTime?: number
-  /** ms that a failure counts for at least: what fails at once is no better for it. Default: 1 000. */
+  /** Minimum latency in ms that a failure counts as, so that fast failures are not preferred. Default: 1 000. */
   failureLatency?: number
 }
 
 /**
- * Of two upstreams drawn by weight, the one with fewer requests for its weight. Source: "The Power of Two
- * Random Choices", Mitzenmacher, Richa and Sitaraman.
- * @throws {InvalidArgumentError} an option is not what is documented
+ * Creates a load balancing strategy that picks, of two upstreams drawn by weight, the one with fewer active requests in
+ * proportion to its weight. Source: "The Power of Two Random Choices", Mitzenmacher, Richa and Sitaraman.
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const pool = new BalancedPool(origins, { strategy: leastRequests() })
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {
   return new LeastRequests(randomOf(unpolluted(options)))
 }
 
 /**
- * Of two upstreams drawn by weight, the one with the lower product of latency and requests, for its weight. Latency is
- * a mean that forgets exponentially, and follows a peak at once. Source: Finagle's "Peak EWMA".
- * @throws {InvalidArgumentError} an option is not what is documented
+ * Creates a load balancing strategy that picks, of two upstreams drawn by weight, the one with the lower product of
+ * latency and active requests, in proportion to its weight. The latency is an exponentially weighted moving average
+ * that rises to a peak at once. Source: Finagle's "Peak EWMA".
+ * @throws {InvalidArgumentError} an option is invalid
+ * @example
+ * const pool = new BalancedPool(origins, { strategy: peakEwma({ decayTime: 5_000 }) })
  */
 export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
   const options = unpolluted(given)
@@ -53,7 +58,10 @@ function randomOf({ random }: LeastRequestsOptions): Random {
   return random
 }
 
-/** What the option `strategy` of a BalancedPool stands for. */
+/**
+ * Returns the picker for the `strategy` option of a BalancedPool.
+ * @throws {InvalidArgumentError} the option is invalid
+ */
 export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
   if (strategy === undefined || strategy === null || strategy === 'round-robin')
     return new WeightedRoundRobin<Upstream>()
@@ -68,7 +76,10 @@ export function pickerOf(strategy: unknown): UpstreamPicker<Upstream> {
   throw invalidChoice('strategy', "'round-robin', 'least-requests', 'peak-ewma' or an UpstreamPicker", strategy)
 }
 
-/** What the options `outlierDetection` and `healthCheck` of a BalancedPool stand for. */
+/**
+ * Returns the watcher of the `outlierDetection` or `healthCheck` option of a BalancedPool, if there is one.
+ * @throws {InvalidArgumentError} the option is invalid
+ */
 export function watcherOf(option: Record<string, unknown>): UpstreamWatcher<Upstream>[] {
   const [name, value] = Object.entries(option)[0] as [string, UpstreamWatcher<Upstream> | null | undefined]
   if (value === undefined || value === null) return []

@@ -5,7 +5,7 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
 
-/** Less than this part of its weight nobody starts with. */
+/** Initial fraction of the weight in a slow start. */
 const MIN_SLOW_START = 0.1
 
 interface UpstreamInit {
@@ -17,31 +17,31 @@ interface UpstreamInit {
   slowStart: number
 }
 
-/** One of the origins of a BalancedPool, and where it stands there. */
+/** Upstream of a BalancedPool: its dispatcher, weight and state. */
 export class Upstream implements WeightedEntry, EligibilityEntry {
   index = -1
   due = 0
   order = 0
-  /** Lowered by failures, up to the largest there is. */
+  /** Part of the weight that connection failures lower: from 1 to `maxWeightPerServer`. */
   health: number
-  /** Its own weight beside those of others. */
+  /** Configured weight. */
   baseWeight: number
-  /** When it began to start slowly; 0 when it has its whole weight. */
+  /** Start time of the slow start in ms; 0 if it has its full weight. */
   slowStartAt = 0
-  /** ms for which it starts slowly. */
+  /** Duration of a slow start in ms; 0 for none. */
   readonly slowStart: number
-  /** It failed since it last had its turn. */
+  /** Whether a connection has failed since its last request. */
   failed = false
-  /** It said it was busy and has not drained since. */
+  /** Whether it accepts no more requests until it drains. */
   busy = false
   ejectedBy = 0
   eligible = false
   readonly url: URL
   readonly origin: string
   readonly managed: ManagedDispatcher
-  /** Makes a dispatcher of one connection to the same origin, for health checks. */
+  /** Creates a dispatcher with one connection to the same origin, for health checks. */
   readonly openProbe: () => Dispatcher
-  /** Whether a dispatcher is that of an upstream: a factory may return it for health checks too. */
+  /** Whether a dispatcher belongs to an upstream of the pool: a factory may return it for health checks too. */
   readonly isUpstreamDispatcher: (dispatcher: Dispatcher) => boolean
 
   constructor(url: URL, start: UpstreamInit) {
@@ -68,7 +68,7 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
     return this.slowStartAt !== 0 && this.#slowStartProgress() < 1
   }
 
-  /** From now on its weight grows from little to whole. */
+  /** Starts a slow start: the weight grows from 10 % to 100 %. */
   beginSlowStart(): void {
     if (this.slowStart > 0) this.slowStartAt = now()
   }
@@ -80,25 +80,27 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
   }
 }
 
-/** What may be said of an origin. */
+/** Settings of an upstream of a BalancedPool. */
 export interface UpstreamSettings {
-  /** Its share beside the others', above 0. Default: 1. */
+  /** Number above 0; requests are distributed in proportion to it. Default: 1. */
   weight?: number | undefined
   /**
-   * Host and port by which it is known, when its origin is an address: for `host`, and for TLS. Default: the origin's.
+   * Host and port of an upstream whose origin has an IP address: used for the `host` header, as TLS server name, and to
+   * verify the certificate. Default: host and port of the origin.
    */
   authority?: string | null | undefined
 }
 
-/** An origin, and its weight beside those of the others. */
+/** Upstream of a BalancedPool with settings. */
 export interface WeightedUpstream extends UpstreamSettings {
+  /** Protocol, host and port. */
   origin: URL | string
 }
 
-/** What may stand for an upstream. */
+/** Upstream of a BalancedPool: an origin, or an object with an origin and settings. */
 export type UpstreamInput = URL | string | WeightedUpstream
 
-/** A URL, of whatever realm, is no object with an origin and a weight. */
+/** Normalizes an upstream to an object. URL objects of any realm have an `origin` too, but are no settings. */
 export function toWeightedUpstream(input: UpstreamInput): WeightedUpstream {
   const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
