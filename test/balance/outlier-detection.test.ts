@@ -8,7 +8,7 @@ import fc from '../property.js'
 const good = { latency: 1, failed: false, aborted: false }
 const bad = { latency: 1, failed: true, aborted: false }
 
-/** Time that goes on when told. */
+/** Clock of the test. */
 function manualTime() {
   let time = 0
   let timers: { at: number; callback: () => void }[] = []
@@ -70,7 +70,7 @@ function scene(count: number, options: object) {
   return { time, all, out, watch, tell, names: () => [...out].map(({ origin }) => origin).join('') }
 }
 
-t.test('ejected after failures in a row, for longer each time, and sooner forgiven', async (t) => {
+t.test('ejects after consecutive failures, for longer each time', async (t) => {
   const { time, all, tell, names, watch } = scene(4, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
   const [one] = all as [Upstream]
   tell(one, bad, 2)
@@ -102,7 +102,7 @@ t.test('ejected after failures in a row, for longer each time, and sooner forgiv
   t.equal(names(), '0', 'stopped')
 })
 
-t.test('an upstream that is back is ejected after as many failures as before', async (t) => {
+t.test('ejects a recovered upstream after as many failures as before', async (t) => {
   const { time, all, tell, names } = scene(2, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
   const [one] = all as [Upstream]
   tell(one, bad, 5)
@@ -114,7 +114,7 @@ t.test('an upstream that is back is ejected after as many failures as before', a
   t.equal(names(), '0')
 })
 
-t.test('the first ejection is no shorter for one that was good while others were ejected', async (t) => {
+t.test('ejection times of other upstreams do not change the first one', async (t) => {
   const { time, all, tell, names } = scene(4, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
   tell(all[0] as Upstream, bad)
   time.pass(50)
@@ -125,7 +125,7 @@ t.test('the first ejection is no shorter for one that was good while others were
   t.equal(names(), '')
 })
 
-t.test('when one leaves, those ejected first are back until no more than their share is ejected', async (t) => {
+t.test('removing an upstream returns those ejected first, up to the allowed share', async (t) => {
   const { time, all, tell, names, watch } = scene(6, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
   const [one, two, three, four, five, six] = all as [Upstream, Upstream, Upstream, Upstream, Upstream, Upstream]
   for (const upstream of [three, one, two]) {
@@ -145,14 +145,14 @@ t.test('when one leaves, those ejected first are back until no more than their s
   t.equal(names(), '014')
 })
 
-t.test('an upstream that left counts for nothing', async (t) => {
+t.test('a removed upstream is not counted', async (t) => {
   const { all, tell, names, watch } = scene(3, { consecutiveFailures: 1 })
   watch.left(all[0] as Upstream)
   tell(all[0] as Upstream, bad, 9)
   t.equal(names(), '')
 })
 
-t.test('no longer than maxEjectionTime', async (t) => {
+t.test('ejects for at most maxEjectionTime', async (t) => {
   const { time, all, tell, names } = scene(2, {
     consecutiveFailures: 1,
     interval: 1,
@@ -167,7 +167,7 @@ t.test('no longer than maxEjectionTime', async (t) => {
   }
 })
 
-t.test('never more than their share, whatever fails, comes and goes', async () => {
+t.test('never ejects more than the allowed share', async () => {
   const step = fc.record({ what: fc.constantFrom('bad', 'bad', 'good', 'join', 'leave', 'pass'), whom: fc.nat(9) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 100 }), (steps, maxEjectionPercent) => {
@@ -192,7 +192,7 @@ t.test('never more than their share, whatever fails, comes and goes', async () =
   )
 })
 
-t.test('a roster lists those that are good, or all when too few are', async () => {
+t.test('lists healthy upstreams, or all if too few are healthy', async () => {
   const step = fc.record({ what: fc.constantFrom('add', 'remove', 'block', 'block', 'free'), whom: fc.nat(5) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 100 }), (steps, threshold) => {
@@ -234,7 +234,7 @@ function rosterOf(panicThreshold: number) {
   return { roster: new EligibleUpstreams<Upstream>(picker, panicThreshold), listed, reweighed }
 }
 
-t.test('an upstream is listed again when all that left it out are done, and then starts slowly', async (t) => {
+t.test('lists an upstream again when no watcher excludes it, with slow start', async (t) => {
   const { roster, listed } = rosterOf(0)
   const [one, two] = [new Upstream('1'), new Upstream('2')]
   roster.add(one)
@@ -253,7 +253,7 @@ t.test('an upstream is listed again when all that left it out are done, and then
   t.strictSame([...listed], [two, one])
 })
 
-t.test('a picker is notified of weights that grow, in steps, until they are whole', async (t) => {
+t.test('notifies the picker of growing weights in steps', async (t) => {
   const { roster, reweighed } = rosterOf(0)
   const one = new Upstream('1')
   Object.assign(one, { inSlowStart: true, slowStart: 1e9 })
@@ -283,7 +283,7 @@ t.test('a picker is notified of weights that grow, in steps, until they are whol
   t.strictSame(again, [])
 })
 
-t.test('options', async (t) => {
+t.test('rejects invalid options', async (t) => {
   t.equal(new OutlierDetection({ panicThreshold: 30 }).panicThreshold, 30)
   for (const options of [{ interval: 0 }, { maxEjectionPercent: 101 }, { panicThreshold: 'x' }]) {
     t.throws(() => new OutlierDetection(options as never), { code: 'UND_ERR_INVALID_ARG' })

@@ -50,7 +50,7 @@ function scene(count: number, capacity = 1) {
   return { time, turns, members, give, end, given: () => members.map(({ given }) => given) }
 }
 
-t.test('requests one by one go to each member in strict turn', async (t) => {
+t.test('sequential requests use each member in turn', async (t) => {
   const { give, end, members, given } = scene(10)
   const order: number[] = []
   for (let i = 0; i < 100; i++) {
@@ -65,7 +65,7 @@ t.test('requests one by one go to each member in strict turn', async (t) => {
   )
 })
 
-t.test('queued requests are shared exactly evenly, in whichever order members are freed', async () => {
+t.test('distributes queued requests evenly in any order of free members', async () => {
   await fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 8 }),
@@ -91,7 +91,7 @@ t.test('queued requests are shared exactly evenly, in whichever order members ar
   )
 })
 
-t.test('a queued request does not wait for members that have room', async () => {
+t.test('a queued request does not wait if a member has capacity', async () => {
   await fc.assert(
     fc.property(fc.integer({ min: 1, max: 6 }), fc.infiniteStream(fc.nat()), (count, stream) => {
       const { give, end, members } = scene(count, 2)
@@ -111,14 +111,14 @@ t.test('a queued request does not wait for members that have room', async () => 
   )
 })
 
-t.test('a request that is not queued goes to an idle member, whoever is due', async (t) => {
+t.test('a request that is not queued uses an idle member, not the next in turn', async (t) => {
   const { give, end, given } = scene(2)
   give()
   for (let i = 0; i < 20; i++) end(give() as Member)
   t.strictSame(given(), [1, 20])
 })
 
-t.test('queued requests wait for a member that is due, unless it is busy for long', async (t) => {
+t.test('queued requests wait for the next member in turn, unless it is busy for long', async (t) => {
   const { give, end, time, turns, given } = scene(2)
   give()
   const second = give() as Member
@@ -137,7 +137,7 @@ t.test('queued requests wait for a member that is due, unless it is busy for lon
   t.strictSame(given(), [1, 7], 'it is waited for no longer')
 })
 
-t.test('the time of a member counts from when it is connected', async (t) => {
+t.test('the busy time of a member starts when it is connected', async (t) => {
   const { give, end, time, turns, members } = scene(2)
   give()
   end(give() as Member)
@@ -151,7 +151,7 @@ t.test('the time of a member counts from when it is connected', async (t) => {
   t.equal(turns.fairnessWait, 40)
 })
 
-t.test('a member that was busy for long takes what it missed, within bounds', async (t) => {
+t.test('a member that was busy for long catches up within limits', async (t) => {
   for (const [missed, inRow] of [
     [5, 5],
     [1000, 32],
@@ -170,7 +170,7 @@ t.test('a member that was busy for long takes what it missed, within bounds', as
   }
 })
 
-t.test('a member with room is not picked while another is idle', async (t) => {
+t.test('picks an idle member before one with capacity', async (t) => {
   const { give, end, members } = scene(3, 4)
   const first = give() as Member
   for (let i = 0; i < 20; i++) {
@@ -186,7 +186,7 @@ t.test('a member with room is not picked while another is idle', async (t) => {
   t.equal(give(), null)
 })
 
-t.test('members come and go', async () => {
+t.test('supports adding and removing members', async () => {
   const step = fc.record({
     what: fc.constantFrom('give', 'give', 'end', 'join', 'leave', 'wait', 'queue'),
     whom: fc.nat(5),
@@ -220,7 +220,7 @@ t.test('members come and go', async () => {
           if (idle.length > 0 && !idle.includes(member)) return false
         }
       }
-      // Whoever waits is served in the end.
+      // All queued requests are served.
       time.now += 1000
       turns.endFairnessWait()
       const room = [...there].some((member) => !member.busy)
@@ -239,7 +239,7 @@ function expectedOf(there: ReadonlySet<Member>, late: ReadonlySet<Member>, queue
   return first.served < share ? first : null
 }
 
-t.test('queued requests are shared evenly among members that are not late, whatever comes and goes', async () => {
+t.test('distributes queued requests evenly while members are added and removed', async () => {
   const step = fc.record({
     what: fc.constantFrom('give', 'queue', 'queue', 'end', 'end', 'join', 'leave', 'wait', 'row'),
     whom: fc.nat(5),
@@ -297,7 +297,7 @@ t.test('queued requests are shared evenly among members that are not late, whate
   )
 })
 
-t.test('a heap returns its elements in order, whatever is placed, moved and removed', async () => {
+t.test('a heap returns its elements in order after any changes', async () => {
   const step = fc.record({ what: fc.constantFrom('place', 'remove', 'move'), whom: fc.nat(20), key: fc.nat(50) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

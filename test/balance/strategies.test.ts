@@ -43,7 +43,7 @@ function pickers(random: () => number, now = () => 0) {
 }
 
 for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
-  t.test(`${name}: picks whoever is there and not excluded, whatever comes and goes`, async () => {
+  t.test(`${name}: picks existing upstreams that are not excluded, after any changes`, async () => {
     const step = fc.record({ what: fc.constantFrom('add', 'remove', 'pick', 'end', 'weigh'), whom: fc.nat(5) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), fc.array(fc.nat(5)), fc.nat(), (steps, exclude, seed) => {
@@ -82,7 +82,7 @@ for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
   })
 }
 
-t.test('least requests without load: shares by weight', async (t) => {
+t.test('least requests without load: distributes by weight', async (t) => {
   for (const weights of [
     [1, 1],
     [3, 1],
@@ -114,7 +114,7 @@ t.test('least requests of n: the largest load exceeds the mean by ln ln n / ln 2
   t.ok(most <= 10 + Math.log(Math.log(n)) / Math.LN2 + 1, `${most} where 10 is the mean`)
 })
 
-t.test('least requests under load: requests by weight, and little for one that holds them', async (t) => {
+t.test('least requests under load: distributes by weight, and little to a slow upstream', async (t) => {
   const picker = new LeastRequests(seeded(3))
   const all = upstreams([3, 1])
   for (const one of all) picker.add(one)
@@ -130,7 +130,7 @@ t.test('least requests under load: requests by weight, and little for one that h
   t.equal(picker.pick(), all[0], 'what it ended while it was away counts')
 })
 
-t.test('peak ewma: slow, failed, aborted, forgotten', async (t) => {
+t.test('peak ewma: cost of slow, failed and aborted requests, and its decay', async (t) => {
   let time = 0
   const picker = pickers(seeded(5), () => time)['peak-ewma']
   const [one, two] = upstreams([1, 1]) as [Upstream, Upstream]
@@ -203,7 +203,7 @@ t.test(
   },
 )
 
-t.test('least requests: a weight that has grown, or is gone, changes the shares at once', async (t) => {
+t.test('least requests: changed weights apply at once', async (t) => {
   const picker = new LeastRequests(seeded(13))
   const all = upstreams([1, 1, 200])
   for (const one of all) picker.add(one)
@@ -223,7 +223,7 @@ t.test('least requests: a weight that has grown, or is gone, changes the shares 
   t.match(shares()[0], /^(4[5-9]|5[0-5])$/)
 })
 
-t.test('peak ewma: a cost is a mean latency that forgets with time, times requests, for the weight', async (t) => {
+t.test('peak ewma: the cost is the decaying mean latency times requests, by weight', async (t) => {
   let time = 0
   let draws: number[] = []
   const settings = { random: () => draws.shift() ?? 0, now: () => time, decayTime: 1000, failureLatency: 100 }
@@ -285,7 +285,7 @@ t.test('peak ewma: a cost is a mean latency that forgets with time, times reques
   t.equal(picker.pick(), busier, 'one that is known, however slow')
 })
 
-t.test('round robin with exclusion keeps the turns of the others', async (t) => {
+t.test('round robin: exclusion keeps the order of the others', async (t) => {
   const turns = new WeightedRoundRobin<Upstream>()
   const all = upstreams([1, 1, 1])
   for (const one of all) turns.add(one)
@@ -299,7 +299,7 @@ t.test('round robin with exclusion keeps the turns of the others', async (t) => 
   )
 })
 
-t.test('round robin: smooth turns by weight, and strict turns where weights are equal', async (t) => {
+t.test('round robin: smooth by weight, strict turns for equal weights', async (t) => {
   const orderOf = (weights: readonly number[], count: number) => {
     const turns = new WeightedRoundRobin<Upstream>()
     for (const one of upstreams(weights)) turns.add(one)

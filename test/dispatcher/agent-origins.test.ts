@@ -6,7 +6,7 @@ import { httpOrigin, httpsOrigin, type Origin } from '../servers/origin.js'
 
 type Options = ConstructorParameters<typeof Agent>[0]
 
-/** An origin that closes each connection behind its response, which tells whether a TLS session was resumed. */
+/** Origin that closes each connection after its response, which has whether a TLS session was resumed. */
 async function resuming() {
   const ca = await authority()
   const listener = (
@@ -91,7 +91,7 @@ t.test('resumes no session under other options than it was made with', async (t)
   await Promise.all(origins.map((origin) => origin.close()))
 })
 
-t.test('a request that is refused for its arguments leaves no dispatcher behind', async (t) => {
+t.test('a request with invalid arguments creates no dispatcher', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const proxy = await httpOrigin((_request, reply) => void reply.end('x'))
   const bad: Record<string, object> = {

@@ -4,7 +4,7 @@ import { Agent, Client, Pool } from '../../lib/index.js'
 import { event, httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { refusal } from '../servers/recorder.js'
 
-t.test('a dispatcher per origin, closed when idle and without connections', async (t) => {
+t.test('creates a dispatcher per origin, and closes it when it is idle and has no connection', async (t) => {
   const origins = await Promise.all(
     ['a', 'b', 'c'].map((name) => httpOrigin((_request, reply) => void reply.end(name))),
   )
@@ -23,7 +23,7 @@ t.test('a dispatcher per origin, closed when idle and without connections', asyn
   await Promise.all(origins.map((origin) => origin.close()))
 })
 
-t.test('an origin that can not be reached leaves nothing behind', async (t) => {
+t.test('removes the dispatcher of an origin that can not be connected to', async (t) => {
   const dead = await rawOrigin(() => {})
   await dead.close()
   const agent = new Agent()
@@ -34,7 +34,7 @@ t.test('an origin that can not be reached leaves nothing behind', async (t) => {
   await agent.close()
 })
 
-t.test('a factory gets the origin in the form in which it came, without what is behind the host', async (t) => {
+t.test('a factory receives the origin in the form of the request, without path and query', async (t) => {
   const seen: unknown[] = []
   const agent = new Agent({
     factory: (origin, options) => {
@@ -56,7 +56,7 @@ t.test('a factory gets the origin in the form in which it came, without what is 
   await agent.destroy()
 })
 
-t.test('factory, connections, maxOrigins and bad input', async (t) => {
+t.test('supports factory, connections and maxOrigins, and rejects invalid input', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const made: object[] = []
   const agent = new Agent({
@@ -93,7 +93,7 @@ t.test('factory, connections, maxOrigins and bad input', async (t) => {
   await origin.close()
 })
 
-t.test('a crawl over 10 000 origins keeps no pool of those it has left', async (t) => {
+t.test('a crawl over 10 000 origins keeps no unused pools', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => socket.end(response('x', { connection: 'close' }))),
   )
@@ -120,7 +120,7 @@ t.test('a crawl over 10 000 origins keeps no pool of those it has left', async (
   await origin.close()
 })
 
-t.test('destroy fails what runs', async (t) => {
+t.test('destroy fails requests in flight', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => {}))
   const agent = new Agent()
   let drains = 0

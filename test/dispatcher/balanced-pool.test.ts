@@ -25,7 +25,7 @@ async function ask(pool: Dispatcher): Promise<string> {
   return (await pool.request(get)).body.text()
 }
 
-t.test('the example: nine at once over three upstreams are three each', async (t) => {
+t.test('distributes nine concurrent requests evenly over three upstreams', async (t) => {
   const { origins, served, close } = await backends(3)
   const pool = new BalancedPool(origins.map(({ url }) => url))
   const responses = await Promise.all(Array.from({ length: 9 }, () => pool.request(get)))
@@ -39,7 +39,7 @@ t.test('the example: nine at once over three upstreams are three each', async (t
   await close()
 })
 
-t.test('the second example: upstreams come and go', async (t) => {
+t.test('adds and removes upstreams', async (t) => {
   const { origins, served, close } = await backends(3)
   const [one, two, three] = origins.map(({ url }) => url) as [string, string, string]
   const pool = new BalancedPool(one)
@@ -59,7 +59,7 @@ t.test('the second example: upstreams come and go', async (t) => {
   await close()
 })
 
-t.test('an upstream whose pool its user destroyed or closed is one no longer', async (t) => {
+t.test('removes an upstream whose pool was closed or destroyed by the caller', async (t) => {
   const { origins, served, close } = await backends(3)
   const [one, two, three] = origins.map(({ url }) => url) as [string, string, string]
   const pool = new BalancedPool([one, two, three])
@@ -73,7 +73,7 @@ t.test('an upstream whose pool its user destroyed or closed is one no longer', a
   await close()
 })
 
-t.test('an upstream that fails loses weight and gains it back', async (t) => {
+t.test('reduces the weight of a failing upstream and restores it', async (t) => {
   const { origins, served, close } = await backends(2)
   const dead = await rawOrigin(() => {})
   await dead.close()
@@ -112,7 +112,7 @@ t.test('an upstream that fails loses weight and gains it back', async (t) => {
   await close()
 })
 
-t.test('a pool closed, or an upstream removed, by the request that it takes promises no drain', async (t) => {
+t.test('dispatch returns true when the request closes the pool or removes the upstream', async (t) => {
   const { origins, close } = await backends(2)
   const [one, two] = origins.map(({ url }) => url) as [string, string]
   const pool = new BalancedPool([one, two], { connections: 1 })
@@ -130,7 +130,7 @@ t.test('a pool closed, or an upstream removed, by the request that it takes prom
   await close()
 })
 
-t.test('drain, events, options, lifecycle', async (t) => {
+t.test('emits drain and other events, checks options, closes and destroys', async (t) => {
   const { origins, close } = await backends(2)
   const urls = origins.map(({ url }) => url)
   const pool = new BalancedPool(urls, { connections: 1 })
@@ -175,7 +175,7 @@ t.test('drain, events, options, lifecycle', async (t) => {
   await close()
 })
 
-t.test('every figure is what a walk would count, whatever happens to upstreams', async (_t) => {
+t.test('statistics equal a count of all upstreams after any change', async (_t) => {
   const held: (() => void)[] = []
   const origins = await Promise.all(
     [1, 2].map(() => rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))),
@@ -242,7 +242,7 @@ t.test('every figure is what a walk would count, whatever happens to upstreams',
   await Promise.all(origins.map((origin) => origin.close()))
 })
 
-t.test('turns by weight', async (t) => {
+t.test('selects upstreams in turn by weight', async (t) => {
   class Member implements WeightedEntry {
     index = -1
     due = 0

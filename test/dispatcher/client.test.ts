@@ -36,7 +36,7 @@ async function ask(client: Client, options: Parameters<Client['request']>[0]): P
   return (await body.json()) as Echo
 }
 
-t.test('connects when the first request comes, and tells of it', async (t) => {
+t.test('connects with the first request and emits connect', async (t) => {
   const origin = await echoOrigin()
   const client = new Client(origin.url)
   t.equal(client.stats.connected, false)
@@ -101,7 +101,7 @@ t.test('sends every kind of body', async (t) => {
   await origin.close()
 })
 
-t.test('pipelining pipelines, and never behind a request that is not idempotent', async (t) => {
+t.test('pipelines requests, but not behind a request that is not idempotent', async (t) => {
   const seen: number[] = []
   const origin = await rawOrigin((socket) => {
     const heads: string[] = []
@@ -137,7 +137,7 @@ t.test('pipelining pipelines, and never behind a request that is not idempotent'
   await origin.close()
 })
 
-t.test('blocking holds others back until its head came', async (t) => {
+t.test('blocking delays other requests until response headers arrive', async (t) => {
   let requests = 0
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => {
@@ -172,7 +172,7 @@ t.test('one drain follows a dispatch that returned false', async (t) => {
   await origin.close()
 })
 
-t.test('close waits for what is queued; what comes later is refused', async (t) => {
+t.test('close waits for queued requests and rejects later ones', async (t) => {
   const origin = await echoOrigin()
   const client = new Client(origin.url)
   const answers = [1, 2, 3].map((n) => ask(client, { path: `/${n}`, method: 'GET' }))
@@ -191,7 +191,7 @@ t.test('close waits for what is queued; what comes later is refused', async (t) 
   await origin.close()
 })
 
-t.test('destroy fails what is queued and what runs, in all its forms', async (t) => {
+t.test('destroy fails queued requests and requests in flight, in all its forms', async (t) => {
   const origin = await rawOrigin(() => {})
   for (const form of ['promise', 'error', 'callback', 'both'] as const) {
     const client = new Client(origin.url)
@@ -217,7 +217,7 @@ t.test('destroy fails what is queued and what runs, in all its forms', async (t)
   await origin.close()
 })
 
-t.test('destroy reaches those who come back to the queue while others hear of it', async (t) => {
+t.test('destroy fails requests that return to the queue while others are failed', async (t) => {
   const origin = await rawOrigin(() => {})
   const client = new Client(origin.url, { pipelining: 2 })
   const [running, behind] = [new Recorder(), new Recorder()]
@@ -239,7 +239,7 @@ t.test('destroy reaches those who come back to the queue while others hear of it
   await origin.close()
 })
 
-t.test('a lost connection: what is safe goes again, what is not fails', async (t) => {
+t.test('after a lost connection, idempotent requests are sent again and others fail', async (t) => {
   let posts = 0
   const origin = await rawOrigin((socket, index) => {
     onRequests(socket, (head, request) => {
@@ -267,7 +267,7 @@ t.test('a lost connection: what is safe goes again, what is not fails', async (t
   await origin.close()
 })
 
-t.test('a server that closes a fresh connection is not asked for ever', async (t) => {
+t.test('stops sending a request to a server that closes every new connection', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.end()))
   const client = new Client(origin.url, { pipelining: 3 })
   const results = await Promise.allSettled([1, 2, 3].map((n) => client.request({ path: `/${n}`, method: 'GET' })))
@@ -281,7 +281,7 @@ t.test('a server that closes a fresh connection is not asked for ever', async (t
   await origin.close()
 })
 
-t.test('connection: close in mid-pipeline sends the rest again', async (t) => {
+t.test('connection: close in a pipeline sends the remaining requests again', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head, request) => {
       if (request === 0) socket.end(response(head.split(' ')[1] as string, { connection: 'close' }))
@@ -298,7 +298,7 @@ t.test('connection: close in mid-pipeline sends the rest again', async (t) => {
   await origin.close()
 })
 
-t.test('a connection that fails is told of once per request', async (t) => {
+t.test('a failing connection emits connectionError once per attempt', async (t) => {
   const origin = await rawOrigin(() => {})
   await origin.close()
   const client = new Client(origin.url)
@@ -312,7 +312,7 @@ t.test('a connection that fails is told of once per request', async (t) => {
   await client.close()
 })
 
-t.test('bytes on an idle connection end it', async (t) => {
+t.test('closes an idle connection that receives bytes', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     onRequests(socket, () => {
       socket.write(response(String(index)))
@@ -328,7 +328,7 @@ t.test('bytes on an idle connection end it', async (t) => {
   await origin.close()
 })
 
-t.test('a response before its request answers nobody', async (t) => {
+t.test('rejects a response that arrives before its request', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     if (index === 0) socket.write(response('too early'))
     onRequests(socket, () => socket.write(response('in time')))
@@ -341,7 +341,7 @@ t.test('a response before its request answers nobody', async (t) => {
   await origin.close()
 })
 
-t.test('keep-alive: hints, limits, and none at all', async (t) => {
+t.test('keep-alive follows hints and limits of the server', async (t) => {
   const fields = { '/none': { 'keep-alive': 'timeout=1' }, '/close': { connection: 'close' } } as Record<string, object>
   const heads: string[] = []
   const origin = await rawOrigin((socket) => {
@@ -385,7 +385,7 @@ t.test('keep-alive: hints, limits, and none at all', async (t) => {
   await origin.close()
 })
 
-t.test('timeouts name what they waited for', async (t) => {
+t.test('timeout errors name the option', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
       if (head.startsWith('GET /body')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe')
@@ -405,7 +405,7 @@ t.test('timeouts name what they waited for', async (t) => {
   await origin.close()
 })
 
-t.test('a slow reader is not a slow server', async (t) => {
+t.test('time of a paused reader does not count for bodyTimeout', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end(Buffer.alloc(4_000_000, 'x')))
   const client = new Client(origin.url, { bodyTimeout: 50 })
   const recorder = new Recorder((name, controller) => {
@@ -422,7 +422,7 @@ t.test('a slow reader is not a slow server', async (t) => {
   await origin.close()
 })
 
-t.test('limits on what a server may send', async (t) => {
+t.test('limits response headers and bodies', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     if (request.url === '/head') reply.setHeader('x', 'y'.repeat(2000))
     reply.end('z'.repeat(2000))
@@ -435,7 +435,7 @@ t.test('limits on what a server may send', async (t) => {
   await origin.close()
 })
 
-t.test('a body that is not as long as it says', async (t) => {
+t.test('rejects bodies that differ from content-length', async (t) => {
   const origin = await echoOrigin()
   const client = new Client(origin.url)
   const options = { path: '/', method: 'POST', headers: { 'content-length': '5' } }
@@ -455,7 +455,7 @@ t.test('a body that is not as long as it says', async (t) => {
   await origin.close()
 })
 
-t.test('an early answer to an upload is delivered, and ends the connection', async (t) => {
+t.test('delivers an early response to an upload and closes the connection', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     onRequests(socket, () => socket.write(response(`early ${index}`).replace('200 OK', '413 Too Large')))
   })
@@ -476,7 +476,7 @@ t.test('an early answer to an upload is delivered, and ends the connection', asy
   await origin.close()
 })
 
-t.test('expect: 100-continue', async (t) => {
+t.test('supports expect: 100-continue', async (t) => {
   let continued = 0
   const origin = await rawOrigin((socket, index) => {
     let text = ''
@@ -509,7 +509,7 @@ t.test('expect: 100-continue', async (t) => {
   await origin.close()
 })
 
-t.test('unix sockets and local addresses', async (t) => {
+t.test('supports unix sockets and local addresses', async (t) => {
   const path = join(tmpdir(), `sluice-${process.pid}.sock`)
   const origin = await echoOrigin({ path })
   for (const options of [{ socketPath: path }, { connect: { socketPath: path } }]) {
@@ -530,7 +530,7 @@ t.test('unix sockets and local addresses', async (t) => {
   await tcp.close()
 })
 
-t.test('bad input is refused at once and leaves the client usable', async (t) => {
+t.test('rejects invalid input, and the client stays usable', async (t) => {
   const wrong: [string, object][] = [
     ['bodyTimeout', { bodyTimeout: -1 }],
     ['headersTimeout', { headersTimeout: Number.NaN }],
@@ -589,7 +589,7 @@ t.test('the header limit of Node is the default', async (t) => {
   await origin.close()
 })
 
-t.test('a body that was forgotten frees its connection', async (t) => {
+t.test('frees the connection of a body that was garbage collected', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end(Buffer.alloc(1_000_000)))
   const { execFile } = await import('node:child_process')
   const program = `
@@ -615,7 +615,7 @@ t.test('a body that was forgotten frees its connection', async (t) => {
   await origin.close()
 })
 
-t.test('the connection closes under no one: an idle client lets the process go', async (t) => {
+t.test('an idle client does not keep the process alive', async (t) => {
   const origin = await echoOrigin()
   const { spawn } = await import('node:child_process')
   const program = `

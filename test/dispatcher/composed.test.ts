@@ -82,7 +82,7 @@ t.test('methods that return their dispatcher return the composed one, and setter
   await Promise.all([composed.close(), client.close()])
 })
 
-t.test('what a method of a subclass sends goes through the interceptors', async (t) => {
+t.test('requests of methods of a subclass pass the interceptors', async (t) => {
   const origin = await httpOrigin((request, reply) => void reply.end(request.headers['x-by'] ?? 'nobody'))
   class Mine extends Pool {
     label = 'mine'
@@ -116,7 +116,7 @@ t.test('what a method of a subclass sends goes through the interceptors', async 
   await origin.close()
 })
 
-t.test('listeners added to a composed dispatcher are called in their order, and can be looked at', async (t) => {
+t.test('listeners of a composed dispatcher are called in order and are listed', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   const client = new Client(origin.url)
   const composed = client.compose((dispatch) => dispatch).compose((dispatch) => dispatch)
@@ -164,7 +164,7 @@ t.test('listeners added to a composed dispatcher are called in their order, and 
   await origin.close()
 })
 
-t.test('a dispatcher of the caller is composed with its events', async (t) => {
+t.test('composing a dispatcher of the caller forwards its events', async (t) => {
   class Own extends Dispatcher {
     override dispatch(): boolean {
       return true
@@ -179,7 +179,7 @@ t.test('a dispatcher of the caller is composed with its events', async (t) => {
 })
 
 for (const Kind of [Client, Pool, RoundRobinPool, BalancedPool, Agent]) {
-  t.test(`what a getter of the options throws fails a request over a composed ${Kind.name}`, async (t) => {
+  t.test(`an exception of a getter of options fails a request over a composed ${Kind.name}`, async (t) => {
     const base = Kind === Agent ? new Agent() : new (Kind as typeof Client)('http://localhost')
     const dispatcher = base.compose((dispatch) => dispatch)
     for (const name of ['origin', 'timings', 'timeouts', 'body', 'path']) {

@@ -19,7 +19,7 @@ interface Held extends Origin {
   readonly held: (() => void)[]
 }
 
-/** Answers when told, or in the next turn but one. */
+/** Server that responds when the test says so, or two event-loop turns later. */
 async function heldOrigin(patient = true): Promise<Held> {
   const held: (() => void)[] = []
   const origin = await rawOrigin((socket) =>
@@ -52,7 +52,7 @@ async function until(so: () => boolean): Promise<void> {
 
 const ask = async (agent: Agent, { url }: Origin) => (await agent.request({ ...get, origin: url })).body.text()
 
-t.test('maxTotalConnections: for one more, the connection idle for longest is closed', async (t) => {
+t.test('maxTotalConnections: closes the connection that was idle for longest for a new one', async (t) => {
   const origins = [await heldOrigin(false), await heldOrigin(false), await heldOrigin(false)] as const
   const [a, b, c] = origins
   const { connector, count } = countingConnector()
@@ -74,7 +74,7 @@ t.test('maxTotalConnections: for one more, the connection idle for longest is cl
   for (const one of origins) await one.close()
 })
 
-t.test('maxTotalConnections: what is under way is not closed, and who waits is served in turn', async (t) => {
+t.test('maxTotalConnections: closes no connection in use, and serves waiting requests in turn', async (t) => {
   const [a, b] = [await heldOrigin(), await heldOrigin()]
   const { connector, count } = countingConnector()
   const agent = new Agent({ maxTotalConnections: 1, connect: connector })
@@ -94,7 +94,7 @@ t.test('maxTotalConnections: what is under way is not closed, and who waits is s
   await b.close()
 })
 
-t.test('maxTotalConnections: the servers together never count more connections than that', async (t) => {
+t.test('maxTotalConnections: all servers together never have more connections', async (t) => {
   const count = { open: 0, most: 0 }
   const origins = await Promise.all(
     [0, 1, 2, 3].map(() =>
@@ -105,7 +105,7 @@ t.test('maxTotalConnections: the servers together never count more connections t
       }),
     ),
   )
-  // The socket of a connector of the caller is ended as one of ours is.
+  // The socket of a custom connector is ended like one of sluice.
   for (const connect of [null, countingConnector().connector]) {
     count.most = 0
     const agent = new Agent({ maxTotalConnections: 3, connect })
@@ -120,7 +120,7 @@ t.test('maxTotalConnections: the servers together never count more connections t
   for (const origin of origins) await origin.close()
 })
 
-t.test('maxTotalConnections: a server that does not end its side holds its place for half a second', async (t) => {
+t.test('maxTotalConnections: a server that does not close its side keeps the place for half a second', async (t) => {
   const sockets: Socket[] = []
   const silent = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.push(socket.on('error', () => {}))
@@ -140,7 +140,7 @@ t.test('maxTotalConnections: a server that does not end its side holds its place
   await once(silent, 'close')
 })
 
-t.test('maxTotalConnections: an origin that is never done leaves the others their share', async (t) => {
+t.test('maxTotalConnections: a busy origin leaves other origins a fair share', async (t) => {
   const origins = [await heldOrigin(false), await heldOrigin(false), await heldOrigin(false)]
   const { connector, count } = countingConnector()
   for (const total of [1, 2, 6]) {
@@ -176,7 +176,7 @@ t.test('maxTotalConnections: an origin that is never done leaves the others thei
   for (const origin of origins) await origin.close()
 })
 
-t.test('maxTotalConnections: one that fails to connect, is lost or can not be made frees its place', async (t) => {
+t.test('maxTotalConnections: failed and lost connections free their place', async (t) => {
   const [a, gone] = [await heldOrigin(false), await heldOrigin(false)]
   await gone.close()
   const factory = (url: string | URL, options: object) =>
@@ -201,7 +201,7 @@ t.test('maxTotalConnections: one that fails to connect, is lost or can not be ma
   await a.close()
 })
 
-t.test('maxTotalConnections: who is given up waits no more, and destroy ends all who wait', async (t) => {
+t.test('maxTotalConnections: aborted requests stop waiting, and destroy fails all waiting requests', async (t) => {
   const [a, b] = [await heldOrigin(), await heldOrigin()]
   const agent = new Agent({ maxTotalConnections: 1 })
   const first = ask(agent, a)
@@ -223,7 +223,7 @@ t.test('maxTotalConnections: who is given up waits no more, and destroy ends all
   await b.close()
 })
 
-t.test('maxQueued counts who waits for a place', async (t) => {
+t.test('maxQueued counts requests that wait for a place', async (t) => {
   const [a, b] = [await heldOrigin(), await heldOrigin()]
   const agent = new Agent({ maxTotalConnections: 1, maxQueued: 0 })
   const first = ask(agent, a)
@@ -236,7 +236,7 @@ t.test('maxQueued counts who waits for a place', async (t) => {
   await b.close()
 })
 
-t.test('warm and minConnections close nothing of others, and open no more than may be', async (t) => {
+t.test('warm and minConnections close no connection of other origins and respect the limit', async (t) => {
   const [a, b] = [await heldOrigin(false), await heldOrigin(false)]
   const pools: Pool[] = []
   const agent = new Agent({
@@ -259,7 +259,7 @@ t.test('warm and minConnections close nothing of others, and open no more than m
   await b.close()
 })
 
-t.test('maxConnectionsPerOrigin bounds each origin', async (t) => {
+t.test('maxConnectionsPerOrigin limits each origin', async (t) => {
   const [a, b] = [await heldOrigin(), await heldOrigin()]
   const agent = new Agent({ maxConnectionsPerOrigin: 2, connections: 5 })
   const all = [a, a, a, b, b, b].map((origin) => ask(agent, origin))
@@ -274,7 +274,7 @@ t.test('maxConnectionsPerOrigin bounds each origin', async (t) => {
   await b.close()
 })
 
-t.test('limits of an Agent that can not be are told at once', (t) => {
+t.test('rejects invalid limits of an Agent', (t) => {
   for (const name of ['maxTotalConnections', 'maxConnectionsPerOrigin']) {
     for (const value of [0, -1, 1.5, '1']) {
       t.throws(() => new Agent({ [name]: value }), { code: 'UND_ERR_INVALID_ARG', message: new RegExp(name) })

@@ -13,12 +13,12 @@ const get = { path: '/', method: 'GET' } as const
 const counting = () =>
   rawOrigin((socket, index) => onRequests(socket, () => void socket.write(response(String(index)))))
 
-/** Turns of the loop until it is so. */
+/** Waits event-loop turns until a condition holds. */
 async function until(so: () => boolean): Promise<void> {
   while (!so()) await new Promise(setImmediate)
 }
 
-t.test('Client.warm connects and sends nothing; the request after it takes that connection', async (t) => {
+t.test('Client.warm connects without a request; the next request uses the connection', async (t) => {
   let bytes = 0
   const origin = await rawOrigin((socket) => {
     socket.on('data', (chunk) => {
@@ -56,7 +56,7 @@ t.test('Client.warm does the TLS handshake', async (t) => {
   await origin.close()
 })
 
-t.test('Client.warm rejects with what failed, and when the client ends meanwhile', async (t) => {
+t.test('Client.warm rejects with the connect error, and when the client is closed', async (t) => {
   const gone = await rawOrigin(() => {})
   await gone.close()
   const client = new Client(gone.url)
@@ -77,7 +77,7 @@ t.test('Client.warm rejects with what failed, and when the client ends meanwhile
   await refused
 })
 
-t.test('Client.warm with the parser that is loaded when needed', async (t) => {
+t.test('Client.warm works with the parser that is loaded on demand', async (t) => {
   const origin = await counting()
   const client = new Client(origin.url, { parser: 'js' })
   await client.warm()
@@ -146,7 +146,7 @@ for (const Kind of [Client, Pool, RoundRobinPool]) {
   }
 }
 
-t.test('Client.closeIdle closes what is idle, and nothing that is under way', async (t) => {
+t.test('Client.closeIdle closes idle connections only', async (t) => {
   let answer = () => {}
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -181,7 +181,7 @@ t.test('Client.closeIdle closes what is idle, and nothing that is under way', as
   await origin.close()
 })
 
-t.test('maxConnectionAge closes an idle connection when its time comes', async (t) => {
+t.test('maxConnectionAge closes an idle connection', async (t) => {
   const origin = await counting()
   const client = new Client(origin.url, { maxConnectionAge: 40 })
   t.equal(await (await client.request(get)).body.text(), '0')
@@ -192,7 +192,7 @@ t.test('maxConnectionAge closes an idle connection when its time comes', async (
   await origin.close()
 })
 
-t.test('maxConnectionAge ends no response: what waits goes to the next connection', async (t) => {
+t.test('maxConnectionAge completes responses; queued requests use the next connection', async (t) => {
   const answers: (() => void)[] = []
   const origin = await rawOrigin((socket, index) =>
     onRequests(socket, (head) => {
@@ -222,7 +222,7 @@ t.test('maxConnectionAge ends no response: what waits goes to the next connectio
   await origin.close()
 })
 
-t.test('maxConnectionAge is told at once when it is no time', (t) => {
+t.test('rejects an invalid maxConnectionAge', (t) => {
   for (const maxConnectionAge of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
     const options = { maxConnectionAge } as unknown as { maxConnectionAge: number }
     t.throws(() => new Client('http://localhost', options), {

@@ -6,7 +6,7 @@ import { event, httpOrigin } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** A source that hands out what it is told: a change has been taken when the next is asked for. */
+/** Source with the changes of the test: a change was applied when the next one is requested. */
 function changes() {
   const queue: { value: unknown; taken: () => void }[] = []
   let taken = () => {}
@@ -36,7 +36,7 @@ function changes() {
   }
   return {
     source: { [Symbol.asyncIterator]: () => iterator },
-    /** When it was told that nobody listens any more. */
+    /** Resolves when the iteration was ended by its consumer. */
     ended,
     tell: (value: unknown) =>
       new Promise<void>((resolve) => {
@@ -50,7 +50,7 @@ function changes() {
   }
 }
 
-t.test('upstreams come and go; what is under way is ended', async (t) => {
+t.test('adds and removes upstreams; requests in flight complete', async (t) => {
   let finish = () => {}
   const first = await httpOrigin((_request, reply) => {
     finish = () => reply.end('first')
@@ -81,7 +81,7 @@ t.test('upstreams come and go; what is under way is ended', async (t) => {
   await Promise.all([first.close(), second.close()])
 })
 
-t.test('what is wrong is told, and the last known upstreams stay', async (t) => {
+t.test('reports errors and keeps the last upstreams', async (t) => {
   const pool = new BalancedPool()
   const { source, tell, fail } = changes()
   const errors: unknown[] = []
@@ -139,7 +139,7 @@ t.test('a change whose getter throws is reported, and the next change is applied
   await pool.close()
 })
 
-t.test('the source is told when the pool is closed or destroyed, at once', async (t) => {
+t.test('ends the source at once when the pool is closed or destroyed', async (t) => {
   for (const end of ['close', 'destroy'] as const) {
     const pool = new BalancedPool('http://a')
     const { source, ended } = changes()
@@ -153,7 +153,7 @@ t.test('the source is told when the pool is closed or destroyed, at once', async
   }
 })
 
-t.test('what a listener throws is an uncaught exception, and the rest goes on', async (t) => {
+t.test('an exception of a listener is uncaught, and discovery continues', async (t) => {
   const thrown: string[] = []
   const listen = (error: Error) => void thrown.push(error.message)
   process.on('uncaughtException', listen)
@@ -181,7 +181,7 @@ t.test('what a listener throws is an uncaught exception, and the rest goes on', 
   await pool.close()
 })
 
-t.test('arguments that are none', async (t) => {
+t.test('rejects invalid arguments', async (t) => {
   const pool = new BalancedPool()
   t.throws(() => discover(pool, [] as never), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => discover({} as never, changes().source), { code: 'UND_ERR_INVALID_ARG' })

@@ -9,7 +9,7 @@ type Dispatch = Dispatcher['dispatch']
 
 const get = { path: '/', method: 'GET' } as const
 
-/** A dispatcher of another library, as far as a pool can tell: it hides what it is, and says what `answer` makes of it. */
+/** Dispatcher of another library for a pool: it hides its class; `answer` changes its return value. */
 function stub(
   inner: Client,
   { answer, emits }: { answer(room: boolean): unknown; emits: readonly string[] },
@@ -165,7 +165,7 @@ for (const [subjectName, make] of Object.entries(subjects)) {
       await origin.close()
     })
 
-    t.test(`close ends what it has, destroy fails it: ${name}`, async (t) => {
+    t.test(`close completes its requests, destroy fails them: ${name}`, async (t) => {
       for (const end of ['close', 'destroy'] as const) {
         const { origin, dispatcher, ask, subject } = await begin(make, kind)
         const source = new Readable({ read() {} }).on('error', () => {})
@@ -184,7 +184,7 @@ for (const [subjectName, make] of Object.entries(subjects)) {
       }
     })
 
-    t.test(`the drain that dispatch() announces comes: ${name}`, async (t) => {
+    t.test(`emits drain after dispatch() returned false: ${name}`, async (t) => {
       const { origin, dispatcher, subject } = await begin(make, kind)
       let ended = 0
       const handler = {

@@ -5,7 +5,7 @@ import { httpOrigin, onRequests, rawOrigin } from '../servers/origin.js'
 type Call = [string, ...unknown[]]
 type Handler = Record<string, ((...values: never[]) => unknown) | undefined>
 
-/** A handler with the older callbacks, and what it hears. */
+/** Legacy handler that records its callbacks. */
 function older(): { handler: never; heard: Call[]; ended: Promise<void> } {
   const heard: Call[] = []
   let end = () => {}
@@ -86,7 +86,7 @@ const wraps: Record<string, (handler: never) => unknown> = {
   'a DecoratorHandler': (handler) => new DecoratorHandler(handler),
 }
 
-/** One interceptor, and each two of them; one of the older generation hears nothing from a handler that is newer alone. */
+/** Chains of one and two interceptors; a legacy one receives no callbacks from a handler with current ones only. */
 const chains = Object.entries(wraps).flatMap(([name, wrap]) => [
   [name, [wrap]] as const,
   ...Object.entries(wraps)
@@ -102,7 +102,7 @@ function composed(base: Dispatcher, chain: readonly ((handler: never) => unknown
   )
 }
 
-t.test('a handler with older callbacks hears all through interceptors of both generations', async (t) => {
+t.test('a legacy handler receives all callbacks through current and legacy interceptors', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () =>
       socket.write(
@@ -127,7 +127,7 @@ t.test('a handler with older callbacks hears all through interceptors of both ge
   await origin.close()
 })
 
-t.test('the fetch of the runtime gets its response through interceptors of both generations', async (t) => {
+t.test('the built-in fetch works through current and legacy interceptors', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('hello'))
   for (const [name, chain] of chains) {
     // Newer runtimes have a handler of the newer generation alone, for which interceptors of the older are of no use.
@@ -140,7 +140,7 @@ t.test('the fetch of the runtime gets its response through interceptors of both 
   await origin.close()
 })
 
-t.test('an interceptor may answer a handler with older callbacks without the headers as sent', async (t) => {
+t.test('an interceptor may respond to a legacy handler without raw headers', async (t) => {
   const controller = { abort() {}, pause() {}, resume() {}, paused: false, aborted: false, reason: null }
   const answer: Dispatcher.DispatchInterceptor = () => (_options, handler) => {
     queueMicrotask(() => {
@@ -162,7 +162,7 @@ t.test('an interceptor may answer a handler with older callbacks without the hea
   }
 })
 
-t.test('leaves out interceptors that are null or undefined', async (t) => {
+t.test('ignores interceptors that are null or undefined', async (t) => {
   const order: string[] = []
   const named =
     (name: string): Dispatcher.DispatchInterceptor =>
@@ -189,7 +189,7 @@ t.test('leaves out interceptors that are null or undefined', async (t) => {
   await client.close()
 })
 
-t.test('what makes an interceptor is refused where an interceptor is expected', async (t) => {
+t.test('rejects an interceptor factory instead of an interceptor', async (t) => {
   const client = new Client('http://localhost')
   for (const [name, made] of Object.entries(interceptors)) {
     t.throws(() => client.compose(made as never), { code: 'UND_ERR_INVALID_ARG' }, name)

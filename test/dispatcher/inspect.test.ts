@@ -34,7 +34,7 @@ function origin() {
   })
 }
 
-t.test('a connection tells what it does', async (t) => {
+t.test('describes the state of a connection', async (t) => {
   const server = await origin()
   const client = new Client(server.url, { pipelining: 2 })
   t.strictSame(linesOf(client), [
@@ -60,7 +60,7 @@ t.test('a connection tells what it does', async (t) => {
   await server.close()
 })
 
-t.test('a body that is being written; a target with credentials; the last request', async (t) => {
+t.test('describes a body in progress, hides credentials, and shows the last request', async (t) => {
   const server = await origin()
   const client = new Client(server.url, { bodyTimeout: 0, headersTimeout: 0 })
   const body = new Readable({ read() {} })
@@ -79,7 +79,7 @@ t.test('a body that is being written; a target with credentials; the last reques
   await server.close()
 })
 
-t.test('pools, balancers and agents tell of their parts, composed ones of what is beneath', async (t) => {
+t.test('pools, balancers and agents describe their members, composed ones their dispatcher', async (t) => {
   const server = await origin()
   const counts = 'connected: 1, free: 1, pending: 0, queued: 0, running: 0, size: 0'
   const idle = '# idle for … ms; 0 in flight, 1 sent'

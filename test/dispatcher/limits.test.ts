@@ -17,7 +17,7 @@ import { event, httpOrigin, type Origin, onRequests, rawOrigin, response } from 
 
 const get = { path: '/', method: 'GET' }
 
-/** Answers when told. */
+/** Server that responds when the test says so. */
 async function patientOrigin(): Promise<Origin & { answer(count?: number): void; held: (() => void)[] }> {
   const held: (() => void)[] = []
   const origin = await rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))
@@ -29,7 +29,7 @@ async function patientOrigin(): Promise<Origin & { answer(count?: number): void;
 
 const full = { name: 'QueueFullError', code: 'SLUICE_ERR_QUEUE_FULL', bytesWritten: 0, replaySafe: true, path: '/' }
 
-t.test('maxQueued of a Client: one more than may wait fails at once, and drain follows', async (t) => {
+t.test('maxQueued of a Client: a request above the limit fails at once, and drain follows', async (t) => {
   const origin = await patientOrigin()
   const client = new Client(origin.url, { maxQueued: 2 })
   const taken = [client.request(get), client.request(get), client.request(get)]
@@ -58,7 +58,7 @@ t.test('maxQueued of a Client: one more than may wait fails at once, and drain f
 })
 
 for (const Kind of [Pool, RoundRobinPool]) {
-  t.test(`maxQueued of a ${Kind.name} counts those beyond what all its connections take`, async (t) => {
+  t.test(`maxQueued of a ${Kind.name} counts requests beyond the capacity of its connections`, async (t) => {
     const origin = await patientOrigin()
     const pool = new Kind(origin.url, { connections: 2, pipelining: 2, maxQueued: 3 })
     const taken = Array.from({ length: 7 }, () => pool.request(get).then(({ body }) => body.text()))
@@ -82,7 +82,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
   })
 }
 
-t.test('maxQueued reaches the pools of a BalancedPool and of an Agent', async (t) => {
+t.test('maxQueued applies to the pools of a BalancedPool and of an Agent', async (t) => {
   const origin = await patientOrigin()
   const balanced = new BalancedPool(origin.url, { connections: 1, maxQueued: 0 })
   const agent = new Agent({ connections: 1, maxQueued: 0 })
@@ -97,7 +97,7 @@ t.test('maxQueued reaches the pools of a BalancedPool and of an Agent', async (t
   await origin.close()
 })
 
-t.test('timeouts.queue ends who waits too long, and nobody else', async (t) => {
+t.test('timeouts.queue fails requests that wait too long, and no others', async (t) => {
   const origin = await patientOrigin()
   const client = new Client(origin.url)
   const first = client.request({ ...get, timeouts: { queue: 20_000 } })
@@ -125,7 +125,7 @@ t.test('timeouts.queue ends who waits too long, and nobody else', async (t) => {
   await origin.close()
 })
 
-t.test('timeouts.total counts from dispatch on, and ends a body too', async (t) => {
+t.test('timeouts.total counts from dispatch and includes the body', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf')),
   )
@@ -169,7 +169,7 @@ t.test('timeouts end a request although setImmediate is replaced after the impor
   await origin.close()
 })
 
-t.test('tries do not refresh timeouts.total', async (t) => {
+t.test('retries do not extend timeouts.total', async (t) => {
   let tries = 0
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => {
@@ -183,7 +183,7 @@ t.test('tries do not refresh timeouts.total', async (t) => {
   const agent = new RetryAgent(client, settings)
   for (const dispatcher of [composed, agent]) {
     tries = 0
-    // A thousand tries would take more than ten times as long.
+    // A thousand attempts would take more than ten times as long.
     let reference = false
     const timer = setTimeout(() => {
       reference = true
@@ -235,7 +235,7 @@ t.test('timeouts.total of a dispatcher holds over all attempts and redirects', a
   await Promise.all([origin.close(), chain.close()])
 })
 
-t.test('timeouts.connect of a request, and of a client', async (t) => {
+t.test('timeouts.connect applies to a request and to a client', async (t) => {
   // Nothing else keeps this process alive.
   const alive = setInterval(() => {}, 1000)
   const calls: ((error: Error) => void)[] = []
@@ -256,7 +256,7 @@ t.test('timeouts.connect of a request, and of a client', async (t) => {
   await lost.destroy()
 })
 
-t.test('a limit on connecting ends with the connection, not with the answer', async (t) => {
+t.test('timeouts.connect ends when the connection is established', async (t) => {
   const origin = await patientOrigin()
   const client = new Client(origin.url)
   const connected = event(client, 'connect')
@@ -273,7 +273,7 @@ t.test('a limit on connecting ends with the connection, not with the answer', as
   await origin.close()
 })
 
-t.test('a connection that a connector opens at once ends the limit on connecting of all that wait', async (t) => {
+t.test('a connection that a connector opens synchronously ends timeouts.connect of all queued requests', async (t) => {
   const alive = setInterval(() => {}, 1000)
   const held: (() => void)[] = []
   const origin = await rawOrigin((socket, index) =>
@@ -320,7 +320,7 @@ t.test('timeouts.headers and timeouts.body are headersTimeout and bodyTimeout', 
   await origin.close()
 })
 
-t.test('what is no number of ms is refused by name', async (t) => {
+t.test('rejects invalid timeouts by name', async (t) => {
   const bad = (name: string) => ({ name: 'InvalidArgumentError', message: new RegExp(`timeouts.${name}`) })
   t.throws(() => new Client('http://h', { timeouts: { total: -1 } }), bad('total'))
   t.throws(() => new Pool('http://h', { timeouts: { queue: '1' as never } }), bad('queue'))
@@ -351,7 +351,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
   })
 }
 
-t.test('a request that is refused for its body leaves no alarm, and fails once', async (t) => {
+t.test('a request with an invalid body fails once and leaves no alarm', async (t) => {
   const factory = (origin: URL, options: object) => new Client(origin, options)
   const dispatchers = {
     Client: new Client('http://localhost'),

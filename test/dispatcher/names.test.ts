@@ -74,7 +74,7 @@ function words(): string[] {
     readdirSync(`${lib}/${folder}`).map((file) => `${lib}/${folder}/${file}`),
   )
   const found = new Set(files.flatMap((file) => readFileSync(file, 'utf8').match(/\b[a-z][a-zA-Z]+\b/g) ?? []))
-  // A promise that is resolved with an object asks for the first.
+  // Resolving a promise with an object reads its `then`.
   const taken = new Set(['then', ...namesOf(new EnvHttpProxyAgent()), ...documented.flatMap(([, , names]) => names)])
   const emitter = new Dispatcher()
   return [...found].filter((word) => !taken.has(word) && !(word in emitter))

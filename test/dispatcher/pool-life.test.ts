@@ -5,7 +5,7 @@ import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' } as const
 
-/** Answers with the number of the connection: at once, or when told. */
+/** Server that responds with the number of the connection, at once or when the test says so. */
 async function numberedOrigin(patient = false) {
   const held: (() => void)[] = []
   const origin = await rawOrigin((socket, index) =>
@@ -18,7 +18,7 @@ async function numberedOrigin(patient = false) {
   return Object.assign(origin, { held, answer: () => held.splice(0).forEach((one) => void one()) })
 }
 
-/** Turns of the loop until it is so. */
+/** Waits event-loop turns until a condition holds. */
 async function until(so: () => boolean): Promise<void> {
   while (!so()) await new Promise(setImmediate)
 }
@@ -27,7 +27,7 @@ const ask = async (pool: { request(options: typeof get): Promise<{ body: { text(
   (await pool.request(get)).body.text()
 
 for (const Kind of [Pool, RoundRobinPool]) {
-  t.test(`warm of a ${Kind.name} opens as many as may be, and no request is sent`, async (t) => {
+  t.test(`warm of a ${Kind.name} opens connections up to the limit without a request`, async (t) => {
     const origin = await numberedOrigin()
     const pool = new Kind(origin.url, { connections: 3 })
     t.equal(await pool.warm(2), 2)
@@ -44,7 +44,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
   })
 }
 
-t.test('warm tells how many are connected when some fail, and rejects when all do', async (t) => {
+t.test('warm resolves with the number of connections if some fail, and rejects if all do', async (t) => {
   const origin = await numberedOrigin()
   let tries = 0
   const factory = (url: URL, options: object) => new Client(tries++ === 1 ? 'http://127.0.0.1:1' : url, options)
@@ -61,7 +61,7 @@ t.test('warm tells how many are connected when some fail, and rejects when all d
   await refused.close()
 })
 
-t.test('warm opens again what a member lost, before there are more members', async (t) => {
+t.test('warm reconnects existing members before it adds new ones', async (t) => {
   const origin = await numberedOrigin()
   const pool = new Pool(origin.url, { connections: 2, factory: (url, options) => new Client(url, options) })
   await pool.warm(2)
@@ -75,7 +75,7 @@ t.test('warm opens again what a member lost, before there are more members', asy
   await origin.close()
 })
 
-t.test('minConnections are opened with the first request, and what ends is replaced', async (t) => {
+t.test('minConnections are opened with the first request, and replaced when they close', async (t) => {
   const origin = await numberedOrigin()
   const pool = new Pool(origin.url, { connections: 5, minConnections: 3 })
   t.equal(pool.stats.connected, 0, 'not before')
@@ -96,7 +96,7 @@ t.test('minConnections are opened with the first request, and what ends is repla
   await origin.close()
 })
 
-t.test('minConnections: warm counts as use, and keepAliveTimeout as an end', async (t) => {
+t.test('minConnections: opened by warm, and replaced after keepAliveTimeout', async (t) => {
   const origin = await numberedOrigin()
   const pool = new RoundRobinPool(origin.url, { minConnections: 2, keepAliveTimeout: 30, clientTtl: 5_000 })
   await pool.warm(1)
@@ -110,7 +110,7 @@ t.test('minConnections: warm counts as use, and keepAliveTimeout as an end', asy
   await origin.close()
 })
 
-t.test('minConnections waits longer each time that connections do not last', async (t) => {
+t.test('minConnections: delays grow when connections close soon', async (t) => {
   const times: number[] = []
   const origin = await rawOrigin((socket) => {
     times.push(performance.now())
@@ -128,7 +128,7 @@ t.test('minConnections waits longer each time that connections do not last', asy
   await origin.close()
 })
 
-t.test('minConnections keep no process alive', async (t) => {
+t.test('minConnections do not keep the process alive', async (t) => {
   const origin = await numberedOrigin()
   const library = new URL('../../lib/index.js', import.meta.url).href
   const program = `import { Pool } from '${library}'
@@ -145,34 +145,37 @@ t.test('minConnections keep no process alive', async (t) => {
 })
 
 for (const pipelining of [1, 10]) {
-  t.test(`maxIdleConnections closes those idle for longest, pipelining ${pipelining}`, async (t) => {
-    const origin = await numberedOrigin(true)
-    const pool = new Pool(origin.url, { connections: 4, maxIdleConnections: 2, pipelining })
-    const count = 4 * pipelining
-    const ended: string[] = []
-    const all = Promise.all(Array.from({ length: count }, () => ask(pool).then((on) => ended.push(on))))
-    const errors: Error[] = []
-    pool.on('disconnect', (_origin, _targets, error) => errors.push(error))
-    while (ended.length < count) {
-      origin.held.shift()?.()
-      await new Promise(setImmediate)
-    }
-    await all
-    t.match(pool.stats, { connected: 2, free: 2, size: 0 })
-    await until(() => errors.length === 2)
-    t.match(errors[0], { name: 'InformationalError', message: /idle/ })
-    await until(() => origin.sockets.size === 2)
-    const next = [ask(pool), ask(pool)]
-    await until(() => origin.held.length === 2)
-    origin.answer()
-    const last = [...new Set(ended.reverse())].slice(0, 2)
-    for (const on of await Promise.all(next)) t.ok(last.includes(on), 'those used last stay')
-    await pool.close()
-    await origin.close()
-  })
+  t.test(
+    `maxIdleConnections closes the connections that were idle for longest, pipelining ${pipelining}`,
+    async (t) => {
+      const origin = await numberedOrigin(true)
+      const pool = new Pool(origin.url, { connections: 4, maxIdleConnections: 2, pipelining })
+      const count = 4 * pipelining
+      const ended: string[] = []
+      const all = Promise.all(Array.from({ length: count }, () => ask(pool).then((on) => ended.push(on))))
+      const errors: Error[] = []
+      pool.on('disconnect', (_origin, _targets, error) => errors.push(error))
+      while (ended.length < count) {
+        origin.held.shift()?.()
+        await new Promise(setImmediate)
+      }
+      await all
+      t.match(pool.stats, { connected: 2, free: 2, size: 0 })
+      await until(() => errors.length === 2)
+      t.match(errors[0], { name: 'InformationalError', message: /idle/ })
+      await until(() => origin.sockets.size === 2)
+      const next = [ask(pool), ask(pool)]
+      await until(() => origin.held.length === 2)
+      origin.answer()
+      const last = [...new Set(ended.reverse())].slice(0, 2)
+      for (const on of await Promise.all(next)) t.ok(last.includes(on), 'those used last stay')
+      await pool.close()
+      await origin.close()
+    },
+  )
 }
 
-t.test('maxIdleConnections: 0 keeps none, under interceptors too, and warm ones neither', async (t) => {
+t.test('maxIdleConnections: 0 keeps no connection, also below interceptors and after warm', async (t) => {
   const origin = await numberedOrigin()
   const factory = (url: URL, options: object) => new Client(url, options).compose(interceptors.dump())
   const pool = new Pool(origin.url, { maxIdleConnections: 0, factory })
@@ -186,7 +189,7 @@ t.test('maxIdleConnections: 0 keeps none, under interceptors too, and warm ones 
   await origin.close()
 })
 
-t.test('closeIdle of pools and agents leaves what is under way', async (t) => {
+t.test('closeIdle of pools and agents closes idle connections only', async (t) => {
   const origin = await numberedOrigin(true)
   const pool = new Pool(origin.url)
   const round = new RoundRobinPool(origin.url, { connections: 2 })
@@ -215,7 +218,7 @@ t.test('closeIdle of pools and agents leaves what is under way', async (t) => {
   await origin.close()
 })
 
-t.test('closeIdle in the last call of a handler leaves nobody waiting', async (t) => {
+t.test('closeIdle in the last callback of a handler leaves no request waiting', async (t) => {
   const origin = await numberedOrigin()
   const pool = new Pool(origin.url, { connections: 1 })
   const first = new Promise((resolve) =>
@@ -234,7 +237,7 @@ t.test('closeIdle in the last call of a handler leaves nobody waiting', async (t
   await origin.close()
 })
 
-t.test('reuse: who was used last, or who was not for longest', async (t) => {
+t.test('reuse selects the most or least recently used connection', async (t) => {
   for (const [reuse, expected] of [
     [undefined, 'same'],
     ['lifo', 'same'],
@@ -252,7 +255,7 @@ t.test('reuse: who was used last, or who was not for longest', async (t) => {
   }
 })
 
-t.test('options that can not be are told at once', (t) => {
+t.test('rejects invalid options', (t) => {
   const bad: [object, RegExp][] = [
     [{ minConnections: -1 }, /minConnections/],
     [{ minConnections: 3, connections: 2 }, /minConnections/],

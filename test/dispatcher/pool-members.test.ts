@@ -101,7 +101,7 @@ t.test(
   },
 )
 
-t.test('two pools that share a client both count it', async (t) => {
+t.test('counts a client that two pools share in both', async (t) => {
   const origin = await streamingOrigin()
   const one = new Client(origin.url)
   const pools = [new Pool(origin.url, { factory: () => one }), new Pool(origin.url, { factory: () => one })]
@@ -233,7 +233,7 @@ for (const end of ['close', 'destroy'] as const) {
   }
 }
 
-t.test('a factory that returns what is closed fails each request, and no more', async (t) => {
+t.test('a factory that returns a closed dispatcher fails each request', async (t) => {
   const closed = new Client('http://localhost')
   await closed.close()
   const pool = new Pool('http://localhost', { factory: () => closed, connections: 1 })
@@ -249,7 +249,7 @@ const closers: Record<string, (pool: Pool) => unknown> = {
 }
 
 for (const [name, closing] of Object.entries(closers)) {
-  t.test(`${name} lets a request that an interceptor holds end`, async (t) => {
+  t.test(`${name} completes a request that an interceptor delays`, async (t) => {
     const origin = await streamingOrigin()
     const { waiting, interceptor, open } = gate()
     const pool = new Pool(origin.url, {
@@ -274,7 +274,7 @@ for (const [name, closing] of Object.entries(closers)) {
   })
 }
 
-t.test('a refused connection does not close a member whose interceptor tries again', async (t) => {
+t.test('a refused connection does not close a member whose interceptor retries', async (t) => {
   const gone = await rawOrigin(() => {})
   await gone.close()
   const { port } = gone
@@ -290,7 +290,7 @@ t.test('a refused connection does not close a member whose interceptor tries aga
   origin.close()
 })
 
-t.test('an Agent keeps a composed pool open while its interceptor holds a request, or sends one again', async (t) => {
+t.test('an Agent keeps a composed pool open while its interceptor delays or retries a request', async (t) => {
   let requests = 0
   const origin = await httpOrigin((request, reply) => {
     if (requests++ === 0) request.socket.destroy()
@@ -380,7 +380,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
   })
 }
 
-t.test('handlers of the older kind go through dispatchers of either kind', async (t) => {
+t.test('legacy handlers work with current and legacy dispatchers', async (t) => {
   const origin = await streamingOrigin()
   const legacyOnly = (dispatch: Dispatch) => (options: Parameters<Dispatch>[0], handler: Parameters<Dispatch>[1]) => {
     const legacy = handler as never as Record<string, (...values: unknown[]) => unknown>
@@ -426,7 +426,7 @@ t.test('handlers of the older kind go through dispatchers of either kind', async
   await origin.close()
 })
 
-t.test('what a dispatcher throws or rejects with fails the request, once', async (t) => {
+t.test('exceptions and rejections of a dispatcher fail the request once', async (t) => {
   const error = new Error('no token')
   const throwing = {
     dispatch: () => {

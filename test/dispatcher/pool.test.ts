@@ -18,7 +18,7 @@ import { Recorder, refusal } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** Tells in its answer over which connection, in order of arrival, the request came. */
+/** Server that responds with the number of the connection, in order of arrival. */
 async function numberedOrigin(): Promise<Origin & { served: Map<number, number> }> {
   const numbers = new WeakMap<object, number>()
   const served = new Map<number, number>()
@@ -32,7 +32,7 @@ async function numberedOrigin(): Promise<Origin & { served: Map<number, number> 
   return Object.assign(await listen(server), { served })
 }
 
-/** Answers when told. */
+/** Server that responds when the test says so. */
 async function patientOrigin(): Promise<Origin & { answer(count?: number): void; held: (() => void)[] }> {
   const held: (() => void)[] = []
   const origin = await rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('ok')))))
@@ -49,7 +49,7 @@ async function numberOf(pool: Dispatcher): Promise<number> {
 
 const none = { connected: 0, free: 0, pending: 0, queued: 0, running: 0, size: 0 }
 
-t.test('one that ends while it is queued, and makes room by that, is not handed on', async (t) => {
+t.test('a request that completes while queued is not dispatched', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   const pool = new Pool(origin.url, { connections: 1 })
   const first = new Recorder()
@@ -78,7 +78,7 @@ t.test('one that ends while it is queued, and makes room by that, is not handed 
   await origin.close()
 })
 
-t.test('the example of the round robin: 100 in a row give 10 to each of 10 connections', async (t) => {
+t.test('round robin: 100 sequential requests are 10 on each of 10 connections', async (t) => {
   const origin = await numberedOrigin()
   const pool = new RoundRobinPool(origin.url, { connections: 10 })
   for (let i = 0; i < 100; i++) await numberOf(pool)
@@ -87,7 +87,7 @@ t.test('the example of the round robin: 100 in a row give 10 to each of 10 conne
   await origin.close()
 })
 
-t.test('the example of the round robin: 50 at once give 5 to each of 10 connections', async (t) => {
+t.test('round robin: 50 concurrent requests are 5 on each of 10 connections', async (t) => {
   const origin = await numberedOrigin()
   const pool = new RoundRobinPool(origin.url, { connections: 10 })
   const results = await Promise.all(Array.from({ length: 50 }, () => pool.request(get)))
@@ -101,7 +101,7 @@ t.test('the example of the round robin: 50 at once give 5 to each of 10 connecti
   await origin.close()
 })
 
-t.test('a round robin without a limit opens another only when all are busy', async (t) => {
+t.test('round robin without a limit opens a connection only if all are busy', async (t) => {
   const origin = await numberedOrigin()
   const pool = new RoundRobinPool(origin.url)
   for (let i = 0; i < 5; i++) await numberOf(pool)
@@ -116,7 +116,7 @@ t.test('a round robin without a limit opens another only when all are busy', asy
   await origin.close()
 })
 
-t.test('the first example of the pool, and its limit', async (t) => {
+t.test('sends requests over at most connections clients', async (t) => {
   const origin = await patientOrigin()
   const pool = new Pool(origin.url, { connections: 2 })
   const all = [1, 2, 3, 4, 5].map(() => pool.request(get).then(({ body }) => body.text()))
@@ -142,7 +142,7 @@ t.test('the first example of the pool, and its limit', async (t) => {
   await origin.close()
 })
 
-t.test('a pool without a limit opens as many as are needed at once, and no more', async (t) => {
+t.test('a pool without a limit opens as many connections as there are concurrent requests', async (t) => {
   const origin = await numberedOrigin()
   const pool = new Pool(origin.url)
   await Promise.all([1, 2, 3].map(() => numberOf(pool)))
@@ -152,7 +152,7 @@ t.test('a pool without a limit opens as many as are needed at once, and no more'
   await origin.close()
 })
 
-t.test('the second example: a factory with interceptors', async (t) => {
+t.test('a factory may return composed clients', async (t) => {
   const origin = await numberedOrigin()
   let tries = 0
   const flaky: DispatchInterceptor = (dispatch) => (options, handler) => {
@@ -208,7 +208,7 @@ t.test('events name pool and client', async (t) => {
   await dead.close()
 })
 
-t.test('clientTtl is kept by a clock', async (t) => {
+t.test('clientTtl removes old clients', async (t) => {
   const origin = await numberedOrigin()
   for (const Class of [Pool, RoundRobinPool]) {
     const pool = new Class(origin.url, { clientTtl: 30, connections: 2 })
@@ -239,7 +239,7 @@ t.test('one drain follows a dispatch that returned false', async (t) => {
   await origin.close()
 })
 
-t.test('close waits, destroy does not', async (t) => {
+t.test('close waits for requests, destroy fails them', async (t) => {
   const origin = await patientOrigin()
   const pool = new Pool(origin.url, { connections: 1 })
   const answers = [1, 2, 3].map(() => pool.request(get).then(({ body }) => body.text()))
@@ -275,7 +275,7 @@ t.test('a request that waits in the pool can be aborted', async (t) => {
   await origin.close()
 })
 
-t.test('no dispatcher of an origin can be made without its URL', async (t) => {
+t.test('rejects a missing URL', async (t) => {
   for (const Kind of [Client, Pool, RoundRobinPool, ProxyAgent]) {
     for (const url of [undefined, null, 5, '', {}]) {
       t.throws(() => new Kind(url as never), { code: 'UND_ERR_INVALID_ARG' }, `${Kind.name} of ${String(url)}`)
@@ -283,7 +283,7 @@ t.test('no dispatcher of an origin can be made without its URL', async (t) => {
   }
 })
 
-t.test('options', async (t) => {
+t.test('rejects invalid options', async (t) => {
   for (const options of [
     null,
     { connections: -1 },
@@ -308,7 +308,7 @@ t.test('options', async (t) => {
   await pool.close()
 })
 
-t.test('compose', async (t) => {
+t.test('compose applies interceptors', async (t) => {
   const origin = await httpOrigin((request, reply) => void reply.end(String(request.headers['x-order'])))
   const client = new Client(origin.url)
   const tag =
@@ -339,7 +339,7 @@ t.test('compose', async (t) => {
   await origin.close()
 })
 
-t.test('every figure is what a walk would count, whatever happens', async (_t) => {
+t.test('statistics equal a count of all members after any change', async (_t) => {
   const origin = await patientOrigin()
   const step = fc.constantFrom('dispatch', 'dispatch', 'dispatch', 'answer', 'abort', 'drop', 'turn', 'turn')
   const Class = fc.constantFrom(Pool, RoundRobinPool)

@@ -83,7 +83,7 @@ async function turns(): Promise<void> {
 const send = (dispatcher: Dispatcher, origin: string) =>
   dispatcher.request({ origin, path: '/', method: 'GET' }).then(({ body }) => body.dump())
 
-t.test('a busy member that the factory returns again before it is closed is given no more', async (t) => {
+t.test('a busy member that the factory returns again before it is closed gets no more requests', async (t) => {
   const one = new Foreign()
   const given: number[] = []
   const others: Promise<void>[] = []
@@ -121,7 +121,7 @@ t.test('a client of two Agents notifies both', async (t) => {
   await origin.close()
 })
 
-t.test('an Agent removes its listeners from an emitter that it keeps no longer', async (t) => {
+t.test('an Agent removes its listeners from a dispatcher that it removed', async (t) => {
   const one = new Foreign()
   const agent = new Agent({ factory: () => one as never })
   for (let i = 0; i < 12; i++) {
@@ -277,7 +277,7 @@ t.test('an upstream that is added again in the last callback of its last request
 })
 
 for (const Kind of [Pool, RoundRobinPool]) {
-  t.test(`${Kind.name}: an emitter that stays open is listened to once, however often it leaves`, async (t) => {
+  t.test(`${Kind.name}: a dispatcher that stays open has one listener, however often it is removed`, async (t) => {
     const one = new Foreign()
     const pool = new Kind('http://a.test', { connections: 1, factory: () => one as never, maxIdleConnections: 1 })
     const events: string[] = []
@@ -302,7 +302,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
 }
 
 for (const Kind of [Client, Pool]) {
-  t.test(`a ${Kind.name} that stays open notifies an Agent once, however often it is let go`, async (t) => {
+  t.test(`a ${Kind.name} that stays open notifies an Agent once, however often it is removed`, async (t) => {
     const origin = await httpOrigin((_request, response) => response.end('ok'))
     const one = new Kind(origin.url)
     one.close = async () => {}

@@ -234,7 +234,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('a body of which another request has sent a part is refused', async (t) => {
+t.test('rejects a body that another request has partly sent', async (t) => {
   const origin = await receiver()
   const client = new Client(origin.url)
   const copied = client.compose((dispatch) => (options, handler) => {
@@ -301,7 +301,7 @@ t.test('a body that closes before its end fails the request it is piped into', a
   await origin.close()
 })
 
-t.test('a request fails whose body is made of a stream that had flowed before', async (t) => {
+t.test('fails a request whose body comes from a stream that had flowed before', async (t) => {
   const origin = await receiver()
   const client = new Client(origin.url).compose(later((body) => body.pipe(new PassThrough())))
   const body = oldStyle()

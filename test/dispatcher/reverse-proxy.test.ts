@@ -76,7 +76,7 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
 }
 
 for (const [way, { status, deed, options = () => ({}) }] of Object.entries(ways)) {
-  t.test(`a caller gets an answer, and another on the same connection, when its body ${way}`, async (t) => {
+  t.test(`the proxy responds, also to a next request on the connection, when a body ${way}`, async (t) => {
     const { url, close } = await origin(deed)
     for (const [name, make] of Object.entries(dispatchers)) {
       const dispatcher = make(url)
@@ -89,7 +89,7 @@ for (const [way, { status, deed, options = () => ({}) }] of Object.entries(ways)
   })
 }
 
-t.test('so it does when nothing was sent: no connection, a closed client', async (t) => {
+t.test('the proxy responds when nothing was sent: no connection, a closed client', async (t) => {
   const gone = net.createServer().listen(0, '127.0.0.1')
   await once(gone, 'listening')
   const { port } = gone.address() as AddressInfo

@@ -22,7 +22,7 @@ async function ask(pool: BalancedPool, options = {}): Promise<string> {
   return (await pool.request({ ...get, ...options })).body.text()
 }
 
-/** Takes who is told, and writes down all it hears. */
+/** Picker that selects the upstream of the test and records its calls. */
 class Scripted implements UpstreamPicker {
   readonly heard: unknown[] = []
   readonly all: Candidate[] = []
@@ -44,7 +44,7 @@ class Scripted implements UpstreamPicker {
   }
 }
 
-t.test('static weights, in turn', async (t) => {
+t.test('round-robin selects upstreams in turn by static weights', async (t) => {
   const [one, two] = (await origins(t, 2)) as [Origin, Origin]
   const pool = new BalancedPool([{ origin: one.url, weight: 3 }, new URL(two.url)])
   const answers: string[] = []
@@ -57,7 +57,7 @@ t.test('static weights, in turn', async (t) => {
   await pool.close()
 })
 
-t.test('least-requests leaves one alone that does not answer', async (t) => {
+t.test('least-requests avoids an upstream that does not respond', async (t) => {
   const [quick] = (await origins(t, 1)) as [Origin]
   const held: (() => void)[] = []
   const stuck = await rawOrigin((socket) => onRequests(socket, () => held.push(() => socket.write(response('x')))))
@@ -72,7 +72,7 @@ t.test('least-requests leaves one alone that does not answer', async (t) => {
   await pool.close()
 })
 
-t.test('peak-ewma and seeded random', async (t) => {
+t.test('peak-ewma is deterministic with a seeded random source', async (t) => {
   const all = await origins(t, 3)
   for (const strategy of ['peak-ewma', peakEwma({ decayTime: 5, random: () => 0.5 }), leastRequests()] as const) {
     const pool = new BalancedPool(
@@ -84,7 +84,7 @@ t.test('peak-ewma and seeded random', async (t) => {
   }
 })
 
-t.test('a picker of your own hears of each request once', async (t) => {
+t.test('a custom picker is notified once of each request', async (t) => {
   const all = await origins(t, 1)
   const faulty = await httpOrigin((request, reply) => {
     if (request.url === '/503') reply.writeHead(503).end()
@@ -122,7 +122,7 @@ t.test('a picker of your own hears of each request once', async (t) => {
   t.equal(picker.all.length, 0)
 })
 
-t.test('origins that were tried are left out while there are others', async (t) => {
+t.test('excludes upstreams of earlier attempts while there are others', async (t) => {
   const all = await origins(t, 3)
   for (const strategy of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
     const pool = new BalancedPool(
@@ -139,7 +139,7 @@ t.test('origins that were tried are left out while there are others', async (t) 
   }
 })
 
-t.test('options', async (t) => {
+t.test('rejects invalid strategies', async (t) => {
   for (const strategy of ['fastest', 1, {}, { pick() {} }]) {
     t.throws(() => new BalancedPool([], { strategy: strategy as never }), /strategy must be/)
   }

@@ -50,7 +50,7 @@ function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler | 'onRequestQ
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  t.test(`what a handler throws after it aborted its request is reported once: ${kind}`, async (t) => {
+  t.test(`an exception of a handler after it aborted its request is reported once: ${kind}`, async (t) => {
     const origin = await httpOrigin((_request, reply) => {
       reply.setHeader('content-encoding', 'gzip')
       reply.end(gzipSync('ok'))
@@ -66,7 +66,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     await origin.close()
   })
 
-  t.test(`what onResponseEnd throws reaches onResponseError, whatever the body: ${kind}`, async (t) => {
+  t.test(`an exception of onResponseEnd reaches onResponseError with any body: ${kind}`, async (t) => {
     const origin = await httpOrigin((request, reply) => void request.pipe(reply))
     const bodies = [
       () => Buffer.from('a'),
@@ -124,7 +124,7 @@ t.test('a handler that throws in the error of responseError or redirect is not c
   await failing.close()
 })
 
-t.test('an interceptor that sends a request and then throws fails its own', async (t) => {
+t.test('an interceptor that sends another request and then throws fails its own request', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   let answered = () => {}
   const other = new Promise<void>((resolve) => {

@@ -17,7 +17,7 @@ function inOrder(t: Test, timings: Partial<Timings> | undefined, names: (keyof T
   )
 }
 
-t.test('an object is filled in: of a new connection, and of the same again', async (t) => {
+t.test('fills the timings of a new and of a reused connection', async (t) => {
   const origin = await httpOrigin((_request, response) => response.end('ok'))
   const client = new Client(`http://localhost:${origin.port}`)
   const first: Partial<Timings> = {}
@@ -37,7 +37,7 @@ t.test('an object is filled in: of a new connection, and of the same again', asy
   await origin.close()
 })
 
-t.test('TLS; and the option of a client, an Agent or a pool is for all their requests', async (t) => {
+t.test('records TLS; the option of a dispatcher applies to all its requests', async (t) => {
   const ca = await authority()
   const origin = await httpsOrigin((_request, response) => response.end('ok'), await serverIdentity(ca))
   const agent = new Agent({ timings: true, connect: { ca: ca.cert } })
@@ -57,7 +57,7 @@ t.test('TLS; and the option of a client, an Agent or a pool is for all their req
   await origin.close()
 })
 
-t.test('what was sent again on another connection is told of its last try', async (t) => {
+t.test('timings of a request that was sent again are those of the last attempt', async (t) => {
   const origin = await rawOrigin((socket, index) =>
     onRequests(socket, (_head, nth) => (index === 0 && nth === 1 ? socket.destroy() : socket.write(response('ok')))),
   )
@@ -74,7 +74,7 @@ t.test('what was sent again on another connection is told of its last try', asyn
   await origin.close()
 })
 
-t.test('errors tell how far it came; tries by the retry interceptor are counted', async (t) => {
+t.test('errors have the timings so far; attempts of the retry interceptor are counted', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => socket.destroy()))
   const pool = new Pool(origin.url)
   const error = await pool.request({ ...get, method: 'POST', timings: true }).catch((error) => error)
@@ -93,7 +93,7 @@ t.test('errors tell how far it came; tries by the retry interceptor are counted'
   await nobody.close()
 })
 
-t.test('timings that a client measures are on the result through every interceptor', async (t) => {
+t.test('results have the timings of the client through every interceptor', async (t) => {
   const origin = await httpOrigin((request, response) => {
     if (request.url === '/moved') response.writeHead(302, { location: '/' }).end()
     else response.end('ok')
@@ -130,7 +130,7 @@ t.test('timings that a client measures are on the result through every intercept
   await origin.close()
 })
 
-t.test('one that waits behind others: their connection took nothing of its time', async (t) => {
+t.test('time to connect is not recorded for a request that waits for others', async (t) => {
   const held: (() => void)[] = []
   const origin = await httpOrigin((_request, response) => held.push(() => response.end('ok')))
   const client = new Client(origin.url)
@@ -152,7 +152,7 @@ t.test('one that waits behind others: their connection took nothing of its time'
   await origin.close()
 })
 
-t.test('what can not be filled in is refused; what is frozen later does no harm', async (t) => {
+t.test('rejects timings that can not be filled; freezing them later has no effect', async (t) => {
   const origin = await httpOrigin((_request, response) => response.end('ok'))
   const client = new Client(origin.url)
   for (const timings of ['yes', 1, Object.freeze({})]) {

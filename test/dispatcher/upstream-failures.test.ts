@@ -36,7 +36,7 @@ const factories: Record<string, { factory?: (origin: URL, options: object) => Di
 
 for (const [name, factory] of Object.entries(factories)) {
   for (const limit of [{ headersTimeout: 200 }, { timeouts: { total: 200 } }, { bodyTimeout: 200 }]) {
-    t.test(`a time-out counts against the upstream: ${JSON.stringify(limit)}, ${name}`, async (t) => {
+    t.test(`a timeout counts as a failure of the upstream: ${JSON.stringify(limit)}, ${name}`, async (t) => {
       const { urls } = await backends(t, 1)
       const head = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n'
       const silent = await rawOrigin((socket) => void ('bodyTimeout' in limit && socket.write(head)))
@@ -49,7 +49,7 @@ for (const [name, factory] of Object.entries(factories)) {
     })
   }
 
-  t.test(`timeouts.total while a connection is opened counts against the upstream, ${name}`, async (t) => {
+  t.test(`timeouts.total during connect counts as a failure of the upstream, ${name}`, async (t) => {
     const { urls } = await backends(t, 1)
     const pool = new BalancedPool([...urls, 'http://hangs.test'], {
       ...ejecting(2),
@@ -66,28 +66,31 @@ for (const [name, factory] of Object.entries(factories)) {
   })
 
   for (const limits of [{ queue: 20 }, { total: 20 }]) {
-    t.test(`time spent in a queue of ours does not: ${JSON.stringify(limits)}, ${name}`, async (t) => {
-      const { urls, served } = await backends(t, 1)
-      const held: (() => void)[] = []
-      const slow = await httpOrigin((_request, reply) => void held.push(() => reply.end('ok')))
-      const pool = new BalancedPool([slow.url], { connections: 1, ...ejecting(1), ...factory })
-      const first = ask(pool)
-      while (held.length === 0) await new Promise(setImmediate)
-      for (let i = 0; i < 3; i++) {
-        const error = await ask(pool, { timeouts: limits }).catch((thrown) => thrown)
-        t.match(error, { phase: 'queued', fault: 'timeout' })
-      }
-      held[0]?.()
-      await first
-      pool.addUpstream(urls[0] as string)
-      const answers = [ask(pool), ask(pool)]
-      while (held.length < 2) await new Promise(setImmediate)
-      held[1]?.()
-      await Promise.all(answers)
-      t.equal(served[0], 1, 'both are used')
-      await pool.destroy()
-      await slow.close()
-    })
+    t.test(
+      `time in the queue does not count as a failure of the upstream: ${JSON.stringify(limits)}, ${name}`,
+      async (t) => {
+        const { urls, served } = await backends(t, 1)
+        const held: (() => void)[] = []
+        const slow = await httpOrigin((_request, reply) => void held.push(() => reply.end('ok')))
+        const pool = new BalancedPool([slow.url], { connections: 1, ...ejecting(1), ...factory })
+        const first = ask(pool)
+        while (held.length === 0) await new Promise(setImmediate)
+        for (let i = 0; i < 3; i++) {
+          const error = await ask(pool, { timeouts: limits }).catch((thrown) => thrown)
+          t.match(error, { phase: 'queued', fault: 'timeout' })
+        }
+        held[0]?.()
+        await first
+        pool.addUpstream(urls[0] as string)
+        const answers = [ask(pool), ask(pool)]
+        while (held.length < 2) await new Promise(setImmediate)
+        held[1]?.()
+        await Promise.all(answers)
+        t.equal(served[0], 1, 'both are used')
+        await pool.destroy()
+        await slow.close()
+      },
+    )
   }
 
   const reset = () => Object.assign(new Error('caller hung up'), { code: 'ECONNRESET', syscall: 'read', errno: -104 })
@@ -111,7 +114,7 @@ for (const [name, factory] of Object.entries(factories)) {
       new ReadableStream({ start: (controller) => void setTimeout(() => controller.error(error), 5) }),
   }
   for (const [source, make] of Object.entries(sources)) {
-    t.test(`a request body that fails says nothing of the upstream: ${source}, ${name}`, async (t) => {
+    t.test(`a failing request body does not count as a failure of the upstream: ${source}, ${name}`, async (t) => {
       const { urls, served } = await backends(t, 2)
       const pool = new BalancedPool(urls, { ...ejecting(2), ...factory })
       for (let i = 0; i < 8; i++) {
@@ -124,7 +127,7 @@ for (const [name, factory] of Object.entries(factories)) {
     })
   }
 
-  t.test(`an abort by the caller says nothing of the upstream, whatever its reason, ${name}`, async (t) => {
+  t.test(`an abort with any reason does not count as a failure of the upstream, ${name}`, async (t) => {
     const { urls, served } = await backends(t, 2)
     const pool = new BalancedPool(urls, { ...ejecting(2), ...factory })
     for (const reason of [reset(), new Error('x'), undefined, 'text', reset(), new DOMException('x', 'TimeoutError')]) {
@@ -144,7 +147,7 @@ for (const [name, factory] of Object.entries(factories)) {
   })
 }
 
-t.test('a lost connection counts against the upstream', async (t) => {
+t.test('a lost connection counts as a failure of the upstream', async (t) => {
   const { urls } = await backends(t, 1)
   const dropping = await rawOrigin((socket) => void socket.once('data', () => socket.resetAndDestroy()))
   const pool = new BalancedPool([...urls, dropping.url], ejecting(2))

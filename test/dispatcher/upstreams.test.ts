@@ -42,7 +42,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate)
 }
 
-t.test('outlier detection: one that fails is left out, and comes back', async (t) => {
+t.test('outlier detection: a failing upstream is ejected and recovers', async (t) => {
   const all = await backends(t, 3)
   const [bad] = all as [Backend]
   bad.well = false
@@ -58,7 +58,7 @@ t.test('outlier detection: one that fails is left out, and comes back', async (t
   await pool.close()
 })
 
-t.test('outlier detection: in panic all are used', async (t) => {
+t.test('outlier detection: all upstreams are used in panic mode', async (t) => {
   const all = await backends(t, 2)
   for (const one of all) one.well = false
   const outlierDetection = new OutlierDetection({ consecutiveFailures: 1, maxEjectionPercent: 100, panicThreshold: 60 })
@@ -68,7 +68,7 @@ t.test('outlier detection: in panic all are used', async (t) => {
   await pool.close()
 })
 
-t.test('health check: who does not answer it is left out until it does; it ends with the pool', async (t) => {
+t.test('health check: excludes an upstream until it responds; checks end with the pool', async (t) => {
   const all = await backends(t, 3)
   const [sick] = all as [Backend]
   const healthCheck = new HealthCheck({ path: '/health', interval: 1, unhealthyThreshold: 2, healthyThreshold: 3 })
@@ -97,7 +97,7 @@ t.test('health check: who does not answer it is left out until it does; it ends 
   )
 })
 
-t.test('health check: one that does not listen, and one that hangs', async (t) => {
+t.test('health check: excludes upstreams that refuse connections or hang', async (t) => {
   const [dead, well] = (await backends(t, 2)) as [Backend, Backend]
   const hanging = await httpOrigin((_request, _reply) => {})
   t.teardown(() => hanging.close())
@@ -117,7 +117,7 @@ t.test('health check: one that does not listen, and one that hangs', async (t) =
   await pool.destroy()
 })
 
-t.test('slow start: who is added later gets little at first', async (t) => {
+t.test('slow start: a new upstream gets few requests at first', async (t) => {
   const all = await backends(t, 3)
   const pool = new BalancedPool(urls(all).slice(0, 2), { slowStart: 60_000 })
   pool.addUpstream((all[2] as Backend).url)
@@ -133,7 +133,7 @@ t.test('slow start: who is added later gets little at first', async (t) => {
   await brief.close()
 })
 
-t.test('slow start: when it is over, nobody waits for a turn by the weight it had at first', async (t) => {
+t.test('slow start: after it, turns follow the full weight', async (t) => {
   const all = await backends(t, 3)
   const pool = new BalancedPool(urls(all).slice(0, 2), { slowStart: 40 })
   pool.addUpstream((all[2] as Backend).url, { weight: 0.01 })
@@ -146,7 +146,7 @@ t.test('slow start: when it is over, nobody waits for a turn by the weight it ha
   await pool.close()
 })
 
-t.test('who comes back has the weight that lost connections took from it', async (t) => {
+t.test('an upstream that recovers has its reduced weight restored', async (t) => {
   const all = await backends(t, 3)
   const upstreams: Candidate[] = []
   let leaveOut = (_upstream: Candidate, _out: boolean) => {}
@@ -174,7 +174,7 @@ t.test('who comes back has the weight that lost connections took from it', async
   await pool.close()
 })
 
-t.test('options', async (t) => {
+t.test('rejects invalid options', async (t) => {
   t.throws(() => new HealthCheck({ path: 'x' }), /path must be/)
   t.throws(() => new HealthCheck({ interval: -1 }), /interval must be/)
   t.throws(() => new BalancedPool([], { healthCheck: {} as never }), /healthCheck must be a HealthCheck/)
@@ -184,7 +184,7 @@ t.test('options', async (t) => {
   t.throws(() => new BalancedPool(['http://localhost', 'x'], { healthCheck }), /upstream must be/)
 })
 
-t.test('the example in lib/README.md', async (t) => {
+t.test('runs the example of lib/README.md', async (t) => {
   const all = await backends(t, 2)
   const text = await readFile('lib/README.md', 'utf8')
   const code = /## Balancers.*?```js\n(.*?)```/s.exec(text)?.[1] as string

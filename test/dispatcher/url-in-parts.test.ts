@@ -5,7 +5,7 @@ import { httpOrigin } from '../servers/origin.js'
 const kinds = { Client, Pool, RoundRobinPool, BalancedPool }
 
 for (const [name, Class] of Object.entries(kinds)) {
-  t.test(`a ${name} takes its URL in parts`, async (t) => {
+  t.test(`a ${name} accepts its URL in parts`, async (t) => {
     const origin = await httpOrigin((request, reply) => void reply.end(request.headers.host))
     const { protocol, hostname, host, port } = new URL(origin.url)
     const forms = [

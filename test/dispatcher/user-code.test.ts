@@ -43,7 +43,7 @@ function echo() {
 
 for (const [kind, make] of Object.entries(kinds)) {
   for (const name of ['connect', 'disconnect', 'connectionError', 'drain']) {
-    t.test(`a ${name} listener of ${kind} that throws costs nobody but itself`, async (t) => {
+    t.test(`an exception of a ${name} listener of ${kind} affects nothing else`, async (t) => {
       const origin = await echo()
       const free = net.createServer().listen(0, '127.0.0.1')
       await event(free, 'listening')
@@ -97,7 +97,7 @@ t.test('a drain listener that throws keeps the connection', async (t) => {
 })
 
 for (const [kind, make] of Object.entries(kinds)) {
-  t.test(`${kind} emits disconnect and connectionError behind the end of the requests`, async (t) => {
+  t.test(`${kind} emits disconnect and connectionError after the end of the requests`, async (t) => {
     const origin = await rawOrigin((socket) =>
       onRequests(socket, () => socket.end(response('x'.repeat(100_000), { connection: 'close' }))),
     )
@@ -133,7 +133,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
-t.test('events stay in order, and none comes behind the end of the dispatcher', async (t) => {
+t.test('events stay in order, and none is emitted after the end of the dispatcher', async (t) => {
   const origin = await echo()
   for (const make of [kinds.Client, kinds.Pool, kinds.Agent] as ((url: string) => Dispatcher)[]) {
     const dispatcher = make(origin.url)
@@ -350,7 +350,7 @@ for (const [kind, make] of Object.entries(every)) {
         },
       })
       t.equal(error?.message, 'bug of a getter')
-      // Its handler wraps that of the caller, and asks for the callbacks that are there.
+      // Its handler wraps the one of the caller and reads which callbacks it has.
       const partial = kind === 'RetryAgent' ? [] : [{}, { onRequestStart() {} }]
       for (const handler of [undefined, null, 'x', { onResponseError: 5 }, ...partial]) {
         t.throws(() => dispatcher.dispatch(good, handler as never), { code: 'UND_ERR_INVALID_ARG' })
@@ -367,7 +367,7 @@ t.test('dispatch of a balancer without upstreams calls the handler', async (t) =
   await pool.close()
 })
 
-t.test('what a factory throws reaches the handler', async (t) => {
+t.test('an exception of a factory reaches the handler', async (t) => {
   const factory = () => {
     throw new Error('bug of a factory')
   }
@@ -378,7 +378,7 @@ t.test('what a factory throws reaches the handler', async (t) => {
   }
 })
 
-t.test('bad options of an interceptor that dispatches later fail the request', async (t) => {
+t.test('invalid options of an interceptor that dispatches later fail the request', async (t) => {
   const origin = await echo()
   const later: Interceptor = (dispatch) => (options, handler) => {
     setImmediate(() => dispatch({ ...options, headers: { authorization: 'abc\n' } }, handler))
@@ -401,7 +401,7 @@ t.test('bad options of an interceptor that dispatches later fail the request', a
   await origin.close()
 })
 
-t.test('what a handler throws in its last callback goes to listeners of error, or is uncaught', async (t) => {
+t.test('an exception of the last callback is emitted as error, or is uncaught', async (t) => {
   const origin = await echo()
   for (const [kind, make] of Object.entries(kinds)) {
     const dispatcher = make(origin.url)
@@ -432,7 +432,7 @@ t.test('what a handler throws in its last callback goes to listeners of error, o
   await origin.close()
 })
 
-t.test('what onRequestUpgrade throws reaches the handler once, and the socket is closed', async (t) => {
+t.test('an exception of onRequestUpgrade reaches the handler once and closes the socket', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () =>
       socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
@@ -454,7 +454,7 @@ t.test('what onRequestUpgrade throws reaches the handler once, and the socket is
 })
 
 for (const nothing of [undefined, null]) {
-  t.test(`a request fails with an error where the caller's code fails with ${nothing}`, async (t) => {
+  t.test(`a request fails with an error if code of the caller fails with ${nothing}`, async (t) => {
     const origin = await echo()
     const thrower = () => {
       throw nothing

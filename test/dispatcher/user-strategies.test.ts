@@ -6,7 +6,7 @@ import { uncaughtDuring } from '../servers/uncaught.js'
 const CLOSED = 'http://127.0.0.1:1'
 const OTHER = 'http://127.0.0.1:2'
 
-/** Picks the first that was added and does not fail, and throws where it is told to. */
+/** Strategy that picks the first upstream that does not fail, and throws where the test says so. */
 class Picker implements UpstreamPicker {
   readonly all: Candidate[] = []
   throwsIn = ''
@@ -94,7 +94,7 @@ for (const answers of [true, false]) {
   }
 }
 
-t.test('what a strategy throws in pick fails its request', async (t) => {
+t.test('an exception of pick fails the request', async (t) => {
   const strategy = new Picker()
   const pool = new BalancedPool([CLOSED], { strategy })
   strategy.throwsIn = 'pick'
