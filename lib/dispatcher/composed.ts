@@ -9,7 +9,7 @@ import { coreOf, setCore } from './dispatcher-core.js'
 import { chainInterceptors, completeOptions } from './interceptor-chain.js'
 import { noteDispatcher } from './waiting-handler.js'
 
-/** Methods that read private fields, which a proxy has none of, and send nothing. */
+/** Methods that send no request and read private fields, which a proxy does not have: they are called on the base. */
 const BASE_METHODS: ReadonlySet<unknown> = new Set([
   'close',
   'destroy',
@@ -29,8 +29,8 @@ function isEmitterMethod(key: PropertyKey): boolean {
 }
 
 /**
- * `base` in all but the way it sends: it is an instance of the same class, with the same events, methods and
- * properties. Methods that a subclass adds run on the result, so that what they send is sent by `dispatch` too.
+ * Returns `base` with another `dispatch`: an instance of the same class with the same events, methods and properties.
+ * Methods of a subclass are called on the result, so that they send through `dispatch` too.
  */
 export function withDispatch<Base extends Dispatcher>(base: Base, dispatch: Dispatch): Base {
   let send: unknown = dispatch
@@ -54,7 +54,7 @@ export function withDispatch<Base extends Dispatcher>(base: Base, dispatch: Disp
   return sending
 }
 
-/** Has all methods of an EventEmitter act on what `baseOf` returns, in the place of an instance of `prototype`. */
+/** Forwards all EventEmitter methods of the instances of `prototype` to the dispatcher that `baseOf` returns. */
 export function forwardEvents<Kind extends Dispatcher>(prototype: Kind, baseOf: (one: Kind) => Dispatcher): void {
   for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
     const method: unknown = Reflect.get(EventEmitter.prototype, name)
@@ -69,8 +69,8 @@ export function forwardEvents<Kind extends Dispatcher>(prototype: Kind, baseOf: 
 }
 
 /**
- * Sends through interceptors to `base`, the last one outermost.
- * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+ * Returns a `dispatch` function that sends through interceptors to `base`, the last one outermost.
+ * @throws {InvalidArgumentError} an interceptor is not a function, or does not return one
  */
 export function dispatchThrough(
   base: Dispatcher,
@@ -88,7 +88,7 @@ export function dispatchThrough(
       source = isClosableBody(given.body)
       noteDispatcher(handler, coreOf(base))
     } catch (error) {
-      // A getter of the caller's threw.
+      // A getter of the options threw.
       return rejectRequest(error as Error, handler)
     }
     if (!source) return dispatch(given, handler)

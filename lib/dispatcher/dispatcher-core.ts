@@ -8,90 +8,96 @@ import type { Dispatch, Dispatcher } from './dispatcher.js'
 import type { Inspectable } from './inspect.js'
 import { isUrl } from './origin.js'
 
-/** What holds for requests that give no limits of their own. */
+/** Defaults of requests that set no time limits or `timings` themselves. */
 export type SharedDefaults = Pick<RequestDefaults, 'limits' | 'timings'>
 
-/** What all requests of a dispatcher have in common. */
+/** Configuration that all requests of a dispatcher have in common. */
 export interface SharedConfig {
-  /** All origins that they are sent to, whatever they name; null when each names its own. */
+  /** Origins that requests are sent to, whatever origin they have; null if each request has its own. */
   readonly origins: readonly string[] | null
   readonly defaults: SharedDefaults
 }
 
 /**
- * The private side of a dispatcher. It is an object of its own, so that a subclass of the dispatcher can not override
- * any of it by accident: the dispatcher itself has documented names only.
+ * Internal methods of a dispatcher. A separate object, so that a subclass of the dispatcher can not override them by
+ * accident: the dispatcher itself has documented names only.
  */
 export interface DispatcherCore {
-  /** The only origin it sends to; null when each request names its own. */
+  /** Only origin that the dispatcher sends to; null if each request has its own. */
   readonly origin: string | null
-  /** What is known about all its requests before one is made. */
+  /** Returns the configuration that all requests have in common. */
   config(): SharedConfig
-  /** Whether nothing is queued and nothing is in flight. */
+  /** Whether `close` may finish: no request is queued or in flight. */
   isCloseComplete(): boolean
-  /** Accepts a request while the dispatcher is open. */
+  /** Sends a request. Called only while the dispatcher is open. */
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean
-  /** Called once, when no request is accepted any more. */
+  /** Called once, by `close`: no request is sent afterwards. */
   onClose(): void
-  /** Fails everything with `error`, and calls `done` when the last socket is closed. */
+  /** Called once, by `destroy`. Fails all requests with `error`, and calls `done` when the last socket is closed. */
   onDestroy(error: Error, done: () => void): void
-  /** What it consists of, for `inspect`. */
+  /** Returns the dispatchers and connections that it consists of, for `inspect`. */
   children(): Iterable<Inspectable>
+  /** Closes all idle connections. */
   closeIdle?(): void
-  /** Counts its connections and requests in `tally` too, from now on. */
+  /** Counts connections and requests in `tally` too, from now on. */
   countInto?(tally: RequestCounters): void
-  /** Whether neither it nor any part of it has a request. */
+  /** Whether the dispatcher and its children have no request. */
   isIdle?(): boolean
-  /** Takes the places of its connections from `budget`. */
+  /** Limits the number of connections by `budget`, from now on. */
   setBudget?(budget: ConnectionBudget): void
-  /** Notifies `owner` directly, until the returned function is called. Returns null when it has an owner already. */
+  /**
+   * Notifies `owner` of all events until the returned function is called. Returns null if there is an owner already.
+   */
   setOwner?(owner: DispatcherOwner): (() => void) | null
 }
 
-/** What a dispatcher is part of: a pool, a balancer, an agent. */
+/** Pool, balancer or agent that a dispatcher belongs to: receives its events. */
 export interface DispatcherOwner {
   onDrain(origin: URL, targets: readonly Dispatcher[]): void
   onConnect(origin: URL, targets: readonly Dispatcher[]): void
   onDisconnect(origin: URL, targets: readonly Dispatcher[], error: Error): void
   onConnectionError(origin: URL, targets: readonly Dispatcher[], error: Error): void
-  /** It was closed or destroyed, and accepts no more requests. */
+  /** Called when the dispatcher was closed or destroyed: it accepts no more requests. */
   onClosed(): void
-  /** A handler threw in its last callback, and nothing listens for `error` so far. */
+  /** Called when a handler threw in its last callback and the dispatcher has no `error` listener. */
   onHandlerError(error: unknown): void
 }
 
 const cores = new WeakMap<Dispatcher | Dispatch, DispatcherCore>()
 
-/** Makes `core` that of a dispatcher, or of a function that sends through one. */
+/** Connects a dispatcher, or a `dispatch` function that sends through it, with its core. */
 export function setCore(dispatcher: Dispatcher | Dispatch, core: DispatcherCore | null): void {
   if (core !== null) cores.set(dispatcher, core)
 }
 
 /**
- * The core of a dispatcher, under however many interceptors, or of the function that an interceptor sends through; null
- * when another library made it.
+ * Returns the core of a dispatcher, with or without interceptors, or of a `dispatch` function that an interceptor
+ * received. Null for dispatchers of other libraries.
  */
 export function coreOf(dispatcher: Dispatcher | Dispatch): DispatcherCore | null {
   return cores.get(dispatcher) ?? null
 }
 
-/** What `dispatcher` knows about all its requests; of one that another library made, nothing. */
+/**
+ * Returns the configuration that all requests of a dispatcher have in common; an empty one for other libraries'
+ * dispatchers.
+ */
 export function sharedConfigOf(dispatcher: Dispatcher): SharedConfig {
   return coreOf(dispatcher)?.config() ?? { origins: null, defaults: { limits: null } }
 }
 
-/** The only origin that `dispatcher` sends to; null when it has none or another library made it. */
+/** Returns the only origin that a dispatcher sends to; null if it has several or belongs to another library. */
 export function originOf(dispatcher: Dispatcher): string | null {
   return coreOf(dispatcher)?.origin ?? null
 }
 
-/** Whether `dispatcher`, whoever made it, accepts no more requests. */
+/** Whether a dispatcher, of any library, was closed or destroyed. */
 export function isClosed(dispatcher: Dispatcher): boolean {
   const { closed, destroyed } = dispatcher as { closed?: unknown; destroyed?: unknown }
   return closed === true || destroyed === true
 }
 
-/** Calls `end`, the `close` or `destroy` of a dispatcher whoever made it, and waits for it. Never rejects. */
+/** Calls the `close` or `destroy` of a dispatcher and waits for it. Ignores exceptions and rejections. */
 export async function ignoreRejection(end: () => unknown): Promise<void> {
   try {
     await end()
@@ -99,11 +105,12 @@ export async function ignoreRejection(end: () => unknown): Promise<void> {
 }
 
 /**
- * Notifies `owner` of what happens to its part: directly, or by the events of what another library made.
- * @returns ends that
+ * Notifies `owner` of the events of `part`: directly, or by its event emitter if it belongs to another library.
+ * @param originUrl used for events without a URL
+ * @returns stops that
  */
 export function subscribe(part: Dispatcher, owner: DispatcherOwner, originUrl?: URL): () => void {
-  // A dispatcher of another library need not be an emitter, nor say where and what.
+  // Dispatchers of other libraries need not be emitters, and may emit other or no values.
   const unsubscribe = coreOf(part)?.setOwner?.(owner) ?? null
   if (unsubscribe !== null || typeof part.on !== 'function') return unsubscribe ?? (() => {})
   const url = (given: unknown) => (isUrl(given) ? given : (originUrl as URL))
@@ -126,7 +133,7 @@ function unknownReason(): UndiciError {
   return new InformationalError('the dispatcher reported no reason')
 }
 
-/** Closes the idle connections of a dispatcher that can do so. What one of another library throws is uncaught. */
+/** Closes the idle connections of a dispatcher, if it can. Exceptions of other libraries' dispatchers are uncaught. */
 export function closeIdle(dispatcher: Dispatcher): void {
   const closing = coreOf(dispatcher) ?? (dispatcher as { closeIdle?(): void })
   callUserCode(() => closing.closeIdle?.())

@@ -12,36 +12,44 @@ import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { dispatchThrough, withDispatch } from './composed.js'
 
 /**
- * What a method takes and results in by other declarations. Nobody can call an overload that takes `never`, but by it a
- * dispatcher of ours is one to undici, and to Node's `fetch`, whose declarations differ in details.
+ * Parameter and result of overloads that exist for type compatibility only. They take `never`, so they can not be
+ * called; but they make sluice dispatchers assignable to undici's types and to those of Node's `fetch`, which differ in
+ * details.
  */
-// biome-ignore lint/suspicious/noExplicitAny: it is not ours to say
+// biome-ignore lint/suspicious/noExplicitAny: the type belongs to another declaration
 export type UndiciCompatible = any
 type Callback<Data> = (error: Error | null, data: Data) => void
-/** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
+/** Function that sends a request: `dispatch` of a dispatcher, or of an interceptor around it. */
 export type Dispatch = Dispatcher.Dispatch
-/** Wraps the way requests are sent. */
+/** Interceptor: wraps a `dispatch` function. */
 export type DispatchInterceptor = Dispatcher.DispatcherComposeInterceptor
 
 /**
- * What all clients and pools have in common, and what dispatchers of others start from: those bring at least a
- * `dispatch`. Events: `connect (origin, targets)`, `disconnect (origin, targets, error)`, `connectionError (origin,
- * targets, error)`, `drain (origin)`. Source: undici's `Dispatcher.md`.
+ * Base class of all clients and pools, and of dispatchers of your own, which must implement `dispatch`. Emits `connect
+ * (origin, targets)`, `disconnect (origin, targets, error)`, `connectionError (origin, targets, error)` and `drain
+ * (origin)`. Source: undici's `Dispatcher.md`.
  */
 export class Dispatcher extends EventEmitter {
   /**
-   * Sends a request and notifies `handler` of all that happens, bad options included.
-   * @returns false when the dispatcher is busy: exactly one `drain` follows
-   * @throws {InvalidArgumentError} the handler is not usable
-   * @throws {NotSupportedError} the dispatcher has no `dispatch` of its own
+   * Sends a request and notifies `handler` of its events. Invalid options are reported to the handler too.
+   * @returns false if the dispatcher is busy: exactly one `drain` follows
+   * @throws {InvalidArgumentError} the handler is invalid
+   * @throws {NotSupportedError} the subclass does not implement `dispatch`
+   * @example
+   * client.dispatch({ path: '/', method: 'GET' }, {
+   *   onResponseStart: (controller, statusCode) => console.log(statusCode),
+   *   onResponseData: (controller, chunk) => process.stdout.write(chunk),
+   *   onResponseEnd: () => console.log('end'),
+   *   onResponseError: (controller, error) => console.error(error),
+   * })
    */
   dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
     throw notImplemented('dispatch')
   }
 
   /**
-   * Takes no more requests, and ends when those under way have ended.
-   * @throws {NotSupportedError} the dispatcher has no `close` of its own
+   * Closes the dispatcher: accepts no more requests, and finishes when all requests have completed.
+   * @throws {NotSupportedError} the subclass does not implement `close`
    */
   close(callback: () => void): void
   close(): Promise<void>
@@ -50,8 +58,8 @@ export class Dispatcher extends EventEmitter {
   }
 
   /**
-   * Fails all requests with `error` (default: `ClientDestroyedError`), and ends when the sockets are closed.
-   * @throws {NotSupportedError} the dispatcher has no `destroy` of its own
+   * Fails all requests with `error` (default: `ClientDestroyedError`), and finishes when all sockets are closed.
+   * @throws {NotSupportedError} the subclass does not implement `destroy`
    */
   destroy(callback: () => void): void
   destroy(error: Error | null, callback: () => void): void
@@ -61,9 +69,15 @@ export class Dispatcher extends EventEmitter {
   }
 
   request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** {@link request}, told by a callback. */
+  /** Sends a request and calls back with its result. */
   request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
-  /** Sends a request; the result has status, headers and the body as a stream. */
+  /**
+   * Sends a request. Resolves with status, headers and the body as a stream when the response headers are received.
+   * @throws by rejection: any error of the request before that
+   * @example
+   * const { statusCode, headers, body } = await client.request({ path: '/', method: 'GET' })
+   * console.log(statusCode, headers['content-type'], await body.text())
+   */
   request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
   request<Opaque>(
     options: RequestOptions<Opaque>,
@@ -73,13 +87,18 @@ export class Dispatcher extends EventEmitter {
   }
 
   stream(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** {@link stream}, told by a callback. */
+  /** Sends a request, writes its response body into the stream that `factory` returns, and calls back at the end. */
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
     callback: Callback<api.StreamData<Opaque>>,
   ): void
-  /** Sends a request and writes the body of its response into the stream that `factory` returns. */
+  /**
+   * Sends a request and writes its response body into the stream that `factory` returns. Resolves at the end of the
+   * body.
+   * @example
+   * await client.stream({ path: '/', method: 'GET' }, () => createWriteStream('page.html'))
+   */
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
@@ -94,8 +113,10 @@ export class Dispatcher extends EventEmitter {
 
   pipeline(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /**
-   * A duplex whose writable side is the request body and whose readable side is what `handler` returns.
-   * @throws {InvalidArgumentError} an option or the handler is not what is documented
+   * Returns a Duplex: its writable side is the request body, its readable side is the stream that `handler` returns.
+   * @throws {InvalidArgumentError} an option or the handler is invalid
+   * @example
+   * source.pipe(client.pipeline({ path: '/', method: 'POST' }, ({ body }) => body)).pipe(destination)
    */
   pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
   pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
@@ -103,9 +124,13 @@ export class Dispatcher extends EventEmitter {
   }
 
   connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** {@link connect}, told by a callback. */
+  /** Opens a tunnel by CONNECT and calls back with its socket. */
   connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
-  /** Opens a tunnel by CONNECT. */
+  /**
+   * Opens a tunnel by CONNECT. Resolves with its socket.
+   * @example
+   * const { statusCode, socket } = await client.connect({ path: 'example.com:443' })
+   */
   connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
   connect<Opaque>(
     options: api.ConnectOptions<Opaque>,
@@ -115,9 +140,13 @@ export class Dispatcher extends EventEmitter {
   }
 
   upgrade(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** {@link upgrade}, told by a callback. */
+  /** Upgrades a connection to another protocol and calls back with its socket. */
   upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
-  /** Changes the protocol of a connection (RFC 9110 §7.8). */
+  /**
+   * Upgrades a connection to another protocol (RFC 9110 §7.8). Resolves with its socket.
+   * @example
+   * const { headers, socket } = await client.upgrade({ path: '/chat', protocol: 'websocket' })
+   */
   upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
   upgrade<Opaque>(
     options: UpgradeOptions<Opaque>,
@@ -127,24 +156,29 @@ export class Dispatcher extends EventEmitter {
   }
 
   /**
-   * A dispatcher that sends through `interceptors`, the last one outermost, and is this one in all else: its class, its
-   * events, its methods and properties. What a method of a subclass sends goes through them too. One that is null or
-   * undefined is left out.
-   * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+   * Returns a dispatcher that sends through `interceptors`, the last one outermost. It has the class, events, methods
+   * and properties of this dispatcher, and methods of a subclass send through the interceptors too. Ignores
+   * interceptors that are null or undefined.
+   * @throws {InvalidArgumentError} an interceptor is not a function, or does not return one
+   * @example
+   * const client = new Client('http://localhost:3000').compose(interceptors.retry(), interceptors.redirect())
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {
     return withDispatch(this, dispatchThrough(this, interceptors.flat()))
   }
 }
 
+/** Listener for `connect`. */
 export type ConnectListener = (origin: URL, targets: readonly Dispatcher[]) => void
+/** Listener for `disconnect` and `connectionError`. */
 export type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error: UndiciError) => void
+/** Listener for `drain`. */
 export type DrainListener = (origin: URL, targets?: readonly Dispatcher[]) => void
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
-// biome-ignore lint/suspicious/noExplicitAny: compared strictly, as results are, ours would fit nowhere but here
+// biome-ignore lint/suspicious/noExplicitAny: results are compared strictly, only `any` fits undici's types
 type AnyListener = (...values: any[]) => void
 
-/** The events of an EventEmitter, by name. */
+/** Event methods of a dispatcher, typed by event name. */
 export interface Dispatcher {
   on(event: 'connect', listener: ConnectListener): this
   on(event: 'disconnect', listener: ErrorListener): this
@@ -182,26 +216,26 @@ export interface Dispatcher {
   emit(event: 'drain', origin: URL, targets?: readonly Dispatcher[]): boolean
 }
 
-/** The types that undici documents, under the same names. */
+/** Types that undici documents under these names. */
 export declare namespace Dispatcher {
-  /** A dispatcher seen through interceptors; what it has beside is there when it is there beneath. */
+  /** Dispatcher with interceptors. Optional members exist if the dispatcher below has them. */
   export interface ComposedDispatcher extends Dispatcher {
     readonly closed?: boolean
     readonly destroyed?: boolean
     readonly stats?: unknown
     inspect?(): string
   }
-  /** How a request is sent: `dispatch` of a dispatcher, or what an interceptor makes of it. */
+  /** Function that sends a request: `dispatch` of a dispatcher, or of an interceptor around it. */
   export type Dispatch = Dispatcher['dispatch']
-  /** Wraps the way requests are sent. */
+  /** Interceptor: wraps a `dispatch` function. */
   export type DispatcherComposeInterceptor = (dispatch: Dispatch) => Dispatch
-  /** Wraps the way requests are sent. */
+  /** Interceptor: wraps a `dispatch` function. */
   export type DispatchInterceptor = (dispatch: Dispatch) => Dispatch
   export type HttpMethod = exchange.HttpMethod
   export type DispatchOptions = exchange.DispatchOptions
   export type DispatchController = exchange.DispatchController
   export type DispatchHandler = exchange.DispatchHandler
-  /** The callbacks of one request, of both generations. */
+  /** Handler with the callbacks of both generations: current and legacy. */
   export type DispatchHandlers = exchange.DispatchHandler & LegacyDispatchHandler
   export type RequestOptions<TOpaque = null> = api.RequestOptions<TOpaque>
   export type ResponseData<TOpaque = null> = api.ResponseData<TOpaque>

@@ -3,11 +3,11 @@ import type { Dispatcher } from './dispatcher.js'
 
 const countersByDispatcher = new WeakMap<Dispatcher, ForeignCounters>()
 
-/** Counts the connections and requests of a dispatcher that does not do so itself, once for all that it is part of. */
+/** Counts connections and requests of a dispatcher of another library, once for all pools that it belongs to. */
 export class ForeignCounters {
   readonly #tally = new RequestCounters()
   /**
-   * Where it is counted, by the holder that receives the events of the dispatcher. The first one counts connections.
+   * Parent counters by holder, which receives the events of the dispatcher. Only the first holder counts connections.
    */
   readonly #holders = new Map<object, RequestCounters>()
 
@@ -21,7 +21,7 @@ export class ForeignCounters {
     return this.#tally.connected
   }
 
-  /** `holder` reports each connection from now on. Everything is counted in `tally` too. */
+  /** Adds a holder, which reports connections from now on. Everything is counted in `tally` too. */
   addHolder(holder: object, tally: RequestCounters): void {
     this.#holders.set(holder, tally)
     this.#tally.attach(tally)
@@ -30,7 +30,7 @@ export class ForeignCounters {
   removeHolder(holder: object): void {
     const tally = this.#holders.get(holder)
     this.#holders.delete(holder)
-    // Nobody would notice that they are closed.
+    // Without holders, closed connections would not be noticed.
     if (this.#holders.size === 0) this.add('connected', -this.connected)
     if (tally !== undefined && ![...this.#holders.values()].includes(tally)) this.#tally.detach(tally)
   }

@@ -1,10 +1,10 @@
 import type { Dispatcher } from './dispatcher.js'
 import { originOf } from './dispatcher-core.js'
 
-/** What can tell of itself in words, and what can not. */
+/** Object that may describe its state as text. */
 export type Inspectable = object & { inspect?(): string }
 
-/** A line for itself, and lines for its parts, further in. */
+/** Describes a dispatcher in one line with its counters, and its children in indented lines below. */
 export function describeDispatcher(
   dispatcher: Dispatcher & { readonly stats?: object },
   parts: Iterable<Inspectable>,
@@ -13,7 +13,7 @@ export function describeDispatcher(
   const origin = originOf(dispatcher)
   let text = dispatcher.constructor.name
   if (origin !== null) text += ` ${origin}`
-  // Those of an Agent are by origin: its parts have them.
+  // The `stats` of an Agent are by origin: its children show them.
   for (const [name, count] of Object.entries(stats)) if (typeof count !== 'object') text += `, ${name}: ${count}`
   for (const part of parts) text += `\n${part.inspect?.() ?? part.constructor.name}`.replaceAll('\n', '\n  ')
   return text

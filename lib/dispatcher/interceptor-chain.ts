@@ -12,15 +12,16 @@ import type { Dispatch, Dispatcher, DispatchInterceptor } from './dispatcher.js'
 import { coreOf, type DispatcherCore, setCore } from './dispatcher-core.js'
 
 /**
- * The way of a request through interceptors to `base`, the last one outermost. What one throws before it has handed the
- * request on fails that request: an interceptor above that dispatches later could not catch it.
- * @throws {InvalidArgumentError} an interceptor that is no function, or returns none
+ * Returns a `dispatch` function that sends through interceptors to `base`, the last one outermost. An exception that an
+ * interceptor throws before it has dispatched the request fails the request: an interceptor above that dispatches later
+ * could not catch it.
+ * @throws {InvalidArgumentError} an interceptor is not a function, or does not return one
  */
 export function chainInterceptors(
   base: Dispatcher,
   interceptors: readonly (DispatchInterceptor | readonly DispatchInterceptor[])[],
 ) {
-  /** The request that an interceptor has just been called for reached the base. */
+  /** Whether the request of the interceptor call in progress has reached `base`. */
   let arrived = false
   const core = coreOf(base)
   let dispatch: Dispatch = (options, handler) => {
@@ -28,7 +29,7 @@ export function chainInterceptors(
     return base.dispatch(options, handler)
   }
   setCore(dispatch, core)
-  // As in undici, null stands for none.
+  // As in undici, null means no interceptor.
   const given = [...interceptors.entries()].filter(
     ([, interceptor]) => interceptor !== null && interceptor !== undefined,
   )
@@ -37,7 +38,7 @@ export function chainInterceptors(
     requireFunction('interceptor', interceptor)
     const intercepted = interceptor(dispatch)
     requireFunction('the return value of an interceptor', intercepted)
-    // One that makes interceptors, given instead of what it makes.
+    // A function that creates interceptors was given instead of its result.
     if (intercepted.length === 1) {
       throw new InvalidArgumentError(
         `interceptor ${index + 1} of compose returns a function that takes no handler: call it first, as in interceptors.retry()`,
@@ -53,7 +54,7 @@ export function chainInterceptors(
         if (!isSluiceOwned(error)) return refuseThrown(error, handler)
         return rejectRequest(addUnsentContext(error, options, core?.origin), handler)
       } finally {
-        // Through the outermost comes another request, which an interceptor sends from within.
+        // A request through the outermost interceptor is another one, which an interceptor has sent.
         arrived = before || (arrived && index !== outermost)
       }
     }
@@ -62,7 +63,10 @@ export function chainInterceptors(
   return withWaitingLimits(dispatch, core)
 }
 
-/** A way to dispatch whose limits hold while an interceptor waits, before `core` knows of the request. */
+/**
+ * Returns a `dispatch` function that enforces `queue` and `total` limits while an interceptor waits: the core does not
+ * know of the request then.
+ */
 function withWaitingLimits(dispatch: Dispatch, core: DispatcherCore | null): Dispatch {
   const target = { dispatch }
   return (options: DispatchInput, handler) => {
@@ -87,8 +91,8 @@ function withWaitingLimits(dispatch: Dispatch, core: DispatcherCore | null): Dis
 }
 
 /**
- * Options of a request with what interceptors need and its caller need not give, because `dispatcher` knows it: the
- * origin, the point in time by which all attempts must be done, and one object for the timings of all attempts.
+ * Adds options that interceptors need and the dispatcher knows: the origin, the deadline of all attempts, and an object
+ * for the timings of all attempts.
  */
 export function completeOptions(dispatcher: Dispatcher, options: DispatchOptions): DispatchOptions {
   const core = coreOf(dispatcher)
@@ -101,7 +105,7 @@ export function completeOptions(dispatcher: Dispatcher, options: DispatchOptions
   return added.origin === undefined && added.timings === undefined ? known : { ...known, ...added }
 }
 
-/** Interceptors call the callbacks of either generation. */
+/** Adapts a legacy handler to the current generation, whose callbacks interceptors call. */
 export function adaptLegacyHandler(handler: DispatchHandler, request: DispatchOptions): DispatchHandler {
   if (!isLegacyHandler(handler)) return handler
   return adaptHandler(handler, isUpgrade(request))

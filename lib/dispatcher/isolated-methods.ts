@@ -3,8 +3,8 @@ import { reportUncaught } from '../base/user-code.js'
 type Method = (...values: unknown[]) => unknown
 
 /**
- * The methods `names` of a strategy or a watcher, as far as it has them. What they throw is an uncaught exception: they
- * are called where requests, connections and pools end, which must go on.
+ * Returns the methods `names` of a user's strategy or watcher, as far as it has them. Exceptions are reported as
+ * uncaught: the methods are called while requests or pools end, which must continue.
  */
 export function isolatedMethods<One extends object, Name extends keyof One>(
   one: One,

@@ -9,24 +9,28 @@ import { coreOf, type DispatcherOwner, ignoreRejection, subscribe } from './disp
 import { LifecycleDispatcher } from './lifecycle.js'
 import { OutstandingRequests, type OutstandingRequestsListener } from './outstanding-requests.js'
 
+/** Receives the events of a {@link ManagedDispatcher}. */
 export interface ManagedDispatcherListener {
-  /** It takes requests again, and emitted no `drain`. */
+  /** Called when the dispatcher accepts requests again but has emitted no `drain`. */
   onDispatcherFree(): void
-  /** It has no request. Not called for plain pools and clients. */
+  /** Called when the dispatcher has no request. Not called for Clients and pools without interceptors. */
   onDispatcherIdle(): void
   onHandlerError(error: unknown): void
 }
 
-/** A dispatcher of an Agent or of a BalancedPool, whoever made it. */
+/**
+ * Dispatcher of an Agent or of a BalancedPool, of this or another library. Tracks its requests if it can not do so
+ * itself.
+ */
 export class ManagedDispatcher implements OutstandingRequestsListener {
   readonly dispatcher: Dispatcher
   readonly #listener: ManagedDispatcherListener
-  /** Null for a plain pool or client, which has no requests but those it knows of. */
+  /** Null for Clients and pools without interceptors, which track their requests themselves. */
   readonly #outstanding: OutstandingRequests | null
   #needDrain = false
   #unsubscribe = () => {}
 
-  /** @param tally counts what dispatchers of other libraries do not count themselves */
+  /** @param tally counts connections and requests of dispatchers that do not count them themselves */
   constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: RequestCounters | null) {
     this.dispatcher = dispatcher
     this.#listener = listener
@@ -40,7 +44,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     this.#unsubscribe = subscribe(this.dispatcher, owner, url)
   }
 
-  /** Notifies its owner no more. */
+  /** Stops receiving events of the dispatcher. */
   unsubscribe(): void {
     this.#unsubscribe()
     this.#outstanding?.stopCounting()
@@ -50,7 +54,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     return (this.#outstanding?.size ?? 0) === 0 && coreOf(this.dispatcher)?.isIdle?.() !== false
   }
 
-  /** Returns false when it is busy: then one drain follows. */
+  /** Sends a request. Returns false if the dispatcher is busy: exactly one `drain` follows. */
   send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler, defaults: ForeignDefaults): boolean {
     const { origin } = defaults
     if (this.#outstanding === null)
@@ -63,7 +67,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     return room
   }
 
-  /** It emitted `drain`. Returns whether that was due. */
+  /** Called on `drain`. Returns whether the event was due. */
   acceptDrain(): boolean {
     const due = this.#needDrain
     this.#needDrain = false
@@ -74,17 +78,17 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     this.#outstanding?.countConnection(difference)
   }
 
-  /** Closes it once it has no request. Never rejects. */
+  /** Closes the dispatcher after its requests. Never rejects. */
   close(): Promise<void> {
     return this.#outstanding?.close() ?? ignoreRejection(() => this.dispatcher.close())
   }
 
-  /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
+  /** Cancels {@link close}. Returns false if the dispatcher is closed already. */
   cancelClose(): boolean {
     return this.#outstanding?.cancelClose() === true
   }
 
-  /** Destroys it; all requests that it was given have failed then. Never rejects. */
+  /** Destroys the dispatcher. All its requests have failed afterwards. Never rejects. */
   destroy(error: Error): Promise<void> {
     return this.#outstanding?.destroy(error) ?? ignoreRejection(() => this.dispatcher.destroy(error))
   }
@@ -98,7 +102,7 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     this.#listener.onHandlerError(error)
   }
 
-  /** First it may say so itself, by `drain`. It is not waited for: not all do. */
+  /** The dispatcher may emit `drain` first. Some never do, so it is not waited for. */
   #reportFreeLater(): void {
     setImmediate(() => {
       if (this.#needDrain && this.#outstanding?.size === 0 && this.acceptDrain()) this.#listener.onDispatcherFree()

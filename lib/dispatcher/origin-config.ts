@@ -10,28 +10,34 @@ import {
 } from './client-options.js'
 import { parseOrigin } from './origin.js'
 
-/** What a client knows of its origin, options checked: the same for all clients of a pool, who share it. */
+/** Resolved configuration of one origin. All clients of a pool share it. */
 export interface OriginConfig {
   readonly url: URL
-  /** By its URL, and by the authority it is known by. */
+  /** Origins of its URL and of its `authority`. */
   readonly origins: readonly string[]
   readonly defaults: RequestDefaults
   readonly connection: ConnectionOptions
   readonly pipelining: number
   readonly maxQueued: number
-  /** ms */
+  /** ms; Infinity for no limit. */
   readonly maxConnectionAge: number
   readonly parser: ResolvedClientOptions['parser']
 }
 
+/** Configurations that clients with the same options object share. */
 const configsByOptions = new WeakMap<ClientOptions, OriginConfig>()
 
-/** Whoever makes a client of `site.url` with these very options gets this site. They must not change any more. */
-export function shareOriginConfig(site: OriginConfig, options: ClientOptions): void {
-  configsByOptions.set(options, site)
+/**
+ * Makes all clients with the URL of `config` and with this `options` object use `config`. The options must not change.
+ */
+export function shareOriginConfig(config: OriginConfig, options: ClientOptions): void {
+  configsByOptions.set(options, config)
 }
 
-/** @throws {InvalidArgumentError} the url or an option is not what is documented */
+/**
+ * Returns the configuration for an origin and options: a shared one, or a new one.
+ * @throws {InvalidArgumentError} the url or an option is invalid
+ */
 export function originConfigOf(url: URL | string, options: ClientOptions): OriginConfig {
   const known = typeof options === 'object' && options !== null ? configsByOptions.get(options) : undefined
   return known !== undefined && known.url === url
@@ -39,6 +45,7 @@ export function originConfigOf(url: URL | string, options: ClientOptions): Origi
     : buildOriginConfig(parseOrigin(url), resolveClientOptions(options))
 }
 
+/** Builds the configuration of an origin from validated options. */
 export function buildOriginConfig(url: URL, options: ResolvedClientOptions): OriginConfig {
   return {
     url,

@@ -1,7 +1,7 @@
 import { unpolluted } from '../base/prototype-pollution.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 
-/** The parts of a URL, as undici's `index.md` documents them; `origin` stands for protocol, hostname and port. */
+/** URL in parts, as undici's `index.md` documents it. `origin` replaces protocol, hostname and port. */
 export interface UrlObject {
   origin?: string | null | undefined
   protocol?: string | null | undefined
@@ -13,8 +13,8 @@ export interface UrlObject {
 }
 
 /**
- * Reads an origin: protocol, host and port of a URL, and nothing else.
- * @throws {InvalidArgumentError} no http(s) URL, or one with a path, a query, a fragment or credentials
+ * Parses an origin: a URL with protocol, host and port only.
+ * @throws {InvalidArgumentError} the URL is not http(s), or has a path, a query, a fragment or credentials
  */
 export function parseOrigin(input: URL | string | UrlObject, name = 'url'): URL {
   const url = parseUrl(input, name)
@@ -28,8 +28,8 @@ export function parseOrigin(input: URL | string | UrlObject, name = 'url'): URL 
 }
 
 /**
- * A URL that may be given in parts.
- * @throws {InvalidArgumentError} not a URL
+ * Parses a URL, which may be given in parts.
+ * @throws {InvalidArgumentError} the input is not a URL
  */
 export function parseUrl(input: URL | string | UrlObject, name = 'url'): URL {
   const text = typeof input === 'object' && !isUrl(input) ? assemble(input, name) : String(input)
@@ -40,7 +40,7 @@ export function parseUrl(input: URL | string | UrlObject, name = 'url'): URL {
   }
 }
 
-/** Of whatever realm. */
+/** Whether a value is a URL object, of any realm. */
 export function isUrl(input: unknown): input is URL {
   return typeof input === 'object' && input !== null && 'href' in input && 'searchParams' in input
 }

@@ -5,23 +5,23 @@ import { isServerFailure } from '../errors/faults.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 
-/** Tells what becomes of a request, once. */
+/** Handler that reports the outcome of a request once, for load balancing. */
 export class OutcomeHandler extends DecoratorHandler {
   readonly #startedAt = now()
   #latency = 0
   #failed = false
   #onOutcome: ((outcome: Outcome) => void) | null
 
-  constructor(handler: DispatchHandler, tell: (outcome: Outcome) => void) {
+  constructor(handler: DispatchHandler, onOutcome: (outcome: Outcome) => void) {
     super(handler)
-    this.#onOutcome = tell
+    this.#onOutcome = onOutcome
   }
 
-  /** It ended, or will tell no more. */
+  /** Reports the outcome, if it was not reported before. */
   report(failed: boolean, aborted = false): void {
-    const tell = this.#onOutcome
+    const onOutcome = this.#onOutcome
     this.#onOutcome = null
-    tell?.({ latency: this.#latency || now() - this.#startedAt, failed, aborted })
+    onOutcome?.({ latency: this.#latency || now() - this.#startedAt, failed, aborted })
   }
 
   override onRequestUpgrade(

@@ -9,26 +9,28 @@ import type { Dispatcher } from './dispatcher.js'
 import { coreOf, ignoreRejection } from './dispatcher-core.js'
 import { ForeignCounters } from './foreign-counters.js'
 
+/** Receives the events of {@link OutstandingRequests}. */
 export interface OutstandingRequestsListener {
-  /** The last request has ended. */
+  /** Called when the last request has completed or failed. */
   onAllCompleted(): void
+  /** Called when the dispatcher has started to send a request. */
   onRequestStarted?(): void
   onHandlerError(error: unknown): void
 }
 
 /**
- * The requests that a dispatcher was given and that have not ended, whoever made it and whatever it waits for. It is
- * closed when there are none, and fails none when it is destroyed: that is seen to here.
+ * Tracks the requests of a dispatcher of any library, including those that wait in its interceptors. Closes the
+ * dispatcher only when no request is left, and fails those that a destroyed dispatcher leaves unsettled.
  */
 export class OutstandingRequests implements ForeignRequestOwner {
   readonly #dispatcher: Dispatcher
   readonly #listener: OutstandingRequestsListener
-  /** Null for a dispatcher that counts by itself. */
+  /** Null for a dispatcher that counts connections and requests itself. */
   readonly #counters: ForeignCounters | null
   readonly #requests = new Queue<ForeignRequest>()
-  /** The {@link close} that has not closed the dispatcher yet. */
+  /** Identity of the {@link close} in progress; null without one. */
   #closing: object | null = null
-  /** Ends its wait. */
+  /** Ends the wait of {@link close}. */
   #onAllCompleted: (() => void) | null = null
   #closed = false
 
@@ -44,11 +46,11 @@ export class OutstandingRequests implements ForeignRequestOwner {
   }
 
   /**
-   * Hands a request over. Returns what the dispatcher returned, or true when it threw: then the request has failed, and
-   * its handler knows.
+   * Sends a request. Returns what the dispatcher returned, or true if it threw: then the request has failed and its
+   * handler was notified.
    */
   send(request: ForeignRequest): unknown {
-    // A factory that made the dispatcher for it may have aborted it.
+    // The factory that created the dispatcher for this request may have aborted it.
     if (request.done) return true
     request.owner = this
     this.#requests.push(request)
@@ -65,7 +67,7 @@ export class OutstandingRequests implements ForeignRequestOwner {
     }
   }
 
-  /** Of a dispatcher that does not count by itself. */
+  /** Counts a connection of a dispatcher that does not count itself. */
   countConnection(difference: 1 | -1): void {
     if (this.#counters === null) return
     this.#counters.countConnection(this, difference)
@@ -73,12 +75,12 @@ export class OutstandingRequests implements ForeignRequestOwner {
       if (!sent) deadlines?.setConnecting(this.#counters.connected === 0)
   }
 
-  /** Its owner receives no more events. */
+  /** Stops counting: the owner receives no more events of the dispatcher. */
   stopCounting(): void {
     this.#counters?.removeHolder(this)
   }
 
-  /** Closes the dispatcher once nothing is outstanding. Never rejects. */
+  /** Closes the dispatcher when no request is left. Never rejects. */
   async close(): Promise<void> {
     const closing = {}
     this.#closing = closing
@@ -94,7 +96,7 @@ export class OutstandingRequests implements ForeignRequestOwner {
     this.stopCounting()
   }
 
-  /** Takes {@link close} back. Returns false when the dispatcher is closed already. */
+  /** Cancels {@link close}. Returns false if the dispatcher is closed already. */
   cancelClose(): boolean {
     const open = this.#closing !== null
     this.#closing = null
@@ -103,14 +105,14 @@ export class OutstandingRequests implements ForeignRequestOwner {
     return open
   }
 
-  /** Destroys the dispatcher, and fails what it leaves unsettled. Never rejects. */
+  /** Destroys the dispatcher, and fails the requests that it leaves unsettled. Never rejects. */
   async destroy(error: Error): Promise<void> {
     if (this.#closed) return
     const { destroy, close } = this.#dispatcher
     const fail = () => {
       for (const request of [...this.#requests]) request.failDestroyed(error, { phase: request.phase })
     }
-    // Not later: the end of a dispatcher may wait for whatever it likes.
+    // Not after `destroy`, which may wait arbitrarily long.
     setImmediate(fail)
     await ignoreRejection(() =>
       destroy === undefined ? close?.call(this.#dispatcher) : this.#dispatcher.destroy(error),
@@ -119,7 +121,7 @@ export class OutstandingRequests implements ForeignRequestOwner {
     this.stopCounting()
   }
 
-  // What its requests report
+  // Events of requests
 
   onForeignStart(): void {
     this.#counters?.add('pending', -1)
@@ -144,7 +146,7 @@ export class OutstandingRequests implements ForeignRequestOwner {
   }
 
   #refuse(request: ForeignRequest, error: unknown): void {
-    // What an interceptor or another library throws says nothing of the server.
+    // An exception of an interceptor or of another library is no failure of the server.
     markCallerFault(error)
     if (request.done) reportUncaught(error)
     else request.failUnsent(markCallerOwned(error) as Error)

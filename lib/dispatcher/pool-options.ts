@@ -17,9 +17,9 @@ export interface PoolOptions extends ClientOptions {
   /** Time in ms after which a client is removed from the pool and closed; null for never. Default: null. */
   clientTtl?: number | null
   /**
-   * Minimum number of connections, opened with the first request and replaced when they are closed, by `keepAliveTimeout`
-   * too. The delay before a replacement grows up to 30 s while connections do not last. They do not keep the process
-   * alive. Default: 0.
+   * Minimum number of connections, opened with the first request and replaced when they are closed, by
+   * `keepAliveTimeout` too. The delay before a replacement grows up to 30 s while connections do not last. They do not
+   * keep the process alive. Default: 0.
    */
   minConnections?: number | null
   /** Maximum number of idle connections: the longest idle ones beyond it are closed. Default: no limit. */

@@ -4,26 +4,29 @@ import type { RequestCounters } from '../base/request-counters.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { ForeignRequest } from '../exchange/foreign-request.js'
 
-/** What may wait in a pool. */
+/** Request in the queue of a pool: validated, or for a dispatcher of another library. */
 export type QueuedRequest = Exchange | ForeignRequest
 
-/** Event-loop turns after a wait in which a member may still be freed: the process may have been held up. */
+/**
+ * Number of event-loop turns after a wait in which busy members may still become free: the process may have been
+ * blocked.
+ */
 const YIELDED_TURNS = 10
 
-/** The requests that wait in a pool, in the order of their arrival. */
+/** Queue of a pool, first in first out. */
 export class PoolQueue implements AlarmListener {
   readonly #requests = new Queue<QueuedRequest>()
   readonly #tally: RequestCounters
   readonly #onWaitEnd: () => void
   #alarm: Alarm | null = null
-  /** A request with limits of its own has waited here. */
+  /** Whether a request with its own time limits has been queued. */
   #hasDeadlines = false
   #opening = false
 
-  /** @param onWaitOver called when a wait begun by {@link startWait} is over */
-  constructor(tally: RequestCounters, onWaitOver: () => void) {
+  /** @param onWaitEnd called when a wait that {@link startWait} has started is over */
+  constructor(tally: RequestCounters, onWaitEnd: () => void) {
     this.#tally = tally
-    this.#onWaitEnd = onWaitOver
+    this.#onWaitEnd = onWaitEnd
   }
 
   get size(): number {
@@ -40,7 +43,7 @@ export class PoolQueue implements AlarmListener {
     request.onQueued()
   }
 
-  /** Whether requests wait for connections to be opened, and for nothing else. */
+  /** Whether queued requests wait for a connection to be established, and for nothing else. */
   set opening(opening: boolean) {
     if (opening === this.#opening) return
     this.#opening = opening
@@ -53,20 +56,20 @@ export class PoolQueue implements AlarmListener {
     return request
   }
 
-  /** Puts back what {@link shift} returned. */
+  /** Puts a request back that {@link shift} returned. */
   unshift(request: QueuedRequest): void {
     this.#requests.unshift(request)
     this.#tally.add('queued', 1)
   }
 
-  /** Returns false when the request does not wait here. */
+  /** Removes a request. Returns false if it is not queued here. */
   remove(request: QueuedRequest): boolean {
     if (!this.#requests.remove(request)) return false
     this.#tally.add('queued', -1)
     return true
   }
 
-  /** Members with room are spared for `ms`: others are due first. */
+  /** Starts a wait of `ms`, in which queued requests wait for busy members although others are free. */
   startWait(ms: number): void {
     this.#alarm ??= new Alarm(this)
     this.#alarm.set(Math.max(1, ms))

@@ -1,10 +1,10 @@
 import { Alarm, type AlarmListener, now } from '../base/clock.js'
 
-/** ms before what was lost is replaced. */
+/** Shortest and longest delay in ms before lost connections are replaced. */
 const MIN_DELAY = 100
 const MAX_DELAY = 30_000
 
-/** When lost connections are replaced: later each time, while they do not last. */
+/** Schedules the replacement of lost connections, with exponential backoff while connections do not last. */
 export class ReplacementBackoff implements AlarmListener {
   readonly #alarm = new Alarm(this)
   readonly #open: () => void
@@ -16,7 +16,7 @@ export class ReplacementBackoff implements AlarmListener {
     this.#open = open
   }
 
-  /** Something is missing. */
+  /** Schedules a replacement, if none is scheduled. */
   schedule(): void {
     if (this.#stopped || this.#alarm.pending) return
     const lasted = now() - this.#openedAt

@@ -7,7 +7,7 @@ interface Shared {
 
 const shared = new WeakMap<object, Shared | null>()
 
-/** A copy of a `connect` option: all dispatchers with it and equal other options have one connector. */
+/** Copies a `connect` option. All dispatchers with this copy and otherwise equal options share one connector. */
 export function shareable<Connect extends object>(connect: Connect): Connect {
   const copy = { ...connect }
   shared.set(copy, null)
@@ -15,8 +15,8 @@ export function shareable<Connect extends object>(connect: Connect): Connect {
 }
 
 /**
- * Makes the connector for a `connect` option that was merged with other options. One that is {@link shareable} gets the
- * connector that was made for it first, if the options are equal: TLS sessions are its own, and outlive a dispatcher.
+ * Returns the connector for a `connect` option that was merged with other options. For a {@link shareable} option, it
+ * is the connector of the first call with equal options, so that its TLS sessions outlive a dispatcher.
  */
 export function connectorFor(connect: object | null | undefined, options: BuildOptions): Connector {
   const known = connect == null ? undefined : shared.get(connect)

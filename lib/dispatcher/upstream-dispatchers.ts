@@ -7,10 +7,10 @@ import type { Lifecycle } from './lifecycle.js'
 import { ManagedDispatcher } from './managed-dispatcher.js'
 import type { Upstream } from './upstream.js'
 
-/** What the dispatchers of upstreams report, for each upstream that they are for. */
+/** Receives the events of upstream dispatchers, once for each of their upstreams. */
 export interface UpstreamDispatchersListener {
   onUpstreamConnect(upstream: Upstream): void
-  /** A connection failed, or could not be opened. */
+  /** Called when a connection failed, or could not be established. */
   onUpstreamFailure(upstream: Upstream): void
   onUpstreamFree(upstream: Upstream, targets: readonly Dispatcher[]): void
   onUpstreamClosed(upstream: Upstream): void
@@ -18,13 +18,13 @@ export interface UpstreamDispatchersListener {
 
 interface DispatcherEntry {
   managed: ManagedDispatcher
-  /** More than one where the factory returned the same dispatcher again. */
+  /** Several if the factory returned the same dispatcher for them. */
   upstreams: Set<Upstream>
 }
 
 /**
- * The dispatchers of the upstreams of a BalancedPool. One that the factory returns for several upstreams, or again
- * while it ends its requests, is kept once: its events count once, and it is closed with the last upstream.
+ * Dispatchers of the upstreams of a BalancedPool. A dispatcher that the factory returns for several upstreams, or again
+ * while it is closing, has one entry: its events count once, and it is closed with its last upstream.
  */
 export class UpstreamDispatchers {
   readonly #tally: RequestCounters
@@ -39,7 +39,7 @@ export class UpstreamDispatchers {
     this.#listener = listener
   }
 
-  /** All parts, those that end their requests included. */
+  /** All dispatchers, those that are closing included. */
   get all(): ManagedDispatcher[] {
     return [...this.#entries.values(), ...this.#closing.keys()].map(({ managed }) => managed)
   }
@@ -48,7 +48,7 @@ export class UpstreamDispatchers {
     return this.all.some((managed) => managed.dispatcher === dispatcher)
   }
 
-  /** Adds the upstream that `make` makes of the part for `dispatcher`. */
+  /** Adds an upstream, which `make` creates for the entry of `dispatcher`. */
   add(dispatcher: Dispatcher, url: URL, make: (managed: ManagedDispatcher) => Upstream): Upstream {
     const entry = this.#entries.get(dispatcher) ?? this.#reopen(dispatcher) ?? this.#create(dispatcher, url)
     this.#entries.set(dispatcher, entry)
@@ -57,7 +57,7 @@ export class UpstreamDispatchers {
     return upstream
   }
 
-  /** Removes an upstream. Its dispatcher is closed, unless it is that of another too. */
+  /** Removes an upstream, and closes its dispatcher if it has no other upstream. */
   remove(upstream: Upstream): void {
     const entry = this.#entries.get(upstream.pool)
     if (entry?.upstreams.delete(upstream) !== true || entry.upstreams.size > 0) return
@@ -65,14 +65,14 @@ export class UpstreamDispatchers {
     const left = entry.managed.close()
     this.#closing.set(entry, left)
     left.then(() => {
-      // Others may report their last connections a moment later.
+      // Dispatchers of other libraries may report closed connections a moment later.
       setImmediate(() => {
         if (this.#closing.get(entry) === left) this.#forget(entry)
       })
     })
   }
 
-  /** Resolves when all that left are closed. */
+  /** Resolves when all closing dispatchers are closed. */
   async whenClosed(): Promise<void> {
     await Promise.all(this.#closing.values())
   }
@@ -81,7 +81,7 @@ export class UpstreamDispatchers {
     return Promise.all(this.all.map((managed) => managed.destroy(error)))
   }
 
-  /** The factory may return a dispatcher again before it is closed; one of another library may even stay open. */
+  /** Returns the entry of a closing dispatcher, if the factory returned it again before it was closed. */
   #reopen(dispatcher: Dispatcher): DispatcherEntry | null {
     for (const entry of this.#closing.keys()) {
       const { managed } = entry
@@ -141,7 +141,7 @@ export class UpstreamDispatchers {
     }
   }
 
-  /** Calls `callback` for each of `upstreams`, which may leave meanwhile. */
+  /** Calls `callback` for each upstream. Upstreams may be removed meanwhile. */
   #forEach(upstreams: Set<Upstream>, callback: (upstream: Upstream) => void): void {
     for (const upstream of [...upstreams]) callback(upstream)
   }
