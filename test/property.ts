@@ -1,13 +1,13 @@
 import { relative } from 'node:path'
 import fc, { type RunDetails } from 'fast-check'
 
-/** fast-check, whose failures print the command that shows them again. Tests of properties take it from here. */
+/** fast-check, configured to print the command that reproduces a failure. All property tests import it from here. */
 export default fc
 
 const seed = process.env.SLUICE_PROPERTY_SEED
 
 fc.configureGlobal({
-  // Without it a list of up to 200 steps has 10 at most.
+  // Otherwise arrays with maxLength 200 have at most 10 elements.
   defaultSizeToMaxWhenMaxSpecified: true,
   ...(seed === undefined ? {} : { seed: Number(seed) }),
   reporter: (details: RunDetails<unknown>) => {

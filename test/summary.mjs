@@ -1,5 +1,5 @@
-// Runs a command that speaks TAP and tells it short: a line for each file, what failed and why, what was skipped, and
-// at the end how many assertions held.
+// Runs a command that prints TAP, and prints a summary: one line per file, failures with their diagnosis, skipped tests with
+// their reason, and the number of assertions.
 import { spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -9,19 +9,19 @@ const RESULT = /^( *)(not ok|ok) \d+(?: - )?(.*)$/
 const SUBTEST = /^( *)# Subtest: (.*)$/
 const REMARK = /^(.*?)\s*# (SKIP|TODO|time=)\s*(.*)$/
 const PART = /^(\w+):/
-/** Parts of a diagnosis that the stack tells as well: they are long, and come before what differs. */
-const LEFT_OUT = ['at', 'source']
+/** Parts of a diagnosis to omit: the stack has the same information. */
+const OMITTED = ['at', 'source']
 
-/** Reads TAP line by line, counts the assertions, and writes what a person wants to see. */
+/** Reads TAP line by line, counts assertions, and writes the summary. */
 export class Summary {
   passed = 0
   failed = 0
   skipped = 0
-  /** The subtests that are open, the outermost first, and the counts when they began. */
+  /** Open subtests, outermost first, with the counts at their start. */
   #open = /** @type {{ indent: string, name: string, passed: number, failed: number }[]} */ ([])
-  /** The indentation of the diagnosis that is being read. */
+  /** Indentation of the current diagnosis, or null. */
   #diagnosis = /** @type {string | null} */ (null)
-  /** Whether the diagnosis of the last result is shown, and the part of it that is being read. */
+  /** Whether the diagnosis of the last result is shown, and its current part. */
   #shown = false
   #part = ''
   #ended = false
@@ -62,7 +62,7 @@ export class Summary {
   #diagnose(line) {
     const [, part = this.#part] = PART.exec(line) ?? []
     this.#part = part
-    if (!LEFT_OUT.includes(part)) this.#write(`      ${line}`)
+    if (!OMITTED.includes(part)) this.#write(`      ${line}`)
   }
 
   /**
@@ -75,7 +75,7 @@ export class Summary {
     const subtest = this.#open.at(-1)?.indent === indent ? this.#open.pop() : undefined
     const place = [...this.#open.map((open) => open.name), name].join(' > ')
     const skipped = remark === 'SKIP' || remark === 'TODO'
-    // A subtest counts as what is in it, unless it failed by itself: it crashed, or ran out of time.
+    // A subtest counts only if it failed without a failed assertion: it crashed or timed out.
     const counts = !skipped && (subtest === undefined || (!ok && this.failed === subtest.failed))
     this.#shown = counts && !ok
     if (counts && ok) this.passed++

@@ -22,7 +22,7 @@ const undici = typeof theirs === 'string' ? theirs : { scene, ...theirs }
 const blocks = documents.flatMap(blocksOf)
 
 /** Returns how the output of an example differs from its plan. */
-function faults(plan: Plan, { code, output, complaints }: Outcome): string[] {
+function differences(plan: Plan, { code, output, errorOutput }: Outcome): string[] {
   const found: string[] = []
   const expected = plan.fails === undefined ? 0 : 1
   if (code !== expected) found.push(`exit code ${code ?? 'none: it did not end'}, not ${expected}`)
@@ -30,9 +30,9 @@ function faults(plan: Plan, { code, output, complaints }: Outcome): string[] {
     const [line, pattern] = [output[at], plan.prints[at]]
     if (line === undefined || pattern === undefined || !pattern.test(line)) found.push(`${line} is not ${pattern}`)
   }
-  const { complains } = plan
-  const wrong = complains === undefined ? complaints.length > 0 : !complaints.some((line) => complains.test(line))
-  if (wrong) found.push(`complaints are not ${complains ?? 'none'}: ${complaints.join('\n')}`)
+  const { printsError } = plan
+  const wrong = printsError === undefined ? errorOutput.length > 0 : !errorOutput.some((line) => printsError.test(line))
+  if (wrong) found.push(`error output is not ${printsError ?? 'none'}: ${errorOutput.join('\n')}`)
   return found
 }
 
@@ -77,7 +77,7 @@ t.test('every documented example runs and prints its documented output', async (
   await forEach(runs, async ({ name, block, plan }) => {
     const outcome = await run(block, plan, sluice)
     outcomes.set(plan, outcome)
-    t.strictSame(faults(plan, outcome), [], name)
+    t.strictSame(differences(plan, outcome), [], name)
   })
 })
 
@@ -113,14 +113,14 @@ t.test('reports an example with other output', async (t) => {
     ["console.log('a')", [/^b$/], /a is not/],
     ["console.log('a')", [], /a is not/],
     ['', [/^a$/], /undefined is not/],
-    ["console.error('a')", [], /complaints/],
+    ["console.error('a')", [], /error output/],
     ["import net from 'node:net'\nnet.connect(80, 'nodejs.org')", [], /not on loopback/],
   ]
   for (const [text, prints, fault] of guilty) {
     const outcome = await run(block(text), { prints }, sluice)
-    t.match(faults({ prints }, outcome).join('\n'), fault, text)
+    t.match(differences({ prints }, outcome).join('\n'), fault, text)
   }
-  t.match(faults({ prints: [] }, { code: null, output: [], complaints: [] }), [/did not end/])
+  t.match(differences({ prints: [] }, { code: null, output: [], errorOutput: [] }), [/did not end/])
 })
 
 t.test('blocks are found where they are, and only their imports are changed', async (t) => {

@@ -29,7 +29,7 @@ t.test('programs written for undici go on working with another import', async (t
     t.equal(block.text.match(/from 'undici'/g)?.length, 1, name)
     const stages = typeof undici === 'string' ? [ours] : [ours, { ...undici, scene }]
     const [here, there] = await Promise.all(stages.map((stage) => run(block, { prints: [] }, stage)))
-    t.match(here, { code: 0, complaints: [] }, name)
+    t.match(here, { code: 0, errorOutput: [] }, name)
     if (here === undefined || there === undefined) continue
     t.strictSame(told(here), told(there), name)
     const about = /^\/\/ (.*)/.exec(block.text)?.[1]

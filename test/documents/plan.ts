@@ -15,7 +15,7 @@ export interface Plan {
   /** Patterns of its output, one for each line. */
   prints: RegExp[]
   /** Pattern of its error output. Default: none. */
-  complains?: RegExp
+  printsError?: RegExp
   /** Why it exits with code 1. Default: it exits with 0. */
   fails?: string
   /** Why its output differs from that over undici. */

@@ -86,7 +86,7 @@ export const agents: Plans = {
             /^ {2}\}$/,
             /^\}$/,
           ],
-          differs: 'the idle connection is `free` here, as `PoolStats.md` says, and not there',
+          differs: 'an idle connection is counted as `free` in sluice, as `PoolStats.md` says, not in undici',
         },
       ],
     ],

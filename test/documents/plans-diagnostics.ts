@@ -84,10 +84,10 @@ export const diagnostics: Plans = {
     ],
     "Event: 'undici:request:bodyChunkReceived'": [published([/^received \d\d bytes$/])],
     "Event: 'undici:request:trailers'": [published([/^completed true$/, /x-sum.*7/], TRAILERS)],
-    "Event: 'undici:request:error'": [published([], UNREACHABLE, { complains: /nowhere/ })],
+    "Event: 'undici:request:error'": [published([], UNREACHABLE, { printsError: /nowhere/ })],
     "Event: 'undici:client:sendHeaders'": [
       published([/^Full headers list: POST \/watched HTTP\/1.1,host: localhost/], REQUEST, {
-        differs: '`content-length` is among the headers, as it goes out',
+        differs: 'sluice includes `content-length` in the headers, as it is sent',
       }),
     ],
     "Event: 'undici:client:beforeConnect'": [
@@ -102,7 +102,7 @@ export const diagnostics: Plans = {
         show('undici:client:connected', `${CONNECT_PARAMS}, typeof message.connector`) + REQUEST,
       ),
     ],
-    "Event: 'undici:client:connectError'": [published([], UNREACHABLE, { complains: /failed with nowhere$/ })],
+    "Event: 'undici:client:connectError'": [published([], UNREACHABLE, { printsError: /failed with nowhere$/ })],
     "Event: 'undici:websocket:open'": [webSocket],
     "Event: 'undici:websocket:close'": [webSocket],
     "Event: 'undici:websocket:socket_error'": [webSocket],

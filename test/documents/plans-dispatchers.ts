@@ -55,7 +55,7 @@ export const dispatchers: Plans = {
     'client.request(options[, callback])': [[{ prints: [/^200$/, ANSWER] }]],
     "Event: 'connect'": [[{ prints: [/^Connected to http:\/\/localhost:PORT\/$/, HELLO] }]],
     "Event: 'disconnect'": [
-      [{ prints: [/^Disconnected from http:\/\/localhost:PORT\/$/], complains: /^other side closed$/ }],
+      [{ prints: [/^Disconnected from http:\/\/localhost:PORT\/$/], printsError: /^other side closed$/ }],
     ],
     "Event: 'drain'": [[{ prints: [/^drain event$/] }]],
   },
@@ -84,7 +84,7 @@ export const dispatchers: Plans = {
           prints: [/^true$/],
         },
       ],
-      [{ prints: [/^Client destroyed$/], complains: /^ClientDestroyedError: / }],
+      [{ prints: [/^Client destroyed$/], printsError: /^ClientDestroyedError: / }],
     ],
     'dispatcher.dispatch(options, handler)': [
       [{ prints: [/^Connected!$/, /^statusCode: 200 .*"content-length":"13"/, /^trailers: \{\}$/, /Hello, World!$/] }],
@@ -93,13 +93,13 @@ export const dispatchers: Plans = {
       [
         {
           prints: [/received 200$/, ...fields(/^headers \{$/, 'date', 'connection', 'transfer-encoding'), /: undici$/],
-          differs: 'the connection is closed behind a GET with a body',
+          differs: 'sluice closes the connection after a GET with a body',
         },
       ],
     ],
     'dispatcher.request(options[, callback])': [
       [{ prints: [/received 200$/, ...FIELDS, HELLO, /^trailers \{\}$/] }],
-      [{ prints: [], complains: /AbortError/, fails: 'the aborted request is not awaited' }],
+      [{ prints: [], printsError: /AbortError/, fails: 'the aborted request is not awaited' }],
       [
         {
           needs: 'a `client`, and a function to return from',
@@ -131,7 +131,7 @@ const retryInterceptor = interceptors.retry()`,
       [
         {
           prints: [],
-          complains: /^Error: Fingerprint does not match/,
+          printsError: /^Error: Fingerprint does not match/,
           fails: 'its fingerprint is invented; with the one of the real authority it runs',
         },
         { placeholder: 'FO:OB:AR', prints: [ANSWER] },

@@ -1,7 +1,7 @@
 import type { Plan } from './plan.js'
 
 /** Expected result of a program in the project's own documents. Programs run unchanged. */
-export interface OwnPlan extends Pick<Plan, 'prints' | 'trusts' | 'behind'> {
+export interface ProgramPlan extends Pick<Plan, 'prints' | 'trusts' | 'behind'> {
   /** Expected requests per connection, by host. Default: not checked. */
   serves?: Record<string, number[]>
 }
@@ -19,7 +19,7 @@ const items = (host: string, before = '') =>
   new RegExp(`^${before}\\{ method: 'GET', url: '/items', host: '${host}' \\}`)
 
 /** Plans by document, heading and position. */
-export const ownPlans: Record<string, Record<string, OwnPlan[]>> = {
+export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
   README: {
     'A first program': [
       { prints: [items('localhost:3000', '200 application/json ')], serves: { 'localhost:3000': [1] } },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { type Block, blocksIn } from './blocks.js'
-import { cells, type OwnPlan, ownPlans } from './project-plans.js'
+import { cells, ownPlans, type ProgramPlan } from './project-plans.js'
 import { openStage } from './project-servers.js'
 import { type Outcome, run } from './run.js'
 
@@ -14,13 +14,17 @@ function textOf(document: string): string {
 
 const blocks = Object.keys(ownPlans).flatMap((document) => blocksIn(document, textOf(document)))
 
-function planOf({ document, heading, index }: Block): OwnPlan | undefined {
+function planOf({ document, heading, index }: Block): ProgramPlan | undefined {
   return ownPlans[document]?.[heading]?.[index - 1]
 }
 
 /** Returns how the output of a program differs from its plan. */
-function faults(plan: OwnPlan, { code, output, complaints }: Outcome, served: Record<string, number[]>): string[] {
-  const found = complaints.map((line) => `complains: ${line}`)
+function differences(
+  plan: ProgramPlan,
+  { code, output, errorOutput }: Outcome,
+  served: Record<string, number[]>,
+): string[] {
+  const found = errorOutput.map((line) => `unexpected error output: ${line}`)
   if (code !== 0) found.push(`exit code ${code ?? 'none: it did not end'}`)
   for (let at = 0; at < Math.max(output.length, plan.prints.length); at++) {
     const [line, pattern] = [output[at], plan.prints[at]]
@@ -31,7 +35,7 @@ function faults(plan: OwnPlan, { code, output, complaints }: Outcome, served: Re
   return found
 }
 
-async function outcomeOf(block: Block, plan: OwnPlan): Promise<string[]> {
+async function outcomeOf(block: Block, plan: ProgramPlan): Promise<string[]> {
   stage.served()
   const library = new URL('../../package/sluice.js', import.meta.url)
   const outcome = await run({ ...block, document: 'own' }, plan, {
@@ -39,7 +43,7 @@ async function outcomeOf(block: Block, plan: OwnPlan): Promise<string[]> {
     node: process.execPath,
     library,
   })
-  return faults(plan, outcome, stage.served())
+  return differences(plan, outcome, stage.served())
 }
 
 t.test("every program in the project's documents has a plan, and the reverse", async (t) => {
@@ -75,18 +79,18 @@ t.test('the README lists what works for users of other clients', async (t) => {
   )
   for (const row of rows) {
     const [name, code] = [row[0] as string, row.at(-1)?.replaceAll('`', '')]
-    const { behind, prints } = cells[name] as OwnPlan
+    const { behind, prints } = cells[name] as ProgramPlan
     t.strictSame(await outcomeOf(program(`${BEFORE}${code}\n${behind}`), { prints }), [], name)
   }
 })
 
 t.test('reports a program with other output', async (t) => {
   const get = "import { request } from 'sluice'\nawait (await request('http://localhost:3000/')).body.dump()"
-  const guilty: [string, OwnPlan, RegExp][] = [
+  const guilty: [string, ProgramPlan, RegExp][] = [
     ["throw new Error('no')", { prints: [] }, /exit code 1/],
     ["console.log('a')", { prints: [/^b$/] }, /a is not/],
     ['', { prints: [/^b$/] }, /undefined is not/],
-    ["console.error('a')", { prints: [] }, /complains: a/],
+    ["console.error('a')", { prints: [] }, /unexpected error output: a/],
     [get, { prints: [], serves: { 'localhost:3000': [2] } }, /\[1\]\} was served/],
   ]
   for (const [text, plan, fault] of guilty) t.match((await outcomeOf(program(text), plan)).join('\n'), fault, text)

@@ -5,9 +5,9 @@ import { entryOf } from './plans.js'
 type Remark = { block: Block; kind: 'omitted' | 'needs' | 'fails' | 'differs'; text: string }
 
 const TITLES: Record<Remark['kind'], string> = {
-  needs: 'With something before them, as they leave it to the reader:',
-  fails: 'Ending with exit code 1, which is what undici does with them too:',
-  differs: 'Printing something else than over undici:',
+  needs: 'Run with definitions that the documents leave to the reader:',
+  fails: 'Exit code 1, with undici too:',
+  differs: 'Output differs from that with undici:',
   omitted: 'Not run:',
 }
 
@@ -53,13 +53,12 @@ export function section(blocks: readonly Block[]): string {
   return [
     '## Examples of the documentation',
     '',
-    "`documents/` takes the code examples out of the installed undici's documents and runs each in a process of its own,",
-    'with the import changed and the hosts that it names on loopback. Behind an example that prints nothing a request',
-    'shows what it did. `documents/plans*.ts` says for each what must come out, and its output is compared with what it',
-    'prints over undici. An example of a newer undici that is not planned for fails the test. So does this section when',
-    'it is not what was found.',
+    'The tests extract the code examples of the installed undici documents and run each in a new process. Only the import is',
+    'changed, and documented hosts are mapped to loopback. A request is added to examples without output.',
+    '`documents/plans*.ts` has the expected output of each, which is also compared with the output over undici. The test fails',
+    'for an example without a plan, and if this section is out of date.',
     '',
-    '| Document | Examples | Run unchanged | With something before | Not run |',
+    '| Document | Examples | Run unchanged | With definitions | Not run |',
     '|---|---|---|---|---|',
     ...[...documents, 'All'].map((document) => row(document, blocks)),
     '',

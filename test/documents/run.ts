@@ -14,7 +14,7 @@ export interface Outcome {
   /** Lines of its output, without parts that differ between runs. */
   output: string[]
   /** Lines of its error output. */
-  complaints: string[]
+  errorOutput: string[]
 }
 
 const LONGEST = 30_000
@@ -45,7 +45,7 @@ export function run(block: Block, plan: Plan, { library, node, scene }: Stage): 
     const options = { cwd: scene.folder, env, timeout: LONGEST, killSignal: 'SIGKILL' as const }
     execFile(node, [...flags, file], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
-      resolve({ code, output: steady(stdout), complaints: steady(stderr) })
+      resolve({ code, output: steady(stdout), errorOutput: steady(stderr) })
     })
   })
 }
