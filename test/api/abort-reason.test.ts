@@ -56,7 +56,7 @@ for (const [kind, reason] of Object.entries(reasons)) {
   })
 }
 
-t.test('a reason is handed to for await and pipeline() as it is', async (t) => {
+t.test('for await and pipeline() fail with the abort reason unchanged', async (t) => {
   const origin = await server()
   const pool = new Pool(origin.url)
   const abort = new AbortController()
@@ -95,7 +95,7 @@ for (const take of ['text', 'json', 'arrayBuffer', 'bytes', 'blob', 'dump'] as c
   })
 }
 
-t.test('requests that one reason aborts leave it unchanged, whatever its class', async (t) => {
+t.test('an abort reason shared by requests is not modified, whatever its class', async (t) => {
   const origin = await server()
   const pool = new Pool(origin.url)
   class Stop extends Error {

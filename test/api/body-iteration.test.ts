@@ -40,7 +40,7 @@ async function rest(pieces: AsyncIterable<unknown>): Promise<string[]> {
   return all
 }
 
-t.test('each piece comes as it was received', async (t) => {
+t.test('for await yields each chunk as it was received', async (t) => {
   const { body, source } = open()
   body.feed(Buffer.from('ab'))
   body.feed(Buffer.alloc(0))
@@ -64,14 +64,14 @@ t.test('each piece comes as it was received', async (t) => {
   await t.rejects(body.text(), TypeError)
 })
 
-t.test('its memory is the receiver’s alone', async (t) => {
+t.test('chunks do not share memory with other chunks', async (t) => {
   const { body } = open()
   body.feedCopy(Buffer.from('small'))
   body.finish()
   for await (const piece of body) t.equal((piece as Buffer).buffer.byteLength, 5)
 })
 
-t.test('an empty body', async (t) => {
+t.test('for await over an empty body ends at once', async (t) => {
   const { body } = open()
   const early = rest(body)
   await turn()
@@ -83,7 +83,7 @@ t.test('an empty body', async (t) => {
   t.strictSame(ended.source.calls, ['over'])
 })
 
-t.test('a slow consumer stops its connection, and no other', async (t) => {
+t.test('a slow consumer pauses its own connection only', async (t) => {
   const { body, source } = open({ highWaterMark: 4 })
   const pieces = body[Symbol.asyncIterator]()
   const first = pieces.next()
@@ -100,7 +100,7 @@ t.test('a slow consumer stops its connection, and no other', async (t) => {
   t.strictSame(source.calls, ['pause', 'resume'])
 })
 
-t.test('events come to those who listen, before or behind it', async (t) => {
+t.test('listeners added before or after an iteration receive end and close', async (t) => {
   for (const early of [true, false]) {
     const { body } = open()
     const heard: string[] = []
@@ -115,7 +115,7 @@ t.test('events come to those who listen, before or behind it', async (t) => {
   }
 })
 
-t.test('who leaves early gives the body up', async (t) => {
+t.test('leaving the iteration early destroys the body', async (t) => {
   const { body, source } = open()
   body.feed(Buffer.from('x'))
   for await (const _ of body) break
@@ -131,7 +131,7 @@ t.test('who leaves early gives the body up', async (t) => {
   t.equal(thrown.body.destroyed, true)
 })
 
-t.test('what breaks it off is thrown as it was given', async (t) => {
+t.test('the iteration throws the reason of a failure unchanged', async (t) => {
   const end: Record<string, (body: BodyReadable) => void> = {
     'an error': (body) => body.fail(new Error('reset')),
     'a reason that is no error': (body) => body.cancel('no error'),
@@ -159,7 +159,7 @@ t.test('what breaks it off is thrown as it was given', async (t) => {
   }
 })
 
-t.test('destroyed when all had come and not all was taken', async (t) => {
+t.test('a body destroyed before its buffered chunks are read fails the iteration', async (t) => {
   const { body, source } = open()
   body.feed(Buffer.from('x'))
   body.feed(Buffer.from('y'))
@@ -171,7 +171,7 @@ t.test('destroyed when all had come and not all was taken', async (t) => {
   t.strictSame(source.calls, ['over'])
 })
 
-t.test('two iterations share what comes', async (t) => {
+t.test('two iterations share the chunks', async (t) => {
   const { body } = open()
   const first = body[Symbol.asyncIterator]()
   body.feed(Buffer.from('a'))
@@ -245,7 +245,7 @@ for (const [name, turnTo] of Object.entries(turns)) {
   })
 }
 
-t.test('unshift, then the iteration goes on', async (t) => {
+t.test('the iteration continues after unshift()', async (t) => {
   const { body } = open()
   body.feed(Buffer.from('head,'))
   body.feed(Buffer.from('tail'))
@@ -256,7 +256,7 @@ t.test('unshift, then the iteration goes on', async (t) => {
   t.equal((await rest(body)).join(''), 'head,tail')
 })
 
-t.test('one who waits while another turns to the stream reads there too', async (t) => {
+t.test('a pending iteration continues on the stream when a listener is added', async (t) => {
   const { body } = open()
   const all = rest(body)
   await turn()
@@ -267,7 +267,7 @@ t.test('one who waits while another turns to the stream reads there too', async 
   t.strictSame(heard, ['x'])
 })
 
-t.test('dump behind a part of it', async (t) => {
+t.test('dump() discards the rest of a partly iterated body', async (t) => {
   const { body, source } = open()
   body.feed(Buffer.from('1'))
   await body[Symbol.asyncIterator]().next()
@@ -278,7 +278,7 @@ t.test('dump behind a part of it', async (t) => {
   t.ok(source.calls.includes('over'))
 })
 
-t.test('behind listeners it goes over the stream', async (t) => {
+t.test('an iteration after listeners were added reads from the stream', async (t) => {
   const { body } = open()
   const heard = listened(body)
   body.feed(Buffer.from('x'))
@@ -289,7 +289,7 @@ t.test('behind listeners it goes over the stream', async (t) => {
   t.equal(heard.join(''), 'xy')
 })
 
-t.test('a long download over a socket, and the next request behind it', async (t) => {
+t.test('a long download is iterated completely, and its connection is reused', async (t) => {
   const length = 3_000_000
   const sent = Buffer.alloc(length, 'abcdefghij')
   const origin = await rawOrigin((socket) =>
@@ -320,7 +320,7 @@ t.test('a long download over a socket, and the next request behind it', async (t
   t.equal(client.stats.running, 0)
 })
 
-t.test('what is copied comes in parts of 64 KB, to listeners too', async (t) => {
+t.test('copied data is split into chunks of 64 KB, for listeners as well', async (t) => {
   for (const read of [rest, async (body: Readable) => listened(body)]) {
     const { body } = open()
     const all = read(body)

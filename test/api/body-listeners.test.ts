@@ -64,7 +64,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('takes a body whole that flows, is piped or was paused', async (t) => {
+t.test('text() and the like read a body that flows, is piped or was paused', async (t) => {
   const server = await origin()
   const client = new Client(server.url)
   const starts: Record<string, (body: Body) => unknown> = {
@@ -88,7 +88,7 @@ t.test('takes a body whole that flows, is piped or was paused', async (t) => {
   await server.close()
 })
 
-t.test('fails with a body that listeners see when it breaks off, or is given up', async (t) => {
+t.test('text() and the like reject when a body with listeners fails or is destroyed', async (t) => {
   const server = await origin()
   const client = new Client(server.url)
   const broken = await client.request({ path: '/broken', method: 'GET' })
@@ -113,7 +113,7 @@ t.test('fails with a body that listeners see when it breaks off, or is given up'
   await server.close()
 })
 
-t.test('text() and json() decode as setEncoding() says, and bytes are what came', async (t) => {
+t.test('text() and json() use the encoding of setEncoding(), and bytes() returns the received bytes', async (t) => {
   const server = await origin()
   const client = new Client(server.url)
   for (const path of ['/whole', '/parts']) {

@@ -35,7 +35,7 @@ function bodyOf(pieces: (string | Buffer)[], contentType = ''): BodyReadable {
   return body
 }
 
-t.test('every way to take it whole', async (t) => {
+t.test('a body is read whole in each format', async (t) => {
   t.equal(await bodyOf(['\ufeffhé', 'llo']).text(), 'héllo')
   t.equal(await bodyOf([]).text(), '')
   t.strictSame(await bodyOf(['{"a":', '1}']).json(), { a: 1 })
@@ -50,7 +50,7 @@ t.test('every way to take it whole', async (t) => {
   await t.rejects(bodyOf(['x'], 'text/plain').formData(), TypeError)
 })
 
-t.test('it is taken once', async (t) => {
+t.test('a body can be read whole only once', async (t) => {
   const body = bodyOf(['x'])
   t.equal(body.bodyUsed, false)
   await body.text()
@@ -69,7 +69,7 @@ t.test('it is taken once', async (t) => {
   await t.rejects(web.text(), TypeError)
 })
 
-t.test('it is a Readable like any other', async (t) => {
+t.test('a body works as a Readable', async (t) => {
   const body = new BodyReadable({ source: new Source(), highWaterMark: 4 })
   t.ok(body instanceof Readable)
   body.setEncoding('utf8')
@@ -102,7 +102,7 @@ t.test('it is a Readable like any other', async (t) => {
   for await (const _ of late) t.fail('nothing is left')
 })
 
-t.test('backpressure', async (t) => {
+t.test('a full buffer pauses the source until data is read', async (t) => {
   const source = new Source()
   const body = new BodyReadable({ source, highWaterMark: 10 })
   body.feed(Buffer.alloc(6))
@@ -125,7 +125,7 @@ t.test('backpressure', async (t) => {
   t.equal((await bytes).length, 40)
 })
 
-t.test('text after a part was read as a stream takes what is left', async (t) => {
+t.test('text() returns the rest after a part was read as a stream', async (t) => {
   const body = new BodyReadable({ source: new Source() })
   body.feed(Buffer.from('abc'))
   body.once('readable', () => {})
@@ -137,7 +137,7 @@ t.test('text after a part was read as a stream takes what is left', async (t) =>
   t.equal(await text, 'abcdef')
 })
 
-t.test('destroying it before its end gives the request up', async (t) => {
+t.test('destroying a body before its end aborts the request', async (t) => {
   const source = new Source()
   const body = new BodyReadable({ source })
   body.destroy()
@@ -160,7 +160,7 @@ t.test('destroying it before its end gives the request up', async (t) => {
   t.match(await error, { message: 'heard' })
 })
 
-t.test('a body that nobody looks at fails in silence', async (t) => {
+t.test('an unread body fails without an uncaught exception', async (t) => {
   const body = new BodyReadable({ source: new Source() })
   body.feed(Buffer.from('x'))
   body.fail(new Error('unseen'))
@@ -168,7 +168,7 @@ t.test('a body that nobody looks at fails in silence', async (t) => {
   await t.rejects(body.text(), { message: 'unseen' })
 })
 
-t.test('dump', async (t) => {
+t.test('dump() discards a body up to its limit, and destroys it beyond', async (t) => {
   const source = new Source()
   const body = new BodyReadable({ source })
   body.feed(Buffer.alloc(10))
@@ -195,7 +195,7 @@ t.test('dump', async (t) => {
   await settled
 })
 
-t.test('dump ends at once when the announced length is above its limit', async (t) => {
+t.test('dump() destroys a body at once if its content-length exceeds the limit', async (t) => {
   const source = new Source()
   const announced = () => new BodyReadable({ source, headers: { 'content-length': '131073' } })
   const body = announced()
@@ -214,7 +214,7 @@ t.test('dump ends at once when the announced length is above its limit', async (
   t.equal(source.calls.filter((call) => call === 'abort AbortError').length, 1)
 })
 
-t.test('dump after somebody took it, twice, and while it flows', async (t) => {
+t.test('dump() works on a body that was read, dumped or flows', async (t) => {
   const taken = new BodyReadable({ source: new Source() })
   const text = taken.text()
   const dumps = Promise.all([taken.dump(), taken.dump()])
@@ -244,7 +244,7 @@ t.test('dump after somebody took it, twice, and while it flows', async (t) => {
   await t.rejects(strict.dump({ signal: 5 as never }), { code: 'UND_ERR_INVALID_ARG', message: /signal/ })
 })
 
-t.test('bytes are handed out with no memory of others', async (t) => {
+t.test('bytes() and arrayBuffer() return memory that contains no other data', async (t) => {
   const pooled = Buffer.from('abcdef')
   t.ok(pooled.buffer.byteLength > 6, 'it comes from a pool')
   const body = new BodyReadable({ source: new Source() })
@@ -256,7 +256,7 @@ t.test('bytes are handed out with no memory of others', async (t) => {
   t.equal((await bodyOf(['abc', 'def']).bytes()).buffer.byteLength, 6)
 })
 
-t.test('text behind a decoder loses no half of a character', async (t) => {
+t.test('text() after a decoded part keeps characters that are split between chunks', async (t) => {
   const whole = Buffer.from('aä€𝄞z')
   for (let at = 1; at < whole.length; at++) {
     const body = new BodyReadable({ source: new Source() })
@@ -271,7 +271,7 @@ t.test('text behind a decoder loses no half of a character', async (t) => {
   }
 })
 
-t.test('a break ends nobody who listens for no error', async (t) => {
+t.test('a failed body without error listener does not end the process', async (t) => {
   for (const use of [(body: BodyReadable) => body.on('data', () => {}), (body: BodyReadable) => body.resume()]) {
     const body = new BodyReadable({ source: new Source() })
     use(body)
@@ -284,7 +284,7 @@ t.test('a break ends nobody who listens for no error', async (t) => {
   }
 })
 
-t.test('what breaks off in the very bytes that it came with is heard by one who listens', async (t) => {
+t.test('a listener receives the error of a body that fails with its first bytes', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, () => socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n')),
   )
@@ -318,7 +318,7 @@ t.test('what breaks off in the very bytes that it came with is heard by one who 
   await origin.close()
 })
 
-t.test('who gives a body up and listens then hears of it', async (t) => {
+t.test('a listener added after destroy() in the same tick receives the error', async (t) => {
   const body = new BodyReadable({ source: new Source() })
   body.destroy()
   const error = await new Promise((resolve) => body.once('error', resolve))

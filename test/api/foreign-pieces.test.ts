@@ -58,7 +58,7 @@ for (const [name, pieces] of Object.entries(forms)) {
   })
 }
 
-t.test('interceptors take them too', async (t) => {
+t.test('interceptors accept chunks of other classes as well', async (t) => {
   const zipped = answering([view(gzipSync(bytes))], 200, { 'content-encoding': 'gzip' })
   const all = [interceptors.retry(), interceptors.redirect({ maxRedirections: 1 }), interceptors.decompress()]
   const { body } = await zipped.compose(all).request({ path: '/', method: 'GET' })

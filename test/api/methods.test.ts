@@ -81,7 +81,7 @@ t.test('request: signals of both kinds, in every phase', async (t) => {
   await origin.close()
 })
 
-t.test('request: bad arguments', async (t) => {
+t.test('request rejects invalid arguments', async (t) => {
   const client = new Client('http://127.0.0.1:1')
   for (const options of [
     null,
@@ -97,7 +97,7 @@ t.test('request: bad arguments', async (t) => {
   await client.close()
 })
 
-t.test('stream', async (t) => {
+t.test('stream writes the body into the stream of the factory, and fails with either', async (t) => {
   const origin = await echo()
   const client = new Client(origin.url)
   const sink = () => {
@@ -149,7 +149,7 @@ t.test('stream', async (t) => {
   await origin.close()
 })
 
-t.test('pipeline', async (t) => {
+t.test('pipeline sends what is written and yields the data of the handler', async (t) => {
   const origin = await echo()
   const client = new Client(origin.url)
   let text = ''
@@ -191,7 +191,7 @@ t.test('pipeline', async (t) => {
   await origin.close()
 })
 
-t.test('pipeline passes on a connection that breaks and objects', async (t) => {
+t.test('pipeline fails with its connection, and supports object mode', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     onRequests(socket, () => {
       if (index === 0) socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc')
@@ -220,7 +220,7 @@ t.test('pipeline passes on a connection that breaks and objects', async (t) => {
   await origin.close()
 })
 
-t.test('a signal is let go of when the request or its body is over', async (t) => {
+t.test('the listener is removed from a signal when the request or its body has ended', async (t) => {
   const origin = await echo()
   const client = new Client(origin.url)
   const { signal } = new AbortController()
@@ -247,7 +247,7 @@ t.test('a signal is let go of when the request or its body is over', async (t) =
   await origin.close()
 })
 
-t.test('a signal takes back a response that came whole but was not read', async (t) => {
+t.test('an abort fails a complete response whose body was not read', async (t) => {
   const origin = await echo()
   const client = new Client(origin.url)
   const abort = new AbortController()
@@ -320,7 +320,7 @@ t.test("callbacks run where their caller was, and what they throw is the caller'
   await origin.close()
 })
 
-t.test('pipeline: a server that answers early wants no more of the body', async (t) => {
+t.test('pipeline discards the rest of the request body after an early response', async (t) => {
   const origin = await rawOrigin((socket) => {
     socket.once('data', () => socket.write(response('enough', { connection: 'close' })))
     socket.on('error', () => {})
@@ -343,14 +343,14 @@ t.test('pipeline: a server that answers early wants no more of the body', async 
   await origin.close()
 })
 
-t.test('options that undici has dropped are refused, not ignored', async (t) => {
+t.test('options that undici removed are rejected, not ignored', async (t) => {
   const client = new Client('http://localhost:1')
   const throwing = { ...get, throwOnError: true }
   await t.rejects(client.request(throwing), { code: 'UND_ERR_INVALID_ARG', message: /responseError/ })
   await client.destroy()
 })
 
-t.test('stream() waits for a Writable that is full already', async (t) => {
+t.test('stream() waits for a Writable that is already full', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('late'))
   const client = new Client(origin.url)
   const destination = new PassThrough()
@@ -371,7 +371,7 @@ t.test('stream() waits for a Writable that is full already', async (t) => {
   await origin.close()
 })
 
-t.test('another dispatcher among the options of a method is refused', async (t) => {
+t.test('a method rejects the option dispatcher with another dispatcher', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   const refused = { code: 'UND_ERR_INVALID_ARG', message: /dispatcher is an option of request/ }
   const other = new Agent()
@@ -402,7 +402,7 @@ t.test('another dispatcher among the options of a method is refused', async (t) 
   await origin.close()
 })
 
-t.test('maxRedirections is refused where no interceptor takes it', async (t) => {
+t.test('maxRedirections is rejected without an interceptor that uses it', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url), new Agent()]) {
     const get = { origin: origin.url, path: '/', method: 'GET' } as const

@@ -87,7 +87,7 @@ for (const [name, handler] of Object.entries(results)) {
   })
 }
 
-t.test('pipeline() follows a result that has ended, failed or was destroyed already', async (t) => {
+t.test('pipeline() ends or fails with a stream that had already ended, failed or been destroyed', async (t) => {
   const origin = await server()
   const client = new Client(origin.url)
   const ended = new PassThrough().end().resume()
@@ -119,7 +119,7 @@ t.test('the body of pipeline() has the high-water mark and the content type of i
   await origin.close()
 })
 
-t.test('a signal that fires while an interceptor waits ends the call at once, and nothing is sent', async (t) => {
+t.test('an abort while an interceptor waits ends the call at once, and nothing is sent', async (t) => {
   const origin = await server()
   const client = new Client(origin.url)
   let later = (): void => {}

@@ -92,7 +92,7 @@ for (const [method, send] of Object.entries(methods)) {
   }
 }
 
-t.test('a 100 before each of several pipelined responses changes nothing', async (t) => {
+t.test('a 100 before each pipelined response is ignored', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (_head, index) => void socket.write(CONTINUE.repeat(2) + response(String(index))))
   })
@@ -125,7 +125,7 @@ t.test('upgrade and connect succeed after a 100', async (t) => {
   await origin.close()
 })
 
-t.test('a 100 behind the final response belongs to no request: its connection is closed', async (t) => {
+t.test('a 100 after the final response closes the connection', async (t) => {
   const origin = await rawOrigin((socket, index) => {
     onRequests(socket, () => void socket.write(response(String(index)) + CONTINUE))
   })
@@ -138,7 +138,7 @@ t.test('a 100 behind the final response belongs to no request: its connection is
   await origin.close()
 })
 
-t.test('a 100 and then nothing leaves headersTimeout to end the request', async (t) => {
+t.test('headersTimeout fails a request that receives only a 100', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => void socket.write(CONTINUE)))
   const client = new Client(origin.url, { headersTimeout: 30 })
   await t.rejects(client.request({ path: '/', method: 'GET' }), { code: 'UND_ERR_HEADERS_TIMEOUT' })

@@ -124,7 +124,7 @@ for (const method of ['request', 'connect', 'upgrade', 'stream'] as const) {
   }
 }
 
-t.test('the error of a refused upgrade names the request', async (t) => {
+t.test('the error of a refused upgrade has the context of the request', async (t) => {
   const origin = await server()
   const known = { code: 'UND_ERR_SOCKET', method: 'GET', path: '/chat', phase: 'body' }
   const client = new Client(origin.url)

@@ -43,7 +43,7 @@ function mirror(): Promise<Origin> {
 const answered = ['request:headers', 'request:bodyChunkReceived', 'request:trailers']
 const get = { path: '/', method: 'GET' }
 
-t.test('tells of a GET from its creation to its end', async (t) => {
+t.test('a GET publishes messages from its creation to its end', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const listener = new Listener()
@@ -88,7 +88,7 @@ t.test('tells of a GET from its creation to its end', async (t) => {
   await origin.close()
 })
 
-t.test('messages have the keys that are documented, and no more', async (t) => {
+t.test('messages have the documented keys only', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const refused = new Client(`http://127.0.0.1:${await freePort()}`)
@@ -118,7 +118,7 @@ t.test('messages have the keys that are documented, and no more', async (t) => {
   await origin.close()
 })
 
-t.test('each message comes before the handler is told, as the request stands then', async (t) => {
+t.test('each message is published before the callback of the handler', async (t) => {
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (_head, index) => {
       if (index > 0) return socket.destroy()
@@ -170,7 +170,7 @@ t.test('each message comes before the handler is told, as the request stands the
   await origin.close()
 })
 
-t.test('tells of each piece of a body', async (t) => {
+t.test('each chunk of a body is published', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const bodies: [unknown, string[]][] = [
@@ -208,7 +208,7 @@ t.test('tells of each piece of a body', async (t) => {
   await origin.close()
 })
 
-t.test('a body that awaits 100 Continue is told of when it goes', async (t) => {
+t.test('a body that waits for 100 Continue is published when it is sent', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const client = new Client(origin.url)
   const listener = new Listener()
@@ -226,7 +226,7 @@ t.test('a body that awaits 100 Continue is told of when it goes', async (t) => {
   await origin.close()
 })
 
-t.test('what can not be dispatched is not told of', async (t) => {
+t.test('a request that cannot be dispatched is not published', async (t) => {
   const client = new Client('http://127.0.0.1:1')
   const listener = new Listener()
   for (const options of [{ path: 'none' }, { headers: { 'a b': 'c' } }, { method: 5 }, { body: 5 }]) {
@@ -239,7 +239,7 @@ t.test('what can not be dispatched is not told of', async (t) => {
   t.strictSame(listener.heard, [])
 })
 
-t.test('a connection that fails is told of, then every request that waited for it', async (t) => {
+t.test('a failed connection is published, then each request that was queued for it', async (t) => {
   const port = await freePort()
   const client = new Client(`http://127.0.0.1:${port}`)
   const listener = new Listener()
@@ -266,7 +266,7 @@ t.test('a connection that fails is told of, then every request that waited for i
   await client.close()
 })
 
-t.test('an abort is told of once, whether the request waits, is out or is being answered', async (t) => {
+t.test('an abort is published once, before and after the request was sent and during the response', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     if (request.url === '/answered') reply.write('the beginning')
   })
@@ -295,7 +295,7 @@ t.test('an abort is told of once, whether the request waits, is out or is being 
   await origin.close()
 })
 
-t.test('tells of what the owner destroys', async (t) => {
+t.test('requests failed by destroy() are published', async (t) => {
   const origin = await httpOrigin(() => {})
   const client = new Client(origin.url)
   const listener = new Listener()
@@ -309,7 +309,7 @@ t.test('tells of what the owner destroys', async (t) => {
   await origin.close()
 })
 
-t.test('what a handler throws is told of, at the end behind the trailers', async (t) => {
+t.test('an exception of a handler is published, at the end after the trailers', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   for (const place of ['start', 'head 200', 'data', 'end']) {
@@ -333,7 +333,7 @@ t.test('what a handler throws is told of, at the end behind the trailers', async
   await origin.close()
 })
 
-t.test('a request that is sent again is the same one, with a second head', async (t) => {
+t.test('a replayed request has the same object, and publishes its headers again', async (t) => {
   const origin = await rawOrigin((socket, connection) =>
     onRequests(socket, (_head, index) => {
       if (connection === 0 && index === 1) socket.destroy()
@@ -364,7 +364,7 @@ t.test('a request that is sent again is the same one, with a second head', async
   await origin.close()
 })
 
-t.test('each attempt of an interceptor is a request', async (t) => {
+t.test('each attempt of an interceptor is published as a request', async (t) => {
   let asked = 0
   const origin = await httpOrigin((_request, reply) => {
     reply.statusCode = asked++ === 0 ? 503 : 200
@@ -386,7 +386,7 @@ t.test('each attempt of an interceptor is a request', async (t) => {
   await origin.close()
 })
 
-t.test('pipelined requests are told apart', async (t) => {
+t.test('messages of pipelined requests have the object of their request', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url, { pipelining: 3 })
   const listener = new Listener()
@@ -406,7 +406,7 @@ t.test('pipelined requests are told apart', async (t) => {
   await origin.close()
 })
 
-t.test('a pool creates a request when it is dispatched, though it waits', async (t) => {
+t.test('a pool publishes the creation of a request at dispatch, even if it is queued', async (t) => {
   const origin = await mirror()
   const pools: Dispatcher[] = [
     new Pool(origin.url, { connections: 1 }),
@@ -433,7 +433,7 @@ t.test('a pool creates a request when it is dispatched, though it waits', async 
   await origin.close()
 })
 
-t.test('CONNECT and upgrades end with empty trailers, behind the socket', async (t) => {
+t.test('CONNECT and upgrades publish empty trailers after the socket', async (t) => {
   const server = http.createServer()
   server.on('connect', (_request, socket: Duplex) => socket.end('HTTP/1.1 200 Connected\r\nx-y: z\r\n\r\n'))
   server.on('upgrade', (_request, socket: Duplex) =>
@@ -469,7 +469,7 @@ t.test('CONNECT and upgrades end with empty trailers, behind the socket', async 
   await origin.close()
 })
 
-t.test('tells what a TLS connection is asked to be', async (t) => {
+t.test('connect messages have the options of a TLS connection', async (t) => {
   const ca = await authority()
   const origin = await httpsOrigin((_request, reply) => reply.end('ok'), await serverIdentity(ca))
   const ip = `https://127.0.0.1:${origin.port}`
@@ -500,7 +500,7 @@ t.test('tells what a TLS connection is asked to be', async (t) => {
   await origin.close()
 })
 
-t.test('a connector of the caller is told of as it is', async (t) => {
+t.test('connect messages contain the connector of the caller unchanged', async (t) => {
   const origin = await mirror()
   const build = buildConnector()
   const quiet: typeof build = (options, callback) => void build(options, callback)

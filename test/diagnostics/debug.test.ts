@@ -34,7 +34,7 @@ async function lines(url: string, env: Record<string, string>, before = ''): Pro
     .map((line) => line.replace(/^SLUICE \d+: /, ''))
 }
 
-t.test('NODE_DEBUG=sluice tells of requests and connections; nothing else makes it', async (t) => {
+t.test('only NODE_DEBUG=sluice logs requests and connections', async (t) => {
   let busy = true
   const origin = await httpOrigin((request, reply) => {
     if (request.url?.startsWith('/busy')) reply.statusCode = busy ? 503 : 200

@@ -85,7 +85,7 @@ t.test("the documentation's examples say what it says", async (t) => {
   }
 })
 
-t.test('so does the one for CommonJS', async (t) => {
+t.test('the CommonJS program of the documentation works', async (t) => {
   const { lines, port, refused } = await outputOf(examples('cjs'))
   const asked = [`POST http://127.0.0.1:${port} /path?query`, `GET http://127.0.0.1:${refused} /`]
   t.strictSame(

@@ -15,7 +15,7 @@ interface Connected {
 
 const channel = 'undici:proxy:connected'
 
-t.test('a tunnel that stands is told of, between the two connections', async (t) => {
+t.test('an established tunnel is published between the two connections', async (t) => {
   const ca = await authority()
   const identity = await serverIdentity(ca)
   const origin = await httpOrigin((_request, reply) => reply.end('ok'))
@@ -61,7 +61,7 @@ t.test('a tunnel that stands is told of, between the two connections', async (t)
   await origin.close()
 })
 
-t.test('a tunnel that is refused is none, and a subscriber may end the agent', async (t) => {
+t.test('a refused tunnel is not published, and a subscriber may destroy the agent', async (t) => {
   const origin = await httpOrigin((_request, reply) => reply.end('ok'))
   const refusing = await proxyServer({ authorization: 'Basic other' })
   const opening = await proxyServer()

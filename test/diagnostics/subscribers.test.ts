@@ -48,7 +48,7 @@ async function fields(client: Client, options: object = {}): Promise<string[]> {
   return raw.filter((_text, index) => !/^(host|connection)$/.test(raw[index & ~1] as string))
 }
 
-t.test('a subscriber can add fields', async (t) => {
+t.test('a subscriber can add headers', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const add = (request: Created) => {
@@ -77,7 +77,7 @@ t.test('a subscriber can add fields', async (t) => {
   await origin.close()
 })
 
-t.test('the fields added to one of several equal requests are of that one alone', async (t) => {
+t.test('headers added to one of several equal requests are sent with that one only', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url, { pipelining: 3 })
   const ask = async () => {
@@ -95,7 +95,7 @@ t.test('the fields added to one of several equal requests are of that one alone'
   await origin.close()
 })
 
-t.test('but nothing that is none', async (t) => {
+t.test('a subscriber cannot add invalid headers', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const refused: [unknown, unknown][] = [
@@ -124,7 +124,7 @@ t.test('but nothing that is none', async (t) => {
   await origin.close()
 })
 
-t.test('fields can be added while the request waits, and not once it is sent', async (t) => {
+t.test('headers can be added while the request is queued, but not after it was sent', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const late = (request: Created) => {
@@ -152,7 +152,7 @@ t.test('fields can be added while the request waits, and not once it is sent', a
   await origin.close()
 })
 
-t.test('agents may write into the list of fields, which is checked', async (t) => {
+t.test('subscribers may modify the array of headers, which is checked', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const changes: [(request: Created) => void, string[]][] = [
@@ -188,7 +188,7 @@ t.test('agents may write into the list of fields, which is checked', async (t) =
   await origin.close()
 })
 
-t.test('a request completes whatever a subscriber does to the object of it', async (t) => {
+t.test('a request completes whatever a subscriber does to its object', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const fail = () => {
@@ -223,7 +223,7 @@ t.test('a request completes whatever a subscriber does to the object of it', asy
   await origin.close()
 })
 
-t.test('whoever subscribes late sees the same request', async (t) => {
+t.test('a late subscriber receives the same request object', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   const answer = client.request({ path: '/late', method: 'GET' })
@@ -245,7 +245,7 @@ t.test('whoever subscribes late sees the same request', async (t) => {
 
 const answering = ['request:headers', 'request:bodyChunkReceived', 'request:trailers']
 
-t.test('a subscriber may abort the request it hears of', async (t) => {
+t.test('a subscriber may abort the request of a message', async (t) => {
   const origin = await mirror()
   for (const pipelining of [1, 3]) {
     for (const channel of channels) {
@@ -277,7 +277,7 @@ t.test('a subscriber may abort the request it hears of', async (t) => {
   await origin.close()
 })
 
-t.test('a subscriber may send requests, and end the client', async (t) => {
+t.test('a subscriber may send requests, and destroy the client', async (t) => {
   const origin = await mirror()
   for (const channel of [
     'request:create',
@@ -314,7 +314,7 @@ t.test('a subscriber may send requests, and end the client', async (t) => {
   await origin.close()
 })
 
-t.test('what a subscriber throws does not touch the request', async (t) => {
+t.test('an exception of a subscriber does not affect the request', async (t) => {
   const program = `
     import diagnosticsChannel from 'node:diagnostics_channel'
     import http from 'node:http'
@@ -339,7 +339,7 @@ t.test('what a subscriber throws does not touch the request', async (t) => {
   t.strictSame(thrown.sort(), ['request:create', 'request:trailers', ...channels].sort())
 })
 
-t.test('a subscriber that replaces the headers of a request by no list changes nothing', async (t) => {
+t.test('headers that a subscriber replaces by something else than an array are ignored', async (t) => {
   const origin = await mirror()
   const client = new Client(origin.url)
   for (const headers of [null, undefined, 'a: b', { a: 'b' }, 7]) {

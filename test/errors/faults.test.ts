@@ -18,7 +18,7 @@ t.test('classifies the documented codes of other libraries as the classes with t
   t.equal(faultOf(coded('ECONNRESET', { syscall: 'read' })), 'network')
 })
 
-t.test('classifies codes of the system, of TLS and of certificates as the network, and no others', async (t) => {
+t.test('classifies only codes of the system, of TLS and of certificates as network', async (t) => {
   const network = ['ECONNRESET', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_TLS_CERT_ALTNAME_INVALID']
   const certificates = ['CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']
   for (const code of [...network, ...certificates]) t.equal(faultOf(coded(code)), 'network', code)
@@ -27,13 +27,13 @@ t.test('classifies codes of the system, of TLS and of certificates as the networ
   }
 })
 
-t.test('knows nothing of other errors', async (t) => {
+t.test('other errors have no fault', async (t) => {
   for (const one of [new Error('x'), coded(20), coded('ERR_X'), coded('X', { fault: 'Server' }), null, 'text', 1]) {
     t.equal(faultOf(one), undefined)
   }
 })
 
-t.test('knows nothing of an error that can not be read', async (t) => {
+t.test('an error whose properties throw has no fault', async (t) => {
   const { proxy, revoke } = Proxy.revocable(new Error(), {})
   revoke()
   const get = () => {
@@ -47,7 +47,7 @@ t.test('knows nothing of an error that can not be read', async (t) => {
   t.equal(isServerFailure(late, false), true)
 })
 
-t.test('an error blamed on the caller is no failure of a server, whatever its class and code', async (t) => {
+t.test('an error that the caller caused is not a server failure, whatever its class and code', async (t) => {
   const socket = new errors.SocketError('closed')
   const reset = coded('ECONNRESET', { syscall: 'read' })
   for (const error of [socket, reset]) {

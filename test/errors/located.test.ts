@@ -224,7 +224,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('an error that ended one request is the reason of another one as it is', async (t) => {
+t.test('an error that failed one request aborts another one unchanged', async (t) => {
   const origin = await server()
   const client = new Client(origin.url)
   const dumping = client.compose(interceptors.dump({ maxSize: 9 }))
@@ -263,7 +263,7 @@ for (const [status, fault] of [
   })
 }
 
-t.test('a proxy that demands credentials for a forwarded request is reported with the request', async (t) => {
+t.test('the error for a 407 of a forwarded request has the context of the request', async (t) => {
   const proxy = await refusing(407)
   const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: false })
   const place = { origin: 'http://localhost:1', method: 'GET', path: '/place', phase: 'body', proxy: proxy.url }
@@ -295,7 +295,7 @@ t.test(
   },
 )
 
-t.test('an abort in the last callback of a handler is none, behind each interceptor as without', async (t) => {
+t.test('an abort in the last callback of a handler has no effect, with or without interceptors', async (t) => {
   const origin = await server()
   const chains: Record<string, DispatchInterceptor[]> = {
     none: [],

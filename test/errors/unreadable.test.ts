@@ -144,7 +144,7 @@ for (const [kind, failure] of Object.entries(failures)) {
   })
 }
 
-t.test('a destroyed dispatcher whose error can not be read ends what waits in an interceptor', async (t) => {
+t.test('destroy() with an error whose properties throw fails requests that wait in an interceptor', async (t) => {
   const error = Object.defineProperty(new errors.ClientDestroyedError(), 'message', { get })
   const client = new Client('http://localhost:1')
   let note = () => {}

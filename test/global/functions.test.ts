@@ -35,7 +35,7 @@ t.afterEach(async () => {
   setGlobalDispatcher(new Agent())
 })
 
-t.test('request takes a string, a URL or its parts', async (t) => {
+t.test('request accepts a string, a URL or its parts', async (t) => {
   const origin = await teller()
   const { host, hostname, port } = new URL(origin.url)
   const root = `http://${host}`
@@ -52,7 +52,7 @@ t.test('request takes a string, a URL or its parts', async (t) => {
   await origin.close()
 })
 
-t.test('interceptors get the dispatcher that was given among the options', async (t) => {
+t.test('interceptors receive the dispatcher in their options', async (t) => {
   const origin = await teller()
   const seen: unknown[] = []
   const agent = new Agent()
@@ -71,7 +71,7 @@ t.test('interceptors get the dispatcher that was given among the options', async
   await origin.close()
 })
 
-t.test('all options may stand in one object, with the URL or its parts', async (t) => {
+t.test('one object may contain all options and the URL or its parts', async (t) => {
   const origin = await teller()
   const { host, hostname, port } = new URL(origin.url)
   const url = { origin: `http://${host}`, path: '/p' }
@@ -99,7 +99,7 @@ t.test('all options may stand in one object, with the URL or its parts', async (
   await origin.close()
 })
 
-t.test('a path among the options is asked for instead of that of the URL', async (t) => {
+t.test('the option path replaces the path of the URL', async (t) => {
   const origin = await teller()
   const { host } = new URL(origin.url)
   t.equal(await lineOf(request(origin.url, { path: '/post', method: 'POST' })), `POST /post ${host}`)
@@ -108,7 +108,7 @@ t.test('a path among the options is asked for instead of that of the URL', async
   await origin.close()
 })
 
-t.test('arguments that are none', async (t) => {
+t.test('the functions reject invalid arguments', async (t) => {
   const refused = { name: 'InvalidArgumentError', code: 'UND_ERR_INVALID_ARG' }
   const urls = [undefined, null, 5, 'nowhere', 'ftp://a/', 'file:///a', {}, { hostname: 'a' }, { origin: 5 }]
   for (const url of [...urls, { origin: 'http://a', port: 'x' }, { protocol: 'http:', hostname: 'a', port: 99999 }]) {
@@ -128,7 +128,7 @@ t.test('arguments that are none', async (t) => {
   t.throws(() => setGlobalDispatcher(undefined as never), refused)
 })
 
-t.test('by callback', async (t) => {
+t.test('the functions call a callback instead of returning a promise', async (t) => {
   const origin = await teller()
   const seen: unknown[] = []
   await new Promise<void>((resolve) => {
@@ -175,7 +175,7 @@ t.test('stream, pipeline, connect and upgrade by URL', async (t) => {
   await origin.close()
 })
 
-t.test('what sends: the one that is named, else the global one', async (t) => {
+t.test('the option dispatcher sends the request, else the global dispatcher', async (t) => {
   const origin = await teller()
   const agent = new Agent()
   setGlobalDispatcher(agent)
@@ -190,7 +190,7 @@ t.test('what sends: the one that is named, else the global one', async (t) => {
   await origin.close()
 })
 
-t.test('without one it makes an Agent, and touches nobody else', async (t) => {
+t.test("the first use creates an Agent, and leaves undici's global dispatcher alone", async (t) => {
   const before = Object.getOwnPropertySymbols(globalThis).map(String)
   t.type(getGlobalDispatcher(), Agent)
   t.equal(getGlobalDispatcher(), getGlobalDispatcher())

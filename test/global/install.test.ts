@@ -52,7 +52,7 @@ t.test("the runtime's fetch sends through ours, and through its own again", asyn
   await origin.close()
 })
 
-t.test('arguments that are none', async (t) => {
+t.test('install() rejects invalid arguments', async (t) => {
   t.throws(() => install({} as never), { code: 'UND_ERR_INVALID_ARG' })
   t.throws(() => install(null as never), { code: 'UND_ERR_INVALID_ARG' })
 })

@@ -50,7 +50,7 @@ async function ways(t: Test, peer: Awaited<ReturnType<typeof peers>>, options: o
   return taken.join(' ')
 }
 
-t.test('which variable counts', async (t) => {
+t.test('lower-case variables take precedence, and HTTP_PROXY is ignored in CGI programs', async (t) => {
   const peer = await peers()
   const [one, two] = [peer.one.url, peer.two.url]
   const bare = `127.0.0.1:${peer.one.port}`
@@ -92,7 +92,7 @@ t.test('which variable counts', async (t) => {
   await peer.close()
 })
 
-t.test('the proxies are read when it is made, no_proxy with each request', async (t) => {
+t.test('the constructor reads the proxies, each request reads no_proxy', async (t) => {
   const peer = await peers()
   const early = new EnvHttpProxyAgent()
   setEnvironment({ http_proxy: peer.one.url })
@@ -118,7 +118,7 @@ t.test('the proxies are read when it is made, no_proxy with each request', async
   await peer.close()
 })
 
-t.test('options are those of the agents within', async (t) => {
+t.test('options are passed to the internal agents', async (t) => {
   const peer = await peers()
   const strict = await proxyServer({ authorization: 'Bearer t' })
   const made: string[] = []
@@ -170,7 +170,7 @@ t.test('events, drain, close and destroy', async (t) => {
   await peer.close()
 })
 
-t.test('what is no option, no proxy, no origin', async (t) => {
+t.test('rejects invalid options, proxies and origins', async (t) => {
   for (const options of [
     null,
     5,

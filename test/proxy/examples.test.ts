@@ -16,7 +16,7 @@ function run(program: string, environment: Record<string, string>): Promise<stri
   return new Promise((resolve) => child.on('close', (code) => resolve(`${said}${code}`)))
 }
 
-t.test('the examples of EnvHttpProxyAgent.md', async (t) => {
+t.test('the examples of EnvHttpProxyAgent.md work', async (t) => {
   const origin = await httpOrigin((_request, reply) => reply.end('{"foo":"bar"}'))
   const proxy = await proxyServer()
   const blocks = blocksOf('EnvHttpProxyAgent')

@@ -4,7 +4,7 @@ import fc from '../property.js'
 
 const excludes = (list: string, url: string) => new NoProxy(list).excludes(new URL(url))
 
-t.test('what a list excludes', async (t) => {
+t.test('excludes the hosts of the list', async (t) => {
   const cases: [string, string[], string[]][] = [
     ['', [], ['http://a.com', 'http://localhost', 'http://127.0.0.1']],
     ['*', ['http://a.com', 'https://[::1]:99', 'http://127.0.0.1'], []],
@@ -44,7 +44,7 @@ t.test('what a list excludes', async (t) => {
   }
 })
 
-t.test('what can not be read excludes nothing', async (t) => {
+t.test('invalid entries exclude nothing', async (t) => {
   const entries = [
     'a.com:',
     'a.com:x',
@@ -74,7 +74,7 @@ t.test('what can not be read excludes nothing', async (t) => {
   }
 })
 
-t.test('no list throws, and none is read as more than its entries', async (t) => {
+t.test('no list throws, and lists exclude only what their entries exclude (property)', async (t) => {
   const entry = fc.stringMatching(/^[a-c.*:[\]0-9]{1,8}$/)
   const url = fc.constantFrom('http://a.b.c', 'https://c:81', 'http://[::1]', 'http://1.2.3.4')
   fc.assert(

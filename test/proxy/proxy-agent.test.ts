@@ -54,7 +54,7 @@ const idle = (proxy: { sockets: ReadonlySet<unknown> }) => async () => {
   while (proxy.sockets.size > 0) await new Promise(setImmediate)
 }
 
-t.test('string, URL and object', async (t) => {
+t.test('the proxy is given as string, URL or object', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   for (const options of [proxy.url, new URL(proxy.url), { uri: proxy.url }, { uri: new URL(proxy.url) }]) {
@@ -66,7 +66,7 @@ t.test('string, URL and object', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a plain origin is asked for in absolute form', async (t) => {
+t.test('a request to an http: origin is sent in absolute form', async (t) => {
   const all = await origins()
   const proxy = await proxyServer({ authorization: 'Bearer x' })
   const agent = new ProxyAgent({
@@ -96,7 +96,7 @@ t.test('a plain origin is asked for in absolute form', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a target that leads elsewhere is refused', async (t) => {
+t.test('an absolute target with another origin is rejected', async (t) => {
   const agent = new ProxyAgent('http://127.0.0.1:1')
   const origin = 'http://a.test'
   for (const path of ['http://b.test/', 'https://a.test/', 'http://a.test:81/', 'http://u:p@a.test/', 'x', 'http://']) {
@@ -111,7 +111,7 @@ t.test('a target that leads elsewhere is refused', async (t) => {
   await agent.close()
 })
 
-t.test('a secure origin is reached through a tunnel', async (t) => {
+t.test('a request to an https: origin is sent through a tunnel', async (t) => {
   const all = await origins()
   const proxy = await proxyServer({ authorization: 'Basic dTpw' })
   const agent = new ProxyAgent({
@@ -140,7 +140,7 @@ t.test('a secure origin is reached through a tunnel', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('proxyTunnel: a tunnel to a plain origin', async (t) => {
+t.test('proxyTunnel opens a tunnel to an http: origin', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: true, connections: 0 })
@@ -161,7 +161,7 @@ t.test('proxyTunnel: a tunnel to a plain origin', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a proxy over TLS: forwarding, tunnels, TLS in TLS', async (t) => {
+t.test('a proxy over TLS supports forwarding, tunnels and TLS in TLS', async (t) => {
   const all = await origins()
   const proxy = await proxyServer({ tls: identity })
   for (const proxyTunnel of [false, true]) {
@@ -181,7 +181,7 @@ t.test('a proxy over TLS: forwarding, tunnels, TLS in TLS', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('the server names are of the proxy and of the origin, each to its own', async (t) => {
+t.test('the TLS server names are those of the proxy and of the origin', async (t) => {
   const names: (string | false | null)[] = []
   const all = await origins()
   const proxy = await proxyServer({
@@ -202,7 +202,7 @@ t.test('the server names are of the proxy and of the origin, each to its own', a
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('TLS that fails, to the proxy and to the origin', async (t) => {
+t.test('failed TLS to the proxy and to the origin has different errors', async (t) => {
   const all = await origins()
   const proxy = await proxyServer({ tls: identity })
   const stranger = new ProxyAgent({ uri: proxy.url })
@@ -224,7 +224,7 @@ t.test('TLS that fails, to the proxy and to the origin', async (t) => {
   await Promise.all([plain.close(), proxy.close(), all.close()])
 })
 
-t.test('IPv6 literals', async (t) => {
+t.test('proxies and origins may be IPv6 addresses', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, requestTls: { ...requestTls, servername: 'localhost' } })
@@ -247,7 +247,7 @@ t.test('IPv6 literals', async (t) => {
   await Promise.all([proxy.close(), to.close(), all.close()])
 })
 
-t.test('credentials: token before auth before the uri, and never beside another', async (t) => {
+t.test('credentials are taken from token, auth or uri, in this order', async (t) => {
   const proxy = await proxyServer({ onConnect: (_request, socket) => socket.end('HTTP/1.1 500 No\r\n\r\n') !== null })
   const { port } = proxy
   const uri = `http://us%20er:p%40%C3%A9@127.0.0.1:${port}`
@@ -270,7 +270,7 @@ t.test('credentials: token before auth before the uri, and never beside another'
   await proxy.close()
 })
 
-t.test('proxy-authorization among the headers of a request is refused', async (t) => {
+t.test('a request with the header proxy-authorization is rejected', async (t) => {
   const agent = new ProxyAgent('http://127.0.0.1:1')
   const name = 'Proxy-Authorization'
   for (const headers of [{ [name]: 'x' }, [name, 'x'], new Map([[name, 'x']]), new Headers({ [name]: 'x' })]) {
@@ -281,7 +281,7 @@ t.test('proxy-authorization among the headers of a request is refused', async (t
   await agent.close()
 })
 
-t.test('a refused tunnel', async (t) => {
+t.test('a refused tunnel fails the request with status and headers of the proxy', async (t) => {
   const all = await origins()
   for (const statusCode of [407, 502, 302, 400]) {
     const proxy = await proxyServer({
@@ -309,7 +309,7 @@ t.test('a refused tunnel', async (t) => {
   await all.close()
 })
 
-t.test('one refusal is told to each request that waited for it', async (t) => {
+t.test('a refused tunnel fails each request that was queued for it', async (t) => {
   const proxy = await proxyServer({ authorization: 'x' })
   const agent = new ProxyAgent({ uri: proxy.url, factory: (origin, options) => new Client(origin, options) })
   const errors = await Promise.all([1, 2, 3].map(() => failure(ask(agent, 'https://a.test'))))
@@ -320,7 +320,7 @@ t.test('one refusal is told to each request that waited for it', async (t) => {
   await proxy.close()
 })
 
-t.test('a 407 without a tunnel', async (t) => {
+t.test('a 407 for a forwarded request fails it with InvalidArgumentError', async (t) => {
   const all = await origins()
   const proxy = await proxyServer({ authorization: 'Bearer right' })
   const agent = new ProxyAgent({ uri: proxy.url, token: 'Bearer wrong' })
@@ -338,7 +338,7 @@ t.test('a 407 without a tunnel', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('other answers of a forwarding proxy are responses', async (t) => {
+t.test('other status codes of a forwarding proxy are responses', async (t) => {
   const proxy = await proxyServer()
   const agent = new ProxyAgent(proxy.url)
   const { statusCode, body } = await agent.request({ origin: 'http://127.0.0.1:1', path: '/', method: 'GET' })
@@ -348,7 +348,7 @@ t.test('other answers of a forwarding proxy are responses', async (t) => {
   await proxy.close()
 })
 
-t.test('a proxy that is not there, or goes away', async (t) => {
+t.test('a proxy that is unreachable or disconnects fails the request', async (t) => {
   const away = new ProxyAgent({ uri: 'http://127.0.0.1:1' })
   t.match(await failure(ask(away, 'https://a.test')), {
     code: 'ECONNREFUSED',
@@ -395,7 +395,7 @@ t.test('a proxy that dies during the TLS handshake with the origin', async (t) =
   await proxy.close()
 })
 
-t.test('bytes behind the answer to CONNECT', async (t) => {
+t.test('bytes after the response to CONNECT belong to the tunnel', async (t) => {
   const all = await origins()
   // A server that speaks first: to a secure origin these are the first bytes of its handshake, and wrong ones.
   const proxy = await proxyServer({
@@ -412,7 +412,7 @@ t.test('bytes behind the answer to CONNECT', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('connectTimeout is for the way to the proxy, CONNECT and TLS', async (t) => {
+t.test('connectTimeout covers the connection to the proxy, CONNECT and TLS', async (t) => {
   const silent = await rawOrigin((socket) => socket.resume())
   const mute = await proxyServer({ onConnect: (_, socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n') })
   const cases: [string, object][] = [
@@ -433,7 +433,7 @@ t.test('connectTimeout is for the way to the proxy, CONNECT and TLS', async (t) 
   await Promise.all([silent.close(), mute.close()])
 })
 
-t.test('an abort while the tunnel opens', async (t) => {
+t.test('an abort while the tunnel opens fails the request', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, requestTls })
@@ -447,7 +447,7 @@ t.test('an abort while the tunnel opens', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('close lets what runs end, and leaves no connection', async (t) => {
+t.test('close() lets requests complete, and closes all connections', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, requestTls })
@@ -463,7 +463,7 @@ t.test('close lets what runs end, and leaves no connection', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('destroy ends tunnels that stand, open, and shake hands', async (t) => {
+t.test('destroy() closes tunnels that are established, opening or in the TLS handshake', async (t) => {
   const all = await origins()
   const silent = await rawOrigin((socket) => socket.resume())
   const mute = await proxyServer({ onConnect: (_, socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n') })
@@ -491,7 +491,7 @@ t.test('destroy ends tunnels that stand, open, and shake hands', async (t) => {
   await Promise.all([silent.close(), mute.close(), proxy.close(), all.close()])
 })
 
-t.test('clientFactory and factory', async (t) => {
+t.test('clientFactory and factory create the dispatchers', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const calls: string[] = []
@@ -525,7 +525,7 @@ t.test('clientFactory and factory', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a clientFactory whose dispatcher reads by itself', async (t) => {
+t.test('a clientFactory may return a composed dispatcher', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({
@@ -541,7 +541,7 @@ t.test('a clientFactory whose dispatcher reads by itself', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('events and busy dispatchers', async (t) => {
+t.test('emits the events of its dispatchers, and reports them busy', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   for (const origin of [all.plain.url, all.secure.url]) {
@@ -571,7 +571,7 @@ t.test('events and busy dispatchers', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('upgrades, through a tunnel and forwarded', async (t) => {
+t.test('upgrades work through a tunnel and forwarded', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, () => socket.write('HTTP/1.1 101 Go\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nrest'))
   })
@@ -589,7 +589,7 @@ t.test('upgrades, through a tunnel and forwarded', async (t) => {
   await Promise.all([proxy.close(), origin.close()])
 })
 
-t.test('both generations of handlers, and fetch', async (t) => {
+t.test('modern and legacy handlers and fetch work', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, requestTls })
@@ -602,7 +602,7 @@ t.test('both generations of handlers, and fetch', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a body of any kind, errors in it, and what a server sends early', async (t) => {
+t.test('bodies of all kinds, their errors, and early responses work', async (t) => {
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) =>
       socket.write(`HTTP/1.1 103 Hints\r\nlink: x\r\n\r\n${response(head.split(' ')[1] as string)}`),
@@ -622,7 +622,7 @@ t.test('a body of any kind, errors in it, and what a server sends early', async 
   await origin.close()
 })
 
-t.test('what is no option', async (t) => {
+t.test('rejects invalid options', async (t) => {
   const uri = 'http://user:secret@proxy.test:3128'
   const bad: unknown[] = [
     undefined,
@@ -670,7 +670,7 @@ t.test('what is no option', async (t) => {
   await new ProxyAgent({ uri, connect: { ca: 'ignored' }, connections: 0, proxyTls: { allowH2: true } }).close()
 })
 
-t.test('maxTotalConnections bounds what a ProxyAgent opens to one proxy', async (t) => {
+t.test('maxTotalConnections limits the connections of a ProxyAgent to its proxy', async (t) => {
   for (const proxyTunnel of [false, true]) {
     const all = await origins()
     const proxy = await proxyServer()
@@ -684,7 +684,7 @@ t.test('maxTotalConnections bounds what a ProxyAgent opens to one proxy', async 
   }
 })
 
-t.test('closeIdle() of a ProxyAgent closes what is idle, and inspect() shows its connections', async (t) => {
+t.test('closeIdle() of a ProxyAgent closes idle connections, and inspect() shows its connections', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   for (const url of [all.plain.url, all.secure.url]) {
@@ -700,7 +700,7 @@ t.test('closeIdle() of a ProxyAgent closes what is idle, and inspect() shows its
   await all.close()
 })
 
-t.test('requests through one proxy that fails get errors of their own, with their own origin and path', async (t) => {
+t.test('each request through a failing proxy gets its own error with its origin and path', async (t) => {
   const agent = new ProxyAgent('http://127.0.0.1:1')
   const failed = await Promise.all(['a', 'b'].map((name) => failure(ask(agent, `http://${name}.test/${name}`))))
   t.match(failed, [

@@ -47,7 +47,7 @@ function wordy(words: string) {
   })
 }
 
-t.test('ways to say yes', async (t) => {
+t.test('every form of a 2xx response to CONNECT establishes a tunnel', async (t) => {
   const all = await origins()
   const yes = [
     'HTTP/1.0 200 Connection established\r\n\r\n',
@@ -69,7 +69,7 @@ t.test('ways to say yes', async (t) => {
   await all.close()
 })
 
-t.test('ways to say no, or nothing that can be understood', async (t) => {
+t.test('other responses and invalid ones fail the tunnel', async (t) => {
   const all = await origins()
   const no: [string, object][] = [
     ['HTTP/1.1 101 Go\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', { code: 'UND_ERR_PRX_CONN' }],
@@ -91,7 +91,7 @@ t.test('ways to say no, or nothing that can be understood', async (t) => {
   await all.close()
 })
 
-t.test('a dispatcher of another make that hands over the socket of a refusal', async (t) => {
+t.test('a refusal fails the tunnel even if a foreign dispatcher passes the socket', async (t) => {
   const socket = new PassThrough()
   class Eager extends Dispatcher {
     override dispatch(_options: unknown, handler: DispatchHandler): boolean {
@@ -107,7 +107,7 @@ t.test('a dispatcher of another make that hands over the socket of a refusal', a
   await agent.destroy().catch(() => {})
 })
 
-t.test('a proxy that says yes and goes', async (t) => {
+t.test('a proxy that disconnects after 200 fails the request', async (t) => {
   const all = await origins()
   for (const way of ['end', 'destroy'] as const) {
     const proxy = await rawOrigin((socket) => {
@@ -122,7 +122,7 @@ t.test('a proxy that says yes and goes', async (t) => {
   await all.close()
 })
 
-t.test('a tunnel lost while it is idle costs no request', async (t) => {
+t.test('a tunnel that closes while idle fails no request', async (t) => {
   const all = await origins()
   for (const secured of [false, true]) {
     const proxy = await proxyServer(secured ? { tls: identity } : {})
@@ -139,7 +139,7 @@ t.test('a tunnel lost while it is idle costs no request', async (t) => {
   await all.close()
 })
 
-t.test('tunnels that open at once do not wait for one another', async (t) => {
+t.test('tunnels open concurrently', async (t) => {
   const all = await origins()
   const held: (() => void)[] = []
   const proxy = await proxyServer({
@@ -156,7 +156,7 @@ t.test('tunnels that open at once do not wait for one another', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('a proxy on a unix socket', async (t) => {
+t.test('a proxy may listen on a unix socket', async (t) => {
   const all = await origins()
   const server = http.createServer((request, reply) => reply.end(`forwarded ${request.url}`))
   server.on('connect', (request, socket) => tunnel(socket, { port: Number(request.url?.split(':')[1]) }))
@@ -169,7 +169,7 @@ t.test('a proxy on a unix socket', async (t) => {
   await Promise.all([proxy.close(), all.close()])
 })
 
-t.test('signals of the connections', async (t) => {
+t.test('an aborted signal of proxyTls or requestTls closes the connections and fails requests', async (t) => {
   const all = await origins()
   for (const secured of [false, true]) {
     const proxy = await proxyServer(secured ? { tls: identity } : {})
@@ -190,7 +190,7 @@ t.test('signals of the connections', async (t) => {
   await all.close()
 })
 
-t.test('an agent does not show its credentials', async (t) => {
+t.test('inspecting an agent does not show its credentials', async (t) => {
   const agent = new ProxyAgent({
     uri: 'http://user:secret@proxy.test',
     token: 'Bearer secret',
