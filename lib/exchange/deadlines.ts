@@ -18,9 +18,9 @@ export interface Timeouts {
    * Default: none.
    */
   connect?: number | null
-  /** Same as `headersTimeout`, and its default. */
+  /** Timeout in ms for the response headers. Default: `headersTimeout`. */
   headers?: number | null
-  /** Same as `bodyTimeout`, and its default. */
+  /** Timeout in ms between two chunks of the response body. Default: `bodyTimeout`. */
   body?: number | null
   /**
    * From dispatch until the response has completed, including all attempts of interceptors and the delays between them.

@@ -28,6 +28,7 @@ type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
 /**
  * Sends a request to `url` and resolves when the response headers are received. Read the body, or call its `dump()`, so
  * that the connection is reused.
+ * Source: undici's `index.md`.
  *
  * @example
  * const { statusCode, headers, body } = await request('https://example.com/items', {
@@ -38,7 +39,6 @@ type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
  * console.log(statusCode, headers, await body.json())
  *
  * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
- * @see undici's `index.md`
  */
 export function request<Opaque = null>(
   url: UrlInput,
@@ -66,6 +66,7 @@ export function request(url: UrlInput, ...rest: unknown[]): unknown {
 /**
  * Sends a request to `url` and writes the response body into the stream that `factory` returns. Resolves when that stream
  * has finished.
+ * Source: undici's `index.md`.
  *
  * @example
  * await stream('https://example.com/file', null, ({ statusCode }) => {
@@ -75,7 +76,6 @@ export function request(url: UrlInput, ...rest: unknown[]): unknown {
  *
  * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
  * @throws {InvalidReturnValueError} by rejection: `factory` returned something else than a Writable
- * @see undici's `index.md`
  */
 export function stream<Opaque = null>(
   url: UrlInput,
@@ -101,6 +101,7 @@ export function stream(url: UrlInput, ...rest: unknown[]): unknown {
 /**
  * Returns a Duplex over one request to `url`: data written to it is the request body, data read from it comes from the
  * stream that `handler` returns.
+ * Source: undici's `index.md`.
  *
  * @example
  * await stream.promises.pipeline(
@@ -110,7 +111,6 @@ export function stream(url: UrlInput, ...rest: unknown[]): unknown {
  * )
  *
  * @throws {InvalidArgumentError} the URL or an option is invalid
- * @see undici's `index.md`
  */
 export function pipeline<Opaque = null>(
   url: UrlInput,
@@ -128,13 +128,13 @@ export function pipeline(url: UrlInput, ...rest: unknown[]): Duplex {
 /**
  * Sends CONNECT (RFC 9110 §9.3.6) to the origin of `url`, with its path as the request target. The tunnel is established
  * if `statusCode` is 2xx. For a target such as `example.com:443`, use the method `connect` of a Client.
+ * Source: undici's `Dispatcher.md`.
  *
  * @example
  * const { statusCode, socket } = await connect('http://localhost:3000')
  * if (statusCode === 200) socket.write('hello')
  *
  * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
- * @see undici's `Dispatcher.md`
  */
 export function connect<Opaque = null>(
   url: UrlInput,
@@ -161,13 +161,13 @@ export function connect(url: UrlInput, ...rest: unknown[]): unknown {
 
 /**
  * Upgrades a connection to the origin of `url` to another protocol (RFC 9110 §7.8), and resolves with its socket.
+ * Source: undici's `Dispatcher.md`.
  *
  * @example
  * const { headers, socket } = await upgrade('http://example.com/chat', { protocol: 'websocket' })
  *
  * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
  * @throws {SocketError} by rejection: the server refused the upgrade
- * @see undici's `Dispatcher.md`
  */
 export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
 /** {@link upgrade} with a callback instead of a promise. */

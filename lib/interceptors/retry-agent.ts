@@ -57,14 +57,20 @@ export class RetryAgent extends Dispatcher {
     return this.#dispatch(...request)
   }
 
-  /** Closes the other dispatcher. */
+  /**
+   * Closes the wrapped dispatcher.
+   * @throws {NotSupportedError} the dispatcher does not implement `close`
+   */
   override close(callback: () => void): void
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     return callback === undefined ? this.#base.close() : this.#base.close(callback)
   }
 
-  /** Destroys the other dispatcher. */
+  /**
+   * Destroys the wrapped dispatcher.
+   * @throws {NotSupportedError} the dispatcher does not implement `destroy`
+   */
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>

@@ -130,7 +130,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
 
 /** Types under the names that undici documents. */
 export declare namespace EnvHttpProxyAgent {
-  /** Options in the shape of undici's `EnvHttpProxyAgent.md`. */
+  /** Options in undici's shape. Source: undici's `EnvHttpProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
     /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
     httpProxy?: string

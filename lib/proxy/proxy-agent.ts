@@ -152,7 +152,7 @@ export class ProxyAgent extends LifecycleDispatcher {
 
 /** Types under the names that undici documents. */
 export declare namespace ProxyAgent {
-  /** Options in the shape of undici's `ProxyAgent.md`. */
+  /** Options in undici's shape. Source: undici's `ProxyAgent.md`. */
   export interface Options extends DocumentedProxyOptions {
     /** URL of the proxy, such as `http://user:password@proxy.example:3128`. */
     uri: string

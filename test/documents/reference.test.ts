@@ -58,7 +58,7 @@ export class Thing extends Base {
   /** @internal */
   inner(): void {}
 }
-/** Makes a thing. Ours. @throws {RangeError} an option is wrong */
+/** Makes a thing. Specific to sluice. @throws {RangeError} an option is wrong */
 export function make(options: ThingOptions): Thing {
   return new Thing(options)
 }
@@ -95,9 +95,13 @@ t.test('reports missing parts of a docstring', async (t) => {
     ['/** Whether there is any. */', '', 'Thing.any: no meaning'],
     ['/** Does what both do. */', '', 'Base.shared: no meaning'],
     ['/** @internal */', '', 'Thing.inner: no meaning'],
-    [' Ours.', '', 'make: no source'],
-    ['Ours. @throws {RangeError} an option is wrong', 'Ours.', 'make: no @throws, though Thing does'],
-    ['Ours. @throws {RangeError}', 'Ours. @throws', 'make: a @throws that names no error'],
+    [' Specific to sluice.', '', 'make: no source'],
+    [
+      'Specific to sluice. @throws {RangeError} an option is wrong',
+      'Specific to sluice.',
+      'make: no @throws, though Thing does',
+    ],
+    ['Specific to sluice. @throws {RangeError}', 'Specific to sluice. @throws', 'make: a @throws that names no error'],
     ['/** Another name of it. */', '/** Same. */', 'Same: no meaning'],
   ]
   for (const [text, instead, complaint] of spoiled) {
