@@ -25,9 +25,8 @@ export interface Discovery {
 
 /**
  * Adds and removes upstreams of a BalancedPool as a source reports them, until the pool is closed or destroyed. When
- * the source ends or fails, the upstreams remain.
- * @param onError receives invalid changes (their valid parts are applied) and failures of the source. An exception that
- *   it
+ * the source ends or fails, the upstreams remain. Specific to sluice.
+ * @param onError receives invalid changes (their valid parts are applied) and failures of the source. An exception that it
  *   throws is uncaught. Default: ignores them.
  * @throws {InvalidArgumentError} the pool, the source or `onError` is invalid
  * @example

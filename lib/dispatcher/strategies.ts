@@ -9,7 +9,7 @@ import { invalidChoice, invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
 
-/** Options of {@link leastRequests}. */
+/** Options of {@link leastRequests}. Specific to sluice. */
 export interface LeastRequestsOptions {
   /** Random number generator: from 0 (inclusive) to 1 (exclusive). Default: `Math.random`. */
   random?: Random

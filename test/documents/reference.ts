@@ -6,7 +6,7 @@ const UNIT =
   /\b(ms|bytes?|seconds?|percent|percentage|part|requests?|responses?|tries|times?|connections?|clients?|sessions?|origins?|hosts?|redirects|retry|checks?|numbers?|codes?|factor|weight|family|integer|port|addresses)\b/i
 const SOURCE = /RFC \d{4}|Source:|Specific to sluice|[Ss]luice-specific|Not in undici/
 /** Docstrings of options that need no default: rejected or ignored ones. */
-const IDLE = /^(Withdrawn|Accepted and ignored|Ignored|Use )/
+const IDLE = /^(Withdrawn|Accepted and ignored|Ignored|Rejected: |Use )/
 
 /** A TypeScript program whose exports are checked. */
 export interface Library {
