@@ -10,7 +10,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const entries = Object.keys(manifest.exports).filter((name) => !/\.(json|wasm)$/.test(name))
 const specifiers = entries.map((name) => name.replace(/^\./, 'sluice'))
 
-/** Asks the origin by a client, and tells what each entry exports. */
+/** Program that sends a request with a client, and prints the exports of each entry. */
 const REST = `
 const client = new main.Client(process.argv[2])
 client.request({ path: '/', method: 'GET' }).then(async ({ statusCode, body }) => {
@@ -65,7 +65,7 @@ t.test('all entries share one library', async (t) => {
   })
 })
 
-t.test('the one file runs alone, wherever it is copied to; without WebAssembly it asks for the other', async (t) => {
+t.test('single.js runs without other files; without WebAssembly it loads script-engine.js', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const copy = (name: string) => project.write(`vendor/${name}`, readFileSync(join(root, 'dist/package', name), 'utf8'))
@@ -138,7 +138,7 @@ for (const resolution of ['nodenext', 'bundler'] as const) {
   })
 }
 
-t.test('each entry of the manifest is a file that is published, and each file is reached', async (t) => {
+t.test('each entry of the manifest is a published file, and each published file is used', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const targets = new Set(

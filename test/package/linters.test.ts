@@ -8,7 +8,7 @@ function tool(name: string, args: readonly string[]) {
   return run(process.execPath, [join(root, 'node_modules', name), ...args])
 }
 
-t.test('publint finds nothing', async (t) => {
+t.test('publint reports no problem', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const folder = project.path('node_modules/sluice')
@@ -17,7 +17,7 @@ t.test('publint finds nothing', async (t) => {
   t.match(stdout, /All good/)
 })
 
-t.test('arethetypeswrong finds nothing', async (t) => {
+t.test('arethetypeswrong reports no problem', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const file = join(project.folder, pack(project.folder).filename)

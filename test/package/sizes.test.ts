@@ -17,7 +17,7 @@ const UNUSED = [
   'undici.globalDispatcher',
 ]
 
-t.test('a bundle holds what a program uses, and runs', async (t) => {
+t.test('a bundle contains only the modules that a program uses, and runs', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const sizes = await bundleSizes(project)
@@ -44,7 +44,7 @@ t.test('a bundle holds what a program uses, and runs', async (t) => {
   }
 })
 
-t.test('the package is small, and holds what is used', async (t) => {
+t.test('the package is below its size limit and contains only used files', async (t) => {
   const { unpackedSize, files } = pack()
   t.ok(unpackedSize <= LIMITS.unpacked, `${unpackedSize} of ${LIMITS.unpacked} bytes`)
   t.strictSame(

@@ -15,15 +15,21 @@ const CHECKED = [
   'lib/README.md',
   'test/README.md',
   'test/attacks/',
+  'test/balance/',
   'test/bench/',
+  'test/dispatcher/',
   'test/faults/',
   'test/fuzz/README.md',
   'test/interceptors/',
   'test/mutations/',
+  'test/package/',
+  'test/peers/',
   'test/reports/',
   'test/repository',
-  'test/runtimes/README.md',
+  'test/runtimes/',
   'test/servers/',
+  'test/sim/',
+  'test/types/',
 ]
 
 /** Files that quote the words which they rule out. */

@@ -122,7 +122,7 @@ export function installIn(folder, name, manifest) {
 }
 
 /**
- * Moves what was made to its place, whole or not at all; whoever came first stays, if it runs.
+ * Moves an installation to its folder atomically. An installation that is already there stays if it runs.
  * @param {string} made
  * @param {string} folder
  * @param {() => boolean} runs
@@ -143,7 +143,7 @@ export function settle(made, folder, runs) {
 function versionOf(path) {
   if (!existsSync(path)) return null
   const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 30_000 })
-  // Some tell in further lines of what they are built on.
+  // Some print the versions of their components in further lines.
   return status === 0 ? (stdout.trim().split('\n')[0] ?? '') : null
 }
 

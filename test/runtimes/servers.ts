@@ -8,7 +8,7 @@ export interface World {
   readonly https: string
   /** CA that signed its certificate, as PEM; null if the runtime already trusts it. */
   readonly ca: string | null
-  /** `https://localhost:…` whose certificate nobody trusts. */
+  /** `https://localhost:…` with an untrusted certificate. */
   readonly untrusted: string
   /** CA that signed none of the certificates. */
   readonly stranger: string

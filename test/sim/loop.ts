@@ -19,7 +19,7 @@ const TURN = 1 / 16
 const realRandom = Math.random
 
 /**
- * Simulated event loop with Node's phases: timers, poll (network events) and check. Time stands still while a callback runs.
+ * Simulated event loop with Node's phases: timers, poll (network events) and check. No time passes while a callback runs.
  * Ticks and microtasks are real and run after each callback.
  */
 export class Loop {

@@ -45,7 +45,7 @@ function hostOf(options: ts.CompilerOptions): ts.CompilerHost {
   return host
 }
 
-/** What the compiler says, by file: everything that is ours, and each program by `<name>.undici` and `<name>.sluice`. */
+/** Errors of the compiler by file: all declarations of sluice, and each program as `<name>.undici` and `<name>.sluice`. */
 export class Compilation {
   readonly #program: ts.Program
 
@@ -74,7 +74,7 @@ export class Compilation {
     return this.#of(join(sources, name))
   }
 
-  /** Of our own declarations, which nobody is to skip. */
+  /** Errors in the declarations of sluice, without skipLibCheck. */
   ofDeclarations(): string[] {
     const files = this.#program.getSourceFiles().map(({ fileName }) => fileName)
     const ours = files.filter((name) => name.startsWith(join(root, 'dist/package')))

@@ -6,7 +6,7 @@ const modes: Mode[] = [
   { resolution: 'bundler', exactOptionalPropertyTypes: true },
 ]
 
-/** Caches are not ours. */
+/** Names of caches, which sluice does not have. */
 const notOurs = /^(cache|deduplicate|CacheInterceptorOpts|Deduplicate\w+)$/
 
 for (const mode of modes) {

@@ -12,7 +12,7 @@ const { undici, libraries, companions } = JSON.parse(readFileSync(new URL('packa
 /** @typedef {'sluice' | 'undici'} Tree */
 
 /**
- * The manifest of a user who replaces undici in the whole tree. Packages that need what sluice leaves out get the facade.
+ * Returns a manifest that replaces undici in the whole tree. Packages that need features which sluice does not have get the facade.
  * @param {Tree} tree
  */
 function manifestOf(tree) {

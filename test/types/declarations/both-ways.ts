@@ -1,4 +1,4 @@
-/** Where undici's declarations ask for one of theirs, ours will do, and the other way round. Compiled, never run. */
+/** Types of sluice are assignable where undici declares its own, and vice versa. Compiled, never run. */
 
 import * as ours from 'sluice'
 import * as theirs from 'undici'

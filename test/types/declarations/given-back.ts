@@ -1,7 +1,7 @@
 /**
- * Results of undici are results of ours, also where optional properties are exact. There the other way round is not
- * possible for ResponseData: its body is declared so that not even a verbatim copy of the declaration fits. Compiled,
- * never run.
+ * Results of undici are assignable to those of sluice, also with exactOptionalPropertyTypes. There the reverse is not
+ * possible for ResponseData: the declaration of its body accepts not even a verbatim copy of itself. Compiled, never
+ * run.
  */
 import type * as ours from 'sluice'
 import type * as theirs from 'undici'

@@ -1,4 +1,4 @@
-/** What ours take and give beyond undici. Compiled, never run. */
+/** Types that sluice accepts and returns beyond undici. Compiled, never run. */
 import { promises } from 'node:dns'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
@@ -103,10 +103,10 @@ export const both: Dispatcher.DispatchHandlers = { ...legacy, ...early }
 new Pool('http://localhost')
   .on('error', (error) => String(error))
   .once('drain', (origin, targets = []) => [origin, targets])
-// @ts-expect-error: only ours have it, and no dispatcher need
+// @ts-expect-error: only dispatchers of sluice have it, and it is optional
 export const listening = (dispatcher: Dispatcher) => dispatcher.on('error', () => {})
 
-/** Errors that tell where they happened. */
+/** Errors with the context of the request. */
 export function place(error: unknown): string {
   if (!(error instanceof errors.UndiciError)) return ''
   expectTypeOf(error.fault).toEqualTypeOf<errors.Fault | undefined>()
@@ -114,12 +114,12 @@ export function place(error: unknown): string {
   return `${error.origin} ${error.method} ${error.path} ${error.reusedSocket} ${error.bytesWritten} ${error.replaySafe}`
 }
 
-/** Nobody calls what is there for the sake of other declarations. */
+/** Invalid calls are rejected, although some overloads exist only for assignability. */
 // @ts-expect-error: a request has a path
 client.request({ method: 'GET' })
 // @ts-expect-error: and options
 client.request()
-// @ts-expect-error: what tells of an abort is a signal
+// @ts-expect-error: a signal must be an AbortSignal or an emitter
 client.request({ path: '/', method: 'GET', signal: new AbortController() })
 // @ts-expect-error: a pipeline has a handler
 client.pipeline({ path: '/', method: 'GET' })

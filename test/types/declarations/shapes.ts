@@ -77,13 +77,13 @@ expectTypeOf<ours.interceptors.RedirectInterceptorOpts>().toEqualTypeOf<theirs.i
 expectTypeOf<ours.interceptors.DecompressInterceptorOpts>().toEqualTypeOf<theirs.interceptors.DecompressInterceptorOpts>()
 expectTypeOf<ours.interceptors.ResponseErrorInterceptorOpts>().toEqualTypeOf<theirs.interceptors.ResponseErrorInterceptorOpts>()
 expectTypeOf<keyof ours.interceptors.DNSInterceptorOpts>().toEqualTypeOf<keyof theirs.interceptors.DNSInterceptorOpts>()
-/** Caches are not ours, and these not theirs. */
+/** Members that only one of the two has: caches of undici, and these of sluice. */
 type Own = 'hedge' | 'latency'
 expectTypeOf<Exclude<keyof typeof ours.interceptors, Own>>().toEqualTypeOf<
   Exclude<keyof Interceptors, 'cache' | 'deduplicate'>
 >()
 
-// Errors: each is there, is a class and a type, and is one of theirs.
+// Errors: each exists, is a class and a type, and is assignable to undici's.
 type Errors = typeof theirs.errors
 type OurErrors = typeof ours.errors
 type Instance<All, Name> = Name extends keyof All
@@ -95,7 +95,7 @@ type Instance<All, Name> = Name extends keyof All
   : never
 type AllFit = { [Name in keyof Errors]: Fits<Instance<OurErrors, Name>, Instance<Errors, Name>> }
 expectTypeOf<AllFit[keyof Errors]>().toEqualTypeOf<true>()
-/** Two of ours have a field more. */
+/** Two error classes of sluice have an additional property. */
 type Same = Exclude<keyof Errors, 'ResponseError' | 'HTTPParserError'>
 type AllFitBack = { [Name in Same]: Fits<Instance<Errors, Name>, Instance<OurErrors, Name>> }
 expectTypeOf<AllFitBack[Same]>().toEqualTypeOf<true>()

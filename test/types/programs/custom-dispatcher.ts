@@ -52,7 +52,7 @@ class Sharded extends Dispatcher {
   }
 }
 
-/** An agent that asks for a header of its pools. */
+/** Agent that adds a header to the requests of its pools. */
 class TaggingAgent extends Agent {
   override dispatch(options: Agent.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const headers = Array.isArray(options.headers) ? [...options.headers, 'x-tag', '1'] : options.headers
@@ -71,5 +71,5 @@ export const factory: NonNullable<Pool.Options['factory']> = (origin, options) =
 
 // @ts-expect-error: what is dispatched has a path
 new Sharded([]).dispatch({ method: 'GET' }, {})
-// @ts-expect-error: a handler is told of an Error
+// @ts-expect-error: the handler receives an Error
 new Sharded([]).dispatch({ path: '/', method: 'GET' }, { onResponseError: (_controller, error: string) => void error })

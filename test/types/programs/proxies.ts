@@ -33,5 +33,5 @@ export async function through(agent: ProxyAgent): Promise<void> {
 
 // @ts-expect-error: a proxy agent needs a proxy
 export const none = new ProxyAgent({ token: 'x' })
-// @ts-expect-error: hosts are told in a string
+// @ts-expect-error: noProxy is a string
 export const list = new EnvHttpProxyAgent({ noProxy: ['localhost'] })

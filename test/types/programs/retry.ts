@@ -46,7 +46,7 @@ export function without(codes: readonly number[]): RetryHandler.RetryOptions {
   return { ...options, statusCodes }
 }
 
-// @ts-expect-error: a number of tries is a number
+// @ts-expect-error: maxRetries is a number
 export const wrong: RetryHandler.RetryOptions = { maxRetries: '3' }
 // @ts-expect-error: it sends through a dispatcher
 export const nowhere = new RetryAgent(options)
