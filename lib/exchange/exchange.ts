@@ -121,7 +121,7 @@ export class Exchange implements QueueNode<Exchange> {
     return toError(this.#reason)
   }
 
-  /** Headers of the last response head, as received. A copy, because responses can share the list. */
+  /** Headers received last: name, value, name, value, … A copy, because responses can share the list. */
   get rawHeaders(): string[] | null {
     if (this.#lastHead !== null) {
       this.#rawHeaders = this.#lastHead.rawHeaders.slice()

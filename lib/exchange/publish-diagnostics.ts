@@ -107,9 +107,9 @@ export function publishSendHeaders(exchange: Exchange, close: boolean, socket: D
   clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket })
 }
 
-export function publishBodyChunkSent(exchange: Exchange, piece: Uint8Array): void {
-  if (!requestBodyChunkSent.hasSubscribers || piece.length === 0 || exchange.done) return
-  const chunk = Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+export function publishBodyChunkSent(exchange: Exchange, bytes: Uint8Array): void {
+  if (!requestBodyChunkSent.hasSubscribers || bytes.length === 0 || exchange.done) return
+  const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   requestBodyChunkSent.publish({ request: diagnosticsOf(exchange), chunk })
 }
 

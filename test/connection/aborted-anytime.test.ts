@@ -4,7 +4,7 @@ import { httpOrigin } from '../servers/origin.js'
 
 const one = { connections: 1 }
 
-/** Each with one connection. */
+/** Dispatchers with one connection each. */
 const dispatchers: Record<string, (url: string) => Dispatcher> = {
   Client: (url) => new Client(url),
   Pool: (url) => new Pool(url, one),
@@ -17,7 +17,7 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
 
 type Abort = (reason: Error) => void
 
-/** A request that may be aborted at any time, also before its handler is told how. */
+/** A request that can be aborted at any time, even before its handler has a controller. */
 class Given {
   #abort: Abort | null = null
   #givenUp = false
@@ -25,7 +25,7 @@ class Given {
   readonly ended: Promise<void>
   #end: () => void = () => {}
 
-  /** `atOnce`: it is aborted in the first callback of its handler. */
+  /** `atOnce`: the request is aborted in the first callback of its handler. */
   constructor(atOnce: boolean) {
     this.#atOnce = atOnce
     this.ended = new Promise((resolve) => {
@@ -48,7 +48,7 @@ class Given {
   }
 }
 
-/** The handler of a request, by its generation. */
+/** Creates the handler of a request, current or legacy. */
 const generations: Record<string, (given: Given) => object> = {
   'with new callbacks': (given) => ({
     onRequestStart: (controller: { abort: Abort }) => given.started((reason) => controller.abort(reason)),
@@ -77,7 +77,7 @@ const times: Record<string, () => Promise<unknown> | null> = {
   },
 }
 
-/** What three more requests are answered, the last of which waited for the others. */
+/** Returns the responses of three further requests. The last one is queued behind the others. */
 async function answers(dispatcher: Dispatcher, origin: string): Promise<string[]> {
   const asked = [1, 2, 3].map(async () => {
     const { body } = await dispatcher.request({ origin, path: '/', method: 'GET' } as never)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Agent, Client, errors, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
-/** Bodies that fail with an error of the caller, in the first piece or behind it. */
+/** Bodies that fail with an error of the caller, at the first chunk or later. */
 const bodies: Record<string, (error: unknown) => unknown> = {
   'a generator': (error) => throwing(error),
   'a generator that throws at once': (error) => throwing(error, []),
@@ -29,7 +29,7 @@ function* throwing(error: unknown, pieces = ['piece']): Generator<string> {
   throw error
 }
 
-/** Errors that callers have, which other requests may fail with too. */
+/** Errors of callers, which other requests may fail with too. */
 const given: Record<string, () => Error> = {
   'an Error': () => new Error('mine'),
   'a SocketError': () => new errors.SocketError('of another request'),

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { response } from '../servers/origin.js'
 
-/** A socket that takes all it is given at once, and answers when the body has ended. */
+/** A socket that accepts all data at once, and responds when the body has ended. */
 function sink(): Duplex {
   return new Duplex({
     read() {},
@@ -14,7 +14,7 @@ function sink(): Duplex {
   })
 }
 
-/** A socket whose other end writes down what it hears, and says something at the first of it. */
+/** A socket whose server records what it receives, and responds to the first data. */
 class Peer extends Duplex {
   heard = ''
   readonly #first: string
@@ -64,7 +64,7 @@ for (const size of [1, 65_536]) {
 }
 
 t.test('closes a generator that waits for the socket when its request is aborted', async (t) => {
-  // Takes the first write and never calls back.
+  // Accepts the first write and never calls back.
   const full = new Duplex({ read() {}, write() {} })
   const client = over(full)
   const stop = new AbortController()

@@ -12,7 +12,7 @@ import fc from '../property.js'
 import { authority, serverIdentity } from '../servers/certificates.js'
 import { listen, onRequests, rawOrigin } from '../servers/origin.js'
 
-/** Bytes that show where they stand, and in which response. */
+/** Bytes that depend on their position and on the response. */
 function bytes(length: number, seed: number): Buffer {
   const all = Buffer.alloc(length)
   for (let i = 0; i < length; i++) all[i] = (i * 31 + (i >> 8) * 7 + seed * 13) & 0xff
@@ -21,7 +21,7 @@ function bytes(length: number, seed: number): Buffer {
 
 type Framing = 'length' | 'chunked' | 'close' | 'gzip'
 
-/** The path says what is to come: `/framing/length/seed/pieces`. */
+/** Serves the response that the path describes: `/framing/length/seed/pieces`. */
 function answer(path: string): Buffer[] {
   const [, framing, length, seed, count] = path.split('/')
   const body = bytes(Number(length), Number(seed))
@@ -45,21 +45,21 @@ function serve(socket: Socket): void {
   socket.on('error', () => {})
   onRequests(socket, (head) => {
     const [method, path = ''] = head.split(' ')
-    // The last chunk of a request's body looks like a head.
+    // The last chunk of a request body looks like a request head.
     if (method !== 'GET' || socket.writableEnded) return
     for (const part of answer(path)) socket.write(part)
     if (path.startsWith('/close')) socket.end()
   })
 }
 
-/** What consumers do with the memory of a chunk once they have its bytes. */
+/** Operations that consumers apply to the memory of a chunk once they have its bytes. */
 const treatments = {
   transfer: (chunk: Uint8Array) => void structuredClone(chunk.buffer, { transfer: [chunk.buffer as ArrayBuffer] }),
   overwrite: (chunk: Uint8Array) => void new Uint8Array(chunk.buffer).fill(0xee),
 }
 type Treatment = keyof typeof treatments
 
-/** Keeps the bytes of chunks, sees that nothing else is in their memory, and treats that. */
+/** Keeps the bytes of chunks, checks that their memory holds nothing else, and applies `treat` to it. */
 class Taker {
   readonly #treatment: Treatment
   readonly #kept: Buffer[] = []
@@ -239,7 +239,7 @@ const someLength = fc.oneof(
   fc.integer({ min: 60_000, max: 900_000 }),
 )
 
-/** All of Node's pool is there still: small buffers keep what is written to them. */
+/** Checks that Node's buffer pool is intact: small buffers keep what is written to them. */
 function poolWorks(): boolean {
   const all = Array.from({ length: 50 }, (_, i) => Buffer.from(`number ${i}`))
   return all.every((one, i) => one.toString() === `number ${i}`)
@@ -298,7 +298,7 @@ t.test('chunks that an interceptor decompresses can be transferred or overwritte
   const decoding = client.compose(interceptors.decompress())
   for (const name of ['a handler', 'a legacy handler', "'data'", 'for await', 'bytes()', 'stream()']) {
     for (const treatment of ['transfer', 'overwrite'] as const) {
-      // One chunk of zlib, a full one and the beginning of another, many.
+      // One zlib chunk; a full chunk and the start of another; many chunks.
       for (const length of [5, 16_384, 20_000, 300_000]) {
         const taker = new Taker(treatment)
         await (modes[name] as Mode)(decoding, { path: `/gzip/${length}/${length}/1`, method: 'GET' }, taker)
@@ -453,7 +453,7 @@ t.test('a zero-copy chunk can not be transferred: only the request whose handler
         },
       )
     })
-    // Node 20 copies what can not be transferred, later ones throw.
+    // Node 20 copies memory that can not be transferred, later versions throw.
     t.match(await dispatched, parser === 'wasm' ? /^(DataCloneError|TypeError|end)$/ : 'end')
     for (const one of [client, others]) {
       const { body } = await one.request({ path: '/length/300000/2/1', method: 'GET' })
@@ -465,7 +465,7 @@ t.test('a zero-copy chunk can not be transferred: only the request whose handler
   await server.close()
 })
 
-/** Prints how many KB of buffers are held for each response that has begun. */
+/** Prints how many KB of buffers are held per started response. */
 const streams = (url: string, count: number) => `
   import { Agent } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
   const agent = new Agent({ connections: null })
@@ -506,7 +506,7 @@ t.test('a response that waits for data holds no memory', async (t) => {
           const chunked = fields.endsWith('chunked') ? `${size.toString(16)}\r\n` : ''
           if (head.startsWith('GET /once')) return void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx')
           socket.write(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`)
-          // As one burst that does not end with a read of its own making.
+          // One burst of data that does not end with a separate read.
           setTimeout(() => {
             if (chunked !== '') socket.write(chunked)
             socket.write(Buffer.alloc(size, 97))
@@ -517,7 +517,7 @@ t.test('a response that waits for data holds no memory', async (t) => {
         const args = ['--expose-gc', '--input-type=module', '-e', streams(server.url, 40), '--', String(size)]
         execFile(process.execPath, args, { timeout: 20_000 }, (error, out, err) => resolve(out || `${error} ${err}`))
       })
-      // All of the process share one spare buffer of 252 KB.
+      // The whole process shares one spare buffer of 252 KB.
       t.ok(Number(said) < 8, `${fields}, ${size} bytes: ${said.trim()} KB`)
       await server.close()
     }

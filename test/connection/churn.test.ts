@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import t from 'tap'
 import { httpOrigin } from '../servers/origin.js'
 
-/** Prints by how many bytes the heap grew for each connection that was opened and closed. */
+/** Prints by how many bytes the heap grew per connection opened and closed. */
 const program = (origin: string) => `
   import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
   const client = new Client(${JSON.stringify(origin)})

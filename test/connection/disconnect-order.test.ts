@@ -2,7 +2,7 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { event, onRequests, rawOrigin } from '../servers/origin.js'
 
-/** Why a connection closes behind a response: headers of the response, options of the client. */
+/** Reasons to close a connection after a response: response headers, and options of the client. */
 const reasons: Record<string, [string, object]> = {
   'a keep-alive hint that is too short': ['Keep-Alive: timeout=1\r\n', {}],
   'connection: close': ['Connection: close\r\n', {}],

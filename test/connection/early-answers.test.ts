@@ -4,13 +4,13 @@ import t from 'tap'
 import { Client } from '../../lib/index.js'
 import { event, onRequests, rawOrigin, response } from '../servers/origin.js'
 
-/** A source without end; `closed` when it was told to stop. */
+/** An endless source; `closed` when it was stopped. */
 function endless(): { source: Readable; closed: Promise<void> } {
   const source = new Readable({ read: () => void setImmediate(() => source.push(Buffer.alloc(1000))) })
   return { source, closed: new Promise((resolve) => source.once('close', resolve)) }
 }
 
-/** Answers the first request of each connection with a head alone; the rest of it is `socket`'s to say. */
+/** Responds to the first request of each connection with headers only; `socket` sends the rest. */
 async function headsOnly(start: string) {
   let socket: Socket | undefined
   let text = ''
@@ -83,7 +83,7 @@ t.test('does not reuse a connection on which the server has not read the whole r
   await origin.close()
 })
 
-/** Answers the head of whatever comes first on a connection, and reads on in silence: nobody but the client ends it. */
+/** Responds with headers to the first data on a connection, then only reads: the client must close it. */
 async function atOnce(start: string) {
   const ends: Promise<unknown>[] = []
   const heard: string[] = []

@@ -9,7 +9,7 @@ import { Recorder } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' } as const
 
-/** A socket without a network: what the server says is pushed. */
+/** A socket without a network. Tests push the data of the server. */
 class Wire extends Duplex {
   written = ''
 

@@ -33,7 +33,7 @@ const EXPECTED = [
   BROKEN,
 ]
 
-/** Has the engine in JavaScript not found when it is asked for. */
+/** Makes the import of the JavaScript parser fail. */
 const WITHOUT = `data:text/javascript,import { register } from 'node:module';\
 register('data:text/javascript,' + encodeURIComponent(\`export async function resolve(specifier, context, next) {\
   if (specifier.includes('script-engine')) throw new Error('no such file');\

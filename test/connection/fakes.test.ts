@@ -24,7 +24,7 @@ const expected = {
   uploads: ['PUT /stream', 'PUT /pieces', 'PUT /bytes'],
 }
 
-/** What each kind fakes, and when it was installed: before the library was loaded, or after. */
+/** Functions that each kind of fake timers replaces, before or after the library is loaded. */
 const fakes: [kind: string, when: string][] = [
   ['none', 'before'],
   ['node:test', 'after'],

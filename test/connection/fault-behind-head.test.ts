@@ -34,7 +34,7 @@ for (const [fault, answer] of Object.entries(faulty)) {
         t.equal(recorder.statusCode, 200)
         t.match(recorder.error, { phase: 'body', path: '/' }, name)
         t.strictSame(turns, ['a turn', 'error'], name)
-        // The fetch of the runtime, which has read nothing of the body when its fault is found.
+        // The runtime's `fetch`, which has read nothing of the body when the error occurs.
         const response = await fetch(`${origin.url}/`, { dispatcher } as never)
         t.equal(response.status, 200)
         await t.rejects(response.text(), { name: 'TypeError', cause: { phase: 'body' } }, name)

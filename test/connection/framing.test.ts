@@ -7,7 +7,7 @@ import { Recorder } from '../servers/recorder.js'
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n'
 const get = (path: string) => ({ path, method: 'GET' })
 
-/** A server that reads no bodies: it takes each for another request, and answers with the target. */
+/** A server that reads no bodies: it parses each body as another request, and responds with the target. */
 async function bodiless(): Promise<Origin & { heads: string[] }> {
   const heads: string[] = []
   const origin = await rawOrigin((socket) =>
@@ -19,7 +19,7 @@ async function bodiless(): Promise<Origin & { heads: string[] }> {
   return Object.assign(origin, { heads })
 }
 
-/** Of one connection at a time, so that reuse shows. */
+/** Uses one connection at a time, so that reuse is visible. */
 const dispatchers: Record<string, (url: string) => Dispatcher> = {
   Client: (url) => new Client(url, { pipelining: 10 }),
   Pool: (url) => new Pool(url, { connections: 1 }),
@@ -90,7 +90,7 @@ t.test('keeps the connection after a request body that is expected, empty, or se
     const origin = await rawOrigin((socket) => onRequests(socket, () => socket.write(response(''))))
     const client = new Client(origin.url)
     await ask(client, { ...get('/'), ...options })
-    // What is left of a body in the server's buffer spoils no head: it stands before the request line.
+    // A body left in the server's buffer precedes the request line, and does not become a request of its own.
     await ask(client, get('/'))
     t.equal(origin.connections, 1, JSON.stringify(options))
     await client.close()
@@ -147,7 +147,10 @@ const EVIL = response('evil')
 const LENGTH = `content-length: ${EVIL.length}\r\n`
 const CHUNKED = 'transfer-encoding: chunked\r\n'
 
-/** Answers the first request, and each that comes on the same connection with a body that belongs to the first answer. */
+/**
+ * Responds to the first request, and to later ones on the same connection with a body that belongs to the first
+ * response.
+ */
 async function late(head: string): Promise<Origin> {
   return rawOrigin((socket, connection) =>
     onRequests(socket, (_head, index) => {
@@ -170,7 +173,7 @@ t.test('does not read a late body of HEAD, 204 or 304 as the next response', asy
     for (const [method, head] of answers) {
       const origin = await late(head)
       const client = new Client(origin.url, { parser, pipelining: 10 })
-      // Those sent with it are pipelined behind it, where that is allowed.
+      // Requests dispatched together are pipelined behind it, where that is allowed.
       const asked = [ask(client, { path: '/', method }), ask(client, get('/1')), ask(client, get('/2'))]
       t.strictSame(await Promise.all(asked), ['', 'mine', 'mine'], `${method}: ${head}`)
       t.equal(await ask(client, get('/3')), 'mine')

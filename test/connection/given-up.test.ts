@@ -15,7 +15,7 @@ async function ask(dispatcher: Dispatcher, options: object): Promise<string> {
   return body.text()
 }
 
-/** What ends the process when nobody listens. */
+/** Returns the uncaught exceptions that occur during `run` and the three event-loop turns after it. */
 async function uncaughtDuring(run: () => Promise<void>): Promise<unknown[]> {
   const errors: unknown[] = []
   const note = (error: unknown) => errors.push(error)
@@ -215,7 +215,7 @@ for (const answered of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello'
         const given = aborts.map(({ signal }) => t.rejects(ask(client, { path: '/never', signal })))
         if (when === 'before') for (const abort of aborts) abort.abort()
         t.equal(await first, 'ok')
-        // The last one first: then the oldest request is still awaited.
+        // The last one first: the oldest request is still active then.
         for (const abort of aborts.reverse()) abort.abort()
         await Promise.all(given)
         t.equal(await ask(client, { method }), 'ok')

@@ -6,14 +6,14 @@ import { authority, serverIdentity } from '../servers/certificates.js'
 import { httpOrigin, httpsOrigin, onRequests, rawOrigin } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 
-/** Bytes that tell where they stand. */
+/** Bytes that depend on their position. */
 function bytes(length: number, seed: number): Buffer {
   const all = Buffer.alloc(length)
   for (let i = 0; i < length; i++) all[i] = (i * 31 + (i >> 8) * 7 + seed) & 0xff
   return all
 }
 
-/** Copies what it is lent. */
+/** Handler that copies zero-copy chunks. */
 class Borrower extends Recorder {
   readonly borrowsChunks = true
   readonly lent: Buffer[] = []
@@ -54,7 +54,7 @@ t.test('delivers consecutive long and short bodies read at any pace', async (t) 
         })
         for (const { recorder, length } of recorders) {
           await recorder.ended
-          // Only now: what came first must not have been written over.
+          // Checked only now: the first chunks must not have been overwritten.
           if (!Buffer.concat(recorder.chunks).equals(bytes(length, length))) throw new Error(`wrong bytes of ${length}`)
         }
         await client.close()
@@ -86,9 +86,9 @@ t.test('zero-copy chunks of long bodies allocate no memory', async (t) => {
       }
       const memory = (chunks: Buffer[]) =>
         new Set(chunks.filter(({ length }) => length > 5000).map(({ buffer }) => buffer))
-      // The input buffer of the parser without WebAssembly could be transferred by who gets a part of it.
+      // Without WebAssembly, a handler could transfer the parser's input buffer by a view of it.
       if (parser === 'wasm') t.equal(memory(borrower.lent).size, 1, 'one input buffer for all')
-      // Who does not know of it may keep chunks: what stands behind it is not asked.
+      // The interceptor does not set `borrowsChunks` and may keep chunks, whatever handler it wraps.
       t.ok(Buffer.concat(decorated.lent).equals(bytes(600_000, 5)), 'through an interceptor they are its own')
     }
     await client.close()
@@ -155,7 +155,7 @@ t.test('delivers TLS records that arrive after reading was paused', async (t) =>
   const origin = await httpsOrigin(
     (request, reply) => {
       const body = bytes(sizeOf(request.url as string), 3)
-      // With and without a length: a piece that is lost of the latter would be missed by nobody.
+      // With and without a length: without one, a lost chunk would not be detected.
       if (request.method === 'GET') reply.setHeader('content-length', body.length)
       reply.end(body)
     },

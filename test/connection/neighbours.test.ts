@@ -8,7 +8,7 @@ import { Recorder } from '../servers/recorder.js'
 t.test('a pipelined request does not fail when requests ahead of it are aborted', async (t) => {
   let connections = 0
   const arrivals = new EventEmitter()
-  // Of each connection the first request gets no answer unless it is `/last`.
+  // The first request of each connection gets no response, except `/last`.
   const origin = await rawOrigin((socket) => {
     connections++
     let held = false
@@ -32,7 +32,7 @@ t.test('a pipelined request does not fail when requests ahead of it are aborted'
     await arrived
     abort.abort()
     t.equal(await failed, 'AbortError', `${index}`)
-    // The rest goes out anew on another connection.
+    // The others are sent again on another connection.
     if (index < 3) await new Promise((resolve) => arrivals.once(`/given-up-${index + 1}`, resolve))
   }
   t.equal(await (await last).body.text(), 'answered')
@@ -41,7 +41,7 @@ t.test('a pipelined request does not fail when requests ahead of it are aborted'
   await origin.close()
 })
 
-// A POST rests until the sockets were polled again; a GET is accepted within the read that brought what is too much.
+// A POST waits until the sockets were polled; a GET is accepted within the read that brought the excess bytes.
 for (const method of ['POST', 'GET']) {
   t.test(`excess response bytes do not fail a queued ${method} of which no byte was sent`, async (t) => {
     const heads: string[] = []
@@ -50,7 +50,7 @@ for (const method of ['POST', 'GET']) {
       onRequests(socket, (head, index) => {
         const path = head.split(' ')[1] as string
         heads.push(`${path} ${index}`)
-        // In one piece, so that the next request starts between the two.
+        // In one write, so that the next request starts between the two responses.
         socket.write(`${response(path)}too much`)
       })
     })
@@ -180,7 +180,9 @@ t.test('the response of an aborted request is discarded for those behind it, up 
   }
 })
 
-/** Asks for each path over one client; what each connection does when it has so many requests is its step. */
+/**
+ * Requests each path over one client. Each connection runs its step once it has received the given number of requests.
+ */
 async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' | 'abort' }[], asked: string[]) {
   const abort = new AbortController()
   const seen: string[][] = []
@@ -240,7 +242,7 @@ t.test('replays a request twice if both connections completed other responses', 
       const path = head.split(' ')[1] as string
       seen.push(`${connection}${path}`)
       if (path === '/lost' && connection < 2) return socket.end()
-      // The second connection gets the request that is lost behind its answer.
+      // The second connection gets the request that was lost behind its response.
       client.pipelining = 1
       if (path === '/lost' || path === `/${connection}`) socket.write(response(path))
     }),

@@ -27,7 +27,7 @@ function webStream(...pieces: (string | Error)[]): ReadableStream {
   })
 }
 
-/** A Blob of a caller's class, which says that it is empty. */
+/** A user's Blob class that reports a size of 0. */
 function blob(...pieces: (string | Error)[]): Blob {
   const fake = { [Symbol.toStringTag]: 'Blob', size: 0, type: '', stream: () => later(...pieces) }
   return fake as unknown as Blob

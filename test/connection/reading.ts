@@ -1,4 +1,4 @@
-/** Makes all kinds of requests of one origin, and prints what came of them and what read the responses, as JSON. */
+/** Sends all kinds of requests to one origin, and prints their results and the parser in use, as JSON. */
 import inspector from 'node:inspector'
 import { Agent, Client, Pool } from '../../lib/index.js'
 import { Recorder } from '../servers/recorder.js'
@@ -16,7 +16,7 @@ const parser = mode === 'js' || mode === 'wasm' ? mode : 'auto'
 const get = { path: '/length', method: 'GET' } as const
 const codeOf = (error: { code?: string; cause?: { message?: string } }) => [error.code, error.cause?.message]
 
-/** Destroyed, and aborted, while the parser is on its way. */
+/** Destroys a client, and aborts a request, while the parser is being loaded. */
 async function early(): Promise<unknown[]> {
   const client = new Client(origin, { parser })
   const refused = client.request(get).catch(codeOf)

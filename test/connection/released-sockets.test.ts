@@ -15,7 +15,7 @@ const identities = (async () => {
 
 const BIG = Buffer.alloc(700_000, 'abcdefghij')
 
-/** Accepts upgrades and CONNECT, and then does what the test says. */
+/** Accepts upgrades and CONNECT, then runs the server part of the test. */
 async function accepting(secure: boolean, then: (socket: Duplex) => void): Promise<Origin> {
   const { server } = await identities
   const listener = (_request: http.IncomingMessage, reply: http.ServerResponse) => void reply.end('x')
@@ -41,11 +41,11 @@ const ways: Record<string, (client: Client) => Promise<Socket>> = {
   },
 }
 
-/** All that can be seen of a socket, but for its addresses and counts. */
+/** Returns all visible properties of a socket, without addresses and counts. */
 function looks(socket: Socket) {
   return {
     own: Reflect.ownKeys(socket).map(String).sort(),
-    // Node has a listener for the first listener for sessions.
+    // Node adds its own listener with the first `session` listener.
     listeners: socket
       .eventNames()
       .filter((name) => name !== 'newListener')
@@ -83,7 +83,7 @@ for (const secure of [false, true]) {
       for (const connect of [{ ca }, (options: never, callback: never) => base(options, callback)]) {
         const client = new Client(origin.url, { connect: connect as never })
         const socket = await open(client)
-        // Until the caller listens for errors, one that comes must not end the process.
+        // Before the caller adds an error listener, an error must not be an uncaught exception.
         socket.on('error', () => {})
         t.strictSame(looks(socket), looks(model), `${name}, ${typeof connect}`)
         socket.destroy()

@@ -9,7 +9,7 @@ import { event } from '../servers/origin.js'
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31))
 let state = seed
 
-/** Numbers from 0 to 1 (mulberry32). */
+/** Returns a generator of numbers from 0 to 1 (mulberry32). */
 function random(): number {
   state = (state + 0x6d2b79f5) | 0
   let value = Math.imul(state ^ (state >>> 15), 1 | state)
@@ -36,7 +36,7 @@ type Body = keyof typeof bodies
 interface Kind {
   method: string
   body: Body
-  /** As the request says; undefined: as its method says. */
+  /** Value of the option; `undefined` for the default of the method. */
   idempotent?: true
 }
 
@@ -55,9 +55,9 @@ type Transport = (typeof transports)[number]
 interface Case {
   kind: Kind
   pipelining: 1 | 5
-  /** Which of the requests that are sent together it is. */
+  /** Index among the requests that are sent together. */
   place: number
-  /** Another request was answered on the connection before. */
+  /** Whether another request was completed on the connection before. */
   reused: boolean
   pool: boolean
   transport: Transport
@@ -79,7 +79,7 @@ function anyCase(fault: Case['fault']): Case {
 
 type Servers = Record<'http' | 'https', CountingServer> & { ca: string }
 
-/** A stream around a socket, which is none of ours. */
+/** A custom stream around a socket. */
 function streamOver(socket: net.Socket): Duplex {
   const duplex = new Duplex({
     read: () => void socket.resume(),
@@ -133,7 +133,7 @@ async function ask(dispatcher: Client | Pool, target: string, kind: Kind): Promi
 const GET: Kind = { method: 'GET', body: 'none' }
 const rightAnswer = (target: string, { method }: Kind) => `${target} ${method === 'HEAD' ? '' : `${method} ${target}`}`
 
-/** What is wrong about how a case went. */
+/** Returns what is wrong with the result of a case. */
 async function wrongWith(one: Case, servers: Servers): Promise<string[]> {
   const { dispatcher, server } = dispatcherOf(one, servers)
   const wrong: string[] = []
@@ -150,7 +150,7 @@ async function wrongWith(one: Case, servers: Servers): Promise<string[]> {
   for (const [index, target] of targets.entries()) {
     const { answer, error } = outcomes[index] as Outcome
     if (target === '/it') continue
-    // Bytes that come after it was sent are its answer, for all that anybody can tell.
+    // Bytes that arrive after the request was sent can not be distinguished from its response.
     if (error !== null && one.fault.how === 'garbage' && outcomes[one.place]?.answer !== null) {
       must(String(error.code).startsWith('HPE_') && index > one.place, `${target}: ${error}`)
       continue
@@ -184,10 +184,10 @@ function judge(
   const times = (fault.of === 'response' || !server.faulted ? 1 : 0) + (again ? 1 : 0)
   must(executed === times, `executed ${executed} times, not ${times}`)
   if (again || sent >= whole || !server.faulted) must(answer === rightAnswer('/it', kind), `answer ${answer} ${error}`)
-  // Within a value or a body nobody can tell garbage from what was meant.
+  // Within a header value or body, garbage can not be detected.
   else if (fault.how !== 'garbage' || sent === 0) must(error !== null, `answered: ${answer}`)
   if (error === null) return
-  // A body that is shorter than its length says in its cause what ended the connection.
+  // The error for a short body has the reason of the close as its cause.
   const { code } = (error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ? error.cause : error) as typeof error
   must(/^(UND_ERR_SOCKET|ECONNRESET|EPIPE|HPE_[A-Z_]+)$/.test(String(code ?? error.cause)), `${code}`)
   must(error.reusedSocket === reused, `reusedSocket ${error.reusedSocket}`)
@@ -228,7 +228,7 @@ t.test('replays or fails requests correctly if the connection closes at any byte
 
   for (const of of ['response', 'request'] as const) {
     await t.test(`after each byte of the ${of}`, async (t) => {
-      // The longest has this many; at its end there is nothing left to cut.
+      // Number of bytes of the longest response: no later cut is possible.
       const longest = of === 'response' ? answerTo('DELETE', '/it').length : 110
       function* cases(): Generator<Case> {
         for (let after = of === 'response' ? 0 : 1; after <= longest; after++) {

@@ -6,7 +6,7 @@ import type { BodyInput } from '../../lib/exchange/request.js'
 import { Client, interceptors } from '../../lib/index.js'
 import { httpOrigin, rawOrigin, response } from '../servers/origin.js'
 
-/** Answers with a digest of the body that is as telling as the body: runs of a byte as `byte×count`. */
+/** Responds with a lossless digest of the body: runs of a byte as `byte×count`. */
 async function runsOrigin() {
   return httpOrigin((request, reply) => {
     const pieces: Buffer[] = []
@@ -27,7 +27,7 @@ function expected(size: number): string {
   return [...'abcdefgh'].map((byte) => `${byte}×${size} `).join('')
 }
 
-/** Hands out one buffer again and again, filled anew each time. */
+/** Yields the same buffer repeatedly, with new content each time. */
 class Refilled {
   readonly #memory: Uint8Array
   #next = 97
@@ -44,7 +44,7 @@ class Refilled {
     return this.#memory.fill(this.#next++)
   }
 
-  /** For memory that is asked for no more. */
+  /** Fills memory that is no longer read. */
   poison(): void {
     this.#memory.fill(63)
   }
@@ -259,7 +259,7 @@ t.test('a body replayed after its memory was overwritten has the original bytes'
   await origin.close()
 })
 
-/** A connector that takes some turns of the event loop longer. */
+/** A connector that takes several event-loop turns. */
 function slowly(url: string) {
   const { port } = new URL(url)
   return (_options: unknown, callback: (...result: [null, Duplex] | [Error, null]) => void) => {

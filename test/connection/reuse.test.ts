@@ -13,7 +13,7 @@ type Deed = { write?: string; end?: 'fin' | 'reset' }
 type Options = { path: string; method: string; body?: string }
 
 const TIMEOUT = '408 Request Timeout\r\ncontent-length: 6\r\nconnection: close\r\n\r\npoison'
-/** What a server does to a connection that is idle. */
+/** Actions of a server on an idle connection. */
 const deeds: Record<string, Deed> = {
   'ends it': { end: 'fin' },
   'resets it': { end: 'reset' },
@@ -24,7 +24,7 @@ const deeds: Record<string, Deed> = {
   'sends 408 and ends it': { write: `HTTP/1.1 ${TIMEOUT}`, end: 'fin' },
 }
 
-/** Answers `first`, has the server act while this thread is busy, and sends `second` in the turn in which it did. */
+/** Sends `first`, lets the server act while this thread is busy, and sends `second` in the same event-loop turn. */
 async function actedUnseen(part: {
   identity: Identity | null
   ca: string
@@ -60,7 +60,7 @@ t.test('sends a POST on a new connection if the server used the idle one while t
   const ca = await authority()
   for (const identity of [null, await serverIdentity(ca)]) {
     for (const [name, deed] of Object.entries(deeds)) {
-      // A thread can not reset what is under its TLS, and an empty line hurts nobody.
+      // A thread can not reset a socket beneath TLS. An empty line is ignored.
       if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
       const { got, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
       t.equal(got, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
@@ -187,7 +187,7 @@ t.test('excess bytes behind a response do not fail queued requests', async (t) =
   }
 })
 
-/** A socket that answers each request at once, and records what is written in which turn of the loop. */
+/** A socket that responds to each request at once, and records the event-loop turn of each write. */
 class Answering extends Duplex {
   written = ''
 
@@ -219,7 +219,7 @@ t.test('writes repeatable requests at once, and others after the sockets were po
     await Promise.resolve()
     await new Promise((resolve) => process.nextTick(() => queueMicrotask(resolve as () => void)))
     t.equal(socket.written === '', waits, JSON.stringify(options))
-    // Two check phases in a row have a poll phase between them; in the third all is written.
+    // Two consecutive check phases have a poll phase between them; by the third, everything is written.
     for (let i = 0; i < 3; i++) await new Promise(setImmediate)
     t.not(socket.written, '', JSON.stringify(options))
     await client.destroy()

@@ -34,7 +34,7 @@ const shortBody = (code: string) => ({
   replaySafe: false,
 })
 
-/** Answers with one text after another, and ends each connection once `goOn` is called. */
+/** Sends one response text per connection, and closes it when `goOn` is called. */
 async function cutOrigin({ end }: End, answers: string[]) {
   const requests: string[] = []
   const origin = await rawOrigin((socket) =>
@@ -43,14 +43,14 @@ async function cutOrigin({ end }: End, answers: string[]) {
       requests.push(head)
     }),
   )
-  // An RST that comes with the bytes before it is read as a FIN.
+  // An RST that arrives before the data is read appears as a FIN.
   const goOn = () => {
     for (const socket of origin.sockets) end(socket)
   }
   return { url: origin.url, requests, goOn, close: () => origin.close() }
 }
 
-/** One request by a RetryHandler; the connection of the first attempt ends at the callback `at`. */
+/** One request by a RetryHandler; the connection of the first attempt closes at the callback `at`. */
 async function retried(
   end: End,
   at: string,
@@ -71,7 +71,7 @@ async function retried(
   return { recorder, requests: origin.requests }
 }
 
-/** A body is read until it fails; `received` is called with its first part. */
+/** Reads a body until it fails; `received` is called with the first chunk. */
 const readers: Record<string, (client: Client, received: () => void) => Promise<unknown>> = {
   async dispatch(client, received) {
     const recorder = new Recorder((name) => {
@@ -190,7 +190,7 @@ for (const end of ends) {
       client.dispatch({ path, method: 'GET' }, recorder)
       return recorder
     })
-    // What waits behind the first is sent again, once.
+    // Pipelined requests behind the first are replayed once.
     const errors = await Promise.all(recorders.map(async ({ ended }) => (await ended).error))
     t.match(errors, [shortBody(end.code), shortBody(end.code), { code: end.code, path: '/last' }])
     await client.close()
@@ -226,7 +226,7 @@ class Wire extends Duplex {
   }
 }
 
-/** Breaks a connection while its response is paused at the headers, with `unread` of a body of ten bytes behind them. */
+/** Closes a connection while its response is paused at the headers, with `unread` bytes of a ten-byte body received. */
 async function brokenWhilePaused(unread: string): Promise<Recorder> {
   const wire = new Wire()
   const client = new Client('http://simulated.test', { connect: (_target, callback) => callback(null, wire) })

@@ -5,7 +5,7 @@ import { onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const GONE = { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', message: /detached or resized/ }
 
-/** Gives the memory of `bytes` to nobody, as `postMessage` gives it to a worker. */
+/** Transfers the memory of `bytes`, as `postMessage` to a worker does. */
 function giveAway(bytes: Uint8Array): void {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
 }
@@ -27,10 +27,11 @@ t.test('a request whose body memory is transferred before sending fails, and sen
   })
   const get = async (path: string) => (await client.request({ path, method: 'GET' })).body.text()
 
-  // Before the connection stands; then on one that does, where what is dispatched is written in the same turn.
+  // First before the connection is established; then on an established one, where a request is written in the same
+  // event-loop turn.
   for (const path of ['/first', '/second']) {
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
-      // Shorter ones are copied when they are dispatched on an idle connection.
+      // Shorter bodies are copied when they are dispatched on an idle connection.
       const body = new Uint8Array(100_000).fill(65)
       const put = client.request({ path: '/put', method: 'PUT', body, headers, idempotent: true })
       const next = get(path)

@@ -14,13 +14,13 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
 
 interface Stalling {
   readonly body: unknown
-  /** Its second piece was asked for. */
+  /** The second chunk was requested. */
   readonly stalled: Promise<void>
-  /** It was closed. */
+  /** The source was closed. */
   readonly ended: Promise<unknown>
 }
 
-/** A web stream that gives one piece and then nothing. */
+/** A web stream that yields one chunk and then stalls. */
 function webStream(): Stalling {
   let asked = () => {}
   const stalled = new Promise<void>((resolve) => {
@@ -47,7 +47,7 @@ function webStream(): Stalling {
   return { body, stalled, ended }
 }
 
-/** An asynchronous iterator that gives one piece and then nothing. */
+/** An async iterator that yields one chunk and then stalls. */
 function iterator(): Stalling {
   let asked = () => {}
   const stalled = new Promise<void>((resolve) => {

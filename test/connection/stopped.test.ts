@@ -4,7 +4,7 @@ import { onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const TIMEOUT = 300
 
-/** Asks once on a connection that has answered before, and prints what came. */
+/** Sends a request on a reused connection, and prints the result. */
 const program = (origin: string, options: object) => `
   import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
   const client = new Client(${JSON.stringify(origin)}, ${JSON.stringify(options)})
@@ -16,20 +16,20 @@ const program = (origin: string, options: object) => `
 
 interface Part {
   options: object
-  /** What is sent when the program is stopped. */
+  /** Data that the server sends while the process is stopped. */
   meanwhile: string
-  /** What is sent of the answer before. */
+  /** Part of the response sent before. */
   before?: string
 }
 
-/** What a program says that stood still for longer than its timeouts. */
+/** Returns the output of a program that was stopped for longer than its timeouts. */
 async function saidBy({ options, meanwhile, before = '' }: Part): Promise<string> {
   let running: ReturnType<typeof spawn> | null = null
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
       if (head.includes('/first')) return void socket.write(response('first'))
       socket.write(before)
-      // Time for it to be read.
+      // Gives the process time to read it.
       setTimeout(() => {
         running?.kill('SIGSTOP')
         socket.write(meanwhile)

@@ -13,7 +13,7 @@ type Failure = Error & { code?: string }
 const get = { path: '/', method: 'GET' } as const
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
-/** Numbers from 0 to 1 (mulberry32). */
+/** Returns a generator of numbers from 0 to 1 (mulberry32). */
 function random(): number {
   state = (state + 0x6d2b79f5) | 0
   let value = Math.imul(state ^ (state >>> 15), 1 | state)
@@ -22,10 +22,12 @@ function random(): number {
 }
 let state = seed
 
-/** Something that ends after `delay` ms, which begin in the turn in which `begin` is called, and not before. */
+/** An operation that ends `delay` ms after the event-loop turn in which `begin` is called. */
 type Timed = (delay: number, begin: () => void) => Promise<unknown>
 
-/** Begins when the handler hears `name`, and ends with its end or the client's next `disconnect`. */
+/**
+ * Starts when the handler receives callback `name`, and ends with its last callback or the client's next `disconnect`.
+ */
 function watched(client: Client, name: string, begin: () => void): Promise<unknown> {
   const recorder = new Recorder((heard) => {
     if (heard === name) begin()
@@ -47,7 +49,7 @@ t.test('timeouts fire neither early nor later than a timer of the same delay', a
   const secure = { hostname: 'localhost', protocol: 'https:', port: '443' }
   const kinds: Record<string, Timed> = {
     connect: async (timeout, begin) => {
-      // Steps on the way that a busy loop sees late are given their time.
+      // A busy loop delays intermediate steps; that delay is added.
       const httpSocket = net.connect(silent.port, '127.0.0.1')
       await once(httpSocket, 'connect')
       const connector = buildConnector({ timeout })
@@ -75,11 +77,11 @@ t.test('timeouts fire neither early nor later than a timer of the same delay', a
   }
   const early: string[] = []
   const late: string[] = []
-  // Opening connections keeps the loop busy.
+  // Opening connections keeps the event loop busy.
   const opening = ['connect', 'time to live']
-  // These end with an event: the socket is closed behind the turn of the timeout, and the event comes in another.
+  // These end with an event: the socket is closed after the turn of the timeout, and the event follows in another.
   const closing = ['keep-alive', 'keep-alive of the server', 'keep-alive, bounded', 'time to live']
-  // A timeout found due waits for one more turn.
+  // A timeout that is due waits for one more event-loop turn.
   const afterTurns = (turns: number, then: () => void): void => {
     if (turns === 0) then()
     else setImmediate(() => afterTurns(turns - 1, then))
@@ -96,14 +98,14 @@ t.test('timeouts fire neither early nor later than a timer of the same delay', a
     const passed = timed(delay, () => {
       if (started > 0) return
       started = performance.now()
-      // What was read is read by then, and what was asked is asked: the alarm is set.
+      // Received data is read and requests are written by then: the alarm is set.
       process.nextTick(() => ring(performance.now()))
     })
     await passed.catch(() => {})
     const elapsed = performance.now() - started
     if (elapsed < delay) early.push(`${kind} of ${delay} after ${elapsed}`)
     if (!rang) return
-    // By the system's doing now and then, by ours each time.
+    // The system delays a timer occasionally, while a fault of the client would do so every time.
     if (again > 0) return measure(kind, timed, again - 1)
     late.push(`${kind} of ${delay} after ${elapsed}`)
   }
@@ -208,7 +210,7 @@ t.test('single bytes do not extend the headers timeout', async (t) => {
 
 t.test('headersTimeout: 0 is no limit, even in the tick in which the keep-alive timeout passes', async (t) => {
   const origin = await rawOrigin((socket) => onRequests(socket, () => setTimeout(() => socket.write(response('x')), 5)))
-  // Both timers are due in one turn: that of the idle connection, and that which sends the next request.
+  // Both timers are due in one turn: that of the idle connection, and the one that sends the next request.
   for (let round = 0; round < 20; round++) {
     const client = new Client(origin.url, { keepAliveTimeout: 10, headersTimeout: 0 })
     await (await client.request(get)).body.text()
@@ -343,7 +345,7 @@ t.test('a slow body source does not cause a headers timeout', async (t) => {
   await silent.close()
 })
 
-/** A socket to a peer that takes 10 kB in a ms, `limit` bytes at most, and answers when `size` have come. */
+/** A socket to a peer that reads 10 kB per ms, at most `limit` bytes, and responds after `size` bytes. */
 function slowly(size: number, limit = Infinity): Duplex {
   let taken = 0
   return new Duplex({
@@ -367,7 +369,7 @@ t.test('an upload times out only when the server stops reading it', async (t) =>
     'large pieces': () => pieces(2_000_000),
     'small pieces': () => pieces(40_000),
   }
-  // No timeout keeps the process alive, nor do these sockets.
+  // Neither timeouts nor these sockets keep the process alive.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(alive))
   for (const [name, body] of Object.entries(bodies)) {
@@ -402,7 +404,7 @@ t.test('a socket that accepts much data at once does not stall the upload', asyn
   await client.close()
 })
 
-/** A body that can be sent twice, in drops. */
+/** A replayable body that yields small chunks. */
 function dripping(drops: number): Blob & { sent: number } {
   async function* drip() {
     for (; blob.sent < drops; blob.sent++) {

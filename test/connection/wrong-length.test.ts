@@ -7,7 +7,7 @@ const SMUGGLED = ['GET /a', 'b HTTP/1.1\r\nhost: x\r\n\r\n']
 const LENGTH = 6
 const turn = () => new Promise(setImmediate)
 
-/** Pauses long enough for a server to answer what it takes for a whole request. */
+/** Waits long enough for a server to respond to a request that it considers complete. */
 async function* later(...pieces: (string | Error)[]) {
   for (const piece of pieces) {
     if (piece instanceof Error) throw piece
@@ -48,7 +48,7 @@ const dispatchers: Record<string, (url: string, loose: object) => Dispatcher> = 
   Agent: (_url, loose) => new Agent(loose),
 }
 
-/** Answers each request as soon as it is whole by its `content-length`. */
+/** Responds to each request as soon as it is complete by its `content-length`. */
 async function eager() {
   const requests: string[] = []
   const origin = await rawOrigin((socket) => {

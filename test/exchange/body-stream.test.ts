@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import { BodyStream } from '../../lib/exchange/body-stream.js'
 
-/** A request as a server receives it, with none of its body yet. */
+/** A request as a server receives it, before any of its body. */
 function incomingRequest(): IncomingMessage {
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
   return Object.assign(new IncomingMessage(socket as Socket), { httpVersion: '1.1', method: 'POST' })

@@ -76,7 +76,7 @@ t.test('all requests that one failure fails get an error of the same class', asy
   await origin.close()
 })
 
-/** Failures of a connection, and what the error of each of its requests is. */
+/** Failures of a connection, and the error that each of its requests gets. */
 const failures: Record<string, [connect: unknown, kind: unknown, fields: object]> = {
   'that its server ends': [
     undefined,

@@ -5,7 +5,7 @@ import { Recorder } from '../servers/recorder.js'
 
 const get = { path: '/', method: 'GET' }
 
-/** Answers with a 103, a head, a body in two chunks and a trailer. */
+/** Responds with a 103, headers, a body in two chunks and a trailer. */
 const RICH =
   'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n' +
   'HTTP/1.1 200 Fine\r\nX-Twice: 1\r\nx-twice: 2\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n'
@@ -26,7 +26,7 @@ t.test('current handlers receive all callbacks in order', async (t) => {
   const recorder = new Recorder()
   client.dispatch(get, recorder)
   await recorder.ended
-  // How the body is cut into pieces is up to the network.
+  // The network decides how the body is divided.
   t.strictSame([...new Set(recorder.calls)], ['start', 'head 103', 'head 200', 'data', 'end'])
   t.strictSame(recorder.headers['x-twice'], ['1', '2'])
   t.equal(recorder.body, 'abcdef')

@@ -9,7 +9,7 @@ t.test('recognizes current and legacy handlers', async (t) => {
   t.equal(adaptHandler(newer, false), newer, 'one of the newer is taken as it is')
   t.not(adaptHandler(elder, false), elder, 'one of the elder is not')
 
-  // Node 24's built-in fetch: the elder, with a callback of the newer beside its own.
+  // Node 24's built-in `fetch`: legacy, with one current callback in addition.
   const heard: unknown[] = []
   const between = {
     ...elder,

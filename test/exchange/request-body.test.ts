@@ -9,7 +9,7 @@ import { httpOrigin } from '../servers/origin.js'
 
 const refused = { code: 'UND_ERR_INVALID_ARG', message: /body/ }
 
-/** What goes out, read again for each call. */
+/** Returns the bytes of a body; reads it anew for each call. */
 async function content(body: RequestBody | null): Promise<string> {
   if (body === null) return ''
   if (body.kind === 'bytes') return Buffer.from(body.bytes).toString('latin1')

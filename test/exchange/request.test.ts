@@ -166,7 +166,7 @@ t.test('options with getters that return another value each time do not affect o
 
 t.test('ignores Object.prototype in a shared request, and in one with a header added by a subscriber', async (t) => {
   const shared = { ...defaults }
-  // As options are read: what is in the prototype is shadowed.
+  // `undefined` shadows the values of the prototype, for all other options they are ignored.
   const ask = () => requestOf({ path: '/', method: 'GET', body: undefined, reset: undefined }, shared)
   Object.assign(Object.prototype, { body: 'evil', reset: true })
   t.teardown(() => {

@@ -6,7 +6,7 @@ import { streamLength } from '../../lib/exchange/stream-length.js'
 import { Agent, Client, type Dispatcher, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
-/** Answers with the framing of the request and its content. */
+/** Responds with the framing and content of the request. */
 const echo = () =>
   httpOrigin((request, reply) => {
     let content = ''
@@ -96,7 +96,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
     const origin = await echo()
     const dispatcher = make(origin.url)
     const proxy = await httpOrigin(async (request, reply) => {
-      // Some programs do so before they pass the message on.
+      // Some programs change headers before they forward the message.
       delete request.headers['content-length']
       const options = { origin: origin.url, path: '/', method: request.method as 'GET', body: request }
       const { body } = await dispatcher.request(options)
@@ -138,7 +138,7 @@ t.test('takes the length of a received message from its headers only if it is ce
     [{ ...answer, req: { method: 'HEAD' } }, null],
     [{ ...answer, statusCode: 304 }, null],
     [{ ...answer, statusCode: 204 }, null],
-    // A framework made it up.
+    // A framework created the message.
     [{ ...post, rawHeaders: [] }, null],
     [{ ...post, complete: undefined, rawHeaders: ['Host', 'a'] }, null],
   ]

@@ -151,7 +151,7 @@ t.test(
       await t.rejects(dispatcher.request(post(destroyed())), { message: 'the source failed' }, kind)
     }
     for (const [way, fail] of Object.entries(ways)) await t.rejects(fail(destroyed()), way)
-    // Each 'error' event has been emitted.
+    // All `error` events have been emitted.
     await new Promise(setImmediate)
     t.strictSame(uncaught, [])
   },

@@ -5,7 +5,7 @@ import { mock } from 'node:test'
 import { countingServer } from '../../servers/counting.js'
 import { fakeTime, type Time } from './time.js'
 
-/** Replays, idle connections and timeouts under the fake timers that `kind` names; prints what came of each, as JSON. */
+/** Replays, idle connections and timeouts under the fake timers `kind`. Prints the results as JSON. */
 const [, , kind, when] = process.argv
 
 function install(): Time | null {
@@ -53,7 +53,7 @@ async function idle(): Promise<unknown> {
   for (const socket of server.sockets) socket.end()
   await gone
   const first = await told(pool.request({ path: '/it', method: 'POST', body }))
-  // Idle for long by a fake clock, and for a moment by the real one.
+  // Idle for long by the fake clock, and for a moment by the real one.
   time?.pass(1000)
   const second = await told(pool.request({ path: '/again', method: 'POST', body }))
   await pool.close()
@@ -73,7 +73,7 @@ async function uploads(): Promise<unknown> {
   return came
 }
 
-/** A server that says nothing, and a clock that stands still or is set forth. */
+/** A server that sends nothing, and a clock that is stopped or advanced. */
 async function timeouts(): Promise<unknown> {
   const silent = net.createServer((socket) => socket.resume())
   silent.listen(0, '127.0.0.1')

@@ -1,9 +1,12 @@
-/** Time that passes when told to. */
+/** A clock that advances only on request. */
 export interface Time {
   pass(ms: number): void
 }
 
-/** Puts timers and clocks in the place of the global ones; of those of turns and jobs too, by which they never come. */
+/**
+ * Replaces the global timers and clocks. Unless `alone`, also `setImmediate` and `queueMicrotask`, whose callbacks
+ * never run then.
+ */
 export function fakeTime(alone: boolean): Time {
   let now = 1e6
   let last = 0
