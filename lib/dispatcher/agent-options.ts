@@ -97,9 +97,9 @@ function connectorOf(options: PoolOptions): Connector {
 /** Returns options for a user's factory: as given, but all Clients and Pools made with them share one connector. */
 function withSharedConnector(options: PoolOptions): PoolOptions {
   const { connect } = options
-  const own = typeof connect === 'object' && connect !== null ? { ...options, connect: shareable(connect) } : options
-  connectorOf(own)
-  return own
+  const shared = typeof connect === 'object' && connect !== null ? { ...options, connect: shareable(connect) } : options
+  connectorOf(shared)
+  return shared
 }
 
 function limitOption(option: Record<string, unknown>): number {

@@ -83,8 +83,8 @@ export class Agent extends LifecycleDispatcher {
   get stats(): Record<string, ClientStats | PoolStats> {
     const stats: Record<string, ClientStats | PoolStats> = {}
     for (const [origin, { managed }] of this.#entries) {
-      const own = (managed.dispatcher as { stats?: ClientStats | PoolStats }).stats
-      if (own !== undefined) stats[origin] = own
+      const snapshot = (managed.dispatcher as { stats?: ClientStats | PoolStats }).stats
+      if (snapshot !== undefined) stats[origin] = snapshot
     }
     return stats
   }

@@ -57,7 +57,7 @@ export class BalancedPool extends LifecycleDispatcher {
   readonly #reportsOutcomes: boolean
   readonly #slowStart: number
   #constructed = false
-  readonly #tally = new RequestCounters()
+  readonly #counters = new RequestCounters()
   readonly #factory: ResolvedBalancedPoolOptions['factory']
   readonly #options: PoolOptions
   readonly #config: ReturnType<typeof resolveSharedConfig>
@@ -77,7 +77,7 @@ export class BalancedPool extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.bind(this, this.#createCore())
-    this.#dispatchers = new UpstreamDispatchers(this.#tally, lifecycle, {
+    this.#dispatchers = new UpstreamDispatchers(this.#counters, lifecycle, {
       onUpstreamConnect: (upstream) => this.#changeHealth(upstream, this.#errorPenalty),
       onUpstreamFailure: (upstream) => this.#onFailure(upstream),
       onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
@@ -119,7 +119,7 @@ export class BalancedPool extends LifecycleDispatcher {
 
   /** Snapshot of the connections and requests of all upstreams, removed ones with requests in flight included. */
   get stats(): PoolStats {
-    return new PoolStats(this.#tally)
+    return new PoolStats(this.#counters)
   }
 
   /**
@@ -326,7 +326,7 @@ export class BalancedPool extends LifecycleDispatcher {
       onDestroy: (error, done) => this.#onDestroy(error, done),
       children: () => this.#dispatchers.all.map(({ dispatcher }) => dispatcher),
       closeIdle: () => this.closeIdle(),
-      countInto: (tally) => this.#tally.attach(tally),
+      countInto: (counters) => this.#counters.attach(counters),
       setOwner: (owner) => this.#lifecycle.setOwner(owner),
       isIdle: () => this.#dispatchers.all.every(({ idle }) => idle),
     }

@@ -49,8 +49,8 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     return [this.queue]
   }
 
-  countInto(tally: RequestCounters): void {
-    this.queue.countInto(tally)
+  countInto(counters: RequestCounters): void {
+    this.queue.countInto(counters)
   }
 
   setOwner(owner: DispatcherOwner): (() => void) | null {

@@ -30,7 +30,7 @@ export interface ClientQueueListener {
 export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
   readonly #config: OriginConfig
   readonly #listener: ClientQueueListener
-  #tally: RequestCounters | null = null
+  #counters: RequestCounters | null = null
   readonly #queue = new Queue<Exchange>()
   readonly #idleDelay = new IdleDelay()
   #connection: Connection | null = null
@@ -60,12 +60,12 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
     this.#age = Number.isFinite(maxConnectionAge) ? new ConnectionAge(maxConnectionAge, onExpired) : null
   }
 
-  /** Counts connections and requests in `tally` too, from now on. */
-  countInto(tally: RequestCounters): void {
-    if (this.#tally?.addsTo(tally)) return
+  /** Counts connections and requests in `counters` too, from now on. */
+  countInto(counters: RequestCounters): void {
+    if (this.#counters?.addsTo(counters)) return
     const { pending, running } = this
     const counts = { connected: this.#connected ? 1 : 0, free: this.#free, pending, running }
-    this.#tally = combineCounters(this.#tally, tally, counts)
+    this.#counters = combineCounters(this.#counters, counters, counts)
   }
 
   inspect(): string {
@@ -127,7 +127,7 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
     exchange.owner = this
     if (this.#queue.size === 0 && this.#canSendDirectly(exchange)) return this.#sendDirectly(exchange)
     this.#queue.push(exchange)
-    this.#tally?.add('pending', 1)
+    this.#counters?.add('pending', 1)
     exchange.onQueued()
     this.pump()
     if (exchange.deadlines === null) return
@@ -184,7 +184,7 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
         break
       }
       this.#queue.shift()
-      this.#tally?.add('pending', -1)
+      this.#counters?.add('pending', -1)
       connection.send(next, this.#pipelining === 0)
     }
   }
@@ -281,16 +281,16 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
   }
 
   #failQueued(error: Error, connecting: boolean): void {
-    let own = error
+    let copy = error
     // Iterates a copy: requests that handlers send from here may succeed.
     for (const next of [...this.#queue]) {
       // A failed attempt for one TLS server name does not fail requests for another.
       if ((connecting && this.#hasOtherServerName(next)) || !this.#queue.remove(next)) continue
-      this.#tally?.add('pending', -1)
+      this.#counters?.add('pending', -1)
       const context = { ...UNSENT_CONTEXT, phase: connecting ? 'connect' : 'queued' } as const
       if (this.#destroyed) next.failDestroyed(error, context)
-      else next.fail(own, context)
-      own = copyForRequest(error)
+      else next.fail(copy, context)
+      copy = copyForRequest(error)
     }
   }
 
@@ -305,9 +305,9 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
     const running = connected ? (connection as Connection).running : 0
     const free = connected && running === 0 ? 1 : 0
     const wasFree = this.#free
-    if (connected !== this.#connected) this.#tally?.add('connected', connected ? 1 : -1)
-    if (free !== wasFree) this.#tally?.add('free', free - wasFree)
-    if (running !== this.#running) this.#tally?.add('running', running - this.#running)
+    if (connected !== this.#connected) this.#counters?.add('connected', connected ? 1 : -1)
+    if (free !== wasFree) this.#counters?.add('free', free - wasFree)
+    if (running !== this.#running) this.#counters?.add('running', running - this.#running)
     this.#connected = connected
     this.#running = running
   }
@@ -363,7 +363,7 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
       exchange.owner = this
       this.#queue.unshift(exchange)
     }
-    this.#tally?.add('pending', unstarted.length)
+    this.#counters?.add('pending', unstarted.length)
     this.#updateCounters()
     if (wasConnected) this.#listener.onDisconnected(error)
     // Failed requests are notified first: a request that their callers send then is queued behind the others.
@@ -382,7 +382,7 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
 
   onExchangeAborted(exchange: Exchange): void {
     if (!this.#queue.remove(exchange)) return
-    this.#tally?.add('pending', -1)
+    this.#counters?.add('pending', -1)
     this.#listener.onProgress()
   }
 

@@ -39,8 +39,8 @@ export interface DispatcherCore {
   children(): Iterable<Inspectable>
   /** Closes all idle connections. */
   closeIdle?(): void
-  /** Counts connections and requests in `tally` too, from now on. */
-  countInto?(tally: RequestCounters): void
+  /** Counts connections and requests in `counters` too, from now on. */
+  countInto?(counters: RequestCounters): void
   /** Whether the dispatcher and its children have no request. */
   isIdle?(): boolean
   /** Limits the number of connections by `budget`, from now on. */

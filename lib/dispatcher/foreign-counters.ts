@@ -5,7 +5,7 @@ const countersByDispatcher = new WeakMap<Dispatcher, ForeignCounters>()
 
 /** Counts connections and requests of a dispatcher of another library, once for all pools that it belongs to. */
 export class ForeignCounters {
-  readonly #tally = new RequestCounters()
+  readonly #counters = new RequestCounters()
   /**
    * Parent counters by holder, which receives the events of the dispatcher. Only the first holder counts connections.
    */
@@ -18,21 +18,21 @@ export class ForeignCounters {
   }
 
   get connected(): number {
-    return this.#tally.connected
+    return this.#counters.connected
   }
 
-  /** Adds a holder, which reports connections from now on. Everything is counted in `tally` too. */
-  addHolder(holder: object, tally: RequestCounters): void {
-    this.#holders.set(holder, tally)
-    this.#tally.attach(tally)
+  /** Adds a holder, which reports connections from now on. Everything is counted in `parent` too. */
+  addHolder(holder: object, parent: RequestCounters): void {
+    this.#holders.set(holder, parent)
+    this.#counters.attach(parent)
   }
 
   removeHolder(holder: object): void {
-    const tally = this.#holders.get(holder)
+    const parent = this.#holders.get(holder)
     this.#holders.delete(holder)
     // Without holders, closed connections would not be noticed.
     if (this.#holders.size === 0) this.add('connected', -this.connected)
-    if (tally !== undefined && ![...this.#holders.values()].includes(tally)) this.#tally.detach(tally)
+    if (parent !== undefined && ![...this.#holders.values()].includes(parent)) this.#counters.detach(parent)
   }
 
   countConnection(holder: object, difference: 1 | -1): void {
@@ -41,8 +41,8 @@ export class ForeignCounters {
   }
 
   add(count: CounterName, difference: number): void {
-    this.#tally.add(count, difference)
-    const { connected, running, free } = this.#tally
-    this.#tally.add('free', Math.max(0, connected - running) - free)
+    this.#counters.add(count, difference)
+    const { connected, running, free } = this.#counters
+    this.#counters.add('free', Math.max(0, connected - running) - free)
   }
 }

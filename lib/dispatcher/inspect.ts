@@ -7,7 +7,7 @@ export type Inspectable = object & { inspect?(): string }
 /** Describes a dispatcher in one line with its counters, and its children in indented lines below. */
 export function describeDispatcher(
   dispatcher: Dispatcher & { readonly stats?: object },
-  parts: Iterable<Inspectable>,
+  children: Iterable<Inspectable>,
 ): string {
   const { stats = {} } = dispatcher
   const origin = originOf(dispatcher)
@@ -15,6 +15,6 @@ export function describeDispatcher(
   if (origin !== null) text += ` ${origin}`
   // The `stats` of an Agent are by origin: its children show them.
   for (const [name, count] of Object.entries(stats)) if (typeof count !== 'object') text += `, ${name}: ${count}`
-  for (const part of parts) text += `\n${part.inspect?.() ?? part.constructor.name}`.replaceAll('\n', '\n  ')
+  for (const child of children) text += `\n${child.inspect?.() ?? child.constructor.name}`.replaceAll('\n', '\n  ')
   return text
 }

@@ -30,13 +30,13 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
   #needDrain = false
   #unsubscribe = () => {}
 
-  /** @param tally counts connections and requests of dispatchers that do not count them themselves */
-  constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, tally: RequestCounters | null) {
+  /** @param counters counts connections and requests of dispatchers that do not count them themselves */
+  constructor(dispatcher: Dispatcher, listener: ManagedDispatcherListener, counters: RequestCounters | null) {
     this.dispatcher = dispatcher
     this.#listener = listener
     const core = coreOf(dispatcher)
     const plain = core?.isIdle !== undefined && dispatcher.dispatch === LifecycleDispatcher.prototype.dispatch
-    const counted = core?.countInto === undefined ? tally : null
+    const counted = core?.countInto === undefined ? counters : null
     this.#outstanding = plain ? null : new OutstandingRequests(dispatcher, this, counted)
   }
 
@@ -59,12 +59,12 @@ export class ManagedDispatcher implements OutstandingRequestsListener {
     const { origin } = defaults
     if (this.#outstanding === null)
       return this.dispatcher.dispatch({ ...(options as DispatchOptions), origin }, handler)
-    const room = this.#outstanding.send(createForeignRequest(options, handler, defaults)) !== false
-    if (!room) {
+    const accepts = this.#outstanding.send(createForeignRequest(options, handler, defaults)) !== false
+    if (!accepts) {
       this.#needDrain = true
       this.#reportFreeLater()
     }
-    return room
+    return accepts
   }
 
   /** Called on `drain`. Returns whether the event was due. */

@@ -7,10 +7,10 @@ export abstract class OriginPool extends LifecycleDispatcher {
   readonly #core: PoolCore
 
   /** @internal */
-  constructor(parts: PoolCoreOptions) {
+  constructor(options: PoolCoreOptions) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    this.#core = new PoolCore(lifecycle, parts)
+    this.#core = new PoolCore(lifecycle, options)
     lifecycle.bind(this, this.#core)
   }
 

@@ -34,11 +34,11 @@ export class OutstandingRequests implements ForeignRequestOwner {
   #onAllCompleted: (() => void) | null = null
   #closed = false
 
-  constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, tally: RequestCounters | null) {
+  constructor(dispatcher: Dispatcher, listener: OutstandingRequestsListener, parent: RequestCounters | null) {
     this.#dispatcher = dispatcher
     this.#listener = listener
-    this.#counters = tally === null ? null : ForeignCounters.of(dispatcher)
-    this.#counters?.addHolder(this, tally as RequestCounters)
+    this.#counters = parent === null ? null : ForeignCounters.of(dispatcher)
+    this.#counters?.addHolder(this, parent as RequestCounters)
   }
 
   get size(): number {

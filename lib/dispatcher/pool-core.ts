@@ -41,8 +41,8 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   readonly #defaults: RequestDefaults
   readonly #pipelining: number
   readonly #members: PoolMembers
-  readonly #tally = new RequestCounters()
-  readonly #queue = new PoolQueue(this.#tally, () => this.#endFairnessWait())
+  readonly #counters = new RequestCounters()
+  readonly #queue = new PoolQueue(this.#counters, () => this.#endFairnessWait())
   #needDrain = false
   #serving = false
   #closeComplete = false
@@ -64,7 +64,14 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     if (!this.#hasFactory) shareOriginConfig(config, options.client)
     const picker = given.picker(resolved)
     const { pipelining } = config
-    this.#members = new PoolMembers({ url: this.#url, options, pipelining, picker, tally: this.#tally, owner: this })
+    this.#members = new PoolMembers({
+      url: this.#url,
+      options,
+      pipelining,
+      picker,
+      counters: this.#counters,
+      owner: this,
+    })
   }
 
   get origin(): string {
@@ -72,7 +79,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   }
 
   get stats(): PoolStats {
-    return new PoolStats(this.#tally)
+    return new PoolStats(this.#counters)
   }
 
   /** Opens connections until there are `count`, or as many as the limits allow. Resolves with their number. */
@@ -80,7 +87,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
     const { closedError } = this.#lifecycle
     if (closedError !== null) throw closedError
     await this.#members.warm(count)
-    return this.#tally.connected
+    return this.#counters.connected
   }
 
   closeIdle(): void {
@@ -88,7 +95,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   }
 
   countInto(parent: RequestCounters): void {
-    this.#tally.attach(parent)
+    this.#counters.attach(parent)
   }
 
   setBudget(budget: ConnectionBudget): void {
@@ -142,7 +149,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
 
   /** Whether `maxQueued` requests are queued, beyond those that all connections accept together. */
   get #queueFull(): boolean {
-    const { queued, pending, running } = this.#tally
+    const { queued, pending, running } = this.#counters
     const capacity = this.#members.limit * Math.max(1, this.#pipelining)
     return queued + pending + running - capacity >= this.#maxQueued && this.#members.exhausted
   }
@@ -203,7 +210,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
 
   /** Starts or stops `timeouts.connect` of queued requests, which runs while no connection is established. */
   #updateOpening(): void {
-    const { connected, running } = this.#tally
+    const { connected, running } = this.#counters
     this.#queue.opening = this.#members.size > 0 && connected === 0 && running === 0
   }
 

@@ -37,7 +37,7 @@ export interface BusyCount {
 interface PoolMemberOptions {
   listener: PoolMemberListener
   busyCount: BusyCount
-  tally: RequestCounters
+  counters: RequestCounters
   /** ms */
   ttl: number | null
   url: URL
@@ -76,16 +76,16 @@ export class PoolMember
   #busy = false
   #closing = false
 
-  constructor(dispatcher: Dispatcher, { listener, busyCount, tally, ttl, url, madeByPool }: PoolMemberOptions) {
+  constructor(dispatcher: Dispatcher, { listener, busyCount, counters, ttl, url, madeByPool }: PoolMemberOptions) {
     this.dispatcher = dispatcher
     this.#listener = listener
     this.#busyCount = busyCount
     this.#url = url
     const core = coreOf(dispatcher)
     this.client = core instanceof ClientCore ? core : null
-    core?.countInto?.(tally)
+    core?.countInto?.(counters)
     const countsItself = core?.countInto !== undefined
-    this.#outstanding = madeByPool ? null : new OutstandingRequests(dispatcher, this, countsItself ? null : tally)
+    this.#outstanding = madeByPool ? null : new OutstandingRequests(dispatcher, this, countsItself ? null : counters)
     this.#unsubscribe = subscribe(dispatcher, this, url)
     this.#ttl = ttl
     this.#expiry = ttl === null ? null : new Alarm(this)

@@ -20,7 +20,7 @@ export interface PoolMembersOptions {
   /** Maximum number of requests in flight on one connection. */
   pipelining: number
   picker: MemberPicker<PoolMember>
-  tally: RequestCounters
+  counters: RequestCounters
   /** The core of the pool. */
   owner: PoolMembersOwner
 }
@@ -37,7 +37,7 @@ export class PoolMembers {
   readonly #options: ResolvedPoolOptions
   readonly #pipelining: number
   readonly #picker: MemberPicker<PoolMember>
-  readonly #tally: RequestCounters
+  readonly #counters: RequestCounters
   readonly #owner: PoolMembersOwner
   readonly #members = new Map<Dispatcher, PoolMember>()
   /** Removed members that still have requests in flight. */
@@ -53,12 +53,12 @@ export class PoolMembers {
   readonly #busyCount: BusyCount = { busy: 0 }
   #stopped = false
 
-  constructor({ url, options, pipelining, picker, tally, owner }: PoolMembersOptions) {
+  constructor({ url, options, pipelining, picker, counters, owner }: PoolMembersOptions) {
     this.#url = url
     this.#options = options
     this.#pipelining = pipelining
     this.#picker = picker
-    this.#tally = tally
+    this.#counters = counters
     this.#owner = owner
     this.#limit = options.connections
     this.#idle = options.maxIdleConnections < Number.POSITIVE_INFINITY ? new Set() : null
@@ -169,7 +169,7 @@ export class PoolMembers {
       const options = {
         listener: this.#owner,
         busyCount: this.#busyCount,
-        tally: this.#tally,
+        counters: this.#counters,
         ttl: clientTtl,
         url: this.#url,
         madeByPool,

@@ -16,7 +16,7 @@ const YIELDED_TURNS = 10
 /** Queue of a pool, first in first out. */
 export class PoolQueue implements AlarmListener {
   readonly #requests = new Queue<QueuedRequest>()
-  readonly #tally: RequestCounters
+  readonly #counters: RequestCounters
   readonly #onWaitEnd: () => void
   #alarm: Alarm | null = null
   /** Whether a request with its own time limits has been queued. */
@@ -24,8 +24,8 @@ export class PoolQueue implements AlarmListener {
   #opening = false
 
   /** @param onWaitEnd called when a wait that {@link startWait} has started is over */
-  constructor(tally: RequestCounters, onWaitEnd: () => void) {
-    this.#tally = tally
+  constructor(counters: RequestCounters, onWaitEnd: () => void) {
+    this.#counters = counters
     this.#onWaitEnd = onWaitEnd
   }
 
@@ -35,7 +35,7 @@ export class PoolQueue implements AlarmListener {
 
   push(request: QueuedRequest): void {
     this.#requests.push(request)
-    this.#tally.add('queued', 1)
+    this.#counters.add('queued', 1)
     if (request.deadlines !== null) {
       this.#hasDeadlines = true
       request.deadlines.setConnecting(this.#opening)
@@ -52,20 +52,20 @@ export class PoolQueue implements AlarmListener {
 
   shift(): QueuedRequest | null {
     const request = this.#requests.shift()
-    if (request !== null) this.#tally.add('queued', -1)
+    if (request !== null) this.#counters.add('queued', -1)
     return request
   }
 
   /** Puts a request back that {@link shift} returned. */
   unshift(request: QueuedRequest): void {
     this.#requests.unshift(request)
-    this.#tally.add('queued', 1)
+    this.#counters.add('queued', 1)
   }
 
   /** Removes a request. Returns false if it is not queued here. */
   remove(request: QueuedRequest): boolean {
     if (!this.#requests.remove(request)) return false
-    this.#tally.add('queued', -1)
+    this.#counters.add('queued', -1)
     return true
   }
 

@@ -27,14 +27,14 @@ interface DispatcherEntry {
  * while it is closing, has one entry: its events count once, and it is closed with its last upstream.
  */
 export class UpstreamDispatchers {
-  readonly #tally: RequestCounters
+  readonly #counters: RequestCounters
   readonly #lifecycle: Lifecycle
   readonly #listener: UpstreamDispatchersListener
   readonly #entries = new Map<Dispatcher, DispatcherEntry>()
   readonly #closing = new Map<DispatcherEntry, Promise<void>>()
 
-  constructor(tally: RequestCounters, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
-    this.#tally = tally
+  constructor(counters: RequestCounters, lifecycle: Lifecycle, listener: UpstreamDispatchersListener) {
+    this.#counters = counters
     this.#lifecycle = lifecycle
     this.#listener = listener
   }
@@ -107,9 +107,9 @@ export class UpstreamDispatchers {
     const managed = new ManagedDispatcher(
       dispatcher,
       { onDispatcherFree: onPartFree, onDispatcherIdle() {}, onHandlerError },
-      this.#tally,
+      this.#counters,
     )
-    coreOf(dispatcher)?.countInto?.(this.#tally)
+    coreOf(dispatcher)?.countInto?.(this.#counters)
     managed.subscribe(this.#createOwner(managed, upstreams), url)
     return { managed, upstreams }
   }
