@@ -41,8 +41,8 @@ class Binary {
   constructor(bytes: Uint8Array) {
     const callbackNamed =
       (name: string) =>
-      (_parser: number, ...calls: number[]): number => {
-        this.calls.push(name, ...calls.map((one) => (one >= this.#input ? one - this.#input : one)))
+      (_parser: number, ...args: number[]): number => {
+        this.calls.push(name, ...args.map((one) => (one >= this.#input ? one - this.#input : one)))
         return this.#nextResult()
       }
     const env = new Proxy({}, { get: (_target, name) => callbackNamed(String(name)) })

@@ -1,4 +1,4 @@
-/** Names of the counters behind `ClientStats` and `PoolStats`. */
+/** Names of the counters reported by `ClientStats` and `PoolStats`. */
 export type CounterName = 'connected' | 'free' | 'pending' | 'queued' | 'running'
 
 type CounterValues = Record<CounterName, number>
@@ -23,7 +23,7 @@ export class RequestCounters {
   #otherParents: RequestCounters[] | null = null
   /** Counters that add to these. Weak references, because a balancer may outlive any number of pools. */
   #children: WeakRef<RequestCounters>[] = []
-  #mostChildren = MIN_CHILDREN_BEFORE_CLEANUP
+  #cleanupThreshold = MIN_CHILDREN_BEFORE_CLEANUP
 
   /** Adds `difference` to one counter, here and in all ancestors. */
   add(count: CounterName, difference: number): void {
@@ -89,9 +89,9 @@ export class RequestCounters {
   }
 
   #addChild(child: RequestCounters): void {
-    if (this.#children.length >= this.#mostChildren) {
+    if (this.#children.length >= this.#cleanupThreshold) {
       this.#children = this.#children.filter((one) => one.deref() !== undefined)
-      this.#mostChildren = Math.max(MIN_CHILDREN_BEFORE_CLEANUP, 2 * this.#children.length)
+      this.#cleanupThreshold = Math.max(MIN_CHILDREN_BEFORE_CLEANUP, 2 * this.#children.length)
     }
     this.#children.push(new WeakRef(child))
   }

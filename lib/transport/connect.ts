@@ -178,11 +178,11 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ope
   const address = addressOf(settings, target)
   // An existing socket, and every socket of workerd, is read as a stream.
   const direct = httpSocket === undefined && !isWorkerd() ? reader : undefined
-  const opening = { settings, target, address, reader: direct }
+  const plan = { settings, target, address, reader: direct }
   const addressText = 'path' in address ? address.path : `${address.host}:${address.port}`
   const { timeout } = settings
-  if (secure) return openTls(opening, { event: 'secureConnect', timeout, address: addressText, callback })
-  const socket = configure(openPlain(opening), opening)
+  if (secure) return openTls(plan, { event: 'secureConnect', timeout, address: addressText, callback })
+  const socket = configure(openPlain(plan), plan)
   new ConnectAttempt(socket, { event: 'connect', timeout, address: addressText, callback })
   return socket
 }
@@ -219,11 +219,11 @@ function openPlain({ settings, address, reader }: ConnectionPlan): Socket {
   )
 }
 
-function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSocket {
-  const { settings, target, address, reader } = opening
+function openTls(plan: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSocket {
+  const { settings, target, address, reader } = plan
   const { rest, sessions } = settings
   const { servername, identity } = namesOf(rest, target)
-  const under = target.httpSocket ?? underSocket(opening, servername)
+  const under = target.httpSocket ?? underSocket(plan, servername)
   // Node does not verify the name of a resumed session, so the key contains the name that was verified.
   const key = JSON.stringify([servername, identity, target.hostname, 'path' in address ? address.path : address.port])
   const session = (rest.session as Buffer | undefined) ?? sessions.get(key)
@@ -232,7 +232,7 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
     ...rest,
     ...address,
     servername,
-    ...verification(opening, servername === '' ? identity : null),
+    ...verification(plan, servername === '' ? identity : null),
     ...(isWorkerd() ? {} : { ALPNProtocols: ['http/1.1'] }),
     ...(session === undefined ? {} : { session }),
     ...(under === undefined ? {} : { socket: under }),
@@ -240,7 +240,7 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
   const socket = openWithOnread(reader, (onread) =>
     builtinModule('node:tls').connect({ ...options, ...onread } as ConnectionOptions),
   )
-  storeSessions(configure(socket, opening), { cache: sessions, key })
+  storeSessions(configure(socket, plan), { cache: sessions, key })
   new ConnectAttempt(socket, {
     ...attempt,
     callback: (...result) => {
@@ -253,8 +253,8 @@ function openTls(opening: ConnectionPlan, attempt: ConnectAttemptOptions): TLSSo
 }
 
 /** Opens the TCP socket first on workerd, which ignores a server name that differs from the host unless it gets a socket. */
-function underSocket(opening: ConnectionPlan, name: string): Socket | undefined {
-  return isWorkerd() && name !== '' && name !== opening.target.hostname ? openPlain(opening) : undefined
+function underSocket(plan: ConnectionPlan, name: string): Socket | undefined {
+  return isWorkerd() && name !== '' && name !== plan.target.hostname ? openPlain(plan) : undefined
 }
 
 type Check = (name: string, certificate: PeerCertificate) => Error | undefined

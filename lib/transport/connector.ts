@@ -38,11 +38,11 @@ export interface OnreadSource {
   readonly onread: Onread
 }
 
-/** Function behind a connector that can open sockets with the `onread` option of `reader`. */
+/** Implementation of a connector that can open sockets with the `onread` option of `reader`. */
 export type OnreadOpen = (target: ConnectorOptions, callback: ConnectorCallback, reader?: OnreadSource) => unknown
 
 /**
- * Functions behind the connectors of this library. They are neither a property nor an option of the connector, because user
+ * Implementations of the connectors of this library. They are neither a property nor an option of the connector, because user
  * code that wraps a connector must get a plain socket.
  */
 const onreadOpens = new WeakMap<Connector, OnreadOpen>()

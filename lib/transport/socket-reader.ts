@@ -74,7 +74,7 @@ function listenersBoundTo(socket: Duplex): typeof LISTENERS {
 export class SocketReader {
   /** Receiver of bytes and events; null before {@link attach} and after {@link release}. */
   listener: SocketReaderListener | null = null
-  readonly #input: SharedInputBuffer
+  readonly #sharedInput: SharedInputBuffer
   #socket: Duplex | null = null
   /** Whether the socket was opened with {@link onread}. */
   #usesOnread = false
@@ -98,13 +98,13 @@ export class SocketReader {
   #deliveryScheduled = false
 
   constructor(shared: SharedInputBuffer) {
-    this.#input = shared
+    this.#sharedInput = shared
   }
 
   /** The `onread` option for a socket opened for this connection. The kernel then writes into the input buffer. */
   get onread(): Onread {
     this.#usesOnread = true
-    const buffer = takesBufferFunction() ? this.#nextBuffer.bind(this) : this.#input.input
+    const buffer = takesBufferFunction() ? this.#nextBuffer.bind(this) : this.#sharedInput.input
     return { buffer, callback: this.#onread.bind(this) }
   }
 
@@ -247,7 +247,7 @@ export class SocketReader {
    * this object would parse stale bytes of the input buffer.
    */
   #nextBuffer(): Uint8Array {
-    const { input } = this.#input
+    const { input } = this.#sharedInput
     const left = this.#lastReadFilledBuffer && !this.#paused ? (this.listener?.unparsedBytes ?? 0) : 0
     this.#bodyBuffer = bodyReadBuffer(left)
     return this.#bodyBuffer ?? input
@@ -257,7 +257,7 @@ export class SocketReader {
   #onread(length: number): boolean {
     const { listener } = this
     const direct = this.#bodyBuffer
-    const buffer = direct ?? this.#input.input
+    const buffer = direct ?? this.#sharedInput.input
     this.#bodyBuffer = null
     this.#lastReadFilledBuffer = length === buffer.length
     if (this.#closeTimer !== null) return true
@@ -296,7 +296,7 @@ export class SocketReader {
     if (!ArrayBuffer.isView(given))
       return this.listener?.onSocketError(notAByteStream(`a stream that yields ${typeName(given)}`))
     const chunk = given as Buffer
-    if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#input.busy) {
+    if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#sharedInput.busy) {
       return this.#deliver(chunk)
     }
     this.#queuedChunks ??= []
@@ -307,7 +307,7 @@ export class SocketReader {
 
   /** Delivers a chunk in parts, because it may be longer than the input buffer. */
   #deliver(chunk: Uint8Array): void {
-    const { input } = this.#input
+    const { input } = this.#sharedInput
     for (let at = 0; at < chunk.length; at += input.length) {
       const { listener } = this
       if (listener === null) return

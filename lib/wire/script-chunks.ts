@@ -15,17 +15,17 @@ export function readChunk(scan: ScanState, at: number, end: number): number {
     case PHASE.size:
       return readSize(scan, at, end)
     case PHASE.sizeEnd:
-      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind a chunk size')
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF after a chunk size')
       return endSize(scan, at + 1)
     case PHASE.data:
       return readData(scan, at, end)
     case PHASE.dataEnd:
-      if (byte === LF) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind chunk data')
+      if (byte === LF) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR after chunk data')
       if (byte !== CR) return scan.refuse(at, 'STRICT', 'Chunk data longer than its size')
       scan.phase = PHASE.afterData
       return at + 1
     case PHASE.afterData:
-      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind chunk data')
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF after chunk data')
       scan.phase = PHASE.sizeStart
       return at + 1
     default:
@@ -53,7 +53,7 @@ function readSize(scan: ScanState, from: number, end: number): number {
 }
 
 function leaveSize(scan: ScanState, byte: number, at: number): number {
-  if (byte === LF) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind a chunk size')
+  if (byte === LF) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR after a chunk size')
   if (byte === CR) scan.phase = PHASE.sizeEnd
   else if (byte === SEMICOLON) scan.phase = PHASE.extension
   else {
@@ -112,7 +112,7 @@ function readExtension(scan: ScanState, at: number): number {
 /** Ends an extension or rejects it. `taken`: bytes that llhttp consumes before it rejects; they count for the limit. */
 function leaveExtension(scan: ScanState, at: number, taken: 0 | 1): number {
   const byte = scan.input[at]
-  if (byte === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a chunk extension')
+  if (byte === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR after a chunk extension')
   if (byte === SEMICOLON) scan.phase = PHASE.extension
   else if (byte === CR) scan.phase = PHASE.sizeEnd
   else return refuseExtension(scan, at + taken)

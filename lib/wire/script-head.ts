@@ -71,7 +71,7 @@ function readReason(scan: ScanState, from: number, end: number): number {
   const { input } = scan
   let at = from
   while (at < end && input[at] !== CR && input[at] !== LF) at++
-  if (input[at] === LF && at < end) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR behind the status line')
+  if (input[at] === LF && at < end) return scan.refuse(at + 1, 'CR_EXPECTED', 'LF without CR after the status line')
   scan.record.reason(from, at - from)
   if (at === end) return end
   scan.phase = PHASE.lineEnd
@@ -128,7 +128,7 @@ function skipSpace(scan: ScanState, from: number, end: number): number {
     scan.phase = PHASE.noValue
     return at + 1
   }
-  if (input[at] === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind a field')
+  if (input[at] === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR after a field')
   scan.phase = PHASE.value
   if (scan.field === FIELD.length) {
     if (scan.hasLength) return scan.refuse(at, 'UNEXPECTED_CONTENT_LENGTH', 'Content-Length twice')
@@ -159,7 +159,7 @@ function readValue(scan: ScanState, from: number, end: number): number {
 }
 
 function refuseValue(scan: ScanState, at: number): number {
-  if (scan.input[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR behind a field')
+  if (scan.input[at] === LF) return scan.refuse(at, 'CR_EXPECTED', 'LF without CR after a field')
   return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Control character in a field value')
 }
 
@@ -207,7 +207,7 @@ function readByte(scan: ScanState, at: number): number {
   switch (scan.phase) {
     case PHASE.lineEnd:
       // The Parser rejects a CR here, as it does with llhttp.
-      if (byte !== LF && byte !== CR) return scan.refuse(at, 'STRICT', 'CR without LF behind the status line')
+      if (byte !== LF && byte !== CR) return scan.refuse(at, 'STRICT', 'CR without LF after the status line')
       scan.phase = PHASE.firstField
       return at + 1
     case PHASE.firstField:
@@ -216,20 +216,20 @@ function readByte(scan: ScanState, at: number): number {
     case PHASE.field:
       return readField(scan, at)
     case PHASE.noValue:
-      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind a field')
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF after a field')
       scan.phase = PHASE.afterNoValue
       return at + 1
     case PHASE.afterNoValue:
       return endEmptyField(scan, at)
     case PHASE.valueEnd:
-      if (byte !== LF) return scan.refuse(at, 'LF_EXPECTED', 'CR without LF behind a field')
+      if (byte !== LF) return scan.refuse(at, 'LF_EXPECTED', 'CR without LF after a field')
       scan.phase = PHASE.afterValue
       return at + 1
     case PHASE.afterValue:
       if (byte === SPACE || byte === TAB) return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'A folded line')
       return readField(scan, at)
     default:
-      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF behind the fields')
+      if (byte !== LF) return scan.refuse(at, 'STRICT', 'CR without LF after the fields')
       return scan.pause(at + 1)
   }
 }
@@ -249,7 +249,7 @@ function readField(scan: ScanState, at: number): number {
     scan.phase = PHASE.sectionEnd
     return at + 1
   }
-  if (byte === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR behind the fields')
+  if (byte === LF) return scan.refuse(at + 1, 'INVALID_HEADER_TOKEN', 'LF without CR after the fields')
   if (((BYTE_CLASSES[byte as number] as number) & TOKEN) === 0) {
     return scan.refuse(at, 'INVALID_HEADER_TOKEN', 'Not a field name')
   }

@@ -19,12 +19,12 @@ t.test('percentiles are at most 1/128 above those of a sorted list, and never be
     fc.property(fc.array(time, { minLength: 1, maxLength: 300 }), percent, (times, percent) => {
       const histogram = new LatencyHistogram()
       for (const one of times) histogram.record(one)
-      const [told, real] = [histogram.percentile(percent), exact(times, percent)]
+      const [estimate, real] = [histogram.percentile(percent), exact(times, percent)]
       const mean = times.reduce((sum, one) => sum + one, 0) / times.length
       return (
-        told >= real &&
-        told <= real * (1 + 1 / 128) &&
-        (real >= 0.256 || told === real) &&
+        estimate >= real &&
+        estimate <= real * (1 + 1 / 128) &&
+        (real >= 0.256 || estimate === real) &&
         histogram.count === times.length &&
         histogram.max === Math.max(...times) &&
         histogram.percentile(100) === histogram.max &&
@@ -66,12 +66,12 @@ t.test('limits long times, ignores invalid times, and is empty after reset', asy
   const { count, mean, max } = histogram
   t.strictSame({ count, mean, max }, { count: 1000, mean: 500.5, max: 1000 })
   const { p50, p90, p99, p999 } = histogram.toJSON()
-  for (const [told, real] of [
+  for (const [estimate, real] of [
     [p50, 500],
     [p90, 900],
     [p99, 990],
     [p999, 999],
   ] as const) {
-    t.ok(told >= real && told < real * 1.01, `${told} for ${real}`)
+    t.ok(estimate >= real && estimate < real * 1.01, `${estimate} for ${real}`)
   }
 })

@@ -10,7 +10,7 @@ const EMPTY = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
 
 /** Records the events of a parser. `at` is called for each. */
 class Log implements ParserListener {
-  readonly told: string[] = []
+  readonly events: string[] = []
   answers: RequestKind = REQUEST_KIND.request
   readonly #at: (log: Log) => void
 
@@ -19,7 +19,7 @@ class Log implements ParserListener {
   }
 
   #tell(what: string): void {
-    this.told.push(what)
+    this.events.push(what)
     this.#at(this)
   }
 
@@ -68,8 +68,8 @@ for (const [name, engine] of engines) {
     ]
     for (const [answers, text] of streams) {
       const read = (leave: number) => {
-        const log = new Log(({ told }) => {
-          if (told.length === leave) parser.release()
+        const log = new Log(({ events }) => {
+          if (events.length === leave) parser.release()
         })
         log.answers = answers
         const parser = make(log)
@@ -77,10 +77,10 @@ for (const [name, engine] of engines) {
           feed(parser, text)
           parser.finish()
         } catch (error) {
-          log.told.push((error as Error).message)
+          log.events.push((error as Error).message)
         }
         parser.release()
-        return log.told
+        return log.events
       }
       const all = read(0)
       const calls = all.length - (text.includes('garbage') ? 1 : 0)
@@ -93,10 +93,10 @@ for (const [name, engine] of engines) {
     const log = new Log()
     const parser = make(log)
     for (let i = 0; i < 3; i++) feed(parser, EMPTY)
-    log.told.length = 0
+    log.events.length = 0
     feed(parser, 'HTTP/1.1 200 OK\r\nx: ')
     feed(parser, EMPTY)
-    t.strictSame(log.told, ['begin', 'head x HTTP/1.1 200 OK Content-Length 0', 'end'])
+    t.strictSame(log.events, ['begin', 'head x HTTP/1.1 200 OK Content-Length 0', 'end'])
     parser.release()
   })
 
@@ -104,7 +104,7 @@ for (const [name, engine] of engines) {
     const log = new Log()
     const parser = make(log, { maxInformational: 2 })
     for (let i = 0; i < 4; i++) feed(parser, `${EARLY}${EARLY}${EMPTY}`)
-    t.equal(log.told.filter((one) => one === 'end').length, 4)
+    t.equal(log.events.filter((one) => one === 'end').length, 4)
     t.throws(() => feed(parser, `${EARLY}${EARLY}${EARLY}`), { code: 'HPE_TOO_MANY_INFORMATIONAL' })
     parser.release()
   })

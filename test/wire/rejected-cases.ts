@@ -83,10 +83,10 @@ const NUMBERS: Rows = {
   'two, by a space': '5 5',
   'two, by a tab': '5\t5',
   'two, by a space and a tab': '5 \t 5',
-  'a letter behind a tab': '5\ta',
+  'a letter after a tab': '5\ta',
   'a vertical tab': '5\x0b',
   'a no-break space': '5\xa0',
-  'a no-break space behind a tab': '5\t\xa0',
+  'a no-break space after a tab': '5\t\xa0',
   'with a parameter': '5;q=1',
   'with a letter': '5a',
   'other digits': '\xb2',
@@ -110,7 +110,7 @@ const SIZES: Rows = {
   comma: '5,5',
   underscore: '0_5',
   'no digit': 'g',
-  'a letter behind': '5g',
+  'a letter after': '5g',
   quoted: '"5"',
   NUL: '5\0',
   none: '',
@@ -126,13 +126,13 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
     CR: `HTTP/1.1 200 OK\r${LENGTH}\r\nhello`,
     'CR CR': `HTTP/1.1 200 OK\r\r${LENGTH}\r\nhello`,
     'CR CR, without a reason': `HTTP/1.1 200\r\r${LENGTH}\r\nhello`,
-    'CR CR, without a reason, behind a space': `HTTP/1.1 200 \r\r${LENGTH}\r\nhello`,
+    'CR CR, without a reason, after a space': `HTTP/1.1 200 \r\r${LENGTH}\r\nhello`,
     'CR CR LF': `HTTP/1.1 200 OK\r\r\n${LENGTH}\r\nhello`,
     'CR, space, LF': `HTTP/1.1 200 OK\r \n${LENGTH}\r\nhello`,
     'LF CR': `HTTP/1.1 200 OK\n\r${LENGTH}\r\nhello`,
     'CR in the reason': `HTTP/1.1 200 O\rK\r\n${LENGTH}\r\nhello`,
   }),
-  'reasons hold no controls (§4)': refused(
+  'reason phrases contain no control characters (§4)': refused(
     'head',
     each(CONTROLS, (byte) => `HTTP/1.1 200 O${byte}K\r\n${LENGTH}\r\nhello`),
   ),
@@ -152,7 +152,7 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
         .map((status) => [status || 'none', `HTTP/1.1 ${status} OK\r\n${LENGTH}\r\nhello`]),
     ),
   ),
-  'nothing but empty lines comes before a status line, and few of those (§2.2)': refused('head', {
+  'only a few empty lines may precede a status line (§2.2)': refused('head', {
     'nine times CRLF': `${'\r\n'.repeat(9)}${HEAD}${LENGTH}\r\nhello`,
     'CRLF and CR': `\r\n\r${HEAD}${LENGTH}\r\nhello`,
     'CRLF and LF': `\r\n\n${HEAD}${LENGTH}\r\nhello`,
@@ -175,9 +175,9 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       'white space alone': field('X: a\r\n \r\n'),
       'a second time': field('X: a\r\n b\r\n c\r\n'),
       'a length': `${HEAD}Content-Length:\r\n 5\r\n\r\nhello`,
-      'behind a length': `${HEAD}Content-Length: 5\r\n 5\r\n\r\nhello`,
+      'after a length': `${HEAD}Content-Length: 5\r\n 5\r\n\r\nhello`,
       'a coding': `${HEAD}Transfer-Encoding:\r\n chunked\r\n\r\n${FIVE}${LAST}`,
-      'behind a coding': `${HEAD}Transfer-Encoding: gzip,\r\n chunked\r\n\r\n${FIVE}${LAST}`,
+      'after a coding': `${HEAD}Transfer-Encoding: gzip,\r\n chunked\r\n\r\n${FIVE}${LAST}`,
       'a hidden length': field('X: a\r\n Content-Length: 3\r\n'),
       'the first line (§2.2)': field(' X: a\r\n'),
       'the first line, by a tab (§2.2)': field('\tX: a\r\n'),
@@ -189,43 +189,43 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       'the first line of trailers, by a tab': trailer('\tX: a\r\n'),
     }),
   ],
-  'LF or CR alone end nothing (§2.2)': [
+  'a bare LF or CR does not end a line (§2.2)': [
     ...refused('head', {
-      'LF behind a value': field('X: a\n'),
-      'LF behind an empty value': field('X:\n'),
-      'LF behind a length': `${HEAD}Content-Length: 5\n\r\nhello`,
-      'LF behind a coding': `${HEAD}Transfer-Encoding: chunked\n\r\n${FIVE}${LAST}`,
+      'LF after a value': field('X: a\n'),
+      'LF after an empty value': field('X:\n'),
+      'LF after a length': `${HEAD}Content-Length: 5\n\r\nhello`,
+      'LF after a coding': `${HEAD}Transfer-Encoding: chunked\n\r\n${FIVE}${LAST}`,
       'LF for the empty line': `${HEAD}${LENGTH}\nhello`,
       'LF for all': `HTTP/1.1 200 OK\nContent-Length: 5\n\nhello`,
       'LF in a name': field('X\n: a\r\n'),
-      'CR behind a value': field('X: a\r'),
-      'CR behind an empty value': field('X:\r'),
-      'CR behind a length': `${HEAD}Content-Length: 5\rX: a\r\n\r\nhello`,
-      'CR CR behind a value': field('X: a\r\r'),
-      'CR CR LF behind a value': field('X: a\r\r\n'),
+      'CR after a value': field('X: a\r'),
+      'CR after an empty value': field('X:\r'),
+      'CR after a length': `${HEAD}Content-Length: 5\rX: a\r\n\r\nhello`,
+      'CR CR after a value': field('X: a\r\r'),
+      'CR CR LF after a value': field('X: a\r\r\n'),
       'CR in a value': field('X: a\rb\r\n'),
       'CR in a name': field('X\r: a\r\n'),
       'CR for the empty line': `${HEAD}${LENGTH}\rhello`,
       'CR CR for the empty line': `${HEAD}${LENGTH}\r\rhello`,
     }),
     ...refused('body', {
-      'LF behind a chunk size': size('5\n'),
-      'CR behind a chunk size': size('5\r'),
-      'CR CR LF behind a chunk size': size('5\r\r\n'),
-      'LF behind an extension': size('5;a\n'),
-      'LF behind the value of an extension': size('5;a=b\n'),
-      'LF behind a quoted value': size('5;a="b"\n'),
+      'LF after a chunk size': size('5\n'),
+      'CR after a chunk size': size('5\r'),
+      'CR CR LF after a chunk size': size('5\r\r\n'),
+      'LF after an extension': size('5;a\n'),
+      'LF after the value of an extension': size('5;a=b\n'),
+      'LF after a quoted value': size('5;a="b"\n'),
       'LF in a quoted value': size('5;a="\n"\r\n'),
       'LF in a quoted pair': size('5;a="\\\n"\r\n'),
-      'CR behind an extension': size('5;a\r'),
-      'LF behind chunk data': `${CHUNKED}5\r\nhello\n${LAST}`,
-      'CR behind chunk data': `${CHUNKED}5\r\nhello\r${LAST}`,
-      'LF behind the last size': `${CHUNKED}${FIVE}0\n\r\n`,
+      'CR after an extension': size('5;a\r'),
+      'LF after chunk data': `${CHUNKED}5\r\nhello\n${LAST}`,
+      'CR after chunk data': `${CHUNKED}5\r\nhello\r${LAST}`,
+      'LF after the last size': `${CHUNKED}${FIVE}0\n\r\n`,
       'LF for the last line': `${CHUNKED}${FIVE}0\r\n\n`,
       'CR for the last line': `${CHUNKED}${FIVE}0\r\n\rX`,
-      'LF behind a trailer': trailer('X: a\n'),
-      'CR behind a trailer': trailer('X: a\rY: b\r\n'),
-      'LF behind trailers': `${CHUNKED}${FIVE}0\r\nX: a\r\n\n`,
+      'LF after a trailer': trailer('X: a\n'),
+      'CR after a trailer': trailer('X: a\rY: b\r\n'),
+      'LF after trailers': `${CHUNKED}${FIVE}0\r\nX: a\r\n\n`,
     }),
   ],
   'no white space before a colon (§5.1)': [
@@ -258,7 +258,7 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       each(NO_TOKEN, (byte) => trailer(`X${byte}: a\r\n`)),
     ),
   ],
-  'values hold no controls (RFC 9110 §5.5)': [
+  'field values contain no control characters (RFC 9110 §5.5)': [
     ...refused(
       'head',
       each(CONTROLS, (byte) => field(`X: a${byte}b\r\n`)),
@@ -268,7 +268,7 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       each(CONTROLS, (byte) => trailer(`X: a${byte}\r\n`)),
     ),
   ],
-  'a length and a transfer coding exclude each other (§6.3)': refused('head', {
+  'Content-Length and Transfer-Encoding are not combined (§6.3)': refused('head', {
     'the length first': `${HEAD}${LENGTH}${CODING}\r\n${FIVE}${LAST}`,
     'the coding first': `${HEAD}${CODING}${LENGTH}\r\n${FIVE}${LAST}`,
     'far apart, in odd case': `${HEAD}CONTENT-length: 3\r\nA: 1\r\nB: 2\r\ntransfer-ENCODING: Chunked\r\n\r\n${FIVE}${LAST}`,
@@ -279,15 +279,15 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
     'no coding': `${HEAD}Transfer-Encoding:\r\n${LENGTH}\r\nhello`,
     'the coding first, with tabs around the length': `${HEAD}${CODING}Content-Length:\t5\t\r\n\r\n${FIVE}${LAST}`,
     'the coding first, and tabs for a length': `${HEAD}${CODING}Content-Length:\t\t\r\n\r\n${FIVE}${LAST}`,
-    'the length first, with a tab behind': `${HEAD}Content-Length: 5\t\r\n${CODING}\r\n${FIVE}${LAST}`,
-    'no coding, behind the length': `${HEAD}${LENGTH}Transfer-Encoding: \r\n\r\nhello`,
+    'the length first, with a tab after': `${HEAD}Content-Length: 5\t\r\n${CODING}\r\n${FIVE}${LAST}`,
+    'no coding, after the length': `${HEAD}${LENGTH}Transfer-Encoding: \r\n\r\nhello`,
   }),
-  'trailers have no length (RFC 9110 §6.5.1)': refused('body', {
+  'trailers contain no Content-Length (RFC 9110 §6.5.1)': refused('body', {
     plain: trailer('Content-Length: 5\r\n'),
     'with tabs around': trailer('Content-Length:\t5\t\r\n'),
     'tabs for a length': trailer('Content-Length:\t\t\r\n'),
   }),
-  'a length is one number, given once (§6.3)': refused('head', {
+  'Content-Length is one number and occurs once (§6.3)': refused('head', {
     ...Object.fromEntries(Object.entries(NUMBERS).map(([note, value]) => [note, length(value)])),
     none: length(''),
     'white space': length(' \t '),
@@ -302,18 +302,18 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
     '2^64 + 5': length('18446744073709551621'),
     '400 digits': length('9'.repeat(400)),
   }),
-  'chunked comes last, and once (§6.1)': refused('head', {
+  'chunked is the last transfer coding and occurs once (§6.1)': refused('head', {
     twice: coding('chunked, chunked'),
     'in two fields': coding('chunked\r\nTransfer-Encoding: chunked'),
-    'twice, with a comma behind': coding('chunked,chunked,'),
-    'not last, with a tab behind': coding('chunked, gzip\t'),
+    'twice, with a comma after': coding('chunked,chunked,'),
+    'not last, with a tab after': coding('chunked, gzip\t'),
     'not last': coding('chunked, gzip'),
     'not last, in two fields': coding('chunked\r\nTransfer-Encoding: gzip'),
     'not there': coding('gzip'),
     none: coding(''),
     'identity twice': coding('identity, identity'),
     'identity and another': coding('identity, gzip'),
-    'identity behind chunked': coding('chunked, identity'),
+    'identity after chunked': coding('chunked, identity'),
     xchunked: coding('xchunked'),
     chunkedx: coding('chunkedx'),
     quoted: coding('"chunked"'),
@@ -321,9 +321,9 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
     'with a parameter': coding('chunked;q=1'),
     'vertical tab': coding('\x0bchunked'),
     'no-break space': coding('\xa0chunked'),
-    'no-break space behind': coding('chunked\xa0'),
+    'no-break space after': coding('chunked\xa0'),
     'no-break space in a list': coding('gzip,\xa0chunked'),
-    'no-break space behind, in a list': coding('gzip, chunked\xa0'),
+    'no-break space after, in a list': coding('gzip, chunked\xa0'),
   }),
   'a chunk size is hexadecimal digits and nothing else (§7.1)': refused('body', {
     ...Object.fromEntries(Object.entries(SIZES).map(([note, text]) => [note, size(`${text}\r\n`)])),
@@ -335,15 +335,15 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
     'no end of data': `${CHUNKED}5\r\nhello5\r\nhello\r\n${LAST}`,
     'an empty line between chunks': `${CHUNKED}${FIVE}\r\n${FIVE}${LAST}`,
   }),
-  'chunk extensions hold no controls (§7.1.1)': refused('body', {
+  'chunk extensions contain no control characters (§7.1.1)': refused('body', {
     ...each(CONTROLS, (byte) => size(`5;a${byte}\r\n`)),
     ...Object.fromEntries(CONTROLS.map(([code, byte]) => [`value, 0x${code}`, size(`5;a=${byte}\r\n`)])),
     'quoted NUL': size('5;a="\0"\r\n'),
     'quoted pair of NUL': size('5;a="\\\0"\r\n'),
-    'behind a quoted value': size('5;a="b"c\r\n'),
+    'after a quoted value': size('5;a="b"c\r\n'),
     'no end of the quoted value': size('5;a="b\r\n'),
   }),
-  'nothing comes behind the last response (§9.2)': [
+  'no bytes follow the last response (§9.2)': [
     ...refused(
       'extra',
       Object.fromEntries(
@@ -397,7 +397,7 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       message({}),
     ),
   ],
-  'what has no limit in the grammar has one here (RFC 9110 §2.3)': [
+  'elements without a limit in the grammar are limited (RFC 9110 §2.3)': [
     ...refused(
       'head',
       {
@@ -426,7 +426,7 @@ export const rejectedByRule: Record<string, ResponseCase[]> = {
       { limits: { maxHeaderBytes: 190, maxHeaderCount: 9, maxChunkOverhead: 100 } },
     ),
   ],
-  'protocols change only for who asked (RFC 9110 §15.2.2)': refused('head', {
+  '101 is accepted only for upgrade requests (RFC 9110 §15.2.2)': refused('head', {
     '101 to GET': 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
     '101 and more': `HTTP/1.1 101 Switching Protocols\r\n\r\n${HEAD}${LENGTH}\r\nhello`,
   }),

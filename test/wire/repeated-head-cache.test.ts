@@ -9,7 +9,7 @@ import { engines } from './parse-stream.js'
 
 /** Records the events of a parser. */
 class Log implements ParserListener {
-  readonly told: unknown[] = []
+  readonly events: unknown[] = []
   readonly #answers: RequestKind[]
 
   constructor(answers: RequestKind[]) {
@@ -21,13 +21,13 @@ class Log implements ParserListener {
   }
 
   onInformational(head: ResponseHead): void {
-    this.told.push(['informational', head.statusCode])
+    this.events.push(['informational', head.statusCode])
   }
 
   onHead(head: ResponseHead): void {
     const { statusCode, statusText, minor, persistent, keepAliveHint, contentLength, rawHeaders } = head
     const headers = head.headers()
-    this.told.push([
+    this.events.push([
       statusCode,
       statusText,
       minor,
@@ -44,18 +44,18 @@ class Log implements ParserListener {
   }
 
   onBody(chunk: Buffer): void {
-    const last = this.told.at(-1)
-    if (typeof last === 'string') this.told[this.told.length - 1] = last + chunk.toString('latin1')
-    else this.told.push(chunk.toString('latin1'))
+    const last = this.events.at(-1)
+    if (typeof last === 'string') this.events[this.events.length - 1] = last + chunk.toString('latin1')
+    else this.events.push(chunk.toString('latin1'))
   }
 
   onMessageEnd(trailers: string[], reusable: boolean): void {
     this.#answers.shift()
-    this.told.push(['end', trailers, reusable])
+    this.events.push(['end', trailers, reusable])
   }
 
   onTunnel(head: ResponseHead): void {
-    this.told.push(['tunnel', head.statusCode])
+    this.events.push(['tunnel', head.statusCode])
   }
 }
 
@@ -80,7 +80,7 @@ function feed(parser: Parser, log: Log, text: string, cuts: number[]): void {
       from = to
     }
   } catch (error) {
-    log.told.push((error as { code: string }).code)
+    log.events.push((error as { code: string }).code)
   }
 }
 
@@ -91,7 +91,7 @@ function fresh(engine: Engine, replies: string[], answers: RequestKind[]): unkno
     const parser = new Parser(engine, log)
     feed(parser, log, text, [])
     parser.release()
-    return log.told
+    return log.events
   })
 }
 
@@ -115,7 +115,7 @@ for (const [name, engine] of engines) {
             [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b),
           )
           parser.release()
-          t.strictSame(log.told, fresh(engine, replies, answers))
+          t.strictSame(log.events, fresh(engine, replies, answers))
           seen += replies.length
         },
       ),
@@ -136,8 +136,8 @@ for (const [name, engine] of engines) {
         for (const [reply, turn] of turns) feed(parsersAlone[turn] as Parser, alone[turn] as Log, reply, [])
         for (const parser of [...parsers, ...parsersAlone]) parser.release()
         t.strictSame(
-          logs.map(({ told }) => told),
-          alone.map(({ told }) => told),
+          logs.map(({ events }) => events),
+          alone.map(({ events }) => events),
         )
       }),
       { numRuns: 200 },
@@ -156,8 +156,8 @@ for (const [name, engine] of engines) {
     const log = new Log(answers)
     const parser = new Parser(engine, log)
     feed(parser, log, `${head}ab${head}ab${head}${head}ab${head}`, [])
-    t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
-    t.equal(log.told.filter((entry) => Array.isArray(entry) && entry[0] === 'end').length, 5)
+    t.equal(log.events.filter((entry) => entry === 'ab').length, 3)
+    t.equal(log.events.filter((entry) => Array.isArray(entry) && entry[0] === 'end').length, 5)
     parser.release()
   })
 
@@ -171,8 +171,8 @@ for (const [name, engine] of engines) {
       const log = new Log(new Array(4).fill(REQUEST_KIND.request))
       const parser = new Parser(engine, log)
       feed(parser, log, `${known}ab${known}ab${known}ab${text}`, [])
-      t.equal(log.told.filter((entry) => entry === 'ab').length, 3)
-      t.match(log.told.at(-1), code)
+      t.equal(log.events.filter((entry) => entry === 'ab').length, 3)
+      t.match(log.events.at(-1), code)
       parser.release()
     }
   })
@@ -182,7 +182,7 @@ for (const [name, engine] of engines) {
     const log = new Log([REQUEST_KIND.request, REQUEST_KIND.request])
     const parser = new Parser(engine, log)
     feed(parser, log, known.repeat(3), [])
-    t.match(log.told.at(-1), /UNSOLICITED/)
+    t.match(log.events.at(-1), /UNSOLICITED/)
     parser.release()
   })
 }

@@ -296,7 +296,7 @@ const sequences: ResponseCase[] = [
   ),
   ...['\r\n', '\r\n'.repeat(8)].map((lines) =>
     taken(
-      ['§2.2, §9.2', 'empty lines before, between and behind responses'],
+      ['§2.2, §9.2', 'empty lines before, between and after responses'],
       `${lines}${CHUNKED}0\r\n\r\n${lines}HTTP/1.1 100 Continue\r\n\r\n${lines}${OK}${LENGTH}\r\nhello${lines}`,
       { headers: CODED },
       { status: 100, reason: 'Continue', informational: true },
@@ -340,7 +340,7 @@ const incomplete: ResponseCase[] = [
     `${OK}Conte`,
     `${OK}Content-Length: 1`,
     `${OK}A: b\r\n\r`,
-  ].flatMap((raw) => unfinished(['§8', `a head cut behind ${JSON.stringify(raw.slice(-12))}`], raw, null)),
+  ].flatMap((raw) => unfinished(['§8', `a head cut after ${JSON.stringify(raw.slice(-12))}`], raw, null)),
   ...unfinished(['§8', 'a body short of its length'], `${OK}Content-Length: 10\r\n\r\nhello`, 'hello'),
   ...[
     '5',
@@ -349,7 +349,7 @@ const incomplete: ResponseCase[] = [
     '5\r\nhello\r\n0',
     '5\r\nhello\r\n0\r\n',
     '5\r\nhello\r\n0\r\nX: y\r\n\r',
-  ].flatMap((body) => unfinished(['§8', `chunks cut behind ${JSON.stringify(body)}`], CHUNKED + body, 'hello')),
+  ].flatMap((body) => unfinished(['§8', `chunks cut after ${JSON.stringify(body)}`], CHUNKED + body, 'hello')),
 ]
 
 /** Responses that RFC 9112 shows or allows, written from its sections. */
