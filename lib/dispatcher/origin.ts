@@ -69,6 +69,6 @@ export function unsupportedProtocol(url: URL, name = 'url'): Error {
   const port = /^\d{1,5}(?=$|[/?#])/.exec(url.pathname)
   // Without the query, which may contain a token.
   const hint =
-    port === null || url.pathname.includes('@') ? '' : `: did you mean http://${url.protocol}${url.pathname}?`
-  return new InvalidArgumentError(`${name} must be an http: or https: URL, received protocol ${url.protocol}${hint}`)
+    port === null || url.pathname.includes('@') ? '' : `. Did you mean http://${url.protocol}${url.pathname}?`
+  return new InvalidArgumentError(`${name} must be an http: or https: URL, received protocol "${url.protocol}"${hint}`)
 }

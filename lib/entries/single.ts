@@ -1,4 +1,4 @@
-/** All there is, by name: the one file of code that is published, from which the other entries take theirs. */
+/** All exports by name: the only code file that is published. The other entries re-export from it. */
 export * from '../errors/public.js'
 export * from '../index.js'
 export * from '../interceptors/index.js'

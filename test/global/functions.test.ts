@@ -128,6 +128,13 @@ t.test('the functions reject invalid arguments', async (t) => {
   t.throws(() => setGlobalDispatcher(undefined as never), refused)
 })
 
+t.test('the error for a URL without protocol proposes one with http:, without its query', async (t) => {
+  const rule = 'url must be an http: or https: URL, received protocol "localhost:"'
+  const message = `${rule}. Did you mean http://localhost:3000/json?`
+  await t.rejects(request('localhost:3000/json?token=secret'), { code: 'UND_ERR_INVALID_ARG', message })
+  await t.rejects(request('user:123/a@localhost'), { message: /received protocol "user:"$/ })
+})
+
 t.test('the functions call a callback instead of returning a promise', async (t) => {
   const origin = await teller()
   const seen: unknown[] = []
