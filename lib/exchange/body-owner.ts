@@ -2,23 +2,12 @@ import { type BodyStreamOwner, checkStream, isStream, ownStream } from './body-s
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
+import type { OwnedBody } from './owned-body.js'
 import { isClosableIterator, OwnedIterator } from './owned-iterator.js'
 import { rejectRequest } from './reject-request.js'
 import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
-
-/** A request body that must be closed if its request fails or does not send it. */
-export interface OwnedBody {
-  readonly error: Error | null
-  /** Lets interceptors read the body. `owner` is notified if the body fails before a request claims it. */
-  release(owner: BodyStreamOwner): void
-  /** The request has started. */
-  onRequestStart(owner: BodyStreamOwner): void
-  /** The request has completed. */
-  onRequestEnd(): void
-  stop(error?: Error): void
-}
 
 /** Whether `body` is a stream, iterator or web stream, which {@link dispatchOwningBody} must close. */
 export function isClosableBody(body: unknown): boolean {

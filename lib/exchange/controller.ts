@@ -1,13 +1,26 @@
 import type { Timings } from '../errors/timings.js'
 import type { SharedTimeouts } from './deadlines.js'
-import type { Exchange } from './exchange.js'
 import type { DispatchController } from './handler.js'
+
+/** Members of an exchange that its {@link Controller} uses. */
+interface ControlledExchange {
+  readonly aborted: boolean
+  readonly paused: boolean
+  readonly reason: Error | null
+  readonly timings: { readonly values: Timings } | null
+  readonly deadlines: { readonly shared: SharedTimeouts | null } | null
+  readonly rawHeaders: string[] | null
+  readonly rawTrailers: string[] | null
+  abort(reason: unknown): void
+  pause(): void
+  resume(): void
+}
 
 /** Controller of an exchange for its handler, with only the documented members. */
 export class Controller implements DispatchController {
-  readonly #exchange: Exchange
+  readonly #exchange: ControlledExchange
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: ControlledExchange) {
     this.#exchange = exchange
   }
 

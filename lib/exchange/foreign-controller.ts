@@ -1,13 +1,22 @@
 import type { Timings } from '../errors/timings.js'
 import type { SharedTimeouts } from './deadlines.js'
-import type { ForeignRequest } from './foreign-request.js'
 import type { DispatchController } from './handler.js'
+
+/** Members of a foreign request that its {@link ForeignController} uses. */
+interface ControlledRequest {
+  readonly dispatcherController: DispatchController | null
+  readonly reason: unknown
+  readonly paused: boolean
+  readonly deadlines: { readonly shared: SharedTimeouts | null } | null
+  abort(reason: unknown): void
+  pause(paused: boolean): void
+}
 
 /** Controller of a foreign request for its handler. It stays the same if the dispatcher uses several controllers. */
 export class ForeignController implements DispatchController {
-  readonly #request: ForeignRequest
+  readonly #request: ControlledRequest
 
-  constructor(request: ForeignRequest) {
+  constructor(request: ControlledRequest) {
     this.#request = request
   }
 

@@ -1,4 +1,4 @@
-import type { OwnedBody } from './body-owner.js'
+import type { OwnedBody } from './owned-body.js'
 
 interface Closable {
   next?: unknown

@@ -15,8 +15,17 @@ import type { Request } from '../diagnostics/messages.js'
 import { messageOf } from '../errors/safe-read.js'
 import { flattenHeaders } from '../wire/headers.js'
 import type { ResponseHead } from '../wire/response-head.js'
-import type { Exchange } from './exchange.js'
 import { toBuffers } from './legacy-handler.js'
+import type { Request as EncodedRequest } from './request.js'
+
+/** Members of an exchange that the diagnostics channels show. */
+interface PublishedExchange {
+  request: EncodedRequest
+  readonly sent: boolean
+  readonly done: boolean
+  readonly aborted: boolean
+  diagnostics: DiagnosticsRequest | null
+}
 
 /** The request as subscribers of diagnostics channels see it. Created when the first channel has a subscriber. */
 export class DiagnosticsRequest implements Request {
@@ -26,9 +35,9 @@ export class DiagnosticsRequest implements Request {
   headers: string[]
   completed = false
   aborted = false
-  readonly #exchange: Exchange
+  readonly #exchange: PublishedExchange
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: PublishedExchange) {
     const { origin, method, path, headers } = exchange.request
     this.origin = origin
     this.method = method
@@ -86,20 +95,20 @@ function sameHeaders(headers: readonly string[], known: readonly string[]): bool
   return headers.length === known.length && known.every((text, index) => text === headers[index])
 }
 
-function diagnosticsOf(exchange: Exchange): DiagnosticsRequest {
+function diagnosticsOf(exchange: PublishedExchange): DiagnosticsRequest {
   exchange.diagnostics ??= new DiagnosticsRequest(exchange)
   return exchange.diagnostics
 }
 
-export function publishCreate(exchange: Exchange): void {
+export function publishCreate(exchange: PublishedExchange): void {
   if (!requestCreate.hasSubscribers) return
-  const trace = diagnosticsOf(exchange)
-  requestCreate.publish({ request: trace })
-  trace.applyHeaderChanges()
+  const request = diagnosticsOf(exchange)
+  requestCreate.publish({ request })
+  request.applyHeaderChanges()
 }
 
 /** Publishes `undici:client:sendHeaders`. `close`: the request is sent with `connection: close`. */
-export function publishSendHeaders(exchange: Exchange, close: boolean, socket: Duplex): void {
+export function publishSendHeaders(exchange: PublishedExchange, close: boolean, socket: Duplex): void {
   if (!clientSendHeaders.hasSubscribers) return
   const { request } = exchange
   // Without the empty line, which is not a header.
@@ -107,40 +116,40 @@ export function publishSendHeaders(exchange: Exchange, close: boolean, socket: D
   clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket })
 }
 
-export function publishBodyChunkSent(exchange: Exchange, bytes: Uint8Array): void {
+export function publishBodyChunkSent(exchange: PublishedExchange, bytes: Uint8Array): void {
   if (!requestBodyChunkSent.hasSubscribers || bytes.length === 0 || exchange.done) return
   const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   requestBodyChunkSent.publish({ request: diagnosticsOf(exchange), chunk })
 }
 
-export function publishBodySent(exchange: Exchange): void {
+export function publishBodySent(exchange: PublishedExchange): void {
   if (!requestBodySent.hasSubscribers || exchange.done) return
   requestBodySent.publish({ request: diagnosticsOf(exchange) })
 }
 
-export function publishHeaders(exchange: Exchange, head: ResponseHead): void {
+export function publishHeaders(exchange: PublishedExchange, head: ResponseHead): void {
   if (!requestHeaders.hasSubscribers) return
   const { statusCode, statusText } = head
   const response = { statusCode, headers: toBuffers(head.rawHeaders), statusText }
   requestHeaders.publish({ request: diagnosticsOf(exchange), response })
 }
 
-export function publishBodyChunkReceived(exchange: Exchange, chunk: Buffer): void {
+export function publishBodyChunkReceived(exchange: PublishedExchange, chunk: Buffer): void {
   if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
   // A copy, because the handler owns the chunk and a subscriber may keep or transfer it.
   requestBodyChunkReceived.publish({ request: diagnosticsOf(exchange), chunk: unpooledCopy(chunk, 0, chunk.length) })
 }
 
-export function publishTrailers(exchange: Exchange, trailers: string[]): void {
+export function publishTrailers(exchange: PublishedExchange, trailers: string[]): void {
   if (exchange.diagnostics === null && !requestTrailers.hasSubscribers) return
-  const trace = diagnosticsOf(exchange)
-  trace.update({ completed: true })
-  if (requestTrailers.hasSubscribers) requestTrailers.publish({ request: trace, trailers: toBuffers(trailers) })
+  const request = diagnosticsOf(exchange)
+  request.update({ completed: true })
+  if (requestTrailers.hasSubscribers) requestTrailers.publish({ request, trailers: toBuffers(trailers) })
 }
 
-export function publishError(exchange: Exchange, error: Error): void {
+export function publishError(exchange: PublishedExchange, error: Error): void {
   if (exchange.diagnostics === null && !requestError.hasSubscribers) return
-  const trace = diagnosticsOf(exchange)
-  trace.update({ aborted: exchange.aborted })
-  if (requestError.hasSubscribers) requestError.publish({ request: trace, error })
+  const request = diagnosticsOf(exchange)
+  request.update({ aborted: exchange.aborted })
+  if (requestError.hasSubscribers) requestError.publish({ request, error })
 }
