@@ -196,9 +196,9 @@ export class SocketWriter {
       else pieces.shift()
       remaining -= part.length
       this.#bytesWritten += part.length
-      const taken = this.#needsCallback(pieces.length === 0) ? this.#onWritten : undefined
-      if (typeof part === 'string') socket.write(part, 'latin1', taken)
-      else socket.write(part, taken)
+      const callback = this.#needsCallback(pieces.length === 0) ? this.#onWritten : undefined
+      if (typeof part === 'string') socket.write(part, 'latin1', callback)
+      else socket.write(part, callback)
     }
     if (pieces.length === 0) this.#pieces = null
     socket.uncork()
@@ -219,13 +219,13 @@ export class SocketWriter {
 
   /** Releases the memory of all bytes that the socket has sent. */
   #releaseSent(): void {
-    const held = this.socket.writableLength
-    this.#drainsLater = held !== 0
-    if (held === 0 && this.#pieces === null && this.#usedBuffers !== null) {
+    const unsentLength = this.socket.writableLength
+    this.#drainsLater = unsentLength !== 0
+    if (unsentLength === 0 && this.#pieces === null && this.#usedBuffers !== null) {
       for (const buffer of this.#usedBuffers) buffer.release()
       this.#usedBuffers = null
     }
-    if (this.#sentListener === null || this.#bytesWritten - held < this.#uncopiedEnd) return
+    if (this.#sentListener === null || this.#bytesWritten - unsentLength < this.#uncopiedEnd) return
     const listener = this.#sentListener
     this.#sentListener = null
     listener.onSent()

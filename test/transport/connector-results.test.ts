@@ -91,14 +91,14 @@ const refused: Record<string, [connect: Connect, error: Record<string, unknown>]
     }),
     closed,
   ],
-  'a socket that is destroyed in the same turn': [
+  'a socket that is destroyed in the same tick': [
     live((socket, callback) => {
       callback(null, socket)
       socket.destroy()
     }),
     { code: 'UND_ERR_SOCKET' },
   ],
-  'a socket that fails in the same turn': [
+  'a socket that fails in the same tick': [
     live((socket, callback) => {
       callback(null, socket)
       socket.destroy(new Error('failed'))
@@ -114,7 +114,7 @@ const refused: Record<string, [connect: Connect, error: Record<string, unknown>]
     },
     { message: 'thrown by write' },
   ],
-  'a stream whose end stands in it': [
+  'a stream whose buffered end was not read': [
     (_options, callback) => {
       const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
       stream.push(null)
@@ -152,12 +152,12 @@ const accepted: Record<string, Connect> = {
     callback(null, socket)
     setImmediate(callback, null, socket)
   }),
-  'an error behind the socket': live((socket, callback) => {
+  'an error after the socket': live((socket, callback) => {
     callback(null, socket)
     callback(new Error('late'))
     callback(new Error('late'), socket)
   }),
-  'nonsense behind the socket': live((socket, callback) => {
+  'invalid values after the socket': live((socket, callback) => {
     callback(null, socket)
     for (const second of [undefined, null, 5, {}, 'text']) callback(null, second)
   }),
