@@ -15,8 +15,8 @@ function range(contentRange: string, body = '456789', fields: object = {}): stri
 }
 
 const forgeries: Forgery[] = [
-  { what: 'the rest', good: 'puts it together', second: rest, body: '0123456789' },
-  { what: 'a total that nobody knows', good: 'puts it together', second: range('bytes 4-9/*'), body: '0123456789' },
+  { what: 'the rest', good: 'resumes the body', second: rest, body: '0123456789' },
+  { what: 'an unknown total', good: 'resumes the body', second: range('bytes 4-9/*'), body: '0123456789' },
   ...[
     ['two ranges in one field', range('bytes 4-9/10, bytes 0-3/10')],
     ['a range of another unit', range('octets 4-9/10')],

@@ -53,19 +53,22 @@ export async function tryThroughClient(input: ResponseInput, plan: number): Prom
   })
   await turns(200 + input.raw.length, () => done.answer !== null)
   const { answer } = done
-  must(answer !== null, 'the request ends')
+  must(answer !== null, 'the request must end')
   if (answer instanceof Error) {
-    must(/^(HPE|UND_ERR)_/.test(String((answer as { code?: unknown }).code)), () => `it fails with ${answer.stack}`)
-    must(final === undefined || sockets.length > 1, () => `a whole response came, and ${answer.stack}`)
+    must(/^(HPE|UND_ERR)_/.test(String((answer as { code?: unknown }).code)), () => `unexpected error: ${answer.stack}`)
+    must(
+      final === undefined || sockets.length > 1,
+      () => `a complete response arrived, but the request failed: ${answer.stack}`,
+    )
   } else {
-    must(final !== undefined, () => `${answer.status} of no whole response`)
-    must(final?.startsWith(String(answer.status)) === true, () => `status ${answer.status} of ${final}`)
-    must(final?.includes(`\n${answer.body}\n`) === true, () => `body ${answer.body} of ${final}`)
+    must(final !== undefined, () => `got status ${answer.status} of an incomplete response`)
+    must(final?.startsWith(String(answer.status)) === true, () => `got status ${answer.status}, expected ${final}`)
+    must(final?.includes(`\n${answer.body}\n`) === true, () => `got body ${answer.body}, expected ${final}`)
   }
   await client.destroy()
   await turns(4)
-  for (const socket of sockets) must(socket.destroyed, 'sockets are destroyed')
-  must(wasm.used === 0, () => `${wasm.used} slots are taken`)
+  for (const socket of sockets) must(socket.destroyed, 'all sockets must be destroyed')
+  must(wasm.used === 0, () => `${wasm.used} parser slots are still in use`)
 }
 
 /** Sends the input in parts, then closes. */

@@ -308,13 +308,13 @@ class Play implements Surroundings {
     this.#server.calm = true
     for (const copy of this.#copies) copy.abort()
     for (const { controller, ends } of this.#players) if (ends === 0) controller?.abort()
-    must(await this.#settled(), 'requests that are aborted end')
+    must(await this.#settled(), 'aborted requests must end')
     for (const part of this.#parts()) await this.#gather(part)
     this.probes++
     const { connected, ...counts } = this.#dispatcher.stats as PoolStats
     const { free = connected, ...rest } = counts
     const atRest = Object.values(rest).every((count) => count === 0) && free === connected
-    must(atRest, () => `statistics at rest: ${JSON.stringify(this.#dispatcher.stats)}`)
+    must(atRest, () => `stats of an idle dispatcher: ${JSON.stringify(this.#dispatcher.stats)}`)
   }
 
   /** Returns the dispatchers that have connections. */
@@ -338,7 +338,10 @@ class Play implements Surroundings {
       for (const { id, ended } of asked) void ended.then(() => gathering.drop(id))
       const settled = await this.#settled()
       if (asked.every(({ answered }) => answered)) return
-      must(settled && attempt < ATTEMPTS, () => `of ${count} requests at once, these do not come: ${gathering.missing}`)
+      must(
+        settled && attempt < ATTEMPTS,
+        () => `of ${count} requests at once, these did not arrive: ${gathering.missing}`,
+      )
     }
   }
 
@@ -354,20 +357,20 @@ class Play implements Surroundings {
 
   #check(ended: boolean): void {
     must(this.#wrong === '', this.#wrong)
-    must(ended, 'closing and destroying end')
+    must(ended, 'close and destroy must settle')
     for (const { id, ends, spoiled, body, given } of this.#players) {
-      must(ends === 1, `request ${id} had ${ends} ends`)
-      must(!spoiled, `chunks that request ${id} kept have changed`)
-      must(!given || body?.closed !== false, () => `the body of request ${id} is left open: ${body?.body}`)
+      must(ends === 1, `request ${id} completed ${ends} times`)
+      must(!spoiled, `kept chunks of request ${id} have changed`)
+      must(!given || body?.closed !== false, () => `the body of request ${id} is still open: ${body?.body}`)
     }
     must(this.#errors.check() === '', () => this.#errors.check())
-    must(this.#sockets.size === 0, 'sockets are closed')
+    must(this.#sockets.size === 0, 'all sockets must be closed')
     const { connected, pending, running, size } = this.#dispatcher.stats as PoolStats
     must(
       [connected, pending, running, size].every((number) => Number(number) === 0),
       'the statistics are at zero',
     )
-    must(wasm.used === 0, () => `${wasm.used} slots are taken`)
+    must(wasm.used === 0, () => `${wasm.used} parser slots are still in use`)
   }
 }
 

@@ -25,11 +25,11 @@ const SPLITTING = /[\0\r\n]/
 
 function textOf(head: ResponseHead): string {
   const { statusCode, statusText, minor, rawHeaders, persistent, contentLength, keepAliveHint } = head
-  for (const text of rawHeaders) must(!SPLITTING.test(text), () => `a field holds ${JSON.stringify(text)}`)
-  must(!SPLITTING.test(statusText), () => `the reason holds ${JSON.stringify(statusText)}`)
-  must(rawHeaders.length % 2 === 0, 'names and values are in pairs')
+  for (const text of rawHeaders) must(!SPLITTING.test(text), () => `a header contains ${JSON.stringify(text)}`)
+  must(!SPLITTING.test(statusText), () => `the reason phrase contains ${JSON.stringify(statusText)}`)
+  must(rawHeaders.length % 2 === 0, 'rawHeaders must have pairs of names and values')
   const names = new Set(rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()))
-  must(Object.keys(head.headers()).length === names.size, 'every name is in the object of fields')
+  must(Object.keys(head.headers()).length === names.size, 'every header name must be in the headers object')
   return [statusCode, statusText, minor, persistent, contentLength, keepAliveHint, ...rawHeaders].join('\n')
 }
 
@@ -56,9 +56,9 @@ class Observer implements ParserListener {
   }
 
   #called(mayStop: boolean): void {
-    must(!this.ended, 'nothing is told after the end')
+    must(!this.ended, 'no callback may follow the end')
     // The end of a message follows its last bytes, paused or not.
-    must(!this.stopped || this.open === null, 'nothing is told while stopped')
+    must(!this.stopped || this.open === null, 'no callback may run while stopped')
     this.calls++
     if (this.calls === this.leaveAt) {
       this.ended = true
@@ -71,8 +71,8 @@ class Observer implements ParserListener {
 
   onMessageBegin(): RequestKind {
     this.#called(false)
-    must(!this.stopped, 'nothing begins while stopped')
-    must(this.open === null, 'a message begins when the last is complete')
+    must(!this.stopped, 'no message may begin while stopped')
+    must(this.open === null, 'a message must not begin before the previous one is complete')
     const request = this.#waiting[this.answered]
     if (request === undefined) return REQUEST_KIND.none
     if (request.upgrade !== undefined)
@@ -82,29 +82,29 @@ class Observer implements ParserListener {
   }
 
   onInformational(head: ResponseHead): void {
-    must(head.statusCode < 200 && head.statusCode !== 101, () => `status ${head.statusCode} is interim`)
+    must(head.statusCode < 200 && head.statusCode !== 101, () => `status ${head.statusCode} was reported as interim`)
     this.messages.push(textOf(head))
     this.#called(true)
   }
 
   onHead(head: ResponseHead): void {
-    must(head.statusCode >= 200, () => `status ${head.statusCode} is final`)
-    must(this.open === null, 'a head comes once')
+    must(head.statusCode >= 200, () => `status ${head.statusCode} was reported as final`)
+    must(this.open === null, 'headers must be reported once')
     this.open = textOf(head)
     this.#called(true)
   }
 
   onBody(chunk: Buffer): void {
-    must(this.open !== null, 'a body has a head')
-    must(chunk.length > 0, 'pieces are not empty')
+    must(this.open !== null, 'a body must follow headers')
+    must(chunk.length > 0, 'chunks must not be empty')
     this.bytes += chunk.length
     this.body.push(chunk)
     this.#called(true)
   }
 
   onMessageEnd(trailers: string[], reusable: boolean): void {
-    must(this.open !== null, 'an end has a head')
-    for (const text of trailers) must(!SPLITTING.test(text), () => `a trailer holds ${JSON.stringify(text)}`)
+    must(this.open !== null, 'an end must follow headers')
+    for (const text of trailers) must(!SPLITTING.test(text), () => `a trailer contains ${JSON.stringify(text)}`)
     this.messages.push([this.open, this.partial(), reusable, ...trailers].join('\n'))
     this.open = null
     this.body.length = 0
@@ -149,11 +149,11 @@ export function observe(engine: Engine, input: ResponseInput, plan: Plan): Outco
   } catch (error) {
     if (error instanceof Finding) throw error
     code = String((error as { code?: unknown }).code)
-    must(/^(HPE|UND_ERR)_/.test(code), () => `refused by ${(error as Error).stack}`)
+    must(/^(HPE|UND_ERR)_/.test(code), () => `failed with an unexpected error: ${(error as Error).stack}`)
   } finally {
     parser.release()
   }
-  must(observer.bytes <= input.raw.length, 'no more is told than came')
+  must(observer.bytes <= input.raw.length, 'no more bytes may be reported than were received')
   return { messages: observer.messages, open: observer.open, partial: observer.partial(), code, left: observer.ended }
 }
 
@@ -163,7 +163,7 @@ function feed(parser: Parser, observer: Observer, given: { raw: string; random: 
   const { input } = parser.engine
   let steps = 0
   for (let at = 0; at < raw.length && !observer.ended; ) {
-    must(++steps <= 2 * raw.length + 8, 'reading goes on')
+    must(++steps <= 2 * raw.length + 8, 'reading must make progress')
     if (observer.stopped) {
       observer.stopped = false
       parser.resume()

@@ -16,7 +16,10 @@ const OURS = /^(host|connection|content-length|transfer-encoding|expect|upgrade|
 
 function checkError(error: unknown): void {
   if (error instanceof CallersError || (error as Error)?.cause instanceof CallersError) return
-  must(error instanceof errors.UndiciError, () => `refused by ${(error as Error)?.stack ?? String(error)}`)
+  must(
+    error instanceof errors.UndiciError,
+    () => `failed with an unexpected error: ${(error as Error)?.stack ?? String(error)}`,
+  )
 }
 
 /** Removes these headers, and returns names in lower case. */
@@ -40,13 +43,13 @@ function isBeginning(read: ReadRequest, source: unknown, body: string): boolean 
 function checkSame(read: ReadRequest, { options, fields, body }: Wanted, method: unknown, path: unknown): void {
   must(read.method === method, () => `method ${read.method}`)
   const same = 'query' in options && options.query != null ? read.target.startsWith(`${path}`) : read.target === path
-  must(same, () => `target ${read.target} for ${String(path)}`)
+  must(same, () => `target ${read.target} instead of ${String(path)}`)
   if (fields !== null) {
-    must(others(read.fields) === others(fields), () => `fields ${others(read.fields)} for ${others(fields)}`)
+    must(others(read.fields) === others(fields), () => `headers ${others(read.fields)} instead of ${others(fields)}`)
   }
   if (body !== null && read.method !== 'CONNECT') {
     const same = read.body === body || isBeginning(read, options.body, body)
-    must(same, () => `body ${JSON.stringify(read.body)} for ${JSON.stringify(body)}`)
+    must(same, () => `body ${JSON.stringify(read.body)} instead of ${JSON.stringify(body)}`)
   }
 }
 
@@ -69,7 +72,7 @@ function tryHead(given: Wanted, close: boolean): boolean {
   must(reading.state !== 'wrong', () => `${JSON.stringify(reading)} of ${JSON.stringify(text)}`)
   if (reading.state === 'more') must(reading.headComplete && body !== null && body.kind !== 'bytes', 'it is complete')
   else {
-    must(reading.next === text.length, () => `more than a request: ${JSON.stringify(text)}`)
+    must(reading.next === text.length, () => `bytes behind the request: ${JSON.stringify(text)}`)
     const content = body === null || body.kind === 'bytes' ? given.body : null
     checkSame(reading.request, { ...given, body: content }, request.method, given.options.path)
   }
@@ -157,7 +160,7 @@ class Ending {
   }
 
   #called(callback: string): void {
-    must(this.calls === 0, `${callback} is not called after the end`)
+    must(this.calls === 0, `${callback} must not be called after the end`)
     if (callback === this.#throws) throw new CallersError(callback)
   }
 
@@ -209,11 +212,11 @@ async function tryRequest(client: Client, server: Server, given: Wanted): Promis
     if (ending.error !== null) checkError(ending.error)
     // A request that fails after it was sent may have arrived.
     const arrived = ending.error instanceof CallersError && /^on(Body|Request)Sent$/.test(ending.error.message)
-    must(arrived || server.read.length === 0, () => `refused, and sent: ${JSON.stringify(server.read)}`)
-    must(server.unread === 0, 'refused, and in part on a connection that stays')
+    must(arrived || server.read.length === 0, () => `rejected, but sent: ${JSON.stringify(server.read)}`)
+    must(server.unread === 0, 'rejected, but partly sent on a connection that stays open')
     return false
   }
-  must(ending.calls === 1, () => `${ending.calls} ends`)
+  must(ending.calls === 1, () => `${ending.calls} completions`)
   must(server.read.length === 1, () => `${server.read.length} requests arrived`)
   // Short bodies are copied at dispatch.
   if (spoilt) return true
@@ -238,6 +241,6 @@ export const fuzz: Fuzz = async ({ runs, seed, note }) => {
   }
   await client.destroy()
   await turns(4)
-  must(server.sockets.size === 0, 'sockets are closed')
+  must(server.sockets.size === 0, 'all sockets must be closed')
   return `${taken} taken, ${runs - taken} refused, ${clients} through a Client`
 }

@@ -50,7 +50,7 @@ function show(outcome: Outcome): string {
 export function tryResponse(input: ResponseInput, plan: Plan): string {
   const whole = observe(js, input, 0)
   const other = observe(wasm, input, 0)
-  must(JSON.stringify(whole) === JSON.stringify(other), () => `whole: js ${show(whole)}, wasm ${show(other)}`)
+  must(JSON.stringify(whole) === JSON.stringify(other), () => `at once: js ${show(whole)}, wasm ${show(other)}`)
   if (whole.messages.length > 0 || whole.open !== null) {
     // RFC 9112 §2.2: empty lines before a message are skipped.
     const raw = input.raw.replace(/^(\r\n)+/, '')
@@ -61,7 +61,7 @@ export function tryResponse(input: ResponseInput, plan: Plan): string {
   const otherCut = observe(wasm, input, plan)
   must(JSON.stringify(cut) === JSON.stringify(otherCut), () => `plan ${plan}: js ${show(cut)}, wasm ${show(otherCut)}`)
   const why = cut.left ? null : difference(whole, cut)
-  must(why === null, () => `plan ${plan}: ${why}: whole ${show(whole)}, cut ${show(cut)}`)
+  must(why === null, () => `plan ${plan}: ${why}: at once ${show(whole)}, split ${show(cut)}`)
   if (plan % 8 === 1) tryPositions(input.raw, [js, wasm], WIDE.maxHeaderCount)
   if (plan % 8 === 2) tryPositions(input.raw, [js, wasm], input.limits.maxHeaderCount)
   checkLeaks()
@@ -71,12 +71,12 @@ export function tryResponse(input: ResponseInput, plan: Plan): string {
 }
 
 function checkLeaks(): void {
-  must(wasm.used === 0, () => `${wasm.used} slots are taken`)
+  must(wasm.used === 0, () => `${wasm.used} parser slots are still in use`)
   const handle = js.allocate()
   js.release(handle)
-  must(handle === 1, () => `${handle} scans are taken`)
-  must(wasm.input.length === inputs[0] && js.input.length === inputs[1], 'the input buffer is attached')
-  must(!wasm.busy && !js.busy, 'the input buffer is free')
+  must(handle === 1, () => `parser handle ${handle}, expected 1`)
+  must(wasm.input.length === inputs[0] && js.input.length === inputs[1], 'the input buffer must be attached')
+  must(!wasm.busy && !js.busy, 'the input buffer must be free')
 }
 
 const REQUESTS: readonly ResponseInput['requests'][number][] = [

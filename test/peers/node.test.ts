@@ -175,7 +175,7 @@ t.test("Node's server: certificates", async (t) => {
   t.equal(JSON.parse(await text(known, '/session')).authorized, true)
   await known.close()
   const unknown = new Client(mutual.url, { connect: { ca: ca.cert } })
-  await t.rejects(text(unknown, '/count'), Error, 'who shows no certificate is turned away')
+  await t.rejects(text(unknown, '/count'), Error, 'a client without certificate is rejected')
   await unknown.close()
   await mutual.close()
   const refused = {

@@ -111,7 +111,8 @@ async function everyWay(t: Test, { uris, tls, plain, secure }: Peer): Promise<vo
       await t.test(`${name}: ${proxyTunnel ? 'tunnel' : 'forward'} to a plain origin`, async (t) => {
         await converse(t, agent, plain.url)
         const { headers } = await send(agent, plain.url)
-        if (name !== 'haproxy') t.equal(headers['x-via'] === '', proxyTunnel, 'squid tells of itself where it forwards')
+        if (name !== 'haproxy')
+          t.equal(headers['x-via'] === '', proxyTunnel, 'Squid adds a via header when it forwards')
         t.match(agent.stats[plain.url], { connected: 10, free: 10 })
       })
       if (name !== 'haproxy') {

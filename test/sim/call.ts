@@ -41,7 +41,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   onRequestQueued(controller: DispatchController): void {
     this.controller = controller
     this.#called('queued')
-    if (this.#queued && this.around.features.userCode) this.wrong('is reported as queued twice')
+    if (this.#queued && this.around.features.userCode) this.wrong('was reported as queued twice')
     this.#queued = true
     if (this.state === 'new') this.state = 'queued'
     this.#act('queued')
@@ -52,14 +52,14 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (this.paused && this.controller !== controller) controller.pause()
     this.controller = controller
     this.#called('start')
-    if (this.attempt > 0) this.wrong('is sent again after its response began')
+    if (this.attempt > 0) this.wrong('was sent again after its response had begun')
     this.state = 'started'
     this.#act('start')
   }
 
   onResponseStart(_controller: DispatchController, status: number, headers: Record<string, unknown>): void {
     this.#called('headers')
-    if (this.state !== 'started') this.wrong(`gets headers while ${this.state}`)
+    if (this.state !== 'started') this.wrong(`got headers in state ${this.state}`)
     this.responseBegins(status, headers)
     this.#act('headers')
   }
@@ -73,8 +73,8 @@ export class Call extends SimulatedRequest implements DispatchHandler {
 
   onResponseEnd(): void {
     this.#called('end')
-    if (this.paused) this.wrong('ended while paused')
-    if (this.attempt === 0) this.wrong('ended before its headers')
+    if (this.paused) this.wrong('completed while paused')
+    if (this.attempt === 0) this.wrong('completed before its headers')
     this.checkBody(true)
     this.#settle('ended')
     this.#act('end')
@@ -84,7 +84,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (this.#threwInEnd) this.#threwInEnd = false
     else this.#called('error')
     this.around.trace(() => `${this.id} fails: ${error.name}: ${error.message}`)
-    if (!(error instanceof Error)) this.wrong(`fails with ${String(error)}`)
+    if (!(error instanceof Error)) this.wrong(`failed with ${String(error)}`)
     this.around.userCode.report(error, `request ${this.id}`)
     this.checkBody(false)
     this.error = error
@@ -112,7 +112,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     this.#aborting = true
     this.controller.abort(this.random.chance(0.5) ? new Error('enough') : undefined)
     // The same applies to its timeout, which fires in time in any case.
-    if (outermost && !this.over && this.counted && !this.limited) this.wrong('lives on after its abort')
+    if (outermost && !this.over && this.counted && !this.limited) this.wrong('did not end after its abort')
   }
 
   #settle(state: 'ended' | 'failed' | 'upgraded'): void {
@@ -148,7 +148,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
 
   #called(step: Step): void {
     this.around.trace(() => `${this.id}: ${step}`)
-    if (this.over) this.wrong(`is called with ${step} though it ${this.state}`)
+    if (this.over) this.wrong(`got callback ${step} in state ${this.state}`)
   }
 
   /** Other actions of handlers. */

@@ -55,8 +55,8 @@ export function checkStats(known: Known): string | null {
   }
   if (known.foreign || size >= counted) known.lostAt = undefined
   else known.lostAt ??= known.now()
-  if (known.lostAt !== undefined && known.now() > known.lostAt + LATE) return `stats lost a request: ${say()}`
-  if (size > possible + lingering.size) return `stats have one too many: ${say()}`
+  if (known.lostAt !== undefined && known.now() > known.lostAt + LATE) return `stats count too few requests: ${say()}`
+  if (size > possible + lingering.size) return `stats count too many requests: ${say()}`
   // If members delay requests that are not counted yet, this only holds when there are none at all.
   if (size === (known.foreign ? 0 : counted)) {
     for (const one of lingering) {
@@ -89,7 +89,7 @@ function checkWalk(clients: ReadonlySet<Client>, { stats, say }: { stats: Counts
   }
   for (const name of ['connected', 'free', 'pending', 'running'] as const) {
     if (stats[name] !== undefined && Number(stats[name]) !== walk[name]) {
-      return `a walk counts ${JSON.stringify(walk)}: ${say()}`
+      return `the objects are ${JSON.stringify(walk)}: ${say()}`
     }
   }
   return null

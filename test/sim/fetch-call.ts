@@ -120,7 +120,7 @@ export class FetchCall extends SimulatedRequest {
 
   #end(): void {
     if (this.#abort.signal.aborted && this.over) return
-    if (this.over) this.wrong(`ends though it ${this.state}`)
+    if (this.over) this.wrong(`completed a second time, state: ${this.state}`)
     this.checkBody(true)
     this.#settle('ended')
   }

@@ -89,13 +89,13 @@ export class ResponseMemory {
 
   #inspect(chunk: Buffer): string | null {
     if (chunk.buffer === Buffer.allocUnsafe(1).buffer) return "got a chunk in the memory of Node's pool"
-    if (!(chunk.buffer instanceof ArrayBuffer)) return 'got a chunk in memory that can not be transferred'
+    if (!(chunk.buffer instanceof ArrayBuffer)) return 'got a chunk whose memory can not be transferred'
     if (!this.#random.chance(0.2)) return null
     const all = Buffer.from(chunk.buffer)
     const own = Buffer.from(`<response ${this.#id} `)
     for (let at = all.indexOf(MARK); at >= 0; at = all.indexOf(MARK, at + 1)) {
       const mark = all.subarray(at, at + own.length)
-      if (mark.length === own.length && !mark.equals(own)) return 'got a chunk whose buffer shows another response'
+      if (mark.length === own.length && !mark.equals(own)) return 'got a chunk whose buffer contains another response'
     }
     return null
   }

@@ -179,8 +179,8 @@ export class MethodCall extends SimulatedRequest {
   }
 
   #end(): void {
-    if (this.over) this.wrong(`ends though it ${this.state}`)
-    if (this.attempt === 0) this.wrong('ended before its headers')
+    if (this.over) this.wrong(`completed a second time, state: ${this.state}`)
+    if (this.attempt === 0) this.wrong('completed before its headers')
     this.checkBody(true)
     this.#settle('ended')
   }

@@ -97,7 +97,7 @@ export class Probe {
       return calls.every(({ over }) => over) && world.rests()
     })
     const { missing } = gathering
-    if (missing !== '') world.violation(`of ${calls.length} requests at once, these do not come: ${missing}`)
+    if (missing !== '') world.violation(`of ${calls.length} requests at once, these did not arrive: ${missing}`)
     const failed = failureIn(calls)
     if (failed !== null || calls.length === 0 || !usesAll(made)) return failed
     // A connection that must not be reused sends FIN and closes when its server does.

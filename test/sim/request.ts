@@ -189,9 +189,9 @@ export class SimulatedRequest implements Expected {
 
   /** Returns its problem at the end of the run, or null. */
   checkSettled(): string | null {
-    if (!this.over) return `never ends: ${this.state}`
+    if (!this.over) return `did not end, state: ${this.state}`
     if (this.responseMemory.changed()) return 'received chunks that changed afterwards'
-    if (this.refused && this.state !== 'failed') return 'was not refused'
+    if (this.refused && this.state !== 'failed') return 'was not rejected'
     return null
   }
 
@@ -236,7 +236,8 @@ export class SimulatedRequest implements Expected {
     if (wrong !== null) this.wrong(wrong)
     this.#received.push(copy)
     this.#length += copy.length
-    if (framing === 'none' || this.method === 'HEAD' || this.#length > length) this.wrong('got more than its body')
+    if (framing === 'none' || this.method === 'HEAD' || this.#length > length)
+      this.wrong('got more bytes than its body has')
   }
 
   protected checkBody(end: boolean): void {
@@ -245,7 +246,7 @@ export class SimulatedRequest implements Expected {
     const received = Buffer.concat(this.#received)
     const match = this.method === 'HEAD' ? 'whole' : matches(this.id, this.attempt, plan, received)
     if (match === 'other') {
-      this.wrong(`got a body that is not its own: ${JSON.stringify(received.toString('latin1', 0, 80))}`)
+      this.wrong(`got a wrong body: ${JSON.stringify(received.toString('latin1', 0, 80))}`)
     }
     // A body without length that is cut off by the server's close can not be distinguished from a complete one (RFC 9112 §8).
     // A stalled one ends like this when the server rejects the upload of the next request.

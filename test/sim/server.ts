@@ -151,15 +151,16 @@ export class Server implements Peer {
   #readHead(): boolean {
     // A malformed request line is detected before it is complete.
     const start = this.#input.toString('latin1', 0, 8)
-    if (!/^[A-Z]*( |$)/.test(start)) this.#wrong(`no request: ${JSON.stringify(this.#input.toString('latin1', 0, 60))}`)
+    if (!/^[A-Z]*( |$)/.test(start))
+      this.#wrong(`bytes that are no request: ${JSON.stringify(this.#input.toString('latin1', 0, 60))}`)
     const head = this.#line('\r\n\r\n')
     if (head === null) return false
     const [line = '', ...lines] = head.split('\r\n')
     const match = /^([A-Z]+) (?:\/|sim:)(\d+) HTTP\/1\.1$/.exec(line)
-    if (match === null) this.#wrong(`a bad request line: ${line}`)
+    if (match === null) this.#wrong(`a malformed request line: ${line}`)
     const fields = new Map<string, string>()
     for (const field of lines) {
-      const [, name = '', value = ''] = /^([\w-]+): (.*)$/.exec(field) ?? this.#wrong(`a bad field: ${field}`)
+      const [, name = '', value = ''] = /^([\w-]+): (.*)$/.exec(field) ?? this.#wrong(`a malformed header: ${field}`)
       if (fields.has(name)) this.#wrong(`${name} twice`)
       fields.set(name, value)
     }
@@ -168,26 +169,29 @@ export class Server implements Peer {
   }
 
   #take(request: Expected, method: string, fields: Map<string, string>): void {
-    if (method !== request.method) this.#wrong(`${method} for ${request.method} ${request.id}`)
+    if (method !== request.method)
+      this.#wrong(`method ${method} instead of ${request.method} for request ${request.id}`)
     const before = this.#last
     this.#last = request
-    if (before?.lastOfConnection) this.#wrong(`${request.id} behind the body of ${before.method} ${before.id}`)
-    if (request.refused) this.#wrong(`${method} ${request.id}, which is to be refused`)
+    if (before?.lastOfConnection) this.#wrong(`request ${request.id} behind the body of ${before.method} ${before.id}`)
+    if (request.refused) this.#wrong(`${method} ${request.id}, which must be rejected`)
     const attempt = ++request.executions
     this.#watch.trace(() => `${this.#socket.name} server: ${method} ${request.id}, attempt ${attempt}`)
     if (attempt > 1 && !request.repeatable) this.#wrong(`${method} ${request.id} is executed ${attempt} times`)
     const last = this.#queue.at(-1)
     if (last !== undefined) {
-      if (last.request.barrier) this.#wrong(`${request.id} passes ${last.request.method} ${last.request.id}`)
-      if (!request.pipelined) this.#wrong(`${method} ${request.id} comes behind ${last.request.id}`)
+      if (last.request.barrier)
+        this.#wrong(`request ${request.id} behind the unanswered ${last.request.method} ${last.request.id}`)
+      if (!request.pipelined) this.#wrong(`${method} ${request.id} pipelined behind ${last.request.id}`)
     }
-    if (this.#queue.length >= Math.max(1, this.#watch.pipelining)) this.#wrong(`${this.#queue.length + 1} at once`)
+    if (this.#queue.length >= Math.max(1, this.#watch.pipelining))
+      this.#wrong(`${this.#queue.length + 1} requests in flight`)
     const type = fields.get('content-type')
     const served: Served = {
       request,
       attempt,
       plan: request.plan(attempt),
-      upload: request.uploadAs(type) ?? this.#wrong(`a body of ${request.id} as ${type}`),
+      upload: request.uploadAs(type) ?? this.#wrong(`the body of request ${request.id} with content-type ${type}`),
       received: 0,
       complete: false,
       started: false,
@@ -222,7 +226,7 @@ export class Server implements Peer {
     const { id } = served.request
     const { upload } = served
     if (!upload.subarray(served.received, served.received + piece.length).equals(piece)) {
-      this.#wrong(`the body of ${id} is not its own: ${JSON.stringify(piece.toString('latin1', 0, 60))}`)
+      this.#wrong(`a wrong body of request ${id}: ${JSON.stringify(piece.toString('latin1', 0, 60))}`)
     }
     this.#input = this.#input.subarray(piece.length)
     served.received += piece.length
@@ -239,7 +243,8 @@ export class Server implements Peer {
     if (this.#input.indexOf('\r\n') === 0) this.#input = this.#input.subarray(2)
     const line = this.#line('\r\n')
     if (line === null) return false
-    if (!/^[\da-f]+$/.test(line)) this.#wrong(`a bad chunk of ${this.#current?.request.id}: ${JSON.stringify(line)}`)
+    if (!/^[\da-f]+$/.test(line))
+      this.#wrong(`a malformed chunk of request ${this.#current?.request.id}: ${JSON.stringify(line)}`)
     const left = Number.parseInt(line, 16)
     this.#reading = left === 0 ? { kind: 'trailer' } : { kind: 'chunk', left }
     return true
@@ -247,7 +252,7 @@ export class Server implements Peer {
 
   #readTrailer(): boolean {
     if (this.#input.length < 2) return false
-    if (this.#line('\r\n') !== '') this.#wrong('trailers that nobody sent')
+    if (this.#line('\r\n') !== '') this.#wrong('unexpected trailers')
     this.#finishUpload()
     return true
   }
@@ -256,7 +261,7 @@ export class Server implements Peer {
     const served = this.#current as Served
     const { id } = served.request
     const { upload } = served
-    if (served.received !== upload.length) this.#wrong(`${served.received} of ${upload.length} bytes of ${id}`)
+    if (served.received !== upload.length) this.#wrong(`${served.received} of ${upload.length} bytes of request ${id}`)
     served.complete = true
     this.#current = null
     this.#reading = served.request.upgrade && served.plan.tunnel ? { kind: 'nothing' } : { kind: 'head' }

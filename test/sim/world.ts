@@ -150,7 +150,7 @@ export class World implements Surroundings, Watch, Probed {
 
   calmDown(): void {
     if (this.calm) return
-    this.trace(() => 'from now on all is calm')
+    this.trace(() => 'all faults are disabled')
     this.calm = true
     this.#network.calm = true
     this.userCode.active = false
@@ -161,7 +161,7 @@ export class World implements Surroundings, Watch, Probed {
   }
 
   find(id: number): SimulatedRequest {
-    return this.calls[id] ?? this.violation(`no request ${id} was made`)
+    return this.calls[id] ?? this.violation(`a server got request ${id}, which was never sent`)
   }
 
   meddle(): void {
@@ -228,7 +228,7 @@ export class World implements Surroundings, Watch, Probed {
       this.#dispatcher.pipelining = pipelining
     } else if (what < 0.18 && this.#dispatcher instanceof BalancedPool) {
       const upstream = random.pick(ORIGINS)
-      this.trace(() => `upstream ${upstream} comes or goes`)
+      this.trace(() => `upstream ${upstream} is added or removed`)
       if (!this.#dispatcher.upstreams.includes(upstream)) this.#dispatcher.addUpstream(upstream)
       else if (this.#dispatcher.upstreams.length > 1) this.#dispatcher.removeUpstream(upstream)
     } else if (what < 0.185 && this.wild) random.chance(0.5) ? this.#close() : this.#destroy()
@@ -301,7 +301,7 @@ export class World implements Surroundings, Watch, Probed {
   #end(promise: Promise<void>): void {
     this.#ends++
     const settle = (how: string) => () => {
-      this.trace(() => `an end is ${how}`)
+      this.trace(() => `the dispatcher is closed or destroyed: ${how}`)
       this.#settled++
       if (how === 'refused') return
       this.#checkEnd()
@@ -364,17 +364,17 @@ export class World implements Surroundings, Watch, Probed {
   /** Checks invariants after each callback. */
   readonly #look = (): void => {
     if (this.#failure !== null) throw this.#failure
-    if (this.#loop.steps > 50_000) this.violation('it goes on for ever')
+    if (this.#loop.steps > 50_000) this.violation('the run does not end')
     for (const call of this.#live) {
       if (!call.over && this.#loop.now > call.deadline)
-        this.violation(`${call.method} ${call.id} outlives its time-out`)
+        this.violation(`${call.method} ${call.id} did not end within its timeout`)
       if (!call.over) continue
       this.#live.delete(call)
       if (call.lingering) this.#lingering.add(call)
     }
     const alive = this.#network.sockets.filter((one) => one.open && !one.destroyed && !one.refusesTunnel).length
     const { most } = this.made
-    if (alive > most) this.violation(`${alive} connections, of ${most} that may be`)
+    if (alive > most) this.violation(`${alive} connections, the limit is ${most}`)
     const wrong = checkStats(this.#known)
     if (wrong !== null) this.violation(wrong)
   }
@@ -385,24 +385,24 @@ export class World implements Surroundings, Watch, Probed {
       const wrong = call.checkSettled()
       if (wrong !== null) this.violation(`${call.method} ${call.id} ${wrong}`)
       if (!this.manners.faulty && call.state === 'failed' && this.#ends === 0 && !call.refused && call.counted) {
-        this.violation(`${call.method} ${call.id} failed without a fault: ${call.error?.stack}`)
+        this.violation(`${call.method} ${call.id} failed although no fault occurred: ${call.error?.stack}`)
       }
       const { error } = call
       if (error?.replaySafe === true && !call.idempotent && call.counted && call.executions > 0) {
-        this.violation(`${call.method} ${call.id} was executed, and its error says that it may be sent again`)
+        this.violation(`${call.method} ${call.id} was executed, but its error has replaySafe: true`)
       }
       if (this.features.sources && !call.sourceClosed()) {
-        this.violation(`${call.method} ${call.id} left its ${call.bodyKind} open`)
+        this.violation(`${call.method} ${call.id} did not close its ${call.bodyKind} body`)
       }
     }
     const open = this.#network.sockets.filter((socket) => !socket.gone)
-    if (open.length > 0) this.violation(`sockets are left: ${open.map(({ name }) => name)}`)
-    if (this.#drains.pending) this.violation('no drain came')
-    if (this.#warming > 0) this.violation('warm() does not end')
-    if (this.#settled < this.#ends) this.violation('close() or destroy() does not end')
+    if (open.length > 0) this.violation(`sockets are still open: ${open.map(({ name }) => name)}`)
+    if (this.#drains.pending) this.violation('drain was not emitted')
+    if (this.#warming > 0) this.violation('warm() did not settle')
+    if (this.#settled < this.#ends) this.violation('close() or destroy() did not settle')
     const unreported = this.userCode.check()
     if (this.features.userCode && unreported !== null) this.violation(unreported)
-    if (this.#mirrors !== 0) this.violation(`${this.#mirrors} copies of requests never end`)
+    if (this.#mirrors !== 0) this.violation(`${this.#mirrors} copies of requests did not end`)
     const wrong = checkZero(this.#dispatcher)
     if (wrong !== null) this.violation(wrong)
     const missing = checkEvents(this.#known)
@@ -413,11 +413,11 @@ export class World implements Surroundings, Watch, Probed {
   /** Checks invariants after close or destroy. */
   #checkEnd(): void {
     for (const call of this.calls) {
-      if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} lives on after the end`)
+      if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} did not end with its dispatcher`)
     }
     const open = this.#network.sockets.filter((socket) => socket.open)
     if (open.length > 0) this.#fail(`sockets are open after the end: ${open.map(({ name }) => name)}`)
-    if (this.#drains.pending) this.#fail('no drain came before the end')
+    if (this.#drains.pending) this.#fail('drain was not emitted before the end')
     const wrong = checkZero(this.#dispatcher)
     if (wrong !== null) this.#fail(wrong)
   }

@@ -78,7 +78,7 @@ export const expected: Record<string, unknown> = {
   'an upload that fails by itself': { said: { name: 'TypeError', message: 'fetch failed' }, gone: true },
   'cancel of a body': { gone: true, held: true },
   'break out of a loop over the body': true,
-  'nobody listens': failed('ECONNREFUSED'),
+  'connection refused': failed('ECONNREFUSED'),
   'the connection closes before the head': { name: 'TypeError', message: 'fetch failed' },
   'the connection closes before the head of a POST': { name: 'TypeError', message: 'fetch failed' },
   'the connection closes in the body': {

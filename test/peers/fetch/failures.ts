@@ -71,7 +71,7 @@ export const failures: Record<string, Scenario> = {
     for await (const _ of response.body as unknown as AsyncIterable<Uint8Array>) break
     return (await one.fate(key, (fate) => fate.gone)).gone
   },
-  'nobody listens': async (one) => {
+  'connection refused': async (one) => {
     const url = `http://127.0.0.1:${await deadPort()}`
     return failure(one.way === 'native' ? one.fetch(url) : one.over(new Pool(url), () => one.fetch(url)))
   },

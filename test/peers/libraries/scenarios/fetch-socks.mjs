@@ -71,7 +71,7 @@ scenario('sends requests through a SOCKS proxy', async (context) => {
   assert.equal(proxy.asked.length, one.connections())
 })
 
-scenario('leaves names to the proxy, and proves who it is', async (context) => {
+scenario('lets the proxy resolve names, and authenticates', async (context) => {
   const one = await service(context, { '/': mirror })
   const proxy = await socksProxy(context, 'me:secret')
   const dispatcher = socksDispatcher({ ...proxy.options, userId: 'me', password: 'secret' })

@@ -80,7 +80,7 @@ scenario('is the global dispatcher of the functions and of fetch', async (contex
   assert.equal(await (await fetch(origin)).text(), 'mocked')
 })
 
-scenario('goes under interceptors, and pools of ours beside it', async (context) => {
+scenario('works with interceptors, and beside pools of sluice', async (context) => {
   const one = await service(context, { '/': mirror })
   const mock = open(context)
   mock.disableNetConnect()

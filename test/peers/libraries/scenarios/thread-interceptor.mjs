@@ -119,7 +119,7 @@ scenario('lets other origins through to the network', async (context) => {
   assert.deepEqual(Object.keys(agent.stats), [one.url])
 })
 
-scenario('fails for a name that nobody has, and goes under a chain of interceptors', async (context) => {
+scenario('fails for an unknown name, and works under a chain of interceptors', async (context) => {
   const { dispatcher } = await start(context)
   assert.match((await failure(request('http://nobody.local/', { dispatcher }))).message, /nobody/i)
   const chain = dispatcher.compose(interceptors.retry(), interceptors.redirect({ maxRedirections: 2 }))
