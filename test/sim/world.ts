@@ -413,7 +413,8 @@ export class World implements Surroundings, Watch, Probed {
   /** Checks invariants after close or destroy. */
   #checkEnd(): void {
     for (const call of this.calls) {
-      if (!call.over && !call.paused && call.counted) this.#fail(`${call.method} ${call.id} did not end with its dispatcher`)
+      if (!call.over && !call.paused && call.counted)
+        this.#fail(`${call.method} ${call.id} did not end with its dispatcher`)
     }
     const open = this.#network.sockets.filter((socket) => socket.open)
     if (open.length > 0) this.#fail(`sockets are open after the end: ${open.map(({ name }) => name)}`)
