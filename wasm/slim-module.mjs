@@ -129,7 +129,7 @@ class Module {
 }
 
 /**
- * Returns the module without what the exports `wanted` do not need.
+ * Returns the module without code and data that the exports in `wanted` do not use.
  * @param {Uint8Array} bytes of the module
  * @param {readonly string[]} wanted names of the exports to keep
  * @param {Facts | null} facts

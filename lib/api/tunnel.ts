@@ -185,6 +185,7 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   }
 }
 
+/** Returns a promise for the {@link Outcome} that `start` receives. */
 export function promiseOf<Data>(start: (outcome: Outcome<Data>) => void): Promise<Data> {
   return new Promise((resolve, reject) => start(new Outcome(resolve, reject)))
 }

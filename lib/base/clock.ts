@@ -3,6 +3,7 @@ import { reportUncaught } from './user-code.js'
 
 /** Captured when this module is loaded, so that fake timers installed later by a test do not stall requests. */
 export const { queueMicrotask, setImmediate } = globalThis
+/** Captured likewise. */
 export const { nextTick } = process
 
 /** Receives the event of an {@link Alarm}. */

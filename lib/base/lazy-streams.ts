@@ -4,7 +4,7 @@ import { builtinModule } from './builtin-modules.js'
 type Name = 'Duplex' | 'Readable' | 'Stream' | 'Transform'
 
 /**
- * Returns a base class that stands in for a class of `node:stream` and loads that module with the first instance.
+ * Returns a base class that represents a class of `node:stream` and loads that module with the first instance.
  * `node:stream` takes a fifth of this library's load time. The first instance also replaces the prototype of the derived
  * class, so that later instances extend the Node class directly.
  */

@@ -9,6 +9,7 @@ import type { RequestBody } from '../exchange/request-body.js'
 import { BODY_CHANGED, type SentListener, type SocketWriter } from '../transport/socket-writer.js'
 import { reportLengthMismatch } from '../wire/framing.js'
 
+/** Receives the events of a {@link BodySender}. */
 export interface BodySenderListener {
   /** The sender requests a chunk from the body source, or has passed one to the socket writer. */
   onBodyProgress(): void

@@ -14,6 +14,7 @@ const NEW_CONNECTION_AGE = 1
 /** Maximum number of polls for that delay: with fake timers, time does not pass. */
 const MAX_POLLS = 20_000
 
+/** Receives the end of an {@link IdleCheck}. */
 export interface IdleCheckListener {
   readonly closed: boolean
   /** The connection can be used: what the server had sent before the check, in particular a FIN, has been read. */

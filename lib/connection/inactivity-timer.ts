@@ -2,6 +2,7 @@ import { Alarm, type AlarmListener, setImmediate } from '../base/clock.js'
 
 const UNCHANGED = -1
 
+/** Receives the timeout of an {@link InactivityTimer}. */
 export interface InactivityListener {
   /** The time limit has passed without any data from the server. */
   onInactive(): void

@@ -5,6 +5,7 @@ import { ResponseContentLengthMismatchError, SocketError, type SocketInfo } from
 import type { SocketReader } from '../transport/socket-reader.js'
 import type { Parser } from '../wire/parser.js'
 
+/** Receives the events of a {@link ResponseReader}. */
 export interface ResponseReaderListener {
   onReadFailed(error: Error): void
   /** The connection has switched protocols. `rest`: bytes received behind the headers. */

@@ -36,6 +36,7 @@ export const WRITE = {
   stop: [WRITING.stopped, WRITING.stopped, WRITING.stopped, WRITING.stopped],
 } as const
 
+/** State machine of a connection: reading, writing and keep-alive. */
 export class ConnectionState {
   reading: number = READING.idle
   writing: number = WRITING.idle

@@ -9,6 +9,7 @@ import type { RequestWriter } from './request-writer.js'
 /** Maximum time in ms to read the responses of aborted requests in order to keep the connection. */
 const DISCARD_TIMEOUT = 1000
 
+/** Receives the timeouts of a connection. */
 export interface TimeoutListener {
   onTimeout(error: Error, cause: CloseCause): void
 }

@@ -120,6 +120,7 @@ interface ErrorClassDefinition<Name extends string, Code extends string> {
   message: string
 }
 
+/** Class of an error with a fixed name and code. */
 export type ErrorClass<Name extends string, Code extends string> = {
   new (message?: string, options?: ErrorOptions): UndiciError & { name: Name; code: Code }
   readonly code: string

@@ -2,7 +2,7 @@ import { invalidOption } from '../errors.js'
 
 // Option checks. Their errors name the option, the rule and the type received. Undefined and null mean "not set".
 
-/** @throws {InvalidArgumentError} `value` is not a function */
+/** Checks that an option is a function. @throws {InvalidArgumentError} `value` is not a function */
 export function requireFunction<T>(
   name: string,
   value: T,
@@ -10,30 +10,30 @@ export function requireFunction<T>(
   if (typeof value !== 'function') throw invalidOption(name, 'a function', value)
 }
 
-/** @throws {InvalidArgumentError} `value` is not an object */
+/** Checks that an option is an object. @throws {InvalidArgumentError} `value` is not an object */
 export function requireObject<T>(name: string, value: T): asserts value is T & object {
   if (typeof value !== 'object' || value === null) throw invalidOption(name, 'an object', value)
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not a boolean */
+/** Returns a boolean option, or `fallback` if it is not set. @throws {InvalidArgumentError} `value` is set and not a boolean */
 export function booleanOption(name: string, value: unknown, fallback: boolean): boolean {
   if (typeof (value ?? fallback) !== 'boolean') throw invalidOption(name, 'a boolean', value)
   return (value ?? fallback) as boolean
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not a non-negative integer */
+/** Returns a non-negative integer option, or `fallback` if it is not set. @throws {InvalidArgumentError} `value` is set and not a non-negative integer */
 export function nonNegativeInteger(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
   return checkedNumber(Number.isInteger(value) && (value as number) >= 0, [name, 'a non-negative integer', value])
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not a positive integer */
+/** Returns a positive integer option, or `fallback` if it is not set. @throws {InvalidArgumentError} `value` is set and not a positive integer */
 export function positiveInteger(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
   return checkedNumber(Number.isInteger(value) && (value as number) > 0, [name, 'a positive integer', value])
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not a finite non-negative number */
+/** Returns a non-negative number option, or `fallback` if it is not set. @throws {InvalidArgumentError} `value` is set and not a finite non-negative number */
 export function nonNegativeNumber(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === null) return fallback
   return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a non-negative number', value])
@@ -46,7 +46,7 @@ export function milliseconds(name: string, value: unknown, fallback: number): nu
   return checkedNumber(Number.isFinite(value) && (value as number) >= 0, [name, 'a non-negative number of ms', value])
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not a positive number up to `most` */
+/** Returns a positive number option, or its default if it is not set. @throws {InvalidArgumentError} `value` is set and not a positive number up to `most` */
 export function positiveNumber(
   name: string,
   value: unknown,
@@ -57,7 +57,7 @@ export function positiveNumber(
   return checkedNumber(typeof value === 'number' && value > 0 && value <= most, [name, expected, value])
 }
 
-/** @throws {InvalidArgumentError} `value` is set and not an integer from 0 to 255 */
+/** Returns a type of service, or null if it is not set. @throws {InvalidArgumentError} `value` is set and not an integer from 0 to 255 */
 export function typeOfService(value: unknown): number | null {
   if (value === undefined || value === null) return null
   const valid = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255

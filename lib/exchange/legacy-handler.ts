@@ -159,6 +159,7 @@ function toRawHeaders(raw: unknown, fields: IncomingHeaders | undefined): Buffer
   return Buffer.isBuffer(given[0]) ? ([...given] as Buffer[]) : toBuffers(given as string[])
 }
 
+/** Converts raw headers to the Buffers that legacy handlers receive. */
 export function toBuffers(raw: readonly string[] | null): Buffer[] {
   if (raw === null) return []
   // Memory of its own: the receiver could transfer Node's shared buffer pool.

@@ -100,6 +100,7 @@ function diagnosticsOf(exchange: PublishedExchange): DiagnosticsRequest {
   return exchange.diagnostics
 }
 
+/** Publishes `undici:request:create`. */
 export function publishCreate(exchange: PublishedExchange): void {
   if (!requestCreate.hasSubscribers) return
   const request = diagnosticsOf(exchange)
@@ -116,17 +117,20 @@ export function publishSendHeaders(exchange: PublishedExchange, close: boolean, 
   clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket })
 }
 
+/** Publishes `undici:request:bodyChunkSent`. */
 export function publishBodyChunkSent(exchange: PublishedExchange, bytes: Uint8Array): void {
   if (!requestBodyChunkSent.hasSubscribers || bytes.length === 0 || exchange.done) return
   const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   requestBodyChunkSent.publish({ request: diagnosticsOf(exchange), chunk })
 }
 
+/** Publishes `undici:request:bodySent`. */
 export function publishBodySent(exchange: PublishedExchange): void {
   if (!requestBodySent.hasSubscribers || exchange.done) return
   requestBodySent.publish({ request: diagnosticsOf(exchange) })
 }
 
+/** Publishes `undici:request:headers`. */
 export function publishHeaders(exchange: PublishedExchange, head: ResponseHead): void {
   if (!requestHeaders.hasSubscribers) return
   const { statusCode, statusText } = head
@@ -134,12 +138,14 @@ export function publishHeaders(exchange: PublishedExchange, head: ResponseHead):
   requestHeaders.publish({ request: diagnosticsOf(exchange), response })
 }
 
+/** Publishes `undici:request:bodyChunkReceived`. */
 export function publishBodyChunkReceived(exchange: PublishedExchange, chunk: Buffer): void {
   if (!requestBodyChunkReceived.hasSubscribers || exchange.done) return
   // A copy, because the handler owns the chunk and a subscriber may keep or transfer it.
   requestBodyChunkReceived.publish({ request: diagnosticsOf(exchange), chunk: unpooledCopy(chunk, 0, chunk.length) })
 }
 
+/** Publishes `undici:request:trailers`. */
 export function publishTrailers(exchange: PublishedExchange, trailers: string[]): void {
   if (exchange.diagnostics === null && !requestTrailers.hasSubscribers) return
   const request = diagnosticsOf(exchange)
@@ -147,6 +153,7 @@ export function publishTrailers(exchange: PublishedExchange, trailers: string[])
   if (requestTrailers.hasSubscribers) requestTrailers.publish({ request, trailers: toBuffers(trailers) })
 }
 
+/** Publishes `undici:request:error`. */
 export function publishError(exchange: PublishedExchange, error: Error): void {
   if (exchange.diagnostics === null && !requestError.hasSubscribers) return
   const request = diagnosticsOf(exchange)

@@ -24,6 +24,7 @@ export function fetchTakesDispatchers(): boolean {
   return Boolean(versions.undici) && versions.bun === undefined
 }
 
+/** Returns the value of a global hook. */
 export function hooked(hook: symbol): unknown {
   return (globalThis as unknown as Record<symbol, unknown>)[hook]
 }
@@ -40,6 +41,7 @@ export function hookIn(hook: symbol, dispatcher: Dispatcher): unknown {
   return value
 }
 
+/** Sets a global hook: writable, not enumerable, not configurable. */
 export function put(hook: symbol, value: unknown): void {
   Object.defineProperty(globalThis, hook, { value, writable: true, enumerable: false, configurable: false })
 }

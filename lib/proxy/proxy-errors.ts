@@ -45,6 +45,7 @@ export function tunnelLost(route: Route, cause: Error): Error {
   return Object.assign(new ProxyConnectionError(cause, text), route)
 }
 
+/** Returns the error of a tunnel that was not established in time. */
 export function tunnelTimedOut(route: Route, limit: number): Error {
   const text = `Tunnel through ${route.proxy} to ${route.origin} not established within ${limit} ms (connectTimeout)`
   return Object.assign(new ConnectTimeoutError(text), route)

@@ -21,6 +21,7 @@ import {
 import { type Route, tunnelLost, tunnelRefused, tunnelTimedOut } from './proxy-errors.js'
 import { traceTunnel } from './publish-tunnel.js'
 
+/** Proxy and connectors of the tunnels. */
 export interface TunnelsPart {
   /** Origin of the proxy. */
   proxy: string

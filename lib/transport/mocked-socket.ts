@@ -7,7 +7,7 @@ import type { Onread, OnreadSource } from './connector.js'
 /** The `net.Socket.prototype.connect` that was last found to be replaced by a mock. */
 let mockedConnect: unknown = null
 
-/** Whether a socket is mocked (nock, @mswjs/interceptors). Mocks replace `_read` during `connect`. */
+/** Whether a socket is mocked, by nock or `@mswjs/interceptors`. Mocks replace `_read` during `connect`. */
 export function isMocked(socket: Duplex): boolean {
   return Object.hasOwn(socket, '_read')
 }

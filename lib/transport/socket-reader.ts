@@ -243,7 +243,7 @@ export class SocketReader {
   /**
    * Returns the buffer for the next read. A long body that arrives faster than it is read gets buffers that are passed to
    * the caller. Everything else uses the input buffer, so that an idle connection has no memory of its own. Never returns
-   * undefined: Node also calls this for each address it tries, and a handle without an answer would read elsewhere while
+   * undefined: Node also calls this for each connect attempt, and a handle without an answer would read elsewhere while
    * this object would parse stale bytes of the input buffer.
    */
   #nextBuffer(): Uint8Array {

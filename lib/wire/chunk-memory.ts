@@ -5,7 +5,7 @@
  * - `cheapest`: for listeners that show the chunk to no caller: a view, or for few bytes a copy in Node's pool.
  */
 export const CHUNK_MEMORY = { copy: 0, view: 1, cheapest: 2 } as const
-/** One of {@link CHUNK_MEMORY}. */
+/** Value of {@link CHUNK_MEMORY}. */
 export type ChunkMemory = (typeof CHUNK_MEMORY)[keyof typeof CHUNK_MEMORY]
 
 /** Copies parts of the input buffer, given as pairs of start and end, into one ArrayBuffer of their own. */

@@ -12,7 +12,7 @@ export interface Multipart {
   readonly parts: readonly (Uint8Array | Blob)[]
 }
 
-/** Encodes a FormData like browsers do: https://html.spec.whatwg.org/#multipart-form-data */
+/** Encodes a FormData like browsers do. Source: https://html.spec.whatwg.org/#multipart-form-data */
 export function encodeMultipart(form: FormDataLike): Multipart {
   const boundary = `----sluice${randomDigits()}`
   const parts: (Uint8Array | Blob)[] = []

@@ -5,7 +5,7 @@ import type { ResponseHead } from './response-head.js'
  * pending. Kinds from `upgrade` on accept `101 Switching Protocols`.
  */
 export const REQUEST_KIND = { none: 0, request: 1, head: 2, connect: 3, upgrade: 4, headUpgrade: 5 } as const
-/** One of {@link REQUEST_KIND}. */
+/** Value of {@link REQUEST_KIND}. */
 export type RequestKind = (typeof REQUEST_KIND)[keyof typeof REQUEST_KIND]
 
 /** Receives the responses of a Parser. Each method may pause the parser. What it throws is thrown by `Parser.feed`. */

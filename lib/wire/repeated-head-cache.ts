@@ -4,7 +4,7 @@ import type { ResponseHead } from './response-head.js'
 const MAX_HEAD_BYTES = 2048
 
 /**
- * Caches the response head that occurred twice in a row, as bytes and in parsed form. Servers often repeat a head byte for
+ * Caches the header section of a response that occurred twice in a row, as bytes and in parsed form. Servers often repeat a head byte for
  * byte, and a repeated one is not parsed again. All connections of an origin share one cache.
  */
 export class RepeatedHeadCache {

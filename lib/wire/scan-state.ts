@@ -103,9 +103,13 @@ export class ScanState {
   }
 }
 
+/** Carriage return, as a byte. */
 export const CR = 13
+/** Line feed, as a byte. */
 export const LF = 10
+/** Horizontal tab, as a byte. */
 export const TAB = 9
+/** Space, as a byte. */
 export const SPACE = 32
 
 /** Bit of {@link BYTE_CLASSES}: byte of a token (RFC 9110 §5.6.2). */

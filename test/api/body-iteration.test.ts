@@ -187,7 +187,7 @@ t.test('two iterations share the chunks', async (t) => {
   t.equal((await last).done, true)
 })
 
-/** Ways in which a caller turns to the stream; each returns all that it hears there. */
+/** Ways to switch to the stream; each returns a list of the events that it receives. */
 const turns: Record<string, (body: BodyReadable) => string[]> = {
   'data listener': (body) => listened(body),
   'readable listener': (body) => {
@@ -306,7 +306,7 @@ t.test('a long download is iterated completely, and its connection is reused', a
       const pieces: Buffer[] = []
       for await (const piece of body) {
         if (pieces.length % 3 === 0) await turn()
-        // Whoever received a piece may do what he wants with it.
+        // The receiver of a chunk may transfer or overwrite it.
         const mine = Buffer.from(structuredClone(piece.buffer, { transfer: [piece.buffer] }))
         t.equal(piece.length, 0)
         pieces.push(mine)

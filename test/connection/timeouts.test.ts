@@ -261,7 +261,7 @@ t.test('a paused reader does not cause a body timeout', async (t) => {
     await client.close()
   })
 
-  await t.test('a body that nobody reads', async (t) => {
+  await t.test('a body that is not read', async (t) => {
     const client = new Client(origin.url, options)
     const { body } = await client.request({ ...get, highWaterMark: 1000 })
     await rest(4 * timeout)

@@ -305,7 +305,7 @@ t.test('a subscriber may send requests, and destroy the client', async (t) => {
       if (heard.channel === channel) void ended.destroy(new Error('ended'))
     })
     const answer = ended.request({ path: '/', method: 'POST', body: 'text' }).then(({ body }) => body.text())
-    // What came in one piece is told of before the client ends.
+    // Messages about data of one read are published before the client closes.
     const outcome = await answer.catch((error: Error) => error.message)
     t.match(outcome, answering.includes(channel) ? /^ended$|host/ : /^ended$/, channel)
     ending.close()

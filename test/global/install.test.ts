@@ -14,7 +14,7 @@ import {
 } from '../../lib/index.js'
 import { httpOrigin } from '../servers/origin.js'
 
-t.test("the runtime's fetch sends through ours, and through its own again", async (t) => {
+t.test('the built-in fetch uses the installed dispatcher, and its own again after uninstall()', async (t) => {
   const origin = await httpOrigin((request, reply) => void request.pipe(reply))
   const agent = new Agent()
   t.teardown(uninstall)
@@ -60,7 +60,7 @@ t.test('install() rejects invalid arguments', async (t) => {
 const hooks = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map(Symbol.for)
 const global = globalThis as unknown as Record<symbol, unknown>
 
-// Asking for Headers loads what is behind fetch.
+// Reading Headers loads the implementation of fetch.
 const runtime = Headers === undefined ? [] : hooks.map((hook) => global[hook])
 
 function release(): void {

@@ -12,7 +12,7 @@ const identity = await serverIdentity(ca)
 const requestTls = { ca: ca.cert }
 const proxyTls = { ca: ca.cert }
 
-/** Two origins that tell what they were asked. */
+/** Two origins that respond with the request they received. */
 async function origins() {
   const tell = (request: import('node:http').IncomingMessage, reply: import('node:http').ServerResponse) => {
     const chunks: Buffer[] = []
@@ -479,7 +479,7 @@ t.test('destroy() closes tunnels that are established, opening or in the TLS han
     t.equal(await failed, reason)
     await idle(peer)()
   }
-  // A request that was given up must not hold close() up.
+  // An aborted request must not delay close().
   const agent = new ProxyAgent(silent.url)
   const abort = new AbortController()
   const failed = failure(ask(agent, 'https://a.test', { signal: abort.signal }))

@@ -3,20 +3,20 @@ import { parseSource } from './words.js'
 
 /** Openings that need the name of the symbol, or the sentence before, to be understood. */
 const DEPENDENT =
-  /^(who|whom|whose|what|which|that|those|these|this|where|when|while|whatever|how|one|it|its|as|of|under|null|true|false)\b/i
+  /^(who|whom|whose|what|which|that|those|these|this|where|when|while|whatever|how|one (that|which|of)|it|its|as|of|under|null|true|false)\b/i
 
 type Documented = ts.Node & { readonly jsDoc?: readonly ts.JSDoc[] }
 
 /** Returns the exports whose docstring is missing, or does not begin with a sentence that is understood by itself. */
 export function docstringProblems(path: string, text: string): string[] {
   const file = parseSource(path, text)
-  const overloads = new Set<string>()
+  const declared = new Set<string>()
   return file.statements.flatMap((statement) => {
     if (!isExportedDeclaration(statement)) return []
     const name = nameOf(statement)
-    // The docstring of the first overload serves the others.
-    if (ts.isFunctionDeclaration(statement) && overloads.has(name)) return []
-    overloads.add(name)
+    // The docstring of the first declaration serves overloads, and the type of a class of the same name.
+    if (declared.has(name)) return []
+    declared.add(name)
     const problem = problemOf(docstringOf(statement))
     return problem === null ? [] : [`${path}: ${name}: ${problem}`]
   })

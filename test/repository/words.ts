@@ -44,7 +44,10 @@ const RULES: readonly Rule[] = [
 /** Returns the phrases of `text` that the project does not use, each with its replacement. */
 export function wordProblems(text: string): string[] {
   // Code in backticks has the names of the code.
-  const prose = text.replace(/`[^`]*`/g, '``').replace(/\{@link [^}]*\}/g, '')
+  const prose = text
+    .replace(/`[^`]*`/g, '``')
+    .replace(/@(param|returns|type) (\{[^}]*\} )?\[?[\w.]+/g, '')
+    .replace(/\{@link [^}]*\}/g, '')
   return RULES.flatMap(({ pattern, instead }) => {
     const found = pattern.exec(prose)
     return found === null ? [] : [`"${found[0]}": write ${instead}`]
