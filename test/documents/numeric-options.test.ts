@@ -102,7 +102,7 @@ for (const [option, found] of Object.entries({ ...shared, ...own })) {
   })
 }
 
-t.test('tries every listed numeric option', async (t) => {
+t.test('covers every listed numeric option', async (t) => {
   t.strictSame([...expected.keys()].sort(), [...Object.keys(shared), ...Object.keys(own)].sort())
 })
 

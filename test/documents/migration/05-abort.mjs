@@ -1,4 +1,4 @@
-// Giving up: by a signal before and amid, by destroying the body, by destroying the client.
+// Aborts: by a signal before the request and during it, by destroying the body, by destroying the client.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Client, errors } from 'undici'

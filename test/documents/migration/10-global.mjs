@@ -1,4 +1,4 @@
-// The dispatcher of all requests by URL, one agent for several origins, and what diagnostics tell of them.
+// The global dispatcher, one Agent for several origins, and their diagnostics messages.
 import diagnosticsChannel from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
