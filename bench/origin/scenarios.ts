@@ -36,9 +36,9 @@ const SMALL = '{"hello":"world"}'
 const LARGE = 10 * 1024 * 1024
 const CHUNKS = 100
 
-const fields = (names: readonly string[]): string => names.map((line) => `${line}\r\n`).join('')
+const headerLines = (names: readonly string[]): string => names.map((line) => `${line}\r\n`).join('')
 
-const usual = [
+const defaultHeaders = [
   'content-type: application/json; charset=utf-8',
   'date: Sat, 21 Nov 2026 00:00:00 GMT',
   'connection: keep-alive',
@@ -60,9 +60,9 @@ const PATTERN = 'abcdefghijklmnopqrstuvw'
 export const patternAt = (index: number): number => 97 + (index % PATTERN.length)
 
 function scenario(name: ScenarioName, given: Partial<Scenario> & { head?: string[] }): Scenario {
-  const { head = usual, ...rest } = given
+  const { head = defaultHeaders, ...rest } = given
   const body = given.body ?? Buffer.from(SMALL)
-  const start = `HTTP/1.1 200 OK\r\n${fields([...head, `content-length: ${body.length}`])}\r\n`
+  const start = `HTTP/1.1 200 OK\r\n${headerLines([...head, `content-length: ${body.length}`])}\r\n`
   const response = given.response ?? Buffer.concat([Buffer.from(start, 'latin1'), body])
   const defaults = {
     method: 'GET',
@@ -80,14 +80,14 @@ function chunkedScenario(): Scenario {
   const chunk = pattern(32)
   const body = Buffer.concat(Array.from({ length: CHUNKS }, () => chunk))
   const framed = `${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(CHUNKS)
-  const head = `HTTP/1.1 200 OK\r\n${fields([...usual, 'transfer-encoding: chunked'])}\r\n`
+  const head = `HTTP/1.1 200 OK\r\n${headerLines([...defaultHeaders, 'transfer-encoding: chunked'])}\r\n`
   return scenario('chunked', { body, response: Buffer.from(`${head}${framed}0\r\n\r\n`, 'latin1') })
 }
 
 const makers: Record<ScenarioName, () => Scenario> = {
   small: () => scenario('small', {}),
   post: () => scenario('post', { method: 'POST', upload: pattern(1024) }),
-  fields: () => scenario('fields', { head: [...usual, ...manyFields] }),
+  fields: () => scenario('fields', { head: [...defaultHeaders, ...manyFields] }),
   chunked: chunkedScenario,
   closing: () => scenario('closing', { head: ['content-type: application/json', 'connection: close'], closes: true }),
   download: () => scenario('download', { body: pattern(LARGE), volume: LARGE }),

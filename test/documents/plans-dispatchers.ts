@@ -1,7 +1,7 @@
 import type { Entry, Plans } from './plan.js'
 
 /** Code that sends a request with the dispatcher of an example. */
-function watched(name: string, host = 'localhost:3000', trusts = false): Entry {
+function exampleWithRequest(name: string, host = 'localhost:3000', trusts = false): Entry {
   const behind = `
 const watched = await ${name}.request({ path: '/watched', method: 'GET' })
 console.log(watched.statusCode, await watched.body.text())
@@ -46,11 +46,11 @@ export const dispatchers: Plans = {
   Client: {
     Client: [[{ prints: [] }]],
     'new Client(url[, options])': [
-      watched('client'),
-      watched('client'),
-      watched('client'),
-      watched('client', 'example.com', true),
-      watched('client'),
+      exampleWithRequest('client'),
+      exampleWithRequest('client'),
+      exampleWithRequest('client'),
+      exampleWithRequest('client', 'example.com', true),
+      exampleWithRequest('client'),
     ],
     'client.request(options[, callback])': [[{ prints: [/^200$/, ANSWER] }]],
     "Event: 'connect'": [[{ prints: [/^Connected to http:\/\/localhost:PORT\/$/, HELLO] }]],
@@ -61,14 +61,14 @@ export const dispatchers: Plans = {
   },
   Pool: {
     Pool: [[{ prints: [/^200 \{"method":"GET","url":"\/"/] }]],
-    'new Pool(url[, options])': [watched('pool')],
+    'new Pool(url[, options])': [exampleWithRequest('pool')],
     'pool.request(options[, callback])': [
       [{ prints: [...fields(/^200 \{$/, 'content-type', 'connection', 'keep-alive', 'content-length'), ANSWER] }],
     ],
   },
   BalancedPool: { BalancedPool: [[{ prints: [/^response received 200$/, /^data \{.*"host":"localhost:300[012]"/] }]] },
   RoundRobinPool: {
-    RoundRobinPool: [watched('pool')],
+    RoundRobinPool: [exampleWithRequest('pool')],
     Example: [[{ prints: Array<RegExp>(100).fill(/url: '\/api\/data'/) }]],
   },
   Dispatcher: {
@@ -126,7 +126,7 @@ const retryInterceptor = interceptors.retry()`,
   },
   Connector: {
     Connector: [[{ behind: TLS_SOCKET, prints: [/^null true false$/] }]],
-    'buildConnector([options])': [watched('client')],
+    'buildConnector([options])': [exampleWithRequest('client')],
     'Example: validate the CA fingerprint': [
       [
         {
