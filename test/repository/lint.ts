@@ -15,6 +15,17 @@ const QUOTING = ['test/repository/words.ts', 'test/repository.test.ts']
 
 /** Public symbols that need an `@example`, by file. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'lib/dispatcher/agent.ts': ['Agent'],
+  'lib/dispatcher/balanced-pool.ts': ['BalancedPool'],
+  'lib/dispatcher/client.ts': ['Client'],
+  'lib/dispatcher/discover.ts': ['discover'],
+  'lib/dispatcher/dispatcher.ts': ['compose', 'connect', 'dispatch', 'pipeline', 'request', 'stream', 'upgrade'],
+  'lib/dispatcher/health-check.ts': ['HealthCheck'],
+  'lib/dispatcher/pool.ts': ['Pool'],
+  'lib/dispatcher/round-robin-pool.ts': ['RoundRobinPool'],
+  'lib/dispatcher/strategies.ts': ['leastRequests', 'peakEwma'],
+  'lib/proxy/env-http-proxy-agent.ts': ['EnvHttpProxyAgent'],
+  'lib/proxy/proxy-agent.ts': ['ProxyAgent'],
   'lib/balance/outlier-detection.ts': ['OutlierDetection'],
   'lib/global/functions.ts': ['connect', 'pipeline', 'request', 'stream', 'upgrade'],
   'lib/global/global-dispatcher.ts': ['getGlobalDispatcher', 'setGlobalDispatcher'],
