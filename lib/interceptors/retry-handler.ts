@@ -208,8 +208,10 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     try {
       this.#asyncScope.runInAsyncScope(() => this.#dispatch(this.#request(), this))
     } catch (error) {
+      if (!this.#inFlight) return reportUncaught(error)
+      const current = this.#current as DispatchController | null
       // An interceptor below may have dispatched the attempt before it threw.
-      if (this.#inFlight) (this.#current as DispatchController | null)?.abort(error as Error)
+      current?.abort(error as Error)
       if (this.#inFlight && !this.#endAttempt()) this.#failAttempt(nonNullError(error))
     }
   }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { Client, type Dispatcher, errors, interceptors, Pool } from '../../lib/index.js'
+import { Client, type Dispatcher, errors, interceptors, Pool, RetryHandler } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 import { uncaughtDuring } from '../servers/uncaught.js'
@@ -146,3 +146,22 @@ for (const [kind, above] of Object.entries(aboves)) {
     })
   }
 }
+
+t.test('what dispatch throws after it has ended a second attempt is an uncaught exception', async (t) => {
+  let calls = 0
+  const dispatch = (_options: object, handler: Dispatcher.DispatchHandler) => {
+    const controller = {} as Dispatcher.DispatchController
+    handler.onResponseError?.(controller, Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
+    if (++calls === 2) throw new Error('late')
+    return true
+  }
+  const recorder = new Recorder()
+  const options = { path: '/', method: 'GET' as const, retryOptions: { minTimeout: 1, maxRetries: 1 } }
+  const retry = new RetryHandler(options, { dispatch, handler: recorder } as never)
+  const uncaught = await uncaughtDuring(async () => {
+    dispatch(options, retry as never)
+    await recorder.ended
+  })
+  t.match(recorder.error, { code: 'ECONNREFUSED' })
+  t.strictSame([uncaught, calls], [['late'], 2])
+})
