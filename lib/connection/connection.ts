@@ -194,8 +194,8 @@ export class Connection implements Listener {
   onBytes(length: number): boolean {
     const { timer } = this.#timeouts
     timer.hold()
-    const more = this.#responses.reader.read(length)
     this.#responses.headersJustReceived = false
+    const more = this.#responses.reader.read(length)
     timer.release()
     return more
   }
@@ -370,10 +370,12 @@ export class Connection implements Listener {
     writer?.destroy(error)
     this.#socketReader.destroy()
     if (writer === null) this.#connectorCall?.cancel()
+    const responding = this.#responses.headersJustReceived && this.#pipeline.oldest?.responseStarted === true
     const { replayed, failed } = this.#pipeline.clear(event)
     this.#owner.onDisconnected(this, error, replayed)
-    // `fetch` ignores an error that arrives in the same event-loop turn as the headers, so the error is deferred.
-    if (cause === 'oldest' && this.#responses.headersJustReceived) setImmediate(() => failRequests(failed, event))
+    // `fetch` never settles when its request fails before the promise jobs that its headers started. A stream that is not
+    // a socket of the system may emit its end or its error before them.
+    if ((cause === 'oldest' || cause === 'network') && responding) setImmediate(() => failRequests(failed, event))
     else failRequests(failed, event)
   }
 }

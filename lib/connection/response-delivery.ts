@@ -55,7 +55,7 @@ export class ResponseDelivery implements ParserListener {
   /** A 204 or 304 response announced a body: those bytes may follow and must not be read as the next response. */
   #forbiddenBodyAnnounced = false
   #tunnelHeaders: ResponseHead | null = null
-  /** Whether the current read has delivered final response headers. */
+  /** Whether the last read has delivered response headers. */
   headersJustReceived = false
 
   constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: ResponseDeliveryParts) {
