@@ -107,8 +107,9 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     if (this.over || this.controller === null) return
     this.around.trace(() => `${this.id} is aborted`)
     if (this.state === 'started') this.lingering = true
-    // A `drain` listener runs within the abort that freed capacity, and may abort the request again.
-    const outermost = !this.#aborting
+    // A `drain` listener runs within the abort that freed capacity, and may abort the request again. A listener that runs
+    // while the request fails because of its source may do so too.
+    const outermost = !this.#aborting && this.controller.aborted !== true
     this.#aborting = true
     this.controller.abort(this.random.chance(0.5) ? new Error('enough') : undefined)
     // The same applies to its timeout, which fires in time in any case.
