@@ -56,6 +56,8 @@ export class Connection implements Listener {
   #connectorCall: ConnectorCall | null = null
   #startingExchange: Exchange | null = null
   #closed = false
+  /** Its requests fail in the next event-loop turn. */
+  #failsLater = false
 
   constructor(owner: ConnectionOwner<Connection>, options: ConnectionOptions, parts: ConnectionParts) {
     const { engine, timings, idleDelay } = parts
@@ -234,7 +236,9 @@ export class Connection implements Listener {
 
   onSocketClose(): void {
     this.onSocketError(new SocketError('socket closed', this.#socketReader.info))
-    this.#owner.onClosed(this)
+    // `close` and `destroy` complete after the requests.
+    if (this.#failsLater) setImmediate(() => this.#owner.onClosed(this))
+    else this.#owner.onClosed(this)
   }
 
   onWritable(): void {
@@ -375,7 +379,8 @@ export class Connection implements Listener {
     this.#owner.onDisconnected(this, error, replayed)
     // `fetch` never settles when its request fails before the promise jobs that its headers started. A stream that is not
     // a socket of the system may emit its end or its error before them.
-    if ((cause === 'oldest' || cause === 'network') && responding) setImmediate(() => failRequests(failed, event))
+    this.#failsLater = (cause === 'oldest' || cause === 'network') && responding
+    if (this.#failsLater) setImmediate(() => failRequests(failed, event))
     else failRequests(failed, event)
   }
 }
