@@ -41,8 +41,9 @@ export class FetchCall extends SimulatedRequest {
     return true
   }
 
+  /** `fetch` can abort a queued request only when it starts. */
   override get heldBack(): boolean {
-    return this.#abort.signal.aborted && (this.intercepted || this.around.features.foreign)
+    return this.#abort.signal.aborted
   }
 
   /** Known to `fetch` alone, which leaves its source open when the connection is lost, over any dispatcher. */
