@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { DispatchController } from '../../lib/exchange/handler.js'
 import {
+  Agent,
   BalancedPool,
   Client,
   type Dispatcher,
@@ -13,19 +14,20 @@ import {
 import { type WasmEngine, wasmEngine } from '../../lib/wire/wasm-engine.js'
 import { Gathering } from '../sim/gathering.js'
 import { type FakeSocket, fakeConnector, turns } from './fake-socket.js'
+import { FetchPlayer, type FetchSurroundings } from './fetch-player.js'
 import { must } from './finding.js'
 import { LegacyPlayer } from './legacy-player.js'
 import { LentBody } from './lent-body.js'
 import { repeating, waiting } from './play-interceptors.js'
 import { EXPECT_BODY, PlayServer } from './play-server.js'
-import { Player, type Surroundings } from './player.js'
+import { type Played, Player } from './player.js'
 import { Random } from './random.js'
 import type { Fuzz } from './targets.js'
 import { UserErrors } from './user-errors.js'
 
 const wasm = wasmEngine() as WasmEngine
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT']
-const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'composed', 'retried', 'factory'] as const
+const KINDS = ['Client', 'Pool', 'RoundRobinPool', 'BalancedPool', 'Agent', 'composed', 'retried', 'factory'] as const
 const ORIGIN = 'http://fuzz.test'
 /** Time in ms within which aborted or answered requests must end. A connection that must close first waits for a second. */
 const PATIENCE = 10_000
@@ -33,12 +35,12 @@ const PATIENCE = 10_000
 const ATTEMPTS = 5
 
 /** One sequence of calls, responses, and calls from within callbacks. */
-class Play implements Surroundings {
-  readonly #random: Random
-  readonly #dispatcher: Client | Pool | RoundRobinPool | BalancedPool
+class Play implements FetchSurroundings {
+  readonly random: Random
+  readonly #dispatcher: Client | Pool | RoundRobinPool | BalancedPool | Agent
   readonly #sockets = new Set<FakeSocket>()
   readonly #server: PlayServer
-  readonly #players: Player[] = []
+  readonly #players: Played[] = []
   readonly #paused = new Set<DispatchController>()
   readonly #ending: Promise<unknown>[] = []
   readonly #errors = new UserErrors()
@@ -56,13 +58,14 @@ class Play implements Surroundings {
   #calm = false
 
   constructor(random: Random) {
-    this.#random = random
+    this.random = random
     this.#stays = random.once(2)
     this.#server = new PlayServer(random, this)
     const connect = fakeConnector({
       onSocket: (socket) => {
         this.#sockets.add(socket)
         socket.on('close', () => this.#sockets.delete(socket))
+        for (const player of this.#players) player.passes?.('connect')
       },
       onSent: (socket) => this.#server.serve(socket),
       fails: () => !this.#calm && random.once(12),
@@ -84,7 +87,7 @@ class Play implements Surroundings {
   }
 
   #open(kind: (typeof KINDS)[number], options: object) {
-    const random = this.#random
+    const random = this.random
     const connections = random.pick([1, 2, 5])
     const find = (id: number) => this.find(id)
     const copied = (controller: DispatchController) => {
@@ -103,6 +106,8 @@ class Play implements Surroundings {
         return new RoundRobinPool(ORIGIN, { ...options, connections })
       case 'BalancedPool':
         return new BalancedPool([ORIGIN, 'http://other.test'], { ...options, connections })
+      case 'Agent':
+        return new Agent({ ...options, connections })
       case 'composed':
         return new Pool(ORIGIN, { ...options, connections }).compose(
           repeating(parts),
@@ -125,11 +130,11 @@ class Play implements Surroundings {
   /** Runs `act` at once or later. */
   readonly #retry: RetryHandler.RetryCallback = (error, { state }, callback) => {
     const answer = () => callback(state.counter > 3 || this.#calm ? error : null)
-    if (this.#random.once(2)) answer()
+    if (this.random.once(2)) answer()
     else setImmediate(answer)
   }
 
-  find(id: number): Player | undefined {
+  find(id: number): Played | undefined {
     return this.#players[id]
   }
 
@@ -145,17 +150,17 @@ class Play implements Surroundings {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    return this.#random.pick(items)
+    return this.random.pick(items)
   }
 
   /** Runs a random action of callers' code. */
   within(place: string, controller: DispatchController | null): void {
-    const random = this.#random
+    const random = this.random
     if (this.#calm || !random.once(5)) return
     const act = random.below(6)
     if (act === 0 && controller !== null) {
       this.told.push('abort')
-      this.#soon(() => controller.abort(new Error('enough')))
+      this.soon(() => controller.abort(new Error('enough')))
     } else if (act === 1 && controller !== null) {
       this.told.push('pause')
       this.#paused.add(controller)
@@ -167,17 +172,21 @@ class Play implements Surroundings {
   }
 
   /** Runs `act` at once, or after some microtasks, ticks and event-loop turns. */
-  #soon(act: () => void): void {
-    let left = this.#random.below(4)
+  soon(act: () => void, most = 4): void {
+    let left = this.random.below(most)
     const next = (): void => {
       if (left-- === 0) act()
-      else this.#random.pick([queueMicrotask, process.nextTick, setImmediate])(next)
+      else this.random.pick([queueMicrotask, process.nextTick, setImmediate])(next)
     }
     next()
   }
 
+  meddle(): void {
+    if (!this.#calm && this.random.once(5)) this.#step()
+  }
+
   after(controller: DispatchController): void {
-    const random = this.#random
+    const random = this.random
     if (this.#calm) return
     if (random.once(8)) controller.abort()
     if (random.once(4)) this.#step()
@@ -187,7 +196,7 @@ class Play implements Surroundings {
   // Actions of callers
 
   #step(): void {
-    const random = this.#random
+    const random = this.random
     if (--this.#room < 0) return
     switch (random.below(14)) {
       case 0:
@@ -221,11 +230,28 @@ class Play implements Surroundings {
   }
 
   #dispatch(): void {
-    this.#send(this.#random.pick(METHODS))
+    this.#send(this.random.pick(METHODS))
   }
 
   #send(method: string, to: Dispatcher = this.#dispatcher as Dispatcher): void {
-    const random = this.#random
+    if (method !== 'CONNECT' && this.random.once(4)) this.#fetch(method, to)
+    else this.#handle(method, to)
+  }
+
+  /** Sends a request by the `fetch` of the runtime. */
+  #fetch(method: string, to: Dispatcher): void {
+    const id = this.#players.length
+    const sends = !this.#calm && EXPECT_BODY.includes(method)
+    const body = sends ? new LentBody(this.random, `${id}.`, () => this.within('a source', null), true) : null
+    const player = new FetchPlayer(id, body, this)
+    this.told.push(`fetch ${method}`)
+    this.#players.push(player)
+    player.start(to, method, { origin: ORIGIN, calm: this.#calm })
+  }
+
+  /** Sends a request by `dispatch`. */
+  #handle(method: string, to: Dispatcher): void {
+    const random = this.random
     const id = this.#players.length
     const connect = method === 'CONNECT'
     const sends = !connect && !this.#calm && (EXPECT_BODY.includes(method) || random.once(4))
@@ -234,6 +260,7 @@ class Play implements Surroundings {
     this.told.push(method)
     this.#players.push(player)
     const options = {
+      ...(to instanceof Agent ? { origin: ORIGIN } : {}),
       path: connect ? `a.test:${id}` : `/${id}`,
       method,
       body: body?.body ?? null,
@@ -281,7 +308,7 @@ class Play implements Surroundings {
   }
 
   async #story(): Promise<void> {
-    const random = this.#random
+    const random = this.random
     while (this.#room > 0) {
       this.#step()
       if (random.once(2)) await turns(random.below(3))
@@ -311,10 +338,17 @@ class Play implements Surroundings {
     must(await this.#settled(), 'aborted requests must end')
     for (const part of this.#parts()) await this.#gather(part)
     this.probes++
-    const { connected, ...counts } = this.#dispatcher.stats as PoolStats
-    const { free = connected, ...rest } = counts
-    const atRest = Object.values(rest).every((count) => count === 0) && free === connected
+    const atRest = this.#stats().every(({ connected, ...counts }) => {
+      const { free = connected, ...rest } = counts
+      return Object.values(rest).every((count) => count === 0) && free === connected
+    })
     must(atRest, () => `stats of an idle dispatcher: ${JSON.stringify(this.#dispatcher.stats)}`)
+  }
+
+  /** Returns the stats of the dispatcher, or those of each origin of an Agent. */
+  #stats(): readonly PoolStats[] {
+    const whole = this.#dispatcher
+    return (whole instanceof Agent ? Object.values(whole.stats) : [whole.stats]) as PoolStats[]
   }
 
   /** Returns the dispatchers that have connections. */
@@ -365,9 +399,14 @@ class Play implements Surroundings {
     }
     must(this.#errors.check() === '', () => this.#errors.check())
     must(this.#sockets.size === 0, 'all sockets must be closed')
-    const { connected, pending, running, size } = this.#dispatcher.stats as PoolStats
+    const numbers = this.#stats().flatMap(({ connected, pending, running, size }) => [
+      connected,
+      pending,
+      running,
+      size,
+    ])
     must(
-      [connected, pending, running, size].every((number) => Number(number) === 0),
+      numbers.every((number) => Number(number) === 0),
       'the statistics are at zero',
     )
     must(wasm.used === 0, () => `${wasm.used} parser slots are still in use`)

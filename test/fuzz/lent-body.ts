@@ -17,30 +17,32 @@ export class LentBody {
   readonly #random: Random
   readonly #code: UserCode
   readonly #pieces: Buffer[]
+  /** Whether its memory is overwritten when the next chunk is requested. `fetch` reads ahead of its connection. */
+  readonly #overwrites: boolean
   #open = false
 
-  constructor(random: Random, mark: string, code: UserCode) {
+  /** `fetched`: it is of a kind that `fetch` accepts. */
+  constructor(random: Random, mark: string, code: UserCode, fetched = false) {
     this.#random = random
     this.#code = code
+    this.#overwrites = !fetched
     this.content = mark.repeat(random.once(20) ? 40_000 : random.below(200))
     this.#pieces = this.#cut()
-    this.body = random.pick([
+    const kinds = [
       () => this.content,
       () => this.#whole(),
       () => this.#whole().buffer,
-      () => this.#pieces,
-      () => this.#generate(),
       () => this.#generateLater(),
       () => this.#readable(),
       () => this.#web(),
       () => this.#view(),
       () => this.#iterator(),
-      () => this.#oldStream(),
-      () => this.#incoming(),
       () => new URLSearchParams({ mark: this.content }),
       () => new Blob([this.content]),
       () => this.#form(),
-    ])()
+    ]
+    const others = [() => this.#pieces, () => this.#generate(), () => this.#oldStream(), () => this.#incoming()]
+    this.body = random.pick<() => unknown>(fetched ? kinds : [...kinds, ...others])()
   }
 
   /** Whether it is a FormData with one text, whose boundary is random. */
@@ -75,6 +77,11 @@ export class LentBody {
     for (const piece of this.#pieces) piece.fill(POISON)
   }
 
+  /** Called when the chunk after `piece` is requested. */
+  #taken(piece: Buffer | undefined): void {
+    if (this.#overwrites) piece?.fill(POISON)
+  }
+
   /** Creates chunks in their own memory, never of Node's pool. */
   #cut(): Buffer[] {
     const pieces: Buffer[] = []
@@ -98,7 +105,7 @@ export class LentBody {
       for (const piece of this.#pieces) {
         this.#code()
         yield piece
-        piece.fill(POISON)
+        this.#taken(piece)
       }
     } finally {
       this.#open = false
@@ -112,7 +119,7 @@ export class LentBody {
         if (this.#random.once(2)) await new Promise(setImmediate)
         this.#code()
         yield piece
-        piece.fill(POISON)
+        this.#taken(piece)
       }
     } finally {
       this.#open = false
@@ -145,7 +152,7 @@ export class LentBody {
       return { done: true as const, value: undefined }
     }
     const give = async () => {
-      this.#pieces[next - 1]?.fill(POISON)
+      this.#taken(this.#pieces[next - 1])
       if (this.#random.once(2)) await new Promise(setImmediate)
       const open = this.#open
       // An iterator that throws has ended.
@@ -220,7 +227,7 @@ export class LentBody {
     let cancelled = false
     let next = 0
     const pull = (controller: ReadableStreamDefaultController) => {
-      this.#pieces[next - 1]?.fill(POISON)
+      this.#taken(this.#pieces[next - 1])
       const piece = this.#pieces[next++]
       this.#open = false
       this.#code()

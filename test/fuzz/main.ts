@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { cachedRuntime } from '../runtimes/runtimes.js'
 import { isTarget, type Report, type Shared, TARGETS, type Target } from './targets.js'
 
 const USAGE = `make fuzz ARGS='--target ${Object.keys(TARGETS).join('|')} --runs 100000 --seed 1'; all by default`
@@ -50,6 +53,8 @@ const { values } = parseArgs({
     target: { type: 'string', default: 'all' },
     runs: { type: 'string', default: '100000' },
     seed: { type: 'string' },
+    /** Major versions of other Nodes that run the targets, with their own `fetch`. */
+    nodes: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -59,15 +64,36 @@ if (values.help || (target !== 'all' && !isTarget(target))) {
   process.exit(values.help ? 0 : 1)
 }
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
-const chosen = isTarget(target) ? [target] : (Object.keys(TARGETS) as Target[])
-for (const name of chosen) {
-  try {
-    const report = await run(name, { runs: Number(values.runs), seed })
-    const { runs, seconds, told } = report
-    console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${told}; no finding`)
-  } catch (error) {
-    console.log(`${name}: seed ${seed}: ${(error as Error).message}`)
-    console.log(`again: make fuzz ARGS='--target ${name} --runs ${values.runs} --seed ${seed}'`)
-    process.exitCode = 1
+
+async function runAll(): Promise<void> {
+  const chosen = isTarget(target) ? [target] : (Object.keys(TARGETS) as Target[])
+  for (const name of chosen) {
+    try {
+      const report = await run(name, { runs: Number(values.runs), seed })
+      const { runs, seconds, told } = report
+      console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${told}; no finding`)
+    } catch (error) {
+      console.log(`${name}: seed ${seed}: ${(error as Error).message}`)
+      console.log(`again: make fuzz ARGS='--target ${name} --runs ${values.runs} --seed ${seed}'`)
+      process.exitCode = 1
+    }
   }
 }
+
+/** Runs the targets in each installed Node, one after another. */
+async function runInOthers(majors: readonly string[]): Promise<void> {
+  const args = ['--target', target, '--runs', values.runs, '--seed', String(seed)]
+  for (const major of majors) {
+    const node = await cachedRuntime(`node@${major}`)
+    if (node === null) {
+      console.log(`Node ${major} is skipped: node test/runtimes/install.mjs node@${major} installs it`)
+      continue
+    }
+    console.log(`Node ${node.version}`)
+    const { status } = spawnSync(node.path, [fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' })
+    if (status !== 0) process.exitCode = 1
+  }
+}
+
+if (values.nodes === undefined) await runAll()
+else await runInOthers(values.nodes.split(','))

@@ -1,6 +1,7 @@
 import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
 import { DecoratorHandler, type DispatchInterceptor } from '../../lib/index.js'
-import type { Player } from './player.js'
+import { FetchPlayer } from './fetch-player.js'
+import type { Played } from './player.js'
 import type { Random } from './random.js'
 import type { UserErrors } from './user-errors.js'
 
@@ -11,13 +12,13 @@ export interface Intercepted {
   /** Creates an exception that must be reported. */
   readonly reports: boolean
   readonly calm: () => boolean
-  find(id: number): Player | undefined
+  find(id: number): Played | undefined
   /** Called when a copy of a request is sent. */
   copied(controller: DispatchController): void
 }
 
 /** Responds to a request, unless the handler aborts it. */
-function answered(handler: DispatchHandler, { answer }: Player): boolean {
+function answered(handler: DispatchHandler, player: Played): boolean {
   let over = false
   const controller = {
     ...{ aborted: false, paused: false, reason: null as Error | null, rawHeaders: [], rawTrailers: [] },
@@ -31,7 +32,8 @@ function answered(handler: DispatchHandler, { answer }: Player): boolean {
     pause() {},
     resume() {},
   }
-  const chunk = Buffer.from(new Uint8Array(Buffer.from(answer)).buffer)
+  const chunk = Buffer.from(new Uint8Array(Buffer.from(player.answer)).buffer)
+  player.passes?.('last bytes')
   try {
     handler.onRequestStart?.(controller, null)
     if (!over) handler.onResponseStart?.(controller, 200, {}, 'OK')
@@ -49,10 +51,13 @@ function answered(handler: DispatchHandler, { answer }: Player): boolean {
 export function waiting({ random, errors, reports, calm, find }: Intercepted): DispatchInterceptor {
   return (dispatch) => (options, handler) => {
     if (calm()) return dispatch(options, handler)
-    if (random.once(24)) throw errors.make('an interceptor', reports)
     const player = find(Number(/^\/(\d+)$/.exec(String(options.path))?.[1]))
+    const fetched = player instanceof FetchPlayer
+    // A `fetch` that was aborted before has already failed.
+    if (random.once(24)) throw errors.make('an interceptor', reports && !fetched)
     if (random.once(12) && player !== undefined) return answered(handler, player)
-    if (random.once(24)) {
+    // Node's `fetch` fails when dispatch throws, and does not abort the request.
+    if (!fetched && random.once(24)) {
       dispatch(options, handler)
       // The request may have ended within the call.
       throw errors.make('an interceptor that has dispatched', false)

@@ -1,7 +1,7 @@
 import { Gathering } from '../sim/gathering.js'
 import { type FakeSocket, turns } from './fake-socket.js'
 import { POISON } from './lent-body.js'
-import type { Player } from './player.js'
+import type { Played } from './player.js'
 import type { Random } from './random.js'
 import { readRequest } from './strict-request.js'
 
@@ -23,7 +23,7 @@ const ANSWERS = [
 /** Environment of a server. */
 export interface Served {
   expect(holds: boolean, what: string): void
-  find(id: number): Player | undefined
+  find(id: number): Played | undefined
 }
 
 /** The server of all sockets of a run: parses requests strictly, and responds in order or wrongly. */
@@ -63,10 +63,11 @@ export class PlayServer {
     this.#continued.delete(socket)
     socket.sent = socket.sent.slice(reading.next)
     const { method, target, body } = reading.request
-    const player = this.#play.find(Number(/\d+$/.exec(target)?.[0])) as Player
+    const player = this.#play.find(Number(/\d+$/.exec(target)?.[0])) as Played
     const whole = player.body === null ? body === '' : player.body.arrives(body)
     this.#play.expect(whole, `request ${player.id} arrives with ${body.length} bytes that are not its own`)
     this.gathering.came(player.id, '')
+    player.passes?.('arrival')
     if (method === 'HEAD' || (body !== '' && !EXPECT_BODY.includes(method))) this.#last.add(socket)
     this.#later(socket, () => this.#answer(socket, player))
     this.serve(socket)
@@ -81,19 +82,26 @@ export class PlayServer {
     )
   }
 
-  async #answer(socket: FakeSocket, player: Player): Promise<void> {
+  async #answer(socket: FakeSocket, player: Played): Promise<void> {
     const random = this.#random
     const kind = random.once(3) ? random.pick(ANSWERS) : (ANSWERS[0] as string)
     const answer = kind.replace('hello', player.answer)
     const cut = random.below(answer.length)
     await turns(random.below(3))
     await new Promise<void>((resolve) => this.gathering.hold(player.id, resolve))
-    if (this.calm) return socket.receive((ANSWERS[0] as string).replace('hello', player.answer))
+    if (this.calm) return this.#whole(socket, player)
     if (kind === STALLS) this.#stalled.add(socket)
     if (random.once(16)) return void socket.receive(null)
     if (random.once(16)) return void socket.destroy(new Error('reset'))
+    player.passes?.('first bytes')
     socket.receive(answer.slice(0, cut))
     if (random.once(3)) await turns(1)
+    player.passes?.('last bytes')
     socket.receive(answer.slice(cut))
+  }
+
+  #whole(socket: FakeSocket, player: Played): void {
+    player.passes?.('last bytes')
+    socket.receive((ANSWERS[0] as string).replace('hello', player.answer))
   }
 }

@@ -1,5 +1,6 @@
 import type { DispatchController, DispatchHandler } from '../../lib/exchange/handler.js'
 import type { FakeSocket } from './fake-socket.js'
+import type { Moment } from './fetch-player.js'
 import type { LentBody } from './lent-body.js'
 import { POISON } from './lent-body.js'
 
@@ -14,8 +15,29 @@ export interface Surroundings {
   pick<Item>(items: readonly Item[]): Item
 }
 
+/** One request of a run, by a handler or by `fetch`. */
+export interface Played {
+  readonly id: number
+  readonly body: LentBody | null
+  /** Expected text in its response. */
+  readonly answer: string
+  /** Number of times that it ended. */
+  readonly ends: number
+  /** Whether it completed with its response. */
+  readonly answered: boolean
+  /** Whether its body source must be closed at the end. */
+  readonly given: boolean
+  /** Whether kept chunks have changed. */
+  readonly spoiled: boolean
+  readonly controller: Pick<DispatchController, 'abort'> | null
+  /** Resolves when the request ends. */
+  readonly ended: Promise<void>
+  /** Called at points in time that its handler does not notice. */
+  passes?(moment: Moment): void
+}
+
 /** The handler of one request: checks its callbacks, and acts like callers. */
-export class Player implements DispatchHandler {
+export class Player implements DispatchHandler, Played {
   readonly id: number
   readonly body: LentBody | null
   ends = 0
