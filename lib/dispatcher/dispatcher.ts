@@ -73,7 +73,7 @@ export class Dispatcher extends EventEmitter {
   request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   /**
    * Sends a request. Resolves with status, headers and the body as a stream when the response headers are received.
-   * @throws by rejection: any error of the request before that
+   * @throws {Error} by rejection: the request failed before that
    * @example
    * const { statusCode, headers, body } = await client.request({ path: '/', method: 'GET' })
    * console.log(statusCode, headers['content-type'], await body.text())

@@ -12,7 +12,7 @@ import { type Outcome, program, run, type Stage } from './run.js'
 const AT_ONCE = 2
 const SECTION = /^## Examples of the documentation\n[\s\S]*?(?=\n## |$(?![\s\S]))/m
 
-t.setTimeout(180_000)
+t.setTimeout(400_000)
 const scene = await openScene()
 t.teardown(() => scene.close())
 const sluice: Stage = { scene, node: process.execPath, library: new URL('../../lib/index.js', import.meta.url) }

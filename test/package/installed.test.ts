@@ -82,7 +82,10 @@ t.test('single.js runs without other files; without WebAssembly it loads script-
   )
   const said = async (...flags: string[]) => (await run(process.execPath, [...flags, path, origin.url])).stdout
   t.equal(await said(), 'hello\n')
-  t.match(await said('--jitless'), /^ERR_WEBASSEMBLY_NOT_SUPPORTED .*: script-engine\.js of the package\n$/)
+  t.match(
+    await said('--jitless'),
+    /^ERR_WEBASSEMBLY_NOT_SUPPORTED .*script-engine\.js of the package .*: deploy it beside sluice\n$/,
+  )
   copy('script-engine.js')
   t.equal(await said('--jitless'), 'hello\n')
 })
