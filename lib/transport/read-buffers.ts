@@ -1,5 +1,5 @@
 /** Size of a body read buffer in bytes, and the least remaining body length for which one is used. */
-const BUFFER_LENGTH = 65536
+const BUFFER_LENGTH = 262144
 
 /** Memory of a buffer that was read into but never passed to a caller. */
 let spareMemory: ArrayBufferLike | null = null
