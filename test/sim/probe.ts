@@ -1,5 +1,4 @@
 import { Agent, BalancedPool, Client, type Dispatcher, RoundRobinPool } from '../../lib/index.js'
-import type { Features } from './features.js'
 import { Gathering } from './gathering.js'
 import type { Manners } from './plan.js'
 import type { SimulatedRequest } from './request.js'
@@ -19,7 +18,6 @@ export interface Destination {
 export interface Probed {
   readonly made: Made
   readonly manners: Manners
-  readonly features: Features
   readonly pipelining: number
   readonly sockets: readonly SimulatedSocket[]
   readonly calls: readonly SimulatedRequest[]
@@ -70,23 +68,25 @@ export class Probe {
     if (wrong !== null) world.violation(wrong)
   }
 
-  /** Sends one request per connection; servers respond when all have arrived. Returns the failure, or null. */
+  /**
+   * Sends as many requests as the connections take. Servers respond when all have arrived, if they are known to be sent at once.
+   * Returns the failure, or null.
+   */
   async #gather(): Promise<string | null> {
     const world = this.#world
     const { sockets, made } = world
-    // Unknown for members of other libraries. A connection that is about to close accepts no second request, which may be queued
-    // behind its first; and pools without a limit open a connection for each.
-    const unknown = world.features.foreign || (world.pipelining > 1 && (made.retires || made.limit === Infinity))
-    const requests = unknown ? [] : requestsFor(made, sockets.length)
-    const atOnce = made.dispatcher instanceof Client ? made.dispatcher.pipelining : world.pipelining
+    const client = made.dispatcher instanceof Client
+    const pipelining = Math.max(1, client ? (made.dispatcher as Client).pipelining : world.pipelining)
+    const together = sendsAtOnce(made, world.pipelining)
     const open = sockets.filter((one) => one.open && !one.connecting && !one.destroyed)
     const first = world.calls.length
     const gathering = new Gathering()
     this.gathering = gathering
     world.trace(() => `${open.length} connections are open: ${JSON.stringify(made.dispatcher.stats)}`)
-    for (const { count, ...where } of requests) {
-      for (let left = count * Math.max(1, atOnce); left > 0; left--) {
-        gathering.add(world.calls.length)
+    for (const { count, ...where } of requestsFor(made, sockets.length)) {
+      // Pools without a limit open a connection for each.
+      for (let left = made.limit === Infinity ? count : count * pipelining; left > 0; left--) {
+        if (together) gathering.add(world.calls.length)
         world.dispatch(where)
       }
     }
@@ -99,11 +99,21 @@ export class Probe {
     const { missing } = gathering
     if (missing !== '') world.violation(`of ${calls.length} requests at once, these did not arrive: ${missing}`)
     const failed = failureIn(calls)
-    if (failed !== null || calls.length === 0 || !usesAll(made)) return failed
+    if (failed !== null || calls.length === 0 || !usesAll(made, world.pipelining)) return failed
     // A connection that must not be reused sends FIN and closes when its server does.
     const unused = open.filter((one) => one.open && !one.destroyed && !one.writableEnded && !gathering.used(one.name))
     return unused.length > 0 ? `connections are not used: ${unused.map(({ name }) => name)}` : null
   }
+}
+
+/**
+ * Returns whether the dispatcher sends as many requests at once as its connections take. Not with pipelining if connections
+ * retire: one that is about to close accepts no second request, which is queued behind its first. Nor with members that accept
+ * requests and then delay them, or can not report that they are busy.
+ */
+function sendsAtOnce({ members, retires }: Made, pipelining: number): boolean {
+  if (members === 'waiting' || members === 'silent stub') return false
+  return !retires || pipelining <= 1
 }
 
 function failureIn(calls: readonly SimulatedRequest[]): string | null {
@@ -116,19 +126,26 @@ function failureIn(calls: readonly SimulatedRequest[]): string | null {
  * connections, as a pool member that has lost its connection may be selected first.
  */
 function requestsFor(made: Made, opened: number): (Destination & { count: number })[] {
-  const { dispatcher, limit } = made
-  const most = limit === Infinity ? opened : limit
+  const { dispatcher, limit, members } = made
+  // All members of an origin may be the same client.
+  const most = members === 'same' ? 1 : limit === Infinity ? opened : limit
   if (dispatcher instanceof BalancedPool) {
     return dispatcher.upstreams.map((origin) => ({ part: dispatcher.getUpstream(origin) as Dispatcher, count: most }))
   }
-  if (!(dispatcher instanceof Agent)) return [{ count: usesAll(made) ? most : Number(dispatcher.stats.connected) }]
+  if (!(dispatcher instanceof Agent)) return [{ count: fills(made) ? most : Number(dispatcher.stats.connected) }]
   const stats = Object.entries(dispatcher.stats)
-  return stats.map(([origin, { connected }]) => ({ origin, count: usesAll(made) ? most : Number(connected) }))
+  return stats.map(([origin, { connected }]) => ({ origin, count: fills(made) ? most : Number(connected) }))
 }
 
-/** Returns whether this many requests use every connection. Not if new connections are preferred or shared among origins. */
-function usesAll({ dispatcher, limit, most }: Made): boolean {
+/** Returns whether it may have all its connections at once. Not if new ones are preferred, or shared among origins. */
+function fills({ dispatcher, limit, most }: Made): boolean {
   return most === Infinity && (!(dispatcher instanceof RoundRobinPool) || limit < Infinity)
+}
+
+/** Returns whether these requests use every connection. With pipelining, some may share one. */
+function usesAll(made: Made, pipelining: number): boolean {
+  const { members, retires, limit } = made
+  return fills(made) && members === null && (pipelining <= 1 || (!retires && limit < Infinity))
 }
 
 /** Returns the problem of the stats of an idle dispatcher: except for connections they must equal those of a new one. */

@@ -2,7 +2,7 @@ import { Agent, BalancedPool, Client, Pool, RoundRobinPool } from '../../lib/ind
 import type { Connector } from '../../lib/transport/connector.js'
 import { drawKind, makeConnector } from './connectors.js'
 import type { Features } from './features.js'
-import { drawMemberKind, memberFactory } from './members.js'
+import { drawMemberKind, type MemberKind, memberFactory } from './members.js'
 import type { Network } from './network.js'
 import type { Manners } from './plan.js'
 import type { Random } from './random.js'
@@ -36,6 +36,8 @@ export interface Made {
   readonly retires: boolean
   /** Connection limit of one origin, or Infinity. */
   readonly limit: number
+  /** Kind of its members, or null if they are plain Clients. */
+  readonly members: MemberKind | null
 }
 
 /** Creates the dispatcher of a run, with settings by its seed. */
@@ -46,7 +48,7 @@ export function makeDispatcher(parts: DispatcherParts): Made {
   const retires = options.maxRequestsPerClient > 0 || options.maxConnectionAge !== null
   if (kind === 'Client') {
     const client = new Client(first, options)
-    return { dispatcher: client, clients: new Set([client]), most: Infinity, limit: 1, retires }
+    return { dispatcher: client, clients: new Set([client]), most: Infinity, limit: 1, retires, members: null }
   }
   const walks = !features.foreign && random.chance(0.5)
   const clients = new Set<Client>()
@@ -57,6 +59,7 @@ export function makeDispatcher(parts: DispatcherParts): Made {
     return client
   }
   const foreign = { ...parts, kind: drawMemberKind(random) }
+  const members = features.foreign ? foreign.kind : null
   const factory = features.foreign ? memberFactory(foreign) : own
   const custom = features.foreign || walks
   if (features.foreign) parts.trace(() => `members: ${foreign.kind}`)
@@ -69,7 +72,7 @@ export function makeDispatcher(parts: DispatcherParts): Made {
   }
   const counted = walks ? clients : null
   const limit = many.connections ?? Infinity
-  const unlimited = { clients: counted, most: Infinity, limit, retires: retires || many.clientTtl !== null }
+  const unlimited = { clients: counted, most: Infinity, limit, retires: retires || many.clientTtl !== null, members }
   const pooled = custom ? { ...many, factory } : many
   if (kind === 'Pool') return { dispatcher: new Pool(first, pooled), ...unlimited }
   if (kind === 'RoundRobinPool') {
