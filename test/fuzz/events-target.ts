@@ -338,11 +338,19 @@ class Play implements FetchSurroundings {
     must(await this.#settled(), 'aborted requests must end')
     for (const part of this.#parts()) await this.#gather(part)
     this.probes++
-    const atRest = this.#stats().every(({ connected, ...counts }) => {
+    if (this.#players.some((player) => player instanceof FetchPlayer && player.heldBack)) {
+      const late = performance.now() + PATIENCE
+      while (!this.#atRest() && performance.now() < late) await turns(1)
+    }
+    must(this.#atRest(), () => `stats of an idle dispatcher: ${JSON.stringify(this.#dispatcher.stats)}`)
+  }
+
+  /** Returns whether the stats equal those of a new dispatcher, except for connections. */
+  #atRest(): boolean {
+    return this.#stats().every(({ connected, ...counts }) => {
       const { free = connected, ...rest } = counts
       return Object.values(rest).every((count) => count === 0) && free === connected
     })
-    must(atRest, () => `stats of an idle dispatcher: ${JSON.stringify(this.#dispatcher.stats)}`)
   }
 
   /** Returns the stats of the dispatcher, or those of each origin of an Agent. */

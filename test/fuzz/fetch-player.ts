@@ -64,6 +64,11 @@ export class FetchPlayer implements Played {
     return String(this.id).padStart(5, '0')
   }
 
+  /** Whether it may still be queued although it has ended: `fetch` can abort a queued request only when it starts. */
+  get heldBack(): boolean {
+    return this.#abort.signal.aborted
+  }
+
   /** Sends the request. `calm`: it is neither aborted nor left unread. */
   start(dispatcher: Dispatcher, method: string, { origin, calm }: { origin: string; calm: boolean }): void {
     if (calm) this.#abortAt = null
