@@ -1,4 +1,4 @@
-import { setImmediate } from '../base/clock.js'
+import { queueMicrotask, setImmediate } from '../base/clock.js'
 import { InformationalError, SocketError } from '../errors.js'
 import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
@@ -196,10 +196,20 @@ export class Connection implements Listener {
   onBytes(length: number): boolean {
     const { timer } = this.#timeouts
     timer.hold()
-    this.#responses.headersJustReceived = false
     const more = this.#responses.reader.read(length)
+    if (this.#responses.headersJustReceived) this.#headersRead()
     timer.release()
     return more
+  }
+
+  /** A connector's stream may emit its end or its error in the same tick as the data, before promise jobs run. */
+  #headersRead(): void {
+    const responses = this.#responses
+    if (this.#socketReader.usesOnread) responses.headersJustReceived = false
+    else
+      queueMicrotask(() => {
+        responses.headersJustReceived = false
+      })
   }
 
   get unparsedBytes(): number {

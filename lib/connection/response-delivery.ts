@@ -55,7 +55,7 @@ export class ResponseDelivery implements ParserListener {
   /** A 204 or 304 response announced a body: those bytes may follow and must not be read as the next response. */
   #forbiddenBodyAnnounced = false
   #tunnelHeaders: ResponseHead | null = null
-  /** Whether the last read has delivered response headers. */
+  /** Whether response headers were delivered, and promise jobs that handlers have started then may not have run. */
   headersJustReceived = false
 
   constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: ResponseDeliveryParts) {
