@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
-import { unpooled, unpooledConcat, unpooledCopy } from '../base/unpooled-memory.js'
+import { unpooledConcat, unpooledCopy } from '../base/unpooled-memory.js'
 import { reportUncaught } from '../base/user-code.js'
 import { copyForeignError, type SocketInfo } from '../errors.js'
 import { destroyUnused, markInUse, markUnused, notAByteStream, typeName } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { isMocked } from './mocked-socket.js'
 import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.js'
-import { bodyReadBuffer, recycleBuffer, takesBufferFunction } from './read-buffers.js'
+import { bodyReadBuffer, ownChunk, takesBufferFunction } from './read-buffers.js'
 import { stopStoringSessions } from './session-cache.js'
 import { socketInfo } from './socket-info.js'
 
@@ -270,8 +270,7 @@ export class SocketReader {
     }
     let continueReading = true
     try {
-      continueReading =
-        direct === null ? listener.onBytes(length) : this.#onBodyBuffer(listener, direct.subarray(0, length))
+      continueReading = direct === null ? listener.onBytes(length) : this.#onBodyBuffer(listener, direct, length)
     } catch (error) {
       reportUncaught(error)
     }
@@ -281,11 +280,10 @@ export class SocketReader {
     return continueReading
   }
 
-  /** Passes a full buffer on. The bytes of a partly filled one are copied, and its memory is used again. */
-  #onBodyBuffer(listener: SocketReaderListener, bytes: Buffer): boolean {
-    const chunk = unpooled(bytes)
-    if (chunk !== bytes) recycleBuffer(bytes.buffer)
-    if (bytes.length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
+  /** Passes on the `length` bytes at the start of `buffer`. The caller owns the memory of the chunk and may transfer it. */
+  #onBodyBuffer(listener: SocketReaderListener, buffer: Buffer, length: number): boolean {
+    const chunk = ownChunk(buffer, length)
+    if (length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
     // A part of the body arrived by another path meanwhile: mocks push their data into sockets.
     this.onData(chunk)
     return !this.#paused
