@@ -23,13 +23,11 @@ export function bodyReadBuffer(left: number): Buffer | null {
 }
 
 /**
- * Returns a chunk with the first `length` bytes of a buffer of {@link bodyReadBuffer}, in memory that contains no other
- * data. The rest of a buffer that is at least half full is cleared, which takes less time than a copy. Otherwise the
- * bytes are copied, and the next read uses the buffer again.
+ * Returns a chunk with the first `length` bytes of a buffer of {@link bodyReadBuffer}, in memory of exactly that length.
+ * The bytes of a partly filled buffer are copied, and the next read uses the buffer again.
  */
 export function ownChunk(buffer: Buffer, length: number): Buffer {
   if (length === buffer.length) return buffer
-  if (length * 2 >= buffer.length) return buffer.fill(0, length).subarray(0, length)
   spareMemory = buffer.buffer
   return unpooledCopy(buffer, 0, length)
 }
