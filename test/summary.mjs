@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const RESULT = /^( *)(not ok|ok) \d+(?: - )?(.*)$/
 const SUBTEST = /^( *)# Subtest: (.*)$/
-const REMARK = /^(.*?)\s*# (SKIP|TODO|time=)\s*(.*)$/
+const REMARK = /^(.*?)\s*# (SKIP|time=)\s*(.*)$/
 const PART = /^(\w+):/
 /** Parts of a diagnosis to omit: the stack has the same information. */
 const OMITTED = ['at', 'source']
@@ -74,7 +74,7 @@ export class Summary {
     const [, name = text, remark, reason = ''] = REMARK.exec(text) ?? []
     const subtest = this.#open.at(-1)?.indent === indent ? this.#open.pop() : undefined
     const place = [...this.#open.map((open) => open.name), name].join(' > ')
-    const skipped = remark === 'SKIP' || remark === 'TODO'
+    const skipped = remark === 'SKIP'
     // A subtest counts only if it failed without a failed assertion: it crashed or timed out.
     const counts = !skipped && (subtest === undefined || (!ok && this.failed === subtest.failed))
     this.#shown = counts && !ok

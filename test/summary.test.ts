@@ -124,3 +124,8 @@ t.test("agrees with tap's own count", async (t) => {
   )
   t.match(told, { passed: 3, failed: 0, skipped: 1 })
 })
+
+t.test('counts a failed assertion that is marked as TODO as failed', async (t) => {
+  const { failed, skipped } = await tell('TAP version 14\n1..1\nnot ok 1 - later # TODO not done')
+  t.strictSame([failed, skipped], [1, 0])
+})
