@@ -10,13 +10,12 @@ interface Call {
 type Reply = { id: number; value: unknown } | { id: number; error: string }
 
 /** Serves function calls of the parent process. Exits when the parent disconnects. */
-// biome-ignore lint/suspicious/noExplicitAny: each function declares the type of its argument
-export function serve(functions: Record<string, (argument: any) => unknown>): void {
+export function serve(functions: Record<string, (argument: never) => unknown>): void {
   process.on('message', async ({ id, name, argument }: Call) => {
     try {
       const run = functions[name]
       if (run === undefined) throw new Error(`no function named ${name}`)
-      const value = await run(argument)
+      const value = await run(argument as never)
       process.send?.({ id, value } satisfies Reply)
     } catch (error) {
       process.send?.({ id, error: errorText(error) } satisfies Reply)

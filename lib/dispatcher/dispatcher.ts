@@ -16,7 +16,7 @@ import { dispatchThrough, withDispatch } from './composed.js'
  * called; but they make sluice dispatchers assignable to undici's types and to those of Node's `fetch`, which differ in
  * details.
  */
-// biome-ignore lint/suspicious/noExplicitAny: the type belongs to another declaration
+// biome-ignore lint/suspicious/noExplicitAny: no other type fits undici's declaration and that of Node's types
 export type UndiciCompatible = any
 type Callback<Data> = (error: Error | null, data: Data) => void
 /** Function that sends a request: `dispatch` of a dispatcher, or of an interceptor around it. */
