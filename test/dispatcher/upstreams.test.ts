@@ -184,9 +184,9 @@ t.test('rejects invalid options', async (t) => {
   t.throws(() => new BalancedPool(['http://localhost', 'x'], { healthCheck }), /upstream must be/)
 })
 
-t.test('runs the example of lib/README.md', async (t) => {
+t.test('runs the example of lib/dispatcher/README.md', async (t) => {
   const all = await backends(t, 2)
-  const text = await readFile('lib/README.md', 'utf8')
+  const text = await readFile('lib/dispatcher/README.md', 'utf8')
   const code = /## Balancers.*?```js\n(.*?)```/s.exec(text)?.[1] as string
   const [one, two] = urls(all) as [string, string]
   const here = code

@@ -51,7 +51,7 @@ export function meaningsInLib(): Map<string, Meaning> {
   return new Map(all)
 }
 
-/** The table of all codes with cause and fix, as in lib/README.md. */
+/** The table of all codes with cause and fix, as in lib/errors/README.md. */
 export function errorTable(): string {
   const known = meaningsInLib()
   const rows = classes().map((name) => {

@@ -15,8 +15,8 @@ t.test('every documented error has a cause and a fix', async (t) => {
   t.strictSame([...known.keys()].sort(), classes().sort(), 'nothing else has one')
 })
 
-t.test('lib/README.md contains the generated error table', async (t) => {
-  const file = fileURLToPath(new URL('../../../lib/README.md', import.meta.url))
+t.test('lib/errors/README.md contains the generated error table', async (t) => {
+  const file = fileURLToPath(new URL('../../../lib/errors/README.md', import.meta.url))
   const readme = readFileSync(file, 'utf8')
   const found = TABLE.exec(readme)?.[0]
   if (process.argv.includes('--write')) writeFileSync(file, readme.replace(TABLE, errorTable))

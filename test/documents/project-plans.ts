@@ -58,7 +58,7 @@ export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
       },
     ],
   },
-  'lib/README': {
+  'lib/dispatcher/README': {
     'Queue limits and timeouts': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:3000"\}$/] }],
     'Connection lifecycle': [{ prints: [/^4 4$/, /^0$/, /^200$/] }],
     Balancers: [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
@@ -66,7 +66,11 @@ export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
       { prints: [new RegExp(`^\\{"method":"GET","url":"/","host":"${SERVICE}"\\}$`)], serves: { '127.0.0.1': [1] } },
       { prints: [/^\{"method":"GET","url":"\/","host":"localhost:3001"\}$/], serves: { '127.0.0.1:3001': [1] } },
     ],
+  },
+  'lib/interceptors/README': {
     'Hedged requests': [{ prints: [/^\{"method":"GET","url":"\/","host":"localhost:300[12]"\}$/] }],
+  },
+  'lib/diagnostics/README': {
     'Timings and inspection': [
       {
         prints: [
@@ -93,6 +97,7 @@ export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
       { prints: [/^true 2$/, /^\{"queue":\{"count":100,"mean":[^{]*\},"connect":\{.*\},"firstByte":\{.*\}\}$/] },
     ],
   },
+  'lib/README': {},
   'bench/README': {},
 }
 
