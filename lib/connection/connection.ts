@@ -1,4 +1,4 @@
-import { queueMicrotask, setImmediate } from '../base/clock.js'
+import { setImmediate } from '../base/clock.js'
 import { InformationalError, SocketError } from '../errors.js'
 import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
@@ -13,7 +13,7 @@ import { IdleCheck, type IdleCheckListener, type IdleDelay } from './idle-check.
 import type { ConnectionOptions } from './options.js'
 import type { ConnectionOwner } from './owner.js'
 import { isRepeatable, Pipeline } from './pipeline.js'
-import { type CloseCause, failRequests } from './replay.js'
+import { type CloseCause, type CloseEvent, failRequests } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { type DeliveryListener, ResponseDelivery } from './response-delivery.js'
 import { ConnectionState, READ } from './state.js'
@@ -58,6 +58,8 @@ export class Connection implements Listener {
   #closed = false
   /** Its requests fail in the next event-loop turn. */
   #failsLater = false
+  /** The socket was closed before that. */
+  #closedMeanwhile = false
 
   constructor(owner: ConnectionOwner<Connection>, options: ConnectionOptions, parts: ConnectionParts) {
     const { engine, timings, idleDelay } = parts
@@ -197,19 +199,9 @@ export class Connection implements Listener {
     const { timer } = this.#timeouts
     timer.hold()
     const more = this.#responses.reader.read(length)
-    if (this.#responses.headersJustReceived) this.#headersRead()
+    if (this.#responses.headersJustReceived) this.#responses.forgetHeaders()
     timer.release()
     return more
-  }
-
-  /** A connector's stream may emit its end or its error in the same tick as the data, before promise jobs run. */
-  #headersRead(): void {
-    const responses = this.#responses
-    if (this.#socketReader.usesOnread) responses.headersJustReceived = false
-    else
-      queueMicrotask(() => {
-        responses.headersJustReceived = false
-      })
   }
 
   get unparsedBytes(): number {
@@ -247,7 +239,7 @@ export class Connection implements Listener {
   onSocketClose(): void {
     this.onSocketError(new SocketError('socket closed', this.#socketReader.info))
     // `close` and `destroy` complete after the requests.
-    if (this.#failsLater) setImmediate(() => this.#owner.onClosed(this))
+    if (this.#failsLater) this.#closedMeanwhile = true
     else this.#owner.onClosed(this)
   }
 
@@ -380,17 +372,25 @@ export class Connection implements Listener {
     const writer = this.#writer
     const bytesWritten = writer?.socketWriter.bytesWritten ?? 0
     const event = { error, shortBody, cause, bytesWritten, answered: this.#pipeline.answered }
+    const responding = this.#responses.headersJustReceived && this.#pipeline.oldest?.responseStarted === true
+    this.#failsLater = responding && cause !== 'caller'
     this.#responses.reader.close()
     writer?.destroy(error)
     this.#socketReader.destroy()
     if (writer === null) this.#connectorCall?.cancel()
-    const responding = this.#responses.headersJustReceived && this.#pipeline.oldest?.responseStarted === true
     const { replayed, failed } = this.#pipeline.clear(event)
     this.#owner.onDisconnected(this, error, replayed)
-    // `fetch` never settles when its request fails before the promise jobs that its headers started. A stream that is not
-    // a socket of the system may emit its end or its error before them.
-    this.#failsLater = (cause === 'oldest' || cause === 'network') && responding
-    if (this.#failsLater) setImmediate(() => failRequests(failed, event))
+    if (this.#failsLater) setImmediate(() => this.#failNow(failed, event))
     else failRequests(failed, event)
+  }
+
+  /**
+   * Fails requests an event-loop turn after the close: `fetch` never settles when its request fails before the promise
+   * jobs that its headers started.
+   */
+  #failNow(failed: Exchange[], event: CloseEvent): void {
+    failRequests(failed, event)
+    this.#failsLater = false
+    if (this.#closedMeanwhile) this.#owner.onClosed(this)
   }
 }

@@ -1,3 +1,4 @@
+import { queueMicrotask } from '../base/clock.js'
 import { InformationalError, ResponseExceededMaxSizeError, SocketError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Request } from '../exchange/request.js'
@@ -38,6 +39,14 @@ interface ResponseDeliveryParts {
   pipeline: Pipeline
   timeouts: ConnectionTimeouts
   listener: DeliveryListener
+}
+
+/** Deliveries whose {@link ResponseDelivery.headersJustReceived} is reset by one microtask for all. */
+const recent: ResponseDelivery[] = []
+
+function forgetRecent(): void {
+  for (const delivery of recent) delivery.headersJustReceived = false
+  recent.length = 0
 }
 
 /** Delivers the responses of a connection, each to the oldest request in flight. */
@@ -112,6 +121,11 @@ export class ResponseDelivery implements ParserListener {
     this.#state.read(READ.informational)
     if (head.statusCode === 100) this.writer?.continue()
     this.#pipeline.oldest?.onInformational(head)
+  }
+
+  /** Called at the end of a read with response headers: promise jobs run next. */
+  forgetHeaders(): void {
+    if (recent.push(this) === 1) queueMicrotask(forgetRecent)
   }
 
   onHead(head: ResponseHead): void {

@@ -77,7 +77,7 @@ export class SocketReader {
   readonly #sharedInput: SharedInputBuffer
   #socket: Duplex | null = null
   /** Whether the socket was opened with {@link onread}. */
-  usesOnread = false
+  #usesOnread = false
   #socketListeners = LISTENERS
   #paused = false
   /** Whether a connector left a `readable` listener on the socket, which prevents flowing mode. */
@@ -103,7 +103,7 @@ export class SocketReader {
 
   /** The `onread` option for a socket opened for this connection. The kernel then writes into the input buffer. */
   get onread(): Onread {
-    this.usesOnread = true
+    this.#usesOnread = true
     const buffer = takesBufferFunction() ? this.#nextBuffer.bind(this) : this.#sharedInput.input
     return { buffer, callback: this.#onread.bind(this) }
   }
@@ -128,7 +128,8 @@ export class SocketReader {
     markInUse(socket)
     readAfterWriteErrors(socket)
     readers.set(socket, this)
-    const listeners = this.usesOnread && !isMocked(socket) ? LISTENERS : listenersBoundTo(socket)
+    this.#usesOnread &&= !isMocked(socket)
+    const listeners = this.#usesOnread ? LISTENERS : listenersBoundTo(socket)
     this.#socketListeners = listeners
     socket.on('error', listeners.error)
     socket.on('close', listeners.close)
@@ -215,7 +216,7 @@ export class SocketReader {
       return queueMicrotask(() => this.onClose())
     }
     // A stream of a connector may not emit `close`.
-    if (!this.usesOnread) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
+    if (!this.#usesOnread) setImmediate(() => setImmediate(() => socket.closed && this.onClose()))
   }
 
   /** Detaches the socket for a caller, with `rest` and all undelivered bytes put back into it. */
