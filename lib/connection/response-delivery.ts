@@ -41,14 +41,6 @@ interface ResponseDeliveryParts {
   listener: DeliveryListener
 }
 
-/** Deliveries whose {@link ResponseDelivery.headersJustReceived} is reset by one microtask for all. */
-const recent: ResponseDelivery[] = []
-
-function forgetRecent(): void {
-  for (const delivery of recent) delivery.headersJustReceived = false
-  recent.length = 0
-}
-
 /** Delivers the responses of a connection, each to the oldest request in flight. */
 export class ResponseDelivery implements ParserListener {
   readonly reader: ResponseReader
@@ -64,7 +56,7 @@ export class ResponseDelivery implements ParserListener {
   /** A 204 or 304 response announced a body: those bytes may follow and must not be read as the next response. */
   #forbiddenBodyAnnounced = false
   #tunnelHeaders: ResponseHead | null = null
-  /** Whether response headers were delivered, and promise jobs that handlers have started then may not have run. */
+  /** Whether headers of the current response were delivered, and promise jobs started by handlers may not have run. */
   headersJustReceived = false
 
   constructor({ engine, socketReader, options, state, pipeline, timeouts, listener }: ResponseDeliveryParts) {
@@ -125,7 +117,8 @@ export class ResponseDelivery implements ParserListener {
 
   /** Called at the end of a read with response headers: promise jobs run next. */
   forgetHeaders(): void {
-    if (recent.push(this) === 1) queueMicrotask(forgetRecent)
+    if (this.#pipeline.oldest?.responseStarted !== true) this.headersJustReceived = false
+    else queueMicrotask(() => void (this.headersJustReceived = false))
   }
 
   onHead(head: ResponseHead): void {

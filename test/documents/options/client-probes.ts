@@ -105,18 +105,18 @@ export const clientProbes: Record<string, ClientProbe> = {
     observe: listening((_request, reply) => void reply.setHeader('a', 'b'.repeat(200)).end('x')),
   },
   headersTimeout: {
-    given: 20,
+    given: 300,
     without: 'x',
     with: 'UND_ERR_HEADERS_TIMEOUT',
-    observe: listening((_request, reply) => void setTimeout(() => reply.end('x'), 150)),
+    observe: listening((_request, reply) => void setTimeout(() => reply.end('x'), 800)),
   },
   bodyTimeout: {
-    given: 20,
+    given: 300,
     without: 'xy',
     with: 'UND_ERR_BODY_TIMEOUT',
     observe: listening((_request, reply) => {
       reply.write('x')
-      setTimeout(() => reply.end('y'), 150)
+      setTimeout(() => reply.end('y'), 800)
     }),
   },
   maxResponseSize: {
