@@ -117,8 +117,11 @@ export class ResponseDelivery implements ParserListener {
 
   /** Called at the end of a read with response headers: promise jobs run next. */
   forgetHeaders(): void {
-    if (this.#pipeline.oldest?.responseStarted !== true) this.headersJustReceived = false
-    else queueMicrotask(() => void (this.headersJustReceived = false))
+    if (this.#pipeline.oldest?.responseStarted === true) {
+      queueMicrotask(() => {
+        this.headersJustReceived = false
+      })
+    } else this.headersJustReceived = false
   }
 
   onHead(head: ResponseHead): void {

@@ -517,7 +517,7 @@ t.test('a response that waits for data holds no memory', async (t) => {
         const args = ['--expose-gc', '--input-type=module', '-e', streams(server.url, 40), '--', String(size)]
         execFile(process.execPath, args, { timeout: 20_000 }, (error, out, err) => resolve(out || `${error} ${err}`))
       })
-      // The whole process shares one spare buffer of 252 KB.
+      // The whole process shares one spare buffer of 96 KB.
       t.ok(Number(said) < 8, `${fields}, ${size} bytes: ${said.trim()} KB`)
       await server.close()
     }
