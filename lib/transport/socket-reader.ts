@@ -283,11 +283,22 @@ export class SocketReader {
 
   /** Passes on the `length` bytes at the start of `buffer`. The caller owns the memory of the chunk and may transfer it. */
   #onBodyBuffer(listener: SocketReaderListener, buffer: Buffer, length: number): boolean {
-    const chunk = ownChunk(buffer, length)
+    const chunk = this.#ownChunk(buffer, length)
+    if (chunk === null) return false
     if (length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
     // A part of the body arrived by another path meanwhile: mocks push their data into sockets.
     this.onData(chunk)
     return !this.#paused
+  }
+
+  /** Applies {@link ownChunk}. Without memory for the chunk the socket is destroyed: a body must not have a gap. */
+  #ownChunk(buffer: Buffer, length: number): Buffer | null {
+    try {
+      return ownChunk(buffer, length)
+    } catch (error) {
+      this.#socket?.destroy(error as Error)
+      return null
+    }
   }
 
   onData(given: unknown): void {
