@@ -1,22 +1,21 @@
-import { setImmediate } from '../base/clock.js'
 import { InformationalError, SocketError } from '../errors.js'
 import type { Exchange, ExchangeOwner } from '../exchange/exchange.js'
 import type { ConnectTimings } from '../exchange/request-timings.js'
 import { SocketReader, type SocketReaderListener } from '../transport/socket-reader.js'
 import { SocketWriter } from '../transport/socket-writer.js'
 import type { Engine } from '../wire/engine.js'
-import type { ResponseHead } from '../wire/response-head.js'
 import type { BodySenderListener } from './body-sender.js'
+import { ConnectionCloser } from './connection-closer.js'
 import { ConnectorCall } from './connector-call.js'
 import { describeConnection } from './describe.js'
 import { IdleCheck, type IdleCheckListener, type IdleDelay } from './idle-check.js'
 import type { ConnectionOptions } from './options.js'
 import type { ConnectionOwner } from './owner.js'
 import { isRepeatable, Pipeline } from './pipeline.js'
-import { type CloseCause, type CloseEvent, failRequests } from './replay.js'
+import type { CloseCause } from './replay.js'
 import { RequestWriter } from './request-writer.js'
 import { type DeliveryListener, ResponseDelivery } from './response-delivery.js'
-import { ConnectionState, READ } from './state.js'
+import { ConnectionState } from './state.js'
 import { ConnectionTimeouts, type TimeoutListener } from './timeouts.js'
 
 let lastId = 0
@@ -36,8 +35,8 @@ interface ConnectionParts {
 }
 
 /**
- * One socket and the requests in flight on it. Opens the socket, writes requests, and closes; {@link ResponseDelivery}
- * handles the responses. Reports to its {@link ConnectionOwner}.
+ * One socket and the requests in flight on it. Opens the socket and writes requests; {@link ResponseDelivery} handles the
+ * responses, {@link ConnectionCloser} the end. Reports to its {@link ConnectionOwner}.
  */
 export class Connection implements Listener {
   /** Number of the connection, unique in the process. */
@@ -52,14 +51,9 @@ export class Connection implements Listener {
   readonly #socketReader: SocketReader
   readonly #responses: ResponseDelivery
   readonly #idleCheck: IdleCheck
+  readonly #closer: ConnectionCloser<Connection>
   #writer: RequestWriter | null = null
-  #connectorCall: ConnectorCall | null = null
   #startingExchange: Exchange | null = null
-  #closed = false
-  /** Its requests fail in the next event-loop turn. */
-  #failsLater = false
-  /** The socket was closed before that. */
-  #closedMeanwhile = false
 
   constructor(owner: ConnectionOwner<Connection>, options: ConnectionOptions, parts: ConnectionParts) {
     const { engine, timings, idleDelay } = parts
@@ -79,6 +73,15 @@ export class Connection implements Listener {
       timeouts: this.#timeouts,
       listener: this,
     })
+    this.#closer = new ConnectionCloser({
+      connection: this,
+      owner,
+      socketReader: this.#socketReader,
+      state: this.#state,
+      pipeline,
+      timeouts: this.#timeouts,
+      responses: this.#responses,
+    })
   }
 
   /** Number of requests written whose response is not complete. Aborted requests count until then. */
@@ -92,11 +95,11 @@ export class Connection implements Listener {
   }
 
   get open(): boolean {
-    return this.#writer !== null && !this.#closed
+    return this.#writer !== null && !this.#closer.closed
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#closer.closed
   }
 
   inspect(): string {
@@ -106,22 +109,19 @@ export class Connection implements Listener {
   /** Opens the connection. `host` is the `host` header of the queued request, used as TLS server name. */
   connect(host: string): void {
     const to = { ...this.#options, host, reader: this.#socketReader, timings: this.connectTimings }
-    this.#connectorCall = new ConnectorCall(to, (...[error, socket]) => {
-      this.#connectorCall = null
+    const call = new ConnectorCall(to, (...[error, socket]) => {
+      this.#closer.connectorCall = null
       const failure = error ?? this.#socketReader.attach(socket, this)
-      if (error !== null || failure !== null) {
-        this.#closed = true
-        this.#responses.reader.close()
-        return this.#owner.onConnectFailed(this, failure as Error)
-      }
+      if (error !== null || failure !== null) return this.#closer.onConnectFailed(failure as Error)
       const { strictContentLength } = this.#options
       const socketWriter = new SocketWriter(socket)
       this.#writer = new RequestWriter({ socketWriter, state: this.#state, listener: this, strictContentLength })
       this.#responses.writer = this.#writer
       this.#owner.onConnected(this)
-      if (!this.#closed && this.#pipeline.size === 0) this.onIdle()
+      if (!this.#closer.closed && this.#pipeline.size === 0) this.onIdle()
     })
-    this.#connectorCall.start()
+    this.#closer.connectorCall = call
+    call.start()
   }
 
   /** Whether `exchange` can be written now, behind the requests in flight (RFC 9112 §9.3.2). */
@@ -162,7 +162,7 @@ export class Connection implements Listener {
     const close = last || exchange.request.closesConnection || this.#pipeline.sent + 1 === this.#options.maxRequests
     if (!exchange.done) writer.prepare(exchange, close)
     this.#startingExchange = null
-    if (this.#closed) return
+    if (this.#closer.closed) return
     if (exchange.done) {
       this.#removeUnwritten(exchange)
       if (this.#pipeline.size === 0) this.onIdle()
@@ -185,12 +185,12 @@ export class Connection implements Listener {
   /** Ends the sending side of an idle connection, and closes it when the server has ended its side too. */
   halfClose(error: Error): void {
     this.#socketReader.close()
-    this.#closeWith(error, 'owner')
+    this.#closer.close(error, 'owner')
   }
 
   /** Closes the connection and fails all requests with `error`. None is sent again. */
   destroy(error: Error): void {
-    this.#closeWith(error, 'owner')
+    this.#closer.close(error, 'owner')
   }
 
   // Socket reader events
@@ -229,22 +229,20 @@ export class Connection implements Listener {
   onSocketError(error: Error): void {
     if (this.#socketReader.ended) return
     this.#noteSilentClose()
-    this.#closeWith(error, 'network', this.#responses.reader.shortBodyError(error))
+    this.#closer.onSocketError(error)
   }
 
   #noteSilentClose(): void {
-    if (!this.#closed && this.#state.keepAlive !== 'last') this.#idleCheck.onSilentClose()
+    if (!this.#closer.closed && this.#state.keepAlive !== 'last') this.#idleCheck.onSilentClose()
   }
 
   onSocketClose(): void {
     this.onSocketError(new SocketError('socket closed', this.#socketReader.info))
-    // `close` and `destroy` complete after the requests.
-    if (this.#failsLater) this.#closedMeanwhile = true
-    else this.#owner.onClosed(this)
+    this.#closer.onSocketClose()
   }
 
   onWritable(): void {
-    if (this.#closed) return
+    if (this.#closer.closed) return
     this.#writer?.resume()
     this.onBodyProgress()
     this.#owner.onReady(this)
@@ -253,36 +251,15 @@ export class Connection implements Listener {
   // Response reader events
 
   onReadFailed(error: Error): void {
-    // Data that arrives before the first byte of the request is sent can not be its response.
-    this.#closeWith(
-      error,
-      this.#responses.requestStarted ? 'oldest' : 'network',
-      this.#responses.reader.shortBodyError(error),
-    )
+    this.#closer.onReadFailed(error)
   }
 
   onReadFinished(): void {
-    const idle = new InformationalError('The server closed the idle connection')
-    // A server may close an idle connection at any time: that is not an error.
-    this.#closeWith(
-      this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
-      'network',
-    )
+    this.#closer.onReadFinished()
   }
 
-  /** Hands the socket over to the caller after an upgrade or CONNECT. */
   onReadTunnel(rest: Buffer): void {
-    if (this.#closed) return
-    const exchange = this.#pipeline.complete()
-    this.#closed = true
-    this.#timeouts.timer.stop()
-    this.#writer?.stopBody(exchange)
-    this.#responses.reader.close()
-    const socket = this.#socketReader.release(rest)
-    this.#owner.onDisconnected(this, new InformationalError('upgrade'), [])
-    this.#owner.onClosed(this)
-    if (exchange.done) socket.destroy()
-    else exchange.onUpgrade(this.#responses.tunnelHeaders as ResponseHead, socket)
+    this.#closer.release(rest)
   }
 
   // Response delivery and timeout events
@@ -302,15 +279,15 @@ export class Connection implements Listener {
 
   onIdle(): void {
     if (this.#timeouts.startKeepAliveTimeout()) return this.#socketReader.unref()
-    this.#closeWith(new InformationalError('the keep-alive timeout of the connection expired'), 'network')
+    this.#closer.close(new InformationalError('the keep-alive timeout of the connection expired'), 'network')
   }
 
   onConnectionFailed(error: Error, cause: CloseCause): void {
-    this.#closeWith(error, cause)
+    this.#closer.close(error, cause)
   }
 
   onTimeout(error: Error, cause: CloseCause): void {
-    this.#closeWith(error, cause)
+    this.#closer.close(error, cause)
   }
 
   // Body sender events
@@ -320,15 +297,15 @@ export class Connection implements Listener {
   }
 
   onBodySent(): void {
-    if (this.#closed) return
+    if (this.#closer.closed) return
     this.#writer?.completeBody()?.onRequestSent()
     this.onBodyProgress()
-    if (!this.#closed) this.#owner.onReady(this)
+    if (!this.#closer.closed) this.#owner.onReady(this)
   }
 
   onBodyError(error: Error): void {
     const exchange = this.#writer?.sending
-    if (exchange == null || exchange === this.#pipeline.oldest) return this.#closeWith(error, 'caller')
+    if (exchange == null || exchange === this.#pipeline.oldest) return this.#closer.close(error, 'caller')
     exchange.fail(error, { phase: exchange.phase })
     this.#timeouts.onExchangeAborted()
     this.#writer?.stopBody(exchange, error)
@@ -338,11 +315,11 @@ export class Connection implements Listener {
   // Exchange events
 
   onExchangeAborted(exchange: Exchange): void {
-    if (this.#closed) return
+    if (this.#closer.closed) return
     if (exchange === this.#startingExchange) return this.#removeUnwritten(exchange)
     // The response of a pipelined request is discarded and the rest of its body is not sent, so that the other requests
     // in flight can complete.
-    if (exchange === this.#pipeline.oldest) return this.#closeWith(exchange.abortError, 'caller')
+    if (exchange === this.#pipeline.oldest) return this.#closer.close(exchange.abortError, 'caller')
     this.#timeouts.onExchangeAborted()
     this.#writer?.stopBody(exchange)
     this.#owner.onReady(this)
@@ -358,39 +335,5 @@ export class Connection implements Listener {
 
   onHandlerError(error: unknown): void {
     this.#owner.onHandlerError(error)
-  }
-
-  /**
-   * Closes the connection: the only place that does. `cause` decides which requests are sent again. `shortBody` is the
-   * error for the request whose response body is incomplete.
-   */
-  #closeWith(error: Error, cause: CloseCause, shortBody: Error | null = null): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#state.read(READ.close)
-    this.#timeouts.timer.stop()
-    const writer = this.#writer
-    const bytesWritten = writer?.socketWriter.bytesWritten ?? 0
-    const event = { error, shortBody, cause, bytesWritten, answered: this.#pipeline.answered }
-    const responding = this.#responses.headersJustReceived && this.#pipeline.oldest?.responseStarted === true
-    this.#failsLater = responding && cause !== 'caller'
-    this.#responses.reader.close()
-    writer?.destroy(error)
-    this.#socketReader.destroy()
-    if (writer === null) this.#connectorCall?.cancel()
-    const { replayed, failed } = this.#pipeline.clear(event)
-    this.#owner.onDisconnected(this, error, replayed)
-    if (this.#failsLater) setImmediate(() => this.#failNow(failed, event))
-    else failRequests(failed, event)
-  }
-
-  /**
-   * Fails requests an event-loop turn after the close: `fetch` never settles when its request fails before the promise
-   * jobs that its headers started.
-   */
-  #failNow(failed: Exchange[], event: CloseEvent): void {
-    failRequests(failed, event)
-    this.#failsLater = false
-    if (this.#closedMeanwhile) this.#owner.onClosed(this)
   }
 }

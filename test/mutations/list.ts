@@ -59,7 +59,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'an unexpected response does not fail a request of which no byte was sent',
-        file: 'connection/connection',
+        file: 'connection/connection-closer',
         from: "this.#responses.requestStarted ? 'oldest' : 'network'",
         to: "'oldest'",
         test: 'connection/neighbours',
@@ -639,8 +639,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'an abort within a response body does not fail other requests',
         file: 'connection/connection',
-        from: "if (exchange === this.#pipeline.oldest) return this.#closeWith(exchange.abortError, 'caller')",
-        to: "if (exchange) return this.#closeWith(exchange.abortError, 'network')",
+        from: "if (exchange === this.#pipeline.oldest) return this.#closer.close(exchange.abortError, 'caller')",
+        to: "if (exchange) return this.#closer.close(exchange.abortError, 'network')",
         test: 'connection/neighbours',
       },
       {
