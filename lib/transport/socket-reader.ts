@@ -11,6 +11,7 @@ import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.j
 import { bodyReadBuffer, ownChunk, takesBufferFunction } from './read-buffers.js'
 import { stopStoringSessions } from './session-cache.js'
 import { socketInfo } from './socket-info.js'
+import { addListeners, removeListeners, type SocketEvents, type SocketListeners } from './socket-listeners.js'
 
 /** Receives the bytes and events of a socket. */
 export interface SocketReaderListener {
@@ -40,45 +41,15 @@ const EMPTY = new Uint8Array(0)
 /** ms after {@link SocketReader.close} within which the peer must end its side. */
 const CLOSE_TIMEOUT = 500
 
-const readers = new WeakMap<object, SocketReader>()
-
-/** Socket listeners, shared by all sockets. Six closures per connection would be a tenth of the memory of an idle one. */
-const LISTENERS = {
-  error(this: Duplex, error: Error): void {
-    readers.get(this)?.onError(error)
-  },
-  close(this: Duplex): void {
-    readers.get(this)?.onClose()
-  },
-  drain(this: Duplex): void {
-    readers.get(this)?.listener?.onWritable()
-  },
-  end(this: Duplex): void {
-    readers.get(this)?.onEnd()
-  },
-  data(this: Duplex, chunk: unknown): void {
-    readers.get(this)?.onData(chunk)
-  },
-  readable(this: Duplex): void {
-    readers.get(this)?.readAvailable()
-  },
-}
-
-/** Returns listeners bound to a socket. Needed for proxied sockets, whose `this` is not always the attached object. */
-function listenersBoundTo(socket: Duplex): typeof LISTENERS {
-  const bound = Object.entries(LISTENERS).map(([event, listener]) => [event, listener.bind(socket)])
-  return Object.fromEntries(bound)
-}
-
 /** Reads one socket into the input buffer that all sockets share, and closes it. */
-export class SocketReader {
+export class SocketReader implements SocketEvents {
   /** Receiver of bytes and events; null before {@link attach} and after {@link release}. */
   listener: SocketReaderListener | null = null
   readonly #sharedInput: SharedInputBuffer
   #socket: Duplex | null = null
   /** Whether the socket was opened with {@link onread}. */
   #usesOnread = false
-  #socketListeners = LISTENERS
+  #socketListeners: SocketListeners | null = null
   #paused = false
   /** Whether a connector left a `readable` listener on the socket, which prevents flowing mode. */
   #readsOnReadable = false
@@ -127,16 +98,9 @@ export class SocketReader {
     this.listener = listener
     markInUse(socket)
     readAfterWriteErrors(socket)
-    readers.set(socket, this)
     this.#usesOnread &&= !isMocked(socket)
-    const listeners = this.#usesOnread ? LISTENERS : listenersBoundTo(socket)
+    const listeners = addListeners(socket, this, !this.#usesOnread)
     this.#socketListeners = listeners
-    socket.on('error', listeners.error)
-    socket.on('close', listeners.close)
-    socket.on('drain', listeners.drain)
-    socket.on('end', listeners.end)
-    // Also with `onread`, because mocks push their data into sockets of Node.
-    socket.on('data', listeners.data)
     // A connector with a handshake of its own may have paused the socket.
     socket.resume()
     this.#readsOnReadable = socket.listenerCount('readable') > 0
@@ -223,11 +187,10 @@ export class SocketReader {
   release(rest: Uint8Array): Duplex {
     const socket = this.#socket as Duplex
     this.listener = null
-    readers.delete(socket)
     markUnused(socket)
     restoreDestroy(socket)
     stopStoringSessions(socket)
-    for (const [event, listener] of Object.entries(this.#socketListeners)) socket.off(event, listener)
+    removeListeners(socket, this.#socketListeners as SocketListeners)
     // The socket must behave like a new one: it reads ahead, so that `end` is emitted even if only that is listened for,
     // and buffers data until a listener is added. A paused socket does neither. A socket that is resumed in the turn in
     // which its `readable` listener is removed would flow in the next turn and lose data, so it is read instead.
@@ -369,17 +332,21 @@ export class SocketReader {
   }
 
   #readAvailableLater(): void {
-    queueMicrotask(() => this.readAvailable())
+    queueMicrotask(() => this.onReadable())
+  }
+
+  onDrain(): void {
+    this.listener?.onWritable()
   }
 
   /** Reads a socket that is not in flowing mode. What it reads is emitted as `data`. */
-  readAvailable(): void {
+  onReadable(): void {
     while (!this.#paused && this.listener !== null && this.#socket?.read() != null);
   }
 
   /** Reports a socket error. A stream of a connector may be destroyed with an error object that is used elsewhere too. */
   onError(error: Error): void {
-    this.listener?.onSocketError(this.#socketListeners === LISTENERS ? error : copyForeignError(error))
+    this.listener?.onSocketError(this.#usesOnread ? error : copyForeignError(error))
   }
 
   onClose(): void {

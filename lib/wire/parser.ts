@@ -1,17 +1,15 @@
-import { pooledCopy, unpooledCopy } from '../base/unpooled-memory.js'
 import { ResponseContentLengthMismatchError } from '../errors.js'
-import { CHUNK_MEMORY, type ChunkMemory, joinChunks } from './chunk-memory.js'
+import { BodyChunks } from './body-chunks.js'
+import { ChunkLimits } from './chunk-limits.js'
+import type { ChunkMemory } from './chunk-memory.js'
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { defaultLimits, headersOverflow, type ParserLimits, type ParserOptions } from './parser-limits.js'
 import { type ParserListener, REQUEST_KIND, type RequestKind } from './parser-listener.js'
 import { RepeatedHeadCache } from './repeated-head-cache.js'
-import { checkStatusLine, commaList, parserError, ResponseHead, sliceFields } from './response-head.js'
+import { checkStatusLine, checkTransferEncoding, parserError, ResponseHead, sliceFields } from './response-head.js'
 
 export { type ParserListener, REQUEST_KIND, type RequestKind }
-
-/** Length up to which a copy in Node's pool takes no longer than creating a view. */
-const POOLED_COPY_BYTES = 1024
 
 const START = 0
 const HEAD = 1
@@ -32,10 +30,10 @@ const MAX_LINE_END_BYTES = 16
 /** Parses the responses of one connection. */
 export class Parser {
   readonly engine: Engine
-  /** Memory in which the chunks of the current body are passed on. */
-  chunkMemory: ChunkMemory = CHUNK_MEMORY.copy
   readonly #listener: ParserListener
   readonly #limits: ParserLimits
+  readonly #chunks: BodyChunks
+  readonly #chunkLimits: ChunkLimits
   #handle: number
   #stage: Stage = START
   #requestKind: RequestKind = REQUEST_KIND.none
@@ -45,12 +43,10 @@ export class Parser {
   #partialSection = ''
   #savedRecord: SavedRecord | null = null
   #remaining = 0
-  #chunkOverhead = 0
   #informationalCount = 0
   /** Bytes of line ends skipped before the next response. */
   #lineEndBytes = 0
   #reusable = false
-  #inTrailers = false
   #paused = false
   readonly #headCache: RepeatedHeadCache
 
@@ -59,7 +55,18 @@ export class Parser {
     this.#limits = options
     this.#headCache = options.heads ?? new RepeatedHeadCache()
     this.engine = engine
+    this.#chunks = new BodyChunks(engine, listener)
+    this.#chunkLimits = new ChunkLimits(engine, options)
     this.#handle = this.engine.allocate()
+  }
+
+  /** Memory in which the chunks of the current body are passed on. */
+  get chunkMemory(): ChunkMemory {
+    return this.#chunks.memory
+  }
+
+  set chunkMemory(memory: ChunkMemory) {
+    this.#chunks.memory = memory
   }
 
   /** Whether the connection became a tunnel, so that its bytes are not HTTP. */
@@ -224,7 +231,7 @@ export class Parser {
       sliceFields(section, engine.record),
     )
     this.#clearSection()
-    this.#checkFraming(head)
+    checkTransferEncoding(head)
     this.#headCache.remember(section, head)
     this.#handleHead(head)
   }
@@ -237,18 +244,6 @@ export class Parser {
     if (statusCode < 200) return this.#endInformational(head)
     this.#informationalCount = 0
     this.#enterBody(head)
-  }
-
-  /**
-   * Checks `transfer-encoding` (RFC 9112 §6.3). The engine already rejects it together with `content-length`. `identity`
-   * alone is accepted: such a body lasts until the connection closes, so no bytes after it can be parsed as a response.
-   */
-  #checkFraming({ transferEncoding, chunked }: ResponseHead): void {
-    if (transferEncoding === null || !chunked) return
-    const codings = commaList(transferEncoding)
-    if (codings.indexOf('chunked') !== codings.length - 1) {
-      throw parserError('INVALID_TRANSFER_ENCODING', 'chunked must be the last transfer-encoding, once')
-    }
   }
 
   #enterTunnel(head: ResponseHead): void {
@@ -278,9 +273,8 @@ export class Parser {
     const untilClose = !bodiless && !chunked && contentLength < 0
     this.#reusable = head.persistent && !untilClose
     this.#remaining = bodiless ? 0 : contentLength
-    this.#chunkOverhead = 0
-    this.#inTrailers = false
     if (chunked) {
+      this.#chunkLimits.start()
       this.#stage = CHUNKED
       this.engine.resume(this.#handle)
     } else {
@@ -301,20 +295,7 @@ export class Parser {
 
   #passBody(start: number, end: number): void {
     this.#position = end
-    this.#deliverChunk(start, end)
-  }
-
-  /** Whether chunks are copied. Callers get no view of an input buffer that they could transfer. */
-  get #copiesChunks(): boolean {
-    return this.chunkMemory === CHUNK_MEMORY.copy || (this.chunkMemory === CHUNK_MEMORY.view && this.engine.detachable)
-  }
-
-  #deliverChunk(start: number, end: number): void {
-    const { input, views } = this.engine
-    if (this.#copiesChunks) this.#listener.onBody(unpooledCopy(input, start, end), false)
-    else if (this.chunkMemory === CHUNK_MEMORY.view || end - start > POOLED_COPY_BYTES)
-      this.#listener.onBody(views.of(start, end), true)
-    else this.#listener.onBody(pooledCopy(input, start, end), false)
+    this.#chunks.pass(start, end)
   }
 
   #readChunks(end: number): void {
@@ -322,12 +303,12 @@ export class Parser {
     const code = this.#execute(end)
     const stop = code === OK ? end : this.engine.position(this.#handle)
     const { messageComplete, record } = this.engine
-    this.#countOverhead(start, stop)
+    this.#chunkLimits.count(start, stop)
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
     this.#position = stop
     const trailers = messageComplete ? sliceFields(section, record) : []
     const failure = code === OK || code === PAUSED ? null : this.#failure(code)
-    if (this.engine.data.length > 0) this.#deliverChunks()
+    if (this.engine.data.length > 0) this.#chunks.passDecoded()
     if (failure !== null) throw failure
     if (messageComplete && this.#stage === CHUNKED) {
       this.#clearSection()
@@ -344,35 +325,6 @@ export class Parser {
     return section
   }
 
-  /** Enforces the limits of chunk sizes, extensions and trailers, which llhttp does not have. */
-  #countOverhead(start: number, stop: number): void {
-    const { data, record } = this.engine
-    let from = start
-    for (let i = 0; i < data.length; i += 2) {
-      this.#chunkOverhead += (data[i] as number) - from
-      if (this.#chunkOverhead > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
-      this.#chunkOverhead = 0
-      from = data[i + 1] as number
-    }
-    // In a body, only trailers are recorded.
-    const framing = (record.count > 0 ? start + (record.offsets[0] as number) : stop) - from
-    if (!this.#inTrailers && this.#chunkOverhead + framing > this.#limits.maxChunkOverhead) throw this.#chunkOverflow()
-    this.#chunkOverhead += stop - from
-    this.#inTrailers ||= record.count > 0
-    if (this.#inTrailers && this.#chunkOverhead > this.#limits.maxHeaderBytes) throw this.#headOverflow()
-  }
-
-  /** Passes on all chunks of one read as one, because chunk boundaries have no meaning (RFC 9112 §7.1). */
-  #deliverChunks(): void {
-    const { data, input } = this.engine
-    const start = data[0] as number
-    if (data.length > 2 && this.#copiesChunks) return this.#listener.onBody(joinChunks(input, data), false)
-    // Moves the data together, over the framing between the chunks, which was parsed already.
-    let end = data[1] as number
-    for (let i = 2; i < data.length; i += 2) end += input.copy(input, end, data[i], data[i + 1])
-    this.#deliverChunk(start, end)
-  }
-
   #endMessage(trailers: string[]): void {
     this.#stage = this.#reusable ? START : ENDED
     this.#listener.onMessageEnd(trailers, this.#reusable)
@@ -387,10 +339,6 @@ export class Parser {
   #headOverflow(): Error {
     const what = this.#stage === CHUNKED ? 'trailers' : 'headers'
     return headersOverflow(what, this.#limits, this.engine.record.overflowed)
-  }
-
-  #chunkOverflow(): Error {
-    return parserError('CHUNK_EXTENSIONS_OVERFLOW', `chunk extensions exceed ${this.#limits.maxChunkOverhead} bytes`)
   }
 
   /** Returns at most 64 unread bytes for an error. The bytes after `#end` belong to other connections. */

@@ -150,3 +150,16 @@ function parseKeepAlive(value: string): number | null {
   const match = /(?:^|[,\s])timeout\s*=\s*"?(\d+)/i.exec(value)
   return match === null ? null : Number(match[1]) * 1000
 }
+
+/**
+ * Checks `transfer-encoding` (RFC 9112 §6.3). The engine already rejects it together with `content-length`. `identity`
+ * alone is accepted: such a body lasts until the connection closes, so no bytes after it can be parsed as a response.
+ * @throws {HTTPParserError} a coding follows `chunked`, or `chunked` is applied twice
+ */
+export function checkTransferEncoding({ transferEncoding, chunked }: ResponseHead): void {
+  if (transferEncoding === null || !chunked) return
+  const codings = commaList(transferEncoding)
+  if (codings.indexOf('chunked') !== codings.length - 1) {
+    throw parserError('INVALID_TRANSFER_ENCODING', 'chunked must be the last transfer-encoding, once')
+  }
+}
