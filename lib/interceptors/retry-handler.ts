@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
-import { callUserCode, reportUncaught } from '../base/user-code.js'
+import { reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
 import type { Dispatch } from '../dispatcher/dispatcher.js'
 import { coreOfHandler, WaitingHandler } from '../dispatcher/waiting-handler.js'
@@ -19,8 +19,8 @@ import type { DispatchOptions } from '../exchange/request.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { BodyResumption, type ResponseStart } from './body-resumption.js'
-import { copyReplayedBytes } from './replayable-body.js'
 import { RetryDecider, type RetryRequest } from './retry-decider.js'
+import { type ResponseEnd, RetryNotifier } from './retry-notifier.js'
 import * as options from './retry-options.js'
 import { abortErrorOf, locateRequest } from './wait.js'
 
@@ -37,7 +37,7 @@ interface PendingResponse {
   readonly start: ResponseStart
   readonly controller: DispatchController
   readonly chunks: Buffer[]
-  end: { trailers: IncomingHeaders; rawTrailers: string[] | null } | null
+  end: ResponseEnd | null
 }
 
 /**
@@ -47,20 +47,16 @@ interface PendingResponse {
  */
 export class RetryHandler extends WaitingHandler implements DispatchHandler {
   readonly #dispatch: Dispatch
-  readonly #handler: DispatchHandler
   readonly #budget: { takeRetry(): boolean } | null
   readonly #context: RetryRequest
   /** Async context of the caller; attempts are sent and `retry` is called in it. */
   readonly #asyncScope = new (builtinModule('node:async_hooks').AsyncResource)('sluice.retry')
   readonly #controller = new AttemptsController((reason) => this.#abort(reason))
+  readonly #notifier: RetryNotifier
   /** Controller of the current attempt; null until its first callback. */
   #current: DispatchController | null = null
   /** Whether an attempt is in flight. */
   #inFlight = true
-  /** Whether the last callback of the handler was called. */
-  #completed = false
-  /** Whether `onResponseStart` of the final response was delivered. */
-  #startDelivered = false
   /** Whether the body that is delivered is the rest of an earlier one. */
   #resumed = false
   #resumption: BodyResumption | null = null
@@ -79,7 +75,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     super(dispatch, handler)
     if (typeof request !== 'object' || request === null) throw invalidOption('options', 'an object', request)
     if (typeof dispatch !== 'function') throw invalidOption('dispatch', 'a function', dispatch)
-    this.#handler = adaptInnerHandler(handler, isUpgrade(request))
+    this.#notifier = new RetryNotifier(adaptInnerHandler(handler, isUpgrade(request)), this.#controller)
     this.#dispatch = dispatch
     this.#budget = budget
     const retryOptions = options.resolveRetryOptions(request.retryOptions)
@@ -92,40 +88,29 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   onRequestQueued(controller: DispatchController): void {
     const first = this.#current === null && this.#context.state.counter === 0
-    if (this.#beginAttempt(controller) && first) this.#notify(() => this.#handler.onRequestQueued?.(this.#controller))
+    if (this.#beginAttempt(controller) && first) this.#notifier.onRequestQueued()
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
-    if (!this.#beginAttempt(controller) || this.#startDelivered) return
-    this.#notify(() => this.#handler.onRequestStart?.(this.#controller, context))
+    if (this.#beginAttempt(controller)) this.#notifier.onRequestStart(context)
   }
 
   onBodySent(chunk: Buffer): void {
-    copyReplayedBytes(this.#context.opts, this.#handler)
-    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onBodySent?.(chunk))
+    this.#notifier.onBodySent(this.#context.opts, chunk)
   }
 
   onRequestSent(): void {
-    copyReplayedBytes(this.#context.opts, this.#handler)
-    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onRequestSent?.())
+    this.#notifier.onRequestSent(this.#context.opts)
   }
 
   onResponseStarted(): void {
-    if (!this.#completed && !this.#startDelivered) this.#notify(() => this.#handler.onResponseStarted?.())
+    this.#notifier.onResponseStarted()
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.#inFlight = false
-    if (this.#completed) return void socket.destroy()
-    this.#completed = true
-    this.#controller.rawHeaders = controller.rawHeaders
-    this.#controller.end()
-    try {
-      this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
-    } catch (error) {
-      socket.destroy()
-      this.#notifyError(nonNullError(error))
-    }
+    if (this.#notifier.completed) socket.destroy()
+    else this.#notifier.onRequestUpgrade(controller, statusCode, headers, socket)
   }
 
   onResponseStart(
@@ -134,26 +119,26 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     headers: IncomingHeaders,
     statusMessage?: string,
   ): void {
-    if (this.#completed) return
+    if (this.#notifier.completed) return
     const decoded = controller.bodyDecoded === true
     const start = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders, decoded }
     if (statusCode < 200) {
-      if (!this.#startDelivered) this.#notifyResponseStart(start)
+      if (!this.#notifier.startDelivered) this.#notifier.onResponseStart(start)
       return
     }
     const failing = this.#settings.statusCodes.includes(statusCode)
     const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.verify(start) ?? null)
     if (problem !== null) this.#rejectResponse(controller, start, problem)
-    else if (this.#startDelivered) this.#continueBody(controller)
+    else if (this.#notifier.startDelivered) this.#continueBody(controller)
     else this.#deliverStart(controller, start)
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
     if (this.#discarder !== null) return this.#discarder.onData(chunk)
     if (this.#pending !== null) return void this.#pending.chunks.push(chunk)
-    if (this.#completed) return
+    if (this.#notifier.completed) return
     if (this.#resumption?.count(chunk.length) === false && this.#resumed) return this.#rejectSurplus(controller)
-    this.#notifyData(chunk)
+    this.#notifier.onResponseData(chunk)
   }
 
   onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
@@ -167,7 +152,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
           headers: {},
         }),
       )
-    } else this.#complete(end)
+    } else this.#notifier.onResponseEnd(end)
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
@@ -185,7 +170,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   #beginAttempt(controller: DispatchController): boolean {
     this.#current = controller
     this.#context.opts = this.#controller.withTimeouts(this.#context.opts, controller)
-    if (!this.#completed && !this.#controller.aborted) return true
+    if (!this.#notifier.completed && !this.#controller.aborted) return true
     controller.abort(this.#controller.reason ?? undefined)
     return false
   }
@@ -197,7 +182,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#discarder = null
     drain?.onEnd()
     if (this.#retryDue) this.#send()
-    return drain !== null || this.#completed
+    return drain !== null || this.#notifier.completed
   }
 
   #send(): void {
@@ -218,7 +203,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   #request(): DispatchOptions {
     const { retryOptions: _, ...request } = this.#context.opts
-    if (this.#startDelivered && this.#resumption !== null) {
+    if (this.#notifier.startDelivered && this.#resumption !== null) {
       request.headers = this.#resumption.withRange(request.headers) as RequestHeaders
     }
     return request
@@ -226,14 +211,15 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   #failAttempt(error: Error): void {
     this.#controller.attemptFailed(error)
-    if (this.#startDelivered && this.#resumption?.canResume !== true) this.#fail(error)
+    if (this.#notifier.startDelivered && this.#resumption?.canResume !== true) this.#fail(error)
     else this.#decide(error)
   }
 
   /** Handles a final response that is not delivered. */
   #rejectResponse(controller: DispatchController, start: ResponseStart, problem: string): void {
     const error = this.#createError(problem, start)
-    if (this.#startDelivered || this.#settings.throwOnError) this.#discarder = new BodyDiscarder(controller, error)
+    if (this.#notifier.startDelivered || this.#settings.throwOnError)
+      this.#discarder = new BodyDiscarder(controller, error)
     else this.#pending = { start, controller, chunks: [], end: null }
     this.#failAttempt(error)
   }
@@ -261,7 +247,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#decider ??= new RetryDecider(this.#context, {
       budget: this.#budget,
       getCore: () => coreOfHandler(this),
-      isCompleted: () => this.#completed,
+      isCompleted: () => this.#notifier.completed,
       callRetry: (retry, failure, answer) => {
         this.#pending?.controller.pause()
         return this.#asyncScope.runInAsyncScope(() => retry(failure, this.#context, answer))
@@ -301,19 +287,17 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     if (pending === null) return this.#fail(error)
     this.#pending = null
     this.#deliverStart(pending.controller, pending.start)
-    for (const chunk of pending.chunks) if (!this.#completed) this.#notifyData(chunk)
-    if (this.#completed) return
-    if (pending.end !== null) this.#complete(pending.end)
+    for (const chunk of pending.chunks) if (!this.#notifier.completed) this.#notifier.onResponseData(chunk)
+    if (this.#notifier.completed) return
+    if (pending.end !== null) this.#notifier.onResponseEnd(pending.end)
     else if (!this.#controller.paused) pending.controller.resume()
   }
 
-  // Callbacks of the handler
-
   #deliverStart(controller: DispatchController, start: ResponseStart): void {
-    this.#startDelivered = true
+    this.#notifier.startDelivered = true
     this.#resumption = BodyResumption.of(this.#context.opts.method, start)
     this.#controller.setSource(controller)
-    this.#notifyResponseStart(start)
+    this.#notifier.onResponseStart(start)
   }
 
   #continueBody(controller: DispatchController): void {
@@ -321,55 +305,18 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#controller.setSource(controller)
   }
 
-  #notifyResponseStart({ statusCode, headers, statusMessage, rawHeaders }: ResponseStart): void {
-    this.#controller.rawHeaders = rawHeaders
-    this.#notify(() => this.#handler.onResponseStart?.(this.#controller, statusCode, headers, statusMessage))
-  }
-
-  #notifyData(chunk: Buffer): void {
-    this.#notify(() => this.#handler.onResponseData?.(this.#controller, chunk))
-  }
-
-  /** Calls the handler. An exception aborts the request, without a retry. */
-  #notify(call: () => void): void {
-    try {
-      call()
-    } catch (error) {
-      if (this.#completed) reportUncaught(error)
-      else this.#controller.abort(error as Error)
-    }
-  }
-
-  #complete({ trailers, rawTrailers }: { trailers: IncomingHeaders; rawTrailers: string[] | null }): void {
-    this.#completed = true
-    this.#controller.rawTrailers = rawTrailers
-    this.#controller.end()
-    try {
-      this.#handler.onResponseEnd?.(this.#controller, trailers)
-    } catch (error) {
-      this.#notifyError(nonNullError(error))
-    }
-  }
-
   #abort(reason: Error | undefined): void {
-    if (this.#completed) return
+    if (this.#notifier.completed) return
     if (this.#inFlight && this.#current !== null) this.#current.abort(reason)
     else this.#fail(abortErrorOf(reason, this.#context.opts))
   }
 
   #fail(error: Error): void {
-    if (this.#completed) return
-    this.#completed = true
+    if (this.#notifier.completed) return
     this.#retryDue = false
     this.#pending = null
     this.#decider?.stop()
-    this.#controller.end(error)
-    this.#notifyError(error)
-  }
-
-  /** Calls `onResponseError`. An exception is reported as uncaught: a timer has no caller to catch it. */
-  #notifyError(error: Error): void {
-    callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))
+    this.#notifier.onResponseError(error)
   }
 }
 
