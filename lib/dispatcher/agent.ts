@@ -37,8 +37,9 @@ interface AgentEntry {
 
 /** Overloads of `connect`: the origin is an option of each request. */
 export interface Agent {
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 

@@ -51,6 +51,7 @@ export class Dispatcher extends EventEmitter {
    * Closes the dispatcher: accepts no more requests, and finishes when all requests have completed.
    * @throws {NotSupportedError} the subclass does not implement `close`
    */
+  close(): Promise<void>
   close(callback: () => void): void
   close(): Promise<void>
   close(_callback?: () => void): Promise<void> | void {
@@ -61,6 +62,7 @@ export class Dispatcher extends EventEmitter {
    * Fails all requests with `error` (default: `ClientDestroyedError`), and finishes when all sockets are closed.
    * @throws {NotSupportedError} the subclass does not implement `destroy`
    */
+  destroy(error?: Error | null): Promise<void>
   destroy(callback: () => void): void
   destroy(error: Error | null, callback: () => void): void
   destroy(error?: Error | null): Promise<void>
@@ -68,9 +70,6 @@ export class Dispatcher extends EventEmitter {
     throw notImplemented('destroy')
   }
 
-  request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** Sends a request and calls back with its result. */
-  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
   /**
    * Sends a request. Resolves with status, headers and the body as a stream when the response headers are received.
    * @throws {Error} by rejection: the request failed before that
@@ -79,6 +78,11 @@ export class Dispatcher extends EventEmitter {
    * console.log(statusCode, headers['content-type'], await body.text())
    */
   request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
+  /** Sends a request and calls back with its result. */
+  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
+  request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Repeats the first overload: `ReturnType` reads the last one. */
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
   request<Opaque>(
     options: RequestOptions<Opaque>,
     callback?: Callback<api.ResponseData<Opaque>>,
@@ -86,19 +90,24 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? request(this, options) : request(this, options, callback)
   }
 
-  stream(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** Sends a request, writes its response body into the stream that `factory` returns, and calls back at the end. */
-  stream<Opaque = null>(
-    options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-    callback: Callback<api.StreamData<Opaque>>,
-  ): void
   /**
    * Sends a request and writes its response body into the stream that `factory` returns. Resolves at the end of the
    * body.
    * @example
    * await client.stream({ path: '/', method: 'GET' }, () => createWriteStream('page.html'))
    */
+  stream<Opaque = null>(
+    options: RequestOptions<Opaque>,
+    factory: api.StreamFactory<Opaque>,
+  ): Promise<api.StreamData<Opaque>>
+  /** Sends a request, writes its response body into the stream that `factory` returns, and calls back at the end. */
+  stream<Opaque = null>(
+    options: RequestOptions<Opaque>,
+    factory: api.StreamFactory<Opaque>,
+    callback: Callback<api.StreamData<Opaque>>,
+  ): void
+  stream(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Repeats the first overload: `ReturnType` reads the last one. */
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
     factory: api.StreamFactory<Opaque>,
@@ -111,7 +120,6 @@ export class Dispatcher extends EventEmitter {
     return stream(this, { options, factory }, callback)
   }
 
-  pipeline(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /**
    * Returns a Duplex: its writable side is the request body, its readable side is the stream that `handler` returns.
    * @throws {InvalidArgumentError} an option or the handler is invalid
@@ -119,18 +127,23 @@ export class Dispatcher extends EventEmitter {
    * source.pipe(client.pipeline({ path: '/', method: 'POST' }, ({ body }) => body)).pipe(destination)
    */
   pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
+  pipeline(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Repeats the first overload: `ReturnType` reads the last one. */
+  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
   pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
   }
 
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** Opens a tunnel by CONNECT and calls back with its socket. */
-  connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
   /**
    * Opens a tunnel by CONNECT. Resolves with its socket.
    * @example
    * const { statusCode, socket } = await client.connect({ path: 'example.com:443' })
    */
+  connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
+  /** Opens a tunnel by CONNECT and calls back with its socket. */
+  connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Repeats the first overload: `ReturnType` reads the last one. */
   connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
   connect<Opaque>(
     options: api.ConnectOptions<Opaque>,
@@ -139,14 +152,16 @@ export class Dispatcher extends EventEmitter {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
-  upgrade(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  /** Upgrades a connection to another protocol and calls back with its socket. */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
   /**
    * Upgrades a connection to another protocol (RFC 9110 §7.8). Resolves with its socket.
    * @example
    * const { headers, socket } = await client.upgrade({ path: '/chat', protocol: 'websocket' })
    */
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
+  /** Upgrades a connection to another protocol and calls back with its socket. */
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
+  upgrade(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Repeats the first overload: `ReturnType` reads the last one. */
   upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
   upgrade<Opaque>(
     options: UpgradeOptions<Opaque>,

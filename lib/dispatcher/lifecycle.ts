@@ -30,8 +30,9 @@ export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Op
 
 /** Overloads of a {@link LifecycleDispatcher}: `connect` needs no origin, and there is an `error` event. */
 export interface LifecycleDispatcher {
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
   connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
+  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
   on(event: 'error', listener: (error: unknown) => void): this
   on(event: 'connect', listener: ConnectListener): this
@@ -264,6 +265,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * Closes the dispatcher: accepts no more requests, and finishes when all requests have completed.
    * @throws {InvalidArgumentError} the callback is not a function
    */
+  override close(): Promise<void>
   override close(callback: Callback): void
   override close(): Promise<void>
   override close(callback?: Callback): Promise<void> | void {
@@ -277,6 +279,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * Fails all requests with `error` (default: `ClientDestroyedError`), and finishes when all sockets are closed.
    * @throws {InvalidArgumentError} the callback is not a function
    */
+  override destroy(error?: Error | null): Promise<void>
   override destroy(callback: Callback): void
   override destroy(error: Error | null, callback: Callback): void
   override destroy(error?: Error | null): Promise<void>

@@ -61,6 +61,7 @@ export class RetryAgent extends Dispatcher {
    * Closes the wrapped dispatcher.
    * @throws {NotSupportedError} the dispatcher does not implement `close`
    */
+  override close(): Promise<void>
   override close(callback: () => void): void
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
@@ -71,6 +72,7 @@ export class RetryAgent extends Dispatcher {
    * Destroys the wrapped dispatcher.
    * @throws {NotSupportedError} the dispatcher does not implement `destroy`
    */
+  override destroy(error?: Error | null): Promise<void>
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>
