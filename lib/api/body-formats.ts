@@ -1,5 +1,6 @@
 import { pooledCopy } from '../base/unpooled-memory.js'
 import { NotSupportedError } from '../errors.js'
+import type { IncomingHeaders } from '../exchange/handler.js'
 
 /** Formats in which a whole body can be read: those of the body mixin of the Fetch standard. */
 export type BodyFormat = 'text' | 'json' | 'bytes' | 'arrayBuffer' | 'blob' | 'formData'
@@ -30,6 +31,16 @@ export interface BodyMetadata {
   contentLength: string | undefined
   /** Encoding set by `setEncoding`; null for UTF-8. */
   encoding: BufferEncoding | null
+}
+
+/** Returns the metadata of a body with these response headers. */
+export function metadataOf(headers: IncomingHeaders | undefined): BodyMetadata {
+  const { 'content-type': type, 'content-length': length } = headers ?? {}
+  return {
+    contentType: typeof type === 'string' ? type : '',
+    contentLength: typeof length === 'string' ? length : undefined,
+    encoding: null,
+  }
 }
 
 /**

@@ -1,8 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
-import { builtinModule } from '../base/builtin-modules.js'
 import { setImmediate } from '../base/clock.js'
-import { LazyReadable } from '../base/lazy-streams.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { pooledCopy, toBuffer, unpooled, unpooledChunk, unpooledCopy } from '../base/unpooled-memory.js'
 import { reportUncaught } from '../base/user-code.js'
@@ -12,8 +9,9 @@ import type { IncomingHeaders } from '../exchange/handler.js'
 import { BodyBuffer } from './body-buffer.js'
 import { canBypass, collectStream } from './body-collect.js'
 import { type DumpOptions, type DumpTarget, dump } from './body-dump.js'
-import { BodyCollector, type BodyFormat, type BodyMetadata, type Consumer } from './body-formats.js'
+import { type Consumer, metadataOf } from './body-formats.js'
 import { type BodyChunk, IN_STREAM, iterateBody, PendingReads } from './body-iteration.js'
+import { BodyMixinReadable } from './body-mixin.js'
 import type { BodySource } from './body-source.js'
 import { defineState, flowsToReader } from './body-state.js'
 
@@ -29,11 +27,12 @@ const MAX_COPY = 65536
  * const { body } = await client.request({ path: '/', method: 'GET' })
  * for await (const chunk of body) console.log(chunk.length)
  */
-export class BodyReadable extends LazyReadable {
+export class BodyReadable extends BodyMixinReadable {
   static #stateDefined = false
   readonly #source: BodySource
   readonly #buffer: BodyBuffer
-  readonly #metadata: BodyMetadata
+  /** Value of `content-length`, if there is one. */
+  readonly #contentLength: string | undefined
   /** Iterators that wait for a chunk. Set from the begin of an iteration until the stream is used. */
   #pendingReads: PendingReads | null = null
   #demand = false
@@ -48,28 +47,18 @@ export class BodyReadable extends LazyReadable {
   /** Whether the whole body was consumed without the stream. */
   #consumedWhole = false
   #streamEnded = false
-  #web: ReadableStream | null = null
   #ended = false
   #endListeners: (() => void)[] | null = null
 
   constructor(given: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
     const part = unpollutedRequest(given)
+    const metadata = metadataOf(part.headers)
     // Node also reads options from `Object.prototype`.
-    super(unpollutedRequest({ highWaterMark: part.highWaterMark ?? 65536 }))
+    super(unpollutedRequest({ highWaterMark: part.highWaterMark ?? 65536 }), metadata)
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
     this.#source = part.source
-    const { 'content-type': type, 'content-length': length } = part.headers ?? {}
-    this.#metadata = {
-      contentType: typeof type === 'string' ? type : '',
-      contentLength: typeof length === 'string' ? length : undefined,
-      encoding: null,
-    }
+    this.#contentLength = metadata.contentLength
     this.#buffer = new BodyBuffer(part.source, this.readableHighWaterMark)
-  }
-
-  /** Whether reading the body has begun. */
-  get bodyUsed(): boolean {
-    return this.readableDidRead
   }
 
   /** Called for the first body, so that an import has no side effect. */
@@ -112,45 +101,6 @@ export class BodyReadable extends LazyReadable {
     return super.setEncoding(encoding)
   }
 
-  /** The body as a web `ReadableStream`. */
-  get body(): ReadableStream {
-    this.#web ??= builtinModule('node:stream').Readable.toWeb(this)
-    return this.#web
-  }
-
-  /** Decodes the body as UTF-8, without its byte order mark. */
-  text(): Promise<string> {
-    return this.#consume('text') as Promise<string>
-  }
-
-  /** Parses the body as JSON. Rejects with a SyntaxError if it is invalid or empty. */
-  json(): Promise<unknown> {
-    return this.#consume('json')
-  }
-
-  /** Reads the body as a Uint8Array. */
-  bytes(): Promise<Uint8Array> {
-    return this.#consume('bytes') as Promise<Uint8Array>
-  }
-
-  /** Reads the body as an ArrayBuffer. */
-  arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#consume('arrayBuffer') as Promise<ArrayBuffer>
-  }
-
-  /** Reads the body as a Blob with the content type of the response. */
-  blob(): Promise<Blob> {
-    return this.#consume('blob') as Promise<Blob>
-  }
-
-  /** Parses the body as `multipart/form-data` or `application/x-www-form-urlencoded`. */
-  formData(): Promise<FormData>
-  /** Overload with undici's declaration, so that results of sluice are assignable to undici's types. */
-  formData(): Promise<never>
-  formData(): Promise<FormData> {
-    return this.#consume('formData') as Promise<FormData>
-  }
-
   /**
    * Discards the body so that its connection is reused. Closes the connection instead beyond `limit` bytes (default:
    * 131 072). Rejects only when `signal` aborts.
@@ -159,7 +109,7 @@ export class BodyReadable extends LazyReadable {
   dump(options?: DumpOptions | null): Promise<void> {
     const target: DumpTarget = {
       ended: this.#ended || this.destroyed,
-      expectedLength: this.#buffer.complete || this.readableDidRead ? 0 : Number(this.#metadata.contentLength),
+      expectedLength: this.#buffer.complete || this.readableDidRead ? 0 : Number(this.#contentLength),
       cancel: (reason) => this.cancel(reason),
       discard: (limit) => this.#discard(limit),
     }
@@ -179,6 +129,20 @@ export class BodyReadable extends LazyReadable {
       if (this.#consumed) return
       if (this.#demand || this.readableDidRead) this.on('data', count).resume()
       else this.#attach({ take: count, copy: count, end() {}, fail() {} })
+    })
+  }
+
+  /** @internal */
+  override get unreadFailure(): { readonly reason: unknown } | null {
+    return this.#consumed ? null : this.#failure
+  }
+
+  /** @internal */
+  override consumeWhole(consumer: Consumer): void {
+    if (canBypass(this, this.#used)) return this.#attach(consumer)
+    this.#collector = consumer
+    collectStream(this, consumer, () => {
+      this.#collector = null
     })
   }
 
@@ -378,19 +342,5 @@ export class BodyReadable extends LazyReadable {
       this.resume()
     }
     return this.#consumedWhole
-  }
-
-  #consume(kind: BodyFormat): Promise<unknown> {
-    if (this.#failure !== null && !this.#consumed) return Promise.reject(this.#failure.reason)
-    if (this.bodyUsed) return Promise.reject(new TypeError('Body is unusable: Body has already been read'))
-    if (this.#web?.locked) return Promise.reject(new TypeError('Body is locked'))
-    if (this.destroyed) return Promise.reject(new RequestAbortedError('The body was destroyed'))
-    this.#metadata.encoding = this.readableEncoding
-    return new Promise((resolve, reject) => {
-      const collector = new BodyCollector(kind, this.#metadata, { resolve, reject })
-      if (canBypass(this, this.#used)) return this.#attach(collector)
-      this.#collector = collector
-      collectStream(this, collector, () => (this.#collector = null))
-    })
   }
 }
