@@ -39,7 +39,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   }
 
   onRequestQueued(controller: DispatchController): void {
-    this.controller = controller
+    this.#useController(controller)
     this.#called('queued')
     if (this.#queued && this.around.features.userCode) this.wrong('was reported as queued twice')
     this.#queued = true
@@ -48,9 +48,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   }
 
   onRequestStart(controller: DispatchController): void {
-    // An interceptor sends it again, with another controller.
-    if (this.paused && this.controller !== controller) controller.pause()
-    this.controller = controller
+    this.#useController(controller)
     this.#called('start')
     if (this.attempt > 0) this.wrong('was sent again after its response had begun')
     this.state = 'started'
@@ -100,6 +98,12 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     this.#useTunnel(socket)
     this.#settle('upgraded')
     this.#act('upgrade')
+  }
+
+  /** Carries a pause over to another controller, which it gets when an interceptor sends it again. */
+  #useController(controller: DispatchController): void {
+    if (this.paused && this.controller !== controller) controller.pause()
+    this.controller = controller
   }
 
   /** Aborts within the event-loop turn of `dispatch`, or at any time. */
