@@ -7,14 +7,14 @@ import t from 'tap'
 
 const script = new URL('../../test/summary.mjs', import.meta.url)
 
-interface Told {
+interface SummaryResult {
   lines: string[]
   passed: number
   failed: number
   skipped: number
 }
 
-async function tell(text: string): Promise<Told> {
+async function summarize(text: string): Promise<SummaryResult> {
   const { Summary } = await import(script.href)
   const lines: string[] = []
   const summary = new Summary((line: string) => lines.push(line))
@@ -23,7 +23,7 @@ async function tell(text: string): Promise<Told> {
 }
 
 t.test('counts assertions, and subtests only if they failed themselves', async (t) => {
-  const told = await tell(`TAP version 14
+  const summary = await summarize(`TAP version 14
 1..3
 # Subtest: good.js
     # Subtest: inner
@@ -72,7 +72,7 @@ not ok 3 - crash.js # time=4ms
 
 # time=30ms
 ok 9 - of the coverage table`)
-  t.strictSame(told, {
+  t.strictSame(summary, {
     lines: [
       '  skipped: good.js > later (no server)',
       'ok good.js: 2 passed, 0 failed, 9ms',
@@ -119,13 +119,13 @@ t.test("agrees with tap's own count", async (t) => {
     t.ok(true)
     t.test('inner', async (t) => { t.ok(true); t.test('deeper', async (t) => { t.equal(1, 1); t.skip('not now') }) })`,
   )
-  const told = await tell(
+  const summary = await summarize(
     execFileSync(process.execPath, [file], { encoding: 'utf8', env: { ...process.env, TAP: '1' } }),
   )
-  t.match(told, { passed: 3, failed: 0, skipped: 1 })
+  t.match(summary, { passed: 3, failed: 0, skipped: 1 })
 })
 
 t.test('counts a failed assertion that is marked as TODO as failed', async (t) => {
-  const { failed, skipped } = await tell('TAP version 14\n1..1\nnot ok 1 - later # TODO not done')
+  const { failed, skipped } = await summarize('TAP version 14\n1..1\nnot ok 1 - later # TODO not done')
   t.strictSame([failed, skipped], [1, 0])
 })

@@ -103,15 +103,15 @@ t.test('a slow consumer pauses its own connection only', async (t) => {
 t.test('listeners added before or after an iteration receive end and close', async (t) => {
   for (const early of [true, false]) {
     const { body } = open()
-    const heard: string[] = []
-    const listen = () => body.on('end', () => heard.push('end')).on('close', () => heard.push('close'))
+    const events: string[] = []
+    const listen = () => body.on('end', () => events.push('end')).on('close', () => events.push('close'))
     if (early) listen()
     body.feed(Buffer.from('x'))
     body.finish()
     t.strictSame(await rest(body), ['x'])
     if (!early) listen()
     await new Promise<void>((resolve) => (body.closed ? resolve() : body.once('close', resolve)))
-    t.strictSame(heard, ['end', 'close'])
+    t.strictSame(events, ['end', 'close'])
   }
 })
 
@@ -191,17 +191,17 @@ t.test('two iterations share the chunks', async (t) => {
 const turns: Record<string, (body: BodyReadable) => string[]> = {
   'data listener': (body) => listened(body),
   'readable listener': (body) => {
-    const heard: string[] = []
+    const received: string[] = []
     body.on('readable', () => {
-      for (let piece = body.read(); piece !== null; piece = body.read()) heard.push(String(piece))
+      for (let piece = body.read(); piece !== null; piece = body.read()) received.push(String(piece))
     })
-    return heard
+    return received
   },
   read: (body) => {
     const piece = body.read()
-    const heard = piece === null ? [] : [String(piece)]
-    body.on('data', (next) => heard.push(String(next)))
-    return heard
+    const received = piece === null ? [] : [String(piece)]
+    body.on('data', (next) => received.push(String(next)))
+    return received
   },
   unshift: (body) => {
     body.unshift(Buffer.from('<'))
@@ -212,19 +212,19 @@ const turns: Record<string, (body: BodyReadable) => string[]> = {
     return listened(body)
   },
   'web stream': (body) => {
-    const heard: string[] = []
+    const received: string[] = []
     const read = async () => {
-      for await (const piece of body.body) heard.push(Buffer.from(piece as Uint8Array).toString())
+      for await (const piece of body.body) received.push(Buffer.from(piece as Uint8Array).toString())
     }
     void read()
-    return heard
+    return received
   },
 }
 
 function listened(body: Readable): string[] {
-  const heard: string[] = []
-  body.on('data', (piece) => heard.push(String(piece)))
-  return heard
+  const received: string[] = []
+  body.on('data', (piece) => received.push(String(piece)))
+  return received
 }
 
 for (const [name, turnTo] of Object.entries(turns)) {
@@ -234,13 +234,13 @@ for (const [name, turnTo] of Object.entries(turns)) {
     body.feed(Buffer.from('1'))
     await pieces.next()
     body.feed(Buffer.from('2'))
-    const heard = turnTo(body)
+    const received = turnTo(body)
     body.feed(Buffer.from('3'))
     await turn()
     body.feed(Buffer.from('4'))
     body.finish()
     await new Promise<void>((resolve) => (body.closed ? resolve() : body.once('close', resolve)))
-    t.equal(heard.join(''), name === 'unshift' ? '<234' : '234')
+    t.equal(received.join(''), name === 'unshift' ? '<234' : '234')
     t.equal((await pieces.next()).done, true)
   })
 }
@@ -260,11 +260,11 @@ t.test('a pending iteration continues on the stream when a listener is added', a
   const { body } = open()
   const all = rest(body)
   await turn()
-  const heard = listened(body)
+  const received = listened(body)
   body.feed(Buffer.from('x'))
   body.finish()
   await all
-  t.strictSame(heard, ['x'])
+  t.strictSame(received, ['x'])
 })
 
 t.test('dump() discards the rest of a partly iterated body', async (t) => {
@@ -280,13 +280,13 @@ t.test('dump() discards the rest of a partly iterated body', async (t) => {
 
 t.test('an iteration after listeners were added reads from the stream', async (t) => {
   const { body } = open()
-  const heard = listened(body)
+  const received = listened(body)
   body.feed(Buffer.from('x'))
   const all = rest(body)
   body.feed(Buffer.from('y'))
   body.finish()
   await all
-  t.equal(heard.join(''), 'xy')
+  t.equal(received.join(''), 'xy')
 })
 
 t.test('a long download is iterated completely, and its connection is reused', async (t) => {

@@ -153,11 +153,11 @@ t.test('destroying a body before its end aborts the request', async (t) => {
   reading.fail(new Error('broken'))
   reading.fail(new Error('again'))
   await t.rejects(text, { message: 'broken' })
-  const heard = new BodyReadable({ source: new Source() })
-  const error = new Promise((resolve) => heard.once('error', resolve))
-  heard.resume()
-  heard.fail(new Error('heard'))
-  t.match(await error, { message: 'heard' })
+  const listening = new BodyReadable({ source: new Source() })
+  const error = new Promise((resolve) => listening.once('error', resolve))
+  listening.resume()
+  listening.fail(new Error('failed'))
+  t.match(await error, { message: 'failed' })
 })
 
 t.test('an unread body fails without an uncaught exception', async (t) => {
@@ -291,13 +291,13 @@ t.test('a listener receives the error of a body that fails with its first bytes'
   for (const parser of ['wasm', 'js'] as const) {
     const client = new Client(origin.url, { parser })
     const ask = async () => (await client.request({ path: '/', method: 'GET' })).body
-    const heard: string[] = []
+    const events: string[] = []
     const body = await ask()
     for (const event of ['data', 'end', 'error', 'close']) {
-      body.on(event, (value) => heard.push(`${event} ${value instanceof Error ? Object(value).code : value}`))
+      body.on(event, (value) => events.push(`${event} ${value instanceof Error ? Object(value).code : value}`))
     }
     await new Promise((resolve) => body.once('close', resolve))
-    t.strictSame(heard, ['data abc', 'error HPE_INVALID_CHUNK_SIZE', 'close undefined'])
+    t.strictSame(events, ['data abc', 'error HPE_INVALID_CHUNK_SIZE', 'close undefined'])
     await t.rejects((await ask()).text(), { code: 'HPE_INVALID_CHUNK_SIZE' })
     const pieces: string[] = []
     const iterate = async () => {

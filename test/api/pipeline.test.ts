@@ -131,14 +131,14 @@ t.test('an abort while an interceptor waits ends the call at once, and nothing i
     const abort = new AbortController()
     const { signal } = abort
     const streamed = composed.stream({ path: '/', method: 'GET', signal }, () => t.fail('no response comes') as never)
-    const asked = composed.request({ path: '/', method: 'GET', signal })
+    const requested = composed.request({ path: '/', method: 'GET', signal })
     const connected = composed.connect({ origin: origin.url, path: 'a.test:1', signal })
     const upgraded = composed.upgrade({ path: '/', signal })
     const duplex = composed.pipeline({ ...post, signal }, ({ body }) => body)
     const failed = new Promise((resolve) => duplex.on('error', resolve))
     abort.abort(reason)
     t.equal(await failed, reason)
-    for (const call of [streamed, asked, connected, upgraded]) {
+    for (const call of [streamed, requested, connected, upgraded]) {
       t.equal(await (call as Promise<unknown>).catch((error) => error), reason)
     }
   }

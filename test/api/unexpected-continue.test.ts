@@ -79,10 +79,10 @@ for (const [method, send] of Object.entries(methods)) {
         const client = new Client(origin.url)
         const statuses = [options.expectContinue ? CONTINUE : '', sent].join('').match(/(?<=HTTP\/1.1 )\d+/g)
         for (const round of ['first', 'on the same connection']) {
-          const told: number[] = []
-          const text = await send({ client, options, onInfo: ({ statusCode }) => void told.push(statusCode) })
+          const reported: number[] = []
+          const text = await send({ client, options, onInfo: ({ statusCode }) => void reported.push(statusCode) })
           t.equal(text, 'answer', round)
-          t.strictSame(told, statuses?.map(Number), 'each is reported')
+          t.strictSame(reported, statuses?.map(Number), 'each is reported')
         }
         t.equal(origin.connections, 1)
         await client.close()
@@ -97,8 +97,8 @@ t.test('a 100 before each pipelined response is ignored', async (t) => {
     onRequests(socket, (_head, index) => void socket.write(CONTINUE.repeat(2) + response(String(index))))
   })
   const client = new Client(origin.url, { pipelining: 3 })
-  const asked = Array.from({ length: 6 }, () => client.request({ path: '/', method: 'GET' }))
-  const texts = await Promise.all(asked.map(async (one) => (await one).body.text()))
+  const responses = Array.from({ length: 6 }, () => client.request({ path: '/', method: 'GET' }))
+  const texts = await Promise.all(responses.map(async (one) => (await one).body.text()))
   t.strictSame(texts, ['0', '1', '2', '3', '4', '5'])
   t.equal(origin.connections, 1)
   await client.close()

@@ -250,19 +250,21 @@ const layers: [string, Dispatcher.DispatcherComposeInterceptor[]][] = [
 function throwing(
   where: string,
   elder: boolean,
-): { handler: DispatchHandler & LegacyDispatchHandler; heard: Promise<unknown> } {
-  let hear: (what: unknown) => void = () => {}
-  const heard = new Promise((resolve) => {
-    hear = resolve
+): { handler: DispatchHandler & LegacyDispatchHandler; result: Promise<unknown> } {
+  let settle: (what: unknown) => void = () => {}
+  const result = new Promise((resolve) => {
+    settle = resolve
   })
   const at = (name: string) => () => {
     if (name === where) throw new Error(`thrown in ${name}`)
-    if (name === 'onComplete' || name === 'onResponseEnd') hear('end')
+    if (name === 'onComplete' || name === 'onResponseEnd') settle('end')
   }
   const names = elder ? ELDER : NEWER
   const callbacks = Object.fromEntries(names.map((name) => [name, at(name)]))
-  const told = elder ? { onError: hear } : { onResponseError: (_controller: unknown, error: Error) => hear(error) }
-  return { handler: { ...callbacks, ...told } as DispatchHandler & LegacyDispatchHandler, heard }
+  const onError = elder
+    ? { onError: settle }
+    : { onResponseError: (_controller: unknown, error: Error) => settle(error) }
+  return { handler: { ...callbacks, ...onError } as DispatchHandler & LegacyDispatchHandler, result }
 }
 
 t.test('a handler that throws fails its own request only', async (t) => {
@@ -272,11 +274,11 @@ t.test('a handler that throws fails its own request only', async (t) => {
     const dispatcher = chain.length === 0 ? client : client.compose(...chain)
     for (const elder of [true, false]) {
       for (const where of elder ? ELDER : NEWER) {
-        const { handler, heard } = throwing(where, elder)
+        const { handler, result } = throwing(where, elder)
         dispatcher.dispatch({ ...get, origin: origin.url } as never, handler)
         // The interceptor dump discards the data, so onResponseData is never called.
         const silent = name === 'dump' && /Data$/.test(where)
-        t.equal(String(await heard), silent ? 'end' : `Error: thrown in ${where}`, `${where} over ${name}`)
+        t.equal(String(await result), silent ? 'end' : `Error: thrown in ${where}`, `${where} over ${name}`)
         t.equal(await outcome(client), 'mine')
       }
     }

@@ -216,7 +216,7 @@ for (const parser of PARSERS) {
       }),
     )
     const stuck = Array.from({ length: 300 }, () => new Client(origin.url, { parser }))
-    const heard = stuck.map((client) => {
+    const recorders = stuck.map((client) => {
       const recorder = new Recorder()
       client.dispatch(get, recorder)
       return recorder
@@ -225,9 +225,9 @@ for (const parser of PARSERS) {
     for (let i = 0; i < 3; i++) {
       t.equal(await (await client.request({ path: '/good', method: 'GET' })).body.text(), 'mine')
     }
-    t.ok(heard.every(({ error }) => error === null))
+    t.ok(recorders.every(({ error }) => error === null))
     await Promise.all([client, ...stuck].map((one) => one.destroy()))
-    t.ok(heard.every(({ error }) => error?.code === 'UND_ERR_DESTROYED'))
+    t.ok(recorders.every(({ error }) => error?.code === 'UND_ERR_DESTROYED'))
     await origin.close()
   })
 }

@@ -114,8 +114,8 @@ for (const parser of PARSERS) {
     each(t, poisons, async (t, { bytes, first, request = get }) => {
       for (const connect of [undefined, overDuplex]) {
         const options = { parser, ...(connect === undefined ? {} : { connect }) }
-        const came = await deceived(bytes, { options: options as never, requests: [request, get] })
-        t.strictSame(came, { outcomes: [first, 'mine'], connections: 2 })
+        const result = await deceived(bytes, { options: options as never, requests: [request, get] })
+        t.strictSame(result, { outcomes: [first, 'mine'], connections: 2 })
       }
     }),
   )

@@ -188,9 +188,11 @@ async function sent(origin: Origin, { make, options }: Sender): Promise<string> 
   const { hostname, port, protocol } = new URL(origin.url)
   const to = options !== undefined && 'parts' in options ? { hostname, port, protocol } : `${origin.url}/`
   const own = { origin: origin.url, ...get, ...options }
-  const came = await outcome({ request: () => (dispatcher === null ? request(to) : dispatcher.request(own)) } as never)
+  const result = await outcome({
+    request: () => (dispatcher === null ? request(to) : dispatcher.request(own)),
+  } as never)
   await dispatcher?.destroy()
-  return came
+  return result
 }
 
 t.test('ignores options in a polluted Object.prototype', (t) =>

@@ -122,14 +122,14 @@ t.test('keeps data for the proxy from the origin, and the reverse', (t) =>
       method: 'GET',
       headers: { authorization: FOR_ORIGIN, cookie: FOR_ORIGIN },
     }
-    const came = await outcome(agent as never, request)
-    if (sluice.startsWith('not ')) t.not(came, sluice.slice(4))
-    else if (sluice !== '') t.equal(came, sluice)
-    else t.match(came, /^(EPROTO|ECONNRESET|ERR_SSL_.*)$/)
+    const result = await outcome(agent as never, request)
+    if (sluice.startsWith('not ')) t.not(result, sluice.slice(4))
+    else if (sluice !== '') t.equal(result, sluice)
+    else t.match(result, /^(EPROTO|ECONNRESET|ERR_SSL_.*)$/)
     t.ok(proxy.connects.length > 0)
-    for (const asked of proxy.connects) {
-      t.equal(asked.headers['proxy-authorization'], FOR_PROXY)
-      t.notMatch(inspect(asked), FOR_ORIGIN)
+    for (const connect of proxy.connects) {
+      t.equal(connect.headers['proxy-authorization'], FOR_PROXY)
+      t.notMatch(inspect(connect), FOR_ORIGIN)
     }
     for (const fields of seen) t.notMatch(fields, FOR_PROXY)
     t.equal(proxy.forwards.length, 0)

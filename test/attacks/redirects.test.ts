@@ -121,15 +121,15 @@ const mazes: (Attack & { answer(path: string): string })[] = [
 
 t.test('stops endless redirects', (t) =>
   each(t, mazes, async (t, { answer }) => {
-    let asked = 0
+    let requestCount = 0
     const { here, there } = await redirectingOrigins((path) => {
-      asked++
+      requestCount++
       return answer(path)
     })
     const agent = new Agent()
     const following = agent.compose(interceptors.redirect({ maxRedirections: 5, throwOnMaxRedirect: true }))
     t.equal(await outcome(following as never, { origin: here.url, path: '/', method: 'GET' }), 'UND_ERR_REDIRECT_MAX')
-    t.equal(asked, 6)
+    t.equal(requestCount, 6)
     await agent.destroy()
     await Promise.all([here.close(), there.close()])
   }),

@@ -64,9 +64,9 @@ export async function wire(options: object): Promise<{ text: string; outcome: st
     })
   })
   const client = new Client(origin.url)
-  const came = await outcome(client, { ...get, ...options })
+  const result = await outcome(client, { ...get, ...options })
   await client.destroy()
   await Promise.all(closed)
   await origin.close()
-  return { text: text.replaceAll(new URL(origin.url).host, 'host'), outcome: came }
+  return { text: text.replaceAll(new URL(origin.url).host, 'host'), outcome: result }
 }

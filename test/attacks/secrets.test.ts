@@ -24,7 +24,7 @@ interface LoggedFailure extends Attack {
 const SECRET = 'hunter2'
 const good = 'does not tell the secret'
 const closed = await freePort()
-const gone = `http://127.0.0.1:${closed}`
+const closedOrigin = `http://127.0.0.1:${closed}`
 const secrets = { authorization: `Bearer ${SECRET}`, cookie: `id=${SECRET}`, 'x-api-key': SECRET }
 const get = { path: '/', method: 'GET', headers: secrets }
 const URLS = [
@@ -71,28 +71,33 @@ const constructors: LoggedFailure[] = URLS.flatMap((url) => [
 ])
 
 const requests: LoggedFailure[] = [
-  { what: 'a connection refused', good, fail: () => by(new Client(gone)) },
-  { what: 'a connection refused to a pool', good, fail: () => by(new Pool(gone)) },
+  { what: 'a connection refused', good, fail: () => by(new Client(closedOrigin)) },
+  { what: 'a connection refused to a pool', good, fail: () => by(new Pool(closedOrigin)) },
   {
     what: 'retries that are exhausted',
     good,
-    fail: () => by(new RetryAgent(new Agent(), { maxRetries: 1, minTimeout: 1 }) as never, { ...get, origin: gone }),
+    fail: () =>
+      by(new RetryAgent(new Agent(), { maxRetries: 1, minTimeout: 1 }) as never, { ...get, origin: closedOrigin }),
   },
   {
     what: 'a header value with a line end',
     good,
-    fail: () => by(new Client(gone), { ...get, headers: { authorization: `${SECRET}\n` } }),
+    fail: () => by(new Client(closedOrigin), { ...get, headers: { authorization: `${SECRET}\n` } }),
   },
   {
     what: 'a header value of the wrong type',
     good,
-    fail: () => by(new Client(gone), { ...get, headers: { authorization: { secret: SECRET } } }),
+    fail: () => by(new Client(closedOrigin), { ...get, headers: { authorization: { secret: SECRET } } }),
   },
-  { what: 'a bad host', good, fail: () => by(new Client(gone), { ...get, headers: { host: `user:${SECRET}@host` } }) },
+  {
+    what: 'a bad host',
+    good,
+    fail: () => by(new Client(closedOrigin), { ...get, headers: { host: `user:${SECRET}@host` } }),
+  },
   {
     what: 'a path with credentials',
     good,
-    fail: () => by(new Client(gone), { ...get, path: `user:${SECRET}@host/` }),
+    fail: () => by(new Client(closedOrigin), { ...get, path: `user:${SECRET}@host/` }),
   },
   { what: 'a response that is none', good, fail: () => cut('nonsense', (url) => by(new Client(url))) },
   {
@@ -149,13 +154,17 @@ const proxies: LoggedFailure[] = [
       fail: () => throughProxy((port) => `https://user:${SECRET}@127.0.0.1:${port}`, origin),
     },
   ]),
-  { what: 'a token with an end of line', good, fail: () => new ProxyAgent({ uri: gone, token: `Basic ${SECRET}\n` }) },
+  {
+    what: 'a token with an end of line',
+    good,
+    fail: () => new ProxyAgent({ uri: closedOrigin, token: `Basic ${SECRET}\n` }),
+  },
   {
     what: 'a token of the wrong type',
     good,
-    fail: () => new ProxyAgent({ uri: gone, token: { secret: SECRET } as never }),
+    fail: () => new ProxyAgent({ uri: closedOrigin, token: { secret: SECRET } as never }),
   },
-  { what: 'a token beside auth', good, fail: () => new ProxyAgent({ uri: gone, token: SECRET, auth: SECRET }) },
+  { what: 'a token beside auth', good, fail: () => new ProxyAgent({ uri: closedOrigin, token: SECRET, auth: SECRET }) },
   { what: 'credentials that are not encoded', good, fail: () => new ProxyAgent(`http://user:%ff${SECRET}@host`) },
 ]
 
@@ -189,7 +198,7 @@ t.test('an inspected dispatcher does not contain secrets', async (t) => {
     new EnvHttpProxyAgent({ httpProxy: url }),
   ]
   for (const one of all) {
-    await (one as unknown as Agent).request({ ...get, origin: gone }).catch(() => {})
+    await (one as unknown as Agent).request({ ...get, origin: closedOrigin }).catch(() => {})
     t.notMatch(
       `${inspect(one, { depth: 20, showHidden: true })}${one}${JSON.stringify(one)}`,
       SECRET,

@@ -174,8 +174,8 @@ const chunks: Smuggle[] = [
 for (const parser of PARSERS) {
   t.test(`prevents response smuggling, ${parser}`, (t) =>
     each(t, [...lengths, ...codings, ...lines, ...chunks], async (t, { bytes, first, connections }) => {
-      const came = await deceived(bytes, { options: { parser } })
-      t.strictSame(came, { outcomes: [first, 'mine'], connections })
+      const result = await deceived(bytes, { options: { parser } })
+      t.strictSame(result, { outcomes: [first, 'mine'], connections })
     }),
   )
 }

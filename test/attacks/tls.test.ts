@@ -89,17 +89,17 @@ const impostors: Impostor[] = [
 
 t.test('rejects servers with a wrong certificate, protocol or TLS version', (t) =>
   each(t, impostors, async (t, { identity, options = {}, connect = trusting, sluice }) => {
-    let heard = ''
+    let received = ''
     const origin = await secure(identity, options, (socket) => {
       socket.on('error', () => {})
       socket.on('data', (chunk) => {
-        heard += chunk
+        received += chunk
       })
     })
     const client = new Client(origin.url, { connect })
     const secret = { ...get, headers: { authorization: 'secret' } }
     t.match([await outcome(client, secret), await outcome(client, secret)], [sluice, sluice])
-    t.equal(heard, '')
+    t.equal(received, '')
     await client.destroy()
     await origin.close()
   }),
@@ -266,8 +266,8 @@ t.test('survives TLS 1.2 renegotiation in the middle of a response', async (t) =
     })
   })
   const agent = new Agent({ connect: trusting })
-  const came = await Promise.all([1, 2].map(() => outcome(agent as never, { ...get, origin: origin.url })))
-  t.strictSame(came, ['halffull', 'halffull'])
+  const outcomes = await Promise.all([1, 2].map(() => outcome(agent as never, { ...get, origin: origin.url })))
+  t.strictSame(outcomes, ['halffull', 'halffull'])
   t.equal(times, 6)
   await agent.destroy()
   await origin.close()

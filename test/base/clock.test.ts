@@ -89,10 +89,10 @@ t.test('handles delays above the setTimeout maximum, late timers and listeners t
   const good = new Alarm({ onAlarm: () => fired.push('good') }, clock)
   bad.set(1)
   good.set(2)
-  const heard = new Promise((resolve) => process.once('uncaughtException', resolve))
+  const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve))
   time.pass(3)
   t.strictSame(fired, ['far', 'good'])
-  t.match(await heard, { message: 'a bug' })
+  t.match(await uncaught, { message: 'a bug' })
 })
 
 t.test('after a blocked event loop, due alarms fire in the order of their deadlines, not of insertion', async (t) => {
@@ -190,14 +190,14 @@ t.test('fires the same alarms as a simple model, for random operations', async (
       const wanted: string[] = []
       const due: number[] = new Array(6).fill(Infinity)
       const alarms = due.map(
-        (_, index) => new Alarm({ onAlarm: () => fired.push(`${asked[index]}@${time.current}`) }, clock),
+        (_, index) => new Alarm({ onAlarm: () => fired.push(`${deadlines[index]}@${time.current}`) }, clock),
       )
-      const asked = [...due]
+      const deadlines = [...due]
       for (const { alarm, what, ms } of steps) {
         if (what === 'set') {
           alarms[alarm]?.set(ms)
           due[alarm] = time.current + ms
-          asked[alarm] = time.current + ms
+          deadlines[alarm] = time.current + ms
         } else if (what === 'clear') {
           alarms[alarm]?.clear()
           due[alarm] = Infinity

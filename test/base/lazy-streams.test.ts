@@ -35,8 +35,8 @@ t.test('two classes that extend the same lazy stream stay separate', async (t) =
 
 t.test('importing the library loads no streams, sockets, TLS, compression, DNS or async hooks', async (t) => {
   const loadedBy = (program: string): string[] => {
-    const said = `import fs from 'node:fs'\n${program}\nfs.writeSync(1, JSON.stringify(process.moduleLoadList))`
-    return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', said], { encoding: 'utf8' }))
+    const source = `import fs from 'node:fs'\n${program}\nfs.writeSync(1, JSON.stringify(process.moduleLoadList))`
+    return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' }))
   }
   const library = new URL('../../lib/index.js', import.meta.url).href
   const heavy = ['stream', 'net', 'tls', 'zlib', 'dns', 'async_hooks'].map((name) => `NativeModule ${name}`)

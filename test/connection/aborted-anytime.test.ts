@@ -79,11 +79,11 @@ const times: Record<string, () => Promise<unknown> | null> = {
 
 /** Returns the responses of three further requests. The last one is queued behind the others. */
 async function answers(dispatcher: Dispatcher, origin: string): Promise<string[]> {
-  const asked = [1, 2, 3].map(async () => {
+  const bodies = [1, 2, 3].map(async () => {
     const { body } = await dispatcher.request({ origin, path: '/', method: 'GET' } as never)
     return body.text()
   })
-  return Promise.all(asked)
+  return Promise.all(bodies)
 }
 
 for (const [name, make] of Object.entries(dispatchers)) {

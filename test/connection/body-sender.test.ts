@@ -16,7 +16,7 @@ function sink(): Duplex {
 
 /** A socket whose server records what it receives, and responds to the first data. */
 class Peer extends Duplex {
-  heard = ''
+  received = ''
   readonly #first: string
 
   constructor(first = '') {
@@ -27,8 +27,8 @@ class Peer extends Duplex {
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-    if (this.heard === '' && this.#first !== '') this.push(this.#first)
-    this.heard += chunk.toString('latin1')
+    if (this.received === '' && this.#first !== '') this.push(this.#first)
+    this.received += chunk.toString('latin1')
     callback()
   }
 }
@@ -114,8 +114,8 @@ t.test('does not send a chunk that is yielded after the server has responded', a
   goOn()
   await ended
   await new Promise(setImmediate)
-  t.match(peer.heard, /first/)
-  t.notMatch(peer.heard, /late/)
+  t.match(peer.received, /first/)
+  t.notMatch(peer.received, /late/)
   peer.push('ok')
   t.equal(await body.text(), 'ok')
   await client.close()
@@ -146,6 +146,6 @@ t.test('a body longer than its content-length does not become a complete request
   const message = 'Request body has at least 10 bytes, but content-length is 8'
   await t.rejects(request, { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', message })
   await new Promise(setImmediate)
-  t.ok(peer.heard.endsWith('\r\n\r\n12345'), peer.heard)
+  t.ok(peer.received.endsWith('\r\n\r\n12345'), peer.received)
   await client.close()
 })

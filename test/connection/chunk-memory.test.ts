@@ -360,8 +360,8 @@ t.test('the body of a refused CONNECT can be transferred', async (t) => {
 t.test('a subscriber of body chunks gets copies', async (t) => {
   const server = await rawOrigin(serve)
   const client = new Client(server.url)
-  const told = new Taker('transfer')
-  const subscriber = (message: unknown) => told.take((message as { chunk: Buffer }).chunk)
+  const published = new Taker('transfer')
+  const subscriber = (message: unknown) => published.take((message as { chunk: Buffer }).chunk)
   diagnostics.subscribe('undici:request:bodyChunkReceived', subscriber)
   const borrowing = (taker: Taker): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -385,7 +385,7 @@ t.test('a subscriber of body chunks gets copies', async (t) => {
   const all = Buffer.concat([bytes(300_000, 1), bytes(300, 2)])
   t.ok(taker.all.equals(all))
   t.ok(Buffer.concat(kept).equals(bytes(300_000, 3)))
-  t.ok(told.all.equals(Buffer.concat([all, bytes(300_000, 3)])))
+  t.ok(published.all.equals(Buffer.concat([all, bytes(300_000, 3)])))
   await client.close()
   await server.close()
 })
@@ -475,7 +475,7 @@ const streams = (url: string, count: number) => `
       globalThis.gc()
     }
   }
-  let came = 0
+  let received = 0
   const { body } = await agent.request({ origin: '${url}', path: '/once', method: 'GET' })
   await body.bytes()
   await settle()
@@ -483,8 +483,8 @@ const streams = (url: string, count: number) => `
   for (let i = 0; i < ${count}; i++) {
     const { body } = await agent.request({ origin: '${url}', path: '/', method: 'GET' })
     body.on('error', () => {}).on('data', (chunk) => {
-      came += chunk.length
-      if (came === Number(process.argv[1]) * ${count}) {
+      received += chunk.length
+      if (received === Number(process.argv[1]) * ${count}) {
         settle().then(() => {
           console.log((process.memoryUsage().arrayBuffers - before) / ${count} / 1024)
           process.exit()
@@ -513,12 +513,12 @@ t.test('a response that waits for data holds no memory', async (t) => {
           }, 5)
         }),
       )
-      const said = await new Promise<string>((resolve) => {
+      const output = await new Promise<string>((resolve) => {
         const args = ['--expose-gc', '--input-type=module', '-e', streams(server.url, 40), '--', String(size)]
         execFile(process.execPath, args, { timeout: 20_000 }, (error, out, err) => resolve(out || `${error} ${err}`))
       })
       // The whole process shares one spare buffer of 96 KB.
-      t.ok(Number(said) < 8, `${fields}, ${size} bytes: ${said.trim()} KB`)
+      t.ok(Number(output) < 8, `${fields}, ${size} bytes: ${output.trim()} KB`)
       await server.close()
     }
   }

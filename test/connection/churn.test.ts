@@ -24,13 +24,13 @@ const program = (origin: string) => `
 
 t.test('a closed connection is garbage-collected before its timeouts would have passed', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
-  const said = await new Promise<string>((resolve) => {
+  const output = await new Promise<string>((resolve) => {
     const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]
     // Coverage keeps counters on the same heap.
     const env = { ...process.env, NODE_V8_COVERAGE: '' }
     execFile(process.execPath, args, { env }, (_error, out) => resolve(out))
   })
-  const left = Number(said.trim() || Number.NaN)
+  const left = Number(output.trim() || Number.NaN)
   t.ok(left < 2000, `${left} bytes of each: an alarm that is kept holds 4000`)
   await origin.close()
 })

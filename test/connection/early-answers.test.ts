@@ -21,11 +21,11 @@ async function headsOnly(start: string) {
     })
     one.once('data', () => one.write(`HTTP/1.1 ${start}\r\ncontent-length: 5\r\n\r\n`))
   })
-  return { origin, say: (body: string) => void socket?.write(body), heard: () => text }
+  return { origin, send: (body: string) => void socket?.write(body), received: () => text }
 }
 
 t.test('stops sending the body after an error response, even if the response is incomplete', async (t) => {
-  const { origin, say } = await headsOnly('413 Too Large')
+  const { origin, send: say } = await headsOnly('413 Too Large')
   const client = new Client(origin.url)
   const { source, closed } = endless()
   const { statusCode, body } = await client.request({ path: '/', method: 'POST', body: source })
@@ -38,28 +38,28 @@ t.test('stops sending the body after an error response, even if the response is 
 })
 
 t.test('does not send the body if the server responds before 100 Continue', async (t) => {
-  const { origin, say, heard } = await headsOnly('200 OK')
+  const { origin, send, received } = await headsOnly('200 OK')
   const client = new Client(origin.url)
   const { source, closed } = endless()
   const { body } = await client.request({ path: '/', method: 'POST', body: source, expectContinue: true })
   await closed
-  say('early')
+  send('early')
   t.equal(await body.text(), 'early')
-  t.ok(heard().endsWith('\r\n\r\n'), 'a head and nothing else')
+  t.ok(received().endsWith('\r\n\r\n'), 'a head and nothing else')
   await client.close()
   await origin.close()
 })
 
 t.test('continues to send the body after a 2xx response, for bidirectional streams', async (t) => {
-  const { origin, say, heard } = await headsOnly('200 OK')
+  const { origin, send, received } = await headsOnly('200 OK')
   const client = new Client(origin.url)
   const source = new Readable({ read() {} })
   source.push('first')
   const { body } = await client.request({ path: '/', method: 'POST', body: source })
   source.push('second')
   source.push(null)
-  while (!heard().endsWith('second\r\n0\r\n\r\n')) await new Promise(setImmediate)
-  say('early')
+  while (!received().endsWith('second\r\n0\r\n\r\n')) await new Promise(setImmediate)
+  send('early')
   t.equal(await body.text(), 'early')
   await client.close()
   await origin.close()
@@ -86,9 +86,9 @@ t.test('does not reuse a connection on which the server has not read the whole r
 /** Responds with headers to the first data on a connection, then only reads: the client must close it. */
 async function atOnce(start: string) {
   const ends: Promise<unknown>[] = []
-  const heard: string[] = []
+  const received: string[] = []
   const origin = await rawOrigin((socket, index) => {
-    heard[index] = ''
+    received[index] = ''
     ends.push(
       event(
         socket.on('error', () => {}),
@@ -96,15 +96,15 @@ async function atOnce(start: string) {
       ),
     )
     socket.on('data', (chunk) => {
-      heard[index] += chunk.toString('latin1')
+      received[index] += chunk.toString('latin1')
     })
     socket.once('data', () => socket.write(`HTTP/1.1 ${start}\r\ncontent-length: 2\r\n\r\nok`))
   })
-  return { origin, ends, heard }
+  return { origin, ends, received }
 }
 
 t.test('closes a connection whose upload was stopped, even if all written bytes were sent', async (t) => {
-  const { origin, ends, heard } = await atOnce('413 Too Large')
+  const { origin, ends, received } = await atOnce('413 Too Large')
   const client = new Client(origin.url, { keepAliveTimeout: 600_000 })
   const source = new Readable({ read() {} })
   source.push('first')
@@ -113,13 +113,13 @@ t.test('closes a connection whose upload was stopped, even if all written bytes 
   const second = await client.request({ path: '/', method: 'GET' })
   t.equal(await second.body.text(), 'ok')
   await ends[0]
-  t.match(heard[1], /^GET /)
+  t.match(received[1], /^GET /)
   await client.close()
   await origin.close()
 })
 
 t.test('sends no request behind a body that is shorter than its content-length', async (t) => {
-  const { origin, ends, heard } = await atOnce('200 OK')
+  const { origin, ends, received } = await atOnce('200 OK')
   const client = new Client(origin.url, { keepAliveTimeout: 600_000, strictContentLength: false })
   const headers = { 'content-length': '100' }
   const first = await client.request({ path: '/', method: 'PUT', headers, body: Readable.from(['too ', 'little']) })
@@ -127,8 +127,8 @@ t.test('sends no request behind a body that is shorter than its content-length',
   const second = await client.request({ path: '/', method: 'GET' })
   t.equal(await second.body.text(), 'ok')
   await ends[0]
-  t.ok(heard[0]?.endsWith('\r\n\r\ntoo little'), String(heard[0]))
-  t.match(heard[1], /^GET /)
+  t.ok(received[0]?.endsWith('\r\n\r\ntoo little'), String(received[0]))
+  t.match(received[1], /^GET /)
   await client.close()
   await origin.close()
 })

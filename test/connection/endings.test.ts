@@ -159,12 +159,12 @@ t.test('a request that a handler dispatches after a synchronous connector error 
 t.test('emits an error event when a handler throws while a closed client rejects its request', async (t) => {
   const client = new Client('http://simulated.test')
   await client.close()
-  const told = once(client as never, 'error')
+  const reported = once(client as never, 'error')
   const room = client.dispatch(get, {
     onResponseError() {
       throw new Error('thrown')
     },
   })
   t.equal(room, true)
-  t.match(await told, [{ message: 'thrown' }])
+  t.match(await reported, [{ message: 'thrown' }])
 })

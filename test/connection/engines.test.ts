@@ -40,7 +40,11 @@ register('data:text/javascript,' + encodeURIComponent(\`export async function re
   return next(specifier, context)\
 }\`))`
 
-async function read(origin: Origin, mode: string, flags: string[] = []): Promise<{ came: unknown[]; loaded: boolean }> {
+async function read(
+  origin: Origin,
+  mode: string,
+  flags: string[] = [],
+): Promise<{ results: unknown[]; loaded: boolean }> {
   const { code, stdout, stderr } = await run(process.execPath, [...flags, program, origin.url, mode])
   if (code !== 0) throw new Error(`${flags} ${mode} ended with ${code}: ${stderr}`)
   return JSON.parse(stdout)
@@ -62,15 +66,15 @@ t.test('parses the same with and without WebAssembly, and loads only the parser 
     if (flags.includes('--disable-wasm-trap-handler') && !process.allowedNodeEnvironmentFlags.has(flags[0] as string)) {
       continue
     }
-    t.strictSame(await read(origin, mode, flags), { came: EXPECTED, loaded }, `${mode} ${flags}`)
+    t.strictSame(await read(origin, mode, flags), { results: EXPECTED, loaded }, `${mode} ${flags}`)
   }
   await origin.close()
 })
 
 t.test('requests fail with the reason if no parser can be loaded', async (t) => {
   const origin = await httpOrigin(answer)
-  const { came, loaded } = await read(origin, 'none', ['--jitless', '--import', WITHOUT])
-  t.strictSame(came, [['ERR_WEBASSEMBLY_NOT_SUPPORTED', 'no such file']])
+  const { results, loaded } = await read(origin, 'none', ['--jitless', '--import', WITHOUT])
+  t.strictSame(results, [['ERR_WEBASSEMBLY_NOT_SUPPORTED', 'no such file']])
   t.equal(loaded, false)
   await origin.close()
 })

@@ -4,7 +4,7 @@ import t from 'tap'
 
 const program = fileURLToPath(new URL('./fakes/program.js', import.meta.url))
 
-async function said(kind: string, when: string): Promise<Record<string, unknown>> {
+async function resultsUnder(kind: string, when: string): Promise<Record<string, unknown>> {
   const child = spawn(process.execPath, [program, kind, when], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 20_000,
@@ -36,7 +36,7 @@ const fakes: [kind: string, when: string][] = [
 ]
 
 t.test('requests complete under fake timers, and timeouts fire only when the fake time passes', async (t) => {
-  const outcomes = await Promise.all(fakes.map(([kind, when]) => said(kind, when)))
+  const outcomes = await Promise.all(fakes.map(([kind, when]) => resultsUnder(kind, when)))
   for (const [index, [kind, when]] of fakes.entries()) {
     const timeouts = kind.startsWith('hand-made') ? { timeouts: ['waits', 'waits', timedOut] } : {}
     t.strictSame(outcomes[index], { ...expected, ...timeouts }, `${kind}, installed ${when} the library was loaded`)

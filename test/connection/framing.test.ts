@@ -108,9 +108,9 @@ t.test('pipelines no request behind HEAD or an unexpected request body', async (
     const client = new Client(origin.url, { pipelining: 10 })
     await ask(client, get('/warm'))
     const paths = ['/0', '/1', '/2', '/3']
-    const asked = paths.map((path, index) => ask(client, { ...get(path), ...(index === 1 ? first : {}) }))
+    const answers = paths.map((path, index) => ask(client, { ...get(path), ...(index === 1 ? first : {}) }))
     const want = paths.map((path, index) => (index === 1 && first.method === 'HEAD' ? '' : path))
-    t.strictSame(await Promise.all(asked), want, first.method)
+    t.strictSame(await Promise.all(answers), want, first.method)
     t.equal(origin.connections, 2)
     await client.close()
     await origin.close()
@@ -174,8 +174,8 @@ t.test('does not read a late body of HEAD, 204 or 304 as the next response', asy
       const origin = await late(head)
       const client = new Client(origin.url, { parser, pipelining: 10 })
       // Requests dispatched together are pipelined behind it, where that is allowed.
-      const asked = [ask(client, { path: '/', method }), ask(client, get('/1')), ask(client, get('/2'))]
-      t.strictSame(await Promise.all(asked), ['', 'mine', 'mine'], `${method}: ${head}`)
+      const texts = [ask(client, { path: '/', method }), ask(client, get('/1')), ask(client, get('/2'))]
+      t.strictSame(await Promise.all(texts), ['', 'mine', 'mine'], `${method}: ${head}`)
       t.equal(await ask(client, get('/3')), 'mine')
       await client.close()
       await origin.close()
@@ -207,8 +207,8 @@ t.test('reads a body with transfer-encoding: identity until the connection close
       }),
     )
     const client = new Client(origin.url, { parser, pipelining: 10 })
-    const asked = [ask(client, get('/')), ask(client, get('/1'))]
-    t.strictSame(await Promise.all(asked), [`hello${EVIL}`, 'mine'])
+    const answers = [ask(client, get('/')), ask(client, get('/1'))]
+    t.strictSame(await Promise.all(answers), [`hello${EVIL}`, 'mine'])
     await client.close()
     await origin.close()
   }

@@ -55,9 +55,9 @@ t.test('delivers the whole body of a refused CONNECT, even if it is read late', 
   const client = new Client(origin.url)
   const { socket } = await client.connect({ path: 'a.test:443' })
   for (let i = 0; i < 5; i++) await new Promise(setImmediate)
-  let got = ''
-  for await (const piece of socket) got += piece
-  t.equal(got, text)
+  let received = ''
+  for await (const piece of socket) received += piece
+  t.equal(received, text)
   await client.close()
   await origin.close()
 })
@@ -79,15 +79,15 @@ t.test('a refused CONNECT whose body is cut off causes no uncaught exception', a
         }),
       )
       const client = new Client(origin.url, { bodyTimeout: 20 })
-      let heard: unknown = null
+      let socketError: unknown = null
       const uncaught = await uncaughtDuring(async () => {
         const { statusCode, socket } = await client.connect({ path: 'a.test:443' })
         t.equal(statusCode, 403)
-        if (listens) socket.on('error', (error) => (heard = error))
+        if (listens) socket.on('error', (error) => (socketError = error))
         if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
       })
       t.strictSame(uncaught, [], name)
-      t.equal(heard !== null, listens)
+      t.equal(socketError !== null, listens)
       await client.close()
       await origin.close()
     }
@@ -325,11 +325,11 @@ t.test('only the request for a TLS name without a valid certificate fails', asyn
     for (const pipelining of [1, 10]) {
       const dispatcher = make(`https://127.0.0.1:${port}`, { pipelining, connect: { ca: ca.cert } })
       const hosts = ['localhost', 'evil.test', 'localhost', 'EVIL.test', 'localhost']
-      const came = hosts.map((host) =>
+      const outcomes = hosts.map((host) =>
         ask(dispatcher, { origin: `https://127.0.0.1:${port}`, headers: { host } }).catch((error) => error.code),
       )
       const bad = 'ERR_TLS_CERT_ALTNAME_INVALID'
-      t.strictSame(await Promise.all(came), ['ok', bad, 'ok', bad, 'ok'], `${name}, ${pipelining}`)
+      t.strictSame(await Promise.all(outcomes), ['ok', bad, 'ok', bad, 'ok'], `${name}, ${pipelining}`)
       await dispatcher.close()
     }
   }

@@ -28,13 +28,13 @@ const program = (origin: string) => `
 
 t.test('an idle connection uses little memory', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
-  const said = await new Promise<string>((resolve) => {
+  const output = await new Promise<string>((resolve) => {
     const args = ['--expose-gc', '--input-type=module', '-e', program(origin.url)]
     // Coverage keeps counters on the same heap.
     const env = { ...process.env, NODE_V8_COVERAGE: '' }
     execFile(process.execPath, args, { env }, (_error, out) => resolve(out))
   })
-  const [held, free] = said.split(' ').map(Number)
+  const [held, free] = output.split(' ').map(Number)
   t.equal(free, 100 + CONNECTIONS)
   t.ok(
     // Measured: 3920 to 3980 bytes, plus garbage on a busy machine.

@@ -129,10 +129,10 @@ t.test('a request that timed out is not sent again on another connection', async
 })
 
 t.test('a request dispatched while the server announces close uses another connection', async (t) => {
-  const asked: string[] = []
+  const requested: string[] = []
   const origin = await rawOrigin((socket, index) =>
     onRequests(socket, (head) => {
-      asked.push(`${head.split(' ')[1]} on ${index}`)
+      requested.push(`${head.split(' ')[1]} on ${index}`)
       if (index > 0) return void socket.write(response('second'))
       socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nfi')
       finish = () => void socket.end('rst')
@@ -146,7 +146,7 @@ t.test('a request dispatched while the server announces close uses another conne
   finish()
   t.equal(await body.text(), 'first')
   t.equal(await (await second).body.text(), 'second')
-  t.strictSame(asked, ['/first on 0', '/second on 1'])
+  t.strictSame(requested, ['/first on 0', '/second on 1'])
   await client.close()
   await origin.close()
 })
@@ -183,7 +183,7 @@ t.test('the response of an aborted request is discarded for those behind it, up 
 /**
  * Requests each path over one client. Each connection runs its step once it has received the given number of requests.
  */
-async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' | 'abort' }[], asked: string[]) {
+async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' | 'abort' }[], targets: string[]) {
   const abort = new AbortController()
   const seen: string[][] = []
   const origin = await rawOrigin((socket, index) => {
@@ -205,8 +205,8 @@ async function inSteps(steps: readonly { paths: number; step: 'answer' | 'end' |
     const answer = client.request({ path, method: 'GET', ...signal })
     return answer.then(({ body }) => body.text()).catch((error: Error & { code?: string }) => error.code ?? error.name)
   }
-  if (asked[0] === '/warm') await ask('/warm')
-  const answers = await Promise.all(asked.filter((path) => path !== '/warm').map(ask))
+  if (targets[0] === '/warm') await ask('/warm')
+  const answers = await Promise.all(targets.filter((path) => path !== '/warm').map(ask))
   await client.close()
   await origin.close()
   return { answers: answers.map(String), seen }

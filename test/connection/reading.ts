@@ -79,6 +79,7 @@ function scripts(): string[] {
   return urls
 }
 
-const came = mode === 'none' ? [await refused()] : [await early(), await byClient(), await byPools(), await refused()]
+const results =
+  mode === 'none' ? [await refused()] : [await early(), await byClient(), await byPools(), await refused()]
 const loaded = scripts().some((url) => url.endsWith('/wire/script-engine.js'))
-console.log(JSON.stringify({ came, loaded }))
+console.log(JSON.stringify({ results, loaded }))

@@ -180,11 +180,11 @@ for (const secure of [false, true]) {
     const serve: http.RequestListener = (request, reply) => void reply.end(`${request.url} ${BIG}`)
     const inner = { http: http.createServer(serve), https: https.createServer(server, serve) }
     let kind: 'http' | 'https' | 'asks' = 'http'
-    const asked: Promise<string>[] = []
+    const responses: Promise<string>[] = []
     const origin = await accepting(secure, (socket) => {
       if (kind !== 'asks') return void inner[kind].emit('connection', socket)
       const request = http.get({ createConnection: () => socket as Socket, path: '/asked' })
-      asked.push(textOf(request))
+      responses.push(textOf(request))
     })
     for (const [way, open] of Object.entries(ways)) {
       const client = new Client(origin.url, { connect: { ca } })
@@ -200,7 +200,7 @@ for (const secure of [false, true]) {
       )
       kind = 'asks'
       http.createServer(serve).emit('connection', await open(client))
-      t.ok((await asked.pop()) === `/asked ${BIG}`, `a server, ${way}`)
+      t.ok((await responses.pop()) === `/asked ${BIG}`, `a server, ${way}`)
       await client.close()
     }
     await origin.close()

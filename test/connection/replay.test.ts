@@ -140,7 +140,7 @@ async function wrongWith(one: Case, servers: Servers): Promise<string[]> {
   const must = (right: boolean, what: string) => {
     if (!right) wrong.push(what)
   }
-  const gone = event(dispatcher, 'disconnect')
+  const disconnected = event(dispatcher, 'disconnect')
   server.expect({ ...one.fault, request: one.place + (one.reused ? 1 : 0) })
   if (one.reused) must((await ask(dispatcher, '/before', GET)).error === null, 'the one before')
   const targets = Array.from({ length: one.pipelining }, (_, index) => (index === one.place ? '/it' : `/other${index}`))
@@ -159,7 +159,7 @@ async function wrongWith(one: Case, servers: Servers): Promise<string[]> {
     must(server.executions.get(target) === 1, `${target}: ${server.executions.get(target)} times`)
   }
   judge(one, outcomes[one.place] as Outcome, { server, must })
-  if (server.faulted) await gone
+  if (server.faulted) await disconnected
   const { answer, error } = await ask(dispatcher, '/after', { method: 'POST', body: 'string' })
   must(answer === rightAnswer('/after', { method: 'POST', body: 'string' }), `/after: ${answer} ${error}`)
   must(server.executions.get('/after') === 1, '/after')

@@ -170,21 +170,21 @@ for (const size of [10, 100_000, 20_000_000]) {
   t.test(`sends ${size} bytes that are overwritten when onBodySent and onRequestSent are called`, async (t) => {
     const origin = await runsOrigin()
     const client = new Client(origin.url)
-    for (const told of ['onBodySent', 'onRequestSent'] as const) {
+    for (const callback of ['onBodySent', 'onRequestSent'] as const) {
       for (const again of ['while connecting', 'on an open connection']) {
         const body = Buffer.alloc(size, 'x')
         const text = await new Promise<string>((resolve, reject) => {
           let text = ''
           client.dispatch({ path: '/', method: 'POST', body }, {
             onRequestStart() {},
-            [told]: () => body.fill('!'),
+            [callback]: () => body.fill('!'),
             onResponseStart() {},
             onResponseData: (_controller: unknown, chunk: Buffer) => (text += chunk),
             onResponseEnd: () => resolve(text),
             onResponseError: (_controller: unknown, error: Error) => reject(error),
           } as never)
         })
-        t.equal(text, `x×${size} `, `${told}, ${again}`)
+        t.equal(text, `x×${size} `, `${callback}, ${again}`)
       }
     }
     await client.close()

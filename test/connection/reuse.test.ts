@@ -36,24 +36,24 @@ async function actedUnseen(part: {
   const origin = await threadOrigin(identity)
   const client = new Client(origin.url, { ...(identity === null ? {} : { connect: { ca } }), pipelining })
   const first = client.request(get)
-  await origin.heard()
-  origin.say({ write: response('first') })
+  await origin.nextData()
+  origin.send({ write: response('first') })
   await (await first).body.text()
-  let asked: ReturnType<Client['request']> | undefined
-  const gone = event(client, 'disconnect')
+  let request: ReturnType<Client['request']> | undefined
+  const disconnected = event(client, 'disconnect')
   const phase = LOOP_PHASES[Math.floor(Math.random() * 4)] as (typeof LOOP_PHASES)[number]
   await inPhase(phase, () => {
-    origin.say(deed)
+    origin.send(deed)
     origin.block(5)
-    asked = client.request(second)
+    request = client.request(second)
   })
-  await gone
-  await origin.heard()
-  origin.say({ write: response('second') })
-  const got = await (await asked)?.body.text()
+  await disconnected
+  await origin.nextData()
+  origin.send({ write: response('second') })
+  const text = await (await request)?.body.text()
   await client.close()
   await origin.close()
-  return { got, phase }
+  return { text, phase }
 }
 
 t.test('sends a POST on a new connection if the server used the idle one while the event loop was busy', async (t) => {
@@ -62,8 +62,8 @@ t.test('sends a POST on a new connection if the server used the idle one while t
     for (const [name, deed] of Object.entries(deeds)) {
       // A thread can not reset a socket beneath TLS. An empty line is ignored.
       if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
-      const { got, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
-      t.equal(got, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
+      const { text, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
+      t.equal(text, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
     }
   }
 })
@@ -71,8 +71,8 @@ t.test('sends a POST on a new connection if the server used the idle one while t
 t.test('replays a GET on a new connection if the server has closed the idle one', async (t) => {
   for (const name of ['ends it', 'resets it']) {
     const deed = deeds[name] as Deed
-    const { got, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
-    t.equal(got, 'second', `it ${name}, ${phase}`)
+    const { text, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
+    t.equal(text, 'second', `it ${name}, ${phase}`)
   }
 })
 
@@ -82,17 +82,17 @@ t.test('closes an idle connection on unexpected data or FIN, without failing a r
     const origin = await threadOrigin()
     const pool = new Pool(origin.url, { connections: 1 })
     const first = pool.request(get)
-    await origin.heard()
-    origin.say({ write: response('first') })
+    await origin.nextData()
+    origin.send({ write: response('first') })
     await (await first).body.text()
-    const gone = event<[URL, unknown, Error & { code?: string }]>(pool, 'disconnect')
-    origin.say(deed)
-    const { code } = (await gone)[2]
+    const disconnected = event<[URL, unknown, Error & { code?: string }]>(pool, 'disconnect')
+    origin.send(deed)
+    const { code } = (await disconnected)[2]
     const expected = deed.write !== undefined ? /HPE_UNSOLICITED/ : deed.end === 'fin' ? /UND_ERR_INFO/ : /ECONNRESET/
     t.match(code, expected, name)
     const second = pool.request(post)
-    await origin.heard()
-    origin.say({ write: response('second') })
+    await origin.nextData()
+    origin.send({ write: response('second') })
     t.equal(await (await second).body.text(), 'second')
     await pool.close()
     await origin.close()
@@ -107,14 +107,14 @@ t.test('does not reuse a connection whose keep-alive timeout passed while the ev
     const before = origin.connections
     const client = new Client(origin.url, { keepAliveTimeout: 20 })
     await (await client.request(get)).body.text()
-    const gone = event<[URL, unknown, Error]>(client, 'disconnect')
+    const disconnected = event<[URL, unknown, Error]>(client, 'disconnect')
     let second: ReturnType<Client['request']> | undefined
     await inPhase(phase, () => {
       const until = performance.now() + 40
       while (performance.now() < until);
       second = client.request(options)
     })
-    t.equal((await gone)[2].message, 'socket idle timeout')
+    t.equal((await disconnected)[2].message, 'socket idle timeout')
     t.equal(await (await second)?.body.text(), String(before + 1), `${options.method}, ${phase}`)
     await client.close()
   }
@@ -139,12 +139,12 @@ t.test('an idle check keeps the order, aborts and drain events of queued request
     await (await ask('/first')).body.text()
     heads.length = 0
     const controller = new AbortController()
-    const asked = ['/1', '/2', '/3'].map((path) => ask(path, path === '/2' ? controller.signal : undefined))
-    const gone = t.rejects(asked[1] as Promise<unknown>, { name: 'AbortError' })
+    const requests = ['/1', '/2', '/3'].map((path) => ask(path, path === '/2' ? controller.signal : undefined))
+    const aborted = t.rejects(requests[1] as Promise<unknown>, { name: 'AbortError' })
     controller.abort()
     const last = ask('/4')
-    await gone
-    for (const one of [asked[0], asked[2], last]) await (await one)?.body.text()
+    await aborted
+    for (const one of [requests[0], requests[2], last]) await (await one)?.body.text()
     t.strictSame(heads, ['/1', '/3', '/4'])
     t.equal((await ask('/5')).statusCode, 200)
     await dispatcher.close()
@@ -236,12 +236,12 @@ t.test('loses no POST if the server closes without notice after each response', 
       new Agent({ pipelining }),
     ]) {
       for (let i = 0; i < 10; i++) {
-        const asked = dispatcher.request({ ...post, origin: origin.url })
-        await origin.heard()
+        const request = dispatcher.request({ ...post, origin: origin.url })
+        await origin.nextData()
         connections++
-        origin.say({ write: response(`${i}`), end: 'fin' })
+        origin.send({ write: response(`${i}`), end: 'fin' })
         origin.block(0)
-        t.equal(await (await asked).body.text(), `${i}`)
+        t.equal(await (await request).body.text(), `${i}`)
       }
       await dispatcher.close()
     }

@@ -11,10 +11,10 @@ function giveAway(bytes: Uint8Array): void {
 }
 
 t.test('a request whose body memory is transferred before sending fails, and sends nothing', async (t) => {
-  let came = ''
+  let received = ''
   const origin = await rawOrigin((socket) => {
     socket.on('data', (chunk) => {
-      came += chunk.toString('latin1')
+      received += chunk.toString('latin1')
     })
     onRequests(socket, (head) => {
       if (head.startsWith('GET')) socket.write(response('ok'))
@@ -41,8 +41,8 @@ t.test('a request whose body memory is transferred before sending fails, and sen
       await refused
     }
   }
-  t.notMatch(came, /^content-length/m, 'no body was announced by its length')
-  t.notMatch(came, /^0\r\n\r\n/m, 'no body in chunks came to an end')
+  t.notMatch(received, /^content-length/m, 'no body was announced by its length')
+  t.notMatch(received, /^0\r\n\r\n/m, 'no body in chunks came to an end')
 })
 
 t.test('a request whose body a handler or subscriber transfers at its start fails, and no other', async (t) => {

@@ -22,9 +22,9 @@ interface Stalling {
 
 /** A web stream that yields one chunk and then stalls. */
 function webStream(): Stalling {
-  let asked = () => {}
+  let onSecondPull = () => {}
   const stalled = new Promise<void>((resolve) => {
-    asked = resolve
+    onSecondPull = resolve
   })
   let cancelled = (_reason: unknown) => {}
   const ended = new Promise((resolve) => {
@@ -35,7 +35,7 @@ function webStream(): Stalling {
     {
       pull(controller) {
         if (first) controller.enqueue(Buffer.from('some'))
-        else asked()
+        else onSecondPull()
         const given = first
         first = false
         return given ? undefined : new Promise(() => {})
@@ -49,9 +49,9 @@ function webStream(): Stalling {
 
 /** An async iterator that yields one chunk and then stalls. */
 function iterator(): Stalling {
-  let asked = () => {}
+  let onSecondPull = () => {}
   const stalled = new Promise<void>((resolve) => {
-    asked = resolve
+    onSecondPull = resolve
   })
   let close = (_value: unknown) => {}
   const ended = new Promise((resolve) => {
@@ -59,7 +59,7 @@ function iterator(): Stalling {
   })
   let first = true
   const next = () => {
-    if (!first) asked()
+    if (!first) onSecondPull()
     const given = first
     first = false
     return given ? Promise.resolve({ done: false, value: 'some' }) : new Promise(() => {})

@@ -10,8 +10,8 @@ const program = (origin: string, options: object) => `
   const client = new Client(${JSON.stringify(origin)}, ${JSON.stringify(options)})
   const ask = (path) => client.request({ path, method: 'POST' }).then(({ body }) => body.text())
   await ask('/first')
-  const said = await ask('/asked').catch((error) => error.code)
-  console.log(said)
+  const text = await ask('/asked').catch((error) => error.code)
+  console.log(text)
   await client.close()`
 
 interface Part {
@@ -39,11 +39,11 @@ async function saidBy({ options, meanwhile, before = '' }: Part): Promise<string
   })
   const args = ['--input-type=module', '-e', program(origin.url, options)]
   running = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  let said = ''
-  running.stdout?.on('data', (chunk) => (said += chunk))
+  let output = ''
+  running.stdout?.on('data', (chunk) => (output += chunk))
   await new Promise((resolve) => running?.once('close', resolve))
   await origin.close()
-  return said.trim()
+  return output.trim()
 }
 
 t.test(
@@ -60,7 +60,7 @@ t.test(
       ['got the rest', { options: body, before: `${head}in `, meanwhile: 'time!' }, 'in time!'],
       ['got no more', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
     ]
-    const said = await Promise.all(cases.map(([, part]) => saidBy(part)))
-    for (const [index, [name, , expected]] of cases.entries()) t.equal(said[index], expected, name)
+    const outputs = await Promise.all(cases.map(([, part]) => saidBy(part)))
+    for (const [index, [name, , expected]] of cases.entries()) t.equal(outputs[index], expected, name)
   },
 )

@@ -29,8 +29,8 @@ type Timed = (delay: number, begin: () => void) => Promise<unknown>
  * Starts when the handler receives callback `name`, and ends with its last callback or the client's next `disconnect`.
  */
 function watched(client: Client, name: string, begin: () => void): Promise<unknown> {
-  const recorder = new Recorder((heard) => {
-    if (heard === name) begin()
+  const recorder = new Recorder((callback) => {
+    if (callback === name) begin()
   })
   client.dispatch(get, recorder)
   return name === 'end' ? event(client, 'disconnect') : recorder.ended.then(({ error }) => Promise.reject(error))
@@ -70,9 +70,9 @@ t.test('timeouts fire neither early nor later than a timer of the same delay', a
     'time to live': async (clientTtl, begin) => {
       const pool = new Pool(plain.url, { clientTtl })
       begin()
-      const gone = event(pool, 'disconnect')
+      const disconnected = event(pool, 'disconnect')
       await (await pool.request(get)).body.text()
-      await gone
+      await disconnected
     },
   }
   const early: string[] = []
@@ -130,21 +130,21 @@ t.test('data that arrived while the event loop was busy is in time', async (t) =
       first = client.request(get)
       block()
     })
-    await origin.heard()
-    origin.say({ write: response('') })
+    await origin.nextData()
+    origin.send({ write: response('') })
     await first
-    const asked = client.request({ ...get, headersTimeout: 100 })
-    asked.catch(() => {})
-    await origin.heard()
+    const answer = client.request({ ...get, headersTimeout: 100 })
+    answer.catch(() => {})
+    await origin.nextData()
     await inPhase(phase, () => {
-      origin.say({ write: 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe' })
+      origin.send({ write: 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe' })
       block()
     })
-    const { body } = await asked
+    const { body } = await answer
     const text = body.text()
     text.catch(() => {})
     await inPhase(phase, () => {
-      origin.say({ write: 'llo' })
+      origin.send({ write: 'llo' })
       block()
     })
     t.equal(await text, 'hello', phase)
@@ -159,15 +159,15 @@ t.test('data that arrived over TLS while the event loop was busy is in time', as
   for (const phase of LOOP_PHASES) {
     const origin = await threadOrigin(identity)
     const client = new Client(origin.url, { connectTimeout: 150, connect: { ca: ca.cert } })
-    let asked: ReturnType<Client['request']> | undefined
+    let answer: ReturnType<Client['request']> | undefined
     await inPhase(phase, () => {
-      asked = client.request(get)
+      answer = client.request(get)
       origin.block(400)
     })
-    asked?.catch(() => {})
-    await Promise.race([origin.heard(), asked])
-    origin.say({ write: response('x') })
-    t.equal(await (await asked)?.body.text(), 'x', phase)
+    answer?.catch(() => {})
+    await Promise.race([origin.nextData(), answer])
+    origin.send({ write: response('x') })
+    t.equal(await (await answer)?.body.text(), 'x', phase)
     await client.close()
     await origin.close()
   }
@@ -180,7 +180,7 @@ t.test('a server that sent nothing while the event loop was busy times out at on
     const order: string[] = []
     const after = (name: string) => setTimeout(() => setImmediate(() => setImmediate(() => order.push(name))), 2)
     const failed = client.request(get).catch((error: Failure) => order.push(String(error.code)))
-    await origin.heard()
+    await origin.nextData()
     await inPhase(phase, () => {
       origin.block(150)
       after('later')
@@ -196,14 +196,14 @@ t.test('a server that sent nothing while the event loop was busy times out at on
 t.test('single bytes do not extend the headers timeout', async (t) => {
   const origin = await threadOrigin()
   const client = new Client(origin.url, { headersTimeout: 100 })
-  const asked = client.request(get)
-  asked.catch(() => {})
-  await origin.heard()
+  const answer = client.request(get)
+  answer.catch(() => {})
+  await origin.nextData()
   await inPhase('poll', () => {
-    origin.say({ write: 'HTTP/1.1 200 OK\r\nx-slow: ' })
+    origin.send({ write: 'HTTP/1.1 200 OK\r\nx-slow: ' })
     origin.block(150)
   })
-  await t.rejects(asked, { code: 'UND_ERR_HEADERS_TIMEOUT', phase: 'headers' })
+  await t.rejects(answer, { code: 'UND_ERR_HEADERS_TIMEOUT', phase: 'headers' })
   await client.destroy()
   await origin.close()
 })
@@ -485,12 +485,12 @@ t.test('changing the system clock does not affect timeouts', async (t) => {
   for (const jump of [1e9, -1e9]) {
     const origin = await threadOrigin()
     const client = new Client(origin.url, { headersTimeout: 60, bodyTimeout: 60, keepAliveTimeout: 60 })
-    const asked = client.request(get)
-    await origin.heard()
+    const answer = client.request(get)
+    await origin.nextData()
     Date.now = () => now() + jump
     await new Promise((resolve) => setTimeout(resolve, 20))
-    origin.say({ write: response('x') })
-    t.equal(await (await asked).body.text(), 'x')
+    origin.send({ write: response('x') })
+    t.equal(await (await answer).body.text(), 'x')
     const started = performance.now()
     t.match((await event<[URL, unknown, Error]>(client, 'disconnect'))[2], { message: 'socket idle timeout' })
     t.ok(performance.now() - started > 30)

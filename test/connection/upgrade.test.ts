@@ -23,12 +23,12 @@ t.test('upgrade() returns the socket, with the bytes behind the headers first', 
   })
   const origin = await listen(server)
   const client = new Client(origin.url)
-  const gone = event<[URL, Client[], Error]>(client, 'disconnect')
+  const disconnected = event<[URL, Client[], Error]>(client, 'disconnect')
   const { headers, socket, statusCode, opaque } = await client.upgrade({ path: '/', protocol: 'echo', opaque: 7 })
   t.equal(statusCode, 101)
   t.equal(headers.upgrade, 'echo')
   t.equal(opaque, 7)
-  t.equal((await gone)[2].message, 'upgrade')
+  t.equal((await disconnected)[2].message, 'upgrade')
   t.strictSame({ ...client.stats }, { connected: false, pending: 0, running: 0, size: 0 })
   const text = collect(socket)
   const big = 'z'.repeat(1_000_000)
@@ -226,18 +226,18 @@ t.test('HEAD can request an upgrade, and has no body if it is refused', async (t
     const client = new Client(origin.url, { parser })
     const { socket } = await client.upgrade({ path: '/', method: 'HEAD', protocol: 'echo' })
     t.equal(await collect(socket), 'HEAD')
-    const heard: unknown[] = []
+    const received: unknown[] = []
     await new Promise<void>((resolve) => {
       const handler = {
         onRequestUpgrade() {},
-        onResponseStart: (_: unknown, statusCode: number) => void heard.push(statusCode),
-        onResponseData: (_: unknown, chunk: Buffer) => void heard.push(chunk),
+        onResponseStart: (_: unknown, statusCode: number) => void received.push(statusCode),
+        onResponseData: (_: unknown, chunk: Buffer) => void received.push(chunk),
         onResponseEnd: () => resolve(),
-        onResponseError: (_: unknown, error: Error) => resolve(void heard.push(error)),
+        onResponseError: (_: unknown, error: Error) => resolve(void received.push(error)),
       }
       client.dispatch({ path: '/refuse', method: 'HEAD', upgrade: 'echo' }, handler)
     })
-    t.strictSame(heard, [426], 'its end does not wait for bytes that will not come')
+    t.strictSame(received, [426], 'its end does not wait for bytes that will not come')
     await client.destroy()
   }
   await origin.close()

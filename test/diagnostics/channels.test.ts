@@ -97,7 +97,9 @@ t.test('messages have the documented keys only', async (t) => {
   await body.dump()
   await t.rejects(refused.request(get))
   listener.close()
-  const keys = Object.fromEntries(listener.heard.map(({ channel, message }) => [channel, Object.keys(message).sort()]))
+  const keys = Object.fromEntries(
+    listener.messages.map(({ channel, message }) => [channel, Object.keys(message).sort()]),
+  )
   t.strictSame(keys, {
     'request:create': ['request'],
     'request:bodyChunkSent': ['chunk', 'request'],
@@ -236,7 +238,7 @@ t.test('a request that cannot be dispatched is not published', async (t) => {
   await client.destroy()
   await t.rejects(client.request(get), { code: 'UND_ERR_DESTROYED' })
   listener.close()
-  t.strictSame(listener.heard, [])
+  t.strictSame(listener.messages, [])
 })
 
 t.test('a failed connection is published, then each request that was queued for it', async (t) => {
@@ -275,12 +277,12 @@ t.test('an abort is published once, before and after the request was sent and du
   for (const [path, channel] of Object.entries(last)) {
     const client = new Client(origin.url)
     const abort = new AbortController()
-    const listener = new Listener((heard) => {
-      if (heard.channel === channel) process.nextTick(() => abort.abort(reason))
+    const listener = new Listener((published) => {
+      if (published.channel === channel) process.nextTick(() => abort.abort(reason))
     })
-    const asked = client.request({ path, method: 'GET', signal: abort.signal })
+    const response = client.request({ path, method: 'GET', signal: abort.signal })
     await t.rejects(
-      asked.then(({ body }) => body.text()),
+      response.then(({ body }) => body.text()),
       reason,
     )
     await client.destroy()
@@ -299,10 +301,12 @@ t.test('requests failed by destroy() are published', async (t) => {
   const origin = await httpOrigin(() => {})
   const client = new Client(origin.url)
   const listener = new Listener()
-  const asked = [client.request(get), client.request(get)].map((request) => t.rejects(request, { message: 'the end' }))
+  const rejected = [client.request(get), client.request(get)].map((request) =>
+    t.rejects(request, { message: 'the end' }),
+  )
   await event(client as never, 'connect')
   await client.destroy(new Error('the end'))
-  await Promise.all(asked)
+  await Promise.all(rejected)
   listener.close()
   t.equal(listener.of('request:error').length, 2)
   t.ok(listener.of('request:error').every(({ error }) => error.message === 'the end'))
@@ -365,9 +369,9 @@ t.test('a replayed request has the same object, and publishes its headers again'
 })
 
 t.test('each attempt of an interceptor is published as a request', async (t) => {
-  let asked = 0
+  let requestCount = 0
   const origin = await httpOrigin((_request, reply) => {
-    reply.statusCode = asked++ === 0 ? 503 : 200
+    reply.statusCode = requestCount++ === 0 ? 503 : 200
     reply.end()
   })
   const client = new Client(origin.url)
@@ -390,8 +394,8 @@ t.test('messages of pipelined requests have the object of their request', async 
   const origin = await mirror()
   const client = new Client(origin.url, { pipelining: 3 })
   const listener = new Listener()
-  const asked = ['/1', '/2', '/3'].map((path) => client.request({ path, method: 'GET' }))
-  for (const { body } of await Promise.all(asked)) await body.dump()
+  const responses = ['/1', '/2', '/3'].map((path) => client.request({ path, method: 'GET' }))
+  for (const { body } of await Promise.all(responses)) await body.dump()
   listener.close()
   const created = listener.of('request:create').map(({ request }) => request)
   t.strictSame(
@@ -416,9 +420,9 @@ t.test('a pool publishes the creation of a request at dispatch, even if it is qu
   ]
   for (const pool of pools) {
     const listener = new Listener()
-    const asked = [1, 2, 3].map((index) => pool.request({ origin: origin.url, path: `/${index}`, method: 'GET' }))
+    const responses = [1, 2, 3].map((index) => pool.request({ origin: origin.url, path: `/${index}`, method: 'GET' }))
     t.equal(listener.of('request:create').length, 3, pool.constructor.name)
-    for (const { body } of await Promise.all(asked)) await body.dump()
+    for (const { body } of await Promise.all(responses)) await body.dump()
     listener.close()
     const created = listener.of('request:create').map(({ request }) => request)
     t.equal(created.length, 3)

@@ -10,8 +10,8 @@ const { Client, interceptors } = await import(${library})
 const { channel } = await import('node:diagnostics_channel')
 const url = process.argv[1]
 const client = new Client(url)
-const heard = () => ['connected', 'sendHeaders'].some((name) => channel('undici:client:' + name).hasSubscribers)
-if (process.env.SILENT && heard()) throw new Error('somebody listens')
+const hasSubscribers = () => ['connected', 'sendHeaders'].some((name) => channel('undici:client:' + name).hasSubscribers)
+if (process.env.SILENT && hasSubscribers()) throw new Error('somebody listens')
 const retrying = client.compose(interceptors.retry({ minTimeout: 0, throwOnError: false }))
 const options = { method: 'GET', headers: { authorization: 'secret' } }
 for (const path of ['/a?key=secret', '/busy?key=secret']) await (await retrying.request({ ...options, path })).body.text()

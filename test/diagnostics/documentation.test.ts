@@ -25,7 +25,7 @@ async function outputOf(codes: string[]): Promise<{ lines: string[]; port: strin
   const program = `
     import http from 'node:http'
     import { Client } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}
-    console.error = (said) => console.log('error:', said.code ?? said)
+    console.error = (value) => console.log('error:', value.code ?? value)
     const server = http.createServer((request, reply) => {
       reply.sendDate = false
       reply.setHeader('trailer', 'x-sum')
@@ -87,9 +87,9 @@ t.test("the documentation's examples say what it says", async (t) => {
 
 t.test('the CommonJS program of the documentation works', async (t) => {
   const { lines, port, refused } = await outputOf(examples('cjs'))
-  const asked = [`POST http://127.0.0.1:${port} /path?query`, `GET http://127.0.0.1:${refused} /`]
+  const printed = [`POST http://127.0.0.1:${port} /path?query`, `GET http://127.0.0.1:${refused} /`]
   t.strictSame(
     lines.filter((line) => !line.startsWith('port')),
-    asked,
+    printed,
   )
 })

@@ -65,20 +65,20 @@ t.test('a refused tunnel is not published, and a subscriber may destroy the agen
   const origin = await httpOrigin((_request, reply) => reply.end('ok'))
   const refusing = await proxyServer({ authorization: 'Basic other' })
   const opening = await proxyServer()
-  const asked = { origin: origin.url, path: '/', method: 'GET' }
-  let heard = 0
+  const options = { origin: origin.url, path: '/', method: 'GET' }
+  let messageCount = 0
   let ended: ProxyAgent | null = null
   const onConnected = () => {
-    heard++
+    messageCount++
     void ended?.destroy(new Error('ended'))
   }
   diagnosticsChannel.subscribe(channel, onConnected)
   const refused = new ProxyAgent({ uri: refusing.url, proxyTunnel: true })
-  await t.rejects(refused.request(asked))
-  t.equal(heard, 0)
+  await t.rejects(refused.request(options))
+  t.equal(messageCount, 0)
   ended = new ProxyAgent({ uri: opening.url, proxyTunnel: true })
-  await t.rejects(ended.request(asked), { message: 'ended' })
-  t.equal(heard, 1)
+  await t.rejects(ended.request(options), { message: 'ended' })
+  t.equal(messageCount, 1)
   diagnosticsChannel.unsubscribe(channel, onConnected)
   await ended.destroy()
   await refused.close()

@@ -252,9 +252,9 @@ t.test('a subscriber may abort the request of a message', async (t) => {
       const client = new Client(origin.url, { pipelining })
       const reason = new Error('by a subscriber')
       const recorders = ['/1', '/2', '/3'].map(() => new Recorder())
-      const listener = new Listener((heard) => {
-        const { request } = heard.message
-        if (heard.channel === channel && request.path === '/2') recorders[1]?.controller?.abort(reason)
+      const listener = new Listener((published) => {
+        const { request } = published.message
+        if (published.channel === channel && request.path === '/2') recorders[1]?.controller?.abort(reason)
       })
       for (const [index, recorder] of recorders.entries()) {
         client.dispatch({ path: `/${index + 1}`, method: 'PUT', body: 'text', idempotent: true }, recorder)
@@ -288,8 +288,8 @@ t.test('a subscriber may send requests, and destroy the client', async (t) => {
   ]) {
     const client = new Client(origin.url)
     const own: Promise<unknown>[] = []
-    const again = new Listener((heard) => {
-      if (heard.channel !== channel || own.length > 0) return
+    const again = new Listener((published) => {
+      if (published.channel !== channel || own.length > 0) return
       own.push(Promise.resolve())
       own.push(client.request({ path: '/own', method: 'GET' }).then(({ body }) => body.dump()))
     })
@@ -301,8 +301,8 @@ t.test('a subscriber may send requests, and destroy the client', async (t) => {
     await client.close()
 
     const ended = new Client(origin.url)
-    const ending = new Listener((heard) => {
-      if (heard.channel === channel) void ended.destroy(new Error('ended'))
+    const ending = new Listener((published) => {
+      if (published.channel === channel) void ended.destroy(new Error('ended'))
     })
     const answer = ended.request({ path: '/', method: 'POST', body: 'text' }).then(({ body }) => body.text())
     // Messages about data of one read are published before the client closes.
@@ -327,15 +327,15 @@ t.test('an exception of a subscriber does not affect the request', async (t) => 
     const server = http.createServer((request, reply) => request.pipe(reply)).listen(0, '127.0.0.1', async () => {
       const client = new Client('http://127.0.0.1:' + server.address().port)
       const { body } = await client.request({ path: '/', method: 'POST', body: 'fine' })
-      const said = await body.text()
+      const text = await body.text()
       await client.close()
       server.close()
-      setImmediate(() => console.log(JSON.stringify([said, thrown])))
+      setImmediate(() => console.log(JSON.stringify([text, thrown])))
     })
   `
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program])
-  const [said, thrown] = JSON.parse(stdout)
-  t.equal(said, 'fine')
+  const [text, thrown] = JSON.parse(stdout)
+  t.equal(text, 'fine')
   t.strictSame(thrown.sort(), ['request:create', 'request:trailers', ...channels].sort())
 })
 

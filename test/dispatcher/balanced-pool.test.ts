@@ -167,9 +167,9 @@ t.test('emits drain and other events, checks options, closes and destroys', asyn
   const wrapped = new BalancedPool(composed.url, {
     factory: (url, options) => new Pool(url, options).compose((d) => d),
   })
-  const gone = event(wrapped, 'disconnect')
+  const disconnected = event(wrapped, 'disconnect')
   await ask(wrapped)
-  await gone
+  await disconnected
   await wrapped.close()
   await composed.close()
   await close()
@@ -260,12 +260,12 @@ t.test('selects upstreams in turn by weight', async (t) => {
         const turns = new WeightedRoundRobin<Member>()
         const members = weights.map((weight) => new Member(weight))
         for (const member of members) turns.add(member)
-        const gone = members[out % members.length] as Member
+        const removed = members[out % members.length] as Member
         if (members.length > 1) {
-          turns.remove(gone)
-          turns.remove(gone)
+          turns.remove(removed)
+          turns.remove(removed)
         }
-        const left = members.length > 1 ? members.filter((member) => member !== gone) : members
+        const left = members.length > 1 ? members.filter((member) => member !== removed) : members
         const total = left.reduce((sum, { weight }) => sum + weight, 0)
         const counts = new Map<Member, number>()
         for (let i = 0; i < total * 10; i++) {

@@ -92,9 +92,9 @@ t.test('sends every kind of body', async (t) => {
   const answer = await ask(client, { path: '/', method: 'POST', body: form as unknown as string })
   t.match(answer.headers['content-type'], /^multipart\/form-data; boundary=/)
   t.equal(answer.headers['content-length'], String(answer.bytes))
-  const asked = { 'transfer-encoding': 'chunked' }
-  const framed = await ask(client, { path: '/', method: 'POST', body: bytes, headers: asked })
-  t.match(framed, { sha256: wanted, headers: asked }, 'bytes whose caller asked for chunks')
+  const headers = { 'transfer-encoding': 'chunked' }
+  const framed = await ask(client, { path: '/', method: 'POST', body: bytes, headers })
+  t.match(framed, { sha256: wanted, headers }, 'bytes whose caller asked for chunks')
   t.equal((await ask(client, { path: '/', method: 'POST' })).headers['content-length'], '0')
   t.equal(origin.connections, 1, 'one connection carried them all')
   await client.close()
@@ -320,9 +320,9 @@ t.test('closes an idle connection that receives bytes', async (t) => {
     })
   })
   const client = new Client(origin.url)
-  const gone = event<[URL, Client[], Error]>(client, 'disconnect')
+  const disconnected = event<[URL, Client[], Error]>(client, 'disconnect')
   t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), '0')
-  t.match((await gone)[2], { name: 'HTTPParserError', code: 'HPE_UNSOLICITED' })
+  t.match((await disconnected)[2], { name: 'HTTPParserError', code: 'HPE_UNSOLICITED' })
   t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), '1')
   await client.close()
   await origin.close()
@@ -364,9 +364,9 @@ t.test('keep-alive follows hints and limits of the server', async (t) => {
   await single.close()
 
   const hinted = new Client(origin.url, { keepAliveTimeoutThreshold: 1000 })
-  const gone = event<[URL, Client[], Error]>(hinted, 'disconnect')
+  const disconnected = event<[URL, Client[], Error]>(hinted, 'disconnect')
   await get(hinted, '/none')
-  t.match((await gone)[2], { code: 'UND_ERR_INFO' }, 'a hint within the threshold leaves no time')
+  t.match((await disconnected)[2], { code: 'UND_ERR_INFO' }, 'a hint within the threshold leaves no time')
   await get(hinted, '/close')
   await get(hinted)
   await hinted.close()
@@ -608,10 +608,10 @@ t.test('frees the connection of a body that was garbage collected', async (t) =>
       globalThis.gc()
       await new Promise(setImmediate)
     }`
-  const said = await new Promise<string>((resolve) => {
+  const output = await new Promise<string>((resolve) => {
     execFile(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], (_error, out) => resolve(out))
   })
-  t.equal(said.trim(), '1000000')
+  t.equal(output.trim(), '1000000')
   await origin.close()
 })
 

@@ -109,10 +109,10 @@ t.test('maxTotalConnections: all servers together never have more connections', 
   for (const connect of [null, countingConnector().connector]) {
     count.most = 0
     const agent = new Agent({ maxTotalConnections: 3, connect })
-    const asked = Array.from({ length: 40 }, (_, index) =>
+    const responses = Array.from({ length: 40 }, (_, index) =>
       agent.request({ ...get, origin: origins[index % 4]?.url as string }).then(({ body }) => body.text()),
     )
-    t.strictSame(await Promise.all(asked), new Array(40).fill('ok'))
+    t.strictSame(await Promise.all(responses), new Array(40).fill('ok'))
     t.equal(count.most, 3)
     await agent.close()
     await until(() => count.open === 0)
@@ -177,8 +177,8 @@ t.test('maxTotalConnections: a busy origin leaves other origins a fair share', a
 })
 
 t.test('maxTotalConnections: failed and lost connections free their place', async (t) => {
-  const [a, gone] = [await heldOrigin(false), await heldOrigin(false)]
-  await gone.close()
+  const [a, refusing] = [await heldOrigin(false), await heldOrigin(false)]
+  await refusing.close()
   const factory = (url: string | URL, options: object) =>
     new Pool(url, {
       ...options,
@@ -188,14 +188,14 @@ t.test('maxTotalConnections: failed and lost connections free their place', asyn
       },
     }).compose(interceptors.responseError())
   const agent = new Agent({ maxTotalConnections: 1, factory })
-  await t.rejects(ask(agent, gone), { code: 'ECONNREFUSED' })
+  await t.rejects(ask(agent, refusing), { code: 'ECONNREFUSED' })
   await t.rejects(agent.request({ ...get, origin: 'http://127.0.0.1:1' }), { message: 'no such client' })
   await ask(agent, a)
   const [socket] = a.sockets
   const lost = event(agent, 'disconnect')
   socket?.destroy()
   await lost
-  await t.rejects(ask(agent, gone), { code: 'ECONNREFUSED' })
+  await t.rejects(ask(agent, refusing), { code: 'ECONNREFUSED' })
   await ask(agent, a)
   await agent.close()
   await a.close()

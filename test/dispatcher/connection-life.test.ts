@@ -57,9 +57,9 @@ t.test('Client.warm does the TLS handshake', async (t) => {
 })
 
 t.test('Client.warm rejects with the connect error, and when the client is closed', async (t) => {
-  const gone = await rawOrigin(() => {})
-  await gone.close()
-  const client = new Client(gone.url)
+  const refusing = await rawOrigin(() => {})
+  await refusing.close()
+  const client = new Client(refusing.url)
   const error = event<[URL, unknown, Error]>(client, 'connectionError')
   await t.rejects(client.warm(), { code: 'ECONNREFUSED' })
   t.match((await error)[2], { code: 'ECONNREFUSED' })

@@ -85,10 +85,10 @@ t.test('reports errors and keeps the last upstreams', async (t) => {
   const pool = new BalancedPool()
   const { source, tell, fail } = changes()
   const errors: unknown[] = []
-  let told = () => {}
+  let onReported = () => {}
   discover(pool, source, (error) => {
     errors.push(error)
-    told()
+    onReported()
   })
   await tell({ add: ['http://a', 'nonsense', 'http://b'], remove: 'http://a' })
   t.strictSame(pool.upstreams, ['http://a', 'http://b'])
@@ -102,7 +102,7 @@ t.test('reports errors and keeps the last upstreams', async (t) => {
   t.match(errors.splice(0), [{ message: 'not all' }])
   t.strictSame(pool.upstreams, ['http://a', 'http://b', 'http://c'])
   const failed = new Promise<void>((resolve) => {
-    told = resolve
+    onReported = resolve
   })
   fail(new Error('lost'))
   await failed

@@ -6,32 +6,32 @@ type Call = [string, ...unknown[]]
 type Handler = Record<string, ((...values: never[]) => unknown) | undefined>
 
 /** Legacy handler that records its callbacks. */
-function older(): { handler: never; heard: Call[]; ended: Promise<void> } {
-  const heard: Call[] = []
+function older(): { handler: never; calls: Call[]; ended: Promise<void> } {
+  const calls: Call[] = []
   let end = () => {}
   const ended = new Promise<void>((resolve) => {
     end = resolve
   })
   const handler = {
-    onConnect: () => void heard.push(['connect']),
+    onConnect: () => void calls.push(['connect']),
     onHeaders(status: number, headers: Buffer[]) {
-      heard.push(['headers', status, headers.map(String)])
+      calls.push(['headers', status, headers.map(String)])
       return status >= 200
     },
     onData(chunk: Buffer) {
-      heard.push(['data', String(chunk)])
+      calls.push(['data', String(chunk)])
       return true
     },
     onComplete(trailers: Buffer[]) {
-      heard.push(['complete', trailers.map(String)])
+      calls.push(['complete', trailers.map(String)])
       end()
     },
     onError(error: Error) {
-      heard.push(['error', error.message])
+      calls.push(['error', error.message])
       end()
     },
   }
-  return { handler: handler as never, heard, ended }
+  return { handler: handler as never, calls, ended }
 }
 
 /** As undici's documents write the handler of an interceptor. */
@@ -113,12 +113,12 @@ t.test('a legacy handler receives all callbacks through current and legacy inter
   )
   for (const [name, chain] of chains) {
     const dispatcher = composed(new Pool(origin.url), chain)
-    const { handler, heard, ended } = older()
+    const { handler, calls, ended } = older()
     dispatcher.dispatch({ origin: origin.url, path: '/', method: 'GET' }, handler)
     await ended
     const head = ['x', '1', 'X', '2', 'transfer-encoding', 'chunked']
     t.strictSame(
-      heard,
+      calls,
       [['connect'], ['headers', 103, ['a', '1']], ['headers', 200, head], ['data', 'hello'], ['complete', ['z', '3']]],
       name,
     )
@@ -153,11 +153,11 @@ t.test('an interceptor may respond to a legacy handler without raw headers', asy
   }
   for (const [name, chain] of [['directly', []] as const, ...chains.filter(([name]) => !name.includes('older'))]) {
     const dispatcher = composed(new Agent().compose(answer), chain)
-    const { handler, heard, ended } = older()
+    const { handler, calls, ended } = older()
     dispatcher.dispatch({ origin: 'http://x.test', path: '/', method: 'GET' }, handler)
     await ended
     const head = ['a', '1', 'set-cookie', 'x', 'set-cookie', 'y']
-    t.strictSame(heard, [['connect'], ['headers', 200, head], ['complete', ['z', '3']]], name)
+    t.strictSame(calls, [['connect'], ['headers', 200, head], ['complete', ['z', '3']]], name)
     await dispatcher.close()
   }
 })

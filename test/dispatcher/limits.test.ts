@@ -203,9 +203,9 @@ t.test('retries do not extend timeouts.total', async (t) => {
 })
 
 t.test('timeouts.total of a dispatcher holds over all attempts and redirects', async (t) => {
-  let asked = 0
+  let requestCount = 0
   const origin = await httpOrigin((_request, reply) => {
-    asked++
+    requestCount++
     setTimeout(() => reply.writeHead(503).end(), 20)
   })
   const retries = { maxRetries: 1000, minTimeout: 10, maxTimeout: 10, timeoutFactor: 1 }
@@ -213,9 +213,9 @@ t.test('timeouts.total of a dispatcher holds over all attempts and redirects', a
   const dispatchers = [new Client(origin.url, options), new Pool(origin.url, options), new Agent(options)]
   for (const dispatcher of dispatchers) {
     for (const composed of [dispatcher.compose(interceptors.retry(retries)), new RetryAgent(dispatcher, retries)]) {
-      asked = 0
+      requestCount = 0
       await t.rejects(composed.request({ ...get, origin: origin.url }))
-      t.ok(asked > 1 && asked < 20, `${dispatcher.constructor.name}: ${asked} attempts`)
+      t.ok(requestCount > 1 && requestCount < 20, `${dispatcher.constructor.name}: ${requestCount} attempts`)
     }
     await dispatcher.destroy()
   }

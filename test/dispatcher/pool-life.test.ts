@@ -182,9 +182,9 @@ t.test('maxIdleConnections: 0 keeps no connection, also below interceptors and a
   const pool = new Pool(origin.url, { maxIdleConnections: 0, factory })
   await pool.request(get)
   await until(() => pool.stats.connected === 0)
-  const gone = event(pool, 'disconnect')
+  const disconnected = event(pool, 'disconnect')
   await pool.warm(1)
-  await gone
+  await disconnected
   t.match(pool.stats, { connected: 0, free: 0, size: 0 })
   await pool.close()
   await origin.close()

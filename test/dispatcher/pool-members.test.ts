@@ -275,10 +275,10 @@ for (const [name, closing] of Object.entries(closers)) {
 }
 
 t.test('a refused connection does not close a member whose interceptor retries', async (t) => {
-  const gone = await rawOrigin(() => {})
-  await gone.close()
-  const { port } = gone
-  const pool = new Pool(gone.url, {
+  const refusing = await rawOrigin(() => {})
+  await refusing.close()
+  const { port } = refusing
+  const pool = new Pool(refusing.url, {
     connections: 1,
     factory: (url, options) => new Client(url, options).compose(interceptors.retry({ minTimeout: 50, maxRetries: 3 })),
   })
@@ -397,17 +397,17 @@ t.test('legacy handlers work with current and legacy dispatchers', async (t) => 
       connections: 1,
       factory: (url, options) => new Client(url, options).compose(interceptor),
     })
-    const heard: string[] = []
+    const calls: string[] = []
     await new Promise<void>((resolve, reject) => {
       pool.dispatch(get, {
-        onConnect: () => heard.push('connect'),
-        onHeaders: (status: number) => heard.push(String(status)) > 0,
-        onData: (chunk: Buffer) => heard.push(chunk.toString()) > 0,
+        onConnect: () => calls.push('connect'),
+        onHeaders: (status: number) => calls.push(String(status)) > 0,
+        onData: (chunk: Buffer) => calls.push(chunk.toString()) > 0,
         onComplete: () => resolve(),
         onError: reject,
       } as never)
     })
-    t.match(heard, ['connect', '200', /^\d$/])
+    t.match(calls, ['connect', '200', /^\d$/])
     let abort = () => {}
     const aborted = new Promise((resolve) => {
       pool.dispatch({ ...get, path: '/stream' }, {
@@ -462,7 +462,7 @@ for (const Class of [Pool, RoundRobinPool]) {
     const how = failing ? 'sends requests and throws' : 'sends requests'
     t.test(`a factory that ${how} makes a ${Class.name} have no more clients than connections`, async (t) => {
       const origin = await httpOrigin((_request, reply) => void reply.end('ok'))
-      const asked: Promise<string>[] = []
+      const ownRequests: Promise<string>[] = []
       const ask = () =>
         pool.request({ path: '/', method: 'GET' }).then(
           ({ body }) => body.text(),
@@ -472,14 +472,14 @@ for (const Class of [Pool, RoundRobinPool]) {
       const pool = new Class(origin.url, {
         connections: 2,
         factory(url, options) {
-          if (asked.length < 5) asked.push(ask())
-          if (failing && asked.length === 1) throw new Error('of the factory')
+          if (ownRequests.length < 5) ownRequests.push(ask())
+          if (failing && ownRequests.length === 1) throw new Error('of the factory')
           made++
           return new Client(url, options)
         },
       })
       const outcomes = await Promise.all([ask(), ask(), ask()])
-      const failed = [...outcomes, ...(await Promise.all(asked))].filter((outcome) => outcome !== 'ok')
+      const failed = [...outcomes, ...(await Promise.all(ownRequests))].filter((outcome) => outcome !== 'ok')
       t.strictSame(failed, failing ? ['of the factory'] : [])
       t.ok(made <= 2, `${made} clients`)
       t.match(pool.stats, { queued: 0, pending: 0, running: 0 })

@@ -187,13 +187,13 @@ t.test('events name pool and client', async (t) => {
   )
   const pool = new Pool(origin.url)
   const connected = event<[URL, object[]]>(pool, 'connect')
-  const gone = event<[URL, object[], Error]>(pool, 'disconnect')
+  const disconnected = event<[URL, object[], Error]>(pool, 'disconnect')
   await (await pool.request(get)).body.dump()
   const [url, targets] = await connected
   t.equal(url.origin, origin.url)
   t.equal(targets[0], pool)
   t.ok(targets[1] instanceof Client)
-  t.equal((await gone)[1][0], pool)
+  t.equal((await disconnected)[1][0], pool)
   await pool.close()
   await origin.close()
   const dead = new Pool(origin.url, { connections: 1 })
@@ -212,9 +212,9 @@ t.test('clientTtl removes old clients', async (t) => {
   const origin = await numberedOrigin()
   for (const Class of [Pool, RoundRobinPool]) {
     const pool = new Class(origin.url, { clientTtl: 30, connections: 2 })
-    const gone = event(pool, 'disconnect')
+    const disconnected = event(pool, 'disconnect')
     const first = await numberOf(pool)
-    await gone
+    await disconnected
     t.strictSame({ ...pool.stats }, none, 'closed though nobody asked')
     t.not(await numberOf(pool), first, 'and replaced')
     await pool.close()
@@ -324,13 +324,13 @@ t.test('compose applies interceptors', async (t) => {
   t.match(composed.stats, { connected: true })
   t.throws(() => client.compose(1 as never), errors.InvalidArgumentError)
   t.throws(() => client.compose((() => 1) as never), errors.InvalidArgumentError)
-  const gone = event(composed, 'disconnect')
+  const disconnected = event(composed, 'disconnect')
   t.equal(composed.listenerCount('disconnect'), 1)
   const listener = () => {}
   composed.addListener('drain', listener).removeListener('drain', listener)
   t.equal((composed as EventEmitter).emit('nothing'), false)
   await composed.close()
-  await gone
+  await disconnected
   t.equal(composed.destroyed, true)
   await new Promise<void>((resolve) => composed.close(resolve))
   await composed.destroy()

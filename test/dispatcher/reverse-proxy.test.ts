@@ -23,8 +23,8 @@ async function reverseProxy(send: Send): Promise<{ port: number; close(): Promis
 function post(dispatcher: Dispatcher, options: object = {}): Send {
   return async (request) => {
     const headers = { 'content-length': request.headers['content-length'] as string }
-    const asked = { path: '/', method: 'POST', headers, body: request, ...options }
-    const { statusCode, body } = await dispatcher.request(asked as never)
+    const upstreamOptions = { path: '/', method: 'POST', headers, body: request, ...options }
+    const { statusCode, body } = await dispatcher.request(upstreamOptions as never)
     await body.dump()
     return statusCode
   }
@@ -33,13 +33,13 @@ function post(dispatcher: Dispatcher, options: object = {}): Send {
 /** Sends the head and a byte, the rest once it was answered, and another request on the same connection. */
 async function answersTo(port: number): Promise<(string | undefined)[]> {
   const socket = net.connect(port, '127.0.0.1')
-  let got = ''
+  let received = ''
   socket.on('data', (piece) => {
-    got += piece
+    received += piece
   })
   const until = async (text: string) => {
-    while (!got.includes(text))
-      await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => (got += text))])
+    while (!received.includes(text))
+      await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => (received += text))])
   }
   socket.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${LENGTH}\r\n\r\na`)
   await until('answered')
@@ -47,7 +47,7 @@ async function answersTo(port: number): Promise<(string | undefined)[]> {
   socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   await until('next')
   socket.destroy()
-  return got.match(/HTTP\/1.1 \d+/g) as string[]
+  return received.match(/HTTP\/1.1 \d+/g) as string[]
 }
 
 async function origin(deed: (socket: Socket) => void): Promise<{ url: string; close(): Promise<void> }> {
@@ -90,10 +90,10 @@ for (const [way, { status, deed, options = () => ({}) }] of Object.entries(ways)
 }
 
 t.test('the proxy responds when nothing was sent: no connection, a closed client', async (t) => {
-  const gone = net.createServer().listen(0, '127.0.0.1')
-  await once(gone, 'listening')
-  const { port } = gone.address() as AddressInfo
-  gone.close()
+  const unbound = net.createServer().listen(0, '127.0.0.1')
+  await once(unbound, 'listening')
+  const { port } = unbound.address() as AddressInfo
+  unbound.close()
   const closed = new Client('http://localhost')
   await closed.close()
   for (const dispatcher of [new Client(`http://127.0.0.1:${port}`), new Pool(`http://127.0.0.1:${port}`), closed]) {

@@ -24,7 +24,7 @@ async function ask(pool: BalancedPool, options = {}): Promise<string> {
 
 /** Picker that selects the upstream of the test and records its calls. */
 class Scripted implements UpstreamPicker {
-  readonly heard: unknown[] = []
+  readonly calls: unknown[] = []
   readonly all: Candidate[] = []
   next = 0
   add(upstream: Candidate): void {
@@ -37,10 +37,10 @@ class Scripted implements UpstreamPicker {
     return this.all.filter(({ origin }) => !exclude?.includes(origin))[this.next] ?? null
   }
   started(upstream: Candidate): void {
-    this.heard.push(['started', this.all.indexOf(upstream)])
+    this.calls.push(['started', this.all.indexOf(upstream)])
   }
   ended(upstream: Candidate, { latency, failed, aborted }: Outcome): void {
-    this.heard.push([latency >= 0 && latency < 1e5, this.all.indexOf(upstream), failed, aborted])
+    this.calls.push([latency >= 0 && latency < 1e5, this.all.indexOf(upstream), failed, aborted])
   }
 }
 
@@ -95,7 +95,7 @@ t.test('a custom picker is notified once of each request', async (t) => {
   const picker = new Scripted()
   const pool = new BalancedPool([all[0]?.url as string, faulty.url], { strategy: picker })
   await ask(pool)
-  t.strictSame(picker.heard.splice(0), [
+  t.strictSame(picker.calls.splice(0), [
     ['started', 0],
     [true, 0, false, false],
   ])
@@ -106,7 +106,7 @@ t.test('a custom picker is notified once of each request', async (t) => {
   pool.dispatch({ ...get, path: '/hang' }, recorder)
   await recorder.ended
   t.match(refusal(pool, { ...get, path: 'no path' }), { code: 'UND_ERR_INVALID_ARG' })
-  t.strictSame(picker.heard.splice(0), [
+  t.strictSame(picker.calls.splice(0), [
     ['started', 1],
     [true, 1, true, false],
     ['started', 1],

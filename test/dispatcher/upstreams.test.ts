@@ -52,9 +52,9 @@ t.test('outlier detection: a failing upstream is ejected and recovers', async (t
   t.strictSame(served(all), [3, 3, 3])
   bad.well = true
   bad.served = 0
-  let asked = 0
-  for (; bad.served === 0; asked++) await ask(pool)
-  t.ok(asked > 1, `${asked} went to the others`)
+  let requestCount = 0
+  for (; bad.served === 0; requestCount++) await ask(pool)
+  t.ok(requestCount > 1, `${requestCount} went to the others`)
   await pool.close()
 })
 
@@ -160,17 +160,17 @@ t.test('an upstream that recovers has its reduced weight restored', async (t) =>
   const pool = new BalancedPool(urls(all), { outlierDetection })
   const [dead] = upstreams as [Candidate]
   await all[0]?.close()
-  const asked = async (count: number) => {
+  const failuresOf = async (count: number) => {
     const ends = await Promise.allSettled(Array.from({ length: count }, () => ask(pool)))
     return ends.filter(({ status }) => status === 'rejected').length
   }
-  t.equal(await asked(30), 10)
+  t.equal(await failuresOf(30), 10)
   t.equal(dead.weight, 1)
   leaveOut(dead, true)
-  t.equal(await asked(6), 0)
+  t.equal(await failuresOf(6), 0)
   leaveOut(dead, false)
   t.equal(dead.weight, 100)
-  t.equal(await asked(3), 1)
+  t.equal(await failuresOf(3), 1)
   await pool.close()
 })
 

@@ -106,10 +106,10 @@ for (const [kind, make] of Object.entries(kinds)) {
     dispatcher.on('disconnect', () => order.push('disconnect'))
     const { body } = await dispatcher.request({ ...get, origin: origin.url })
     body.on('end', () => order.push('end'))
-    const gone = event(dispatcher, 'disconnect')
+    const disconnected = event(dispatcher, 'disconnect')
     await body.text()
     order.push('text')
-    await gone
+    await disconnected
     t.equal(order.at(-1), 'disconnect')
     t.strictSame([...order].sort(), ['disconnect', 'end', 'text'])
     order.length = 0
@@ -421,10 +421,10 @@ t.test('an exception of the last callback is emitted as error, or is uncaught', 
     }
     // A RetryAgent calls the handler itself.
     if (kind !== 'RetryAgent') {
-      const heard: unknown[] = []
-      dispatcher.on('error' as 'drain', ((error: Error) => heard.push(error.message)) as never)
+      const errors: unknown[] = []
+      dispatcher.on('error' as 'drain', ((error: Error) => errors.push(error.message)) as never)
       t.strictSame(await uncaughtDuring(() => fail('/die')), [])
-      t.strictSame(heard, ['bug of a handler'], kind)
+      t.strictSame(errors, ['bug of a handler'], kind)
     }
     t.equal(await dispatcher.request({ ...get, origin: origin.url }).then(({ body }) => body.text()), '/')
     await dispatcher.destroy()

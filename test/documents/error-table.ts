@@ -16,8 +16,8 @@ export function meanings(text: string): Map<string, Meaning> {
   const found = new Map<string, Meaning>()
   for (const statement of file.statements) {
     const comment = ts.getJSDocCommentsAndTags(statement)[0]?.comment
-    const said = (typeof comment === 'string' ? comment : ts.getTextOfJSDocComment(comment)) ?? ''
-    const [cause, fix] = said.replaceAll(/\s+/g, ' ').split(' Fix: ')
+    const documentation = (typeof comment === 'string' ? comment : ts.getTextOfJSDocComment(comment)) ?? ''
+    const [cause, fix] = documentation.replaceAll(/\s+/g, ' ').split(' Fix: ')
     if (cause === undefined || fix === undefined) continue
     const name = ts.isClassDeclaration(statement)
       ? statement.name

@@ -18,7 +18,7 @@ function program(name: string): Block {
   return { document: name, line: 0, language: 'mjs', heading: '', index: 1, text }
 }
 
-const told = ({ code, output }: Outcome) => [`exit code ${code}`, ...output]
+const printed = ({ code, output }: Outcome) => [`exit code ${code}`, ...output]
 
 t.test('programs written for undici go on working with another import', async (t) => {
   const names = readdirSync(programs).sort()
@@ -31,7 +31,7 @@ t.test('programs written for undici go on working with another import', async (t
     const [here, there] = await Promise.all(stages.map((stage) => run(block, { prints: [] }, stage)))
     t.match(here, { code: 0, errorOutput: [] }, name)
     if (here === undefined || there === undefined) continue
-    t.strictSame(told(here), told(there), name)
+    t.strictSame(printed(here), printed(there), name)
     const about = /^\/\/ (.*)/.exec(block.text)?.[1]
     t.comment(`${name.padEnd(20)} ${String(here.output.length).padStart(3)} lines alike: ${about}`)
   }
@@ -45,5 +45,5 @@ t.test('reports a program with other output', { skip }, async (t) => {
     await run(block, { prints: [] }, ours),
     await run(block, { prints: [] }, { ...(undici as Stage), scene }),
   ]
-  t.strictNotSame(...(both.map(told) as [string[], string[]]))
+  t.strictNotSame(...(both.map(printed) as [string[], string[]]))
 })

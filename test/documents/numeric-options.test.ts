@@ -164,8 +164,8 @@ t.test('a numeric string for pipelining sets the number of pipelined requests', 
   ]) {
     const dispatcher = make()
     if (dispatcher instanceof Client) t.equal(dispatcher.pipelining, 3)
-    const asked = [1, 2, 3].map(() => dispatcher.request({ ...get, origin: origin.url }))
-    for (const one of asked) t.equal(await (await one).body.text(), 'x')
+    const responses = [1, 2, 3].map(() => dispatcher.request({ ...get, origin: origin.url }))
+    for (const one of responses) t.equal(await (await one).body.text(), 'x')
     t.equal(seen.splice(0).length, 3)
     await dispatcher.close()
   }
@@ -175,9 +175,9 @@ t.test('a numeric string for pipelining sets the number of pipelined requests', 
 t.test('a numeric string for clientTtl closes the client after that time', async (t) => {
   const origin = await httpOrigin((_request, reply) => void reply.end('x'))
   const pool = new Pool(origin.url, { clientTtl: '20' as never })
-  const gone = event(pool, 'disconnect')
+  const disconnected = event(pool, 'disconnect')
   await (await pool.request(get)).body.text()
-  await gone
+  await disconnected
   t.equal(pool.stats.connected, 0)
   await pool.close()
   await origin.close()

@@ -50,11 +50,11 @@ for (const [probes, of, dispatchers] of [
 ] as const) {
   for (const [dispatcher, make] of Object.entries(dispatchers)) {
     t.test(`every option ${of} has its effect in: ${dispatcher}`, async (t) => {
-      const tried = Object.entries(probes).map(async ([option, probe]) => {
+      const checks = Object.entries(probes).map(async ([option, probe]) => {
         t.equal(await probe.observe(make, {}), probe.without, `without ${option}`)
         t.equal(await probe.observe(make, { [option]: probe.given }), probe.with, `with ${option}`)
       })
-      await Promise.all(tried)
+      await Promise.all(checks)
     })
   }
 }

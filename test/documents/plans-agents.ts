@@ -25,9 +25,9 @@ server.close()`
 function failing(times: number): string {
   return `import { createServer } from 'node:http'
 import { once } from 'node:events'
-let asked = 0
+let requestCount = 0
 const server = createServer((request, response) => {
-  response.statusCode = asked++ < ${times} ? 503 : 200
+  response.statusCode = requestCount++ < ${times} ? 503 : 200
   response.end('at last', () => response.statusCode === 200 && server.emit('answered'))
 }).listen()
 await once(server, 'listening')
@@ -143,11 +143,11 @@ export const agents: Plans = {
         {
           needs: SERVED,
           before: failing(1),
-          behind: `${AFTER_ANSWER}\nconsole.log(asked, Buffer.concat(chunks).toString())`,
+          behind: `${AFTER_ANSWER}\nconsole.log(requestCount, Buffer.concat(chunks).toString())`,
           prints: [/^2 at last$/],
         },
       ],
-      [{ needs: SERVED, before: failing(1), behind: `${AFTER_ANSWER}\nconsole.log(asked)`, prints: [/^2$/] }],
+      [{ needs: SERVED, before: failing(1), behind: `${AFTER_ANSWER}\nconsole.log(requestCount)`, prints: [/^2$/] }],
     ],
   },
   RetryAgent: {

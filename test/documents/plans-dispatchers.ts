@@ -25,9 +25,9 @@ const client = new Client('http://localhost:3000')`
 const REDIRECTED = `
 const { createServer } = await import('node:http')
 const { once } = await import('node:events')
-const server = createServer((asked, answer) => {
-  if (asked.url === '/') answer.writeHead(302, { location: '/there' }).end()
-  else answer.end(asked.url)
+const server = createServer((request, answer) => {
+  if (request.url === '/') answer.writeHead(302, { location: '/there' }).end()
+  else answer.end(request.url)
 }).listen()
 await once(server, 'listening')
 const base = new Client(\`http://localhost:\${server.address().port}\`)

@@ -47,8 +47,8 @@ export function optionsOf({ program, checker, entries }: Library, name: string):
   const alias = exported.find((symbol) => symbol.name === name)
   if (alias === undefined) throw new Error(`${name} is not exported`)
   const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(checker.getAliasedSymbol(alias)))
-  const said = (symbol: ts.Symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
-  return properties.filter((symbol) => !IDLE.test(said(symbol))).map((symbol) => symbol.name)
+  const documentationOf = (symbol: ts.Symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
+  return properties.filter((symbol) => !IDLE.test(documentationOf(symbol))).map((symbol) => symbol.name)
 }
 
 class Visit {
@@ -123,13 +123,13 @@ class Visit {
       if (!ts.isPropertySignature(member) && !ts.isMethodSignature(member)) continue
       const symbol = this.#checker.getSymbolAtLocation(member.name)
       if (symbol === undefined) continue
-      const said = this.#textOf(symbol)
+      const documentation = this.#textOf(symbol)
       const place = `${name}.${symbol.name}`
-      if (said === '') this.#lacks(place, 'no meaning')
-      else if (!IDLE.test(said)) {
-        if (member.questionToken !== undefined && !/Default/.test(said)) this.#lacks(place, 'no default')
+      if (documentation === '') this.#lacks(place, 'no meaning')
+      else if (!IDLE.test(documentation)) {
+        if (member.questionToken !== undefined && !/Default/.test(documentation)) this.#lacks(place, 'no default')
         const type = this.#checker.typeToString(this.#checker.getTypeAtLocation(member))
-        if (/\bnumber\b/.test(type) && !UNIT.test(said) && !/\bms\b/.test(text)) this.#lacks(place, 'no unit')
+        if (/\bnumber\b/.test(type) && !UNIT.test(documentation) && !/\bms\b/.test(text)) this.#lacks(place, 'no unit')
       }
     }
   }
@@ -155,9 +155,9 @@ class Visit {
     const tags =
       found?.map((tag) => ({ name: tag.name, text: ts.displayPartsToString(tag.text) })) ??
       ts.getJSDocTags(one).map((tag) => ({ name: tag.tagName.text, text: tag.getText().replace(/^@\w+\s*/, '') }))
-    const said = tags.filter((tag) => tag.name === 'throws')
-    if (said.some((tag) => !/^(\{|what )/.test(tag.text))) this.#lacks(name, 'a @throws that names no error')
-    if (one.body === undefined || said.length > 0) return
+    const throwsTags = tags.filter((tag) => tag.name === 'throws')
+    if (throwsTags.some((tag) => !/^(\{|what )/.test(tag.text))) this.#lacks(name, 'a @throws that names no error')
+    if (one.body === undefined || throwsTags.length > 0) return
     const reason = this.#thrownIn(one.body)
     if (reason !== null) this.#lacks(name, `no @throws, though ${reason}`)
   }

@@ -104,8 +104,8 @@ t.test('without WebAssembly, requests fail with ERR_WEBASSEMBLY_NOT_SUPPORTED', 
     console.log(error.name, error.code, error.message.includes('WebAssembly'))
     await client.close()`
   const flags = ['--jitless', '--input-type=module', '-e', program]
-  const said = execFileSync(process.execPath, flags, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  t.equal(said.trim(), 'Error ERR_WEBASSEMBLY_NOT_SUPPORTED true')
+  const output = execFileSync(process.execPath, flags, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  t.equal(output.trim(), 'Error ERR_WEBASSEMBLY_NOT_SUPPORTED true')
 })
 
 t.test('drain passes the dispatchers with free capacity, the outermost first', async (t) => {
@@ -135,11 +135,11 @@ t.test('drain passes the dispatchers with free capacity, the outermost first', a
 
 t.test('the callbacks of close and destroy get no error', async (t) => {
   for (const dispatcher of [new Client('http://localhost'), new Pool('http://localhost'), new Agent()]) {
-    const told = (end: (callback: () => void) => void) =>
+    const callbackArguments = (end: (callback: () => void) => void) =>
       new Promise((resolve) => end((...values: unknown[]) => resolve(values)))
-    t.strictSame(await told((callback) => dispatcher.close(callback)), [null])
-    t.strictSame(await told((callback) => dispatcher.destroy(callback)), [null])
-    t.strictSame(await told((callback) => dispatcher.destroy(null, callback)), [null])
+    t.strictSame(await callbackArguments((callback) => dispatcher.close(callback)), [null])
+    t.strictSame(await callbackArguments((callback) => dispatcher.destroy(callback)), [null])
+    t.strictSame(await callbackArguments((callback) => dispatcher.destroy(null, callback)), [null])
   }
 })
 

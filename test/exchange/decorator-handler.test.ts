@@ -52,23 +52,23 @@ t.test('a subclass of DecoratorHandler can override callbacks, for current and l
     return dispatch(options, new Louder(handler))
   })
   t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), 'QUIET')
-  const said: unknown[] = []
+  const calls: unknown[] = []
   await new Promise<void>((resolve) =>
     client.dispatch({ path: '/', method: 'GET' }, {
-      onConnect: () => said.push('connect'),
+      onConnect: () => calls.push('connect'),
       onHeaders: (status) => {
-        said.push(status)
+        calls.push(status)
         return true
       },
       onData: (chunk) => {
-        said.push(String(chunk))
+        calls.push(String(chunk))
         return true
       },
       onComplete: () => resolve(),
-      onError: (error) => said.push(error),
+      onError: (error) => calls.push(error),
     } as LegacyDispatchHandler as DispatchHandler),
   )
-  t.strictSame(said, ['connect', 200, 'QUIET'])
+  t.strictSame(calls, ['connect', 200, 'QUIET'])
   await client.close()
   await origin.close()
 })

@@ -39,7 +39,7 @@ t.test('sockets destroyed with one error give each request its own socket info',
   }
   const clients = [0, 1].map(() => new Client(origin.url, { connect: connect as never }))
   const sent: Promise<unknown>[] = []
-  const asked = clients.map((client, index) => {
+  const errors = clients.map((client, index) => {
     const body = index === 0 ? {} : { body: '100 EUR' }
     const method = index === 0 ? 'GET' : 'POST'
     sent.push(new Promise((resolve) => client.once('connect', resolve)))
@@ -49,7 +49,7 @@ t.test('sockets destroyed with one error give each request its own socket info',
   while (sockets.some((socket) => socket.bytesWritten === 0)) await new Promise(setImmediate)
   const broken = Object.assign(new Error('tunnel lost'), { code: 'ECONNRESET' })
   for (const socket of sockets) socket.destroy(broken)
-  const [first, second] = await Promise.all(asked)
+  const [first, second] = await Promise.all(errors)
   t.match(first, { method: 'GET', path: '/0', cause: broken })
   t.match(second, { method: 'POST', path: '/1', replaySafe: false, cause: broken })
   t.strictSame(Object.keys(broken), ['code'])
@@ -122,9 +122,9 @@ t.test('destroy(error) passes its error to every request unchanged', async (t) =
   const origin = await httpOrigin(() => {})
   const pool = new Pool(origin.url, { connections: 1 })
   const mine = Object.assign(new Error('shutting down'), { code: 'E_SHUTDOWN' })
-  const asked = ['/a', '/b'].map((path) => failure(pool.request(get(path))))
+  const errors = ['/a', '/b'].map((path) => failure(pool.request(get(path))))
   await pool.destroy(mine)
-  t.strictSame(await Promise.all(asked), [mine, mine])
+  t.strictSame(await Promise.all(errors), [mine, mine])
   t.strictSame(Object.keys(mine), ['code'])
   await origin.close()
 })

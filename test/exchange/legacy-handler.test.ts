@@ -10,19 +10,19 @@ t.test('recognizes current and legacy handlers', async (t) => {
   t.not(adaptHandler(elder, false), elder, 'one of the elder is not')
 
   // Node 24's built-in `fetch`: legacy, with one current callback in addition.
-  const heard: unknown[] = []
+  const errors: unknown[] = []
   const between = {
     ...elder,
     onUpgrade: nothing,
     onRequestUpgrade: nothing,
-    onError: (error: Error) => heard.push(error),
+    onError: (error: Error) => errors.push(error),
   }
   for (const upgrade of [false, true]) {
     const adapted = adaptHandler(between, upgrade)
     t.not(adapted, between)
-    adapted.onResponseError?.({} as never, new Error('told'))
+    adapted.onResponseError?.({} as never, new Error('failed'))
   }
-  t.match(heard, [{ message: 'told' }, { message: 'told' }])
+  t.match(errors, [{ message: 'failed' }, { message: 'failed' }])
 
   const both = { ...elder, ...newer }
   t.equal(adaptHandler(both, false), both, 'whoever is whole in both is of the newer')
@@ -31,12 +31,12 @@ t.test('recognizes current and legacy handlers', async (t) => {
 t.test('passes headers given as buffers or as an object to a legacy handler', async (t) => {
   const heads: unknown[] = []
   const adapted = adaptHandler({ ...elder, onHeaders: (...head: unknown[]) => heads.push(head[1]) > 0 } as never, false)
-  const told = (rawHeaders: unknown) =>
+  const startResponse = (rawHeaders: unknown) =>
     adapted.onResponseStart?.({ rawHeaders } as never, 200, { 'x-other': '1' }, 'OK')
   const buffers = [Buffer.from('x-a'), Buffer.from('1')]
-  for (const raw of [buffers, ['x-a', '1'], { 'x-a': '1' }]) told(raw)
+  for (const raw of [buffers, ['x-a', '1'], { 'x-a': '1' }]) startResponse(raw)
   t.strictSame(heads, [buffers, buffers, buffers])
-  told(null)
+  startResponse(null)
   t.strictSame(heads[3], [Buffer.from('x-other'), Buffer.from('1')])
 })
 

@@ -63,8 +63,8 @@ async function main(): Promise<void> {
     })
   let zone: Zone = {}
   const resolver = createSocket('udp4', (query, from) => {
-    const said = responseTo(query, zone)
-    if (said !== null) resolver.send(said, from.port, from.address)
+    const response = responseTo(query, zone)
+    if (response !== null) resolver.send(response, from.port, from.address)
   })
   await new Promise<void>((resolve) => resolver.bind(53, resolve))
   process.on('message', (command: Command) => {

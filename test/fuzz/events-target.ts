@@ -44,7 +44,7 @@ class Play implements FetchSurroundings {
   readonly #paused = new Set<DispatchController>()
   readonly #ending: Promise<unknown>[] = []
   readonly #errors = new UserErrors()
-  readonly told: string[] = []
+  readonly log: string[] = []
   probes = 0
   #late = false
   readonly #copies = new Set<DispatchController>()
@@ -73,7 +73,7 @@ class Play implements FetchSurroundings {
       late: random.once(3),
     })
     const kind = random.pick(KINDS)
-    this.told.push(kind)
+    this.log.push(kind)
     const options = { connect, pipelining: random.pick([1, 1, 2, 10]), parser: random.pick(['js', 'wasm'] as const) }
     this.#shape.pipelining = options.pipelining
     this.#dispatcher = this.#open(kind, options)
@@ -159,14 +159,14 @@ class Play implements FetchSurroundings {
     if (this.#calm || !random.once(5)) return
     const act = random.below(6)
     if (act === 0 && controller !== null) {
-      this.told.push('abort')
+      this.log.push('abort')
       this.soon(() => controller.abort(new Error('enough')))
     } else if (act === 1 && controller !== null) {
-      this.told.push('pause')
+      this.log.push('pause')
       this.#paused.add(controller)
       controller.pause()
     } else if (act === 2) {
-      this.told.push(`throw in ${place}`)
+      this.log.push(`throw in ${place}`)
       throw this.#errors.make(place, place !== 'a source')
     } else this.#step()
   }
@@ -201,28 +201,28 @@ class Play implements FetchSurroundings {
     switch (random.below(14)) {
       case 0:
         if (this.#stays) return
-        this.told.push('close')
+        this.log.push('close')
         this.#ending.push(this.#dispatcher.close().catch(() => {}))
         return
       case 1:
         if (this.#stays || !random.once(3)) return
-        this.told.push('destroy')
+        this.log.push('destroy')
         this.#ending.push(this.#dispatcher.destroy(random.once(2) ? new Error('destroyed') : null))
         return
       case 2:
-        this.told.push('resume')
+        this.log.push('resume')
         for (const controller of this.#paused) controller.resume()
         this.#paused.clear()
         return
       case 3:
-        this.told.push('lose a socket')
+        this.log.push('lose a socket')
         for (const socket of this.#sockets) return void socket.destroy()
         return
       case 4:
-        this.told.push('abort one')
+        this.log.push('abort one')
         return this.#players[random.below(this.#players.length)]?.controller?.abort()
       case 5:
-        this.told.push('closeIdle')
+        this.log.push('closeIdle')
         return this.#dispatcher.closeIdle?.()
       default:
         this.#dispatch()
@@ -244,7 +244,7 @@ class Play implements FetchSurroundings {
     const sends = !this.#calm && EXPECT_BODY.includes(method)
     const body = sends ? new LentBody(this.random, `${id}.`, () => this.within('a source', null), true) : null
     const player = new FetchPlayer(id, body, this)
-    this.told.push(`fetch ${method}`)
+    this.log.push(`fetch ${method}`)
     this.#players.push(player)
     player.start(to, method, { origin: ORIGIN, calm: this.#calm })
   }
@@ -257,7 +257,7 @@ class Play implements FetchSurroundings {
     const sends = !connect && !this.#calm && (EXPECT_BODY.includes(method) || random.once(4))
     const body = sends ? new LentBody(random, `${id}.`, () => this.within('a source', null)) : null
     const player = new Player(id, body, this)
-    this.told.push(method)
+    this.log.push(method)
     this.#players.push(player)
     const options = {
       ...(to instanceof Agent ? { origin: ORIGIN } : {}),
@@ -376,10 +376,10 @@ class Play implements FetchSurroundings {
       const first = this.#players.length
       for (let left = count; left > 0; left--) gathering.add(first + count - left)
       for (let left = count; left > 0; left--) this.#send('GET', part)
-      const asked = this.#players.slice(first)
-      for (const { id, ended } of asked) void ended.then(() => gathering.drop(id))
+      const gathered = this.#players.slice(first)
+      for (const { id, ended } of gathered) void ended.then(() => gathering.drop(id))
       const settled = await this.#settled()
-      if (asked.every(({ answered }) => answered)) return
+      if (gathered.every(({ answered }) => answered)) return
       must(
         settled && attempt < ATTEMPTS,
         () => `of ${count} requests at once, these did not arrive: ${gathering.missing}`,
@@ -432,9 +432,9 @@ export const fuzz: Fuzz = async ({ runs, seed, note }) => {
     try {
       await play.run()
     } catch (error) {
-      throw Object.assign(error as Error, { message: `${(error as Error).message}: ${own}: ${play.told.join(', ')}` })
+      throw Object.assign(error as Error, { message: `${(error as Error).message}: ${own}: ${play.log.join(', ')}` })
     }
-    calls += play.told.length
+    calls += play.log.length
     probes += play.probes
   }
   return `${calls} calls, ${probes} probes`

@@ -117,8 +117,8 @@ export class FetchPlayer implements Played {
   /** Returns whether it has read the whole body. */
   async #consume(response: Response, calm: boolean): Promise<boolean> {
     const way = this.#play.pick(calm ? ['text', 'bytes', 'iterate'] : ['text', 'bytes', 'iterate', 'cancel', 'leave'])
-    if (way === 'text') return this.#got(await response.text(), response)
-    if (way === 'bytes') return this.#got(Buffer.from(await response.arrayBuffer()).toString('latin1'), response)
+    if (way === 'text') return this.#checkBody(await response.text(), response)
+    if (way === 'bytes') return this.#checkBody(Buffer.from(await response.arrayBuffer()).toString('latin1'), response)
     if (way === 'iterate') return this.#iterate(response, calm)
     if (way === 'leave') await new Promise<void>((resolve) => this.#play.soon(resolve, 30))
     await response.body?.cancel()
@@ -135,11 +135,11 @@ export class FetchPlayer implements Played {
       if (!calm && this.#play.random.once(8)) return false
       if (this.#play.random.once(4)) await new Promise(setImmediate)
     }
-    return this.#got(received, response)
+    return this.#checkBody(received, response)
   }
 
   /** Checks a complete body. */
-  #got(received: string, { status }: Response): true {
+  #checkBody(received: string, { status }: Response): true {
     const expected = status === 200 && this.#method !== 'HEAD' ? this.answer : ''
     this.#play.expect(received === expected, `fetch ${this.id} ends with ${JSON.stringify(received)}`)
     return true

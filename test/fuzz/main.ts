@@ -70,8 +70,8 @@ async function runAll(): Promise<void> {
   for (const name of chosen) {
     try {
       const report = await run(name, { runs: Number(values.runs), seed })
-      const { runs, seconds, told } = report
-      console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${told}; no finding`)
+      const { runs, seconds, summary } = report
+      console.log(`${name}: ${runs} executions, seed ${seed}, ${Math.round(seconds)} s; ${summary}; no finding`)
     } catch (error) {
       console.log(`${name}: seed ${seed}: ${(error as Error).message}`)
       console.log(`again: make fuzz ARGS='--target ${name} --runs ${values.runs} --seed ${seed}'`)

@@ -66,7 +66,7 @@ export class PlayServer {
     const player = this.#play.find(Number(/\d+$/.exec(target)?.[0])) as Played
     const whole = player.body === null ? body === '' : player.body.arrives(body)
     this.#play.expect(whole, `request ${player.id} arrives with ${body.length} bytes that are not its own`)
-    this.gathering.came(player.id, '')
+    this.gathering.arrived(player.id, '')
     player.passes?.('arrival')
     if (method === 'HEAD' || (body !== '' && !EXPECT_BODY.includes(method))) this.#last.add(socket)
     this.#later(socket, () => this.#answer(socket, player))

@@ -15,7 +15,7 @@ export interface Wanted {
   /** Memory of the body, which its caller overwrites once it was sent. */
   readonly lent: ReadonlySet<unknown>
   /** Description of the options. */
-  readonly told: string
+  readonly description: string
 }
 
 const NASTY = [
@@ -346,10 +346,10 @@ export function wanted(random: Random): Wanted {
       },
     })
   }
-  return { options, fields, body: bytes, lent, told: tell(options) }
+  return { options, fields, body: bytes, lent, description: describe(options) }
 }
 
-function tell(options: object): string {
+function describe(options: object): string {
   const parts = Object.getOwnPropertyNames(options).map((name) => {
     const { value } = Object.getOwnPropertyDescriptor(options, name) ?? {}
     try {

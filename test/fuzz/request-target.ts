@@ -124,8 +124,8 @@ class Server {
   }
 
   #answer(socket: FakeSocket, { method, fields, tunnel }: ReadRequest): void {
-    const asked = fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'upgrade')
-    if (asked) socket.receive('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
+    const upgrades = fields.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'upgrade')
+    if (upgrades) socket.receive('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
     else if (tunnel || method === 'HEAD') socket.receive('HTTP/1.1 200 OK\r\n\r\n')
     else socket.receive('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
   }
@@ -233,7 +233,7 @@ export const fuzz: Fuzz = async ({ runs, seed, note }) => {
   let clients = 0
   for (let run = 0; run < runs; run++) {
     const given = wanted(random)
-    note(`run ${run} of seed ${seed}: ${given.told}`)
+    note(`run ${run} of seed ${seed}: ${given.description}`)
     const whole = random.once(CLIENT_SHARE)
     if (whole) clients++
     const ok = whole ? await tryRequest(client, server, given) : tryHead(given, random.once(2))

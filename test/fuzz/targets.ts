@@ -44,5 +44,5 @@ export interface Given {
 export interface Report {
   readonly runs: number
   readonly seconds: number
-  readonly told: string
+  readonly summary: string
 }

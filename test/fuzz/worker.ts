@@ -12,7 +12,7 @@ const length = new Int32Array(shared.length)
 const bytes = Buffer.from(shared.input)
 const { fuzz } = await TARGETS[target].load()
 const start = performance.now()
-const told = await fuzz({
+const summary = await fuzz({
   runs,
   seed,
   note(input) {
@@ -20,4 +20,4 @@ const told = await fuzz({
     Atomics.store(length, 0, bytes.write(input))
   },
 })
-parentPort?.postMessage({ runs, seconds: (performance.now() - start) / 1000, told })
+parentPort?.postMessage({ runs, seconds: (performance.now() - start) / 1000, summary })

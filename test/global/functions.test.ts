@@ -82,18 +82,18 @@ t.test('one object may contain all options and the URL or its parts', async (t) 
     headers: { a: 'b' },
   } as never)
   t.strictSame([statusCode, headers['x-line'], await body.text()], [200, `POST /p ${host}`, 'hi'])
-  const gone = new Agent()
-  await gone.close()
+  const closed = new Agent()
+  await closed.close()
   for (const one of [url, { protocol: 'http:', hostname, port, path: '/p' }]) {
-    await t.rejects(request({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
+    await t.rejects(request({ ...one, dispatcher: closed } as never), { code: 'UND_ERR_DESTROYED' })
     await t.rejects(request({ ...one, signal: AbortSignal.abort() } as never), { name: 'AbortError' })
     await t.rejects(
-      stream({ ...one, dispatcher: gone } as never, () => new PassThrough()),
+      stream({ ...one, dispatcher: closed } as never, () => new PassThrough()),
       { code: 'UND_ERR_DESTROYED' },
     )
-    await t.rejects(upgrade({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
-    await t.rejects(connect({ ...one, dispatcher: gone } as never), { code: 'UND_ERR_DESTROYED' })
-    const duplex = pipeline({ ...one, dispatcher: gone } as never, ({ body }) => body)
+    await t.rejects(upgrade({ ...one, dispatcher: closed } as never), { code: 'UND_ERR_DESTROYED' })
+    await t.rejects(connect({ ...one, dispatcher: closed } as never), { code: 'UND_ERR_DESTROYED' })
+    const duplex = pipeline({ ...one, dispatcher: closed } as never, ({ body }) => body)
     t.match(await new Promise((resolve) => duplex.once('error', resolve)), { code: 'UND_ERR_DESTROYED' })
   }
   await origin.close()

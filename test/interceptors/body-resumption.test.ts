@@ -89,19 +89,20 @@ t.test('accepts only the rest of the same representation', async (t) => {
   t.match(after(4, part).verify(head(206, { ...rest, 'content-range': 'bytes 24-30/100' })), /content-range/)
   t.match(after(0, part).verify(head(200, whole)), /200/)
 
-  const told = (change: Record<string, string | string[]>, status = 206) =>
+  const verified = (change: Record<string, string | string[]>, status = 206) =>
     after(4).verify(head(status, { ...rest, ...change }))
-  for (const status of [200, 204, 304, 404, 412, 416]) t.match(told({}, status), String(status))
-  t.equal(told({ 'content-range': 'bytes 4-9/*' }), null, 'the size of the whole may be left out')
+  for (const status of [200, 204, 304, 404, 412, 416]) t.match(verified({}, status), String(status))
+  t.equal(verified({ 'content-range': 'bytes 4-9/*' }), null, 'the size of the whole may be left out')
   for (const range of ['3-9/10', '5-9/10', '4-8/10', '4-9/11', '4-8/*', '4-10/11', '0-9/10', '*/10']) {
-    t.match(told({ 'content-range': `bytes ${range}` }), /content-range/, range)
+    t.match(verified({ 'content-range': `bytes ${range}` }), /content-range/, range)
   }
-  t.match(told({ 'content-range': ['bytes 4-9/10', 'bytes 4-9/10'] }), /content-range/)
+  t.match(verified({ 'content-range': ['bytes 4-9/10', 'bytes 4-9/10'] }), /content-range/)
   t.match(after(4).verify(head(206, { etag: '"one"' })), /content-range/)
-  for (const length of ['5', '7', '0', 'x', ['6', '6']]) t.match(told({ 'content-length': length }), /content-range/)
-  for (const etag of ['"two"', 'W/"one"', ['"one"', '"one"']]) t.match(told({ etag }), /etag/)
+  for (const length of ['5', '7', '0', 'x', ['6', '6']])
+    t.match(verified({ 'content-length': length }), /content-range/)
+  for (const etag of ['"two"', 'W/"one"', ['"one"', '"one"']]) t.match(verified({ etag }), /etag/)
   t.match(after(4).verify(head(206, { 'content-range': 'bytes 4-9/10' })), /etag/)
-  t.match(told({ 'content-encoding': 'gzip' }), /content-encoding/)
+  t.match(verified({ 'content-encoding': 'gzip' }), /content-encoding/)
   t.match(after(4, gzip).verify(head(206, rest)), /content-encoding/)
   t.match(after(4, open).verify(head(206, { ...rest, 'content-range': 'bytes 4-8/10' })), /content-range/)
   t.match(after(4, open).verify(head(206, { ...rest, 'content-range': 'bytes 4-9/*' })), /content-range/)

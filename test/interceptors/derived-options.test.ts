@@ -84,9 +84,11 @@ for (const [name, interceptor] of Object.entries(all)) {
 for (const [kind, make] of Object.entries(dispatchers)) {
   for (const [form, optionsFor] of Object.entries(forms)) {
     t.test(`a ${kind} and interceptors over it accept options ${form}`, async (t) => {
-      const asked: unknown[] = []
+      const requested: unknown[] = []
       const origin = await httpOrigin((request, reply) => {
-        asked.push(`${request.method} ${new URL(request.url as string, 'http://a').pathname} ${request.headers['x-a']}`)
+        requested.push(
+          `${request.method} ${new URL(request.url as string, 'http://a').pathname} ${request.headers['x-a']}`,
+        )
         reply.end()
       })
       const url = origin.url.replace('127.0.0.1', 'localhost')
@@ -95,7 +97,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
         const recorder = new Recorder()
         way(dispatcher)(optionsFor(url) as Dispatcher.DispatchOptions, recorder)
         await recorder.ended
-        t.strictSame([recorder.error, recorder.statusCode, asked.pop()], [null, 200, 'GET /a 1'], name)
+        t.strictSame([recorder.error, recorder.statusCode, requested.pop()], [null, 200, 'GET /a 1'], name)
         await dispatcher.close()
       }
       await origin.close()
@@ -104,15 +106,15 @@ for (const [kind, make] of Object.entries(dispatchers)) {
 }
 
 t.test('RedirectHandler and RetryHandler resend inherited options', async (t) => {
-  const asked: unknown[] = []
+  const requested: unknown[] = []
   const origin = await httpOrigin((request, reply) => {
-    asked.push(`${request.url} ${request.headers['x-a']}`)
-    if (asked.length === 1) reply.writeHead(302, { location: '/b' })
-    else if (asked.length === 2) reply.statusCode = 503
+    requested.push(`${request.url} ${request.headers['x-a']}`)
+    if (requested.length === 1) reply.writeHead(302, { location: '/b' })
+    else if (requested.length === 2) reply.statusCode = 503
     reply.end()
   })
   for (const optionsFor of Object.values(forms)) {
-    asked.length = 0
+    requested.length = 0
     const agent = new Agent()
     const dispatch: Dispatch = (options, handler) => agent.dispatch(options, handler)
     const recorder = new Recorder()
@@ -125,7 +127,7 @@ t.test('RedirectHandler and RetryHandler resend inherited options', async (t) =>
     again(options, redirecting)
     await recorder.ended
     t.equal(recorder.statusCode, 200)
-    t.strictSame(asked, ['/a 1', '/b 1', '/b 1'])
+    t.strictSame(requested, ['/a 1', '/b 1', '/b 1'])
     await agent.close()
   }
   await origin.close()

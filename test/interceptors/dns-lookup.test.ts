@@ -29,7 +29,7 @@ async function outcomes(options: Options) {
   await new Promise(setImmediate)
   await agent.close()
   await origin.close()
-  return { ended, asked: origin.requests.length }
+  return { ended, requestCount: origin.requests.length }
 }
 
 const failing: Record<string, Lookup> = {
@@ -64,14 +64,14 @@ const failing: Record<string, Lookup> = {
 
 for (const [what, lookup] of Object.entries(failing)) {
   t.test(`a lookup that ${what} fails each waiting request once, each with its own error`, async (t) => {
-    const { ended, asked } = await outcomes({ lookup })
+    const { ended, requestCount } = await outcomes({ lookup })
     for (const [index, { calls, error }] of ended.entries()) {
       t.strictSame(calls, ['error'])
       t.match(error, { message: 'mine', code: 'EMINE', method: 'GET', path: `/${index + 1}`, replaySafe: true })
       t.match(error, { phase: 'connect', origin: /^http:\/\/name\.test:\d+$/ })
     }
     t.equal(new Set(ended.map(({ error }) => error)).size, 3)
-    t.equal(asked, 0)
+    t.equal(requestCount, 0)
   })
 }
 
@@ -93,12 +93,12 @@ const answering: Record<string, Lookup> = {
 
 for (const [what, lookup] of Object.entries(answering)) {
   t.test(`a lookup that ${what} answers each request once`, async (t) => {
-    const { ended, asked } = await outcomes({ lookup })
+    const { ended, requestCount } = await outcomes({ lookup })
     for (const { calls, body } of ended) {
       t.strictSame(calls, ['start', 'head 200', 'data', 'end'])
       t.equal(body, 'fine')
     }
-    t.equal(asked, 3)
+    t.equal(requestCount, 3)
   })
 }
 
@@ -131,13 +131,13 @@ for (const [what, options, error] of [
   ],
 ] as const) {
   t.test(`${what} fails each request once, cached or not, and never throws`, async (t) => {
-    const { ended, asked } = await outcomes({ lookup: answers, ...options } as Options)
-    for (const { calls, error: got } of ended) {
+    const { ended, requestCount } = await outcomes({ lookup: answers, ...options } as Options)
+    for (const { calls, error: actual } of ended) {
       t.strictSame(calls, ['error'])
-      t.match(got, error)
+      t.match(actual, error)
     }
     t.equal(new Set(ended.map(({ error }) => error)).size, 3, 'one of its own')
-    t.equal(asked, 0)
+    t.equal(requestCount, 0)
   })
 }
 

@@ -27,7 +27,7 @@ t.test('a full storage removes the oldest host', async (t) => {
 })
 
 t.test('removing addresses keeps the order of the others', async (t) => {
-  for (const [offset, gone, next] of [
+  for (const [offset, removed, next] of [
     [0, 'a', 'b'],
     [1, 'a', 'b'],
     [2, 'a', 'c'],
@@ -37,8 +37,8 @@ t.test('removing addresses keeps the order of the others', async (t) => {
   ] as const) {
     const all = found('a', 'b', 'c')
     all.records[4].offset = offset
-    const left = filterRecords(all, ({ address }) => address !== gone).records[4]
-    t.equal(left?.ips[(left.offset ?? 0) % left.ips.length]?.address, next, `${offset} without ${gone}`)
+    const left = filterRecords(all, ({ address }) => address !== removed).records[4]
+    t.equal(left?.ips[(left.offset ?? 0) % left.ips.length]?.address, next, `${offset} without ${removed}`)
     t.equal(all.records[4].ips.length, 3)
   }
   t.strictSame(filterRecords(found('a'), () => false).records, { 4: null, 6: null })

@@ -34,9 +34,9 @@ function scripted(answers: { a?: unknown; aaaa?: unknown; srv?: unknown }) {
   const counts = { a: 0, aaaa: 0, srv: 0 }
   const answer = (type: keyof typeof counts) => async () => {
     counts[type]++
-    const said = answers[type] ?? Object.assign(new Error(`no ${type}`), { code: 'ENODATA' })
-    if (said instanceof Error) throw said
-    return said as never
+    const result = answers[type] ?? Object.assign(new Error(`no ${type}`), { code: 'ENODATA' })
+    if (result instanceof Error) throw result
+    return result as never
   }
   return { answers, counts, resolve4: answer('a'), resolve6: answer('aaaa'), resolveSrv: answer('srv') }
 }
@@ -82,7 +82,7 @@ t.test('reports SRV records of a real name server', async (t) => {
     { origin: 'https://10.0.0.2:8001', weight: 10, authority: 'api.test' },
     { origin: 'https://10.0.1.1:8002', weight: 0.1, authority: 'api.test' },
   ])
-  t.notOk(server.asked.includes('A spare.test'), 'nobody asks for who is not used')
+  t.notOk(server.questions.includes('A spare.test'), 'nobody asks for who is not used')
   services([1, 40, 8001, 'one.test'], [1, 1, 8002, 'two.test'])
   server.zone.set('A two.test', 2)
   const errors: unknown[] = []
@@ -173,10 +173,10 @@ t.test('sends requests to each address with the host name, over TLS too', async 
     const iterator = source[Symbol.asyncIterator]()
     const { value } = await iterator.next()
     for (const { origin, ...settings } of (value?.add ?? []) as { origin: string }[]) pool.addUpstream(origin, settings)
-    const told: unknown[] = []
-    for (let i = 0; i < 2; i++) told.push(await (await pool.request(get)).body.json())
+    const responses: unknown[] = []
+    for (let i = 0; i < 2; i++) responses.push(await (await pool.request(get)).body.json())
     const host = `pods.test:${port}`
-    t.strictSame(told.sort(), [
+    t.strictSame(responses.sort(), [
       ['127.0.0.1', host, name],
       ['127.0.0.2', host, name],
     ])
@@ -210,7 +210,7 @@ t.test('a removed upstream completes its requests; closing the pool ends the loo
   await server.until(2)
   const earlier = [pool.request(get), pool.request(get)]
   await arrived
-  const before = server.asked.length
+  const before = server.questions.length
   server.zone.set('A pods.test', { ttl: 0, addresses: ['127.0.0.2'] })
   await server.until(before + 3)
   t.strictSame(pool.upstreams, [`http://127.0.0.2:${port}`])
@@ -219,9 +219,9 @@ t.test('a removed upstream completes its requests; closing the pool ends the loo
   ;(held as http.ServerResponse | null)?.end('first')
   t.strictSame(await Promise.all(earlier.map(async (one) => (await one).body.text())), ['first', 'first'])
   await pool.close()
-  const { length } = server.asked
+  const { length } = server.questions
   await new Promise((resolve) => setTimeout(resolve, 20))
-  t.ok(server.asked.length <= length + 1, 'nobody asks any more')
+  t.ok(server.questions.length <= length + 1, 'nobody asks any more')
   discovery.stop()
 })
 

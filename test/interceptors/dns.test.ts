@@ -31,12 +31,12 @@ const at = (address: string, ttl?: number) =>
 
 /** Lookup with the given addresses of each host, which counts its calls. */
 function knowing(...addresses: Address[]) {
-  const asked: string[] = []
+  const lookups: string[] = []
   const lookup: Options['lookup'] = (origin, _options, callback) => {
-    asked.push(origin.hostname)
+    lookups.push(origin.hostname)
     setImmediate(() => callback(null, addresses))
   }
-  return { asked, lookup: lookup as NonNullable<Options['lookup']> }
+  return { lookups, lookup: lookup as NonNullable<Options['lookup']> }
 }
 
 /** Servers on several loopback addresses at one port; each responds with its address and the `host` header. */
@@ -82,7 +82,7 @@ t.test('uses the addresses in turn and looks them up once', async (t) => {
   const origin = `http://many.test:${servers.port}`
   const host = `many.test:${servers.port}`
   for (const last of [1, 2, 3, 1, 2, 3, 1]) t.equal(await ask(agent, { origin }), `127.0.0.${last} ${host}`)
-  t.strictSame(names.asked, ['many.test'])
+  t.strictSame(names.lookups, ['many.test'])
   t.equal(await ask(agent, { origin: new URL(origin) }), `127.0.0.2 ${host}`, 'a URL is as good')
 
   const forms = [{ 'x-a': '1' }, ['x-a', '1'], [['x-a', '1']], new Map([['x-a', '1']]), new Headers({ 'x-a': '1' })]
@@ -95,7 +95,7 @@ t.test('uses the addresses in turn and looks them up once', async (t) => {
 t.test('concurrent requests share one lookup, and can be aborted', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2'])
   let found = () => {}
-  let asked = 0
+  let lookupCount = 0
   const trace = new AsyncLocalStorage<number>()
   const traces: unknown[] = []
   const agent = new Agent().compose(
@@ -105,7 +105,7 @@ t.test('concurrent requests share one lookup, and can be aborted', async (t) => 
     },
     interceptors.dns({
       lookup: (_origin, _options, callback) => {
-        asked++
+        lookupCount++
         found = () => callback(null, [at('127.0.0.1'), at('127.0.0.2')])
       },
     }),
@@ -119,7 +119,7 @@ t.test('concurrent requests share one lookup, and can be aborted', async (t) => 
   found()
   const where = (await all).map((text) => text.split(' ', 1)[0])
   t.strictSame(where, ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.2'])
-  t.equal(asked, 1)
+  t.equal(lookupCount, 1)
   t.strictSame(traces, [1, 2, 3, 4], 'each as whoever asked')
   await agent.close()
   await servers.close()
@@ -206,7 +206,7 @@ t.test('records expire after their ttl, limited by maxTTL', async (t) => {
     for (const [later, lookups] of moments) {
       now = start + later
       await ask(agent, { origin })
-      t.equal(names.asked.length, lookups, `${JSON.stringify(options)}, ttl ${ttl}, after ${later} ms`)
+      t.equal(names.lookups.length, lookups, `${JSON.stringify(options)}, ttl ${ttl}, after ${later} ms`)
     }
     await agent.close()
   }
@@ -216,7 +216,7 @@ t.test('records expire after their ttl, limited by maxTTL', async (t) => {
   t.strictSame([await next(), await next(), await next()], ['127.0.0.1', '127.0.0.2', '127.0.0.1'])
   now += 50
   t.strictSame([await next(), await next()], ['127.0.0.2', '127.0.0.2'], 'each for itself')
-  t.equal(mixed.asked.length, 1)
+  t.equal(mixed.lookups.length, 1)
   await agent.close()
   await servers.close()
 })
@@ -272,9 +272,9 @@ t.test('selects address families by dualStack and affinity', async (t) => {
 t.test('sends to the next address when one can not be connected to', async (t) => {
   const servers = await onAddresses(['127.0.0.3'])
   const names = knowing(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
-  const tried: string[] = []
+  const attempts: string[] = []
   const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-    tried.push(new URL(options.origin as string).hostname)
+    attempts.push(new URL(options.origin as string).hostname)
     return dispatch(options, handler)
   }
   const origin = `http://half.test:${servers.port}`
@@ -283,11 +283,11 @@ t.test('sends to the next address when one can not be connected to', async (t) =
   agent.dispatch({ origin, path: '/', method: 'GET' }, recorder)
   await recorder.ended
   t.strictSame(recorder.calls, ['start', 'head 200', 'data', 'end'])
-  t.strictSame(tried, ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
+  t.strictSame(attempts, ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
   const bodies = ['bytes', Readable.from(['stream']), new Blob(['blob'])]
   for (const body of bodies) t.match(await ask(agent, { origin, method: 'PUT', body }), '127.0.0.3')
-  t.strictSame(tried.slice(3), ['127.0.0.3', '127.0.0.3', '127.0.0.3'])
-  t.equal(names.asked.length, 1)
+  t.strictSame(attempts.slice(3), ['127.0.0.3', '127.0.0.3', '127.0.0.3'])
+  t.equal(names.lookups.length, 1)
   await agent.close()
 
   const stream = new Agent().compose(interceptors.dns({ lookup: names.lookup }))
@@ -296,32 +296,32 @@ t.test('sends to the next address when one can not be connected to', async (t) =
   await servers.close()
 
   // If no address accepts connections, the error is that of the last one, and the next request looks up again.
-  names.asked.length = tried.length = 0
+  names.lookups.length = attempts.length = 0
   const lost = new Agent().compose(watch, interceptors.dns({ lookup: names.lookup }))
   for (let lookups = 1; lookups <= 2; lookups++) {
     await t.rejects(ask(lost, { origin }), { code: 'ECONNREFUSED', message: /127\.0\.0\.3/ })
-    t.equal(names.asked.length, lookups)
-    t.equal(tried.length, 3 * lookups)
+    t.equal(names.lookups.length, lookups)
+    t.equal(attempts.length, 3 * lookups)
   }
   await lost.close()
 })
 
 t.test('records with a port are used and removed by address and port', async (t) => {
   const [first, second] = [await onAddresses(['127.0.0.1']), await onAddresses(['127.0.0.1'])]
-  const gone = await onAddresses(['127.0.0.1'])
-  await gone.close()
-  const ports = [gone.port, first.port, second.port]
+  const refusing = await onAddresses(['127.0.0.1'])
+  await refusing.close()
+  const ports = [refusing.port, first.port, second.port]
   const names = knowing(...ports.map((port) => ({ ...at('127.0.0.1'), port })))
-  const tried: string[] = []
+  const attempts: string[] = []
   const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-    tried.push(new URL(options.origin as string).port)
+    attempts.push(new URL(options.origin as string).port)
     return dispatch(options, handler)
   }
   const agent = new Agent().compose(watch, interceptors.dns({ lookup: names.lookup }))
   for (let i = 0; i < 4; i++) t.equal(await ask(agent, { origin: 'http://ported.test:81' }), '127.0.0.1 ported.test:81')
-  t.equal(names.asked.length, 1)
-  t.equal(tried.filter((port) => port === String(gone.port)).length, 1)
-  for (const { port } of [first, second]) t.ok(tried.includes(String(port)))
+  t.equal(names.lookups.length, 1)
+  t.equal(attempts.filter((port) => port === String(refusing.port)).length, 1)
+  for (const { port } of [first, second]) t.ok(attempts.includes(String(port)))
   await agent.close()
   for (const port of [0, 65_536, 1.5, '80/path', '']) {
     const lookup = knowing({ ...at('127.0.0.1'), port } as never).lookup
@@ -380,9 +380,9 @@ t.test('TLS server name and certificate are those of the host', async (t) => {
   }
   // Concurrent requests for both names never share a connection.
   const both = ['one.test', 'two.test', 'one.test', 'two.test']
-  const said = await Promise.all(both.map((name) => ask(agent, { origin: `https://${name}:${servers.port}` })))
+  const responses = await Promise.all(both.map((name) => ask(agent, { origin: `https://${name}:${servers.port}` })))
   t.strictSame(
-    said,
+    responses,
     both.map((name) => `${name} ${name}:${servers.port}`),
   )
   await t.rejects(ask(agent, { origin: `https://three.test:${servers.port}` }), {
@@ -402,7 +402,7 @@ t.test('does not look up addresses and missing origins', async (t) => {
   t.equal(await ask(agent, { origin: `http://[::1]:${servers.port}` }), `::1 [::1]:${servers.port}`)
   t.match(refusal(agent, { path: '/', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
   t.match(refusal(agent, { origin: 'nonsense', path: '/', method: 'GET' }), { code: 'UND_ERR_INVALID_ARG' })
-  t.strictSame(names.asked, [])
+  t.strictSame(names.lookups, [])
   // Lookup of the operating system.
   const local = new Agent().compose(interceptors.dns())
   t.match(await ask(local, { origin: `http://localhost:${servers.port}` }), `localhost:${servers.port}`)
@@ -469,9 +469,9 @@ t.test('failing lookups fail the request', async (t) => {
     ],
   ]
   for (const [lookup, error] of cases) {
-    let asked = 0
+    let lookupCount = 0
     const counting: Options['lookup'] = (...args) => {
-      asked++
+      lookupCount++
       ;(lookup as NonNullable<typeof lookup>)(...args)
     }
     const agent = new Agent().compose(interceptors.dns({ lookup: counting }))
@@ -481,7 +481,7 @@ t.test('failing lookups fail the request', async (t) => {
       await recorder.ended
       t.strictSame(recorder.calls, ['error'])
       t.match(recorder.error, error)
-      t.equal(asked, i, 'failures are not remembered')
+      t.equal(lookupCount, i, 'failures are not remembered')
     }
     await agent.close()
   }
@@ -503,7 +503,7 @@ t.test('the storage option stores the records', async (t) => {
     const agent = new Agent()
     await go(agent.compose(interceptors.dns({ lookup: names.lookup, maxItems })), many)
     t.strictSame(
-      names.asked,
+      names.lookups,
       lookups.map((name) => `${name}.test`),
       `at most ${maxItems}`,
     )
@@ -532,7 +532,7 @@ t.test('the storage option stores the records', async (t) => {
   const agent = new Agent()
   const composed = agent.compose(interceptors.dns({ lookup: names.lookup, storage }))
   await go(composed, ['a', 'a'])
-  t.strictSame(names.asked, ['a.test'])
+  t.strictSame(names.lookups, ['a.test'])
   t.strictSame(calls, [
     [
       'set',
@@ -547,7 +547,7 @@ t.test('the storage option stores the records', async (t) => {
   ])
   full = true
   await go(composed, ['b', 'b', 'a'])
-  t.strictSame(names.asked, ['a.test', 'b.test', 'b.test'], 'what does not fit is looked up each time')
+  t.strictSame(names.lookups, ['a.test', 'b.test', 'b.test'], 'what does not fit is looked up each time')
   await origin.close()
   calls.length = 0
   await t.rejects(go(composed, ['a']), { code: 'ECONNREFUSED' })

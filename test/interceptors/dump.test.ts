@@ -7,7 +7,7 @@ import { Recorder } from '../servers/recorder.js'
 const bytes = () =>
   httpOrigin((request, reply) => {
     const [, how, size] = (request.url as string).split('/')
-    if (how === 'told') reply.setHeader('content-length', Number(size))
+    if (how === 'announced') reply.setHeader('content-length', Number(size))
     else reply.flushHeaders()
     reply.end(request.method === 'HEAD' ? undefined : 'x'.repeat(Number(size)))
   })
@@ -17,7 +17,7 @@ t.test('discards bodies over each dispatcher', async (t) => {
   for (const dispatcher of [new Client(origin.url), new Pool(origin.url, { connections: 1 }), new Agent()]) {
     const before = origin.connections
     const dumping = dispatcher.compose(interceptors.dump({ maxSize: 10 }))
-    for (const path of ['/told/10', '/untold/10', '/told/0', '/untold/3']) {
+    for (const path of ['/announced/10', '/unannounced/10', '/announced/0', '/unannounced/3']) {
       const recorder = new Recorder()
       dumping.dispatch({ origin: origin.url, path, method: 'GET' }, recorder)
       await recorder.ended
@@ -35,21 +35,21 @@ t.test('discards bodies over each dispatcher', async (t) => {
 t.test('fails bodies larger than maxSize or dumpMaxSize', async (t) => {
   const origin = await bytes()
   const client = new Client(origin.url).compose(interceptors.dump({ maxSize: 10 }))
-  const told = new Recorder()
-  client.dispatch({ path: '/told/11', method: 'GET' }, told)
-  await told.ended
-  t.strictSame(told.calls, ['start', 'error'])
-  t.match(told.error, { name: 'AbortError', code: 'UND_ERR_ABORTED', message: /11 .*10/ })
-  const untold = new Recorder()
-  client.dispatch({ path: '/untold/11', method: 'GET' }, untold)
-  await untold.ended
-  t.strictSame(untold.calls, ['start', 'head 200', 'error'])
-  t.equal(untold.error?.code, 'UND_ERR_ABORTED')
+  const recorder = new Recorder()
+  client.dispatch({ path: '/announced/11', method: 'GET' }, recorder)
+  await recorder.ended
+  t.strictSame(recorder.calls, ['start', 'error'])
+  t.match(recorder.error, { name: 'AbortError', code: 'UND_ERR_ABORTED', message: /11 .*10/ })
+  const unannounced = new Recorder()
+  client.dispatch({ path: '/unannounced/11', method: 'GET' }, unannounced)
+  await unannounced.ended
+  t.strictSame(unannounced.calls, ['start', 'head 200', 'error'])
+  t.equal(unannounced.error?.code, 'UND_ERR_ABORTED')
 
-  const own = (dumpMaxSize: unknown) => ({ path: '/told/11', method: 'GET', dumpMaxSize }) as DispatchOptions
+  const own = (dumpMaxSize: unknown) => ({ path: '/announced/11', method: 'GET', dumpMaxSize }) as DispatchOptions
   t.equal(await (await client.request(own(11))).body.text(), '', 'the limit of the request wins')
-  await t.rejects(client.request({ ...own(4), path: '/told/5' }), { code: 'UND_ERR_ABORTED' })
-  t.equal((await client.request({ path: '/told/1000', method: 'HEAD' })).statusCode, 200, 'HEAD tells of no body')
+  await t.rejects(client.request({ ...own(4), path: '/announced/5' }), { code: 'UND_ERR_ABORTED' })
+  t.equal((await client.request({ path: '/announced/1000', method: 'HEAD' })).statusCode, 200, 'HEAD tells of no body')
   for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
     t.throws(() => interceptors.dump({ maxSize: bad as number }), { code: 'UND_ERR_INVALID_ARG', message: /maxSize/ })
     await t.rejects(client.request(own(bad)), { code: 'UND_ERR_INVALID_ARG', message: /dumpMaxSize/ })
@@ -61,8 +61,8 @@ t.test('fails bodies larger than maxSize or dumpMaxSize', async (t) => {
 t.test('maxSize is 1 MiB by default', async (t) => {
   const origin = await bytes()
   const client = new Client(origin.url).compose(interceptors.dump())
-  t.equal((await client.request({ path: '/told/1048576', method: 'GET' })).statusCode, 200)
-  await t.rejects(client.request({ path: '/told/1048577', method: 'GET' }), { code: 'UND_ERR_ABORTED' })
+  t.equal((await client.request({ path: '/announced/1048576', method: 'GET' })).statusCode, 200)
+  await t.rejects(client.request({ path: '/announced/1048577', method: 'GET' }), { code: 'UND_ERR_ABORTED' })
   await client.destroy()
   await origin.close()
 })

@@ -30,10 +30,11 @@ t.test('interceptors below receive headers in the form of the caller', async (t)
   ]
   for (const [name, interceptor, path] of all) {
     const agent = new Agent().compose(adding, interceptor)
-    const asked = (headers: unknown) => ask(agent, { origin: url, path, ...(headers === undefined ? {} : { headers }) })
-    t.strictSame(await asked({ a: 'b' }), { a: 'b', 'x-token': 't' }, `${name}: an object`)
-    t.strictSame(await asked(undefined), { 'x-token': 't' }, `${name}: nothing`)
-    t.strictSame(await asked([['a', 'b']].values()), { a: 'b', 'x-token': 't' }, `${name}: an iterator`)
+    const receivedHeaders = (headers: unknown) =>
+      ask(agent, { origin: url, path, ...(headers === undefined ? {} : { headers }) })
+    t.strictSame(await receivedHeaders({ a: 'b' }), { a: 'b', 'x-token': 't' }, `${name}: an object`)
+    t.strictSame(await receivedHeaders(undefined), { 'x-token': 't' }, `${name}: nothing`)
+    t.strictSame(await receivedHeaders([['a', 'b']].values()), { a: 'b', 'x-token': 't' }, `${name}: an iterator`)
     await agent.close()
   }
   await origin.close()
@@ -44,11 +45,12 @@ t.test('a ProxyAgent passes headers objects on as objects', async (t) => {
   for (const name of ['factory', 'clientFactory'] as const) {
     const composed = (origin: string | URL, options: object) => new Pool(origin, options).compose(adding)
     const agent = new ProxyAgent({ uri: proxy.url, headers: { 'x-proxy': 'p' }, [name]: composed })
-    const asked = (headers: unknown) => ask(agent, { origin: 'http://origin.test', ...(headers ? { headers } : {}) })
-    t.strictSame(await asked({ a: 'b' }), { 'x-proxy': 'p', a: 'b', 'x-token': 't' }, name)
-    t.strictSame(await asked(undefined), { 'x-proxy': 'p', 'x-token': 't' }, name)
-    t.strictSame(await asked({ 'X-Proxy': 'own' }), { 'x-proxy': 'own', 'x-token': 't' }, name)
-    await t.rejects(asked({ 'Proxy-Authorization': 'x' }), { code: 'UND_ERR_INVALID_ARG' })
+    const receivedHeaders = (headers: unknown) =>
+      ask(agent, { origin: 'http://origin.test', ...(headers ? { headers } : {}) })
+    t.strictSame(await receivedHeaders({ a: 'b' }), { 'x-proxy': 'p', a: 'b', 'x-token': 't' }, name)
+    t.strictSame(await receivedHeaders(undefined), { 'x-proxy': 'p', 'x-token': 't' }, name)
+    t.strictSame(await receivedHeaders({ 'X-Proxy': 'own' }), { 'x-proxy': 'own', 'x-token': 't' }, name)
+    await t.rejects(receivedHeaders({ 'Proxy-Authorization': 'x' }), { code: 'UND_ERR_INVALID_ARG' })
     await agent.close()
   }
   await proxy.close()

@@ -34,9 +34,9 @@ t.test('null options mean the same as in undici', async (t) => {
 t.test(
   'retryOptions of a request: undefined keeps the option of the interceptor, null means the default',
   async (t) => {
-    let asked = 0
+    let requestCount = 0
     const origin = await httpOrigin((_request, reply) => {
-      asked++
+      requestCount++
       reply.writeHead(503).end()
     })
     const agent = new Agent().compose(interceptors.retry({ maxRetries: 1, minTimeout: 0 }))
@@ -44,10 +44,10 @@ t.test(
       [undefined, 2],
       [null, 6],
     ] as const) {
-      asked = 0
+      requestCount = 0
       const options = { origin: origin.url, path: '/', method: 'GET', retryOptions: { maxRetries } }
       await t.rejects(agent.request(options), { code: 'UND_ERR_REQ_RETRY' })
-      t.equal(asked, attempts, String(maxRetries))
+      t.equal(requestCount, attempts, String(maxRetries))
     }
     await agent.close()
     await origin.close()

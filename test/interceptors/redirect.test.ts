@@ -199,12 +199,12 @@ t.test('removes credentials and stripped headers on redirects', async (t) => {
 })
 
 t.test('keeps servername for the same origin only', async (t) => {
-  const asked: unknown[] = []
+  const dispatched: unknown[] = []
   const controller = { pause() {}, resume() {}, abort() {} }
   const dispatch = (options: DispatchOptions & { servername?: string }, handler: DispatchHandler) => {
     const { origin, path, servername } = options
-    asked.push([String(origin), path, servername])
-    const location = ['/same', 'https://other.test/last'][asked.length - 1]
+    dispatched.push([String(origin), path, servername])
+    const location = ['/same', 'https://other.test/last'][dispatched.length - 1]
     handler.onRequestStart?.(controller as never, null)
     handler.onResponseStart?.(controller as never, location === undefined ? 200 : 302, location ? { location } : {}, '')
     handler.onResponseEnd?.(controller as never, {})
@@ -212,7 +212,7 @@ t.test('keeps servername for the same origin only', async (t) => {
   }
   const options = { origin: 'https://one.test', path: '/', method: 'GET' as const, servername: 'name.test' }
   follow(dispatch as never)(options, new Recorder())
-  t.strictSame(asked, [
+  t.strictSame(dispatched, [
     ['https://one.test', '/', 'name.test'],
     ['https://one.test', '/same', 'name.test'],
     ['https://other.test', '/last', undefined],
@@ -257,12 +257,12 @@ t.test('resolves the location header', async (t) => {
 })
 
 t.test('accepts a location in UTF-8 or latin1, and not several different ones', async (t) => {
-  const asked: string[] = []
+  const requestedPaths: string[] = []
   let field = ''
   const origin = await rawOrigin((socket) =>
     onRequests(socket, (head) => {
       const path = head.split(' ', 2)[1] as string
-      asked.push(path)
+      requestedPaths.push(path)
       const moved = `HTTP/1.1 302 Found\r\n${field}content-length: 0\r\n\r\n`
       socket.write(path === '/' ? moved : response('found'), 'latin1')
     }),
@@ -277,7 +277,7 @@ t.test('accepts a location in UTF-8 or latin1, and not several different ones', 
   for (const [text, last, status] of cases) {
     field = text
     t.equal((await ask(client, {})).statusCode, status, text)
-    t.equal(asked.at(-1), last, text)
+    t.equal(requestedPaths.at(-1), last, text)
   }
   await client.close()
   await origin.close()
@@ -439,8 +439,8 @@ t.test('works with retry and dump', async (t) => {
   ] as const) {
     failures = 2
     const agent = new Agent().compose([...chain])
-    const got = await ask(agent, { origin: origin.url })
-    t.strictSame([got.statusCode, got.text], [200, text])
+    const answer = await ask(agent, { origin: origin.url })
+    t.strictSame([answer.statusCode, answer.text], [200, text])
     await agent.close()
   }
   await origin.close()
@@ -553,17 +553,17 @@ t.test('below dns, a relative redirect keeps the host name, and its address is a
   ]) {
     const agent = new Agent().compose(...order)
     const headers = { authorization: 'mine' }
-    const asked = { origin: `http://localhost:${port}`, headers }
-    const same = await ask(agent, { ...asked, path: to('/same') })
+    const options = { origin: `http://localhost:${port}`, headers }
+    const same = await ask(agent, { ...options, path: to('/same') })
     t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
     t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
     t.equal(same.history?.at(-1), `http://localhost:${port}/same`)
-    await ask(agent, { ...asked, path: to(`http://localhost:${port}/full`) })
+    await ask(agent, { ...options, path: to(`http://localhost:${port}/full`) })
     t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
-    await ask(agent, { ...asked, path: to(`${origin.url}/address`) })
+    await ask(agent, { ...options, path: to(`${origin.url}/address`) })
     t.equal(origin.seen.at(-1)?.headers.host, `127.0.0.1:${port}`)
     t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'an address is not the origin')
-    await ask(agent, { ...asked, path: to('/named'), headers: { ...headers, host: 'other.test' } })
+    await ask(agent, { ...options, path: to('/named'), headers: { ...headers, host: 'other.test' } })
     t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
     await agent.close()
   }
@@ -598,7 +598,7 @@ t.test('undefined options are ignored, and null means no redirects and no stripp
     stripHeadersOnCrossOriginRedirect: ['x-api-key'],
   }
   const agent = new Agent().compose(interceptors.redirect(strict))
-  const asked = (options: object) =>
+  const redirected = (options: object) =>
     ask(agent, {
       origin: here.url,
       path: to(`${there.url}/z`),
@@ -606,14 +606,14 @@ t.test('undefined options are ignored, and null means no redirects and no stripp
       ...options,
     })
   const passed = () => [there.seen.at(-1)?.headers['x-api-key'], there.seen.at(-1)?.headers['x-once']]
-  await asked(Object.fromEntries(Object.keys(strict).map((name) => [name, undefined])))
+  await redirected(Object.fromEntries(Object.keys(strict).map((name) => [name, undefined])))
   t.strictSame(passed(), [undefined, undefined])
   await t.rejects(ask(agent, { origin: here.url, path: '/chain/5', throwOnMaxRedirect: undefined }), {
     code: 'UND_ERR_REDIRECT_MAX',
   })
-  await asked({ stripHeadersOnCrossOriginRedirect: null, stripHeadersOnRedirect: null })
+  await redirected({ stripHeadersOnCrossOriginRedirect: null, stripHeadersOnRedirect: null })
   t.strictSame(passed(), ['k', '1'])
-  t.equal((await asked({ maxRedirections: null })).statusCode, 302)
+  t.equal((await redirected({ maxRedirections: null })).statusCode, 302)
   t.equal((await ask(agent, { origin: here.url, path: '/chain/5', throwOnMaxRedirect: null })).statusCode, 302)
   await agent.close()
   await Promise.all([here.close(), there.close()])

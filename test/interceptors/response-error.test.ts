@@ -81,19 +81,19 @@ t.test('parses the body of the error by content-type', async (t) => {
 t.test('maxSize limits the body of the error', async (t) => {
   const origin = await answering()
   const client = new Client(origin.url)
-  const told = async (maxSize: number | undefined, type: string, body: string) => {
+  const truncated = async (maxSize: number | undefined, type: string, body: string) => {
     const options = maxSize === undefined ? {} : { maxSize }
-    const asked = client.compose(interceptors.responseError(options)).request(origin.at({ type, body }))
-    const error = await asked.catch((error) => error)
+    const response = client.compose(interceptors.responseError(options)).request(origin.at({ type, body }))
+    const error = await response.catch((error) => error)
     return [error.body, error.bodyTruncated]
   }
-  t.strictSame(await told(3, 'text/plain', 'abcdef'), ['abc', true])
-  t.strictSame(await told(6, 'text/plain', 'abcdef'), ['abcdef', false])
-  t.strictSame(await told(4, 'application/json', '[1,2]'), ['[1,2', true], 'what is left of JSON is text')
-  t.strictSame(await told(2, 'text/plain', 'a€'), ['a', true], 'and half a character is none')
+  t.strictSame(await truncated(3, 'text/plain', 'abcdef'), ['abc', true])
+  t.strictSame(await truncated(6, 'text/plain', 'abcdef'), ['abcdef', false])
+  t.strictSame(await truncated(4, 'application/json', '[1,2]'), ['[1,2', true], 'what is left of JSON is text')
+  t.strictSame(await truncated(2, 'text/plain', 'a€'), ['a', true], 'and half a character is none')
   const long = 'x'.repeat(1_048_577)
-  t.strictSame(await told(undefined, 'text/plain', long), [long.slice(1), true])
-  t.strictSame(await told(0, 'text/plain', long), [long, false])
+  t.strictSame(await truncated(undefined, 'text/plain', long), [long.slice(1), true])
+  t.strictSame(await truncated(0, 'text/plain', long), [long, false])
   t.equal(origin.connections, 1)
   for (const bad of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null]) {
     const make = () => interceptors.responseError({ maxSize: bad as number })

@@ -10,11 +10,11 @@ t.test("the documentation's example, as it is written", async (t) => {
   const [code, ...others] = examplesOf('RetryAgent.md')
   t.strictSame(others, [])
   const origin = await scriptedOrigin(message('503 Busy', '', { 'retry-after': '0' }), message('200 OK', 'at last'))
-  const said: unknown[] = []
-  const console = { log: (value: unknown) => said.push(value) }
+  const output: unknown[] = []
+  const console = { log: (value: unknown) => output.push(value) }
   const here = (code as string).replace('http://example.com', origin.url)
   const { agent } = await runExample(here, { console }, ['agent'])
-  t.strictSame(said, [200, 'at last'])
+  t.strictSame(output, [200, 'at last'])
   await (agent as unknown as RetryAgent).close()
   await origin.close()
 })

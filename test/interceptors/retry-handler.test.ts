@@ -97,8 +97,8 @@ t.test('the retry callback decides', async (t) => {
     states.add(state)
     setImmediate(callback)
   }
-  const asked = await run([lost, busy, fine], { options: { retry: watch } })
-  t.equal(asked.recorder.body, 'fine')
+  const result = await run([lost, busy, fine], { options: { retry: watch } })
+  t.equal(result.recorder.body, 'fine')
   t.strictSame(seen, [
     ['UND_ERR_SOCKET', undefined, 1, '/', 5],
     ['UND_ERR_REQ_RETRY', 503, 2, '/', 5],
@@ -153,13 +153,13 @@ t.test('a failure response is paused until the decision', async (t) => {
   const long = message('503 Busy', 'x'.repeat(300_000))
   for (const verdict of [null, new Error('no')]) {
     let decide = () => {}
-    let asked = () => {}
+    let onCallback = () => {}
     const waiting = new Promise<void>((resolve) => {
-      asked = resolve
+      onCallback = resolve
     })
     const retry: RetryHandler.RetryCallback = (_error, _context, callback) => {
       decide = () => callback(verdict)
-      asked()
+      onCallback()
     }
     const recorder = new Recorder()
     const running = run([long, fine], { options: { retry, throwOnError: false }, recorder })
@@ -171,14 +171,14 @@ t.test('a failure response is paused until the decision', async (t) => {
     t.equal(recorder.error, null)
     t.equal(recorder.body.length, verdict === null ? 4 : 300_000)
   }
-  const gone: Answer = { text: message('503 Busy', 'x', { 'content-length': '9' }), end: 'reset' }
+  const broken: Answer = { text: message('503 Busy', 'x', { 'content-length': '9' }), end: 'reset' }
   for (const verdict of [null, new Error('no')]) {
     let tries = 0
     const retry: RetryHandler.RetryCallback = (_error, _context, callback) => {
       tries++
       setTimeout(() => callback(verdict), 20)
     }
-    const { recorder } = await run([gone, fine], { options: { retry, throwOnError: false } })
+    const { recorder } = await run([broken, fine], { options: { retry, throwOnError: false } })
     if (verdict === null) t.equal(recorder.body, 'fine')
     else t.ok(recorder.error, 'what is left of it is no response')
     t.equal(tries, 1)
@@ -484,7 +484,7 @@ t.test('works with a dispatcher that ignores pause and passes its controller lat
   }
   const recorder = new Recorder()
   const tries: unknown[] = []
-  const dispatch = (_options: unknown, tried: unknown) => tries.push(tried) > 0
+  const dispatch = (_options: unknown, given: unknown) => tries.push(given) > 0
   const retryOptions = { retry, throwOnError: false }
   const handler = new RetryHandler({ ...get, retryOptions }, { dispatch, handler: recorder })
   handler.onRequestStart(controller, null)

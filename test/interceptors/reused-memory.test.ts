@@ -19,7 +19,7 @@ const ways: Record<string, { interceptors: Interceptor[]; first: 'fail' | 'redir
 
 for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
   t.test(`resends the original bytes although the caller reuses their memory: ${way}`, async (t) => {
-    for (const told of ['onBodySent', 'onRequestSent'] as const) {
+    for (const callback of ['onBodySent', 'onRequestSent'] as const) {
       for (const kind of ['Buffer', 'ArrayBuffer', 'view', 'pieces'] as const) {
         const received: string[] = []
         const origin = await httpOrigin((request, reply) => {
@@ -44,11 +44,11 @@ for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
         }
         const body: unknown = bodies[kind]
         // Of several pieces, the one that was sent.
-        const reused = () => (kind === 'pieces' && told === 'onBodySent' ? pieces.shift() : bytes)
+        const reused = () => (kind === 'pieces' && callback === 'onBodySent' ? pieces.shift() : bytes)
         const client = new Pool(origin.url)
         await new Promise<void>((resolve, reject) => {
           const handler: Dispatcher.DispatchHandler = {
-            [told]: () => void reused()?.fill(98),
+            [callback]: () => void reused()?.fill(98),
             onResponseEnd: () => resolve(),
             onResponseError: (_controller, error) => reject(error),
           }
@@ -58,7 +58,7 @@ for (const [way, { interceptors: chain, first }] of Object.entries(ways)) {
         t.strictSame(
           received.map((text) => text === 'a'.repeat(70_000)),
           [true, true],
-          `${told}, ${kind}`,
+          `${callback}, ${kind}`,
         )
         await client.destroy()
         await origin.close()

@@ -75,9 +75,9 @@ const dispatchers: Record<string, (url: string, options: { timeouts: { total: nu
 
 for (const [kind, make] of Object.entries(dispatchers)) {
   t.test(`timeouts.total of a ${kind} holds over all attempts of a handler used alone`, async (t) => {
-    let asked = 0
+    let requestCount = 0
     const origin = await httpOrigin((_request, reply) => {
-      asked++
+      requestCount++
       setTimeout(() => reply.writeHead(503).end(), 20)
     })
     await Promise.all(
@@ -96,7 +96,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
         await dispatcher.destroy()
       }),
     )
-    t.ok(asked > Object.keys(retries).length)
+    t.ok(requestCount > Object.keys(retries).length)
     await origin.close()
   })
 
@@ -138,10 +138,10 @@ t.test('timeouts.total of a Client holds while the callback of a RetryHandler us
 })
 
 t.test('timeouts.total of 0 of a request disables the limit of its dispatcher', async (t) => {
-  let asked = 0
+  let requestCount = 0
   const origin = await httpOrigin((_request, reply) => {
-    asked++
-    setTimeout(() => reply.writeHead(asked < 4 ? 503 : 200).end(), 20)
+    requestCount++
+    setTimeout(() => reply.writeHead(requestCount < 4 ? 503 : 200).end(), 20)
   })
   const client = new Client(origin.url, { timeouts: { total: 40 } })
   const recorder = new Recorder()

@@ -297,15 +297,15 @@ t.test('an exception of the last callback reaches the dispatcher, with and witho
 t.test('destroy() does not wait for a retry callback', async (t) => {
   const origin = await scriptedOrigin(later)
   const pool = new Pool(origin.url)
-  let asked = 0
+  let retryCount = 0
   const agent = new RetryAgent(pool, {
     retry(_error, _context, callback) {
-      asked++
-      if (asked === 1) pool.destroy(() => callback(null))
+      retryCount++
+      if (retryCount === 1) pool.destroy(() => callback(null))
     },
   })
   await t.rejects(agent.request(get), { code: 'UND_ERR_DESTROYED' })
-  t.equal(asked, 1)
+  t.equal(retryCount, 1)
   await origin.close()
 })
 
@@ -363,10 +363,10 @@ t.test('timeouts.total holds for a RetryHandler used alone while its callback wa
 })
 
 t.test('timeouts.total holds over redirects of RedirectHandler.buildDispatch', async (t) => {
-  let asked = 0
+  let requestCount = 0
   const origin = await httpOrigin((_request, reply) => {
-    asked++
-    setTimeout(() => reply.writeHead(302, { location: `/${asked}` }).end(), 40)
+    requestCount++
+    setTimeout(() => reply.writeHead(302, { location: `/${requestCount}` }).end(), 40)
   })
   for (const [limits, own] of [
     [{}, { timeouts: { total: 100 } }],
@@ -382,6 +382,6 @@ t.test('timeouts.total holds over redirects of RedirectHandler.buildDispatch', a
     })
     await client.close()
   }
-  t.ok(asked < 10)
+  t.ok(requestCount < 10)
   await origin.close()
 })

@@ -79,13 +79,13 @@ function runtime(part: { decodesAllFrames?: boolean; open?: () => PassThrough } 
 
 /** Output of a decoder that receives `input` in chunks of `size` bytes. */
 async function decoded(decoder: ZstdDecoder, input: Buffer, size: number): Promise<string> {
-  const got: Buffer[] = []
-  decoder.on('data', (chunk: Buffer) => got.push(chunk))
+  const chunks: Buffer[] = []
+  decoder.on('data', (chunk: Buffer) => chunks.push(chunk))
   const ended = new Promise((resolve, reject) => decoder.on('end', resolve).on('error', reject))
   for (let at = 0; at < input.length; at += size) decoder.write(input.subarray(at, at + size))
   decoder.end()
   await ended
-  return Buffer.concat(got).toString('hex')
+  return Buffer.concat(chunks).toString('hex')
 }
 
 const bytes = Buffer.concat([...Object.values(frames), skippable.long])

@@ -80,14 +80,14 @@ t.test('single.js runs without other files; without WebAssembly it loads script-
       ({ code, message }) => console.log(code, message),
     )`,
   )
-  const said = async (...flags: string[]) => (await run(process.execPath, [...flags, path, origin.url])).stdout
-  t.equal(await said(), 'hello\n')
+  const outputOf = async (...flags: string[]) => (await run(process.execPath, [...flags, path, origin.url])).stdout
+  t.equal(await outputOf(), 'hello\n')
   t.match(
-    await said('--jitless'),
+    await outputOf('--jitless'),
     /^ERR_WEBASSEMBLY_NOT_SUPPORTED .*script-engine\.js of the package .*: deploy it beside sluice\n$/,
   )
   copy('script-engine.js')
-  t.equal(await said('--jitless'), 'hello\n')
+  t.equal(await outputOf('--jitless'), 'hello\n')
 })
 
 const TYPED = `
@@ -131,9 +131,11 @@ for (const resolution of ['nodenext', 'bundler'] as const) {
       types: ['node'],
       typeRoots: [project.path('node_modules/@types')],
     })
-    const said = ts.getPreEmitDiagnostics(program)
+    const diagnostics = ts.getPreEmitDiagnostics(program)
     t.strictSame(
-      said.map(({ file, messageText }) => `${file?.fileName} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`),
+      diagnostics.map(
+        ({ file, messageText }) => `${file?.fileName} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+      ),
       [],
     )
     const ours = program.getSourceFiles().filter(({ fileName }) => fileName.includes('/sluice/dist/package/'))

@@ -27,8 +27,8 @@ t.test('arethetypeswrong reports no problem', async (t) => {
   const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: Record<string, unknown>; problems: unknown[] } }
   t.ok(Object.keys(analysis.entrypoints).length > 10)
   // What the profile leaves out: resolution that knows no `exports`, and that CommonJS gets an ES module.
-  const said = (analysis.problems as { kind: string; resolutionKind?: string }[]).filter(
+  const problems = (analysis.problems as { kind: string; resolutionKind?: string }[]).filter(
     ({ kind, resolutionKind }) => kind !== 'CJSResolvesToESM' && resolutionKind !== 'node10',
   )
-  t.strictSame(said, [])
+  t.strictSame(problems, [])
 })

@@ -118,11 +118,11 @@ t.test('a rolling deployment loses no request', { skip: missing('haproxy') }, as
     { connections: 2 },
   )
   let running = true
-  let asked = 0
+  let requestCount = 0
   let right = 0
   const load = async (pool: Dispatcher) => {
     while (running) {
-      asked++
+      requestCount++
       const answered = await many(pool, 1, false)
       right += answered
     }
@@ -138,8 +138,8 @@ t.test('a rolling deployment loses no request', { skip: missing('haproxy') }, as
   }
   running = false
   await Promise.all(workers)
-  t.equal(right, asked, `${asked} requests, all answered`)
-  t.ok(asked >= 1200)
+  t.equal(right, requestCount, `${requestCount} requests, all answered`)
+  t.ok(requestCount >= 1200)
   await Promise.all([behind.close(), direct.close()])
   t.equal(direct.stats.size + behind.stats.size, 0)
   await program.stop()

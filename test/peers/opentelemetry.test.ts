@@ -141,7 +141,7 @@ t.test('a span describes the request, and its context is sent to the server', as
     exporter.reset()
     started.length = 0
     const headers = { 'user-agent': 'tester', 'x-ask': 'please' }
-    const said = await within('parent', async () => {
+    const received = await within('parent', async () => {
       const response = await client.request({ path: '/a/b?c=d', method, headers, body })
       return response.body.text()
     })
@@ -169,7 +169,7 @@ t.test('a span describes the request, and its context is sent to the server', as
     })
     t.equal(span.status.code, SpanStatusCode.UNSET)
     const { traceId, spanId } = span.spanContext()
-    if (method !== 'HEAD') t.equal(said, `00-${traceId}-${spanId}-01`)
+    if (method !== 'HEAD') t.equal(received, `00-${traceId}-${spanId}-01`)
   }
   await client.close()
   await origin.close()
@@ -251,7 +251,7 @@ t.test('concurrent requests keep their own parent span, queued ones included', a
       const { body } = await dispatcher.request(options)
       return await body.text()
     }
-    const said = await Promise.all(Array.from({ length: 20 }, (_, i) => within(`parent ${i}`, () => ask(i))))
+    const traceparents = await Promise.all(Array.from({ length: 20 }, (_, i) => within(`parent ${i}`, () => ask(i))))
     const spans = requestSpans(t)
     t.equal(spans.length, 20, name)
     const parents = new Map(exporter.getFinishedSpans().map((span) => [span.spanContext().spanId, span.name]))
@@ -259,7 +259,7 @@ t.test('concurrent requests keep their own parent span, queued ones included', a
       const index = String(span.attributes['url.path']).slice(1)
       t.equal(parents.get(span.parentSpanContext?.spanId as string), `parent ${index}`, `${name}: ${index}`)
       const { traceId, spanId } = span.spanContext()
-      t.equal(said[Number(index)], `00-${traceId}-${spanId}-01`)
+      t.equal(traceparents[Number(index)], `00-${traceId}-${spanId}-01`)
     }
     await dispatcher.close()
   }

@@ -11,9 +11,9 @@ function run(program: string, environment: Record<string, string>): Promise<stri
   const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...env, ...environment } })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
-  return new Promise((resolve) => child.on('close', (code) => resolve(`${said}${code}`)))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  return new Promise((resolve) => child.on('close', (code) => resolve(`${output}${code}`)))
 }
 
 t.test('the examples of EnvHttpProxyAgent.md work', async (t) => {
@@ -31,10 +31,10 @@ t.test('the examples of EnvHttpProxyAgent.md work', async (t) => {
     const installed = imported.replace(/^setGlobalDispatcher\((\w+)\)$/m, '$&\ninstall($1)')
     const program = installed.replaceAll('http://localhost:3000', origin.url)
     const before = proxy.forwards.length
-    const said = await run(program, { http_proxy: proxy.url })
-    t.match(said, /0$/, heading)
+    const output = await run(program, { http_proxy: proxy.url })
+    t.match(output, /0$/, heading)
     if (!heading.startsWith('Example')) continue
-    t.match(said, /^response received 200\n/, heading)
+    t.match(output, /^response received 200\n/, heading)
     t.equal(proxy.forwards.length, before + 1, `${heading}: through the proxy`)
   }
   await Promise.all([proxy.close(), origin.close()])

@@ -75,12 +75,16 @@ t.test('a request to an http: origin is sent in absolute form', async (t) => {
     headers: { 'X-For-Proxy': '1', 'x-both': 'proxy' },
   })
   const headers = { 'X-Both': 'own', 'x-own': '2' }
-  const told = await ask(agent, `${all.plain.url}/a?b=c`, { method: 'POST', body: 'hello', headers })
-  t.match(told, { method: 'POST', url: '/a?b=c', body: 'hello', headers: { 'x-both': 'own', 'x-own': '2' } })
-  const [asked] = proxy.forwards
-  t.equal(asked?.target, `${all.plain.url}/a?b=c`)
-  t.match(asked?.headers, { host: new URL(all.plain.url).host, 'x-for-proxy': '1', 'proxy-authorization': 'Bearer x' })
-  t.notOk('proxy-authorization' in told.headers)
+  const echo = await ask(agent, `${all.plain.url}/a?b=c`, { method: 'POST', body: 'hello', headers })
+  t.match(echo, { method: 'POST', url: '/a?b=c', body: 'hello', headers: { 'x-both': 'own', 'x-own': '2' } })
+  const [forwarded] = proxy.forwards
+  t.equal(forwarded?.target, `${all.plain.url}/a?b=c`)
+  t.match(forwarded?.headers, {
+    host: new URL(all.plain.url).host,
+    'x-for-proxy': '1',
+    'proxy-authorization': 'Bearer x',
+  })
+  t.notOk('proxy-authorization' in echo.headers)
 
   await ask(agent, all.plain.url, { headers: ['Host', 'other.example'] })
   t.equal(proxy.forwards[1]?.headers.host, 'other.example')
@@ -121,9 +125,9 @@ t.test('a request to an https: origin is sent through a tunnel', async (t) => {
     headers: { 'x-for-proxy': '1', host: 'no' },
   })
   for (let i = 0; i < 3; i++) {
-    const told = await ask(agent, `${all.secure.url}/a`, { headers: { 'x-own': '2' } })
-    t.match(told, { url: '/a', headers: { host: `localhost:${all.secure.port}`, 'x-own': '2' } })
-    for (const name of ['proxy-authorization', 'proxy-connection', 'x-for-proxy']) t.notOk(name in told.headers, name)
+    const echo = await ask(agent, `${all.secure.url}/a`, { headers: { 'x-own': '2' } })
+    t.match(echo, { url: '/a', headers: { host: `localhost:${all.secure.port}`, 'x-own': '2' } })
+    for (const name of ['proxy-authorization', 'proxy-connection', 'x-for-proxy']) t.notOk(name in echo.headers, name)
   }
   t.equal(proxy.connects.length, 1, 'the tunnel is kept')
   const authority = `localhost:${all.secure.port}`
@@ -144,11 +148,11 @@ t.test('proxyTunnel opens a tunnel to an http: origin', async (t) => {
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: true, connections: 0 })
-  const told = await Promise.all(
+  const echoes = await Promise.all(
     [1, 2, 3].map((i) => ask(agent, `${all.plain.url}/${i}`, { method: 'PUT', body: 'x'.repeat(9) })),
   )
   t.strictSame(
-    told.map(({ url }) => url),
+    echoes.map(({ url }) => url),
     ['/1', '/2', '/3'],
   )
   t.equal(proxy.connects.length, 3)
@@ -451,11 +455,11 @@ t.test('close() lets requests complete, and closes all connections', async (t) =
   const all = await origins()
   const proxy = await proxyServer()
   const agent = new ProxyAgent({ uri: proxy.url, requestTls })
-  const told = [all.plain.url, all.secure.url, all.secure.url].map((url) => ask(agent, url))
+  const responses = [all.plain.url, all.secure.url, all.secure.url].map((url) => ask(agent, url))
   t.equal(agent.closed, false)
   const closed = agent.close()
   t.equal(agent.closed, true)
-  t.equal((await Promise.all(told)).length, 3)
+  t.equal((await Promise.all(responses)).length, 3)
   await closed
   t.equal(agent.destroyed, true)
   await idle(proxy)()
@@ -546,11 +550,11 @@ t.test('emits the events of its dispatchers, and reports them busy', async (t) =
   const proxy = await proxyServer()
   for (const origin of [all.plain.url, all.secure.url]) {
     const agent = new ProxyAgent({ uri: proxy.url, requestTls, connections: 1 })
-    const told: string[] = []
-    agent.on('drain', (url) => told.push(`drain ${url.origin}`))
-    agent.on('connect', (url, targets) => told.push(`connect ${url.origin} ${targets[0] === agent}`))
-    agent.on('disconnect', (url, targets) => told.push(`disconnect ${url.origin} ${targets[0] === agent}`))
-    agent.on('connectionError', (url, targets) => told.push(`connectionError ${url.origin} ${targets[0] === agent}`))
+    const events: string[] = []
+    agent.on('drain', (url) => events.push(`drain ${url.origin}`))
+    agent.on('connect', (url, targets) => events.push(`connect ${url.origin} ${targets[0] === agent}`))
+    agent.on('disconnect', (url, targets) => events.push(`disconnect ${url.origin} ${targets[0] === agent}`))
+    agent.on('connectionError', (url, targets) => events.push(`connectionError ${url.origin} ${targets[0] === agent}`))
     const drained = once(agent, 'drain')
     const recorder = new Recorder()
     t.equal(agent.dispatch({ origin, path: '/', method: 'GET' }, recorder), false)
@@ -558,7 +562,7 @@ t.test('emits the events of its dispatchers, and reports them busy', async (t) =
     await drained
     t.equal(recorder.statusCode, 200)
     await agent.close()
-    t.strictSame(told, [`connect ${origin} true`, `drain ${origin}`, `disconnect ${origin} true`])
+    t.strictSame(events, [`connect ${origin} true`, `drain ${origin}`, `disconnect ${origin} true`])
   }
   const agent = new ProxyAgent('http://127.0.0.1:1')
   const failed = once(agent, 'connectionError')
@@ -675,8 +679,8 @@ t.test('maxTotalConnections limits the connections of a ProxyAgent to its proxy'
     const all = await origins()
     const proxy = await proxyServer()
     const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel, maxTotalConnections: 2 })
-    const asked = Array.from({ length: 8 }, (_, index) => ask(agent, `${all.plain.url}/${index}`))
-    await Promise.all(asked)
+    const responses = Array.from({ length: 8 }, (_, index) => ask(agent, `${all.plain.url}/${index}`))
+    await Promise.all(responses)
     t.equal(proxy.connections, 2, `proxyTunnel ${proxyTunnel}`)
     await agent.close()
     await proxy.close()

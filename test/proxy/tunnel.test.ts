@@ -178,9 +178,9 @@ t.test('an aborted signal of proxyTls or requestTls closes the connections and f
       const signalled = { ca: ca.cert, signal: abort.signal }
       const agent = new ProxyAgent({ uri: proxy.url, ...tls, [which]: signalled })
       t.equal(await get(agent, all.secure.url), 'secure')
-      const gone = once(agent, 'disconnect')
+      const disconnected = once(agent, 'disconnect')
       abort.abort()
-      await gone
+      await disconnected
       t.match(await failure(get(agent, all.secure.url)), { name: 'AbortError' }, `${which}, ${secured}`)
       await agent.close()
     }

@@ -199,11 +199,11 @@ report(
   'destroy() fails requests in flight and queued requests',
   { onRequest: () => {} },
   async (t, { ask, name, dispatcher }) => {
-    const asked = [ask(), ask(), ask()].map(failureOf)
+    const failures = [ask(), ask(), ask()].map(failureOf)
     await new Promise(setImmediate)
     await dispatcher.destroy()
     t.strictSame(
-      (await Promise.all(asked)).map(({ code }) => code),
+      (await Promise.all(failures)).map(({ code }) => code),
       new Array(3).fill('UND_ERR_DESTROYED'),
       name,
     )

@@ -50,8 +50,8 @@ for (const status of [307, 308]) {
     `does not follow ${status} after a request with a consumed stream`,
     { onRequest: redirectBy(status), ways, ...followed },
     async (t, { ask, name }) => {
-      const asked = ask({ method: 'POST', body: Readable.from(['body']) })
-      const outcome = await asked.then(
+      const response = ask({ method: 'POST', body: Readable.from(['body']) })
+      const outcome = await response.then(
         ({ status }) => status,
         ({ code }) => code,
       )

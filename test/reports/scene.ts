@@ -9,7 +9,7 @@ import { authority, type Identity, serverIdentity } from '../servers/certificate
 import { listen, type Origin, rawOrigin } from '../servers/origin.js'
 
 /** Options of a request. */
-export interface Asked {
+export interface RequestOptions {
   path?: string
   method?: string
   headers?: Record<string, string>
@@ -33,7 +33,7 @@ export interface Scene {
   way: string
   dispatcher: Dispatcher
   origin: Origin
-  ask(asked?: Asked): Promise<Answer>
+  ask(options?: RequestOptions): Promise<Answer>
 }
 
 /** Handles a request in an origin. `index` counts the requests of a connection, `rest` is what arrived behind the headers. */
@@ -61,24 +61,24 @@ const dispatchers: Record<string, (url: string, options: object) => Dispatcher> 
 /** Ways that reuse a connection after a response without body. */
 export const KEEPING = ['request', 'stream', 'dispatch', 'fetch']
 
-const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked) => Promise<Answer>> = {
-  async request(dispatcher, origin, asked) {
-    const { statusCode, headers, body } = await dispatcher.request({ origin, ...asked } as never)
+const ways: Record<string, (dispatcher: Dispatcher, origin: string, options: RequestOptions) => Promise<Answer>> = {
+  async request(dispatcher, origin, options) {
+    const { statusCode, headers, body } = await dispatcher.request({ origin, ...options } as never)
     return { status: statusCode, headers, text: await body.text() }
   },
-  async stream(dispatcher, origin, asked) {
+  async stream(dispatcher, origin, options) {
     const answer: Answer = { status: 0, headers: {}, text: '' }
     const chunks: Buffer[] = []
-    await dispatcher.stream({ origin, ...asked } as never, ({ statusCode, headers }: Head) => {
+    await dispatcher.stream({ origin, ...options } as never, ({ statusCode, headers }: Head) => {
       Object.assign(answer, { status: statusCode, headers })
       return new Writable({ write: (chunk, _encoding, done) => done(void chunks.push(chunk)) })
     })
     return { ...answer, text: Buffer.concat(chunks).toString() }
   },
-  async pipeline(dispatcher, origin, { body, ...asked }) {
+  async pipeline(dispatcher, origin, { body, ...options }) {
     const answer: Answer = { status: 0, headers: {}, text: '' }
     const duplex = dispatcher.pipeline(
-      { origin, ...asked } as never,
+      { origin, ...options } as never,
       ({ statusCode, headers, body }: Head & { body: Readable }) => {
         Object.assign(answer, { status: statusCode, headers })
         return body
@@ -96,11 +96,11 @@ const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked
     await ended
     return { ...answer, text: Buffer.concat(chunks).toString() }
   },
-  dispatch: (dispatcher, origin, { signal, ...asked }) =>
+  dispatch: (dispatcher, origin, { signal, ...options }) =>
     new Promise((resolve, reject) => {
       const answer: Answer = { status: 0, headers: {}, text: '' }
       const chunks: Buffer[] = []
-      dispatcher.dispatch({ origin, ...asked } as never, {
+      dispatcher.dispatch({ origin, ...options } as never, {
         onRequestStart(controller) {
           if (signal?.aborted) controller.abort(signal.reason)
           else signal?.addEventListener('abort', () => controller.abort(signal.reason), { once: true })
@@ -113,8 +113,8 @@ const ways: Record<string, (dispatcher: Dispatcher, origin: string, asked: Asked
         onResponseError: (_controller, error) => reject(error),
       })
     }),
-  async fetch(dispatcher, origin, { path, ...asked }) {
-    const init = { dispatcher, redirect: 'manual', duplex: 'half', ...asked }
+  async fetch(dispatcher, origin, { path, ...options }) {
+    const init = { dispatcher, redirect: 'manual', duplex: 'half', ...options }
     const response = await fetch(origin + path, init as never)
     const headers: Answer['headers'] = Object.fromEntries(response.headers)
     if (headers['set-cookie'] !== undefined) headers['set-cookie'] = response.headers.getSetCookie()
@@ -177,7 +177,7 @@ export function report(title: string, what: Report, run: (t: Test, scene: Scene)
             way,
             dispatcher,
             origin,
-            ask: (asked) => ask(dispatcher, origin.url, { path: '/', method: 'GET', ...asked }),
+            ask: (options) => ask(dispatcher, origin.url, { path: '/', method: 'GET', ...options }),
           }
           await run(t, scene)
           await dispatcher.destroy()
@@ -189,9 +189,9 @@ export function report(title: string, what: Report, run: (t: Test, scene: Scene)
 }
 
 /** Returns the error of a failed request; of `fetch`, its cause. */
-export async function failureOf(asked: Promise<unknown>): Promise<Error & { code?: string }> {
+export async function failureOf(response: Promise<unknown>): Promise<Error & { code?: string }> {
   try {
-    await asked
+    await response
   } catch (error) {
     const { cause } = error as Error
     return (cause instanceof Error && error instanceof TypeError ? cause : error) as Error

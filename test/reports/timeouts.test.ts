@@ -99,10 +99,10 @@ report(
   { onRequest: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
-    const asked = failureOf(ask({ path: '/silent', signal: controller.signal }))
+    const failure = failureOf(ask({ path: '/silent', signal: controller.signal }))
     while (origin.connections === 0) await new Promise(setImmediate)
     controller.abort()
-    t.equal((await asked).name, 'AbortError', name)
+    t.equal((await failure).name, 'AbortError', name)
     t.equal((await ask()).text, 'ok', name)
   },
 )
@@ -112,11 +112,11 @@ report(
   { onRequest: patchy },
   async (t, { ask, name, origin }) => {
     const controller = new AbortController()
-    const asked = failureOf(ask({ path: '/half', signal: controller.signal }))
+    const failure = failureOf(ask({ path: '/half', signal: controller.signal }))
     while (origin.connections === 0) await new Promise(setImmediate)
     for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
     controller.abort()
-    t.equal((await asked).name, 'AbortError', name)
+    t.equal((await failure).name, 'AbortError', name)
     t.equal((await ask()).text, 'ok', name)
   },
 )

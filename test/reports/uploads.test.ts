@@ -103,8 +103,8 @@ report(
   { onRequest: echo(/$/), ways: ['request', 'stream', 'dispatch'] },
   async (t, { ask, name }) => {
     for (const length of ['2', '9']) {
-      const asked = ask({ method: 'POST', headers: { 'content-length': length }, body: 'four' })
-      t.equal((await failureOf(asked)).code, 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', name)
+      const response = ask({ method: 'POST', headers: { 'content-length': length }, body: 'four' })
+      t.equal((await failureOf(response)).code, 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', name)
     }
     t.ok((await ask()).text, name)
   },
@@ -136,10 +136,10 @@ report(
   {
     onRequest(socket, head, _index, rest) {
       const length = Number(/content-length: (\d+)/i.exec(head)?.[1])
-      let came = rest.length
+      let received = rest.length
       socket.on('data', (chunk) => {
-        came += chunk.length
-        if (came === length) socket.write(response(String(came)))
+        received += chunk.length
+        if (received === length) socket.write(response(String(received)))
       })
     },
     ways: ['request', 'dispatch'],

@@ -34,6 +34,6 @@ const WATCH = `
 
 /** Returns the side effects of an import: globals, listeners, handles, timers, sockets, WebAssembly. */
 export function importEffects(url: string): string[] {
-  const said = execFileSync(process.execPath, ['--input-type=module', '-e', WATCH, url], { encoding: 'utf8' })
-  return JSON.parse(said)
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', WATCH, url], { encoding: 'utf8' })
+  return JSON.parse(output)
 }

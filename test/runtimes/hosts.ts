@@ -123,22 +123,22 @@ export async function conformIn(host: Host, order: Order): Promise<{ version: st
     paths.push(one.path)
   }
   const version = typeof found[0] === 'object' ? (/\d+(\.\d+)+|\d+-\d+-\d+/.exec(found[0].version)?.[0] ?? '') : ''
-  let ran: { stdout: string; said: string | null }
+  let ran: { stdout: string; failure: string | null }
   try {
     const [path = '', ...args] = await host.prepare(paths, order)
     ran = await runToItsEnd(path, args, order.folder)
   } catch (error) {
-    ran = { stdout: '', said: String(error) }
+    ran = { stdout: '', failure: String(error) }
   }
-  const { stdout, said } = ran
+  const { stdout, failure } = ran
   const line = stdout.split('\n').find((line) => line.includes(MARK))
   if (line === undefined)
     return {
       version,
-      outcomes: [{ capability: 'Client', name: 'the program runs', error: said ?? 'it printed nothing' }],
+      outcomes: [{ capability: 'Client', name: 'the program runs', error: failure ?? 'it printed nothing' }],
     }
   const outcomes = JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)) as Outcome[]
-  if (host.endsByItself) outcomes.push({ capability: 'keep-alive', name: 'the process ends by itself', error: said })
+  if (host.endsByItself) outcomes.push({ capability: 'keep-alive', name: 'the process ends by itself', error: failure })
   return { version, outcomes }
 }
 
@@ -149,13 +149,13 @@ function runToItsEnd(
   path: string,
   args: readonly string[],
   folder: string,
-): Promise<{ stdout: string; said: string | null }> {
+): Promise<{ stdout: string; failure: string | null }> {
   const options = { cwd: folder, env: plainEnvironment(), maxBuffer: 64 * 1024 * 1024, timeout: LIMIT }
   return new Promise((resolve) => {
     execFile(path, args, { ...options, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
       const wrong =
         error === null ? null : `${error.signal ?? error.code}\n${stdout.slice(-2000)}\n${stderr.slice(-4000)}`
-      resolve({ stdout: `${stdout}\n${stderr}`, said: wrong })
+      resolve({ stdout: `${stdout}\n${stderr}`, failure: wrong })
     })
   })
 }

@@ -117,8 +117,9 @@ export function installIn(folder, name, manifest) {
   if (status === 0) return
   rmSync(folder, { recursive: true, force: true })
   const lines = Array.from(stderr.matchAll(/^npm (?:error|ERR!) (.+)$/gm), ([, line]) => line)
-  const said = lines.find((line) => /reason|No matching|Not Found/.test(line)) ?? lines[0] ?? `npm ended with ${status}`
-  throw new Error(`${name} can not be installed: ${error?.message ?? said}`)
+  const reason =
+    lines.find((line) => /reason|No matching|Not Found/.test(line)) ?? lines[0] ?? `npm ended with ${status}`
+  throw new Error(`${name} can not be installed: ${error?.message ?? reason}`)
 }
 
 /**

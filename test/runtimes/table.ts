@@ -27,8 +27,8 @@ export function judge(host: string, result: { version: string; outcomes: readonl
     const word = unknown.length > 0 ? 'FAILS' : failed.length > 0 ? 'defect' : 'ok'
     cells.set(capability, `${word} ${mine.length - failed.length}/${mine.length}`)
     complaints.push(...unknown.map(({ name, error }) => `${host}: ${capability}: ${name}\n${error}`))
-    const gone = mine.filter(({ name, error }) => error === null && known.has(`${capability}: ${name}`))
-    complaints.push(...gone.map(({ name }) => `${host}: ${capability}: ${name}: no longer a defect, strike it`))
+    const fixed = mine.filter(({ name, error }) => error === null && known.has(`${capability}: ${name}`))
+    complaints.push(...fixed.map(({ name }) => `${host}: ${capability}: ${name}: no longer a defect, strike it`))
   }
   return { host, version, cells, complaints }
 }

@@ -50,12 +50,12 @@ export async function haproxyOf(part: HaproxyPart): Promise<Haproxy> {
   }
   const command = (text: string) =>
     new Promise<string>((resolve, reject) => {
-      let said = ''
+      let output = ''
       const client = connect(socket, () => client.write(`${text}\n`))
       client.on('data', (chunk) => {
-        said += chunk
+        output += chunk
       })
-      client.on('end', () => resolve(said)).on('error', reject)
+      client.on('end', () => resolve(output)).on('error', reject)
     })
   return { ...(programs[0] as Program), stop, command, replace }
 }

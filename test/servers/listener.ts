@@ -24,16 +24,16 @@ const names = [
 
 /** Subscribes to all channels of requests and clients until it is closed, and records their messages in order. */
 export class Listener {
-  readonly heard: ChannelMessage[] = []
+  readonly messages: ChannelMessage[] = []
   readonly #subscriptions: [string, (message: unknown) => void][] = []
 
   /** Subscribes. `also` is called with each message after it was recorded. */
-  constructor(also: (heard: ChannelMessage) => void = () => {}) {
+  constructor(also: (published: ChannelMessage) => void = () => {}) {
     for (const channel of names) {
       const subscriber = (message: unknown) => {
-        const heard = { channel, message }
-        this.heard.push(heard)
-        also(heard)
+        const published = { channel, message }
+        this.messages.push(published)
+        also(published)
       }
       diagnosticsChannel.subscribe(`undici:${channel}`, subscriber)
       this.#subscriptions.push([`undici:${channel}`, subscriber])
@@ -42,14 +42,14 @@ export class Listener {
 
   /** Returns channel names in the order of their messages, optionally of one request only. */
   channels(request?: unknown): string[] {
-    const { heard } = this
-    const some = request === undefined ? heard : heard.filter(({ message }) => message.request === request)
+    const { messages } = this
+    const some = request === undefined ? messages : messages.filter(({ message }) => message.request === request)
     return some.map(({ channel }) => channel)
   }
 
   /** Returns all messages of one channel. */
   of(channel: string): ChannelMessage['message'][] {
-    return this.heard.filter((one) => one.channel === channel).map(({ message }) => message)
+    return this.messages.filter((one) => one.channel === channel).map(({ message }) => message)
   }
 
   close(): void {

@@ -14,7 +14,7 @@ export interface NameServer {
   /** Records by type and name: `A one.test`. Other names have no records. */
   readonly zone: Map<string, Answer>
   /** Received questions, in order. */
-  readonly asked: string[]
+  readonly questions: string[]
   /** Resolves after so many questions. */
   until(count: number): Promise<void>
   close(): Promise<void>
@@ -23,22 +23,22 @@ export interface NameServer {
 /** Starts a name server on loopback, over UDP (RFC 1035 §4). */
 export async function nameServer(): Promise<NameServer> {
   const zone = new Map<string, Answer>()
-  const asked: string[] = []
+  const questions: string[] = []
   const waiting: { count: number; resolve(): void }[] = []
   const socket = createSocket('udp4', (query, from) => {
     const { name, type, end } = questionOf(query)
-    asked.push(`${type} ${name}`)
+    questions.push(`${type} ${name}`)
     socket.send(answerTo(query, end, zone.get(`${type} ${name}`) ?? { ttl: 0, addresses: [] }), from.port, from.address)
-    for (const one of waiting) if (asked.length >= one.count) one.resolve()
+    for (const one of waiting) if (questions.length >= one.count) one.resolve()
   })
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
   return {
     address: `127.0.0.1:${socket.address().port}`,
     zone,
-    asked,
+    questions,
     until: (count) =>
       new Promise((resolve) => {
-        if (asked.length >= count) resolve()
+        if (questions.length >= count) resolve()
         else waiting.push({ count, resolve })
       }),
     close: () => new Promise((resolve) => socket.close(resolve)),

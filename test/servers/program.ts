@@ -90,12 +90,12 @@ export async function start(
 ): Promise<Program> {
   const [name, ...rest] = command
   const child = spawn(name, rest, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
-  let said = ''
+  let output = ''
   child.stderr?.on('data', (chunk) => {
-    said += chunk
+    output += chunk
   })
   const ended = new Promise<never>((_resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${said}`)))
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${output}`)))
     child.once('error', reject)
   })
   ended.catch(() => {})

@@ -33,9 +33,9 @@ const PROGRAM = `
 export interface ThreadOrigin {
   readonly url: string
   /** Resolves with the next data that a client sends. */
-  heard(): Promise<string>
+  nextData(): Promise<string>
   /** Sends data on the newest connection, from the worker thread. */
-  say(what: { write?: string; end?: 'fin' | 'reset' }): void
+  send(what: { write?: string; end?: 'fin' | 'reset' }): void
   /** Blocks this thread until all data was sent, and for at least `ms`. */
   block(ms: number): void
   close(): Promise<unknown>
@@ -46,17 +46,17 @@ export async function threadOrigin(identity: Identity | null = null): Promise<Th
   const count = new Int32Array(done)
   const worker = new Worker(PROGRAM, { eval: true, workerData: { done, identity } })
   const [port] = await once(worker, 'message')
-  let said = 0
+  let sentCount = 0
   return {
     url: `${identity === null ? 'http' : 'https'}://127.0.0.1:${port}`,
-    heard: async () => (await once(worker, 'message'))[0] as string,
-    say: (what) => {
-      said++
+    nextData: async () => (await once(worker, 'message'))[0] as string,
+    send: (what) => {
+      sentCount++
       worker.postMessage(what)
     },
     block: (ms) => {
       const until = performance.now() + ms
-      while (Atomics.load(count, 0) < said) Atomics.wait(count, 0, Atomics.load(count, 0), 100)
+      while (Atomics.load(count, 0) < sentCount) Atomics.wait(count, 0, Atomics.load(count, 0), 100)
       while (performance.now() < until);
     },
     close: () => worker.terminate(),

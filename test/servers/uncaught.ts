@@ -1,7 +1,7 @@
 /** Returns the messages of uncaught exceptions during `work` and the event-loop turns of its events. */
 export async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
-  const heard: string[] = []
-  const note = (error: Error) => void heard.push(error.message)
+  const messages: string[] = []
+  const note = (error: Error) => void messages.push(error.message)
   process.on('uncaughtException', note)
   try {
     await work()
@@ -9,5 +9,5 @@ export async function uncaughtDuring(work: () => Promise<unknown>): Promise<stri
   } finally {
     process.off('uncaughtException', note)
   }
-  return heard
+  return messages
 }

@@ -228,7 +228,7 @@ class Pieces implements Iterable<Buffer>, Iterator<Buffer> {
 class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   readonly #parts: SourceParts
   readonly #inner: Pieces
-  #asked = 0
+  #nextCalls = 0
   readonly #stallsAt: number
   closed = false
 
@@ -249,7 +249,7 @@ class AsyncPieces implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 
   async next(): Promise<IteratorResult<Buffer>> {
     const { random } = this.#parts
-    if (this.#asked++ === this.#stallsAt) await new Promise<void>(() => {})
+    if (this.#nextCalls++ === this.#stallsAt) await new Promise<void>(() => {})
     if (random.chance(0.3)) await new Promise<void>((resolve) => this.#parts.arrive(random.spread(0, 50), resolve))
     try {
       const result = this.#inner.next()
@@ -272,14 +272,14 @@ function webBody(parts: SourceParts): MadeBody {
   const pieces = piecesOf(parts)
   const { memory, random } = parts
   const stallsAt = parts.stalls ? random.between(0, pieces.length) : -1
-  let asked = 0
+  let pulls = 0
   let last: Buffer | null = null
   let closed = false
   const source = new ReadableStream<Buffer>(
     {
       async pull(controller) {
         memory.recycle(last)
-        if (asked++ === stallsAt) await new Promise<void>(() => {})
+        if (pulls++ === stallsAt) await new Promise<void>(() => {})
         if (random.chance(0.3)) await new Promise<void>((resolve) => parts.arrive(random.spread(0, 50), resolve))
         if (closed) return
         try {

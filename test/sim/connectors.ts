@@ -170,7 +170,7 @@ class CodedStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#socket.destroy()
-    if (this.#socket.gone) done(error)
+    if (this.#socket.closeEmitted) done(error)
     else this.#socket.once('close', () => done(error))
   }
 }

@@ -62,7 +62,7 @@ class Relay extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (this.#socket.gone) return done(error)
+    if (this.#socket.closeEmitted) return done(error)
     this.#socket.once('close', () => done(error))
     this.#socket.destroy()
   }

@@ -24,7 +24,7 @@ export class Drains {
   }
 
   /** Records a drain with its `targets`, the dispatcher first. Returns whether it was expected. */
-  came(origin: string, targets: readonly unknown[]): boolean {
+  drained(origin: string, targets: readonly unknown[]): boolean {
     const whose = this.#byOrigin ? origin : ''
     const source = (this.#byOrigin ? targets[1] : null) ?? whose
     const refusals = this.#refusals.get(whose) ?? 0

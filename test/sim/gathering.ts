@@ -11,7 +11,7 @@ export class Gathering {
   }
 
   /** Records that request `id` arrived on `connection`. */
-  came(id: number, connection: string): void {
+  arrived(id: number, connection: string): void {
     if (!this.#all.has(id)) return
     this.#used.add(connection)
     this.drop(id)

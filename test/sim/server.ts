@@ -33,7 +33,7 @@ export interface Watch {
   violation(text: string): never
   find(id: number): Expected
   /** Called when a request arrives on `connection`. */
-  came(id: number, connection: string): void
+  arrived(id: number, connection: string): void
   /** Calls `answer` when request `id` must be answered. */
   hold(id: number, answer: () => void): void
 }
@@ -99,14 +99,14 @@ export class Server implements Peer {
   }
 
   onEnd(): void {
-    this.#gone('the client ended')
+    this.#clientClosed('the client ended')
   }
 
   onReset(): void {
-    this.#gone('the client reset')
+    this.#clientClosed('the client reset')
   }
 
-  #gone(why: string): void {
+  #clientClosed(why: string): void {
     if (this.#closed) return
     this.#watch.trace(() => `${this.#socket.name} server: ${why}`)
     this.#closed = true
@@ -199,7 +199,7 @@ export class Server implements Peer {
     this.#served++
     this.#current = served
     this.#queue.push(served)
-    this.#watch.came(request.id, this.#socket.name)
+    this.#watch.arrived(request.id, this.#socket.name)
     this.#frame(served, fields)
   }
 

@@ -66,7 +66,7 @@ export class SimulatedSocket extends Duplex {
   /** Whether its connector has not called back with it yet. */
   withheld = false
   /** Whether `close` was emitted. */
-  gone = false
+  closeEmitted = false
 
   constructor(part: {
     name: string
@@ -88,7 +88,7 @@ export class SimulatedSocket extends Duplex {
 
   /** Whether it belongs to the client and must be closed with it. */
   get open(): boolean {
-    if (this.gone || this.released || this.withheld) return false
+    if (this.closeEmitted || this.released || this.withheld) return false
     if (this.connecting) return !this.destroyed && !this.private
     return !this.destroyed || !this.private
   }
@@ -262,7 +262,7 @@ export class SimulatedSocket extends Duplex {
     done(error)
     unsent?.done(failure('ECANCELED', 'write'))
     this.#loop.arrive(0, () => {
-      this.gone = true
+      this.closeEmitted = true
       this.emit('close', error !== null)
     })
   }

@@ -130,8 +130,8 @@ export class World implements Surroundings, Watch, Probed {
     throw this.#failure
   }
 
-  came(id: number, connection: string): void {
-    this.#probe.gathering.came(id, connection)
+  arrived(id: number, connection: string): void {
+    this.#probe.gathering.arrived(id, connection)
   }
 
   hold(id: number, answer: () => void): void {
@@ -345,7 +345,7 @@ export class World implements Surroundings, Watch, Probed {
     events.on('connectionError', meddle)
     events.on('drain', (origin: URL, targets: readonly unknown[]) => {
       this.trace(() => `drain ${origin.origin}`)
-      const busy = this.#drains.came(origin.origin, targets)
+      const busy = this.#drains.drained(origin.origin, targets)
       // Requests through interceptors, methods and `fetch` do not return whether the dispatcher was busy.
       if (!busy && !this.features.interceptors && !this.features.methods && !this.features.fetch)
         this.#fail('drain without need')
@@ -395,7 +395,7 @@ export class World implements Surroundings, Watch, Probed {
         this.violation(`${call.method} ${call.id} did not close its ${call.bodyKind} body`)
       }
     }
-    const open = this.#network.sockets.filter((socket) => !socket.gone)
+    const open = this.#network.sockets.filter((socket) => !socket.closeEmitted)
     if (open.length > 0) this.violation(`sockets are still open: ${open.map(({ name }) => name)}`)
     if (this.#drains.pending) this.violation('drain was not emitted')
     if (this.#warming > 0) this.violation('warm() did not settle')

@@ -239,9 +239,9 @@ t.test('fails the connection if its signal is aborted before or while connecting
     const abort = new AbortController()
     const client = new Client(origin.url, { connect: { ca: ca.cert, signal: abort.signal } })
     t.match(await text(client), /plain|secure/)
-    const gone = event(client, 'disconnect')
+    const disconnected = event(client, 'disconnect')
     abort.abort(new Error('enough'))
-    await gone
+    await disconnected
     await t.rejects(text(client), { name: 'AbortError', code: 'ABORT_ERR', cause: { message: 'enough' } })
     t.equal(origin.connections, 1)
     await client.close()

@@ -203,9 +203,9 @@ t.test('ignores what a connector does after it called back', async (t) => {
       t.equal(await body.text(), 'x', name)
     }
     t.equal(origin.sockets.size, 1, name)
-    const gone = event([...origin.sockets][0] as Socket, 'close')
+    const socketClosed = event([...origin.sockets][0] as Socket, 'close')
     await client.close()
-    await gone
+    await socketClosed
   }
   await origin.close()
 })
@@ -256,9 +256,9 @@ t.test('destroys a socket that a connector returns after its client was destroye
   while (origin.sockets.size === 0) await new Promise(setImmediate)
   await client.destroy()
   await failed
-  const gone = event([...origin.sockets][0] as Socket, 'close')
+  const socketClosed = event([...origin.sockets][0] as Socket, 'close')
   answer()
-  await gone
+  await socketClosed
   await origin.close()
 })
 
@@ -275,11 +275,11 @@ t.test('reports an error that a connector throws after calling back as uncaught,
     },
   ]
   for (const connect of connectors) {
-    const heard = new Promise<Error>((resolve) => process.once('uncaughtException', resolve))
+    const uncaught = new Promise<Error>((resolve) => process.once('uncaughtException', resolve))
     const client = new Client(origin.url, { connect: connect as never })
     const { body } = await client.request({ path: '/', method: 'GET' })
     t.equal(await body.text(), 'x')
-    t.equal((await heard).message, 'behind it')
+    t.equal((await uncaught).message, 'behind it')
     await client.close()
   }
   await origin.close()

@@ -84,10 +84,10 @@ t.test('data of one socket does not overwrite the input buffer while another is 
   }
   const [one, other] = [1, 2].map(() => new Client('http://memory', { pipelining: 2, connect })) as [Client, Client]
   const get = { path: '/', method: 'GET' } as const
-  const heard = new Recorder((name) => {
+  const first = new Recorder((name) => {
     if (name === 'data') wires[1]?.push(response('other'.repeat(50)))
   })
-  one.dispatch(get, heard)
+  one.dispatch(get, first)
   const second = new Recorder()
   one.dispatch(get, second)
   const third = new Recorder()
@@ -96,8 +96,8 @@ t.test('data of one socket does not overwrite the input buffer while another is 
   do await new Promise(setImmediate)
   while (one.stats.running < 2 || other.stats.running < 1)
   wires[0]?.push(`${response('first')}${response('second')}`)
-  await Promise.all([heard.ended, second.ended, third.ended])
-  t.strictSame([heard.body, second.body, third.body], ['first', 'second', 'other'.repeat(50)])
+  await Promise.all([first.ended, second.ended, third.ended])
+  t.strictSame([first.body, second.body, third.body], ['first', 'second', 'other'.repeat(50)])
   await Promise.all([one.destroy(), other.destroy()])
 })
 

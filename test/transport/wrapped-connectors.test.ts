@@ -219,7 +219,7 @@ async function collect(readable: AsyncIterable<Buffer>, length = Number.POSITIVE
   return Buffer.concat(chunks)
 }
 
-type Check = (client: Client, same: (got: Buffer, wanted: Buffer, what: string) => void) => Promise<void>
+type Check = (client: Client, same: (actual: Buffer, wanted: Buffer, what: string) => void) => Promise<void>
 
 const exchanges: Record<string, Check> = {
   async requests(client, same) {
@@ -302,7 +302,7 @@ for (const [name, [kind, connect, protocols = ['http']]] of Object.entries(conne
       const gate = kind === 'none' ? origin : await makeGate(origin, kind === 'codes')
       const client = new Client(gate.url.replace('http:', `${protocol}:`), { connect: connect as never })
       for (const [what, check] of Object.entries(exchanges)) {
-        await check(client, (got, wanted, detail) => t.ok(got.equals(wanted), `${what}: ${detail}`))
+        await check(client, (actual, wanted, detail) => t.ok(actual.equals(wanted), `${what}: ${detail}`))
       }
       await client.close()
       if (gate !== origin) await gate.close()

@@ -36,8 +36,8 @@ t.test('both engines report the same events and errors for random streams', asyn
     }),
     { numRuns: RUNS },
   )
-  const told = [...seen].sort((a, b) => b[1] - a[1]).map(([code, times]) => `${code} ${times}`)
-  t.comment(`${RUNS} streams, ${complete} complete messages; ${told.join(', ')}`)
+  const counts = [...seen].sort((a, b) => b[1] - a[1]).map(([code, times]) => `${code} ${times}`)
+  t.comment(`${RUNS} streams, ${complete} complete messages; ${counts.join(', ')}`)
   t.ok((seen.get('accepted') ?? 0) > RUNS / 10, 'many are accepted')
   t.ok(complete > RUNS / 2, 'many have complete messages')
   t.ok(seen.size >= 12, 'refused for many reasons')
@@ -53,7 +53,7 @@ const TEMPLATES = [
 
 t.test('both engines agree for every byte value at every position, replaced and inserted', async (t) => {
   const given = { requests: [{ method: 'GET' }, { method: 'GET' }], eof: true, limits: defaultLimits }
-  let tried = 0
+  let streamCount = 0
   const differ: string[] = []
   for (const template of TEMPLATES) {
     for (let at = 0; at < template.length; at++) {
@@ -63,12 +63,12 @@ t.test('both engines agree for every byte value at every position, replaced and 
           const pieces = [before, template.slice(at + skipped)]
           const [wasm, js] = engines.map(([, engine]) => outcome(engine, { given, pieces }).text)
           if (wasm !== js) differ.push(`${JSON.stringify(pieces)}: ${wasm} ${js}`)
-          tried++
+          streamCount++
         }
       }
     }
   }
-  t.strictSame(differ.slice(0, 10), [], `${tried} streams`)
+  t.strictSame(differ.slice(0, 10), [], `${streamCount} streams`)
 })
 
 t.test('both engines stop at the same byte of a field above the limit', async (t) => {

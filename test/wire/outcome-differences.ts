@@ -21,13 +21,16 @@ function expected(message: ExpectedMessage): ExpectedMessage {
 
 function same(actual: ExpectedMessage, wanted: ExpectedMessage, given: ResponseCase): boolean {
   const want: ExpectedMessage = expected(wanted)
-  const got = { ...actual }
+  const actualFields = { ...actual }
   if (want.keepAlive === 'any' || want.informational) {
     delete want.keepAlive
-    delete got.keepAlive
+    delete actualFields.keepAlive
   }
-  if (given.expect.trailersOptional && got.trailers.length === 0) want.trailers = []
-  return JSON.stringify(got, Object.keys(got).sort()) === JSON.stringify(want, Object.keys(got).sort())
+  if (given.expect.trailersOptional && actualFields.trailers.length === 0) want.trailers = []
+  return (
+    JSON.stringify(actualFields, Object.keys(actualFields).sort()) ===
+    JSON.stringify(want, Object.keys(actualFields).sort())
+  )
 }
 
 /** Returns how an outcome differs from the expected one; null if it does not. */
@@ -42,8 +45,9 @@ function outcomeDifference(given: ResponseCase, outcome: Recorder): string | nul
   if (messagesOptional && outcome.messages.length < wanted.length) wanted = wanted.slice(0, outcome.messages.length)
   if (outcome.messages.length !== wanted.length) return `${outcome.messages.length} messages, not ${wanted.length}`
   for (const [index, want] of wanted.entries()) {
-    const got = outcome.messages[index] as ExpectedMessage
-    if (!same(got, want, given)) return `message ${index}: ${JSON.stringify(got)} is not ${JSON.stringify(want)}`
+    const received = outcome.messages[index] as ExpectedMessage
+    if (!same(received, want, given))
+      return `message ${index}: ${JSON.stringify(received)} is not ${JSON.stringify(want)}`
   }
   const partial = outcome.current?.body ?? ''
   if (error?.stage === 'head' && outcome.current !== null) return 'head shown though it must be refused'

@@ -21,11 +21,11 @@ let time = when === 'before' ? install() : null
 const { Client, Pool } = await import('../../../lib/index.js')
 if (when === 'after') time = install()
 
-const said: Record<string, unknown> = {}
+const results: Record<string, unknown> = {}
 const server = await countingServer()
 const body = 'what is sent'
 
-async function told(request: Promise<{ body: { text(): Promise<string> } }>): Promise<unknown> {
+async function outcomeOf(request: Promise<{ body: { text(): Promise<string> } }>): Promise<unknown> {
   try {
     return await (await request).body.text()
   } catch (error) {
@@ -37,25 +37,25 @@ async function told(request: Promise<{ body: { text(): Promise<string> } }>): Pr
 async function lost(method: 'GET' | 'POST', pipelining: number): Promise<unknown> {
   server.expect({ request: 1, of: 'response', after: 0, how: 'fin' })
   const client = new Client(server.url, { pipelining })
-  await told(client.request({ path: '/first', method: 'GET' }))
-  const answers = [told(client.request({ path: '/it', method, body: method === 'POST' ? body : null }))]
-  if (pipelining > 1) answers.push(told(client.request({ path: '/next', method: 'GET' })))
-  const came = [...(await Promise.all(answers)), server.executions.get('/it')]
+  await outcomeOf(client.request({ path: '/first', method: 'GET' }))
+  const answers = [outcomeOf(client.request({ path: '/it', method, body: method === 'POST' ? body : null }))]
+  if (pipelining > 1) answers.push(outcomeOf(client.request({ path: '/next', method: 'GET' })))
+  const outcomes = [...(await Promise.all(answers)), server.executions.get('/it')]
   await client.close()
-  return came
+  return outcomes
 }
 
 async function idle(): Promise<unknown> {
   server.expect(null)
   const pool = new Pool(server.url, { connections: 1 })
-  await told(pool.request({ path: '/first', method: 'GET' }))
-  const gone = once(pool, 'disconnect')
+  await outcomeOf(pool.request({ path: '/first', method: 'GET' }))
+  const disconnected = once(pool, 'disconnect')
   for (const socket of server.sockets) socket.end()
-  await gone
-  const first = await told(pool.request({ path: '/it', method: 'POST', body }))
+  await disconnected
+  const first = await outcomeOf(pool.request({ path: '/it', method: 'POST', body }))
   // Idle for long by the fake clock, and for a moment by the real one.
   time?.pass(1000)
-  const second = await told(pool.request({ path: '/again', method: 'POST', body }))
+  const second = await outcomeOf(pool.request({ path: '/again', method: 'POST', body }))
   await pool.close()
   return [first, second, server.executions.get('/it'), server.executions.get('/again')]
 }
@@ -64,13 +64,13 @@ async function uploads(): Promise<unknown> {
   server.expect(null)
   const client = new Client(server.url)
   const pieces = () => Array.from({ length: 20 }, () => Buffer.alloc(65_536, 'x'))
-  const came = [
-    await told(client.request({ path: '/stream', method: 'PUT', body: Readable.from(pieces()) })),
-    await told(client.request({ path: '/pieces', method: 'PUT', body: pieces() })),
-    await told(client.request({ path: '/bytes', method: 'PUT', body: Buffer.concat(pieces()) })),
+  const outcomes = [
+    await outcomeOf(client.request({ path: '/stream', method: 'PUT', body: Readable.from(pieces()) })),
+    await outcomeOf(client.request({ path: '/pieces', method: 'PUT', body: pieces() })),
+    await outcomeOf(client.request({ path: '/bytes', method: 'PUT', body: Buffer.concat(pieces()) })),
   ]
   await client.close()
-  return came
+  return outcomes
 }
 
 /** A server that sends nothing, and a clock that is stopped or advanced. */
@@ -80,32 +80,32 @@ async function timeouts(): Promise<unknown> {
   await once(silent, 'listening')
   const { port } = silent.address() as net.AddressInfo
   const client = new Client(`http://127.0.0.1:${port}`, { headersTimeout: 40 })
-  let came: unknown = 'waits'
-  const asked = told(client.request({ path: '/', method: 'GET' })).then((what) => (came = what))
+  let outcome: unknown = 'waits'
+  const request = outcomeOf(client.request({ path: '/', method: 'GET' })).then((what) => (outcome = what))
   const [seconds, rest] = process.hrtime()
   const realMs = () => {
     const [now, part] = process.hrtime([seconds, rest])
     return now * 1000 + part / 1e6
   }
   while (realMs() < 120) await turn()
-  const frozen = came
+  const frozen = outcome
   time?.pass(39)
   for (let i = 0; i < 4; i++) await turn()
-  const before = came
+  const before = outcome
   time?.pass(1)
   for (let i = 0; i < 4; i++) await turn()
-  const after = came
+  const after = outcome
   await client.destroy()
-  await asked
+  await request
   silent.close()
   return [frozen, before, after]
 }
 
-said.get = await lost('GET', 1)
-said.pipelined = await lost('GET', 5)
-said.post = await lost('POST', 1)
-said.idle = await idle()
-said.uploads = await uploads()
-if (time !== null) said.timeouts = await timeouts()
+results.get = await lost('GET', 1)
+results.pipelined = await lost('GET', 5)
+results.post = await lost('POST', 1)
+results.idle = await idle()
+results.uploads = await uploads()
+if (time !== null) results.timeouts = await timeouts()
 await server.close()
-process.stdout.write(JSON.stringify(said), () => process.exit())
+process.stdout.write(JSON.stringify(results), () => process.exit())

@@ -197,9 +197,9 @@ export const scenarios: Record<string, Play> = {
       (_head, { socket }) => void socket.write(ok()),
       async (url) => {
         const pool = new Pool(url, { clientTtl: 20 })
-        const gone = new Promise((resolve) => pool.on('disconnect', () => resolve('closed')))
+        const disconnected = new Promise((resolve) => pool.on('disconnect', () => resolve('closed')))
         await answer(pool)
-        return String(await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 1_000, 'open'))]))
+        return String(await Promise.race([disconnected, new Promise((resolve) => setTimeout(resolve, 1_000, 'open'))]))
       },
     ),
   'In `PoolStats`, `queued` are': ({ Pool }) =>

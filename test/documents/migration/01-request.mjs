@@ -3,17 +3,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { request } from 'undici'
 
-const server = createServer(async (asked, answer) => {
+const server = createServer(async (request, answer) => {
   let body = ''
-  for await (const chunk of asked) body += chunk
+  for await (const chunk of request) body += chunk
   answer.setHeader('set-cookie', ['a=1', 'b=2'])
-  answer.end(JSON.stringify({ method: asked.method, url: asked.url, type: asked.headers['content-type'], body }))
+  answer.end(JSON.stringify({ method: request.method, url: request.url, type: request.headers['content-type'], body }))
 }).listen(0)
 await once(server, 'listening')
 const url = `http://localhost:${server.address().port}`
 
-const got = await request(`${url}/items?page=2`)
-console.log(got.statusCode, got.headers['set-cookie'], got.trailers, await got.body.json())
+const response = await request(`${url}/items?page=2`)
+console.log(response.statusCode, response.headers['set-cookie'], response.trailers, await response.body.json())
 
 const posted = await request(url, {
   method: 'POST',

@@ -5,11 +5,13 @@ import { Readable } from 'node:stream'
 import { Client } from 'undici'
 
 let connections = 0
-const server = createServer(async (asked, answer) => {
+const server = createServer(async (request, answer) => {
   let bytes = 0
-  for await (const chunk of asked) bytes += chunk.length
+  for await (const chunk of request) bytes += chunk.length
   answer.setHeader('x-bytes', bytes)
-  answer.end(`${asked.method} ${asked.url} ${asked.headers['transfer-encoding'] ?? asked.headers['content-length']}`)
+  answer.end(
+    `${request.method} ${request.url} ${request.headers['transfer-encoding'] ?? request.headers['content-length']}`,
+  )
 })
 server.on('connection', () => connections++)
 server.listen(0)

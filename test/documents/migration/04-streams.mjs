@@ -6,9 +6,9 @@ import { PassThrough, Readable, Transform, pipeline as through, Writable } from 
 import { pipeline } from 'node:stream/promises'
 import { Client } from 'undici'
 
-const server = createServer((asked, answer) => {
-  if (asked.method === 'GET') Readable.from(Array.from({ length: 50 }, (_, n) => `line ${n}\n`)).pipe(answer)
-  else asked.pipe(answer)
+const server = createServer((request, answer) => {
+  if (request.method === 'GET') Readable.from(Array.from({ length: 50 }, (_, n) => `line ${n}\n`)).pipe(answer)
+  else request.pipe(answer)
 }).listen(0)
 await once(server, 'listening')
 const client = new Client(`http://localhost:${server.address().port}`)

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Client, errors } from 'undici'
 
-const server = createServer((asked, answer) => {
-  if (asked.url === '/begin') answer.write('begin')
-  else if (asked.url === '/') answer.end('done')
+const server = createServer((request, answer) => {
+  if (request.url === '/begin') answer.write('begin')
+  else if (request.url === '/') answer.end('done')
 }).listen(0)
 await once(server, 'listening')
 const origin = `http://localhost:${server.address().port}`
-const told = (error) => console.log(error.name, error.code, error instanceof errors.RequestAbortedError)
+const printError = (error) => console.log(error.name, error.code, error instanceof errors.RequestAbortedError)
 const client = new Client(origin)
 
 await client
@@ -24,7 +24,7 @@ await client
   .catch((error) => console.log(error.name))
 
 const { body } = await client.request({ path: '/begin', method: 'GET' })
-body.on('error', told)
+body.on('error', printError)
 body.destroy()
 await new Promise((resolve) => body.on('close', resolve))
 console.log(await client.request({ path: '/', method: 'GET' }).then(({ body }) => body.text()))

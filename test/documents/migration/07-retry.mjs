@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Agent, interceptors, RetryAgent } from 'undici'
 
-let asked = 0
+let requestCount = 0
 const text = 'a body that comes in two halves'
 const server = createServer((request, answer) => {
-  asked++
+  requestCount++
   if (request.url === '/halves') {
     const from = Number(/bytes=(\d+)/.exec(request.headers.range ?? '')?.[1] ?? 0)
     const headers = { etag: '"v1"', 'content-length': text.length - from, 'content-range': undefined }
@@ -17,7 +17,7 @@ const server = createServer((request, answer) => {
     else answer.write(text.slice(0, 12), () => setTimeout(() => request.socket.destroy(), 20))
     return
   }
-  answer.statusCode = asked < 3 || request.url === '/never' ? 503 : 200
+  answer.statusCode = requestCount < 3 || request.url === '/never' ? 503 : 200
   answer.end('at last')
 }).listen(0)
 await once(server, 'listening')
@@ -26,20 +26,20 @@ const quick = { minTimeout: 5, maxTimeout: 10 }
 
 const agent = new RetryAgent(new Agent(), quick)
 const first = await agent.request({ origin, path: '/', method: 'GET' })
-console.log(first.statusCode, await first.body.text(), asked)
+console.log(first.statusCode, await first.body.text(), requestCount)
 
-asked = 10
+requestCount = 10
 const halves = await agent.request({ origin, path: '/halves', method: 'GET' })
-console.log(halves.statusCode, await halves.body.text(), asked)
+console.log(halves.statusCode, await halves.body.text(), requestCount)
 await agent.close()
 
-asked = 0
+requestCount = 0
 const retrying = new Agent().compose(interceptors.retry({ ...quick, maxRetries: 2 }))
 await retrying
   .request({ origin, path: '/never', method: 'GET' })
-  .catch((error) => console.log(error.name, error.code, error.statusCode, asked))
+  .catch((error) => console.log(error.name, error.code, error.statusCode, requestCount))
 
-asked = 0
+requestCount = 0
 const counts = []
 const asking = new Agent().compose(
   interceptors.retry({

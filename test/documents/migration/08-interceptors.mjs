@@ -4,11 +4,12 @@ import { createServer } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { Agent, Client, DecoratorHandler, interceptors } from 'undici'
 
-const server = createServer((asked, answer) => {
-  if (asked.url === '/moved') return answer.writeHead(302, { location: '/found' }).end()
-  if (asked.url === '/broken') return answer.writeHead(500, { 'content-type': 'application/json' }).end('{"why":"so"}')
-  if (asked.url === '/packed') return answer.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('unpacked'))
-  answer.end(`${asked.url} ${asked.headers.authorization}`)
+const server = createServer((request, answer) => {
+  if (request.url === '/moved') return answer.writeHead(302, { location: '/found' }).end()
+  if (request.url === '/broken')
+    return answer.writeHead(500, { 'content-type': 'application/json' }).end('{"why":"so"}')
+  if (request.url === '/packed') return answer.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('unpacked'))
+  answer.end(`${request.url} ${request.headers.authorization}`)
 }).listen(0)
 await once(server, 'listening')
 const origin = `http://localhost:${server.address().port}`

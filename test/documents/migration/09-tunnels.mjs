@@ -4,16 +4,18 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { Client, ProxyAgent } from 'undici'
 
-const server = createServer((asked, answer) => answer.end(`${asked.url} via ${asked.headers['x-via'] ?? 'nobody'}`))
-server.on('upgrade', (asked, socket) => {
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${asked.headers.upgrade}\r\n\r\n`)
+const server = createServer((request, answer) =>
+  answer.end(`${request.url} via ${request.headers['x-via'] ?? 'nobody'}`),
+)
+server.on('upgrade', (request, socket) => {
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${request.headers.upgrade}\r\n\r\n`)
   socket.on('data', (data) => socket.end(String(data).toUpperCase()))
 })
 let tunnels = 0
 server
-  .on('connect', (asked, socket, head) => {
+  .on('connect', (request, socket, head) => {
     tunnels++
-    const [host, port] = asked.url.split(':')
+    const [host, port] = request.url.split(':')
     const far = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
       far.write(head)
@@ -31,9 +33,9 @@ const client = new Client(origin)
 const upgraded = await client.upgrade({ path: '/', protocol: 'echo' })
 console.log(upgraded.headers.upgrade)
 upgraded.socket.end('hello')
-let said = ''
-for await (const chunk of upgraded.socket) said += chunk
-console.log(said)
+let received = ''
+for await (const chunk of upgraded.socket) received += chunk
+console.log(received)
 
 const { statusCode, socket } = await client.connect({ path: `localhost:${port}` })
 console.log(statusCode, tunnels)

@@ -8,18 +8,20 @@ import { Agent, getGlobalDispatcher, request, setGlobalDispatcher, stream } from
 const urls = []
 const servers = []
 for (const name of ['red', 'green']) {
-  const server = createServer((asked, answer) => answer.end(`${name} ${asked.headers['x-traced']}`)).listen(0)
+  const server = createServer((request, answer) => answer.end(`${name} ${request.headers['x-traced']}`)).listen(0)
   await once(server, 'listening')
   servers.push(server)
   urls.push(`http://localhost:${server.address().port}/`)
 }
-const heard = []
+const messages = []
 diagnosticsChannel.subscribe('undici:request:create', ({ request }) => {
   request.addHeader('x-traced', 'yes')
-  heard.push(`create ${request.method} ${request.path}`)
+  messages.push(`create ${request.method} ${request.path}`)
 })
-diagnosticsChannel.subscribe('undici:request:headers', ({ response }) => heard.push(`headers ${response.statusCode}`))
-diagnosticsChannel.subscribe('undici:request:trailers', () => heard.push('trailers'))
+diagnosticsChannel.subscribe('undici:request:headers', ({ response }) =>
+  messages.push(`headers ${response.statusCode}`),
+)
+diagnosticsChannel.subscribe('undici:request:trailers', () => messages.push('trailers'))
 
 const agent = new Agent({ connections: 1, maxOrigins: 2 })
 setGlobalDispatcher(agent)
@@ -36,6 +38,6 @@ await stream(urls[0], { method: 'GET' }, ({ statusCode }) => {
 })
 console.log(pieces)
 await request('http://localhost:1/').catch((error) => console.log(error.name, error.code))
-console.log(heard)
+console.log(messages)
 await agent.close()
 for (const server of servers) server.close()

@@ -77,10 +77,10 @@ async function resumed(make: Make, options: object): Promise<string> {
 
 /** Returns whether the connector requests one address or all from `lookup`. */
 function lookedUp(make: Make, options: object): Promise<string> {
-  let asked = ''
+  let requestedAll = ''
   type Found = (error: null, addresses: string | LookupAddress[], family?: number) => void
   const lookup = (_name: string, { all }: { all?: boolean }, callback: Found) => {
-    asked = String(all)
+    requestedAll = String(all)
     if (all) callback(null, [{ address: '127.0.0.1', family: 4 }])
     else callback(null, '127.0.0.1', 4)
   }
@@ -90,7 +90,7 @@ function lookedUp(make: Make, options: object): Promise<string> {
       const url = `http://somewhere.test:${port}`
       return using(
         make(url, { connect: { lookup }, ...options }),
-        async (made) => (await answer(made, { origin: url })) + asked,
+        async (made) => (await answer(made, { origin: url })) + requestedAll,
       )
     },
   )

@@ -70,13 +70,13 @@ const decoded = (status: number) => async (options: Options) =>
 const lookedUp =
   (hosts: string[], wait = 0) =>
   async (options: Options) => {
-    const asked: string[] = []
+    const lookups: string[] = []
     const lookup = (
       { hostname }: URL,
       { family }: { family: unknown },
       callback: (error: null, found: object[]) => void,
     ) => {
-      asked.push(`${hostname.slice(0, 1)}${family || ''}`)
+      lookups.push(`${hostname.slice(0, 1)}${family || ''}`)
       callback(null, [{ address: '127.0.0.1', family: 4, ttl: 60_000 }])
     }
     return served(
@@ -87,7 +87,7 @@ const lookedUp =
             await answer(agent, { origin: `http://${host}.test:${port}` })
             await new Promise((resolve) => setTimeout(resolve, wait))
           }
-          return asked.join(' ')
+          return lookups.join(' ')
         }),
     )
   }

@@ -17,8 +17,8 @@ function deadPort(): Promise<number> {
 export const failures: Record<string, Scenario> = {
   'abort before it is sent': async (one) => {
     const key = one.newKey()
-    const said = await failure(one.fetch(`/hello?key=${key}`, { signal: AbortSignal.abort() }))
-    return { said, own: await failure(one.fetch('/hello', { signal: AbortSignal.abort(new Error('own reason')) })) }
+    const error = await failure(one.fetch(`/hello?key=${key}`, { signal: AbortSignal.abort() }))
+    return { error, own: await failure(one.fetch('/hello', { signal: AbortSignal.abort(new Error('own reason')) })) }
   },
   'abort before the head': async (one) => {
     const key = one.newKey()
@@ -26,12 +26,12 @@ export const failures: Record<string, Scenario> = {
     const fetching = failure(one.fetch(`/hang?key=${key}`, { signal: aborting.signal }))
     await one.fate(key, () => true)
     aborting.abort()
-    const said = await fetching
-    return { said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+    const error = await fetching
+    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
   },
   'abort by a timeout': async (one) => {
-    const said = await failure(one.fetch('/hang', { signal: AbortSignal.timeout(20) }))
-    return said.name
+    const error = await failure(one.fetch('/hang', { signal: AbortSignal.timeout(20) }))
+    return error.name
   },
   'abort in the body': async (one) => {
     const key = one.newKey()
@@ -41,10 +41,10 @@ export const failures: Record<string, Scenario> = {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     const { done } = await reader.read()
     aborting.abort(new TypeError('enough'))
-    const said: unknown = await (async () => {
+    const error: unknown = await (async () => {
       for (;;) if ((await reader.read()).done) return 'ended'
     })().catch(tell)
-    return { done, said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+    return { done, error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
   },
   'an upload that fails by itself': async (one) => {
     const key = one.newKey()
@@ -55,21 +55,21 @@ export const failures: Record<string, Scenario> = {
         else controller.error(new Error('source dried up'))
       },
     })
-    const said = await failure(one.fetch(`/hang?key=${key}`, { method: 'POST', body, duplex: 'half' }))
-    return { said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+    const error = await failure(one.fetch(`/hang?key=${key}`, { method: 'POST', body, duplex: 'half' }))
+    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
   },
   'cancel of a body': async (one) => {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     await response.body?.cancel()
-    const { gone, sent } = await one.fate(key, (fate) => fate.gone)
-    return { gone, held: sent < ENDLESS }
+    const { closed, sent } = await one.fate(key, (fate) => fate.closed)
+    return { closed, held: sent < ENDLESS }
   },
   'break out of a loop over the body': async (one) => {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     for await (const _ of response.body as unknown as AsyncIterable<Uint8Array>) break
-    return (await one.fate(key, (fate) => fate.gone)).gone
+    return (await one.fate(key, (fate) => fate.closed)).closed
   },
   'connection refused': async (one) => {
     const url = `http://127.0.0.1:${await deadPort()}`

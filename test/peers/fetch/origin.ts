@@ -16,7 +16,7 @@ const piece = randomBytes(64 * 1024)
 /** Outcome of a request with a `?key`. */
 export interface Fate {
   /** Whether the connection closed before the response was complete. */
-  gone: boolean
+  closed: boolean
   /** Written bytes of the response. */
   sent: number
   /** Received bytes of the request body. */
@@ -167,14 +167,14 @@ export async function fetchOrigin(): Promise<FetchOrigin> {
   const fates = new Map<string, Fate>()
   const listener: http.RequestListener = (request, reply) => {
     const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
-    const fate: Fate = { gone: false, sent: 0, received: 0 }
+    const fate: Fate = { closed: false, sent: 0, received: 0 }
     const key = searchParams.get('key')
     if (key !== null) fates.set(key, fate)
     request.on('data', (chunk) => {
       fate.received += chunk.length
     })
     reply.on('close', () => {
-      fate.gone = !reply.writableFinished
+      fate.closed = !reply.writableFinished
     })
     const answer = answers[pathname]
     if (answer === undefined) reply.writeHead(404).end()

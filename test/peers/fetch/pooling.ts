@@ -53,8 +53,8 @@ export const pooling: Record<string, Scenario> = {
     const fetching = failure(one.fetch(`/hang?key=${key}`, init))
     await one.fate(key, ({ received }) => received > 100_000)
     aborting.abort()
-    const said = await fetching
-    return { said, gone: (await one.fate(key, ({ gone }) => gone)).gone }
+    const error = await fetching
+    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
   },
   'a cancelled body frees its connection': (one) =>
     one.overPool({ connections: 1 }, async (pool) => {
@@ -123,17 +123,17 @@ export const pooling: Record<string, Scenario> = {
     }
     if (WebSocket === undefined) return 'unknown to this runtime'
     return one.overPool({}, async () => {
-      const said: unknown[] = []
+      const received: unknown[] = []
       const connections = await opening(one, async () => {
         const socket = new WebSocket(one.origin.replace('http', 'ws'), one.options)
         socket.addEventListener('message', (event) => {
-          said.push((event as Event & { data: unknown }).data)
-          if (said.length === 1) socket.send('my words')
+          received.push((event as Event & { data: unknown }).data)
+          if (received.length === 1) socket.send('my words')
           else socket.close(1000)
         })
         await new Promise((resolve) => socket.addEventListener('close', resolve))
       })
-      return { said, connections }
+      return { received, connections }
     })
   },
   'an interceptor sees the requests of fetch': (one) =>

@@ -68,10 +68,10 @@ export const requests: Record<string, Scenario> = {
     push('first ')
     const response = await one.fetch('/mirror', { method: 'POST', body, duplex: 'half' })
     const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
-    const said = [(await reader.read()).value]
+    const received = [(await reader.read()).value]
     push('second ')
-    said.push((await reader.read()).value)
+    received.push((await reader.read()).value)
     push(null)
-    return { said, done: (await reader.read()).done }
+    return { received, done: (await reader.read()).done }
   },
 }

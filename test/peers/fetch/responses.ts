@@ -1,7 +1,7 @@
 import { echoed, failure, type Scenario, type Surroundings } from './common.js'
 import { SAID } from './origin.js'
 
-async function told(one: Surroundings, path: string, init: Parameters<Surroundings['fetch']>[1] = {}) {
+async function summaryOf(one: Surroundings, path: string, init: Parameters<Surroundings['fetch']>[1] = {}) {
   const response = await one.fetch(path, init)
   const { status, redirected, type, headers } = response
   return { status, redirected, type, url: response.url.slice(one.origin.length), location: headers.get('location') }
@@ -64,10 +64,10 @@ export const responses: Record<string, Scenario> = {
     await response.text()
     return (await failure(response.text())).name
   },
-  'redirect: follow': (one) => told(one, '/302'),
-  'redirect: manual': (one) => told(one, '/302', { redirect: 'manual' }),
+  'redirect: follow': (one) => summaryOf(one, '/302'),
+  'redirect: manual': (one) => summaryOf(one, '/302', { redirect: 'manual' }),
   'redirect: error': (one) => failure(one.fetch('/302', { redirect: 'error' })),
-  'redirect over relative paths': (one) => told(one, '/308'),
+  'redirect over relative paths': (one) => summaryOf(one, '/308'),
   'redirect without an end': (one) => failure(one.fetch('/loop')),
   'redirect of a POST': async (one) => {
     const init = { method: 'POST', body: 'again', headers: { authorization: 'secret' } }

@@ -26,7 +26,7 @@ t.test('@discordjs/rest over an Agent', async (t) => {
     '/v10/channels/1': json({ id: '1' }),
     '/v10/channels/1/messages': (request, reply, body) => {
       const type = String(request.headers['content-type'])
-      json({ type, whole: body.includes(picture), said: body.includes('"content":"hi"') })(request, reply, body)
+      json({ type, whole: body.includes(picture), hasContent: body.includes('"content":"hi"') })(request, reply, body)
     },
     '/v10/channels/1/messages/2': (_request, reply) => void reply.writeHead(204).end(),
     '/v10/guilds/1': [limited, json({ id: 'after the limit' })],
@@ -42,10 +42,10 @@ t.test('@discordjs/rest over an Agent', async (t) => {
     t.strictSame(await rest.get('/channels/1', { query: new URLSearchParams({ limit: '5' }) }), { id: '1' })
     t.match(one.received[0], { url: '/v10/channels/1?limit=5', headers: { authorization: 'Bot secret' } })
     const body = { content: 'hi' }
-    t.match(await rest.post('/channels/1/messages', { body }), { type: /^application\/json/, said: true })
+    t.match(await rest.post('/channels/1/messages', { body }), { type: /^application\/json/, hasContent: true })
     const files = [{ name: 'picture.png', data: picture }]
     const sent = await rest.post('/channels/1/messages', { body, files })
-    t.match(sent, { type: /^multipart\/form-data; boundary=/, said: true, whole: true })
+    t.match(sent, { type: /^multipart\/form-data; boundary=/, hasContent: true, whole: true })
     await rest.delete('/channels/1/messages/2', { reason: 'spam' })
     t.match(one.received.at(-1), { method: 'DELETE', headers: { 'x-audit-log-reason': 'spam' } })
     t.ok(picture.equals(Buffer.from((await rest.get('/picture')) as ArrayBuffer)))

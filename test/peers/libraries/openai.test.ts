@@ -8,7 +8,7 @@ import { type Answer, carry, cut, json, service, silence } from './service.js'
 
 const big = randomBytes(3_000_000)
 const completion = { id: 'c1', choices: [{ index: 0, message: { role: 'assistant', content: 'hello' } }] }
-const asked = { model: 'm', messages: [{ role: 'user' as const, content: 'hi' }] }
+const parameters = { model: 'm', messages: [{ role: 'user' as const, content: 'hi' }] }
 const soon = { 'retry-after-ms': '1' }
 
 const delta = (content: string) =>
@@ -42,13 +42,13 @@ t.test('openai over an Agent', async (t) => {
     const fetchOptions = { dispatcher: dispatcher as never }
     const client = new OpenAI({ apiKey: 'secret', baseURL: `${one.url}/v1`, fetchOptions })
 
-    const answer = await client.chat.completions.create(asked)
+    const answer = await client.chat.completions.create(parameters)
     t.equal(answer.choices[0]?.message.content, 'hello')
     t.match(one.received[0], { method: 'POST', headers: { authorization: 'Bearer secret' } })
     t.match(await client.models.delete('gone'), { deleted: true })
 
     await t.test('a streamed response arrives word by word', async (t) => {
-      const stream = await client.chat.completions.create({ ...asked, stream: true })
+      const stream = await client.chat.completions.create({ ...parameters, stream: true })
       const reply = open.pop() as ServerResponse
       let words = 0
       for await (const { choices } of stream) {
@@ -62,7 +62,7 @@ t.test('openai over an Agent', async (t) => {
 
     await t.test('cancelling a stream closes it at the server', async () => {
       const lost = one.lost('/v1/chat/completions')
-      const stream = await client.chat.completions.create({ ...asked, stream: true })
+      const stream = await client.chat.completions.create({ ...parameters, stream: true })
       for await (const _ of stream) break
       await lost
     })

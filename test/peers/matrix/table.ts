@@ -42,8 +42,8 @@ function cellsOf(words: ReadonlyMap<string, Word>): Map<string, string> {
     const mine = Object.keys(cases).map((name) => words.get(`${capability}: ${name}`))
     const count = (word: Word) => mine.filter((one) => one === word).length
     const parts = (['FAILS', 'defect', 'n/a'] as const).filter((word) => count(word) > 0)
-    const asked = mine.filter((word) => word !== undefined && word !== 'n/a').length
-    const ok = asked === 0 ? [] : [`${count('ok')}/${asked}`]
+    const applicable = mine.filter((word) => word !== undefined && word !== 'n/a').length
+    const ok = applicable === 0 ? [] : [`${count('ok')}/${applicable}`]
     cells.set(capability, [...ok, ...parts.map((word) => `${count(word)} ${word}`)].join(', '))
   }
   return cells

@@ -42,7 +42,7 @@ export interface Figures {
   wrong: string[]
 }
 
-interface Told {
+interface Outcome {
   starts: number
   answer: string | null
   error: (Error & Record<string, unknown>) | null
@@ -54,21 +54,21 @@ async function pass(ms: number, blocking: boolean): Promise<void> {
   while (performance.now() < until) if (!blocking) await new Promise(setImmediate)
 }
 
-function send(client: Client, target: string, kind: (typeof KINDS)[number]): Promise<Told> {
+function send(client: Client, target: string, kind: (typeof KINDS)[number]): Promise<Outcome> {
   return new Promise((resolve) => {
-    const told: Told = { starts: 0, answer: null, error: null }
+    const outcome: Outcome = { starts: 0, answer: null, error: null }
     let text = ''
     let named: unknown
     const handler: DispatchHandler = {
-      onRequestStart: () => void told.starts++,
+      onRequestStart: () => void outcome.starts++,
       onResponseStart: (_controller, _statusCode, headers) => {
         named = headers['x-target']
       },
       onResponseData: (_controller, chunk) => {
         text += chunk.toString()
       },
-      onResponseEnd: () => resolve({ ...told, answer: `${named} ${text}` }),
-      onResponseError: (_controller, error) => resolve({ ...told, error: error as Told['error'] }),
+      onResponseEnd: () => resolve({ ...outcome, answer: `${named} ${text}` }),
+      onResponseError: (_controller, error) => resolve({ ...outcome, error: error as Outcome['error'] }),
     }
     const { method, body, idempotent } = kind
     client.dispatch({ path: target, method, body, idempotent }, handler)
@@ -106,7 +106,7 @@ class Race {
       const batch = Array.from({ length: pipelining === 1 ? 1 : 1 + Math.floor(Math.random() * pipelining) }, () => {
         const kind = WEIGHED[Math.floor(Math.random() * WEIGHED.length)] as (typeof KINDS)[number]
         const target = `/${this.#begun++}`
-        return send(client, target, kind).then((told) => this.#judge(target, kind, told))
+        return send(client, target, kind).then((outcome) => this.#judge(target, kind, outcome))
       })
       await Promise.all(batch)
       // In one of eight rounds the event loop is blocked meanwhile.
@@ -115,9 +115,9 @@ class Race {
     await client.close()
   }
 
-  #judge(target: string, { method, idempotent }: (typeof KINDS)[number], told: Told): void {
+  #judge(target: string, { method, idempotent }: (typeof KINDS)[number], outcome: Outcome): void {
     const { figures } = this
-    const { starts, answer, error } = told
+    const { starts, answer, error } = outcome
     figures.rounds++
     if (method === 'POST') figures.posts++
     if (starts > 1 && idempotent) figures.replays++

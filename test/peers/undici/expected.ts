@@ -6,7 +6,7 @@ export const expected: Record<string, unknown> = {
     halves: '200 the first half, and the second',
     notAgain: 'RequestRetryError UND_ERR_REQ_RETRY 503',
     never: 'RequestRetryError UND_ERR_REQ_RETRY 503',
-    asked: [
+    requested: [
       ...['GET /busy', 'GET /busy', 'GET /busy'],
       ...['GET /closing', 'GET /closing', 'GET /closing'],
       ...['GET /halves', 'GET /halves bytes=16-29'],
@@ -22,7 +22,7 @@ export const expected: Record<string, unknown> = {
     strict: 'MaxRedirectsError UND_ERR_REDIRECT_MAX',
     home: '200 {"authorization":"mine","cookie":"mine","own":"mine"}',
     abroad: '200 {"authorization":null,"cookie":null,"own":"mine"}',
-    asked: [
+    requested: [
       ...['GET /twice', 'GET /moved', 'GET /plain'],
       ...['PUT /see-other sent', 'GET /plain'],
       ...['PUT /preserve sent', 'PUT /sink sent'],
@@ -52,7 +52,7 @@ export const expected: Record<string, unknown> = {
     gzip: '200 as plain as it gets',
     missing: 'ResponseError UND_ERR_RESPONSE 404',
     outer: '200',
-    asked: [
+    requested: [
       ...['GET /moved-to-busy', 'GET /busy', 'GET /busy', 'GET /busy'],
       ...['GET /gzip', 'GET /missing'],
       ...['GET /moved-to-busy', 'GET /busy', 'GET /moved-to-busy', 'GET /busy', 'GET /moved-to-busy', 'GET /busy'],
@@ -64,7 +64,7 @@ export const expected: Record<string, unknown> = {
     uploaded: '200 taken',
     lookedUp: '200 as plain as it gets',
     consumed: '307',
-    asked: [
+    requested: [
       ...['GET /large', 'GET /endless', 'POST /sink piece by piece'],
       ...['PUT /see-other piece by piece', 'GET /plain'],
       'POST /preserve piece by piece',
@@ -75,7 +75,7 @@ export const expected: Record<string, unknown> = {
     stale: ['200 stale 1', '200 stale 1'],
     unstored: ['200 unstored 1', '200 unstored 2'],
     vary: ['200 a 1', '200 b 2', '200 a 1'],
-    asked: [
+    requested: [
       'GET /fresh',
       ...['GET /stale', 'GET /stale "same"'],
       ...['GET /unstored', 'GET /unstored'],
@@ -84,6 +84,6 @@ export const expected: Record<string, unknown> = {
   },
   deduplicate: {
     answers: ['200 as plain as it gets', '200 as plain as it gets', '200 as plain as it gets'],
-    asked: ['GET /plain'],
+    requested: ['GET /plain'],
   },
 }

@@ -5,7 +5,7 @@ import { httpOrigin, type Origin } from '../../servers/origin.js'
 /** An origin for interceptor scenarios, which records received requests. */
 export interface Workplace extends Origin {
   /** Recorded requests: `GET /path`, with other relevant parts. */
-  readonly asked: string[]
+  readonly requested: string[]
 }
 
 const PART = 'the first half, '
@@ -85,7 +85,7 @@ const routes: Record<string, Route> = {
 }
 
 export async function workplace(): Promise<Workplace> {
-  const asked: string[] = []
+  const requested: string[] = []
   const times = new Map<string, number>()
   const origin = await httpOrigin((request, reply) => {
     const { method, url = '', headers } = request
@@ -98,11 +98,11 @@ export async function workplace(): Promise<Workplace> {
       const count = (times.get(url) ?? 0) + 1
       times.set(url, count)
       const details = [body, headers.range, headers['if-none-match']].filter(Boolean)
-      asked.push([method, pathname, ...details].join(' '))
+      requested.push([method, pathname, ...details].join(' '))
       const away = new URLSearchParams(search).get('away')
       if (away !== null) reply.writeHead(302, { location: away }).end()
       else (routes[pathname] as Route)(request, reply, count)
     })
   })
-  return Object.assign(origin, { asked })
+  return Object.assign(origin, { requested })
 }

@@ -52,7 +52,7 @@ export const scenarios: Record<string, Scenario> = {
       halves: await ask(compose(interceptors, pool, [['retry', resuming]]), '/halves'),
       notAgain: await ask(retrying, '/always-busy', { method: 'POST', body: 'once' }),
       never: await ask(compose(interceptors, pool, [['retry', { ...quick, maxRetries: 1 }]]), '/always-busy?2'),
-      asked: origin.asked,
+      requested: origin.requested,
     }
   },
   async redirect(interceptors, { origin, other, pool, agent }) {
@@ -71,7 +71,7 @@ export const scenarios: Record<string, Scenario> = {
       strict: await ask(strict, '/twice'),
       home: await ask(far, away(origin.url), secrets),
       abroad: await ask(far, away(other.url), secrets),
-      asked: origin.asked,
+      requested: origin.requested,
     }
   },
   async dump(interceptors, { origin, pool }) {
@@ -108,8 +108,8 @@ export const scenarios: Record<string, Scenario> = {
       callback(null, [{ address: '127.0.0.1', family: 4, ttl: 10_000 }])
     }
     const named = compose(interceptors, agent, [['dns', { lookup }]])
-    const asked = { origin: `http://nobody.test:${origin.port}` }
-    return { first: await ask(named, '/plain', asked), second: await ask(named, '/plain', asked), lookups }
+    const options = { origin: `http://nobody.test:${origin.port}` }
+    return { first: await ask(named, '/plain', options), second: await ask(named, '/plain', options), lookups }
   },
   async chain(interceptors, { origin, pool }) {
     const inner = compose(interceptors, pool, [
@@ -124,7 +124,7 @@ export const scenarios: Record<string, Scenario> = {
       gzip: await ask(inner, '/gzip'),
       missing: await ask(inner, '/missing'),
       outer: await ask(outer, '/moved-to-busy?2'),
-      asked: origin.asked,
+      requested: origin.requested,
     }
   },
   async streams(interceptors, { origin, pool }) {
@@ -149,7 +149,7 @@ export const scenarios: Record<string, Scenario> = {
       uploaded: await ask(all, '/sink', { method: 'POST', body: upload() }),
       lookedUp: await ask(all, '/see-other', { method: 'PUT', body: upload() }),
       consumed: await ask(all, '/preserve', { method: 'POST', body: upload() }),
-      asked: origin.asked,
+      requested: origin.requested,
     }
   },
 }
@@ -168,13 +168,13 @@ export const borrowed: Record<string, Scenario> = {
         await ask(caching, '/vary', own('b')),
         await ask(caching, '/vary', own('a')),
       ],
-      asked: origin.asked,
+      requested: origin.requested,
     }
   },
   async deduplicate(interceptors, { origin, pool }) {
     const once = compose(interceptors, pool, [['deduplicate']])
     const answers = await Promise.all([ask(once, '/plain'), ask(once, '/plain'), ask(once, '/plain')])
-    return { answers, asked: origin.asked }
+    return { answers, requested: origin.requested }
   },
 }
 

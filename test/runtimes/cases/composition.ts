@@ -58,8 +58,8 @@ const composed: Record<string, Case> = {
   'decompress brotli': through(() => interceptors.decompress(), { path: '/brotli', text: 'unpacked '.repeat(1000) }),
   dump: through(() => interceptors.dump({ maxSize: 1_000_000 }), { path: '/bytes?n=1000', text: '' }),
   responseError: async (world) => {
-    const asked = through(() => interceptors.responseError(), { path: '/missing', text: '' })
-    await assert.rejects(asked(world), { statusCode: 404 })
+    const send = through(() => interceptors.responseError(), { path: '/missing', text: '' })
+    await assert.rejects(send(world), { statusCode: 404 })
   },
   dns: resolving({}),
   'dns by a lookup of our own': resolving({

@@ -95,9 +95,9 @@ const keepAlive: Record<string, Case> = {
     assert.notEqual(await get(client), first)
   }),
   'closed when idle for long': by({ options: () => ({ keepAliveMaxTimeout: 50 }) })(async (client) => {
-    const gone = new Promise<void>((resolve) => client.once('disconnect', () => resolve()))
+    const disconnected = new Promise<void>((resolve) => client.once('disconnect', () => resolve()))
     await get(client)
-    await gone
+    await disconnected
     assert.equal(client.stats.connected, false)
   }),
   'close() waits for what runs': by({})(async (client) => {

@@ -40,9 +40,9 @@ const client: Record<string, Case> = {
       await spread(client, { origin: http, count: 1 })
       assert.equal(client.stats.connected, true)
       assert.equal(client.stats.running, 0)
-      const gone = new Promise<void>((resolve) => client.once('disconnect', () => resolve()))
+      const disconnected = new Promise<void>((resolve) => client.once('disconnect', () => resolve()))
       await client.close()
-      await gone
+      await disconnected
       assert.deepEqual(events, ['connect', 'disconnect'])
     }),
 }
@@ -56,9 +56,9 @@ const pool: Record<string, Case> = {
     }),
   'a client past its time to live is closed by the clock': ({ http }) =>
     closing(new Pool(http, { connections: 1, clientTtl: 50 }), async (pool) => {
-      const gone = new Promise<void>((resolve) => pool.once('disconnect', () => resolve()))
+      const disconnected = new Promise<void>((resolve) => pool.once('disconnect', () => resolve()))
       await spread(pool, { origin: http, count: 1 })
-      await gone
+      await disconnected
       assert.equal(pool.stats.connected, 0)
     }),
 }

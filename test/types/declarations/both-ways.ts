@@ -98,10 +98,10 @@ export function handled(
 ): unknown[] {
   const both: theirs.Dispatcher.DispatchHandler[] = [one, own, new ours.DecoratorHandler(other)]
   const back: [ours.Dispatcher.DispatchHandler, ours.DispatchHandler] = [other, other]
-  const told: theirs.Dispatcher.DispatchController[] = controllers
-  const tell: ours.Dispatcher.DispatchController[] = controllers
+  const toTheirs: theirs.Dispatcher.DispatchController[] = controllers
+  const toOurs: ours.Dispatcher.DispatchController[] = controllers
   const request: ours.Dispatcher.DispatchOptions & theirs.Dispatcher.DispatchOptions = { path: '/', method: 'GET' }
-  return [both, back, told, tell, new ours.RetryHandler(request, { dispatch: () => true, handler: other })]
+  return [both, back, toTheirs, toOurs, new ours.RetryHandler(request, { dispatch: () => true, handler: other })]
 }
 
 export function optioned(

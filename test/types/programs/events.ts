@@ -18,7 +18,7 @@ export function watch(dispatcher: Dispatcher, tell: Telling): () => void {
 const client = new Client('http://localhost')
 client.on('connect', (origin) => origin.searchParams)
 client.prependListener('disconnect', (_origin, [first], error) => void [first?.listenerCount('drain'), error.message])
-client.addListener('connectionError', (...told) => told[2].stack)
+client.addListener('connectionError', (...values) => values[2].stack)
 
 export const listeners: number = client.listeners('connect').length + client.rawListeners('drain').length
 export const emitted: boolean = client.emit('connect', new URL('http://localhost'), [client])

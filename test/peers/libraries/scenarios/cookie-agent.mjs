@@ -8,32 +8,32 @@ const set =
   (...cookies) =>
   (_request, response) =>
     response.writeHead(200, { 'set-cookie': cookies }).end()
-const tell = (request, response, body) => json(request.headers.cookie || 'none')(request, response, body)
+const echoCookies = (request, response, body) => json(request.headers.cookie || 'none')(request, response, body)
 
 function start(context) {
   return service(context, {
-    '/set': set('a=1; Path=/', 'b=2; Path=/tell; HttpOnly'),
-    '/tell': tell,
-    '/moved': (_request, response) => response.writeHead(302, { location: '/tell', 'set-cookie': 'c=3; Path=/' }).end(),
+    '/set': set('a=1; Path=/', 'b=2; Path=/echo; HttpOnly'),
+    '/echo': echoCookies,
+    '/moved': (_request, response) => response.writeHead(302, { location: '/echo', 'set-cookie': 'c=3; Path=/' }).end(),
   })
 }
 
 const drop = async ({ body }) => body.dump()
-const told = async ({ body }) => body.json()
+const jsonOf = async ({ body }) => body.json()
 
 scenario('an agent keeps cookies, and sends them', async (context) => {
   const one = await start(context)
   const jar = new CookieJar()
   const dispatcher = new CookieAgent({ cookies: { jar }, connections: 2 })
   context.after(() => dispatcher.close())
-  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher })), 'none')
+  assert.equal(await jsonOf(await request(`${one.url}/echo`, { dispatcher })), 'none')
   await drop(await request(`${one.url}/set`, { dispatcher }))
-  assert.equal((await jar.getCookies(`${one.url}/tell`)).length, 2)
-  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher })), 'b=2; a=1')
+  assert.equal((await jar.getCookies(`${one.url}/echo`)).length, 2)
+  assert.equal(await jsonOf(await request(`${one.url}/echo`, { dispatcher })), 'b=2; a=1')
   const headers = { cookie: 'mine=0' }
-  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher, headers })), 'b=2; a=1; mine=0')
+  assert.equal(await jsonOf(await request(`${one.url}/echo`, { dispatcher, headers })), 'b=2; a=1; mine=0')
   const pairs = ['cookie', 'mine=0', 'x-other', 'y']
-  assert.equal(await told(await request(`${one.url}/tell`, { dispatcher, headers: pairs })), 'b=2; a=1; mine=0')
+  assert.equal(await jsonOf(await request(`${one.url}/echo`, { dispatcher, headers: pairs })), 'b=2; a=1; mine=0')
 })
 
 scenario('an interceptor does on any dispatcher, with others', async (context) => {
@@ -47,7 +47,7 @@ scenario('an interceptor does on any dispatcher, with others', async (context) =
       .compose(interceptors.redirect({ maxRedirections: 3 }))
     await drop(await dispatcher.request({ origin: one.url, path: '/set', method: 'GET' }))
     const moved = await dispatcher.request({ origin: one.url, path: '/moved', method: 'GET' })
-    assert.equal(await told(moved), 'b=2; a=1; c=3')
+    assert.equal(await jsonOf(moved), 'b=2; a=1; c=3')
     await plain.close()
   }
 })
@@ -67,8 +67,8 @@ scenario('fails as its dispatcher fails', async (context) => {
   const dispatcher = new CookieAgent({ cookies: { jar: new CookieJar() } })
   const controller = new AbortController()
   controller.abort()
-  const error = await failure(request(`${one.url}/tell`, { dispatcher, signal: controller.signal }))
+  const error = await failure(request(`${one.url}/echo`, { dispatcher, signal: controller.signal }))
   assert.equal(error.name, 'AbortError')
   await dispatcher.destroy()
-  assert.equal((await failure(request(`${one.url}/tell`, { dispatcher }))).code, 'UND_ERR_DESTROYED')
+  assert.equal((await failure(request(`${one.url}/echo`, { dispatcher }))).code, 'UND_ERR_DESTROYED')
 })

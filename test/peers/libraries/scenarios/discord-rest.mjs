@@ -19,7 +19,7 @@ function open(context, api, agent) {
 
 const messages = (request, response, body) => {
   const type = String(request.headers['content-type'])
-  json({ type, whole: body.includes(picture), said: body.includes('"content":"hi"') })(request, response, body)
+  json({ type, whole: body.includes(picture), hasContent: body.includes('"content":"hi"') })(request, response, body)
 }
 
 scenario('sends JSON and files', async (context) => {
@@ -34,10 +34,13 @@ scenario('sends JSON and files', async (context) => {
     assert.equal(one.received.at(-1).url, '/v10/channels/1?limit=5')
     assert.equal(one.received.at(-1).headers.authorization, 'Bot secret')
     const body = { content: 'hi' }
-    const said = await rest.post('/channels/1/messages', { body })
-    assert.deepEqual([/^application\/json/.test(said.type), said.said], [true, true])
+    const posted = await rest.post('/channels/1/messages', { body })
+    assert.deepEqual([/^application\/json/.test(posted.type), posted.hasContent], [true, true])
     const sent = await rest.post('/channels/1/messages', { body, files: [{ name: 'picture.png', data: picture }] })
-    assert.deepEqual([/^multipart\/form-data; boundary=/.test(sent.type), sent.said, sent.whole], [true, true, true])
+    assert.deepEqual(
+      [/^multipart\/form-data; boundary=/.test(sent.type), sent.hasContent, sent.whole],
+      [true, true, true],
+    )
     await rest.delete('/channels/1/messages/2', { reason: 'spam' })
     assert.equal(one.received.at(-1).headers['x-audit-log-reason'], 'spam')
     await agent?.close()

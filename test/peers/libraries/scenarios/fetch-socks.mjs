@@ -8,7 +8,7 @@ import { failure, listenTls, mirror, scenario, service, tls } from './harness.mj
 
 /** A SOCKS5 proxy (RFC 1928, 1929) for TCP, by names and by addresses; all names are loopback. */
 async function socksProxy(context, user) {
-  const asked = []
+  const connects = []
   const sockets = new Set()
   const server = net.createServer(async (socket) => {
     sockets.add(socket)
@@ -28,7 +28,7 @@ async function socksProxy(context, user) {
     const [, , , type] = await read(4)
     const host = type === 3 ? String(await read((await read(1))[0])) : (await read(4)).join('.')
     const port = (await read(2)).readUInt16BE()
-    asked.push(`${host}:${port}`)
+    connects.push(`${host}:${port}`)
     const upstream = net.connect(port, '127.0.0.1')
     upstream.on('error', () => socket.destroy())
     upstream.on('connect', () => {
@@ -42,7 +42,7 @@ async function socksProxy(context, user) {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  return { asked, options: { type: 5, host: '127.0.0.1', port: server.address().port } }
+  return { connects, options: { type: 5, host: '127.0.0.1', port: server.address().port } }
 }
 
 /** Reads so many bytes from a socket, and leaves the rest in it. */
@@ -67,8 +67,8 @@ scenario('sends requests through a SOCKS proxy', async (context) => {
   const { body } = await request(`${one.url}/size`, { method: 'PUT', body: big, dispatcher })
   assert.equal(await body.text(), String(big.length))
   assert.equal((await (await fetch(one.url, { dispatcher })).json()).method, 'GET')
-  assert.ok(proxy.asked.every((one_) => one_ === `127.0.0.1:${one.port}`))
-  assert.equal(proxy.asked.length, one.connections())
+  assert.ok(proxy.connects.every((one_) => one_ === `127.0.0.1:${one.port}`))
+  assert.equal(proxy.connects.length, one.connections())
 })
 
 scenario('lets the proxy resolve names, and authenticates', async (context) => {
@@ -78,7 +78,7 @@ scenario('lets the proxy resolve names, and authenticates', async (context) => {
   context.after(() => dispatcher.destroy())
   const { body } = await request(`http://name.example:${one.port}/`, { dispatcher })
   assert.equal((await body.json()).headers.host, `name.example:${one.port}`)
-  assert.deepEqual(proxy.asked, [`name.example:${one.port}`])
+  assert.deepEqual(proxy.connects, [`name.example:${one.port}`])
   const wrong = socksDispatcher({ ...proxy.options, userId: 'me', password: 'wrong' })
   context.after(() => wrong.destroy())
   assert.match((await failure(request(one.url, { dispatcher: wrong }))).message, /authentication/i)
@@ -99,8 +99,8 @@ scenario('chains two proxies, and is a connector of any dispatcher', async (cont
     assert.equal(answers.length, 5)
     await dispatcher.close()
   }
-  assert.deepEqual([...new Set(first.asked)], [`127.0.0.1:${second.options.port}`])
-  assert.deepEqual([...new Set(second.asked)], [`127.0.0.1:${one.port}`])
+  assert.deepEqual([...new Set(first.connects)], [`127.0.0.1:${second.options.port}`])
+  assert.deepEqual([...new Set(second.connects)], [`127.0.0.1:${one.port}`])
 })
 
 scenario('connects directly without a proxy', async (context) => {
@@ -121,7 +121,7 @@ scenario('puts TLS into the tunnel', async (context) => {
     assert.equal(await body.text(), 'GET /a')
     assert.equal(await (await fetch(`${url}/b`, { dispatcher })).text(), 'GET /b')
   }
-  assert.deepEqual([...new Set(proxy.asked)].sort(), [`127.0.0.1:${one.port}`, `localhost:${one.port}`])
+  assert.deepEqual([...new Set(proxy.connects)].sort(), [`127.0.0.1:${one.port}`, `localhost:${one.port}`])
   const other = request(one.url.replace('127.0.0.1', 'other.example'), { dispatcher })
   assert.equal((await failure(other)).code, 'ERR_TLS_CERT_ALTNAME_INVALID')
   const distrusting = socksDispatcher(proxy.options)
@@ -156,5 +156,5 @@ scenario('connects through an HTTP proxy first', async (context) => {
   context.after(() => dispatcher.destroy())
   assert.equal((await (await request(one.url, { dispatcher })).body.json()).method, 'GET')
   assert.deepEqual(tunnels, [`127.0.0.1:${proxy.options.port}`])
-  assert.deepEqual(proxy.asked, [`127.0.0.1:${one.port}`])
+  assert.deepEqual(proxy.connects, [`127.0.0.1:${one.port}`])
 })

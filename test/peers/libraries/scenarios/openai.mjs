@@ -6,7 +6,7 @@ import { closedPort, cut, failure, json, scenario, service, silent, until } from
 
 const big = randomBytes(2_000_000)
 const completion = { id: 'c1', choices: [{ index: 0, message: { role: 'assistant', content: 'hello' } }] }
-const asked = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
+const parameters = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
 const delta = (content) => `data: ${JSON.stringify({ id: 'c1', choices: [{ index: 0, delta: { content } }] })}\n\n`
 
 /** A client over an Agent; every connection that the service accepts must be one of the Agent's. */
@@ -26,10 +26,10 @@ scenario('asks and gets an answer', async (context) => {
     '/v1/models/fine': json({ id: 'fine' }),
   })
   const client = open(context, one)
-  const { choices } = await client.chat.completions.create(asked)
+  const { choices } = await client.chat.completions.create(parameters)
   assert.equal(choices[0].message.content, 'hello')
   assert.equal(one.received[0].headers.authorization, 'Bearer secret')
-  assert.deepEqual(JSON.parse(one.received[0].body), asked)
+  assert.deepEqual(JSON.parse(one.received[0].body), parameters)
   const many = await Promise.all(Array.from({ length: 30 }, () => client.models.retrieve('fine')))
   assert.ok(many.every(({ id }) => id === 'fine'))
   assert.ok(one.connections() <= 4)
@@ -46,7 +46,7 @@ scenario('streams word by word, and ends a stream that is left', async (context)
     },
   })
   const client = open(context, one)
-  const stream = await client.chat.completions.create({ ...asked, stream: true })
+  const stream = await client.chat.completions.create({ ...parameters, stream: true })
   let words = 0
   for await (const { choices } of stream) {
     // The next one is not sent before this one was read.
@@ -55,7 +55,7 @@ scenario('streams word by word, and ends a stream that is left', async (context)
     else reply.end('data: [DONE]\n\n')
   }
   assert.equal(words, 5)
-  for await (const _ of await client.chat.completions.create({ ...asked, stream: true })) break
+  for await (const _ of await client.chat.completions.create({ ...parameters, stream: true })) break
   await until(() => lost === 1)
 })
 

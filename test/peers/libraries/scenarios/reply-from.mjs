@@ -101,16 +101,16 @@ scenario('maps time-outs to 504 and refused connections to an error', async (con
 })
 
 scenario('ends the upstream request when the client goes', async (context) => {
-  let gone = 0
+  let closedCount = 0
   const one = await service(context, {
     '/slow': (_request, response) => {
-      response.on('close', () => gone++)
+      response.on('close', () => closedCount++)
       response.write('a part')
     },
   })
   const { url } = await proxy(context, { base: one.url })
   await (await fetch(`${url}/slow`)).body.cancel()
-  await until(() => gone === 1)
+  await until(() => closedCount === 1)
 })
 
 scenario('balances over several bases', async (context) => {

@@ -15,10 +15,10 @@ function counting(client: Client): () => number {
 /** Sends `count` requests at once, and checks that each gets its own response, in order. */
 async function numbers(client: Client, count: number): Promise<void> {
   const ended: string[] = []
-  const asked = Array.from({ length: count }, async (_value, index) => {
+  const responses = Array.from({ length: count }, async (_value, index) => {
     ended.push(await text(client, `/id?n=${index}`))
   })
-  await Promise.all(asked)
+  await Promise.all(responses)
   assert.deepEqual(
     ended,
     Array.from({ length: count }, (_value, index) => String(index)),
@@ -97,12 +97,12 @@ const pipelining: Record<string, Case> = {
   ),
   'answers of every kind': byClient(
     async (client) => {
-      const asked = Array.from({ length: 10 }, async (_value, index) => {
+      const responses = Array.from({ length: 10 }, async (_value, index) => {
         const path = ['/chunks', '/text.txt', '/empty', '/nothing'][index % 4] as string
         assert.equal(await text(client, path), [CHUNKS.join(''), TEXT, '', ''][index % 4])
         assert.equal(await text(client, '/big.bin', { method: 'HEAD' }), '')
       })
-      await Promise.all(asked)
+      await Promise.all(responses)
     },
     { pipelining: 10 },
   ),
