@@ -107,7 +107,7 @@ t.test('importing the library has no side effects', async (t) => {
   t.strictSame(importEffects(new URL('../lib/index.js', import.meta.url).href), [])
 })
 
-t.test('side effects of an import are reported', async (t) => {
+t.test('reports side effects of an import', async (t) => {
   const guilty: [string, string][] = [
     ['globalThis.a = 1', 'global a'],
     ["globalThis[Symbol.for('a')] = 1", 'global Symbol(a)'],

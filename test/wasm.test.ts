@@ -29,7 +29,7 @@ t.test('writes the compiled-in module from any folder', async (t) => {
   const bytes = decompressBase64(packed)
   const { packed: again } = (await import(written)) as { packed: string }
   t.ok(Buffer.from(bytes).equals(decompressBase64(again)))
-  t.ok(readFileSync(join(folder, 'made', 'llhttp.wasm')).equals(bytes), 'and the same as a file')
+  t.ok(readFileSync(join(folder, 'made', 'llhttp.wasm')).equals(bytes), 'the file has the same bytes')
 })
 
 t.test('the compiled-in binary is the known one without unused functions', async (t) => {
@@ -43,14 +43,17 @@ t.test('the compiled-in binary is the known one without unused functions', async
   const source = createRequire(import.meta.url).resolve('llhttp-wasm')
   const whole = Buffer.from(extract(readFileSync(source, 'utf8')), 'base64')
   t.equal(createHash('sha256').update(whole).digest('hex'), SHA256)
-  t.ok(readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8').includes(SHA256), 'as documented')
+  t.ok(
+    readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8').includes(SHA256),
+    'the README contains the hash',
+  )
 
   const { packed } = await import('../lib/wire/binary.generated.js')
   const bytes = decompressBase64(packed)
   t.ok(slim(whole, USED, FACTS).equals(bytes))
   const ofBothTypes = slim(whole, USED)
   t.ok(ofBothTypes.length < whole.length)
-  t.ok(bytes.length < 0.8 * ofBothTypes.length, 'and without what is for requests')
+  t.ok(bytes.length < 0.8 * ofBothTypes.length, 'the code for requests is removed')
   t.strictSame(
     WebAssembly.Module.exports(new WebAssembly.Module(bytes))
       .map(({ name }) => name)

@@ -74,7 +74,7 @@ t.test('for await and pipeline() fail with the abort reason unchanged', async (t
 })
 
 for (const take of ['text', 'json', 'arrayBuffer', 'bytes', 'blob', 'dump'] as const) {
-  t.test(`a body that ${take}() took is an ended, closed and disturbed stream`, async (t) => {
+  t.test(`a body read by ${take}() is an ended, closed and disturbed stream`, async (t) => {
     const origin = await server()
     const client = new Client(origin.url)
     const { body } = await client.request({ path: '/', method: 'GET' })

@@ -228,7 +228,7 @@ function listened(body: Readable): string[] {
 }
 
 for (const [name, turnTo] of Object.entries(turns)) {
-  t.test(`the rest is in the stream for who turns to it: ${name}`, async (t) => {
+  t.test(`the stream yields the rest of a partly iterated body: ${name}`, async (t) => {
     const { body } = open()
     const pieces = body[Symbol.asyncIterator]()
     body.feed(Buffer.from('1'))

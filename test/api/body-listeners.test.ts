@@ -41,7 +41,7 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
 }
 
 for (const [name, make] of Object.entries(dispatchers)) {
-  t.test(`listeners see a body of ${name} that is taken whole`, async (t) => {
+  t.test(`listeners receive a body of ${name} that is read whole`, async (t) => {
     const server = await origin()
     const dispatcher = make(server.url)
     for (const path of ['/whole', '/parts']) {
@@ -64,7 +64,7 @@ for (const [name, make] of Object.entries(dispatchers)) {
   })
 }
 
-t.test('text() and the like read a body that flows, is piped or was paused', async (t) => {
+t.test('text() and similar methods read a body that flows, is piped or was paused', async (t) => {
   const server = await origin()
   const client = new Client(server.url)
   const starts: Record<string, (body: Body) => unknown> = {
@@ -83,12 +83,12 @@ t.test('text() and the like read a body that flows, is piped or was paused', asy
   }
   const { body } = await client.request({ path: '/whole', method: 'GET' })
   await new Promise((resolve) => body.once('data', resolve))
-  await t.rejects(body.text(), { name: 'TypeError', message: /already been read/ }, 'not what was read before')
+  await t.rejects(body.text(), { name: 'TypeError', message: /already been read/ }, 'rejects after data was read')
   await client.close()
   await server.close()
 })
 
-t.test('text() and the like reject when a body with listeners fails or is destroyed', async (t) => {
+t.test('text() and similar methods reject when a body with listeners fails or is destroyed', async (t) => {
   const server = await origin()
   const client = new Client(server.url)
   const broken = await client.request({ path: '/broken', method: 'GET' })
@@ -106,7 +106,7 @@ t.test('text() and the like reject when a body with listeners fails or is destro
   const { body } = await client.request({ path: '/parts', method: 'GET' })
   body.on('data', () => {})
   const text = body.text()
-  await t.rejects(body.json(), { message: /already been read/ }, 'a second taker')
+  await t.rejects(body.json(), { message: /already been read/ }, 'rejects a second call')
   server.goOn()
   await t.resolveMatch(text, CONTENT.toString())
   await client.destroy()

@@ -257,18 +257,18 @@ t.test('an abort fails a complete response whose body was not read', async (t) =
   await t.rejects(body.text())
   t.match(body.errored, { message: 'late' })
   const aborted = client.request({ ...get, signal: AbortSignal.abort('word') })
-  t.equal(await aborted.catch((reason) => reason), 'word', 'the reason as it is')
+  t.equal(await aborted.catch((reason) => reason), 'word', 'fails with the reason unchanged')
   const waiting = new AbortController()
   const hung = client.request({ path: '/hang', method: 'GET', signal: waiting.signal })
   setImmediate(() => waiting.abort('word'))
-  t.equal(await hung.catch((reason) => reason), 'word', 'the reason as it is')
+  t.equal(await hung.catch((reason) => reason), 'word', 'fails with the reason unchanged')
   const emitter = Object.assign(new EventEmitter(), { aborted: true })
   await t.rejects(client.request({ ...get, signal: emitter }), { name: 'AbortError' })
   await client.close()
   await origin.close()
 })
 
-t.test("callbacks run where their caller was, and what they throw is the caller's", async (t) => {
+t.test('callbacks run in the async context of their caller, and their exceptions are uncaught', async (t) => {
   const origin = await echo()
   const client = new Client(origin.url)
   const place = new AsyncLocalStorage<string>()
@@ -304,7 +304,7 @@ t.test("callbacks run where their caller was, and what they throw is the caller'
   let inside = true
   await new Promise<void>((resolve) => {
     client.request({ ...get, path: 5 as never, opaque: 'mine' }, (error, data) => {
-      t.equal(inside, false, 'never inside the call')
+      t.equal(inside, false, 'the callback is never called synchronously')
       t.match(error, { code: 'UND_ERR_INVALID_ARG' })
       t.strictSame(data, { opaque: 'mine' })
       resolve()

@@ -82,7 +82,7 @@ for (const [method, send] of Object.entries(methods)) {
           const reported: number[] = []
           const text = await send({ client, options, onInfo: ({ statusCode }) => void reported.push(statusCode) })
           t.equal(text, 'answer', round)
-          t.strictSame(reported, statuses?.map(Number), 'each is reported')
+          t.strictSame(reported, statuses?.map(Number), 'reports each informational response')
         }
         t.equal(origin.connections, 1)
         await client.close()

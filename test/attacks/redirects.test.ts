@@ -98,7 +98,7 @@ t.test('sends no credentials to another origin after a redirect', (t) =>
       const following = dispatcher.compose(interceptors.redirect({ maxRedirections: 5 }))
       t.equal(await outcome(following as never, options), wanted)
     }
-    for (const head of heads) t.notMatch(head, new RegExp(`${SECRET}|other`), 'nothing of it was told')
+    for (const head of heads) t.notMatch(head, new RegExp(`${SECRET}|other`), 'no secret is sent to the other origin')
     t.equal(heads.length >= 2, wanted === 'there' || wanted === LATE)
     await agent.destroy()
     await Promise.all([here.close(), there.close()])

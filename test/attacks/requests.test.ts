@@ -368,10 +368,10 @@ t.test("sends no other memory when the body's buffer is transferred or shrunk", 
       if (warm) takeAll()
       else client.on('connect', () => process.nextTick(takeAll))
       t.equal(await running, whole === undefined ? MISMATCH : 'ok')
-      t.equal(await outcome(client), 'ok', 'the next one is whole')
+      t.equal(await outcome(client), 'ok', 'the next request completes')
       await client.destroy()
     }
-    t.equal(bodies, 'A'.repeat(2 * (whole ?? 0)), 'no other bytes')
+    t.equal(bodies, 'A'.repeat(2 * (whole ?? 0)), 'the server receives no other bytes')
     await origin.close()
   }),
 )

@@ -180,7 +180,7 @@ t.test('errors do not contain secrets', (t) =>
       () => null,
       (error: Error) => error,
     )
-    t.ok(error instanceof Error, 'it fails')
+    t.ok(error instanceof Error, 'the request fails')
     const base64 = Buffer.from(`user:${SECRET}`).toString('base64')
     t.notMatch(shown(error), new RegExp(`${SECRET}|${base64}`))
   }),

@@ -64,61 +64,61 @@ function scene(count: number, options: object) {
     else out.delete(upstream)
   })
   for (const one of all) watch.joined(one)
-  const tell = (upstream: Upstream, outcome: object, times = 1) => {
+  const report = (upstream: Upstream, outcome: object, times = 1) => {
     for (let i = 0; i < times; i++) watch.ended?.(upstream, { ...good, ...outcome })
   }
-  return { time, all, out, watch, tell, names: () => [...out].map(({ origin }) => origin).join('') }
+  return { time, all, out, watch, report, names: () => [...out].map(({ origin }) => origin).join('') }
 }
 
 t.test('ejects after consecutive failures, for longer each time', async (t) => {
-  const { time, all, tell, names, watch } = scene(4, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
+  const { time, all, report, names, watch } = scene(4, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
   const [one] = all as [Upstream]
-  tell(one, bad, 2)
-  tell(one, good)
-  tell(one, bad, 2)
-  tell(one, { aborted: true, failed: true })
-  t.equal(names(), '', 'two in a row are no three')
-  tell(one, bad)
+  report(one, bad, 2)
+  report(one, good)
+  report(one, bad, 2)
+  report(one, { aborted: true, failed: true })
+  t.equal(names(), '', 'two consecutive failures do not eject at a limit of three')
+  report(one, bad)
   t.equal(names(), '0')
-  tell(one, bad, 9)
+  report(one, bad, 9)
   time.pass(99)
   t.equal(names(), '0')
   time.pass(1)
   t.equal(names(), '', 'back')
-  tell(one, bad, 3)
+  report(one, bad, 3)
   time.pass(190)
-  t.equal(names(), '0', 'twice as long')
+  t.equal(names(), '0', 'the second ejection lasts twice as long')
   time.pass(20)
   t.equal(names(), '')
   time.pass(1000)
-  tell(one, bad, 3)
+  report(one, bad, 3)
   time.pass(110)
-  t.equal(names(), '', 'long ago: as the first time')
+  t.equal(names(), '', 'after a long healthy time, the ejection has the base length again')
   time.pass(1000)
-  t.equal(time.pending(), 0, 'nothing to look at: no timer')
-  tell(one, bad, 3)
+  t.equal(time.pending(), 0, 'no timer runs without ejected upstreams')
+  report(one, bad, 3)
   watch.stop()
   time.pass(1e6)
   t.equal(names(), '0', 'stopped')
 })
 
 t.test('ejects a recovered upstream after as many failures as before', async (t) => {
-  const { time, all, tell, names } = scene(2, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
+  const { time, all, report, names } = scene(2, { consecutiveFailures: 3, interval: 10, baseEjectionTime: 100 })
   const [one] = all as [Upstream]
-  tell(one, bad, 5)
+  report(one, bad, 5)
   time.pass(100)
   t.equal(names(), '')
-  tell(one, bad, 2)
+  report(one, bad, 2)
   t.equal(names(), '')
-  tell(one, bad)
+  report(one, bad)
   t.equal(names(), '0')
 })
 
 t.test('ejection times of other upstreams do not change the first one', async (t) => {
-  const { time, all, tell, names } = scene(4, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
-  tell(all[0] as Upstream, bad)
+  const { time, all, report, names } = scene(4, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
+  report(all[0] as Upstream, bad)
   time.pass(50)
-  tell(all[1] as Upstream, bad)
+  report(all[1] as Upstream, bad)
   time.pass(99)
   t.equal(names(), '1')
   time.pass(10)
@@ -126,41 +126,41 @@ t.test('ejection times of other upstreams do not change the first one', async (t
 })
 
 t.test('removing an upstream returns those ejected first, up to the allowed share', async (t) => {
-  const { time, all, tell, names, watch } = scene(6, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
+  const { time, all, report, names, watch } = scene(6, { consecutiveFailures: 1, interval: 10, baseEjectionTime: 100 })
   const [one, two, three, four, five, six] = all as [Upstream, Upstream, Upstream, Upstream, Upstream, Upstream]
   for (const upstream of [three, one, two]) {
-    tell(upstream, bad)
+    report(upstream, bad)
     time.pass(1)
   }
-  tell(four, bad)
-  t.equal(names(), '201', 'half of them')
+  report(four, bad)
+  t.equal(names(), '201', 'half of six upstreams')
   watch.left(six)
-  t.equal(names(), '01', 'two of five')
+  t.equal(names(), '01', 'two of five upstreams')
   watch.left(one)
   watch.joined(one)
-  t.equal(names(), '01', 'one of five, as one that joins is not ejected')
-  tell(five, bad)
+  t.equal(names(), '01', 'one of five, as an added upstream is not ejected')
+  report(five, bad)
   t.equal(names(), '014')
-  tell(four, bad)
+  report(four, bad)
   t.equal(names(), '014')
 })
 
 t.test('a removed upstream is not counted', async (t) => {
-  const { all, tell, names, watch } = scene(3, { consecutiveFailures: 1 })
+  const { all, report, names, watch } = scene(3, { consecutiveFailures: 1 })
   watch.left(all[0] as Upstream)
-  tell(all[0] as Upstream, bad, 9)
+  report(all[0] as Upstream, bad, 9)
   t.equal(names(), '')
 })
 
 t.test('ejects for at most maxEjectionTime', async (t) => {
-  const { time, all, tell, names } = scene(2, {
+  const { time, all, report, names } = scene(2, {
     consecutiveFailures: 1,
     interval: 1,
     baseEjectionTime: 10,
     maxEjectionTime: 15,
   })
   for (let i = 0; i < 5; i++) {
-    tell(all[0] as Upstream, bad)
+    report(all[0] as Upstream, bad)
     t.equal(names(), '0')
     time.pass(16)
     t.equal(names(), '')
@@ -168,15 +168,15 @@ t.test('ejects for at most maxEjectionTime', async (t) => {
 })
 
 t.test('never ejects more than the allowed share', async () => {
-  const step = fc.record({ what: fc.constantFrom('bad', 'bad', 'good', 'join', 'leave', 'pass'), whom: fc.nat(9) })
+  const step = fc.record({ what: fc.constantFrom('bad', 'bad', 'good', 'join', 'leave', 'pass'), index: fc.nat(9) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 100 }), (steps, maxEjectionPercent) => {
-      const { all, out, tell, watch, time } = scene(10, { consecutiveFailures: 2, maxEjectionPercent })
+      const { all, out, report, watch, time } = scene(10, { consecutiveFailures: 2, maxEjectionPercent })
       const there = new Set(all)
-      for (const { what, whom } of steps) {
-        const one = all[whom] as Upstream
-        if (what === 'bad') tell(one, bad)
-        else if (what === 'good') tell(one, good)
+      for (const { what, index } of steps) {
+        const one = all[index] as Upstream
+        if (what === 'bad') report(one, bad)
+        else if (what === 'good') report(one, good)
         else if (what === 'pass') time.pass(10_000)
         else if (what === 'join' && !there.has(one)) {
           there.add(one)
@@ -193,7 +193,7 @@ t.test('never ejects more than the allowed share', async () => {
 })
 
 t.test('lists healthy upstreams, or all if too few are healthy', async () => {
-  const step = fc.record({ what: fc.constantFrom('add', 'remove', 'block', 'block', 'free'), whom: fc.nat(5) })
+  const step = fc.record({ what: fc.constantFrom('add', 'remove', 'block', 'block', 'free'), index: fc.nat(5) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 100 }), (steps, threshold) => {
       const listed = new Set<Upstream>()
@@ -203,12 +203,12 @@ t.test('lists healthy upstreams, or all if too few are healthy', async () => {
       )
       const all = '012345'.split('').map((name) => new Upstream(name))
       const there = new Set<Upstream>()
-      for (const { what, whom } of steps) {
-        const one = all[whom] as Upstream
+      for (const { what, index } of steps) {
+        const one = all[index] as Upstream
         if (what === 'add' && !there.has(one)) {
-          all[whom] = new Upstream(String(whom))
-          there.add(all[whom])
-          roster.add(all[whom])
+          all[index] = new Upstream(String(index))
+          there.add(all[index])
+          roster.add(all[index])
         } else if (what === 'remove' && there.delete(one)) roster.remove(one)
         else if (what === 'block' && there.has(one) && one.ejectedBy < 2) roster.setEjected(one, true)
         else if (what === 'free' && there.has(one) && one.ejectedBy > 0) roster.setEjected(one, false)
@@ -260,12 +260,12 @@ t.test('notifies the picker of growing weights in steps', async (t) => {
   roster.add(one)
   roster.updateWeights()
   roster.updateWeights()
-  t.strictSame(reweighed.splice(0), ['1'], 'the next step is long after')
+  t.strictSame(reweighed.splice(0), ['1'], 'one step only')
   const { roster: other, reweighed: again } = rosterOf(0)
   const two = new Upstream('2')
   other.add(two)
   other.updateWeights()
-  t.strictSame(again, [], 'one that does not start slowly')
+  t.strictSame(again, [], 'no notification without slow start')
   other.setEjected(two, true)
   two.inSlowStart = true
   other.setEjected(two, false)
@@ -275,7 +275,7 @@ t.test('notifies the picker of growing weights in steps', async (t) => {
   two.inSlowStart = false
   other.updateWeights()
   other.updateWeights()
-  t.strictSame(again.splice(0), ['2'], 'once more with its whole weight')
+  t.strictSame(again.splice(0), ['2'], 'one more notification with the full weight')
   two.inSlowStart = true
   other.setEjected(two, true)
   other.remove(two)

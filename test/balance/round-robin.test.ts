@@ -124,7 +124,7 @@ t.test('queued requests wait for the next member in turn, unless it is busy for 
   const second = give() as Member
   end(second)
   end(give(0) as Member)
-  t.equal(turns.pick(true, 1), null, 'the other one is due')
+  t.equal(turns.pick(true, 1), null, 'waits for the other member')
   t.equal(turns.fairnessWait, 100)
   time.now = 99
   turns.endFairnessWait()
@@ -134,7 +134,7 @@ t.test('queued requests wait for the next member in turn, unless it is busy for 
   turns.endFairnessWait()
   t.equal(turns.fairnessWait, Number.POSITIVE_INFINITY)
   for (let i = 0; i < 5; i++) end(give(1) as Member)
-  t.strictSame(given(), [1, 7], 'it is waited for no longer')
+  t.strictSame(given(), [1, 7], 'no request waits for the busy member')
 })
 
 t.test('the busy time of a member starts when it is connected', async (t) => {
@@ -189,21 +189,21 @@ t.test('picks an idle member before one with capacity', async (t) => {
 t.test('supports adding and removing members', async () => {
   const step = fc.record({
     what: fc.constantFrom('give', 'give', 'end', 'join', 'leave', 'wait', 'queue'),
-    whom: fc.nat(5),
+    index: fc.nat(5),
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
       const { give, end, time, turns } = scene(0)
       const all = Array.from({ length: 6 }, () => new Member(capacity))
       const there = new Set<Member>()
-      for (const { what, whom } of steps) {
-        const one = all[whom] as Member
+      for (const { what, index } of steps) {
+        const one = all[index] as Member
         if (what === 'join' && !there.has(one)) {
           turns.add(one)
           there.add(one)
         } else if (what === 'leave' && there.delete(one)) {
           turns.remove(one)
-          all[whom] = new Member(capacity)
+          all[index] = new Member(capacity)
         } else if (what === 'end' && there.has(one) && one.running > 0) end(one)
         else if (what === 'wait') {
           time.now += 60
@@ -211,7 +211,7 @@ t.test('supports adding and removing members', async () => {
         } else if (what === 'give' || what === 'queue') {
           const room = [...there].filter((member) => !member.busy)
           const idle = room.filter((member) => member.idle)
-          const member = give(what === 'queue' ? 1 + whom : 0)
+          const member = give(what === 'queue' ? 1 + index : 0)
           if (member === null) {
             if (what === 'give' && room.length > 0) return false
             continue
@@ -242,7 +242,7 @@ function expectedOf(there: ReadonlySet<Member>, late: ReadonlySet<Member>, queue
 t.test('distributes queued requests evenly while members are added and removed', async () => {
   const step = fc.record({
     what: fc.constantFrom('give', 'queue', 'queue', 'end', 'end', 'join', 'leave', 'wait', 'row'),
-    whom: fc.nat(5),
+    index: fc.nat(5),
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
@@ -256,15 +256,15 @@ t.test('distributes queued requests evenly while members are added and removed',
         for (const kept of [there, late, busySince]) kept.delete(one)
         turns.remove(one)
       }
-      for (const { what, whom } of steps) {
-        const one = all[whom] as Member
+      for (const { what, index } of steps) {
+        const one = all[index] as Member
         if (what === 'join' && !there.has(one)) {
           turns.add(one)
           there.add(one)
           if (one.served !== turn) return false
         } else if (what === 'leave' && there.has(one)) {
           leave(one)
-          all[whom] = new Member(capacity)
+          all[index] = new Member(capacity)
         } else if (what === 'end' && there.has(one) && one.running > 0) {
           const { served } = one
           if (one.busy) for (const kept of [late, busySince]) kept.delete(one)
@@ -283,7 +283,7 @@ t.test('distributes queued requests evenly while members are added and removed',
             end(member)
           }
         } else if (what === 'give' || what === 'queue') {
-          const queued = what === 'queue' ? 1 + whom : 0
+          const queued = what === 'queue' ? 1 + index : 0
           const expected = expectedOf(there, late, queued)
           const before = expected?.served ?? 0
           if (give(queued) !== expected) return false
@@ -298,14 +298,14 @@ t.test('distributes queued requests evenly while members are added and removed',
 })
 
 t.test('a heap returns its elements in order after any changes', async () => {
-  const step = fc.record({ what: fc.constantFrom('place', 'remove', 'move'), whom: fc.nat(20), key: fc.nat(50) })
+  const step = fc.record({ what: fc.constantFrom('place', 'remove', 'move'), index: fc.nat(20), key: fc.nat(50) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const heap = new Heap<{ index: number; key: number }>((a, b) => a.key < b.key)
       const nodes = Array.from({ length: 21 }, (_, key) => ({ index: -1, key }))
       const inside = new Set<(typeof nodes)[number]>()
-      for (const { what, whom, key } of steps) {
-        const node = nodes[whom] as (typeof nodes)[number]
+      for (const { what, index, key } of steps) {
+        const node = nodes[index] as (typeof nodes)[number]
         if (what === 'remove') {
           heap.remove(node)
           inside.delete(node)

@@ -44,15 +44,15 @@ function pickers(random: () => number, now = () => 0) {
 
 for (const name of ['round-robin', 'least-requests', 'peak-ewma'] as const) {
   t.test(`${name}: picks existing upstreams that are not excluded, after any changes`, async () => {
-    const step = fc.record({ what: fc.constantFrom('add', 'remove', 'pick', 'end', 'weigh'), whom: fc.nat(5) })
+    const step = fc.record({ what: fc.constantFrom('add', 'remove', 'pick', 'end', 'weigh'), index: fc.nat(5) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), fc.array(fc.nat(5)), fc.nat(), (steps, exclude, seed) => {
         const picker = pickers(seeded(seed))[name]
         const all = upstreams([1, 1, 2, 3, 100, 1])
         const excluded = exclude.map((index) => `http://${index}`)
         const there = new Set<Upstream>()
-        for (const { what, whom } of steps) {
-          const one = all[whom] as Upstream
+        for (const { what, index } of steps) {
+          const one = all[index] as Upstream
           if (what === 'add' && !there.has(one)) {
             picker.add(one)
             there.add(one)
@@ -127,7 +127,7 @@ t.test('least requests under load: distributes by weight, and little to a slow u
   picker.remove(all[0] as Upstream)
   for (let i = 0; i < 50; i++) picker.ended(all[0] as Upstream, quick)
   picker.add(all[0] as Upstream)
-  t.equal(picker.pick(), all[0], 'what it ended while it was away counts')
+  t.equal(picker.pick(), all[0], 'requests that end while the upstream is removed are counted')
 })
 
 t.test('peak ewma: cost of slow, failed and aborted requests, and its decay', async (t) => {
@@ -136,34 +136,34 @@ t.test('peak ewma: cost of slow, failed and aborted requests, and its decay', as
   const [one, two] = upstreams([1, 1]) as [Upstream, Upstream]
   picker.add(one)
   picker.add(two)
-  const tell = (whom: Upstream, outcome: Partial<typeof quick>) => {
-    picker.started(whom)
-    picker.ended(whom, { ...quick, ...outcome })
+  const report = (upstream: Upstream, outcome: Partial<typeof quick>) => {
+    picker.started(upstream)
+    picker.ended(upstream, { ...quick, ...outcome })
   }
-  const picks = (whom: Upstream) => new Array(20).fill(0).every(() => picker.pick() === whom)
-  tell(one, { latency: 5 })
-  tell(two, { latency: 50 })
-  t.ok(picks(one), 'the quicker one')
+  const picks = (upstream: Upstream) => new Array(20).fill(0).every(() => picker.pick() === upstream)
+  report(one, { latency: 5 })
+  report(two, { latency: 50 })
+  t.ok(picks(one), 'picks the upstream with the lower latency')
   for (let i = 0; i < 12; i++) picker.started(one)
-  t.ok(picks(two), 'until it has so many that the slower one is better')
+  t.ok(picks(two), 'picks the slower one if the faster one has many requests')
   for (let i = 0; i < 12; i++) picker.ended(one, quick)
   t.ok(picks(one))
-  tell(one, { failed: true })
-  t.ok(picks(two), 'a failure at once is no quick answer')
+  report(one, { failed: true })
+  t.ok(picks(two), 'a fast failure does not count as a low latency')
   time += 1000
-  tell(two, { latency: 60, aborted: true })
-  t.ok(picks(one), 'given up after a long time: at least so slow; and the failure is forgotten by and by')
-  tell(one, { latency: 80 })
-  tell(two, { latency: 0, aborted: true })
+  report(two, { latency: 60, aborted: true })
+  t.ok(picks(one), 'a late abort counts as latency, and the failure decays')
+  report(one, { latency: 80 })
+  report(two, { latency: 0, aborted: true })
   t.ok(picks(two))
-  tell(two, { latency: 100 })
-  t.ok(picks(one), 'given up at once: nothing is learnt')
+  report(two, { latency: 100 })
+  t.ok(picks(one), 'an early abort does not change the latency')
   const [cold] = upstreams([1]) as [Upstream]
   picker.add(cold)
   picker.remove(two)
-  t.ok(picks(cold), 'one that nothing is known of is tried')
+  t.ok(picks(cold), 'picks an upstream without measurements')
   picker.started(cold)
-  t.ok(picks(one), 'by one request')
+  t.ok(picks(one), 'sends only one request to it')
 })
 
 /** Numbers for which two upstreams of these weights are drawn in their order, each once. */
@@ -174,7 +174,7 @@ function drawnInOrder(weights: readonly number[]): number[] {
 }
 
 t.test(
-  'least requests: the second is preferred with fewer requests for its weight, before and with this one',
+  'least requests: picks the second upstream if it has fewer requests for its weight, before and with this one',
   async (t) => {
     for (const [weights, active, preferred] of [
       [[1, 1], [1, 1], 0],
@@ -212,7 +212,7 @@ t.test('least requests: changed weights apply at once', async (t) => {
     for (let i = 0; i < 4000; i++) (picker.pick() as Upstream).picked++
     return all.map(({ picked }) => Math.round(picked / 40))
   }
-  t.ok((shares()[2] as number) > 45, 'nearly all first draws')
+  t.ok((shares()[2] as number) > 45, 'the upstream with the largest weight is drawn first nearly always')
   picker.remove(all[2] as Upstream)
   t.match(shares()[0], /^(4[5-9]|5[0-5])$/)
   ;(all[0] as Upstream).weight = 3
@@ -230,9 +230,9 @@ t.test('peak ewma: the cost is the decaying mean latency times requests, by weig
   const picker = new PeakEwma(settings)
   const one = new Upstream('http://one')
   picker.add(one)
-  const tell = (whom: Upstream, outcome: Partial<typeof quick>) => {
-    picker.started(whom)
-    picker.ended(whom, { ...quick, ...outcome })
+  const report = (upstream: Upstream, outcome: Partial<typeof quick>) => {
+    picker.started(upstream)
+    picker.ended(upstream, { ...quick, ...outcome })
   }
   const isPickedBefore = (rival: Upstream) => {
     picker.add(rival)
@@ -245,44 +245,44 @@ t.test('peak ewma: the cost is the decaying mean latency times requests, by weig
   const costs = (cost: number, what: string) => {
     for (const part of [0.99, 1.01]) {
       const rival = new Upstream('http://rival')
-      tell(rival, { latency: cost * part })
+      report(rival, { latency: cost * part })
       t.equal(isPickedBefore(rival), part > 1, `${what}: ${cost * part}`)
     }
   }
-  tell(one, { latency: 100 })
+  report(one, { latency: 100 })
   costs(100, 'the first latency')
   time += 1000
-  tell(one, { latency: 20 })
-  costs(100 / Math.E + 20 * (1 - 1 / Math.E), 'a mean')
+  report(one, { latency: 20 })
+  costs(100 / Math.E + 20 * (1 - 1 / Math.E), 'the decaying mean')
   time += 1000
-  costs((100 / Math.E + 20 * (1 - 1 / Math.E)) / Math.E, 'it is forgotten')
-  tell(one, { latency: 500 })
-  costs(500, 'a peak at once')
-  tell(one, { latency: 300, aborted: true })
-  costs(500, 'given up early')
+  costs((100 / Math.E + 20 * (1 - 1 / Math.E)) / Math.E, 'the mean decays')
+  report(one, { latency: 500 })
+  costs(500, 'a higher latency applies at once')
+  report(one, { latency: 300, aborted: true })
+  costs(500, 'aborted below the mean')
   time += 10
-  tell(one, { latency: 0, failed: true, aborted: true })
-  costs(500 * Math.exp(-0.01), 'given up early, and failed')
-  tell(one, { latency: 900, aborted: true })
-  costs(900, 'given up late')
+  report(one, { latency: 0, failed: true, aborted: true })
+  costs(500 * Math.exp(-0.01), 'aborted below the mean, and failed')
+  report(one, { latency: 900, aborted: true })
+  costs(900, 'aborted above the mean')
   picker.started(one)
-  costs(1800, 'a request')
+  costs(1800, 'one request in flight')
   one.weight = 4
   picker.reweighed()
-  costs(450, 'for its weight')
+  costs(450, 'divided by the weight')
   time += 1e6
-  tell(one, { failed: true })
+  report(one, { failed: true })
   costs(50, 'a failure')
   const [busy, busier] = [new Upstream('http://busy'), new Upstream('http://busier')]
   picker.remove(one)
   picker.add(busy)
-  for (const whom of [busy, busier, busier]) picker.started(whom)
+  for (const upstream of [busy, busier, busier]) picker.started(upstream)
   picker.add(busier)
   draws = drawnInOrder([1, 1])
-  t.equal(picker.pick(), busy, 'of two that are not known, the one with fewer requests')
+  t.equal(picker.pick(), busy, 'of two upstreams without measurements, picks the one with fewer requests')
   picker.ended(busier, { ...quick, latency: 1e6 })
   draws = drawnInOrder([1, 1])
-  t.equal(picker.pick(), busier, 'one that is known, however slow')
+  t.equal(picker.pick(), busier, 'prefers an upstream with measurements, however slow')
 })
 
 t.test('round robin: exclusion keeps the order of the others', async (t) => {
@@ -295,7 +295,7 @@ t.test('round robin: exclusion keeps the order of the others', async (t) => {
   t.strictSame(
     all.map(({ picked }) => picked),
     [12, 9, 9],
-    'all have 12 of the 36 in the end',
+    'with the 6 picks before, each upstream has 12 of 36',
   )
 })
 
@@ -311,30 +311,27 @@ t.test('round robin: smooth by weight, strict turns for equal weights', async (t
   t.equal(orderOf([1, 2, 1], 8), '10211021')
 })
 
-t.test(
-  'round robin: one that joins is due from now on, and one whose weight grows need not wait as long',
-  async (t) => {
-    const turns = new WeightedRoundRobin<Upstream>()
-    const [one, two, three] = upstreams([1, 1, 1]) as [Upstream, Upstream, Upstream]
-    turns.add(one)
-    turns.add(two)
-    for (let i = 0; i < 100; i++) turns.pick()
-    turns.add(three)
-    const next = (count: number) => Array.from({ length: count }, () => turns.pick()?.origin.at(-1)).join('')
-    t.equal(next(6), '012012')
-    turns.remove(three)
-    three.weight = 0.01
-    turns.add(three)
-    t.equal(next(20), '01'.repeat(10))
-    three.weight = 1
-    turns.reweighed(three)
-    t.equal(next(6), '201201')
-    three.weight = 0.001
-    turns.reweighed(three)
-    t.equal(next(6), '201010', 'a turn that it has already it keeps')
-    turns.remove(three)
-    three.weight = 1000
-    turns.reweighed(three)
-    t.notMatch(next(10), /2/, 'one that has left')
-  },
-)
+t.test('round robin: an added upstream is due from now on, and a larger weight shortens the wait', async (t) => {
+  const turns = new WeightedRoundRobin<Upstream>()
+  const [one, two, three] = upstreams([1, 1, 1]) as [Upstream, Upstream, Upstream]
+  turns.add(one)
+  turns.add(two)
+  for (let i = 0; i < 100; i++) turns.pick()
+  turns.add(three)
+  const next = (count: number) => Array.from({ length: count }, () => turns.pick()?.origin.at(-1)).join('')
+  t.equal(next(6), '012012')
+  turns.remove(three)
+  three.weight = 0.01
+  turns.add(three)
+  t.equal(next(20), '01'.repeat(10))
+  three.weight = 1
+  turns.reweighed(three)
+  t.equal(next(6), '201201')
+  three.weight = 0.001
+  turns.reweighed(three)
+  t.equal(next(6), '201010', 'a lower weight keeps a turn that is already due')
+  turns.remove(three)
+  three.weight = 1000
+  turns.reweighed(three)
+  t.notMatch(next(10), /2/, 'a removed upstream is not picked')
+})

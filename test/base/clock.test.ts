@@ -55,7 +55,7 @@ t.test('alarms fire once and in time, and moving one to later starts no native t
   t.equal(c.pending, false)
   const timers = time.set
   for (let i = 0; i < 1000; i++) a.set(100 + i)
-  t.equal(time.set, timers, 'no timer was wound')
+  t.equal(time.set, timers, 'no native timer is started')
   time.pass(60)
   t.strictSame(fired, [['b', 50]])
   t.equal(b.pending, false)
@@ -133,7 +133,11 @@ t.test('a listener can set and clear its own alarm and others', async (t) => {
   again.set(1)
   for (const alarm of [cleared, later, now]) alarm.set(2)
   time.jump(10)
-  t.strictSame(fired, ['again'], 'an alarm set to now does not ring in the same turn: that would never end')
+  t.strictSame(
+    fired,
+    ['again'],
+    'an alarm set to 0 ms by a listener fires in the next turn, to prevent an endless loop',
+  )
   time.pass(1)
   time.pass(1)
   t.strictSame(fired.filter((name) => name === 'again').length, 3)
@@ -156,7 +160,7 @@ t.test('an alarm never fires early, even if the native timer does', async (t) =>
   t.ok(Number(fired[0]) >= 10)
   alarm.set(Infinity)
   t.equal(alarm.pending, false)
-  t.equal(clock.size, 0, 'for ever is not kept')
+  t.equal(clock.size, 0, 'an alarm at Infinity is not stored')
 })
 
 t.test('the clock continues after fake timers are uninstalled', async (t) => {

@@ -44,7 +44,8 @@ t.test('reads options that are own properties or inherited from a class of the c
   const given = new Given() as Given & { extra?: unknown; method?: unknown }
   const derived: unknown[] = [given, Object.create(given), Object.freeze(Object.create({ own: 1, inherited: 2 }))]
   for (const read of [unpolluted, unpollutedRequest]) {
-    for (const one of derived) t.match({ ...(read(one) as object) }, { own: 1, inherited: 2 }, 'in a copy too')
+    for (const one of derived)
+      t.match({ ...(read(one) as object) }, { own: 1, inherited: 2 }, 'a copy has the properties')
     const plain = [{ own: 1 }, Object.create(null), runInNewContext('({ own: 1 })'), [1], null, undefined, 'text']
     for (const one of plain) t.equal(read(one), one, 'a plain object is returned itself')
   }
@@ -53,7 +54,7 @@ t.test('reads options that are own properties or inherited from a class of the c
       await polluted({ method: 'DELETE' }, enumerable, () => {
         const own = read(given)
         t.strictSame([own.own, own.inherited, own.method], [1, 2, undefined])
-        t.equal({ ...own }.method, undefined, 'nor in a copy')
+        t.equal({ ...own }.method, undefined, 'nor does a copy have it')
         t.equal(read({ method: 'GET' }).method, 'GET')
       })
     }

@@ -86,7 +86,7 @@ t.test('closes a generator that waits for the socket when its request is aborted
   while (!full.writableNeedDrain) await new Promise(setImmediate)
   const before = yielded
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
-  t.equal(yielded, before, 'it waits')
+  t.equal(yielded, before, 'reads no more while the socket is full')
   stop.abort()
   t.match(await failed, { name: 'AbortError' })
   await ended

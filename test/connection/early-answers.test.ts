@@ -25,13 +25,13 @@ async function headsOnly(start: string) {
 }
 
 t.test('stops sending the body after an error response, even if the response is incomplete', async (t) => {
-  const { origin, send: say } = await headsOnly('413 Too Large')
+  const { origin, send } = await headsOnly('413 Too Large')
   const client = new Client(origin.url)
   const { source, closed } = endless()
   const { statusCode, body } = await client.request({ path: '/', method: 'POST', body: source })
   t.equal(statusCode, 413)
   await closed
-  say('early')
+  send('early')
   t.equal(await body.text(), 'early')
   await client.close()
   await origin.close()
@@ -45,7 +45,7 @@ t.test('does not send the body if the server responds before 100 Continue', asyn
   await closed
   send('early')
   t.equal(await body.text(), 'early')
-  t.ok(received().endsWith('\r\n\r\n'), 'a head and nothing else')
+  t.ok(received().endsWith('\r\n\r\n'), 'only headers are sent')
   await client.close()
   await origin.close()
 })

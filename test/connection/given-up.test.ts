@@ -63,19 +63,19 @@ t.test('delivers the whole body of a refused CONNECT, even if it is read late', 
 })
 
 t.test('a refused CONNECT whose body is cut off causes no uncaught exception', async (t) => {
-  const breaks: Record<string, [head: string, deed: 'reset' | 'end' | 'wait']> = {
+  const breaks: Record<string, [head: string, action: 'reset' | 'end' | 'wait']> = {
     reset: ['content-length: 9\r\n\r\nab', 'reset'],
     ended: ['content-length: 9\r\n\r\nab', 'end'],
     silent: ['content-length: 9\r\n\r\nab', 'wait'],
     'a bad chunk': ['transfer-encoding: chunked\r\n\r\nzz\r\n', 'wait'],
   }
-  for (const [name, [fields, deed]] of Object.entries(breaks)) {
-    for (const listens of [false, true]) {
+  for (const [name, [fields, action]] of Object.entries(breaks)) {
+    for (const hasListener of [false, true]) {
       const origin = await rawOrigin((socket) =>
         onRequests(socket, () => {
           socket.write(`HTTP/1.1 403 No\r\n${fields}`)
-          if (deed === 'end') socket.end()
-          if (deed === 'reset') setImmediate(() => socket.resetAndDestroy())
+          if (action === 'end') socket.end()
+          if (action === 'reset') setImmediate(() => socket.resetAndDestroy())
         }),
       )
       const client = new Client(origin.url, { bodyTimeout: 20 })
@@ -83,11 +83,11 @@ t.test('a refused CONNECT whose body is cut off causes no uncaught exception', a
       const uncaught = await uncaughtDuring(async () => {
         const { statusCode, socket } = await client.connect({ path: 'a.test:443' })
         t.equal(statusCode, 403)
-        if (listens) socket.on('error', (error) => (socketError = error))
+        if (hasListener) socket.on('error', (error) => (socketError = error))
         if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
       })
       t.strictSame(uncaught, [], name)
-      t.equal(socketError !== null, listens)
+      t.equal(socketError !== null, hasListener)
       await client.close()
       await origin.close()
     }
@@ -114,7 +114,7 @@ t.test('a tunnel reset before the caller adds a listener causes no uncaught exce
     const second = new Client(other.url)
     const owned = (await second.connect({ path: 'a.test:443' })).socket
     owned.on('error', () => {})
-    t.equal(owned.listenerCount('error'), 1, 'a listener of the owner is the only one')
+    t.equal(owned.listenerCount('error'), 1, 'no listener is added to one of the caller')
     owned.destroy()
     await Promise.all([client.close(), second.close()])
     await Promise.all([origin.close(), other.close()])
@@ -199,8 +199,8 @@ t.test('a callback of stream() that throws fails neither the connection nor the 
 for (const answered of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello']) {
   for (const method of ['GET', 'POST']) {
     for (const when of ['before', 'after'] as const) {
-      const so = `aborted ${when} the response before it, with ${answered.length} bytes of its own`
-      t.test(`a ${method} does not wait for a request that is ${so}`, async (t) => {
+      const condition = `aborted ${when} the response before it, with ${answered.length} bytes of its own`
+      t.test(`a ${method} does not wait for a request that is ${condition}`, async (t) => {
         const origin = await rawOrigin((socket) => {
           let stalls = false
           onRequests(socket, (head) => {

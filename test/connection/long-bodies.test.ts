@@ -87,9 +87,9 @@ t.test('zero-copy chunks of long bodies allocate no memory', async (t) => {
       const memory = (chunks: Buffer[]) =>
         new Set(chunks.filter(({ length }) => length > 5000).map(({ buffer }) => buffer))
       // Without WebAssembly, a handler could transfer the parser's input buffer by a view of it.
-      if (parser === 'wasm') t.equal(memory(borrower.lent).size, 1, 'one input buffer for all')
+      if (parser === 'wasm') t.equal(memory(borrower.lent).size, 1, 'all chunks are in one input buffer')
       // The interceptor does not set `borrowsChunks` and may keep chunks, whatever handler it wraps.
-      t.ok(Buffer.concat(decorated.lent).equals(bytes(600_000, 5)), 'through an interceptor they are its own')
+      t.ok(Buffer.concat(decorated.lent).equals(bytes(600_000, 5)), 'chunks are copied for an interceptor')
     }
     await client.close()
   }
@@ -118,7 +118,7 @@ t.test('handles long bodies that last until close, are cut off, exceed the limit
   client.dispatch({ path: '/cut', method: 'GET' }, cut)
   await cut.ended
   t.match(cut.error, { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', phase: 'body' })
-  t.ok(Buffer.concat(cut.chunks).equals(bytes(400_000, 2)), 'what came was told')
+  t.ok(Buffer.concat(cut.chunks).equals(bytes(400_000, 2)), 'delivers the received bytes')
   const long = await client.request({ path: '/long', method: 'GET' })
   t.equal((await long.body.bytes()).length, 300_000, "one byte too many is nobody's")
   const abandoned = new Recorder((name, controller) => {

@@ -59,7 +59,7 @@ for (const method of ['POST', 'GET']) {
     const second = client.request({ path: '/second', method, ...(method === 'POST' ? { body: 'x' } : {}) })
     t.equal(await (await first).body.text(), '/first')
     t.equal(await (await second).body.text(), '/second')
-    t.strictSame(heads, ['/first 0', '/second 0'], 'each once, on a connection of its own')
+    t.strictSame(heads, ['/first 0', '/second 0'], 'each request is sent once, on its own connection')
     await client.close()
     await origin.close()
   })
@@ -105,7 +105,8 @@ t.test('a request is replayed once if the server closes every connection', async
   const paths = ['/0', '/1', '/2', '/3', '/4', '/5', '/6', '/7', '/8']
   const ends = paths.map((path) => client.request({ path, method: 'GET' }).catch((error) => error))
   const errors = await Promise.all(ends)
-  for (const [index, path] of paths.entries()) t.match(errors[index], { code: 'UND_ERR_SOCKET', path }, 'its own')
+  for (const [index, path] of paths.entries())
+    t.match(errors[index], { code: 'UND_ERR_SOCKET', path }, 'each error has its own path')
   for (const path of paths) t.ok(executed.filter((one) => one === path).length <= 2, path)
   await client.destroy()
   await origin.close()

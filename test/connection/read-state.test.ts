@@ -39,7 +39,7 @@ t.test('a data listener that throws at any chunk causes one uncaught exception, 
       const { body } = await client.request({ path: '/', method: 'GET' })
       t.equal((await body.bytes()).length, LENGTH)
     }
-    t.equal(new Set(Buffer.concat(first)).size, 1, 'no later body is in the memory of the first')
+    t.equal(new Set(Buffer.concat(first)).size, 1, 'the memory of the first body is not overwritten')
     await client.close()
   }
   t.equal(origin.connections, 2)

@@ -215,7 +215,7 @@ async function textOf(request: http.ClientRequest): Promise<string> {
   return text
 }
 
-t.test('a failed write destroys a socket passed to the caller, as any other', async (t) => {
+t.test('a failed write destroys a socket passed to the caller', async (t) => {
   const origin = await accepting(false, (socket) => socket.pipe(socket))
   const client = new Client(origin.url)
   const { socket } = await client.upgrade({ path: '/' })

@@ -9,12 +9,12 @@ import { inPhase, LOOP_PHASES, threadOrigin } from '../servers/thread-origin.js'
 const get = { path: '/', method: 'GET' } as const
 const post = { path: '/', method: 'POST', body: 'x' } as const
 
-type Deed = { write?: string; end?: 'fin' | 'reset' }
+type ServerAction = { write?: string; end?: 'fin' | 'reset' }
 type Options = { path: string; method: string; body?: string }
 
 const TIMEOUT = '408 Request Timeout\r\ncontent-length: 6\r\nconnection: close\r\n\r\npoison'
 /** Actions of a server on an idle connection. */
-const deeds: Record<string, Deed> = {
+const serverActions: Record<string, ServerAction> = {
   'ends it': { end: 'fin' },
   'resets it': { end: 'reset' },
   'sends a byte': { write: 'x' },
@@ -25,14 +25,14 @@ const deeds: Record<string, Deed> = {
 }
 
 /** Sends `first`, lets the server act while this thread is busy, and sends `second` in the same event-loop turn. */
-async function actedUnseen(part: {
+async function secondRequestAfter(part: {
   identity: Identity | null
   ca: string
-  deed: Deed
+  action: ServerAction
   second: Options
   pipelining: number
 }) {
-  const { identity, ca, deed, second, pipelining } = part
+  const { identity, ca, action, second, pipelining } = part
   const origin = await threadOrigin(identity)
   const client = new Client(origin.url, { ...(identity === null ? {} : { connect: { ca } }), pipelining })
   const first = client.request(get)
@@ -43,7 +43,7 @@ async function actedUnseen(part: {
   const disconnected = event(client, 'disconnect')
   const phase = LOOP_PHASES[Math.floor(Math.random() * 4)] as (typeof LOOP_PHASES)[number]
   await inPhase(phase, () => {
-    origin.send(deed)
+    origin.send(action)
     origin.block(5)
     request = client.request(second)
   })
@@ -59,10 +59,10 @@ async function actedUnseen(part: {
 t.test('sends a POST on a new connection if the server used the idle one while the event loop was busy', async (t) => {
   const ca = await authority()
   for (const identity of [null, await serverIdentity(ca)]) {
-    for (const [name, deed] of Object.entries(deeds)) {
+    for (const [name, action] of Object.entries(serverActions)) {
       // A thread can not reset a socket beneath TLS. An empty line is ignored.
-      if ((identity !== null && deed.end === 'reset') || name === 'sends a line end') continue
-      const { text, phase } = await actedUnseen({ identity, ca: ca.cert, deed, second: post, pipelining: 1 })
+      if ((identity !== null && action.end === 'reset') || name === 'sends a line end') continue
+      const { text, phase } = await secondRequestAfter({ identity, ca: ca.cert, action, second: post, pipelining: 1 })
       t.equal(text, 'second', `it ${name}, ${phase}, ${identity === null ? 'TCP' : 'TLS'}`)
     }
   }
@@ -70,14 +70,14 @@ t.test('sends a POST on a new connection if the server used the idle one while t
 
 t.test('replays a GET on a new connection if the server has closed the idle one', async (t) => {
   for (const name of ['ends it', 'resets it']) {
-    const deed = deeds[name] as Deed
-    const { text, phase } = await actedUnseen({ identity: null, ca: '', deed, second: get, pipelining: 5 })
+    const action = serverActions[name] as ServerAction
+    const { text, phase } = await secondRequestAfter({ identity: null, ca: '', action, second: get, pipelining: 5 })
     t.equal(text, 'second', `it ${name}, ${phase}`)
   }
 })
 
 t.test('closes an idle connection on unexpected data or FIN, without failing a request', async (t) => {
-  for (const [name, deed] of Object.entries(deeds)) {
+  for (const [name, action] of Object.entries(serverActions)) {
     if (name === 'sends a line end') continue
     const origin = await threadOrigin()
     const pool = new Pool(origin.url, { connections: 1 })
@@ -86,9 +86,10 @@ t.test('closes an idle connection on unexpected data or FIN, without failing a r
     origin.send({ write: response('first') })
     await (await first).body.text()
     const disconnected = event<[URL, unknown, Error & { code?: string }]>(pool, 'disconnect')
-    origin.send(deed)
+    origin.send(action)
     const { code } = (await disconnected)[2]
-    const expected = deed.write !== undefined ? /HPE_UNSOLICITED/ : deed.end === 'fin' ? /UND_ERR_INFO/ : /ECONNRESET/
+    const expected =
+      action.write !== undefined ? /HPE_UNSOLICITED/ : action.end === 'fin' ? /UND_ERR_INFO/ : /ECONNRESET/
     t.match(code, expected, name)
     const second = pool.request(post)
     await origin.nextData()

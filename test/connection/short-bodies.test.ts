@@ -118,7 +118,7 @@ for (const end of ends) {
       )
       t.match(error, shortBody(end.code))
       const [, , reason] = await disconnect
-      t.equal(reason, error.cause, 'the connection has no other error than its own')
+      t.equal(reason, error.cause, 'disconnect reports the same cause')
       await client.close()
       await origin.close()
     })
@@ -210,7 +210,7 @@ for (const end of ends) {
         .request(get)
         .then(({ body }) => body.text())
         .catch(() => failed++)
-    t.equal(failed, 2, 'then it is ejected')
+    t.equal(failed, 2, 'the upstream is ejected after two failures')
     await pool.destroy()
     await Promise.all([good.close(), bad.close()])
   })

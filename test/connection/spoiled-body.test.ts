@@ -41,8 +41,8 @@ t.test('a request whose body memory is transferred before sending fails, and sen
       await refused
     }
   }
-  t.notMatch(received, /^content-length/m, 'no body was announced by its length')
-  t.notMatch(received, /^0\r\n\r\n/m, 'no body in chunks came to an end')
+  t.notMatch(received, /^content-length/m, 'no content-length is sent')
+  t.notMatch(received, /^0\r\n\r\n/m, 'no last chunk is sent')
 })
 
 t.test('a request whose body a handler or subscriber transfers at its start fails, and no other', async (t) => {
@@ -54,23 +54,23 @@ t.test('a request whose body a handler or subscriber transfers at its start fail
   const client = new Client(origin.url, { pipelining: 10 })
   const get = async () => (await client.request({ path: '/', method: 'GET' })).body.text()
   t.equal(await get(), 'ok')
-  for (const who of ['handler', 'subscriber'] as const) {
+  for (const owner of ['handler', 'subscriber'] as const) {
     const body = new Uint8Array(10).fill(65)
     const subscriber = () => {
       if (body.length > 0) giveAway(body)
     }
-    if (who === 'subscriber') diagnostics.subscribe('undici:client:sendHeaders', subscriber)
+    if (owner === 'subscriber') diagnostics.subscribe('undici:client:sendHeaders', subscriber)
     const failed = new Promise((resolve) => {
       client.dispatch(
         { path: '/', method: 'POST', body },
         {
-          onRequestStart: () => void (who === 'handler' && giveAway(body)),
+          onRequestStart: () => void (owner === 'handler' && giveAway(body)),
           onResponseEnd: resolve,
           onResponseError: (_controller, error) => resolve(error),
         },
       )
     })
-    t.match(await failed, GONE, who)
+    t.match(await failed, GONE, owner)
     diagnostics.unsubscribe('undici:client:sendHeaders', subscriber)
     t.strictSame(await Promise.all([get(), get()]), ['ok', 'ok'])
   }

@@ -23,7 +23,7 @@ interface Part {
 }
 
 /** Returns the output of a program that was stopped for longer than its timeouts. */
-async function saidBy({ options, meanwhile, before = '' }: Part): Promise<string> {
+async function outputOf({ options, meanwhile, before = '' }: Part): Promise<string> {
   let running: ReturnType<typeof spawn> | null = null
   const origin = await rawOrigin((socket) => {
     onRequests(socket, (head) => {
@@ -54,13 +54,21 @@ t.test(
     const headers = { headersTimeout: TIMEOUT, bodyTimeout: 0 }
     const body = { headersTimeout: 0, bodyTimeout: TIMEOUT }
     const cases: [name: string, part: Part, expected: string][] = [
-      ['was answered meanwhile', { options: headers, meanwhile: response('in time') }, 'in time'],
-      ['was not', { options: headers, meanwhile: '' }, 'UND_ERR_HEADERS_TIMEOUT'],
-      ['got a part of a head', { options: headers, meanwhile: 'HTTP/1.1 200' }, 'UND_ERR_HEADERS_TIMEOUT'],
-      ['got the rest', { options: body, before: `${head}in `, meanwhile: 'time!' }, 'in time!'],
-      ['got no more', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
+      ['the response arrives while stopped', { options: headers, meanwhile: response('in time') }, 'in time'],
+      ['no response arrives', { options: headers, meanwhile: '' }, 'UND_ERR_HEADERS_TIMEOUT'],
+      [
+        'a part of the headers arrives while stopped',
+        { options: headers, meanwhile: 'HTTP/1.1 200' },
+        'UND_ERR_HEADERS_TIMEOUT',
+      ],
+      [
+        'the rest of the body arrives while stopped',
+        { options: body, before: `${head}in `, meanwhile: 'time!' },
+        'in time!',
+      ],
+      ['no rest of the body arrives', { options: body, before: `${head}in `, meanwhile: '' }, 'UND_ERR_BODY_TIMEOUT'],
     ]
-    const outputs = await Promise.all(cases.map(([, part]) => saidBy(part)))
+    const outputs = await Promise.all(cases.map(([, part]) => outputOf(part)))
     for (const [index, [name, , expected]] of cases.entries()) t.equal(outputs[index], expected, name)
   },
 )

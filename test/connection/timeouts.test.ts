@@ -243,12 +243,12 @@ t.test('a paused reader does not cause a body timeout', async (t) => {
     t.strictSame(recorder.calls, ['start', 'head 200', 'data'])
     recorder.controller?.resume()
     await recorder.ended
-    t.match(recorder.error, silence, 'and the silence of the server counts again')
+    t.match(recorder.error, silence, 'bodyTimeout applies again after resume()')
     t.equal(recorder.body.length, 299_999)
     await client.close()
   })
 
-  await t.test('a handler that pauses at the head, in the turn of the timeout', async (t) => {
+  await t.test('a handler that pauses at the headers, in the event-loop turn of the timeout', async (t) => {
     const client = new Client(origin.url, options)
     const recorder = new Recorder((name, controller) => {
       if (name === 'head 200') controller.pause()
@@ -270,7 +270,7 @@ t.test('a paused reader does not cause a body timeout', async (t) => {
     await client.close()
   })
 
-  await t.test('a stream that takes its time', async (t) => {
+  await t.test('a slow Writable of stream()', async (t) => {
     const client = new Client(origin.url, options)
     let taken = 0
     const slow = new Writable({
@@ -339,8 +339,12 @@ t.test('a slow body source does not cause a headers timeout', async (t) => {
   let ended = 0
   const whole = Readable.from(slow()).on('end', () => (ended = performance.now()))
   client.dispatch({ path: '/', method: 'PUT', body: whole }, recorder)
-  t.match((await recorder.ended).error, { code: 'UND_ERR_HEADERS_TIMEOUT' }, 'silent after the whole request')
-  t.ok(ended > 0 && performance.now() - ended >= 30, 'counted from its end')
+  t.match(
+    (await recorder.ended).error,
+    { code: 'UND_ERR_HEADERS_TIMEOUT' },
+    'no response after the whole request was sent',
+  )
+  t.ok(ended > 0 && performance.now() - ended >= 30, 'headersTimeout starts at the end of the request body')
   await client.destroy()
   await silent.close()
 })
@@ -389,7 +393,7 @@ t.test('an upload times out only when the server stops reading it', async (t) =>
   }
 })
 
-t.test('a socket that accepts much data at once does not stall the upload', async (t) => {
+t.test('a socket that accepts much data in one write does not stall the upload', async (t) => {
   const socket = new Duplex({
     writableHighWaterMark: 10_000_000,
     read() {},
@@ -468,10 +472,10 @@ t.test('an upload whose response completes early does not fail other requests', 
     while (body.sent < 2) await new Promise((resolve) => setTimeout(resolve, 5))
     end(controller, body)
     await failed
-    t.equal(await (await first).body.text(), 'first', 'the one before it is answered')
-    t.equal(origin.connections, 1, 'where it was sent')
+    t.equal(await (await first).body.text(), 'first', 'the earlier request completes')
+    t.equal(origin.connections, 1, 'on its connection')
     t.equal(await (await client.request({ path: '/later', method: 'GET' })).body.text(), 'later')
-    t.equal(origin.connections, 2, 'and nothing is sent behind it')
+    t.equal(origin.connections, 2, 'a later request uses a new connection')
     await client.close()
     await origin.close()
   }

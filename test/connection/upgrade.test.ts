@@ -110,7 +110,7 @@ t.test('reports a refused tunnel or upgrade as a response', async (t) => {
   const tunnel = new Client(proxy.url)
   const refused = await tunnel.connect({ path: 'x:1', opaque: 'mine' })
   t.match(refused, { statusCode: 407, headers: { 'content-length': '2' }, opaque: 'mine' })
-  t.equal(await collect(refused.socket), 'no', 'the socket is the body of the refusal')
+  t.equal(await collect(refused.socket), 'no', 'the socket yields the body of the refusal')
   await new Promise<void>((resolve) => {
     tunnel.connect({ path: 'x:1' }, (error, data) => {
       t.equal(error, null)
@@ -237,7 +237,7 @@ t.test('HEAD can request an upgrade, and has no body if it is refused', async (t
       }
       client.dispatch({ path: '/refuse', method: 'HEAD', upgrade: 'echo' }, handler)
     })
-    t.strictSame(received, [426], 'its end does not wait for bytes that will not come')
+    t.strictSame(received, [426], 'completes without waiting for a body')
     await client.destroy()
   }
   await origin.close()

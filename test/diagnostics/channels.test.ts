@@ -492,7 +492,7 @@ t.test('connect messages have the options of a TLS connection', async (t) => {
     const [{ connectParams, socket }] = listener.of('client:connected')
     t.match(connectParams, { protocol: 'https:', host: new URL(url).host, servername })
     t.type(socket, TLSSocket)
-    t.equal(socket.servername || null, servername, 'which is what was sent')
+    t.equal(socket.servername || null, servername, 'servername is the name that was sent')
     await client.close()
   }
   const distrusting = new Client(ip)

@@ -90,7 +90,7 @@ t.test('headers added to one of several equal requests are sent with that one on
   const numbers = await subscribed('request:create', add, () => Promise.all([ask(), ask(), ask()]))
   t.strictSame(numbers, ['1', '2', '3'])
   const raw = (await (await client.request({ path: '/', method: 'GET' })).body.json()) as string[]
-  t.notOk(raw.includes('number'), 'nor of those behind')
+  t.notOk(raw.includes('number'), 'headers of later requests do not change')
   await client.close()
   await origin.close()
 })
@@ -183,7 +183,7 @@ t.test('subscribers may modify the array of headers, which is checked', async (t
   }
   t.strictSame(await subscribed('request:create', inject, () => fields(client)), ['own', 'yes'])
   t.match((await warned)[0].message, /undici:request:create.*header x/)
-  t.strictSame((created as Created | null)?.headers, ['own', 'yes'], 'the list is again what is sent')
+  t.strictSame((created as Created | null)?.headers, ['own', 'yes'], 'the list equals the sent headers again')
   await client.close()
   await origin.close()
 })
@@ -267,9 +267,9 @@ t.test('a subscriber may abort the request of a message', async (t) => {
         second.calls.filter((name) => name === 'error' || name === 'end'),
         ['error'],
       )
-      t.equal(second.calls.at(-1), 'error', 'and it hears nothing after')
+      t.equal(second.calls.at(-1), 'error', 'no callback after the error')
       t.equal(listener.of('request:error').length, 1)
-      t.strictSame([first.statusCode, third.statusCode], [200, 200], 'the others are answered')
+      t.strictSame([first.statusCode, third.statusCode], [200, 200], 'the other requests complete')
       t.equal(client.stats.size, 0)
       await client.close()
     }

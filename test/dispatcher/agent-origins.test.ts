@@ -122,7 +122,7 @@ t.test('a request with invalid arguments creates no dispatcher', async (t) => {
     const { body } = await ask(origin.url)
     t.equal(await body.text(), 'x', name)
     await t.rejects(ask(origin.url, { method: 'G T' }), { code: 'UND_ERR_INVALID_ARG' })
-    t.strictSame(Object.keys(agent.stats), [origin.url], 'one that has served stays')
+    t.strictSame(Object.keys(agent.stats), [origin.url], 'a dispatcher that completed a request is kept')
     await agent.close()
   }
   await Promise.all([origin.close(), proxy.close()])

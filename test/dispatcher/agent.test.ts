@@ -18,7 +18,7 @@ t.test('creates a dispatcher per origin, and closes it when it is idle and has n
   t.strictSame(Object.keys(agent.stats).sort(), origins.map(({ url }) => url).sort())
   t.match(Object.values(agent.stats)[0], { connected: 1, free: 1 })
   while (Object.keys(agent.stats).length > 0) await new Promise(setImmediate)
-  t.equal(await text(new URL('/ignored', origins[0]?.url)), 'a', 'and made anew')
+  t.equal(await text(new URL('/ignored', origins[0]?.url)), 'a', 'creates the dispatcher again')
   await agent.close()
   await Promise.all(origins.map((origin) => origin.close()))
 })

@@ -94,9 +94,9 @@ t.test('sends every kind of body', async (t) => {
   t.equal(answer.headers['content-length'], String(answer.bytes))
   const headers = { 'transfer-encoding': 'chunked' }
   const framed = await ask(client, { path: '/', method: 'POST', body: bytes, headers })
-  t.match(framed, { sha256: wanted, headers }, 'bytes whose caller asked for chunks')
+  t.match(framed, { sha256: wanted, headers }, 'bytes with transfer-encoding: chunked')
   t.equal((await ask(client, { path: '/', method: 'POST' })).headers['content-length'], '0')
-  t.equal(origin.connections, 1, 'one connection carried them all')
+  t.equal(origin.connections, 1, 'all requests use one connection')
   await client.close()
   await origin.close()
 })
@@ -120,15 +120,15 @@ t.test('pipelines requests, but not behind a request that is not idempotent', as
   const all = ['/0', '/1', '/2', '/3', '/4', '/5'].map((path) => send(path))
   t.strictSame({ ...client.stats }, { connected: false, pending: 6, running: 0, size: 6 })
   t.strictSame(await Promise.all(all), ['/0', '/1', '/2', '/3', '/4', '/5'])
-  t.strictSame(seen, [4, 2], 'four at once, then the rest')
+  t.strictSame(seen, [4, 2], 'four pipelined requests, then the rest')
   seen.length = 0
   t.strictSame(await Promise.all([send('/a'), send('/b', 'POST'), send('/c'), send('/d')]), ['/a', '/b', '/c', '/d'])
-  t.strictSame(seen, [1, 1, 2], 'the POST travels alone')
+  t.strictSame(seen, [1, 1, 2], 'no request is pipelined with the POST')
   seen.length = 0
   const put = { path: '/x', method: 'PUT', idempotent: true, headers: { 'content-length': '1' } } as const
   const streamed = () => client.request({ ...put, body: Readable.from(['x']) }).then(({ body }) => body.text())
   t.strictSame(await Promise.all([send('/y'), send('/z'), streamed()]), ['/y', '/z', '/x'])
-  t.strictSame(seen, [2, 1], 'and so does a body that can be read once')
+  t.strictSame(seen, [2, 1], 'nor with a body that can be read once')
   client.pipelining = 1
   seen.length = 0
   await Promise.all([send('/e'), send('/f')])
@@ -149,7 +149,11 @@ t.test('blocking delays other requests until response headers arrive', async (t)
   const client = new Client(origin.url, { pipelining: 5 })
   const first = client.request({ path: '/1', method: 'GET', blocking: true })
   const second = client.request({ path: '/2', method: 'GET' })
-  t.equal(await (await first).body.text(), 'ok', 'the second went out after the head and before the body')
+  t.equal(
+    await (await first).body.text(),
+    'ok',
+    'the second request is sent between headers and body of the first response',
+  )
   t.equal(await (await second).body.text(), 'second')
   await client.close()
   await origin.close()
@@ -262,7 +266,7 @@ t.test('after a lost connection, idempotent requests are sent again and others f
     phase: 'send',
   })
   t.equal(posts, 1, 'the POST was executed once')
-  t.equal(await get('/after'), '2.0', 'the client lives on')
+  t.equal(await get('/after'), '2.0', 'the next request completes')
   await client.close()
   await origin.close()
 })
@@ -360,13 +364,13 @@ t.test('keep-alive follows hints and limits of the server', async (t) => {
 
   const single = new Client(origin.url, { pipelining: 0 })
   await Promise.all([get(single), get(single)])
-  t.equal(origin.connections, 4, 'pipelining 0: a connection each')
+  t.equal(origin.connections, 4, 'pipelining 0: one connection per request')
   await single.close()
 
   const hinted = new Client(origin.url, { keepAliveTimeoutThreshold: 1000 })
   const disconnected = event<[URL, Client[], Error]>(hinted, 'disconnect')
   await get(hinted, '/none')
-  t.match((await disconnected)[2], { code: 'UND_ERR_INFO' }, 'a hint within the threshold leaves no time')
+  t.match((await disconnected)[2], { code: 'UND_ERR_INFO' }, 'closes at once if the hint is below the threshold')
   await get(hinted, '/close')
   await get(hinted)
   await hinted.close()
@@ -503,7 +507,11 @@ t.test('supports expect: 100-continue', async (t) => {
   t.equal((await second.request(options)).statusCode, 417)
   await second.close()
   const third = new Client(origin.url)
-  t.equal(await (await third.request(options)).body.text(), 'late', 'a silent server gets the body after a while')
+  t.equal(
+    await (await third.request(options)).body.text(),
+    'late',
+    'sends the body if the server does not respond for a while',
+  )
   await third.destroy()
   await second.destroy()
   await origin.close()

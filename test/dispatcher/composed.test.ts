@@ -109,7 +109,7 @@ t.test('requests of methods of a subclass pass the interceptors', async (t) => {
     return dispatch(options, handler)
   }
   t.equal(await composed.ask(), 'mine interceptor')
-  t.strictSame(calls, ['/'], 'replaced, as tests do')
+  t.strictSame(calls, ['/'], 'a replaced dispatch method is called')
   await composed.close()
   t.equal(base.label, 'closed')
   t.equal(base.closed, true)

@@ -46,8 +46,8 @@ function countingConnector() {
   return { connector, count }
 }
 
-async function until(so: () => boolean): Promise<void> {
-  while (!so()) await new Promise(setImmediate)
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
 }
 
 const ask = async (agent: Agent, { url }: Origin) => (await agent.request({ ...get, origin: url })).body.text()
@@ -64,7 +64,7 @@ t.test('maxTotalConnections: closes the connection that was idle for longest for
   const ended = event<[URL, unknown, Error]>(agent, 'disconnect')
   t.equal(await ask(agent, c), 'ok')
   const [origin, , error] = await ended
-  t.equal(origin.origin, b.url, 'a was used after b')
+  t.equal(origin.origin, b.url, 'closes the connection of b, which was idle for longer')
   t.match(error, { name: 'InformationalError', message: /idle/ })
   await ask(agent, a)
   t.equal(a.connections, 1)
@@ -165,7 +165,7 @@ t.test('maxTotalConnections: a busy origin leaves other origins a fair share', a
       const before = first?.connections
       const all = served.reduce((sum, number) => sum + number)
       await until(() => served.reduce((sum, number) => sum + number) > all + 200)
-      t.equal(first?.connections, before, 'and then nobody takes from anybody')
+      t.equal(first?.connections, before, 'then no origin opens a new connection')
     }
     over = true
     await Promise.all(hogs)
@@ -214,7 +214,7 @@ t.test('maxTotalConnections: aborted requests stop waiting, and destroy fails al
   await first
   const again = ask(agent, a)
   await until(() => a.held.length === 1)
-  t.equal(a.connections, 1, 'nobody waits: it is kept')
+  t.equal(a.connections, 1, 'the connection is kept, as no request waits')
   const waiting = ask(agent, b)
   const ended = [t.rejects(again, { message: 'the end' }), t.rejects(waiting, { message: 'the end' })]
   await agent.destroy(new Error('the end'))

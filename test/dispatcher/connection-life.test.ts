@@ -14,8 +14,8 @@ const counting = () =>
   rawOrigin((socket, index) => onRequests(socket, () => void socket.write(response(String(index)))))
 
 /** Waits event-loop turns until a condition holds. */
-async function until(so: () => boolean): Promise<void> {
-  while (!so()) await new Promise(setImmediate)
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
 }
 
 t.test('Client.warm connects without a request; the next request uses the connection', async (t) => {
@@ -63,7 +63,7 @@ t.test('Client.warm rejects with the connect error, and when the client is close
   const error = event<[URL, unknown, Error]>(client, 'connectionError')
   await t.rejects(client.warm(), { code: 'ECONNREFUSED' })
   t.match((await error)[2], { code: 'ECONNREFUSED' })
-  await t.rejects(client.warm(), { code: 'ECONNREFUSED' }, 'it tries again')
+  await t.rejects(client.warm(), { code: 'ECONNREFUSED' }, 'warm() connects again')
   await client.close()
 
   const silent = new Client('http://127.0.0.1:1', { connect: () => {} })
@@ -168,7 +168,7 @@ t.test('Client.closeIdle closes idle connections only', async (t) => {
   })
   t.equal(await (await first).body.text(), 'ok')
   client.closeIdle()
-  t.equal(client.stats.connected, false, 'at once')
+  t.equal(client.stats.connected, false, 'closed synchronously')
   await closed
   await until(() => origin.sockets.size === 0)
   const second = client.request(get)
@@ -209,7 +209,7 @@ t.test('maxConnectionAge completes responses; queued requests use the next conne
   await new Promise((resolve) => setTimeout(resolve, 60))
   const later = client.request(get)
   await new Promise(setImmediate)
-  t.strictSame({ ...client.stats }, { connected: true, pending: 1, running: 2, size: 3 }, 'none but those on it')
+  t.strictSame({ ...client.stats }, { connected: true, pending: 1, running: 2, size: 3 }, 'the new request waits')
   answers.shift()?.()
   answers.shift()?.()
   t.equal(await body.text(), 'half')

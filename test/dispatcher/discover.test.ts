@@ -38,7 +38,7 @@ function changes() {
     source: { [Symbol.asyncIterator]: () => iterator },
     /** Resolves when the iteration was ended by its consumer. */
     ended,
-    tell: (value: unknown) =>
+    publish: (value: unknown) =>
       new Promise<void>((resolve) => {
         queue.push({ value, taken: resolve })
         wake()
@@ -58,13 +58,13 @@ t.test('adds and removes upstreams; requests in flight complete', async (t) => {
   })
   const second = await httpOrigin((_request, reply) => reply.end('second'))
   const pool = new BalancedPool()
-  const { source, tell, ended } = changes()
+  const { source, publish, ended } = changes()
   const discovery = discover(pool, source)
-  tell({ add: [first.url] })
+  publish({ add: [first.url] })
   await discovery.ready
   t.strictSame(pool.upstreams, [first.url])
   const begun = await pool.request(get)
-  await tell({ add: [{ origin: second.url, weight: 2 }], remove: [new URL(first.url)] })
+  await publish({ add: [{ origin: second.url, weight: 2 }], remove: [new URL(first.url)] })
   t.strictSame(pool.upstreams, [second.url])
   t.equal(await (await pool.request(get)).body.text(), 'second')
   finish()
@@ -72,10 +72,10 @@ t.test('adds and removes upstreams; requests in flight complete', async (t) => {
   discovery.stop()
   discovery.stop()
   await ended
-  t.pass('the source is told')
-  tell({ remove: [second.url] })
+  t.pass('the source is closed')
+  publish({ remove: [second.url] })
   await (await pool.request(get)).body.dump()
-  t.strictSame(pool.upstreams, [second.url], 'nothing more is taken')
+  t.strictSame(pool.upstreams, [second.url], 'later changes are ignored')
   t.equal((coreOf(pool) as BalancedPoolCore).stopOnClose.size, 0)
   await pool.close()
   await Promise.all([first.close(), second.close()])
@@ -83,22 +83,22 @@ t.test('adds and removes upstreams; requests in flight complete', async (t) => {
 
 t.test('reports errors and keeps the last upstreams', async (t) => {
   const pool = new BalancedPool()
-  const { source, tell, fail } = changes()
+  const { source, publish, fail } = changes()
   const errors: unknown[] = []
   let onReported = () => {}
   discover(pool, source, (error) => {
     errors.push(error)
     onReported()
   })
-  await tell({ add: ['http://a', 'nonsense', 'http://b'], remove: 'http://a' })
+  await publish({ add: ['http://a', 'nonsense', 'http://b'], remove: 'http://a' })
   t.strictSame(pool.upstreams, ['http://a', 'http://b'])
   const invalid = { code: 'UND_ERR_INVALID_ARG' }
   t.match(errors.splice(0), [invalid, invalid])
   for (const none of [undefined, null, 'http://c', 5]) {
-    await tell(none)
+    await publish(none)
     t.match(errors.splice(0), [{ ...invalid, message: /change must be/ }], String(none))
   }
-  await tell({ error: new Error('not all'), add: ['http://c'], remove: null })
+  await publish({ error: new Error('not all'), add: ['http://c'], remove: null })
   t.match(errors.splice(0), [{ message: 'not all' }])
   t.strictSame(pool.upstreams, ['http://a', 'http://b', 'http://c'])
   const failed = new Promise<void>((resolve) => {
@@ -167,10 +167,10 @@ t.test('an exception of a listener is uncaught, and discovery continues', async 
       throw new Error('later')
     },
   ]) {
-    const { source, tell, fail } = changes()
+    const { source, publish, fail } = changes()
     discover(pool, source, bad)
     const uncaught = event(process, 'uncaughtException')
-    await tell({ add: ['nonsense', 'http://a'] })
+    await publish({ add: ['nonsense', 'http://a'] })
     await uncaught
     t.strictSame(pool.upstreams, ['http://a'])
     const again = event(process, 'uncaughtException')

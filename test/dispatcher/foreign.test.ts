@@ -111,7 +111,7 @@ function nothingLeft(
   subject: Subject,
 ): void {
   const { pending = 0, queued = 0, running = 0 } = countsOf(subject)
-  t.strictSame({ pending, queued, running }, { pending: 0, queued: 0, running: 0 }, 'nothing is counted any more')
+  t.strictSame({ pending, queued, running }, { pending: 0, queued: 0, running: 0 }, 'all counters are 0')
 }
 
 const outcome = (answer: Promise<{ body: { text(): Promise<string> } }>) =>
@@ -158,7 +158,7 @@ for (const [subjectName, make] of Object.entries(subjects)) {
       const ended = await Promise.all(waiting.slice(0, 4))
       t.strictSame(ended, ['ABORTED', 'SLUICE_ERR_QUEUE_TIMEOUT', 'SLUICE_ERR_TOTAL_TIMEOUT', 'EDISK'])
       t.strictSame(await answering(origin, Promise.all([first, waiting[4]])), ['ok', 'ok'])
-      t.equal(await answering(origin, ask()), 'ok', 'it goes on')
+      t.equal(await answering(origin, ask()), 'ok', 'the next request completes')
       nothingLeft(t, subject)
       await dispatcher.close()
       t.match(countsOf(subject).connected ?? 0, 0)
@@ -213,21 +213,24 @@ for (const [subjectName, make] of Object.entries(subjects)) {
     'an emitter',
     'no emitter, which returns nothing',
   ] as const) {
-    t.test(`timeouts.connect ends all that wait for one connection: ${subjectName}, ${kindName}`, async (t) => {
-      const kind = kinds[kindName] as (typeof kinds)[string]
-      const { origin, dispatcher, ask } = await begin(make, kind, { connect: () => {} })
-      const limited = { timeouts: { connect: 20 } }
-      const all = [ask({ timeouts: { total: 2000 } }), ask(limited), ask(limited)]
-      t.strictSame(await Promise.all(all.slice(1)), ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'])
-      await dispatcher.destroy()
-      t.equal(await all[0], 'UND_ERR_DESTROYED')
-      await origin.close()
-    })
+    t.test(
+      `timeouts.connect ends all requests that wait for one connection: ${subjectName}, ${kindName}`,
+      async (t) => {
+        const kind = kinds[kindName] as (typeof kinds)[string]
+        const { origin, dispatcher, ask } = await begin(make, kind, { connect: () => {} })
+        const limited = { timeouts: { connect: 20 } }
+        const all = [ask({ timeouts: { total: 2000 } }), ask(limited), ask(limited)]
+        t.strictSame(await Promise.all(all.slice(1)), ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'])
+        await dispatcher.destroy()
+        t.equal(await all[0], 'UND_ERR_DESTROYED')
+        await origin.close()
+      },
+    )
   }
 }
 
 for (const [kindName, kind] of Object.entries(kinds)) {
-  t.test(`an upload that others listen to arrives whole: ${kindName}`, async (t) => {
+  t.test(`an upload with additional listeners arrives whole: ${kindName}`, async (t) => {
     const held: (() => void)[] = []
     const origin = await httpOrigin(async (request, reply) => {
       let length = 0

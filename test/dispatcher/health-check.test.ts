@@ -62,7 +62,7 @@ t.test('close and destroy leave no connection of a check behind', async (t) => {
     const origin = await slowOrigin()
     const pool = new BalancedPool(origin.url, { healthCheck: new HealthCheck({ path: '/health', interval: 1 }) })
     await until(() => origin.state.checks > 1)
-    t.equal(origin.connections, 1, 'checks share one')
+    t.equal(origin.connections, 1, 'checks share one connection')
     await pool[end]()
     const { checks } = origin.state
     await until(() => origin.sockets.size === 0)

@@ -108,7 +108,7 @@ t.test('pools, balancers and agents describe their members, composed ones their 
   }
   const foreign = new Pool(server.url, { factory: () => new Foreign() })
   await t.rejects(foreign.request(get))
-  t.match(foreign.inspect(), /\n {2}Foreign$/, 'somebody else’s, by the name of its class')
+  t.match(foreign.inspect(), /\n {2}Foreign$/, 'shows a foreign dispatcher by its class name')
   await server.close()
   const proxies = new ProxyAgent('http://user:secret@127.0.0.1:1')
   t.strictSame(linesOf(proxies), ['ProxyAgent', '  Agent', `  Pool http://127.0.0.1:1, ${counts.replaceAll('1', '0')}`])

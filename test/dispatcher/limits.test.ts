@@ -42,10 +42,10 @@ t.test('maxQueued of a Client: a request above the limit fails at once, and drai
       failed = error
     },
   })
-  t.match(failed, full, 'before dispatch returns')
+  t.match(failed, full, 'fails before dispatch returns')
   t.equal(room, false)
   await t.rejects(client.request(get), full)
-  t.equal(client.stats.pending, 3, 'none of those is counted')
+  t.equal(client.stats.pending, 3, 'rejected requests are not counted')
   origin.answer()
   for (const one of taken) {
     while (origin.held.length === 0) await new Promise(setImmediate)
@@ -76,7 +76,7 @@ for (const Kind of [Pool, RoundRobinPool]) {
     const last = pool.request(get)
     while (origin.held.length === 0) await new Promise(setImmediate)
     origin.answer()
-    t.equal(await (await last).body.text(), 'ok', 'there is room again')
+    t.equal(await (await last).body.text(), 'ok', 'accepted after capacity is free')
     await pool.close()
     await origin.close()
   })
@@ -114,7 +114,7 @@ t.test('timeouts.queue fails requests that wait too long, and no others', async 
     message: /30 ms/,
   })
   order.push('second')
-  t.equal(origin.connections, 1, 'no socket was touched')
+  t.equal(origin.connections, 1, 'the connection stays open')
   origin.answer()
   t.equal(await (await first).body.text(), 'ok')
   while (origin.held.length === 0) await new Promise(setImmediate)
@@ -137,7 +137,7 @@ t.test('timeouts.total counts from dispatch and includes the body', async (t) =>
     own.body.text().catch(() => 'failed'),
     new Promise((done) => setTimeout(done, 150)),
   ])
-  t.equal(winner, undefined, 'a request may ask for no limit')
+  t.equal(winner, undefined, 'a request can disable the limit')
   await client.destroy()
   await origin.close()
 })

@@ -19,8 +19,8 @@ async function numberedOrigin(patient = false) {
 }
 
 /** Waits event-loop turns until a condition holds. */
-async function until(so: () => boolean): Promise<void> {
-  while (!so()) await new Promise(setImmediate)
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
 }
 
 const ask = async (pool: { request(options: typeof get): Promise<{ body: { text(): Promise<string> } }> }) =>
@@ -32,11 +32,11 @@ for (const Kind of [Pool, RoundRobinPool]) {
     const pool = new Kind(origin.url, { connections: 3 })
     t.equal(await pool.warm(2), 2)
     t.match(pool.stats, { connected: 2, free: 2, pending: 0, queued: 0, running: 0, size: 0 })
-    t.equal(await pool.warm(1), 2, 'those there are count')
-    t.equal(await pool.warm(10), 3, 'no more than connections')
+    t.equal(await pool.warm(1), 2, 'open connections are counted')
+    t.equal(await pool.warm(10), 3, 'not above the connections option')
     await until(() => origin.connections === 3)
     await Promise.all([ask(pool), ask(pool), ask(pool)])
-    t.equal(origin.connections, 3, 'requests take those')
+    t.equal(origin.connections, 3, 'requests use the open connections')
     await t.rejects(pool.warm(-1), { code: 'UND_ERR_INVALID_ARG', message: /count/ })
     await pool.close()
     await t.rejects(pool.warm(1), { code: 'UND_ERR_DESTROYED' })
@@ -78,7 +78,7 @@ t.test('warm reconnects existing members before it adds new ones', async (t) => 
 t.test('minConnections are opened with the first request, and replaced when they close', async (t) => {
   const origin = await numberedOrigin()
   const pool = new Pool(origin.url, { connections: 5, minConnections: 3 })
-  t.equal(pool.stats.connected, 0, 'not before')
+  t.equal(pool.stats.connected, 0, 'no connection before the first request')
   await ask(pool)
   await until(() => pool.stats.connected === 3)
   await until(() => origin.sockets.size === 3)
@@ -86,13 +86,13 @@ t.test('minConnections are opened with the first request, and replaced when they
   await until(() => pool.stats.connected === 0)
   const begun = performance.now()
   await event(pool, 'connect')
-  t.ok(performance.now() - begun > 50, 'not without a pause')
+  t.ok(performance.now() - begun > 50, 'replaced after a delay')
   await until(() => pool.stats.connected === 3)
   await until(() => origin.connections === 6)
   await pool.close()
   await until(() => origin.sockets.size === 0)
   await new Promise((resolve) => setTimeout(resolve, 150))
-  t.equal(origin.connections, 6, 'none after close')
+  t.equal(origin.connections, 6, 'no new connection after close')
   await origin.close()
 })
 
@@ -169,7 +169,7 @@ for (const pipelining of [1, 10]) {
       await until(() => origin.held.length === 2)
       origin.answer()
       const last = [...new Set(ended.reverse())].slice(0, 2)
-      for (const on of await Promise.all(next)) t.ok(last.includes(on), 'those used last stay')
+      for (const on of await Promise.all(next)) t.ok(last.includes(on), 'the most recently used connections stay open')
       await pool.close()
       await origin.close()
     },

@@ -197,39 +197,36 @@ t.test('an Agent whose factory returns one dispatcher for all does not close it 
 
 for (const end of ['close', 'destroy'] as const) {
   for (const hidden of [false, true]) {
-    t.test(
-      `a member that was closed by others gets nothing any more, and is replaced: ${end}, ${hidden}`,
-      async (t) => {
-        const origin = await streamingOrigin()
-        const made: Client[] = []
-        const factory = (url: URL, options: object) => {
-          const client = new Client(url, options)
-          made.push(client)
-          if (!hidden) return client
-          const shown = Object.assign(new EventEmitter(), {
-            dispatch: client.dispatch.bind(client),
-            close: () => client.close(),
-            destroy: () => client.destroy(),
-          })
-          Object.defineProperty(shown, 'closed', { get: () => client.closed })
-          return shown as unknown as Dispatcher
-        }
-        const pools = {
-          Pool: new Pool(origin.url, { connections: 1, factory }),
-          RoundRobinPool: new RoundRobinPool(origin.url, { connections: 1, factory }),
-          Agent: new Agent({ factory: factory as never }),
-        }
-        for (const [name, pool] of Object.entries(pools)) {
-          made.length = 0
-          await ask(pool, { origin: origin.url })
-          await made[0]?.[end]()
-          t.equal(typeof (await ask(pool, { origin: origin.url })), 'string', name)
-          t.equal(made.length, 2, name)
-          await pool.close()
-        }
-        await origin.close()
-      },
-    )
+    t.test(`a member closed by the caller gets no more requests, and is replaced: ${end}, ${hidden}`, async (t) => {
+      const origin = await streamingOrigin()
+      const made: Client[] = []
+      const factory = (url: URL, options: object) => {
+        const client = new Client(url, options)
+        made.push(client)
+        if (!hidden) return client
+        const shown = Object.assign(new EventEmitter(), {
+          dispatch: client.dispatch.bind(client),
+          close: () => client.close(),
+          destroy: () => client.destroy(),
+        })
+        Object.defineProperty(shown, 'closed', { get: () => client.closed })
+        return shown as unknown as Dispatcher
+      }
+      const pools = {
+        Pool: new Pool(origin.url, { connections: 1, factory }),
+        RoundRobinPool: new RoundRobinPool(origin.url, { connections: 1, factory }),
+        Agent: new Agent({ factory: factory as never }),
+      }
+      for (const [name, pool] of Object.entries(pools)) {
+        made.length = 0
+        await ask(pool, { origin: origin.url })
+        await made[0]?.[end]()
+        t.equal(typeof (await ask(pool, { origin: origin.url })), 'string', name)
+        t.equal(made.length, 2, name)
+        await pool.close()
+      }
+      await origin.close()
+    })
   }
 }
 

@@ -110,7 +110,7 @@ t.test('round robin without a limit opens a connection only if all are busy', as
   t.equal(origin.connections, 3)
   const numbers = []
   for (let i = 0; i < 6; i++) numbers.push(await numberOf(pool))
-  t.equal(new Set(numbers.slice(0, 3)).size, 3, 'in turn')
+  t.equal(new Set(numbers.slice(0, 3)).size, 3, 'uses each connection in turn')
   t.strictSame(numbers.slice(3), numbers.slice(0, 3))
   await pool.close()
   await origin.close()
@@ -215,8 +215,8 @@ t.test('clientTtl removes old clients', async (t) => {
     const disconnected = event(pool, 'disconnect')
     const first = await numberOf(pool)
     await disconnected
-    t.strictSame({ ...pool.stats }, none, 'closed though nobody asked')
-    t.not(await numberOf(pool), first, 'and replaced')
+    t.strictSame({ ...pool.stats }, none, 'the old client is closed without a request')
+    t.not(await numberOf(pool), first, 'the next request uses a new client')
     await pool.close()
   }
   await origin.close()
@@ -319,7 +319,7 @@ t.test('compose applies interceptors', async (t) => {
       return dispatch({ ...options, headers: { 'x-order': before + name } }, handler)
     }
   const composed = client.compose(tag('a'), [tag('b')]).compose(tag('c'))
-  t.equal(await (await composed.request(get)).body.text(), 'cba', 'the last is outermost')
+  t.equal(await (await composed.request(get)).body.text(), 'cba', 'the last interceptor is the outermost')
   t.equal(composed.closed, false)
   t.match(composed.stats, { connected: true })
   t.throws(() => client.compose(1 as never), errors.InvalidArgumentError)

@@ -50,21 +50,21 @@ async function answersTo(port: number): Promise<(string | undefined)[]> {
   return received.match(/HTTP\/1.1 \d+/g) as string[]
 }
 
-async function origin(deed: (socket: Socket) => void): Promise<{ url: string; close(): Promise<void> }> {
-  return rawOrigin((socket) => onRequests(socket, () => deed(socket)))
+async function origin(respond: (socket: Socket) => void): Promise<{ url: string; close(): Promise<void> }> {
+  return rawOrigin((socket) => onRequests(socket, () => respond(socket)))
 }
 
-const ways: Record<string, { status: number; deed: (socket: Socket) => void; options?: () => object }> = {
+const ways: Record<string, { status: number; respond: (socket: Socket) => void; options?: () => object }> = {
   'is answered early': {
     status: 413,
-    deed: (socket) => socket.write('HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n'),
+    respond: (socket) => socket.write('HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n'),
   },
-  'loses its connection': { status: 502, deed: (socket) => socket.resetAndDestroy() },
-  'is answered by garbage': { status: 502, deed: (socket) => socket.write('nonsense\r\n\r\n') },
-  'runs out of time': { status: 502, deed: () => {}, options: () => ({ timeouts: { total: 50 } }) },
-  'is aborted': { status: 502, deed: () => {}, options: () => ({ signal: AbortSignal.timeout(50) }) },
-  'has bad options': { status: 502, deed: () => {}, options: () => ({ path: 'no path' }) },
-  'has another length': { status: 502, deed: () => {}, options: () => ({ headers: { 'content-length': '0' } }) },
+  'loses its connection': { status: 502, respond: (socket) => socket.resetAndDestroy() },
+  'is answered by garbage': { status: 502, respond: (socket) => socket.write('nonsense\r\n\r\n') },
+  'runs out of time': { status: 502, respond: () => {}, options: () => ({ timeouts: { total: 50 } }) },
+  'is aborted': { status: 502, respond: () => {}, options: () => ({ signal: AbortSignal.timeout(50) }) },
+  'has bad options': { status: 502, respond: () => {}, options: () => ({ path: 'no path' }) },
+  'has another length': { status: 502, respond: () => {}, options: () => ({ headers: { 'content-length': '0' } }) },
 }
 
 const dispatchers: Record<string, (url: string) => Dispatcher> = {
@@ -75,9 +75,9 @@ const dispatchers: Record<string, (url: string) => Dispatcher> = {
     new Pool(url).compose(interceptors.retry({ maxRetries: 1, minTimeout: 1 }), interceptors.redirect()),
 }
 
-for (const [way, { status, deed, options = () => ({}) }] of Object.entries(ways)) {
+for (const [way, { status, respond, options = () => ({}) }] of Object.entries(ways)) {
   t.test(`the proxy responds, also to a next request on the connection, when a body ${way}`, async (t) => {
-    const { url, close } = await origin(deed)
+    const { url, close } = await origin(respond)
     for (const [name, make] of Object.entries(dispatchers)) {
       const dispatcher = make(url)
       const proxy = await reverseProxy((request) => post(dispatcher, options())(request))

@@ -53,7 +53,7 @@ t.test('round-robin selects upstreams in turn by static weights', async (t) => {
   pool.addUpstream(two.url, { weight: 9 })
   answers.length = 0
   for (let i = 0; i < 48; i++) answers.push(await ask(pool))
-  t.match(answers.filter((text) => text === '1').length, /^3[567]$/, 'one that is there takes a new weight')
+  t.match(answers.filter((text) => text === '1').length, /^3[567]$/, 'adding an existing upstream changes its weight')
   await pool.close()
 })
 
@@ -68,7 +68,7 @@ t.test('least-requests avoids an upstream that does not respond', async (t) => {
   for (let i = 0; i < 50; i++) t.equal(await ask(pool), '0')
   while (held.length === 0) await new Promise(setImmediate)
   held[0]?.()
-  t.strictSame((await Promise.all(first)).sort(), ['0', 'x'], 'the one that it was given before')
+  t.strictSame((await Promise.all(first)).sort(), ['0', 'x'], 'the request sent to it before completes')
   await pool.close()
 })
 
@@ -133,7 +133,7 @@ t.test('excludes upstreams of earlier attempts while there are others', async (t
     const answers = [await ask(pool, { tried }), await ask(pool, { tried }), await ask(pool, { tried })]
     t.strictSame(answers.sort(), ['0', '1', '2'], strategy)
     t.strictSame(tried.slice().sort(), all.map(({ url }) => url).sort())
-    t.match(await ask(pool, { tried }), /^[012]$/, 'where all were tried, one of them')
+    t.match(await ask(pool, { tried }), /^[012]$/, 'picks any upstream if all are excluded')
     await t.rejects(ask(pool, { tried: 'x' }), { code: 'UND_ERR_INVALID_ARG' })
     await pool.close()
   }

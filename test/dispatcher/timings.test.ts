@@ -32,7 +32,7 @@ t.test('fills the timings of a new and of a reused connection', async (t) => {
   t.match(second.timings, { dns: null, tcp: null, tls: null, reused: true, connection: first.connection, tries: 1 })
   const third = await client.request(get)
   await third.body.dump()
-  t.notOk('timings' in third, 'nobody asked')
+  t.notOk('timings' in third, 'no timings without the option')
   await client.close()
   await origin.close()
 })
@@ -69,7 +69,7 @@ t.test('timings of a request that was sent again are those of the last attempt',
   t.equal(origin.connections, 2)
   inOrder(t, two.timings, ['tcp', 'queued', 'sent', 'firstByte', 'end'])
   t.match(two.timings, { reused: false, tries: 2 })
-  t.not(two.timings?.connection, one.timings?.connection, 'connections have numbers of their own')
+  t.not(two.timings?.connection, one.timings?.connection, 'each connection has its own number')
   await client.close()
   await origin.close()
 })
@@ -87,10 +87,10 @@ t.test('errors have the timings so far; attempts of the retry interceptor are co
   t.match(await pool.request({ ...get, method: 'POST' }).catch((error) => error), { timings: undefined })
   await pool.close()
   await origin.close()
-  const nobody = new Client(origin.url)
-  const refused = await nobody.request({ ...get, timings: true }).catch((error) => error)
+  const unreachable = new Client(origin.url)
+  const refused = await unreachable.request({ ...get, timings: true }).catch((error) => error)
   t.match(refused.timings, { queued: null, connection: null, end: Number, tries: 1 })
-  await nobody.close()
+  await unreachable.close()
 })
 
 t.test('results have the timings of the client through every interceptor', async (t) => {
@@ -147,7 +147,10 @@ t.test('time to connect is not recorded for a request that waits for others', as
   held.shift()?.()
   await (await second).body.text()
   t.match(waiting, { tcp: null, reused: true, connection: Number })
-  t.ok((waiting.queued as number) >= answered - dispatched, 'from its own dispatch until the first was answered')
+  t.ok(
+    (waiting.queued as number) >= answered - dispatched,
+    'queued covers the time from dispatch to the response of the first request',
+  )
   await client.close()
   await origin.close()
 })

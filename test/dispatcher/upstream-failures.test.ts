@@ -43,7 +43,7 @@ for (const [name, factory] of Object.entries(factories)) {
       const pool = new BalancedPool([...urls, silent.url], { ...ejecting(2), ...factory })
       let failed = 0
       for (let i = 0; i < 12; i++) await ask(pool, limit).catch(() => failed++)
-      t.equal(failed, 2, 'then it is ejected')
+      t.equal(failed, 2, 'the upstream is ejected after two failures')
       await pool.destroy()
       await silent.close()
     })
@@ -86,7 +86,7 @@ for (const [name, factory] of Object.entries(factories)) {
         while (held.length < 2) await new Promise(setImmediate)
         held[1]?.()
         await Promise.all(answers)
-        t.equal(served[0], 1, 'both are used')
+        t.equal(served[0], 1, 'both upstreams are used')
         await pool.destroy()
         await slow.close()
       },
@@ -122,7 +122,7 @@ for (const [name, factory] of Object.entries(factories)) {
         await t.rejects(pool.request({ path: '/', method: 'POST', body }), /caller hung up/)
       }
       for (let i = 0; i < 10; i++) await ask(pool)
-      t.strictSame(served, [5, 5], 'neither is ejected, nor has less weight')
+      t.strictSame(served, [5, 5], 'no upstream is ejected or has a reduced weight')
       await pool.destroy()
     })
   }

@@ -12,7 +12,7 @@ t.test('every documented error has a cause and a fix', async (t) => {
     classes().filter((name) => !known.has(name)),
     [],
   )
-  t.strictSame([...known.keys()].sort(), classes().sort(), 'nothing else has one')
+  t.strictSame([...known.keys()].sort(), classes().sort(), 'only exported classes have a meaning')
 })
 
 t.test('lib/errors/README.md contains the generated error table', async (t) => {
@@ -20,7 +20,7 @@ t.test('lib/errors/README.md contains the generated error table', async (t) => {
   const readme = readFileSync(file, 'utf8')
   const found = TABLE.exec(readme)?.[0]
   if (process.argv.includes('--write')) writeFileSync(file, readme.replace(TABLE, errorTable))
-  t.equal(found, errorTable(), 'node dist/test/documents/errors.test.js --write mends it')
+  t.equal(found, errorTable(), 'node dist/test/documents/errors.test.js --write updates it')
 })
 
 t.test('reports an error without a fix', async (t) => {

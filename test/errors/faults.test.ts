@@ -82,5 +82,5 @@ t.test('a server failure is a lost connection, a bad response or a timeout after
   ]
   for (const error of others) t.equal(isServerFailure(error, false), false, String(error))
   t.equal(isServerFailure(new Error('by the caller'), true), false)
-  t.equal(isServerFailure(coded('UND_ERR_HEADERS_TIMEOUT'), true), true, 'a timeout aborts too')
+  t.equal(isServerFailure(coded('UND_ERR_HEADERS_TIMEOUT'), true), true, 'an aborted request that timed out counts')
 })

@@ -36,7 +36,7 @@ t.test('current handlers receive all callbacks in order', async (t) => {
   t.equal(recorder.controller?.aborted, false)
   t.equal(recorder.controller?.reason, null)
   recorder.controller?.abort(new Error('too late'))
-  t.equal(recorder.controller?.aborted, false, 'what has ended can not be aborted')
+  t.equal(recorder.controller?.aborted, false, 'abort() after the end has no effect')
   await client.close()
   await origin.close()
 })
@@ -240,7 +240,7 @@ t.test('pause() defers body data and the end of the connection', async (t) => {
     let paused = false
     const recorder = new Recorder((name, controller) => {
       if (name !== 'data' && name !== 'head 200') return
-      t.equal(paused, false, 'nothing comes while paused')
+      t.equal(paused, false, 'no callback while paused')
       paused = true
       controller.pause()
       controller.pause()
@@ -274,11 +274,11 @@ t.test('pausing at the last byte defers onResponseEnd, but not other requests', 
   })
   client.dispatch(get, recorder)
   while (client.stats.running > 0 || seen.length === 0) await new Promise(setImmediate)
-  t.strictSame(seen.at(-1), 'data', 'paused at the last')
+  t.strictSame(seen.at(-1), 'data', 'paused at the last byte')
   const other = new Recorder()
   client.dispatch(get, other)
   await other.ended
-  t.strictSame(seen.at(-1), 'data', 'and still')
+  t.strictSame(seen.at(-1), 'data', 'still paused after another request')
   t.equal(recorder.error, null)
   go()
   await recorder.ended

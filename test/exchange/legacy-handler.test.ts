@@ -6,8 +6,8 @@ const elder = { onConnect: nothing, onHeaders: () => true, onData: () => true, o
 
 t.test('recognizes current and legacy handlers', async (t) => {
   const newer = { onRequestStart: nothing, onResponseError: nothing }
-  t.equal(adaptHandler(newer, false), newer, 'one of the newer is taken as it is')
-  t.not(adaptHandler(elder, false), elder, 'one of the elder is not')
+  t.equal(adaptHandler(newer, false), newer, 'a current handler is used unchanged')
+  t.not(adaptHandler(elder, false), elder, 'a legacy handler is wrapped')
 
   // Node 24's built-in `fetch`: legacy, with one current callback in addition.
   const errors: unknown[] = []
@@ -25,7 +25,7 @@ t.test('recognizes current and legacy handlers', async (t) => {
   t.match(errors, [{ message: 'failed' }, { message: 'failed' }])
 
   const both = { ...elder, ...newer }
-  t.equal(adaptHandler(both, false), both, 'whoever is whole in both is of the newer')
+  t.equal(adaptHandler(both, false), both, 'a handler with all callbacks of both forms is a current one')
 })
 
 t.test('passes headers given as buffers or as an object to a legacy handler', async (t) => {

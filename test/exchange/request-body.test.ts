@@ -94,7 +94,7 @@ t.test('rejects bodies that can not be read', async (t) => {
   const locked = new Blob(['a']).stream()
   locked.getReader()
   const writable = new Writable({ write: (_chunk, _encoding, done) => done() })
-  t.throws(() => toRequestBody(failed), { message: 'failed' }, 'a failed stream says why')
+  t.throws(() => toRequestBody(failed), { message: 'failed' }, 'throws the error of a failed stream')
   for (const body of [ended, locked, writable, new EventEmitter(), new Date(), 5, true, () => {}]) {
     t.throws(() => toRequestBody(body), refused)
   }
@@ -114,7 +114,7 @@ t.test('rejects options outside their range', async (t) => {
   }
   for (const typeOfService of [0, 255, null, undefined]) t.ok(make({ typeOfService }))
   t.throws(() => make({ upgrade: '  ' }), { code: 'UND_ERR_INVALID_ARG', message: /upgrade/ })
-  t.equal(make({ upgrade: 'x', blocking: false }).blocking, true, 'nothing goes out behind a tunnel')
+  t.equal(make({ upgrade: 'x', blocking: false }).blocking, true, 'an upgrade is always blocking')
   t.equal(make({ method: 'CONNECT', path: 'a:1', blocking: false }).blocking, true)
 })
 
@@ -130,7 +130,7 @@ t.test('sends no transfer-encoding without a body', async (t) => {
   t.notMatch(make({ headers }).head.kept, /transfer-encoding/)
   t.match(make({ method: 'GET', headers }).head, { framing: 'none', kept: /^((?!transfer-encoding).)*$/s })
   const loose = make({ headers: { 'content-length': '4' } }, false).head
-  t.match(loose, { framing: 'length', contentLength: 0 }, 'nor bytes')
+  t.match(loose, { framing: 'length', contentLength: 0 }, 'the content-length is corrected to 0')
 })
 
 t.test('sends bytes in chunks if the headers have transfer-encoding: chunked', async (t) => {
@@ -149,7 +149,7 @@ t.test('sends bytes in chunks if the headers have transfer-encoding: chunked', a
     const answer = await client.request({ path: '/', method: 'POST', headers, body: body as string })
     t.equal(await answer.body.text(), `chunked ${body}`)
   }
-  t.equal(origin.connections, 1, 'and the connection is still in step')
+  t.equal(origin.connections, 1, 'the connection is reused')
   t.equal(make({ headers, body: 'hello' }).replayable, true)
 })
 

@@ -90,7 +90,7 @@ t.test('accepts each kind of body', async (t) => {
   const partly = new PassThrough()
   partly.write('ab')
   partly.read(1)
-  t.match(toRequestBody(partly), { kind: 'stream' }, 'what a stream still holds is a body')
+  t.match(toRequestBody(partly), { kind: 'stream' }, 'the rest of a partly read stream is a body')
 })
 
 t.test('reuses the encoded head of an equal request only', async (t) => {

@@ -146,5 +146,5 @@ t.test('takes the length of a received message from its headers only if it is ce
   const begun = message(post)
   begun.push('abc')
   begun.read()
-  t.equal(streamLength(begun), null, 'what was read is not sent')
+  t.equal(streamLength(begun), null, 'no length for a partly read message')
 })

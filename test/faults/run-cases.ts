@@ -25,7 +25,7 @@ export async function runCases(t: Test, names: readonly string[]): Promise<void>
   } finally {
     await network.remove()
   }
-  t.notOk(namespaceExists(near) || namespaceExists(far), 'the network is gone')
+  t.notOk(namespaceExists(near) || namespaceExists(far), 'the network is removed')
 }
 
 /** Checks that the cleanup process removes the network after its creator was killed. */

@@ -181,7 +181,7 @@ class Play implements FetchSurroundings {
     next()
   }
 
-  meddle(): void {
+  reenter(): void {
     if (!this.#calm && this.random.once(5)) this.#step()
   }
 

@@ -27,7 +27,7 @@ export interface FetchSurroundings extends Surroundings {
   /** Runs `act` after some microtasks, ticks and event-loop turns. */
   soon(act: () => void, most?: number): void
   /** Calls the library at random. */
-  meddle(): void
+  reenter(): void
 }
 
 /** One request by the `fetch` of the runtime, whose response is read, left unread, or cancelled. */
@@ -100,7 +100,7 @@ export class FetchPlayer implements Played {
     try {
       const response = await fetching
       this.passes('response')
-      this.#play.meddle()
+      this.#play.reenter()
       whole = await this.#consume(response, calm)
       this.passes('end')
     } catch (error) {
@@ -111,7 +111,7 @@ export class FetchPlayer implements Played {
     if (this.ends > 0 && this.#abort.signal.aborted) return
     this.answered = whole
     this.#end()
-    this.#play.meddle()
+    this.#play.reenter()
   }
 
   /** Returns whether it has read the whole body. */
@@ -131,7 +131,7 @@ export class FetchPlayer implements Played {
       received += Buffer.from(chunk).toString('latin1')
       this.#play.expect(this.answer.startsWith(received), `fetch ${this.id} receives ${JSON.stringify(received)}`)
       this.passes('chunk')
-      this.#play.meddle()
+      this.#play.reenter()
       if (!calm && this.#play.random.once(8)) return false
       if (this.#play.random.once(4)) await new Promise(setImmediate)
     }

@@ -51,7 +51,7 @@ export class Player implements DispatchHandler, Played {
   #resolveEnded: () => void = () => {}
   readonly #play: Surroundings
   readonly #kept: { chunk: Buffer; copy: Buffer }[] = []
-  readonly #fate: string
+  readonly #chunkUse: string
   #received = ''
   #calls = 0
 
@@ -62,7 +62,7 @@ export class Player implements DispatchHandler, Played {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
-    this.#fate = play.pick(['keep', 'overwrite', 'transfer'])
+    this.#chunkUse = play.pick(['keep', 'overwrite', 'transfer'])
   }
 
   /** Expected text in its response. */
@@ -111,8 +111,8 @@ export class Player implements DispatchHandler, Played {
     this.#received += chunk.toString('latin1')
     expect(this.answer.startsWith(this.#received), `request ${this.id} receives ${JSON.stringify(this.#received)}`)
     expect(chunk.buffer.byteLength === chunk.length, 'the memory of a short chunk holds nothing else')
-    if (this.#fate === 'keep') this.#kept.push({ chunk, copy: Buffer.from(chunk) })
-    else if (this.#fate === 'overwrite') chunk.fill(POISON)
+    if (this.#chunkUse === 'keep') this.#kept.push({ chunk, copy: Buffer.from(chunk) })
+    else if (this.#chunkUse === 'overwrite') chunk.fill(POISON)
     else structuredClone(chunk.buffer, { transfer: [chunk.buffer as ArrayBuffer] })
     this.#called('onResponseData', controller)
   }

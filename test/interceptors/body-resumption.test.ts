@@ -42,7 +42,7 @@ t.test('parses content-range', async (t) => {
 
 t.test('resumes only bodies of GET with a strong etag and a known range', async (t) => {
   t.ok(BodyResumption.of('GET', head(200, whole)))
-  t.ok(BodyResumption.of('GET', head(200, { etag: '""' })), 'of unknown length')
+  t.ok(BodyResumption.of('GET', head(200, { etag: '""' })), 'a body of unknown length')
   t.ok(BodyResumption.of('GET', head(200, { etag: 'one' })), 'a tag without quotes')
   t.ok(BodyResumption.of('GET', head(206, { ...whole, 'content-range': 'bytes 10-19/*' })))
   for (const method of ['HEAD', 'PUT', 'POST', 'QUERY'])
@@ -53,14 +53,14 @@ t.test('resumes only bodies of GET with a strong etag and a known range', async 
   }
   t.equal(BodyResumption.of('GET', head(200, { 'content-length': '10' })), null, 'no etag')
   t.equal(BodyResumption.of('GET', head(200, { ...whole, 'content-length': '1x' })), null)
-  t.equal(BodyResumption.of('GET', head(206, whole)), null, 'a range that is not told')
+  t.equal(BodyResumption.of('GET', head(206, whole)), null, 'a 206 without content-range')
   t.equal(
     BodyResumption.of('GET', head(206, { ...whole, 'content-range': 'bytes 0-3/10' })),
     null,
-    'one of other length',
+    'a body of another length',
   )
   const decoded = head(200, { etag: '"one"' }, ['ETag', '"one"', 'Content-Encoding', 'gzip', 'Content-Length', '10'])
-  t.equal(BodyResumption.of('GET', decoded), null, 'somebody decodes it on the way')
+  t.equal(BodyResumption.of('GET', decoded), null, 'an interceptor decodes the body')
 })
 
 t.test('requests the rest with range and if-match', async (t) => {
@@ -78,7 +78,7 @@ t.test('accepts only the rest of the same representation', async (t) => {
   const rest = { etag: '"one"', 'content-range': 'bytes 4-9/10' }
   t.equal(after(4).verify(head(206, rest)), null)
   t.equal(after(4).verify(head(206, { ...rest, 'content-length': '6' })), null)
-  t.equal(after(0).verify(head(200, whole)), null, 'all of it where nothing was handed out')
+  t.equal(after(0).verify(head(200, whole)), null, 'the whole body if no byte was delivered')
   const open = head(200, { etag: '"one"' })
   t.equal(after(4, open).verify(head(206, rest)), null)
   const gzip = head(200, { ...whole, 'content-encoding': 'gzip' })
@@ -92,7 +92,7 @@ t.test('accepts only the rest of the same representation', async (t) => {
   const verified = (change: Record<string, string | string[]>, status = 206) =>
     after(4).verify(head(status, { ...rest, ...change }))
   for (const status of [200, 204, 304, 404, 412, 416]) t.match(verified({}, status), String(status))
-  t.equal(verified({ 'content-range': 'bytes 4-9/*' }), null, 'the size of the whole may be left out')
+  t.equal(verified({ 'content-range': 'bytes 4-9/*' }), null, 'the total size may be unknown')
   for (const range of ['3-9/10', '5-9/10', '4-8/10', '4-9/11', '4-8/*', '4-10/11', '0-9/10', '*/10']) {
     t.match(verified({ 'content-range': `bytes ${range}` }), /content-range/, range)
   }
@@ -106,7 +106,7 @@ t.test('accepts only the rest of the same representation', async (t) => {
   t.match(after(4, gzip).verify(head(206, rest)), /content-encoding/)
   t.match(after(4, open).verify(head(206, { ...rest, 'content-range': 'bytes 4-8/10' })), /content-range/)
   t.match(after(4, open).verify(head(206, { ...rest, 'content-range': 'bytes 4-9/*' })), /content-range/)
-  t.match(after(0, open).verify(head(200, { etag: '"one"' })), /content-range/, 'no length at all')
+  t.match(after(0, open).verify(head(200, { etag: '"one"' })), /content-range/, 'no content-length')
 })
 
 t.test('counts delivered bytes up to the end of the range', async (t) => {
@@ -115,15 +115,15 @@ t.test('counts delivered bytes up to the end of the range', async (t) => {
   t.ok(resumption.canResume)
   t.ok(resumption.count(6))
   t.ok(resumption.complete)
-  t.notOk(resumption.canResume, 'nothing is left to ask for')
+  t.notOk(resumption.canResume, 'a complete body is not resumed')
   t.notOk(resumption.count(1))
   const surplus = after(4)
   t.notOk(surplus.count(7))
-  t.notOk(surplus.canResume, 'who sends too much is not asked again')
+  t.notOk(surplus.canResume, 'a body that is too long is not resumed')
   const open = after(4, head(200, { etag: '"one"' }))
   t.ok(open.complete && open.canResume)
   t.equal(open.verify(head(206, { etag: '"one"', 'content-range': 'bytes 4-9/10' })), null)
-  t.notOk(open.complete, 'the length is known now')
+  t.notOk(open.complete, 'incomplete, as the total size is now known')
   t.ok(open.count(2))
   t.strictSame(open.withRange(null), { range: 'bytes=6-9', 'if-match': '"one"' })
 })

@@ -98,7 +98,7 @@ t.test('decodes each coding over each dispatcher', async (t) => {
       t.ok(names.includes('X-Own'))
       t.notOk(
         names.some((one) => /^content-/i.test(one)),
-        'nor are they among the raw fields',
+        'removes them from rawHeaders',
       )
       await raw.body.dump()
     }
@@ -199,7 +199,11 @@ t.test('decodes several codings, passes unknown ones through, and fails corrupt 
       t.strictSame([ends(recorder), recorder.body], ['end', text.toString('latin1')], `${coding} split at ${at}`)
     }
     t.equal(ends(await decode(coding, [thrice.subarray(0, -1)])), 'error')
-    t.equal(ends(await decode(coding, [br(deflate(gzip(text).subarray(0, -1)))])), 'error', 'cut off within')
+    t.equal(
+      ends(await decode(coding, [br(deflate(gzip(text).subarray(0, -1)))])),
+      'error',
+      'truncated in the innermost coding',
+    )
   }
   const members = await decode('gzip', [gzip(text), gzip(text)])
   t.equal(members.body, `${text.toString('latin1')}${text.toString('latin1')}`)
@@ -256,7 +260,7 @@ t.test('does not decode HEAD, skipped statuses and error responses', async (t) =
   const encoded = ['gzip', bytes.length]
   t.strictSame(await ask({}, 200), decoded)
   t.strictSame(await ask({}, 206), decoded)
-  t.strictSame(await ask({}, 103), decoded, 'behind an early hint')
+  t.strictSame(await ask({}, 103), decoded, 'after a 103')
   t.strictSame(await ask({}, 399), decoded)
   t.strictSame(await ask({}, 400), encoded)
   t.strictSame(await ask({}, 503), encoded)
@@ -384,7 +388,7 @@ t.test('pauses the connection while the decoder is full or paused', async (t) =>
   const steered: string[] = []
   const recorder = new Recorder()
   interceptors.decompress()(answering('gzip', pieces, steered))(get, recorder)
-  t.strictSame([...new Set(steered)], ['pause'], 'the connection is told at once')
+  t.strictSame([...new Set(steered)], ['pause'], 'pauses the connection synchronously')
   await recorder.ended
   t.equal(recorder.body.length, 1_000_000)
 
@@ -480,7 +484,7 @@ t.test('reports connection errors, aborts and exceptions of handlers', async (t)
   const { body } = await client.request({ ...get, path: '/whole', signal: signal.signal })
   while ((client.stats as { running: number }).running > 0) await new Promise(setImmediate)
   signal.abort(mine)
-  await t.rejects(body.text(), mine, 'the request is over, the decoding is not')
+  await t.rejects(body.text(), mine, 'an abort while decoding fails the body of a completed request')
   await client.close()
   await origin.close()
 })

@@ -125,7 +125,7 @@ for (const [what, options, error] of [
   ['a storage that can not be read', { storage: { ...storage, get: throwing } }, { message: 'mine' }],
   ['a storage that can not be written', { storage: { ...storage, set: throwing } }, { message: 'mine' }],
   [
-    'a lookup of nothing',
+    'a lookup without addresses',
     { lookup: (...[, , answer]: Parameters<Lookup>) => answer(null, []) },
     { code: 'UND_ERR_INFO' },
   ],
@@ -136,7 +136,7 @@ for (const [what, options, error] of [
       t.strictSame(calls, ['error'])
       t.match(actual, error)
     }
-    t.equal(new Set(ended.map(({ error }) => error)).size, 3, 'one of its own')
+    t.equal(new Set(ended.map(({ error }) => error)).size, 3, 'each request has its own error')
     t.equal(requestCount, 0)
   })
 }
@@ -178,22 +178,22 @@ t.test('a later request starts a new lookup after the request of a pending one w
   const patient = send()
   const abort = new AbortController()
   const left = send({ signal: abort.signal })
-  t.equal(pending.length, 1, 'the second request joins')
+  t.equal(pending.length, 1, 'the second request shares the lookup')
   abort.abort(new Error('no patience'))
   t.match(await left, { message: 'no patience' })
   const limited = send({ timeouts: { total: 20 } })
   t.equal(pending.length, 2, 'the third looks up again')
   const joined = send()
-  t.equal(pending.length, 2, 'and the fourth joins it')
+  t.equal(pending.length, 2, 'the fourth request shares that lookup')
   t.match(await limited, { code: 'SLUICE_ERR_TOTAL_TIMEOUT' })
   const again = send()
   t.equal(pending.length, 3)
   pending[2]?.(null, [...good])
   t.equal(await again, 'fine')
-  t.equal(await send(), 'fine', 'is known now')
+  t.equal(await send(), 'fine', 'uses the cached address')
   pending[1]?.(mine(), [])
   t.match(await joined, { message: 'mine' })
-  t.equal(await send(), 'fine', 'what failed late makes nothing unknown')
+  t.equal(await send(), 'fine', 'a lookup that fails later does not remove the cached address')
   pending[0]?.(null, [...good])
   t.equal(await patient, 'fine')
   t.equal(pending.length, 3)

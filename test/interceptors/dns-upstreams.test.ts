@@ -55,12 +55,16 @@ t.test('reports added and removed addresses and errors of a real name server', a
   server.zone.set('A pods.test', { ttl: 0, addresses: ['10.0.0.2', '10.0.0.3'] })
   t.strictSame(await next(), { add: [upstream('10.0.0.3')], remove: ['http://10.0.0.1:8080'] })
   server.zone.set('AAAA pods.test', 2)
-  t.match(await next(), { error: { code: 'ESERVFAIL' } }, 'the addresses of this family stay')
+  t.match(await next(), { error: { code: 'ESERVFAIL' } }, 'reports the error; the upstreams are kept')
   server.zone.set('AAAA pods.test', { ttl: 0, addresses: [] })
   t.strictSame(await next(), { add: [], remove: ['http://[fd00::1]:8080'] })
   server.zone.set('A pods.test', 3)
   server.zone.set('AAAA pods.test', 3)
-  t.match(await next(), { error: { code: 'ENOTFOUND' } }, 'no address at all: all stay')
+  t.match(
+    await next(),
+    { error: { code: 'ENOTFOUND' } },
+    'reports an error if no address is left; the upstreams are kept',
+  )
   server.zone.set('A pods.test', { ttl: 0, addresses: ['10.0.0.3'] })
   let change = await next()
   while (change.error !== undefined) change = await next()
@@ -82,13 +86,17 @@ t.test('reports SRV records of a real name server', async (t) => {
     { origin: 'https://10.0.0.2:8001', weight: 10, authority: 'api.test' },
     { origin: 'https://10.0.1.1:8002', weight: 0.1, authority: 'api.test' },
   ])
-  t.notOk(server.questions.includes('A spare.test'), 'nobody asks for who is not used')
+  t.notOk(server.questions.includes('A spare.test'), 'targets of a lower priority are not looked up')
   services([1, 40, 8001, 'one.test'], [1, 1, 8002, 'two.test'])
   server.zone.set('A two.test', 2)
   const errors: unknown[] = []
   let change = await next()
   for (; change.error !== undefined; change = await next()) errors.push(change.error)
-  t.match(change, { add: [{ weight: 20 }, { weight: 20 }, { weight: 1 }], remove: [] }, 'a target that fails stays')
+  t.match(
+    change,
+    { add: [{ weight: 20 }, { weight: 20 }, { weight: 1 }], remove: [] },
+    'a target whose lookup fails is kept',
+  )
   services([2, 5, 8003, 'spare.test'])
   do change = await next()
   while (change.error !== undefined)
@@ -108,7 +116,7 @@ t.test('repeats lookups after the time to live, between minTTL and maxTTL', asyn
     await next()
     return performance.now() - (times.at(-1) as number)
   }
-  t.ok((await change({ minTTL: 30 }, 0)) >= 29, 'no sooner than minTTL')
+  t.ok((await change({ minTTL: 30 }, 0)) >= 29, 'not before minTTL')
   await change({ maxTTL: 5 }, 3600)
   t.pass('no later than maxTTL')
   resolver.counts.a = 0
@@ -116,7 +124,7 @@ t.test('repeats lookups after the time to live, between minTTL and maxTTL', asyn
   await iterator.next()
   const waiting = iterator.next()
   t.strictSame(await iterator.return?.(), { done: true, value: undefined })
-  t.strictSame(await waiting, { done: true, value: undefined }, 'who waits is told')
+  t.strictSame(await waiting, { done: true, value: undefined }, 'a pending next() resolves')
   t.strictSame(await iterator.next(), { done: true, value: undefined })
   t.equal(resolver.counts.a, 1)
 })
@@ -181,7 +189,7 @@ t.test('sends requests to each address with the host name, over TLS too', async 
       ['127.0.0.2', host, name],
     ])
     const other = await pool.request({ ...get, headers: { host: 'pods.test' } })
-    t.match(await other.body.json(), [/^127/, 'pods.test', name], 'unless a request says otherwise')
+    t.match(await other.body.json(), [/^127/, 'pods.test', name], 'the host header of a request takes precedence')
     await iterator.return?.()
     await pool.close()
   }
@@ -215,13 +223,13 @@ t.test('a removed upstream completes its requests; closing the pool ends the loo
   await server.until(before + 3)
   t.strictSame(pool.upstreams, [`http://127.0.0.2:${port}`])
   t.equal(await (await pool.request(get)).body.text(), 'second')
-  t.match(pool.stats, { running: 1, queued: 1 }, 'what runs is not cut off, and what waited there stays')
+  t.match(pool.stats, { running: 1, queued: 1 }, 'requests in flight and queued requests of the removed upstream stay')
   ;(held as http.ServerResponse | null)?.end('first')
   t.strictSame(await Promise.all(earlier.map(async (one) => (await one).body.text())), ['first', 'first'])
   await pool.close()
   const { length } = server.questions
   await new Promise((resolve) => setTimeout(resolve, 20))
-  t.ok(server.questions.length <= length + 1, 'nobody asks any more')
+  t.ok(server.questions.length <= length + 1, 'no lookups after close')
   discovery.stop()
 })
 

@@ -30,7 +30,7 @@ const at = (address: string, ttl?: number) =>
   ({ address, family: address.includes(':') ? 6 : 4, ...(ttl === undefined ? {} : { ttl }) }) as Address
 
 /** Lookup with the given addresses of each host, which counts its calls. */
-function knowing(...addresses: Address[]) {
+function lookupOf(...addresses: Address[]) {
   const lookups: string[] = []
   const lookup: Options['lookup'] = (origin, _options, callback) => {
     lookups.push(origin.hostname)
@@ -77,17 +77,21 @@ async function ask(dispatcher: Dispatcher, options: object): Promise<string> {
 
 t.test('uses the addresses in turn and looks them up once', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '127.0.0.2', '127.0.0.3'])
-  const names = knowing(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
+  const names = lookupOf(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
   const agent = new Agent().compose(interceptors.dns({ lookup: names.lookup }))
   const origin = `http://many.test:${servers.port}`
   const host = `many.test:${servers.port}`
   for (const last of [1, 2, 3, 1, 2, 3, 1]) t.equal(await ask(agent, { origin }), `127.0.0.${last} ${host}`)
   t.strictSame(names.lookups, ['many.test'])
-  t.equal(await ask(agent, { origin: new URL(origin) }), `127.0.0.2 ${host}`, 'a URL is as good')
+  t.equal(await ask(agent, { origin: new URL(origin) }), `127.0.0.2 ${host}`, 'accepts the origin as a URL')
 
   const forms = [{ 'x-a': '1' }, ['x-a', '1'], [['x-a', '1']], new Map([['x-a', '1']]), new Headers({ 'x-a': '1' })]
   for (const headers of forms) t.match(await ask(agent, { origin, headers }), host)
-  t.match(await ask(agent, { origin, headers: { HOST: 'own.test' } }), 'own.test', 'unless the caller names another')
+  t.match(
+    await ask(agent, { origin, headers: { HOST: 'own.test' } }),
+    'own.test',
+    'the host header of the caller takes precedence',
+  )
   await agent.close()
   await servers.close()
 })
@@ -120,7 +124,7 @@ t.test('concurrent requests share one lookup, and can be aborted', async (t) => 
   const where = (await all).map((text) => text.split(' ', 1)[0])
   t.strictSame(where, ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.2'])
   t.equal(lookupCount, 1)
-  t.strictSame(traces, [1, 2, 3, 4], 'each as whoever asked')
+  t.strictSame(traces, [1, 2, 3, 4], 'each request runs in the async context of its caller')
   await agent.close()
   await servers.close()
 })
@@ -200,7 +204,7 @@ t.test('records expire after their ttl, limited by maxTTL', async (t) => {
     ],
   ]
   for (const [options, [ttl], moments] of cases) {
-    const names = knowing(at('127.0.0.1', ttl))
+    const names = lookupOf(at('127.0.0.1', ttl))
     const agent = new Agent().compose(interceptors.dns({ ...options, lookup: names.lookup }))
     const start = now
     for (const [later, lookups] of moments) {
@@ -210,12 +214,12 @@ t.test('records expire after their ttl, limited by maxTTL', async (t) => {
     }
     await agent.close()
   }
-  const mixed = knowing(at('127.0.0.1', 50), at('127.0.0.2', 500))
+  const mixed = lookupOf(at('127.0.0.1', 50), at('127.0.0.2', 500))
   const agent = new Agent().compose(interceptors.dns({ lookup: mixed.lookup }))
   const next = async () => (await ask(agent, { origin })).split(' ', 1)[0]
   t.strictSame([await next(), await next(), await next()], ['127.0.0.1', '127.0.0.2', '127.0.0.1'])
   now += 50
-  t.strictSame([await next(), await next()], ['127.0.0.2', '127.0.0.2'], 'each for itself')
+  t.strictSame([await next(), await next()], ['127.0.0.2', '127.0.0.2'], 'each record expires separately')
   t.equal(mixed.lookups.length, 1)
   await agent.close()
   await servers.close()
@@ -226,7 +230,7 @@ t.test('selects address families by dualStack and affinity', async (t) => {
   const both = [at('127.0.0.1'), at('::1'), at('127.0.0.2')]
   const origin = `http://dual.test:${servers.port}`
   const turns = async (options: Options, addresses = both) => {
-    const agent = new Agent().compose(interceptors.dns({ ...options, lookup: knowing(...addresses).lookup }))
+    const agent = new Agent().compose(interceptors.dns({ ...options, lookup: lookupOf(...addresses).lookup }))
     const where: string[] = []
     for (let i = 0; i < 4; i++) where.push((await ask(agent, { origin })).split(' ', 1)[0] as string)
     await agent.close()
@@ -238,7 +242,11 @@ t.test('selects address families by dualStack and affinity', async (t) => {
   t.strictSame(await turns({ affinity: null }), ['127.0.0.1', '::1', '127.0.0.2', '::1'])
   t.strictSame(await turns({ affinity: 4 }), four)
   t.strictSame(await turns({ affinity: 6 }), six)
-  t.strictSame(await turns({ affinity: 6 }, [at('127.0.0.1'), at('127.0.0.2')]), four, 'what there is not')
+  t.strictSame(
+    await turns({ affinity: 6 }, [at('127.0.0.1'), at('127.0.0.2')]),
+    four,
+    'uses the other family if there is no address of the preferred one',
+  )
   t.strictSame(await turns({}, [at('::1')]), six)
   t.strictSame(await turns({ dualStack: false }), four)
   t.strictSame(await turns({ dualStack: false, affinity: 6 }), six)
@@ -271,7 +279,7 @@ t.test('selects address families by dualStack and affinity', async (t) => {
 
 t.test('sends to the next address when one can not be connected to', async (t) => {
   const servers = await onAddresses(['127.0.0.3'])
-  const names = knowing(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
+  const names = lookupOf(at('127.0.0.1'), at('127.0.0.2'), at('127.0.0.3'))
   const attempts: string[] = []
   const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
     attempts.push(new URL(options.origin as string).hostname)
@@ -311,7 +319,7 @@ t.test('records with a port are used and removed by address and port', async (t)
   const refusing = await onAddresses(['127.0.0.1'])
   await refusing.close()
   const ports = [refusing.port, first.port, second.port]
-  const names = knowing(...ports.map((port) => ({ ...at('127.0.0.1'), port })))
+  const names = lookupOf(...ports.map((port) => ({ ...at('127.0.0.1'), port })))
   const attempts: string[] = []
   const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
     attempts.push(new URL(options.origin as string).port)
@@ -324,13 +332,13 @@ t.test('records with a port are used and removed by address and port', async (t)
   for (const { port } of [first, second]) t.ok(attempts.includes(String(port)))
   await agent.close()
   for (const port of [0, 65_536, 1.5, '80/path', '']) {
-    const lookup = knowing({ ...at('127.0.0.1'), port } as never).lookup
+    const lookup = lookupOf({ ...at('127.0.0.1'), port } as never).lookup
     const bad = new Agent().compose(interceptors.dns({ lookup }))
     await t.rejects(ask(bad, { origin: 'http://bad.test' }), { code: 'UND_ERR_INVALID_ARG', message: /port/ })
     await bad.close()
   }
   const text = { ...at('127.0.0.1'), port: String(first.port) } as never
-  const lenient = new Agent().compose(interceptors.dns({ lookup: knowing(text).lookup }))
+  const lenient = new Agent().compose(interceptors.dns({ lookup: lookupOf(text).lookup }))
   t.match(await ask(lenient, { origin: 'http://text.test' }), 'text.test')
   await Promise.all([lenient.close(), first.close(), second.close()])
 })
@@ -344,7 +352,7 @@ t.test('does not send a request again that was sent', async (t) => {
       else request.socket.destroy()
     }),
   )
-  const names = knowing(at('127.0.0.1'), at('127.0.0.2'))
+  const names = lookupOf(at('127.0.0.1'), at('127.0.0.2'))
   const agent = new Agent().compose(interceptors.dns({ lookup: names.lookup }))
   const origin = `http://cut.test:${servers.port}`
   for (const path of ['/reset', '/close', '/reset', '/close']) {
@@ -371,12 +379,16 @@ t.test('TLS server name and certificate are those of the host', async (t) => {
       reply.end(`${servername} ${request.headers.host}`)
     }),
   )
-  const names = knowing(at('127.0.0.1'))
+  const names = lookupOf(at('127.0.0.1'))
   const plain = new Agent({ connections: 1, connect: { ca: ca.cert } })
   const agent = plain.compose(interceptors.dns({ lookup: names.lookup }))
   for (const name of ['one.test', 'two.test', 'two.test', 'one.test']) {
     const origin = `https://${name}:${servers.port}`
-    t.equal(await ask(agent, { origin }), `${name} ${name}:${servers.port}`, 'though the address is one')
+    t.equal(
+      await ask(agent, { origin }),
+      `${name} ${name}:${servers.port}`,
+      'separate connections although the address is the same',
+    )
   }
   // Concurrent requests for both names never share a connection.
   const both = ['one.test', 'two.test', 'one.test', 'two.test']
@@ -394,7 +406,7 @@ t.test('TLS server name and certificate are those of the host', async (t) => {
 
 t.test('does not look up addresses and missing origins', async (t) => {
   const servers = await onAddresses(['127.0.0.1', '::1'])
-  const names = knowing(at('127.0.0.9'))
+  const names = lookupOf(at('127.0.0.9'))
   const dns = interceptors.dns({ lookup: names.lookup })
   const agent = new Agent().compose(dns)
   const host = `127.0.0.1:${servers.port}`
@@ -422,7 +434,7 @@ t.test('the pick option selects the address', async (t) => {
   const agent = new Agent().compose(
     interceptors.dns({
       affinity: 4,
-      lookup: knowing(at('127.0.0.1'), at('127.0.0.2'), at('::1')).lookup,
+      lookup: lookupOf(at('127.0.0.1'), at('127.0.0.2'), at('::1')).lookup,
       pick: (url, { records }, affinity) => {
         seen.push([url.href, records[4]?.ips.map(({ address }) => address), records[6]?.ips.length, affinity])
         return records[4]?.ips.at(-1) ?? null
@@ -444,7 +456,7 @@ t.test('the pick option selects the address', async (t) => {
     // A pick function that always selects an address that refuses connections.
     [() => at('127.0.0.1'), /ECONNREFUSED/],
   ] as const) {
-    const lost = new Agent().compose(interceptors.dns({ lookup: knowing(at('127.0.0.1')).lookup, pick }))
+    const lost = new Agent().compose(interceptors.dns({ lookup: lookupOf(at('127.0.0.1')).lookup, pick }))
     await t.rejects(ask(lost, { origin }), { message })
     await lost.close()
   }
@@ -481,7 +493,7 @@ t.test('failing lookups fail the request', async (t) => {
       await recorder.ended
       t.strictSame(recorder.calls, ['error'])
       t.match(recorder.error, error)
-      t.equal(lookupCount, i, 'failures are not remembered')
+      t.equal(lookupCount, i, 'failures are not cached')
     }
     await agent.close()
   }
@@ -499,7 +511,7 @@ t.test('the storage option stores the records', async (t) => {
     [3, ['a', 'b', 'c']],
     [undefined, ['a', 'b', 'c']],
   ] as const) {
-    const names = knowing(at('127.0.0.1'))
+    const names = lookupOf(at('127.0.0.1'))
     const agent = new Agent()
     await go(agent.compose(interceptors.dns({ lookup: names.lookup, maxItems })), many)
     t.strictSame(
@@ -528,7 +540,7 @@ t.test('the storage option stores the records', async (t) => {
     },
     full: () => full,
   }
-  const names = knowing(at('127.0.0.1', 500), at('127.0.0.7', 900))
+  const names = lookupOf(at('127.0.0.1', 500), at('127.0.0.7', 900))
   const agent = new Agent()
   const composed = agent.compose(interceptors.dns({ lookup: names.lookup, storage }))
   await go(composed, ['a', 'a'])
@@ -547,7 +559,11 @@ t.test('the storage option stores the records', async (t) => {
   ])
   full = true
   await go(composed, ['b', 'b', 'a'])
-  t.strictSame(names.lookups, ['a.test', 'b.test', 'b.test'], 'what does not fit is looked up each time')
+  t.strictSame(
+    names.lookups,
+    ['a.test', 'b.test', 'b.test'],
+    'hosts that do not fit into the storage are looked up each time',
+  )
   await origin.close()
   calls.length = 0
   await t.rejects(go(composed, ['a']), { code: 'ECONNREFUSED' })
@@ -563,7 +579,7 @@ t.test('supports legacy handlers and upgrades, and rejects invalid options', asy
     )
     return server
   })
-  const agent = new Agent().compose(interceptors.dns({ lookup: knowing(at('127.0.0.2'), at('127.0.0.1')).lookup }))
+  const agent = new Agent().compose(interceptors.dns({ lookup: lookupOf(at('127.0.0.2'), at('127.0.0.1')).lookup }))
   const options = { origin: `http://old.test:${servers.port}`, path: '/', method: 'GET' }
   let text = ''
   await new Promise<void>((resolve, reject) => {
@@ -623,7 +639,7 @@ t.test('works below redirect and retry', async (t) => {
     }),
   )
   const agent = new Agent().compose(
-    interceptors.dns({ lookup: knowing(at('127.0.0.9'), at('127.0.0.1'), at('127.0.0.2')).lookup }),
+    interceptors.dns({ lookup: lookupOf(at('127.0.0.9'), at('127.0.0.1'), at('127.0.0.2')).lookup }),
     interceptors.retry({ minTimeout: 1 }),
     interceptors.redirect({ maxRedirections: 2 }),
   )

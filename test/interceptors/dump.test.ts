@@ -47,9 +47,13 @@ t.test('fails bodies larger than maxSize or dumpMaxSize', async (t) => {
   t.equal(unannounced.error?.code, 'UND_ERR_ABORTED')
 
   const own = (dumpMaxSize: unknown) => ({ path: '/announced/11', method: 'GET', dumpMaxSize }) as DispatchOptions
-  t.equal(await (await client.request(own(11))).body.text(), '', 'the limit of the request wins')
+  t.equal(await (await client.request(own(11))).body.text(), '', 'the limit of the request takes precedence')
   await t.rejects(client.request({ ...own(4), path: '/announced/5' }), { code: 'UND_ERR_ABORTED' })
-  t.equal((await client.request({ path: '/announced/1000', method: 'HEAD' })).statusCode, 200, 'HEAD tells of no body')
+  t.equal(
+    (await client.request({ path: '/announced/1000', method: 'HEAD' })).statusCode,
+    200,
+    'content-length of a HEAD response is ignored',
+  )
   for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
     t.throws(() => interceptors.dump({ maxSize: bad as number }), { code: 'UND_ERR_INVALID_ARG', message: /maxSize/ })
     await t.rejects(client.request(own(bad)), { code: 'UND_ERR_INVALID_ARG', message: /dumpMaxSize/ })

@@ -131,12 +131,12 @@ t.test('a failed attempt does not fail the request while another is in flight', 
   const failed = hedged.request({ ...get, reset: true })
   await Promise.all(both)
   for (const reply of origin.held) reply.socket?.destroy()
-  await t.rejects(failed, { code: 'UND_ERR_SOCKET' }, 'all of them failed')
+  await t.rejects(failed, { code: 'UND_ERR_SOCKET' }, 'fails if all attempts fail')
   await pool.close()
   await origin.close()
 
   const refused = new Client(origin.url).compose(interceptors.hedge({ delay: 1e6 }))
-  await t.rejects(refused.request(get), { code: 'ECONNREFUSED' }, 'nobody waits for a try that is not due')
+  await t.rejects(refused.request(get), { code: 'ECONNREFUSED' }, 'fails without waiting for a later attempt')
   await refused.close()
 })
 
@@ -162,7 +162,7 @@ t.test('429 and 5xx responses wait for another attempt in flight', async (t) => 
     t.strictSame(recorder.calls, ['start', `head ${last}`, 'data', 'end'])
     t.equal(recorder.body, 'last')
   }
-  t.equal(origin.counts().cancelled, 0, 'what is short is read to its end')
+  t.equal(origin.counts().cancelled, 0, 'short bodies are read completely')
   await pool.close()
   await origin.close()
 })
@@ -180,7 +180,7 @@ t.test('a buffered failure response is delivered completely when the other attem
       if (name !== 'head 503') return
       controller.pause()
       setImmediate(() => {
-        t.strictSame(recorder.calls, ['start', 'head 503'], 'a pause holds up what was kept')
+        t.strictSame(recorder.calls, ['start', 'head 503'], 'a pause delays the buffered body')
         controller.resume()
       })
     })
@@ -324,7 +324,7 @@ t.test('does not hedge upgrades, non-idempotent requests and bodies that can be 
   await Promise.all(twice)
   t.equal(origin.counts().seen, single.length + 1 + 2 * double.length)
   const fields = origin.held.slice(-4).filter((reply) => reply.req.headers['x-a'] === 'b')
-  t.equal(fields.length, 2, 'fields out of an iterator are there both times')
+  t.equal(fields.length, 2, 'both attempts have the headers of an iterator')
   goOn()
   for (const reply of origin.held) reply.end('ok')
   for (const answer of await Promise.all([...first, ...second])) await answer.body?.text()
@@ -456,7 +456,7 @@ t.test('the delay follows the percentile of recent requests', async (t) => {
   const pool = new Pool(origin.url)
   const hedged = pool.compose(interceptors.hedge({ percentile: 90, budget: generous }))
   for (let index = 0; index < 100; index++) await (await hedged.request(get)).body.text()
-  t.equal(origin.counts().seen, 100, 'none before it is known')
+  t.equal(origin.counts().seen, 100, 'no second attempt before the percentile is known')
   const both = [origin.next(), origin.next()]
   const answer = hedged.request(get)
   await Promise.all(both)

@@ -147,7 +147,7 @@ for (const [kind, above] of Object.entries(aboves)) {
   }
 }
 
-t.test('what dispatch throws after it has ended a second attempt is an uncaught exception', async (t) => {
+t.test('an exception of dispatch after it has ended a second attempt is uncaught', async (t) => {
   let calls = 0
   const dispatch = (_options: object, handler: Dispatcher.DispatchHandler) => {
     const controller = {} as Dispatcher.DispatchController

@@ -23,8 +23,8 @@ t.test('records queue time, connect time and time to first byte', async (t) => {
   }
   t.strictSame(counts(latency), [3, 1, 3], 'one connection was opened')
   t.ok(latency.firstByte.percentile(0) >= 19)
-  t.ok(latency.queue.max >= 1.98 * latency.firstByte.percentile(0), 'the last waited for two others')
-  t.ok(latency.connect.max <= latency.queue.percentile(0) * 1.01, 'who waited for it did so at least as long')
+  t.ok(latency.queue.max >= 1.98 * latency.firstByte.percentile(0), 'the last request waits for two others')
+  t.ok(latency.connect.max <= latency.queue.percentile(0) * 1.01, 'queue time includes connect time')
   t.ok((own.end as number) > 0)
   t.match(JSON.parse(JSON.stringify(latency)), {
     queue: { count: 3 },
@@ -34,7 +34,7 @@ t.test('records queue time, connect time and time to first byte', async (t) => {
   latency.reset()
   t.strictSame(counts(latency), [0, 0, 0])
   await pool.request(get).then(({ body }) => body.text())
-  t.strictSame(counts(latency), [0, 0, 0], 'those that do not pass through it are not counted')
+  t.strictSame(counts(latency), [0, 0, 0], 'requests without the interceptor are not counted')
   await pool.close()
   await origin.close()
 })
@@ -66,7 +66,7 @@ t.test('records failed requests, upgrades and each attempt of a retry', async (t
   await origin.close()
   const refused = new Client(origin.url).compose(interceptors.latency(latency))
   await t.rejects(refused.request(get), { code: 'ECONNREFUSED' })
-  t.strictSame(counts(latency), [5, 5, 2], 'what had no connection waited for nothing that came')
+  t.strictSame(counts(latency), [5, 5, 2], 'a refused connection records no time')
   await refused.close()
 })
 

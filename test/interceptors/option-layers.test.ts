@@ -7,7 +7,11 @@ t.test('merges own properties that are not undefined; the last layer takes prece
   t.strictSame({ ...mergeOptions({ a: 1, b: 2 }, null, { a: undefined, b: null }) }, { a: 1, b: null })
   t.strictSame({ ...omitNull({ a: null, b: 0 }) }, { b: 0 })
   t.strictSame({ ...pickOptions({ a: 1, b: undefined, c: 3 }, ['a', 'b']) }, { a: 1 })
-  t.equal((mergeOptions({}) as { toString?: unknown }).toString, undefined, 'nothing of Object.prototype')
+  t.equal(
+    (mergeOptions({}) as { toString?: unknown }).toString,
+    undefined,
+    'properties of Object.prototype are ignored',
+  )
 })
 
 t.test('null options mean the same as in undici', async (t) => {

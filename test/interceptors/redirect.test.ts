@@ -129,7 +129,11 @@ t.test('follows at most maxRedirections redirects', async (t) => {
   const short = await after({ maxRedirections: 2 })
   t.strictSame([short.statusCode, short.headers.location, short.text], [302, '/chain/0', 'moved'])
   t.equal(short.history?.length, 3)
-  t.equal((await after({ maxRedirections: 3, throwOnMaxRedirect: true })).statusCode, 200, 'exactly so many')
+  t.equal(
+    (await after({ maxRedirections: 3, throwOnMaxRedirect: true })).statusCode,
+    200,
+    'exactly maxRedirections redirects',
+  )
   await t.rejects(after({ maxRedirections: 2, throwOnMaxRedirect: true }), errors.MaxRedirectsError)
   await t.rejects(after({ maxRedirections: 2 }, { throwOnMaxRedirect: true }), { code: 'UND_ERR_REDIRECT_MAX' })
 
@@ -140,8 +144,12 @@ t.test('follows at most maxRedirections redirects', async (t) => {
     t.equal(history, undefined)
     t.equal(origin.seen.length, 1)
   }
-  t.equal((await after({}, { maxRedirections: 3 })).statusCode, 200, 'the option of the request')
-  t.equal((await after({ maxRedirections: 3 }, { maxRedirections: 0 })).statusCode, 302, 'which wins')
+  t.equal((await after({}, { maxRedirections: 3 })).statusCode, 200, 'the option of the request applies')
+  t.equal(
+    (await after({ maxRedirections: 3 }, { maxRedirections: 0 })).statusCode,
+    302,
+    'the option of the request takes precedence',
+  )
   await plain.close()
   await origin.close()
 })
@@ -242,7 +250,7 @@ t.test('resolves the location header', async (t) => {
   t.equal(queried.text, 'GET /?x=1 ')
   t.equal(queried.history?.[0], `${origin.url}/?status=302&location=%3Fx%3D1`)
   const slashes = await ask(agent, { origin: origin.url, path: `//evil.example/${to('next').slice(1)}` })
-  t.equal(slashes.history?.at(-1), `${origin.url}//evil.example/next`, 'a path is no host')
+  t.equal(slashes.history?.at(-1), `${origin.url}//evil.example/next`, 'a path that begins with // is not a host')
 
   for (const location of ['ftp://host/', 'file:///etc/passwd', 'javascript:1', 'http://[', 'data:,x']) {
     origin.seen.length = 0
@@ -299,13 +307,13 @@ t.test('rejects redirect loops, and redirects that the dispatcher can not follow
   await t.rejects(ask(agent, { origin: ping.url, path: '/ping' }), { code: 'UND_ERR_INVALID_ARG', message: /loop/i })
   t.equal(turns, 2)
   const form = await ask(agent, { origin: posted.url, path: '/form', method: 'POST', body: 'x' })
-  t.equal(form.text, 'thanks', 'a form that leads back to itself is no loop')
+  t.equal(form.text, 'thanks', 'a POST redirected to its own URL is not a loop')
 
   // A Client sends to one server only.
   const client = new Client(origin.url).compose(follow)
   const absolute = await ask(client, { path: to(`${origin.url}/abs`), headers: { authorization: 'kept' } })
   t.equal(absolute.text, 'GET /abs ')
-  t.equal(origin.seen.at(-1)?.headers.authorization, 'kept', 'its own origin, told in full')
+  t.equal(origin.seen.at(-1)?.headers.authorization, 'kept', 'keeps credentials for an absolute URL of the same origin')
   const bound = await rawOrigin((socket) =>
     onRequests(socket, () =>
       socket.write(`HTTP/1.1 302 Found\r\nlocation: ${other.url}/x\r\ncontent-length: 0\r\n\r\n`),
@@ -417,7 +425,7 @@ t.test('an abort at any time fails the request once', async (t) => {
   t.strictSame(recorder.calls, ['start', 'error'])
   sendSecond()
   await agent.close()
-  t.strictSame(recorder.calls, ['start', 'error'], 'and nothing more is heard')
+  t.strictSame(recorder.calls, ['start', 'error'], 'no callback after the error')
   t.equal(recorder.error?.message, 'in between')
   t.ok(recorder.controller?.aborted)
   await origin.close()
@@ -476,7 +484,7 @@ t.test('RedirectHandler works as documented', async (t) => {
   built({ path: to(`${origin.url}/chain/2`), method: 'GET', headers: { authorization: 'mine' } }, second)
   await second.ended
   t.equal(second.statusCode, 200)
-  t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', 'the origin is that of the client')
+  t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', 'keeps credentials for the origin of the client')
 
   // A legacy handler, and a handler with one callback.
   const status = await new Promise((resolve, reject) =>
@@ -562,7 +570,7 @@ t.test('below dns, a relative redirect keeps the host name, and its address is a
     t.equal(origin.seen.at(-1)?.headers.authorization, 'mine')
     await ask(agent, { ...options, path: to(`${origin.url}/address`) })
     t.equal(origin.seen.at(-1)?.headers.host, `127.0.0.1:${port}`)
-    t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'an address is not the origin')
+    t.equal(origin.seen.at(-1)?.headers.authorization, undefined, 'removes credentials for the address of the origin')
     await ask(agent, { ...options, path: to('/named'), headers: { ...headers, host: 'other.test' } })
     t.equal(origin.seen.at(-1)?.headers.host, `localhost:${port}`)
     await agent.close()
@@ -584,7 +592,7 @@ t.test('proxy credentials do not reach the target of a redirect', async (t) => {
   t.equal(target.seen.at(-1)?.headers.authorization, 'mine')
   const client = new Client(proxy.url).compose(follow)
   await ask(client, { path, headers })
-  t.equal(proxy.seen.at(-1)?.url, `${target.url}/b`, 'a Client of the proxy stays there')
+  t.equal(proxy.seen.at(-1)?.url, `${target.url}/b`, 'a Client of the proxy sends the redirected request to the proxy')
   await Promise.all([agent.close(), client.close()])
   await Promise.all([proxy.close(), target.close()])
 })
@@ -665,7 +673,7 @@ t.test('a pause applies to the last response, not to the redirects before', asyn
   client.compose(interceptors.redirect({ maxRedirections: 3 })).dispatch({ path: '/chain/2', method: 'GET' }, recorder)
   await recorder.ended
   t.equal(recorder.statusCode, 200)
-  t.equal(origin.connections, 1, 'the bodies of the redirects were read')
+  t.equal(origin.connections, 1, 'the bodies of the redirects are read')
   await client.close()
   await origin.close()
 })

@@ -89,8 +89,8 @@ t.test('maxSize limits the body of the error', async (t) => {
   }
   t.strictSame(await truncated(3, 'text/plain', 'abcdef'), ['abc', true])
   t.strictSame(await truncated(6, 'text/plain', 'abcdef'), ['abcdef', false])
-  t.strictSame(await truncated(4, 'application/json', '[1,2]'), ['[1,2', true], 'what is left of JSON is text')
-  t.strictSame(await truncated(2, 'text/plain', 'a€'), ['a', true], 'and half a character is none')
+  t.strictSame(await truncated(4, 'application/json', '[1,2]'), ['[1,2', true], 'truncated JSON is returned as text')
+  t.strictSame(await truncated(2, 'text/plain', 'a€'), ['a', true], 'a truncated character is removed')
   const long = 'x'.repeat(1_048_577)
   t.strictSame(await truncated(undefined, 'text/plain', long), [long.slice(1), true])
   t.strictSame(await truncated(0, 'text/plain', long), [long, false])

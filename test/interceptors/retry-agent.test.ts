@@ -80,12 +80,12 @@ t.test('nested retry interceptors see the same options at each attempt', async (
   const inner = new Client(origin.url).compose(interceptors.retry({ ...quick, maxRetries: 1 }))
   const agent = new RetryAgent(inner, { ...quick, maxRetries: 2 })
   await t.rejects(agent.request(get), { code: 'UND_ERR_REQ_RETRY', statusCode: 503 })
-  t.equal(origin.requests.length, 6, 'three times two')
+  t.equal(origin.requests.length, 6, 'three attempts of two each')
   await t.rejects(agent.request({ ...get, retryOptions: { maxRetries: 0 } }), {
     code: 'UND_ERR_REQ_RETRY',
     statusCode: 503,
   })
-  t.equal(origin.requests.length, 9, 'three times one')
+  t.equal(origin.requests.length, 9, 'three attempts of one each')
   await agent.close()
   await origin.close()
 })

@@ -13,13 +13,13 @@ t.test('allows ratio of the requests in ten seconds, plus minPerSecond', async (
     while (budget.takeRetry()) count++
     return count
   }
-  t.equal(taken(), 10, 'the reserve')
+  t.equal(taken(), 10, 'minPerSecond for ten seconds')
   for (let i = 0; i < 8; i++) budget.addRequest()
   t.equal(taken(), 4)
   time += 9_000
   t.equal(taken(), 0)
   time += 1_000
-  t.equal(taken(), 10, 'forgotten, with the requests')
+  t.equal(taken(), 10, 'retries and requests older than ten seconds are not counted')
   time += 1e7
   t.equal(taken(), 10)
 })

@@ -103,12 +103,12 @@ t.test('the retry callback decides', async (t) => {
     ['UND_ERR_SOCKET', undefined, 1, '/', 5],
     ['UND_ERR_REQ_RETRY', 503, 2, '/', 5],
   ])
-  t.equal(states.size, 1, 'one state for all')
+  t.equal(states.size, 1, 'all attempts share one state')
 
   const endless = await run([busy, busy, busy, fine], { options: { retry: again, maxRetries: 0 } })
-  t.equal(endless.recorder.body, 'fine', 'no other limit than its own')
+  t.equal(endless.recorder.body, 'fine', 'maxRetries does not limit a retry callback')
   const post = await run([busy, fine], { options: { retry: again }, request: { method: 'POST', headers: { a: 'b' } } })
-  t.equal(post.recorder.body, 'fine', 'no other method than it likes')
+  t.equal(post.recorder.body, 'fine', 'methods does not limit a retry callback')
 })
 
 t.test('exceptions and rejections of the retry callback fail the request', async (t) => {
@@ -180,7 +180,7 @@ t.test('a failure response is paused until the decision', async (t) => {
     }
     const { recorder } = await run([broken, fine], { options: { retry, throwOnError: false } })
     if (verdict === null) t.equal(recorder.body, 'fine')
-    else t.ok(recorder.error, 'what is left of it is no response')
+    else t.ok(recorder.error, 'fails, as the failure response is truncated')
     t.equal(tries, 1)
   }
 })
@@ -204,7 +204,11 @@ t.test('does not retry bodies that can be read once', async (t) => {
     t.equal(network.requests, 1)
   }
   const post = await once(lost, Readable.from(['x']), { method: 'POST', retryOptions: quick })
-  t.match(post.error, { code: /UND_ERR_SOCKET|ECONNRESET/ }, 'what would not have been tried again fails as ever')
+  t.match(
+    post.error,
+    { code: /UND_ERR_SOCKET|ECONNRESET/ },
+    'a request that is not retried fails with the original error',
+  )
 })
 
 /** Sends a PUT whose callback always retries, to a server that always fails. */
@@ -318,7 +322,7 @@ t.test('an abort at any time fails the request once', async (t) => {
     setImmediate(() => late.controller?.abort(reason))
   }
   const { recorder, requests } = await run([busy], { options: { retry }, recorder: late })
-  t.equal(recorder.error, reason, 'while a callback makes up its mind')
+  t.equal(recorder.error, reason, 'aborted while the retry callback waits')
   retried()
   t.equal(requests.length, 1)
 })
@@ -506,9 +510,9 @@ t.test('works with a dispatcher that ignores pause and passes its controller lat
   t.strictSame(tries, [queued])
   const reason = new Error('no patience')
   second.controller?.abort(reason)
-  t.equal(second.error, reason, 'nobody waits for a try that has not begun')
+  t.equal(second.error, reason, 'fails without waiting for the next attempt')
   queued.onRequestStart(controller, null)
-  t.strictSame(aborted, [reason], 'which is ended when it does')
+  t.strictSame(aborted, [reason], 'the next attempt is aborted when it starts')
   t.strictSame(second.calls, ['start', 'error'])
 })
 
@@ -562,7 +566,7 @@ t.test('rejects invalid arguments', async (t) => {
   t.ok(new RetryHandler({ ...get, retryOptions: { maxRetries: undefined } }, { dispatch, handler }))
 })
 
-t.test("what is typed by undici's types is taken, and the other way round", async (t) => {
+t.test("accepts values with undici's types, and the reverse", async (t) => {
   const retry: undici.RetryHandler.RetryCallback = (error, { state, opts }, callback) =>
     callback(state.counter > 1 || opts.retryOptions?.methods?.includes('GET') !== true ? error : null)
   const theirs: undici.RetryHandler.RetryOptions = { retry, methods: ['GET'] }

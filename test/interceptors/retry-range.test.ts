@@ -18,7 +18,7 @@ t.test('resumes a body with a strong etag and matching content-range', async (t)
   t.strictSame(
     recorder.controller?.rawHeaders,
     ['content-length', '10', 'etag', '"one"'],
-    'fields of the first response',
+    'headers of the first response',
   )
   t.equal(fieldOf(requests[1] as string, 'range'), 'bytes=4-9')
   t.equal(fieldOf(requests[1] as string, 'if-match'), '"one"')
@@ -32,7 +32,7 @@ t.test('resumes a body with a strong etag and matching content-range', async (t)
     ['bytes=4-9', 'bytes=7-9'],
   )
   const busyLast = await run([cut, busy], { options: { maxRetries: 2, throwOnError: false } })
-  t.equal(busyLast.recorder.body, '0123', 'a page can not stand for a rest')
+  t.equal(busyLast.recorder.body, '0123', 'an error page is not delivered as the rest of the body')
   t.match(busyLast.recorder.error, { code: 'UND_ERR_REQ_RETRY', statusCode: 503, data: { count: 2 } })
 })
 

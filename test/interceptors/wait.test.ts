@@ -127,11 +127,11 @@ for (const [name, make] of Object.entries(dispatchers)) {
       t.match(one?.error, { code: 'UND_ERR_DESTROYED', path: '/1', method: 'GET', origin: url })
       t.match(two?.error, { code: 'UND_ERR_DESTROYED', path: '/2' })
       t.not(one?.error, two?.error)
-      t.equal(timers(), 0, 'no timer keeps the process')
+      t.equal(timers(), 0, 'no timer keeps the process alive')
       answer()
       await new Promise(setImmediate)
       for (const { calls } of recorders) t.equal(calls.filter((call) => call === 'error').length, 1)
-      t.equal(new Set(origin.requests).size, origin.requests.length, 'none is sent again')
+      t.equal(new Set(origin.requests).size, origin.requests.length, 'no request is sent again')
       await proxy.close()
       await origin.close()
     })
@@ -175,7 +175,7 @@ for (const [kind, waits] of Object.entries(kinds)) {
     abort.abort(new Error('no patience'))
     await t.rejects(request, { message: 'no patience' })
     await new Promise(setImmediate)
-    t.equal(timers(), 0, 'no timer keeps the process')
+    t.equal(timers(), 0, 'no timer keeps the process alive')
     answer()
     await agent.destroy()
     await origin.close()
@@ -197,7 +197,7 @@ for (const [kind, waits] of Object.entries(kinds)) {
       const expected =
         kind === "a retry's delay" ? { statusCode: 503 } : { code: 'SLUICE_ERR_TOTAL_TIMEOUT', path: '/' }
       t.match(await agent.request(withStream).catch((error) => error), expected)
-      if (kind === 'a lookup') t.ok(body.destroyed, 'so is the body')
+      if (kind === 'a lookup') t.ok(body.destroyed, 'the request body is destroyed')
       answer()
       await agent.destroy()
       await origin.close()
@@ -274,7 +274,7 @@ t.test("limits hold while a caller's interceptor waits", async (t) => {
     await given.close()
     await limited.close()
   }
-  t.strictSame(origin.requests, [], 'what is over is not sent')
+  t.strictSame(origin.requests, [], 'failed requests are not sent')
   await origin.close()
 })
 

@@ -39,7 +39,7 @@ function compare(t: Test, native: Outcome, sluice: Outcome): void {
     if (sluice.results[name] !== 'unknown to this runtime') t.strictSame(sluice.results[name], wanted, name)
   }
   const known = [...Object.keys(expected), ...Object.keys(expectedOfPools)]
-  t.strictSame(Object.keys(sluice.results).sort(), known.sort(), 'nothing was left out')
+  t.strictSame(Object.keys(sluice.results).sort(), known.sort(), 'all scenarios ran')
 }
 
 async function overSluice(t: Test, node: Runtime): Promise<void> {
@@ -50,7 +50,7 @@ async function overSluice(t: Test, node: Runtime): Promise<void> {
       const sluice = await outcome(node, way)
       t.equal(sluice.version, node.version)
       compare(t, native, sluice)
-      t.equal(sluice.connections, sluice.connects, 'all connections were of sluice')
+      t.equal(sluice.connections, sluice.connects, 'all connections were opened by sluice')
       t.strictSame(sluice.uninstalled, way === 'install' ? { opened: 1, ours: 0 } : null)
     })
   }

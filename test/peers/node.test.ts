@@ -110,7 +110,7 @@ const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client)
     await client.close()
   },
 
-  'upgrade and CONNECT hand over what came behind the head': async (t, open) => {
+  'upgrade and CONNECT pass on data received with the response headers': async (t, open) => {
     const upgrading = open()
     const upgraded = await upgrading.upgrade({ path: '/', protocol: 'echo' })
     t.equal(upgraded.statusCode, 101)
@@ -125,7 +125,7 @@ const cases: Record<string, (t: Test, open: (options?: ClientOptions) => Client)
       t.equal(bytes.subarray(0, 6).toString(), 'early ')
       t.ok(bytes.subarray(6).equals(big))
     }
-    t.match(await text(upgrading, '/count'), / 1$/, 'the client goes on over a new connection')
+    t.match(await text(upgrading, '/count'), / 1$/, 'the next request uses a new connection')
     await Promise.all([upgrading.close(), connecting.close()])
   },
 }
@@ -146,7 +146,7 @@ t.test("Node's server: maxRequestsPerSocket loses no request", async (t) => {
     const client = new Client(origin.url, { pipelining })
     const before = origin.connections
     const answers = await Promise.all(Array.from({ length: 60 }, () => text(client, '/count')))
-    t.equal(new Set(answers).size, 60, 'each was answered by itself')
+    t.equal(new Set(answers).size, 60, 'each request got its own response')
     t.ok(origin.connections - before >= 20, `${origin.connections - before} connections at pipelining ${pipelining}`)
     await client.close()
   }

@@ -106,7 +106,7 @@ t.teardown(() => {
 function requestSpans(t: Test): ReadableSpan[] {
   const ended = exporter.getFinishedSpans()
   const ids = ended.map((span) => span.spanContext().spanId)
-  t.strictSame([...ids].sort(), [...started].sort(), 'every span that was started ended, once')
+  t.strictSame([...ids].sort(), [...started].sort(), 'every started span ended once')
   return ended.filter(({ kind }) => kind === SpanKind.CLIENT)
 }
 

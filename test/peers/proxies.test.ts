@@ -81,7 +81,7 @@ async function failure(promise: Promise<unknown>): Promise<Record<string, unknow
 async function converse(t: Test, agent: Dispatcher, origin: string): Promise<void> {
   const first = await send(agent, origin)
   t.equal(first.statusCode, 200)
-  t.notMatch(first.headers['x-fields'], /proxy/, 'nothing that was for the proxy')
+  t.notMatch(first.headers['x-fields'], /proxy/, 'proxy headers are not forwarded to the origin')
   const up = await send(agent, origin, { method: 'POST', body: big })
   t.ok(big.equals(up.bytes), '2 MB there and back')
   const head = await send(agent, origin, { method: 'HEAD' })
@@ -119,7 +119,7 @@ async function everyWay(t: Test, { uris, tls, plain, secure }: Peer): Promise<vo
         await t.test(`${name}: tunnel to a secure origin`, async (t) => {
           const before = secure.connections
           await converse(t, agent, secure.url)
-          t.ok(secure.connections - before <= 11, 'the tunnels are kept, but for the one behind a HEAD')
+          t.ok(secure.connections - before <= 11, 'tunnels are reused, except after a HEAD')
           t.match(agent.stats[secure.url], { connected: 10, free: 10 })
         })
       }
@@ -151,7 +151,7 @@ async function refusals(t: Test, { uris, tls, secure }: Peer): Promise<void> {
     t.match(await failure(send(agent, 'https://forbidden.test')), { statusCode: 403, origin: 'https://forbidden.test' })
     t.equal((await send(agent, 'http://127.0.0.1:1')).statusCode, 503)
     t.match(await failure(send(agent, 'https://127.0.0.1:1')), { statusCode: 503, code: 'UND_ERR_ABORTED' })
-    t.equal((await send(agent, secure.url)).statusCode, 200, 'and goes on')
+    t.equal((await send(agent, secure.url)).statusCode, 200, 'the next request completes')
     await agent.close()
   }
   const { proxyTls } = tls
@@ -181,7 +181,7 @@ async function others(t: Test, { uris, tls, plain, secure }: Peer): Promise<void
   t.equal(
     (await send(environment, plain.url)).headers['x-target'],
     `${plain.url}/p?q`,
-    'haproxy leaves the target as it is',
+    'HAProxy forwards the target unchanged',
   )
   t.equal((await send(environment, secure.url)).headers['x-target'], '/p?q')
   for (const origin of [`http://localhost:${plain.port}`, `https://localhost:${secure.port}`]) {

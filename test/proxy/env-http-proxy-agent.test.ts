@@ -105,9 +105,9 @@ t.test('the constructor reads the proxies, each request reads no_proxy', async (
   t.strictSame(used(peer.one), [1, 0])
   process.env.no_proxy = '127.0.0.1'
   await get(agent, peer.plain.url)
-  t.strictSame(used(peer.one), [1, 0], 'excluded while it runs')
+  t.strictSame(used(peer.one), [1, 0], 'a change of no_proxy applies to a running agent')
   await get(fixed, peer.plain.url)
-  t.strictSame(used(peer.one), [2, 0], 'but for the option')
+  t.strictSame(used(peer.one), [2, 0], 'the noProxy option takes precedence')
   delete process.env.no_proxy
   await get(agent, peer.plain.url)
   t.strictSame(used(peer.one), [3, 0])
@@ -220,7 +220,7 @@ t.test(
       await body.dump()
       statuses.push(statusCode)
       const connected = Object.values(agent.stats).reduce((sum, stats) => sum + Number(stats.connected), 0)
-      t.equal(connected, 1, 'the idle connection of the other way was closed')
+      t.equal(connected, 1, 'the idle connection of the other dispatcher is closed')
     }
     t.strictSame(statuses, [200, 200, 200])
     agent.closeIdle()

@@ -14,7 +14,7 @@ const proxyTls = { ca: ca.cert }
 
 /** Two origins that respond with the request they received. */
 async function origins() {
-  const tell = (request: import('node:http').IncomingMessage, reply: import('node:http').ServerResponse) => {
+  const echo = (request: import('node:http').IncomingMessage, reply: import('node:http').ServerResponse) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk) => chunks.push(chunk))
     request.on('end', () => {
@@ -22,23 +22,23 @@ async function origins() {
       reply.end(JSON.stringify({ method, url, headers, body: Buffer.concat(chunks).toString() }))
     })
   }
-  const plain = await httpOrigin(tell)
-  const secure = await httpsOrigin(tell, identity)
+  const plain = await httpOrigin(echo)
+  const secure = await httpsOrigin(echo, identity)
   const close = () => Promise.all([plain.close(), secure.close()])
   return { plain, secure: { ...secure, url: `https://localhost:${secure.port}` }, close }
 }
 
-interface Told {
+interface EchoedRequest {
   method: string
   url: string
   headers: Record<string, string>
   body: string
 }
 
-async function ask(agent: Dispatcher, url: string, options: object = {}): Promise<Told> {
+async function ask(agent: Dispatcher, url: string, options: object = {}): Promise<EchoedRequest> {
   const { origin, pathname, search } = new URL(url)
   const { body } = await agent.request({ origin, path: pathname + search, method: 'GET', ...options })
-  return (await body.json()) as Told
+  return (await body.json()) as EchoedRequest
 }
 
 async function failure(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
@@ -94,7 +94,7 @@ t.test('a request to an http: origin is sent in absolute form', async (t) => {
   t.equal(proxy.forwards[3]?.target, `${all.plain.url}/whole`)
   await ask(agent, 'http://127.0.0.1:80', { origin: all.plain.url, path: '*', method: 'OPTIONS' })
   t.equal(proxy.forwards[4]?.target, all.plain.url)
-  t.equal(proxy.connections, 1, 'one connection, kept alive')
+  t.equal(proxy.connections, 1, 'reuses one connection')
   t.equal(proxy.connects.length, 0)
   await agent.close()
   await Promise.all([proxy.close(), all.close()])
@@ -156,7 +156,7 @@ t.test('proxyTunnel opens a tunnel to an http: origin', async (t) => {
     ['/1', '/2', '/3'],
   )
   t.equal(proxy.connects.length, 3)
-  t.notOk('proxy-connection' in (proxy.connects[0]?.headers ?? {}), 'not with connections: 0')
+  t.notOk('proxy-connection' in (proxy.connects[0]?.headers ?? {}), 'no proxy-connection header with connections: 0')
   await ask(agent, all.plain.url)
   t.equal(proxy.connects.length, 3, 'tunnels are reused')
   t.match(agent.stats[all.plain.url], { connected: 3, free: 3 })
@@ -245,7 +245,7 @@ t.test('proxies and origins may be IPv6 addresses', async (t) => {
   t.strictSame(
     to.connects.map(({ target }) => target),
     ['a.test:80', 'a.test:443'],
-    'the port is always there',
+    'CONNECT always has a port',
   )
   await Promise.all([agent.close(), ports.close()])
   await Promise.all([proxy.close(), to.close(), all.close()])
@@ -510,7 +510,7 @@ t.test('clientFactory and factory create the dispatchers', async (t) => {
   })
   await ask(agent, all.secure.url)
   await ask(agent, all.plain.url)
-  t.strictSame(calls, Array(2).fill(`client ${proxy.url}/ 1000`), 'for tunnels, and for what is forwarded')
+  t.strictSame(calls, Array(2).fill(`client ${proxy.url}/ 1000`), 'called for tunnels and for forwarded requests')
   await agent.close()
   calls.length = 0
   const other = new ProxyAgent({

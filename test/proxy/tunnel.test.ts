@@ -103,7 +103,7 @@ t.test('a refusal fails the tunnel even if a foreign dispatcher passes the socke
   }
   const agent = new ProxyAgent({ uri: 'http://proxy.test', proxyTunnel: true, clientFactory: () => new Eager() })
   t.match(await failure(get(agent, 'http://origin.test')), { code: 'UND_ERR_ABORTED', statusCode: 407 })
-  t.ok(socket.destroyed, 'nothing is said through it')
+  t.ok(socket.destroyed, 'the socket is destroyed')
   await agent.destroy().catch(() => {})
 })
 
@@ -130,7 +130,7 @@ t.test('a tunnel that closes while idle fails no request', async (t) => {
     for (const origin of [all.plain.url, all.secure.url]) {
       await get(agent, origin)
       for (const socket of proxy.sockets) socket.destroy()
-      t.match(await get(agent, origin), /plain|secure/, 'sent again through another')
+      t.match(await get(agent, origin), /plain|secure/, 'sent again through another tunnel')
     }
     t.equal(proxy.connects.length, 4)
     await agent.close()
@@ -217,7 +217,7 @@ for (const way of ['reports', 'throws'] as const) {
       const error = await failure(get(agent, origin))
       t.match(error, { message: 'shared', cause: shared, origin, phase: 'connect' })
     }
-    t.strictSame(Object.keys(shared), [], 'nothing is written on the error')
+    t.strictSame(Object.keys(shared), [], 'the shared error is not modified')
     await agent.destroy()
   })
 }

@@ -10,14 +10,14 @@ export interface Defect {
 export const defects: readonly Defect[] = [
   {
     host: 'workerd',
-    fails: 'TLS: an authority of our own is the only one trusted',
+    fails: 'TLS: a custom CA replaces the default CAs',
     because: 'its tls.connect ignores ca: what it trusts stands in its configuration',
   },
   { host: 'workerd', fails: 'keep-alive: over a unix socket', because: 'it has none' },
   { host: 'workerd', fails: 'interceptors: dns', because: 'its node:dns asks one service on the internet, by HTTPS' },
   ...['vm context', 'content security policy'].map((host) => ({
     host,
-    fails: "global functions: install() routes the runtime's fetch, or says that it can not",
+    fails: 'global functions: install() routes the built-in fetch, or throws if it can not',
     because: 'a fetch that is lent looks for its dispatcher in the context that it comes from',
   })),
 ]

@@ -123,14 +123,14 @@ export async function conformIn(host: Host, order: Order): Promise<{ version: st
     paths.push(one.path)
   }
   const version = typeof found[0] === 'object' ? (/\d+(\.\d+)+|\d+-\d+-\d+/.exec(found[0].version)?.[0] ?? '') : ''
-  let ran: { stdout: string; failure: string | null }
+  let result: { stdout: string; failure: string | null }
   try {
     const [path = '', ...args] = await host.prepare(paths, order)
-    ran = await runToItsEnd(path, args, order.folder)
+    result = await runToItsEnd(path, args, order.folder)
   } catch (error) {
-    ran = { stdout: '', failure: String(error) }
+    result = { stdout: '', failure: String(error) }
   }
-  const { stdout, failure } = ran
+  const { stdout, failure } = result
   const line = stdout.split('\n').find((line) => line.includes(MARK))
   if (line === undefined)
     return {

@@ -7,7 +7,7 @@ const PROGRAM = `
   const { parentPort, workerData } = require('node:worker_threads')
   const done = new Int32Array(workerData.done)
   let socket = null
-  const tell = () => {
+  const notifyDone = () => {
     Atomics.add(done, 0, 1)
     Atomics.notify(done, 0)
   }
@@ -22,9 +22,9 @@ const PROGRAM = `
     : require('node:tls').createServer(identity, onConnection)
   server.on('tlsClientError', () => {})
   parentPort.on('message', ({ write, end }) => {
-    if (end === 'reset') socket.resetAndDestroy(), setImmediate(tell)
-    else if (end === 'fin') socket.end(write, tell)
-    else socket.write(write, tell)
+    if (end === 'reset') socket.resetAndDestroy(), setImmediate(notifyDone)
+    else if (end === 'fin') socket.end(write, notifyDone)
+    else socket.write(write, notifyDone)
   })
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))
 `

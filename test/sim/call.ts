@@ -161,7 +161,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
     const { random, around } = this
     if (around.calm) return
     if (!this.over && random.chance(0.08)) this.#pause()
-    if (random.chance(0.03)) around.meddle()
+    if (random.chance(0.03)) around.reenter()
     if (around.features.userCode) this.#actMore(step)
     if (!around.wild) return
     if (random.chance(0.02)) this.abort()
@@ -172,7 +172,7 @@ export class Call extends SimulatedRequest implements DispatchHandler {
   #actMore(step: Step): void {
     const { random, around } = this
     if (!around.userCode.active) return
-    if (random.chance(0.05)) around.meddle()
+    if (random.chance(0.05)) around.reenter()
     if (!around.wild) return
     if (random.chance(0.01)) this.memory.transfer()
     if (random.chance(0.02)) this.#throw(step)

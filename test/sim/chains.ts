@@ -41,7 +41,7 @@ export function drawChain(parts: ChainParts): Chain {
     const kind = random.pick([...OWN, 'retry', 'redirect', 'decompress', 'error'] as const)
     kinds.push(kind)
     if (kind === 'wait') chosen.push(wait(parts))
-    else if (kind === 'throw') chosen.push(meddle(parts))
+    else if (kind === 'throw') chosen.push(throwing(parts))
     else if (kind === 'decorate') chosen.push(decorate(parts))
     else if (kind === 'fail') chosen.push(fail(parts))
     else if (kind === 'mirror') chosen.push(mirror(parts))
@@ -70,7 +70,7 @@ function wait({ random, arrive }: ChainParts): Interceptor {
   }
 }
 
-function meddle({ userCode }: ChainParts): Interceptor {
+function throwing({ userCode }: ChainParts): Interceptor {
   return (dispatch) => (options, handler) => {
     userCode.run('interceptor', options)
     return dispatch(options, handler)

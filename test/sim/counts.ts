@@ -42,9 +42,9 @@ export function checkStats(known: Known): string | null {
   const stats = statsOf(known.dispatcher)
   if (stats === null) return null
   const { live, lingering } = known
-  const say = () => `${JSON.stringify(stats)}, ${live.size} live, ${lingering.size} lingering`
+  const describe = () => `${JSON.stringify(stats)}, ${live.size} live, ${lingering.size} lingering`
   const { pending, running, queued = 0, size } = stats
-  if (size !== pending + running + queued) return `stats do not add up: ${say()}`
+  if (size !== pending + running + queued) return `stats do not add up: ${describe()}`
   let counted = 0
   let possible = known.mirrors()
   for (const call of live) {
@@ -55,15 +55,16 @@ export function checkStats(known: Known): string | null {
   }
   if (known.foreign || size >= counted) known.lostAt = undefined
   else known.lostAt ??= known.now()
-  if (known.lostAt !== undefined && known.now() > known.lostAt + LATE) return `stats count too few requests: ${say()}`
-  if (size > possible + lingering.size) return `stats count too many requests: ${say()}`
+  if (known.lostAt !== undefined && known.now() > known.lostAt + LATE)
+    return `stats count too few requests: ${describe()}`
+  if (size > possible + lingering.size) return `stats count too many requests: ${describe()}`
   // If members delay requests that are not counted yet, this only holds when there are none at all.
   if (size === (known.foreign ? 0 : counted)) {
     for (const one of lingering) {
       if (!one.heldBack) lingering.delete(one)
     }
   }
-  return known.clients === null ? null : checkWalk(known.clients, { stats, say })
+  return known.clients === null ? null : checkWalk(known.clients, { stats, describe })
 }
 
 /**
@@ -79,7 +80,10 @@ export function countsFinished({ dispatcher, live, lingering, mirrors }: Known):
   return stats.size > possible ? `stats count a finished request: ${JSON.stringify(stats)}, ${possible} live` : null
 }
 
-function checkWalk(clients: ReadonlySet<Client>, { stats, say }: { stats: Counts; say: () => string }): string | null {
+function checkWalk(
+  clients: ReadonlySet<Client>,
+  { stats, describe }: { stats: Counts; describe: () => string },
+): string | null {
   const walk = { connected: 0, free: 0, pending: 0, running: 0 }
   for (const { stats: own } of clients) {
     walk.connected += Number(own.connected)
@@ -89,7 +93,7 @@ function checkWalk(clients: ReadonlySet<Client>, { stats, say }: { stats: Counts
   }
   for (const name of ['connected', 'free', 'pending', 'running'] as const) {
     if (stats[name] !== undefined && Number(stats[name]) !== walk[name]) {
-      return `the objects are ${JSON.stringify(walk)}: ${say()}`
+      return `the objects are ${JSON.stringify(walk)}: ${describe()}`
     }
   }
   return null

@@ -18,19 +18,19 @@ export class Drains {
 
   /** Records that `dispatch` returned false. */
   refused(origin: string): void {
-    const whose = this.#byOrigin ? origin : ''
-    this.#due.add(whose)
-    this.#refusals.set(whose, (this.#refusals.get(whose) ?? 0) + 1)
+    const key = this.#byOrigin ? origin : ''
+    this.#due.add(key)
+    this.#refusals.set(key, (this.#refusals.get(key) ?? 0) + 1)
   }
 
   /** Records a drain with its `targets`, the dispatcher first. Returns whether it was expected. */
   drained(origin: string, targets: readonly unknown[]): boolean {
-    const whose = this.#byOrigin ? origin : ''
-    const source = (this.#byOrigin ? targets[1] : null) ?? whose
-    const refusals = this.#refusals.get(whose) ?? 0
+    const key = this.#byOrigin ? origin : ''
+    const source = (this.#byOrigin ? targets[1] : null) ?? key
+    const refusals = this.#refusals.get(key) ?? 0
     const due = refusals > (this.#drained.get(source) ?? 0)
     this.#drained.set(source, refusals)
-    this.#due.delete(whose)
+    this.#due.delete(key)
     return due
   }
 }

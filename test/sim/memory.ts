@@ -52,12 +52,12 @@ export class RequestMemory {
   }
 }
 
-type Fate = 'keep' | 'overwrite' | 'transfer' | 'transfer later'
+type ChunkUse = 'keep' | 'overwrite' | 'transfer' | 'transfer later'
 
 /** Uses the memory of response chunks, which belongs to their receiver. */
 export class ResponseMemory {
   readonly #id: number
-  readonly #fate: Fate | null
+  readonly #chunkUse: ChunkUse | null
   readonly #random: Random
   readonly #later: (run: () => void) => void
   readonly #kept: { chunk: Buffer; copy: Buffer }[] = []
@@ -66,18 +66,18 @@ export class ResponseMemory {
     this.#id = part.id
     this.#random = part.random
     this.#later = part.later
-    this.#fate = part.active ? part.random.pick(['keep', 'overwrite', 'transfer', 'transfer later'] as const) : null
+    this.#chunkUse = part.active ? part.random.pick(['keep', 'overwrite', 'transfer', 'transfer later'] as const) : null
   }
 
   /** Reads a chunk and then overwrites, transfers or keeps its memory. Returns a problem or null. */
   take(chunk: Buffer): { copy: Buffer; wrong: string | null } {
     const copy = Buffer.from(chunk)
-    if (this.#fate === null || chunk.length === 0) return { copy, wrong: null }
+    if (this.#chunkUse === null || chunk.length === 0) return { copy, wrong: null }
     const wrong = this.#inspect(chunk)
     if (wrong !== null) return { copy, wrong }
-    if (this.#fate === 'keep') this.#kept.push({ chunk, copy })
-    else if (this.#fate === 'overwrite') chunk.fill(POISON)
-    else if (this.#fate === 'transfer') transfer(chunk)
+    if (this.#chunkUse === 'keep') this.#kept.push({ chunk, copy })
+    else if (this.#chunkUse === 'overwrite') chunk.fill(POISON)
+    else if (this.#chunkUse === 'transfer') transfer(chunk)
     else this.#later(() => transfer(chunk))
     return { copy, wrong: null }
   }

@@ -72,7 +72,7 @@ export class Network {
     const onConnect = () => answer(null)
     const onClose = () => answer(new Error('closed before it stood'))
     socket.once('connect', onConnect).once('error', answer).once('close', onClose)
-    if (manner > 0.85) this.#accept(socket, 'stands')
+    if (manner > 0.85) this.#accept(socket, 'established')
     else this.#lead(socket)
     if (this.#random.chance(0.5)) return socket
     socket.private = true
@@ -112,27 +112,28 @@ export class Network {
   /** Decides the outcome of a connection attempt. */
   #lead(socket: SimulatedSocket): void {
     const random = this.#random
-    const fate = this.#faulty ? random.pick(FATES) : 'stands'
-    this.#watch.trace(() => `${socket.name}: ${fate}`)
+    const outcome = this.#faulty ? random.pick(CONNECT_OUTCOMES) : 'established'
+    this.#watch.trace(() => `${socket.name}: ${outcome}`)
     const delay = this.calm || random.chance(0.3) ? 0 : random.spread(0, 300)
-    if (fate === 'refused') this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
+    if (outcome === 'refused')
+      this.#loop.arrive(delay, () => socket.refuse(random.pick(['ECONNREFUSED', 'EHOSTUNREACH'])))
     // Without an earlier timeout of the connector, the system reports a timeout at last.
-    else if (fate === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
-    else this.#loop.arrive(delay, () => this.#accept(socket, fate))
+    else if (outcome === 'lost') this.#loop.arrive(120_000, () => socket.refuse('ETIMEDOUT'))
+    else this.#loop.arrive(delay, () => this.#accept(socket, outcome))
   }
 
-  #accept(socket: SimulatedSocket, fate: 'stands' | 'closes' | 'resets'): void {
+  #accept(socket: SimulatedSocket, outcome: 'established' | 'closes' | 'resets'): void {
     const server = new Server({ socket, watch: this.#watch, random: this.#random, faulty: this.#faulty })
     if (this.handshake === 'banner') socket.incoming(BANNER)
     socket.establish(server)
-    if (fate === 'closes') socket.incomingEnd()
-    else if (fate === 'resets') socket.incomingReset()
+    if (outcome === 'closes') socket.incomingEnd()
+    else if (outcome === 'resets') socket.incomingReset()
     else server.closeIdle()
   }
 }
 
-const FATES = [...Array(18).fill('stands'), 'refused', 'refused', 'lost', 'closes', 'resets'] as (
-  | 'stands'
+const CONNECT_OUTCOMES = [...Array(18).fill('established'), 'refused', 'refused', 'lost', 'closes', 'resets'] as (
+  | 'established'
   | 'refused'
   | 'lost'
   | 'closes'

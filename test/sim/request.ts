@@ -21,7 +21,7 @@ export interface Surroundings {
   trace(text: () => string): void
   violation(text: string): never
   /** Runs a random action within a callback: another request, a close, an abort. */
-  meddle(): void
+  reenter(): void
   /** Checks stats, which must be correct whenever user code runs. */
   checkCounts(): void
 }

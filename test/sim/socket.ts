@@ -155,7 +155,7 @@ export class SimulatedSocket extends Duplex {
     if (!listens) return
     const held = Buffer.concat(this.#held)
     this.#held = []
-    if (held.length > 0) this.#hear(held)
+    if (held.length > 0) this.#receive(held)
   }
 
   #latency(): number {
@@ -281,7 +281,7 @@ export class SimulatedSocket extends Duplex {
       const segment = Buffer.from(unsent.bytes.subarray(0, Math.min(room, length)))
       unsent.bytes = unsent.bytes.subarray(segment.length)
       this.#underWay += segment.length
-      this.#toPeer(() => (this.#deaf ? this.#held.push(segment) : this.#hear(segment)))
+      this.#toPeer(() => (this.#deaf ? this.#held.push(segment) : this.#receive(segment)))
       if (unsent.bytes.length > 0) continue
       this.#unsent = null
       if (this.#random.chance(0.5)) unsent.done()
@@ -289,7 +289,7 @@ export class SimulatedSocket extends Duplex {
     }
   }
 
-  #hear(segment: Buffer): void {
+  #receive(segment: Buffer): void {
     this.#underWay -= segment.length
     this.#peer?.onBytes(this.coded ? flip(segment) : segment)
     if (!this.destroyed) this.#transmit()

@@ -39,7 +39,7 @@ export class UserError extends Error {
 /** Actions of user code within a callback. */
 export interface Reentry {
   /** Calls the library: dispatch, abort or close. */
-  meddle(): void
+  reenter(): void
   trace(text: () => string): void
 }
 
@@ -65,7 +65,7 @@ export class UserCode {
    */
   run(place: Place, request?: object): void {
     if (!this.active) return
-    if (this.#random.chance(0.06)) this.#reentry.meddle()
+    if (this.#random.chance(0.06)) this.#reentry.reenter()
     if (this.#wild && this.#random.chance(0.03)) throw this.error(place, request)
   }
 

@@ -164,7 +164,7 @@ export class World implements Surroundings, Watch, Probed {
     return this.calls[id] ?? this.violation(`a server got request ${id}, which was never sent`)
   }
 
-  meddle(): void {
+  reenter(): void {
     const { random } = this
     const what = random.next()
     if (what < 0.05) this.#dispatcher.closeIdle()
@@ -329,27 +329,27 @@ export class World implements Surroundings, Watch, Probed {
 
   #listen(): void {
     const events = this.#dispatcher as EventEmitter
-    const meddle = (): void => {
+    const reenter = (): void => {
       if (this.calm) return
-      if (this.random.chance(0.05)) this.meddle()
+      if (this.random.chance(0.05)) this.reenter()
       this.userCode.run('listener')
     }
     events.on('connect', () => {
       this.#connected++
-      meddle()
+      reenter()
     })
     events.on('disconnect', () => {
       this.#connected--
-      meddle()
+      reenter()
     })
-    events.on('connectionError', meddle)
+    events.on('connectionError', reenter)
     events.on('drain', (origin: URL, targets: readonly unknown[]) => {
       this.trace(() => `drain ${origin.origin}`)
       const busy = this.#drains.drained(origin.origin, targets)
       // Requests through interceptors, methods and `fetch` do not return whether the dispatcher was busy.
       if (!busy && !this.features.interceptors && !this.features.methods && !this.features.fetch)
         this.#fail('drain without need')
-      meddle()
+      reenter()
     })
     events.on('error', (error: unknown) => this.userCode.report(error, 'an error event'))
   }

@@ -59,8 +59,8 @@ t.test("connections of the library's connectors are read by onread", async (t) =
         base(options, callback)
       },
     })
-    t.strictSame(await directReads(() => once(wrapped, url)), [false], 'a connector around one')
-    t.notOk('onread' in (seen[0] as object), 'connectors of the caller see documented options alone')
+    t.strictSame(await directReads(() => once(wrapped, url)), [false], 'a connector that wraps one of the library')
+    t.notOk('onread' in (seen[0] as object), 'connectors of the caller receive only documented options')
   }
   await Promise.all([plain.close(), secure.close()])
 })

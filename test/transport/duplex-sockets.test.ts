@@ -122,7 +122,7 @@ t.test('passes on data longer than the input buffer that follows an upgrade resp
     })
   })
   t.ok(rest.length > 3 * 65_536)
-  t.ok(text === rest, 'in the order in which it came')
+  t.ok(text === rest, 'in the order received')
   socket.destroy()
   await client.close()
 })

@@ -35,5 +35,5 @@ t.test('every form has a different boundary', async (t) => {
   const types = new Set(Array.from({ length: 20 }, () => encodeMultipart([]).contentType))
   t.equal(types.size, 20)
   const { parts, length } = encodeMultipart([])
-  t.equal(length, (parts[0] as Uint8Array).length, 'an empty form is its last boundary')
+  t.equal(length, (parts[0] as Uint8Array).length, 'an empty form consists of the closing boundary')
 })

@@ -18,34 +18,34 @@ class Log implements ParserListener {
     this.#at = at
   }
 
-  #tell(what: string): void {
+  #record(what: string): void {
     this.events.push(what)
     this.#at(this)
   }
 
   onMessageBegin(): RequestKind {
-    this.#tell('begin')
+    this.#record('begin')
     return this.answers
   }
 
   onInformational({ statusCode }: { statusCode: number }): void {
-    this.#tell(`interim ${statusCode}`)
+    this.#record(`interim ${statusCode}`)
   }
 
   onHead({ rawHeaders }: { rawHeaders: readonly string[] }): void {
-    this.#tell(`head ${rawHeaders.join(' ')}`)
+    this.#record(`head ${rawHeaders.join(' ')}`)
   }
 
   onBody(chunk: Buffer): void {
-    this.#tell(`body ${chunk}`)
+    this.#record(`body ${chunk}`)
   }
 
   onMessageEnd(trailers: readonly string[]): void {
-    this.#tell(`end ${trailers.join(' ')}`.trim())
+    this.#record(`end ${trailers.join(' ')}`.trim())
   }
 
   onTunnel({ statusCode }: { statusCode: number }): void {
-    this.#tell(`tunnel ${statusCode}`)
+    this.#record(`tunnel ${statusCode}`)
   }
 }
 

@@ -21,7 +21,7 @@ await t.test('a name that is resolved after a failure is used', async (t) => {
   const failure = await ask(pool, where)
   t.match(failure.error, { code: 'EAI_AGAIN', phase: 'connect', replaySafe: true })
   await far.command({ do: 'names', zone: {} })
-  t.match((await ask(pool, where)).error, { code: 'EAI_AGAIN', phase: 'connect' }, 'no name server answers')
+  t.match((await ask(pool, where)).error, { code: 'EAI_AGAIN', phase: 'connect' }, 'no name server responds')
   t.match(pool.stats, { size: 0, connected: 0 })
   await far.command({ do: 'names', zone: { [NAME]: [OLD] } })
   t.equal(describe(await ask(pool, where)), 'answered')
@@ -34,7 +34,7 @@ await t.test('a changed address is used for new connections', async (t) => {
   const address = async () => String((await ask(client, where)).body).replace('::ffff:', '')
   t.equal(await address(), OLD)
   await far.command({ do: 'names', zone: { [NAME]: [NEW] } })
-  t.equal(await address(), OLD, 'a connection that stands is used')
+  t.equal(await address(), OLD, 'the open connection is reused')
   const disconnected = once(client, 'disconnect')
   await far.command({ do: 'hang up' })
   await disconnected
@@ -56,7 +56,7 @@ await t.test('the dns interceptor resolves again when its record has expired', a
   while (outcome.error === null) outcome = await ask(dispatcher, { ...where, origin })
   t.match(outcome.error, { code: 'ENOTFOUND' })
   await far.command({ do: 'names', zone: { [NAME]: [OLD] } })
-  t.equal(await address(), OLD, 'a failure is not remembered')
+  t.equal(await address(), OLD, 'a failed lookup is not cached')
   await agent.close()
 })
 

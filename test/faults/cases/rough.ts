@@ -45,7 +45,7 @@ for (const { name, damage } of all) {
     t.equal(plain.stats.connected, 0)
     await damagePackets({})
     t.comment(`${damaged} packets`)
-    t.not(damaged, 0, 'packets were spoiled')
+    t.not(damaged, 0, 'packets were corrupted')
   })
 }
 

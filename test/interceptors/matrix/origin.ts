@@ -7,31 +7,33 @@ type Answer = (socket: Socket, id: string, index: number) => void
 const PIECE = 'x'.repeat(20_000)
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 const gzipped = gzipSync('decoded').toString('latin1')
-const says =
+const writes =
   (text: string): Answer =>
   (socket) =>
     void socket.write(text, 'latin1')
 
 /** Responses of the origin by the first part of the path. */
 const answers: Record<string, Answer> = {
-  length: says('HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nX-One: 1\r\nset-cookie: b=2\r\nContent-Length: 5\r\n\r\nhello'),
-  empty: says('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
-  nothing: says('HTTP/1.1 204 No Content\r\nX-One: 1\r\n\r\n'),
-  head: says('HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n'),
-  missing: says('HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nnone'),
-  trailers: says(
+  length: writes(
+    'HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nX-One: 1\r\nset-cookie: b=2\r\nContent-Length: 5\r\n\r\nhello',
+  ),
+  empty: writes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+  nothing: writes('HTTP/1.1 204 No Content\r\nX-One: 1\r\n\r\n'),
+  head: writes('HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n'),
+  missing: writes('HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nnone'),
+  trailers: writes(
     `HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n${chunk('one')}${chunk('two')}0\r\nX-Sum: 7\r\n\r\n`,
   ),
-  info: says(
+  info: writes(
     'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
   ),
-  gzip: says(
+  gzip: writes(
     `HTTP/1.1 200 OK\r\nX-One: 1\r\nContent-Encoding: gzip\r\nContent-Length: ${gzipped.length}\r\nX-Two: 2\r\n\r\n${gzipped}`,
   ),
-  long: says(
+  long: writes(
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(PIECE)}${chunk(PIECE)}${chunk(PIECE)}0\r\nX-Sum: 8\r\n\r\n`,
   ),
-  unfinished: says('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'),
+  unfinished: writes('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'),
   moved: (socket, id) => {
     socket.write(`HTTP/1.1 302 Found\r\nLocation: /length/${id}\r\nContent-Length: 5\r\n\r\nmoved`)
   },

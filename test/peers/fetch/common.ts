@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { type Dispatcher, getGlobalDispatcher, install, Pool, type PoolOptions, uninstall } from '../../../lib/index.js'
-import type { Fate, State } from './origin.js'
+import type { RequestState, State } from './origin.js'
 
 export type Init = Omit<RequestInit, 'dispatcher' | 'headers'> & { headers?: Record<string, string>; cache?: string }
 
@@ -91,10 +91,10 @@ export class Surroundings {
   }
 
   /** Polls the origin until the outcome of a request is as expected. */
-  async fate(key: string, expected: (fate: Fate) => boolean): Promise<Fate> {
+  async requestState(key: string, expected: (requestState: RequestState) => boolean): Promise<RequestState> {
     for (;;) {
-      const fate = (await this.#ask(`/fate?key=${key}`)) as Fate | null
-      if (fate !== null && expected(fate)) return fate
+      const requestState = (await this.#ask(`/request-state?key=${key}`)) as RequestState | null
+      if (requestState !== null && expected(requestState)) return requestState
     }
   }
 
@@ -129,7 +129,7 @@ export class Surroundings {
 export type Scenario = (one: Surroundings) => Promise<unknown>
 
 /** Describes an error and its cause. */
-export function tell(error: unknown): Record<string, unknown> {
+export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { thrown: error }
   const { name, message } = error
   const cause = error.cause as (Error & { code?: unknown }) | undefined
@@ -139,7 +139,7 @@ export function tell(error: unknown): Record<string, unknown> {
 export function failure(promise: Promise<unknown>): Promise<Record<string, unknown>> {
   return promise.then(
     () => ({ name: 'no error' }),
-    (error) => tell(error),
+    (error) => describeError(error),
   )
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { Pool } from '../../../lib/index.js'
-import { failure, type Scenario, tell } from './common.js'
+import { describeError, failure, type Scenario } from './common.js'
 import { ENDLESS } from './origin.js'
 
 /** Returns a loopback port on which no server listens. */
@@ -15,25 +15,25 @@ function deadPort(): Promise<number> {
 
 /** Results of aborts and of failing origins. */
 export const failures: Record<string, Scenario> = {
-  'abort before it is sent': async (one) => {
+  'abort before the request is sent': async (one) => {
     const key = one.newKey()
     const error = await failure(one.fetch(`/hello?key=${key}`, { signal: AbortSignal.abort() }))
     return { error, own: await failure(one.fetch('/hello', { signal: AbortSignal.abort(new Error('own reason')) })) }
   },
-  'abort before the head': async (one) => {
+  'abort before the response headers': async (one) => {
     const key = one.newKey()
     const aborting = new AbortController()
     const fetching = failure(one.fetch(`/hang?key=${key}`, { signal: aborting.signal }))
-    await one.fate(key, () => true)
+    await one.requestState(key, () => true)
     aborting.abort()
     const error = await fetching
-    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
+    return { error, closed: (await one.requestState(key, ({ closed }) => closed)).closed }
   },
   'abort by a timeout': async (one) => {
     const error = await failure(one.fetch('/hang', { signal: AbortSignal.timeout(20) }))
     return error.name
   },
-  'abort in the body': async (one) => {
+  'abort while the body is read': async (one) => {
     const key = one.newKey()
     const aborting = new AbortController()
     const { signal } = aborting
@@ -43,10 +43,10 @@ export const failures: Record<string, Scenario> = {
     aborting.abort(new TypeError('enough'))
     const error: unknown = await (async () => {
       for (;;) if ((await reader.read()).done) return 'ended'
-    })().catch(tell)
-    return { done, error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
+    })().catch(describeError)
+    return { done, error, closed: (await one.requestState(key, ({ closed }) => closed)).closed }
   },
-  'an upload that fails by itself': async (one) => {
+  'an upload whose stream fails': async (one) => {
     const key = one.newKey()
     let pulls = 0
     const body = new ReadableStream<Uint8Array>({
@@ -56,28 +56,28 @@ export const failures: Record<string, Scenario> = {
       },
     })
     const error = await failure(one.fetch(`/hang?key=${key}`, { method: 'POST', body, duplex: 'half' }))
-    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
+    return { error, closed: (await one.requestState(key, ({ closed }) => closed)).closed }
   },
-  'cancel of a body': async (one) => {
+  'cancel() of a body': async (one) => {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     await response.body?.cancel()
-    const { closed, sent } = await one.fate(key, (fate) => fate.closed)
+    const { closed, sent } = await one.requestState(key, (requestState) => requestState.closed)
     return { closed, held: sent < ENDLESS }
   },
   'break out of a loop over the body': async (one) => {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     for await (const _ of response.body as unknown as AsyncIterable<Uint8Array>) break
-    return (await one.fate(key, (fate) => fate.closed)).closed
+    return (await one.requestState(key, (requestState) => requestState.closed)).closed
   },
   'connection refused': async (one) => {
     const url = `http://127.0.0.1:${await deadPort()}`
     return failure(one.way === 'native' ? one.fetch(url) : one.over(new Pool(url), () => one.fetch(url)))
   },
-  'the connection closes before the head': (one) => failure(one.fetch('/break-head')),
-  'the connection closes before the head of a POST': (one) =>
+  'the connection closes before the response headers': (one) => failure(one.fetch('/break-head')),
+  'the connection closes before the response headers of a POST': (one) =>
     failure(one.fetch('/break-head', { method: 'POST', body: 'x' })),
-  'the connection closes in the body': async (one) => failure((await one.fetch('/break-body')).text()),
-  'the answer is not HTTP': (one) => failure(one.fetch('/nonsense')),
+  'the connection closes within the body': async (one) => failure((await one.fetch('/break-body')).text()),
+  'the response is not HTTP': (one) => failure(one.fetch('/nonsense')),
 }

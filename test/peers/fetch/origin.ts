@@ -7,14 +7,14 @@ import { authority, serverIdentity } from '../../servers/certificates.js'
 import { httpOrigin, httpsOrigin, listen, type Origin } from '../../servers/origin.js'
 
 /** Text of the compressed responses. */
-export const SAID = 'the same words again and again. '.repeat(200)
+export const TEXT = 'the same words again and again. '.repeat(200)
 /** Maximum length of `/endless` in bytes, far more than sockets buffer. */
 export const ENDLESS = 256 * 1024 * 1024
 
 const piece = randomBytes(64 * 1024)
 
 /** Outcome of a request with a `?key`. */
-export interface Fate {
+export interface RequestState {
   /** Whether the connection closed before the response was complete. */
   closed: boolean
   /** Written bytes of the response. */
@@ -23,7 +23,7 @@ export interface Fate {
   received: number
 }
 
-type Answer = (request: IncomingMessage, reply: ServerResponse, fate: Fate) => void
+type Answer = (request: IncomingMessage, reply: ServerResponse, requestState: RequestState) => void
 
 const encoded = (encoding: string, bytes: Buffer): Answer => {
   return (_request, reply) => void reply.setHeader('content-encoding', encoding).end(bytes)
@@ -74,12 +74,12 @@ const answers: Record<string, Answer> = {
     reply.end(JSON.stringify(fields))
   },
   '/mirror': (request, reply) => void request.pipe(reply),
-  '/gzip': encoded('gzip', gzipSync(SAID)),
-  '/deflate': encoded('deflate', deflateSync(SAID)),
-  '/deflate-raw': encoded('deflate', deflateRawSync(SAID)),
-  '/br': encoded('br', brotliCompressSync(SAID)),
-  '/br-gzip': encoded('br, gzip', gzipSync(brotliCompressSync(SAID))),
-  '/not-gzip': encoded('gzip', Buffer.from(SAID)),
+  '/gzip': encoded('gzip', gzipSync(TEXT)),
+  '/deflate': encoded('deflate', deflateSync(TEXT)),
+  '/deflate-raw': encoded('deflate', deflateRawSync(TEXT)),
+  '/br': encoded('br', brotliCompressSync(TEXT)),
+  '/br-gzip': encoded('br, gzip', gzipSync(brotliCompressSync(TEXT))),
+  '/not-gzip': encoded('gzip', Buffer.from(TEXT)),
   '/length': (_request, reply) => void reply.setHeader('content-length', 1000).end(Buffer.alloc(1000, 'x')),
   '/204': (_request, reply) => void reply.writeHead(204).end(),
   '/304': (request, reply) => {
@@ -117,12 +117,12 @@ const answers: Record<string, Answer> = {
   },
   '/nonsense': (request) => void request.socket.end('this is not HTTP\r\n\r\n'),
   '/stall': (_request, reply) => void reply.setHeader('content-length', 10).write('a part'),
-  '/endless': (_request, reply, fate) => {
+  '/endless': (_request, reply, requestState) => {
     reply.setHeader('content-length', ENDLESS)
     const go = () => {
-      while (fate.sent < ENDLESS) {
-        fate.sent += piece.length
-        if (fate.sent === ENDLESS) reply.end(piece)
+      while (requestState.sent < ENDLESS) {
+        requestState.sent += piece.length
+        if (requestState.sent === ENDLESS) reply.end(piece)
         else if (!reply.write(piece)) return
       }
     }
@@ -158,27 +158,27 @@ export interface State {
 }
 
 export interface FetchOrigin extends Origin {
-  /** Control server: `/fate?key=` returns the outcome of a request, all other paths the state. */
+  /** Control server: `/request-state?key=` returns the outcome of a request, all other paths the state. */
   readonly control: Origin
 }
 
 /** Starts an origin with the routes of the program. */
 export async function fetchOrigin(): Promise<FetchOrigin> {
-  const fates = new Map<string, Fate>()
+  const requestStates = new Map<string, RequestState>()
   const listener: http.RequestListener = (request, reply) => {
     const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
-    const fate: Fate = { closed: false, sent: 0, received: 0 }
+    const requestState: RequestState = { closed: false, sent: 0, received: 0 }
     const key = searchParams.get('key')
-    if (key !== null) fates.set(key, fate)
+    if (key !== null) requestStates.set(key, requestState)
     request.on('data', (chunk) => {
-      fate.received += chunk.length
+      requestState.received += chunk.length
     })
     reply.on('close', () => {
-      fate.closed = !reply.writableFinished
+      requestState.closed = !reply.writableFinished
     })
     const answer = answers[pathname]
     if (answer === undefined) reply.writeHead(404).end()
-    else answer(request, reply, fate)
+    else answer(request, reply, requestState)
   }
   const server = http.createServer({ keepAliveTimeout: 60_000 }, listener)
   server.on('upgrade', speakWebSocket)
@@ -189,7 +189,11 @@ export async function fetchOrigin(): Promise<FetchOrigin> {
     const { pathname, searchParams } = new URL(request.url as string, 'http://localhost')
     const connections = origin.connections + secure.connections
     const state: State = { connections, secure: secure.url, ca: ca.cert }
-    reply.end(JSON.stringify(pathname === '/fate' ? (fates.get(searchParams.get('key') ?? '') ?? null) : state))
+    reply.end(
+      JSON.stringify(
+        pathname === '/request-state' ? (requestStates.get(searchParams.get('key') ?? '') ?? null) : state,
+      ),
+    )
   })
   const close = async () => {
     await Promise.all([origin.close(), secure.close(), control.close()])

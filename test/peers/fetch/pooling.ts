@@ -18,7 +18,7 @@ interface WebSocketLike {
 
 /** Results that only a sluice dispatcher has. */
 export const pooling: Record<string, Scenario> = {
-  '100 fetches at once over 2 connections': (one) =>
+  '100 concurrent fetches over 2 connections': (one) =>
     one.overPool({ connections: 2 }, async (pool) => {
       const connections = await opening(one, async () => {
         const all = Array.from({ length: 100 }, () => text(one, '/hello'))
@@ -27,13 +27,13 @@ export const pooling: Record<string, Scenario> = {
       const { connected, free, running, pending, queued, size } = pool.stats
       return { connections, connected, free, running, pending, queued, size }
     }),
-  '100 fetches one after another over one connection': (one) =>
+  '100 sequential fetches over one connection': (one) =>
     one.overPool({ connections: 10 }, () =>
       opening(one, async () => {
         for (let i = 0; i < 100; i++) await text(one, i % 2 ? '/trailers' : '/gzip')
       }),
     ),
-  'answers without a body leave the connection to the next': (one) =>
+  'the connection is reused after a response without a body': (one) =>
     one.overPool({ connections: 1 }, () =>
       opening(one, async () => {
         for (const path of ['/204', '/hints', '/302', '/trailers', '/latin']) await text(one, path)
@@ -51,10 +51,10 @@ export const pooling: Record<string, Scenario> = {
     })
     const init = { method: 'POST', body, duplex: 'half', signal: aborting.signal } as const
     const fetching = failure(one.fetch(`/hang?key=${key}`, init))
-    await one.fate(key, ({ received }) => received > 100_000)
+    await one.requestState(key, ({ received }) => received > 100_000)
     aborting.abort()
     const error = await fetching
-    return { error, closed: (await one.fate(key, ({ closed }) => closed)).closed }
+    return { error, closed: (await one.requestState(key, ({ closed }) => closed)).closed }
   },
   'a cancelled body frees its connection': (one) =>
     one.overPool({ connections: 1 }, async (pool) => {
@@ -64,13 +64,13 @@ export const pooling: Record<string, Scenario> = {
       await response.body?.cancel()
       return { before, after: await waiting, running: pool.stats.running }
     }),
-  'an unread body holds its server back': async (one) => {
+  'an unread body pauses its server': async (one) => {
     const key = one.newKey()
     const response = await one.fetch(`/endless?key=${key}`)
     let sent = -1
     // Backpressure: several samples, with time for megabytes between them, show no more bytes.
     for (let same = 0; same < 20; ) {
-      const now = (await one.fate(key, () => true)).sent
+      const now = (await one.requestState(key, () => true)).sent
       same = now === sent ? same + 1 : 0
       sent = now
     }
@@ -106,7 +106,7 @@ export const pooling: Record<string, Scenario> = {
       await closing
       return { closed, under: await fetching, destroyed: await failure(one.fetch('/hello')) }
     }),
-  'TLS, to an origin that an authority of the caller vouches for': async (one) => {
+  'TLS with a CA of the caller': async (one) => {
     const { secure, ca } = await one.state()
     return one.over(new Pool(secure, { connections: 1, connect: { ca } }), async () => {
       const body = streamOf(['over ', 'TLS'])

@@ -1,6 +1,6 @@
 // Runs as a process in each Node: `program.js ORIGIN CONTROL native|dispatcher|install`. Uses all features of the built-in
 // fetch, with sluice or Node's own dispatcher, and prints the results as JSON.
-import { type Scenario, Surroundings, tell, type Way } from './common.js'
+import { describeError, type Scenario, Surroundings, type Way } from './common.js'
 import { failures } from './failures.js'
 import { pooling } from './pooling.js'
 import { requests } from './requests.js'
@@ -17,7 +17,7 @@ const scenarios: Record<string, Scenario> = {
 const results: Record<string, unknown> = {}
 for (const [name, run] of Object.entries(scenarios)) {
   if (only !== undefined && only !== name) continue
-  results[name] = await run(one).catch((error) => ({ crashed: tell(error) }))
+  results[name] = await run(one).catch((error) => ({ crashed: describeError(error) }))
 }
 const { connects } = one
 const { connections } = await one.state()

@@ -28,10 +28,10 @@ export const requests: Record<string, Scenario> = {
     const { method, body } = await echoed(await one.fetch(request))
     return { method, body }
   },
-  'fields of a plain GET': (one) => echo(one, {}),
-  'fields with cache: no-store': (one) => echo(one, { cache: 'no-store' }),
-  'fields with keepalive': (one) => echo(one, { keepalive: true }),
-  'fields of the caller': (one) => {
+  'headers of a plain GET': (one) => echo(one, {}),
+  'headers with cache: no-store': (one) => echo(one, { cache: 'no-store' }),
+  'headers with keepalive': (one) => echo(one, { keepalive: true }),
+  'headers of the caller': (one) => {
     const headers = { 'X-Mixed': 'Case', accept: 'text/plain', 'user-agent': 'me', 'x-latin': 'caf\xe9', 'x-empty': '' }
     return echo(one, { headers })
   },
@@ -50,7 +50,7 @@ export const requests: Record<string, Scenario> = {
     form.append('file', new Blob(['content\r\n'], { type: 'text/x' }), 'a\nb.txt')
     return (await one.fetch('/form', { method: 'POST', body: form })).json()
   },
-  'POST of 8 MB in a stream comes back whole': async (one) => {
+  'POST of an 8 MB stream, echoed': async (one) => {
     const piece = new Uint8Array(65_536).map((_, index) => index % 251)
     const body = streamOf(Array.from({ length: 128 }, () => piece))
     const response = await one.fetch('/mirror', { method: 'POST', body, duplex: 'half' })
@@ -58,7 +58,7 @@ export const requests: Record<string, Scenario> = {
     const wrong = bytes.findIndex((byte, index) => byte !== (index % 65_536) % 251)
     return { length: bytes.length, wrong }
   },
-  'an answer comes while the request is being sent': async (one) => {
+  'a response arrives while the request is being sent': async (one) => {
     let push: (text: string | null) => void = () => {}
     const body = new ReadableStream<Uint8Array>({
       start(controller) {

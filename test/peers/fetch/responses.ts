@@ -1,5 +1,5 @@
 import { echoed, failure, type Scenario, type Surroundings } from './common.js'
-import { SAID } from './origin.js'
+import { TEXT } from './origin.js'
 
 async function summaryOf(one: Surroundings, path: string, init: Parameters<Surroundings['fetch']>[1] = {}) {
   const response = await one.fetch(path, init)
@@ -16,7 +16,7 @@ async function landed(one: Surroundings, path: string, init: Parameters<Surround
 const unpacked = (path: string): Scenario => {
   return async (one) => {
     const response = await one.fetch(path)
-    return { right: (await response.text()) === SAID, encoding: response.headers.get('content-encoding') }
+    return { right: (await response.text()) === TEXT, encoding: response.headers.get('content-encoding') }
   }
 }
 
@@ -36,16 +36,16 @@ export const responses: Record<string, Scenario> = {
   'raw deflate': unpacked('/deflate-raw'),
   brotli: unpacked('/br'),
   'brotli in gzip': unpacked('/br-gzip'),
-  'what says that it is gzip, and is not': async (one) => failure((await one.fetch('/not-gzip')).text()),
+  'a body with content-encoding: gzip that is not gzip': async (one) => failure((await one.fetch('/not-gzip')).text()),
   HEAD: bare('/length', { method: 'HEAD' }),
   'HEAD of gzip': bare('/gzip', { method: 'HEAD' }),
   204: bare('/204'),
   304: bare('/304', { headers: { 'if-none-match': '"1"' } }),
-  'the same, anew': bare('/304'),
+  'the same without if-none-match': bare('/304'),
   418: bare('/418'),
-  '102 and 103 before the answer': bare('/hints'),
+  '102 and 103 before the response': bare('/hints'),
   trailers: bare('/trailers'),
-  'a field in latin1': async (one) => (await one.fetch('/latin')).headers.get('x-latin'),
+  'a header in latin1': async (one) => (await one.fetch('/latin')).headers.get('x-latin'),
   'a clone': async (one) => {
     const response = await one.fetch('/hello')
     const copy = response.clone()
@@ -67,8 +67,8 @@ export const responses: Record<string, Scenario> = {
   'redirect: follow': (one) => summaryOf(one, '/302'),
   'redirect: manual': (one) => summaryOf(one, '/302', { redirect: 'manual' }),
   'redirect: error': (one) => failure(one.fetch('/302', { redirect: 'error' })),
-  'redirect over relative paths': (one) => summaryOf(one, '/308'),
-  'redirect without an end': (one) => failure(one.fetch('/loop')),
+  'redirect to relative paths': (one) => summaryOf(one, '/308'),
+  'endless redirects': (one) => failure(one.fetch('/loop')),
   'redirect of a POST': async (one) => {
     const init = { method: 'POST', body: 'again', headers: { authorization: 'secret' } }
     return Promise.all(['/301', '/302', '/303', '/307'].map((path) => landed(one, path, init)))

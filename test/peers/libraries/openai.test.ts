@@ -72,7 +72,7 @@ t.test('openai over an Agent', async (t) => {
     t.ok(big.equals(Buffer.from(await (await client.files.content('f1')).arrayBuffer())))
 
     t.match(await client.models.retrieve('busy'), { id: 'busy' }, 'after a 500 and a 429')
-    t.match(await client.models.retrieve('cut'), { id: 'cut' }, 'after a connection that was lost')
+    t.match(await client.models.retrieve('cut'), { id: 'cut' }, 'after a lost connection')
     const wrong = client.models.retrieve('bad', { maxRetries: 0 })
     await t.rejects(wrong, { name: 'Error', constructor: OpenAI.BadRequestError, status: 400, code: 'bad' })
     const lost = one.lost('/v1/models/silent')

@@ -72,7 +72,7 @@ for (const [kind, open] of Object.entries({
       await Promise.all(Array.from({ length: 40 }, async () => (await ask('/mirror')).text()))
 
       t.strictSame(await (await ask('/busy')).json(), { done: true }, 'after a 503')
-      t.strictSame(await (await ask('/cut')).json(), { done: true }, 'after a connection that was lost')
+      t.strictSame(await (await ask('/cut')).json(), { done: true }, 'after a lost connection')
       t.ok((await ask('/dead', { method: 'POST' })).status >= 500)
 
       const lost = one.lost('/slow')

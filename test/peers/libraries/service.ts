@@ -71,7 +71,7 @@ export async function carry<Kind extends Dispatcher>(
   })
   await action(dispatcher)
   t.ok(connects > 0)
-  t.equal(service.connections, connects, 'no connection but those of sluice')
+  t.equal(service.connections, connects, 'all connections were opened by sluice')
   t.ok(connects <= most, `${connects} connections for ${service.received.length} requests`)
   await dispatcher.destroy()
   await service.close()

@@ -62,7 +62,7 @@ const composed: Record<string, Case> = {
     await assert.rejects(send(world), { statusCode: 404 })
   },
   dns: resolving({}),
-  'dns by a lookup of our own': resolving({
+  'dns with a custom lookup': resolving({
     lookup: (_origin, _options, done) => done(null, [{ address: '127.0.0.1', family: 4, ttl: 1000 }]),
   }),
 }
@@ -86,8 +86,8 @@ const proxies: Record<string, Case> = {
   forwarding: proxied({ origin: 'http', tunnel: false }),
   'a tunnel': proxied({ origin: 'http', tunnel: true }),
   'TLS through a tunnel': proxied({ origin: 'https', tunnel: true }),
-  "the origin's name is asked of the origin": proxied({ origin: 'named', tunnel: true }),
-  'and refused when it is not there': (world) =>
+  'verifies the certificate of the origin through a tunnel': proxied({ origin: 'named', tunnel: true }),
+  'rejects a certificate without the servername': (world) =>
     assert.rejects(proxied({ origin: 'named', tunnel: true, servername: 'localhost' })(world)),
 }
 
@@ -112,7 +112,7 @@ const functions: Record<string, Case> = {
       await before.close()
     }
   },
-  "install() routes the runtime's fetch, or says that it can not": async ({ http }) => {
+  'install() routes the built-in fetch, or throws if it can not': async ({ http }) => {
     const agent = new Agent()
     try {
       install(agent)

@@ -36,16 +36,16 @@ const tls: Record<string, Case> = {
     const { body } = await client.request({ path: '/bytes?n=3000000', method: 'GET' })
     assert.equal((await body.arrayBuffer()).byteLength, 3_000_000)
   }),
-  'an untrusted origin is refused': by({ origin: 'untrusted' })(async (client) => {
+  'an untrusted origin is rejected': by({ origin: 'untrusted' })(async (client) => {
     await assert.rejects(client.request({ path: '/hello', method: 'GET' }))
   }),
-  'an authority of our own is the only one trusted': by({
+  'a custom CA replaces the default CAs': by({
     origin: 'https',
     options: ({ stranger }) => ({ connect: { ca: stranger } }),
   })(async (client) => {
     await assert.rejects(client.request({ path: '/hello', method: 'GET' }))
   }),
-  'a name other than that of the address': async (world) => {
+  'a servername that differs from the host': async (world) => {
     const origin = world.named.replace('origin.example', '127.0.0.1')
     const client = new Client(origin, { connect: { ...trusting(world), servername: 'origin.example' } })
     try {
@@ -54,7 +54,7 @@ const tls: Record<string, Case> = {
       await client.destroy()
     }
   },
-  'a wrong name is refused': by({
+  'a wrong name is rejected': by({
     origin: 'https',
     options: (world) => ({ connect: { ...trusting(world), servername: 'other.example' } }),
   })(async (client) => {
@@ -63,7 +63,7 @@ const tls: Record<string, Case> = {
 }
 
 const pipelining: Record<string, Case> = {
-  'many requests at once, answered in order': by({ options: () => ({ pipelining: 10 }) })(async (client) => {
+  'concurrent requests get their responses in order': by({ options: () => ({ pipelining: 10 }) })(async (client) => {
     const answers: number[] = []
     await Promise.all(
       Array.from({ length: 50 }, async (_value, index) => {
@@ -85,22 +85,22 @@ const pipelining: Record<string, Case> = {
 }
 
 const keepAlive: Record<string, Case> = {
-  'a connection is used again': by({})(async (client) => {
+  'a connection is reused': by({})(async (client) => {
     const first = await get(client)
     assert.equal(await get(client), first)
     assert.equal(await get(client, '/bytes?n=200000'), first)
   }),
-  'not behind connection: close': by({})(async (client) => {
+  'no reuse after connection: close': by({})(async (client) => {
     const first = await get(client, '/close')
     assert.notEqual(await get(client), first)
   }),
-  'closed when idle for long': by({ options: () => ({ keepAliveMaxTimeout: 50 }) })(async (client) => {
+  'an idle connection is closed': by({ options: () => ({ keepAliveMaxTimeout: 50 }) })(async (client) => {
     const disconnected = new Promise<void>((resolve) => client.once('disconnect', () => resolve()))
     await get(client)
     await disconnected
     assert.equal(client.stats.connected, false)
   }),
-  'close() waits for what runs': by({})(async (client) => {
+  'close() waits for requests in flight': by({})(async (client) => {
     const running = get(client, '/bytes?n=1000000')
     await client.close()
     await running

@@ -48,13 +48,13 @@ const client: Record<string, Case> = {
 }
 
 const pool: Record<string, Case> = {
-  'as many connections as allowed': ({ http }) =>
+  'no more connections than allowed': ({ http }) =>
     closing(new Pool(http, { connections: 3 }), async (pool) => {
       assert.equal(await spread(pool, { origin: http, count: 9 }), 3)
       assert.equal(pool.stats.connected, 3)
       assert.equal(pool.stats.free, 3)
     }),
-  'a client past its time to live is closed by the clock': ({ http }) =>
+  'clientTtl closes an old client': ({ http }) =>
     closing(new Pool(http, { connections: 1, clientTtl: 50 }), async (pool) => {
       const disconnected = new Promise<void>((resolve) => pool.once('disconnect', () => resolve()))
       await spread(pool, { origin: http, count: 1 })
@@ -64,7 +64,7 @@ const pool: Record<string, Case> = {
 }
 
 const roundRobinPool: Record<string, Case> = {
-  'one request after another, each on its own connection': ({ http }) =>
+  'sequential requests use each connection in turn': ({ http }) =>
     closing(new RoundRobinPool(http, { connections: 3 }), async (pool) => {
       const used: unknown[] = []
       for (let count = 0; count < 6; count++) {
@@ -78,12 +78,12 @@ const roundRobinPool: Record<string, Case> = {
 }
 
 const balancedPool: Record<string, Case> = {
-  'evenly over its upstreams': ({ http, other }) =>
+  'distributes requests evenly': ({ http, other }) =>
     closing(new BalancedPool([http, other], { connections: 1 }), async (pool) => {
       assert.equal(await spread(pool, { origin: http, count: 6 }), 2)
       assert.deepEqual(pool.upstreams, [http, other])
     }),
-  'around one that is down': ({ http, refused }) =>
+  'avoids an upstream that refuses connections': ({ http, refused }) =>
     closing(new BalancedPool([http, refused]), async (pool) => {
       let answered = 0
       for (let count = 0; count < 6; count++) {

@@ -24,31 +24,33 @@ const get = async (client: Client, path: string, options: object = {}) => {
 }
 
 const failing: Record<string, Case> = {
-  'nothing listens': async ({ refused }) => {
+  'connection refused': async ({ refused }) => {
     const client = new Client(refused)
     await assert.rejects(get(client, '/'), { code: 'ECONNREFUSED' })
     await client.close()
   },
-  'nothing listens for TLS': async ({ refused }) => {
+  'connection refused, over TLS': async ({ refused }) => {
     for (const servername of ['', 'origin.example']) {
       const client = new Client(refused.replace('http:', 'https:'), { connect: { servername } })
       await assert.rejects(get(client, '/'))
       await client.close()
     }
   },
-  'cut within the body': using((client) =>
+  'connection lost within the body': using((client) =>
     assert.rejects(get(client, '/cut'), { code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' }),
   ),
-  'closed without an answer': using((client) => assert.rejects(get(client, '/drop'), { code: 'UND_ERR_SOCKET' })),
-  'no HTTP': using((client) => assert.rejects(get(client, '/malformed'), errors.HTTPParserError)),
-  'framed in two ways': using((client) => assert.rejects(get(client, '/smuggle'), errors.HTTPParserError)),
-  'no head in time': using((client) =>
+  'connection closed without a response': using((client) =>
+    assert.rejects(get(client, '/drop'), { code: 'UND_ERR_SOCKET' }),
+  ),
+  'a response that is not HTTP': using((client) => assert.rejects(get(client, '/malformed'), errors.HTTPParserError)),
+  'conflicting framing headers': using((client) => assert.rejects(get(client, '/smuggle'), errors.HTTPParserError)),
+  headersTimeout: using((client) =>
     assert.rejects(get(client, '/hang', { headersTimeout: 50 }), { code: 'UND_ERR_HEADERS_TIMEOUT' }),
   ),
-  'no body in time': using((client) =>
+  bodyTimeout: using((client) =>
     assert.rejects(get(client, '/hang-body', { bodyTimeout: 50 }), { code: 'UND_ERR_BODY_TIMEOUT' }),
   ),
-  'bad arguments': using(async (client) => {
+  'invalid arguments': using(async (client) => {
     await assert.rejects(get(client, '/\r\nx: y'), errors.InvalidArgumentError)
     assert.throws(() => new Client('ftp://host'), errors.InvalidArgumentError)
   }),
@@ -56,7 +58,7 @@ const failing: Record<string, Case> = {
 
 const abort: Record<string, Case> = {
   before: using((client) => assert.rejects(get(client, '/hello', { signal: AbortSignal.abort() }))),
-  'while waiting for the head': using(async (client) => {
+  'while waiting for the response headers': using(async (client) => {
     const controller = new AbortController()
     const answer = get(client, '/hang', { signal: controller.signal })
     setTimeout(() => controller.abort(), 20)

@@ -56,7 +56,7 @@ const requestBodies: Record<string, Case> = {
     type: 'multipart/form-data; boundary=',
   }),
   ReadableStream: sending(() => new Blob(['web ', 'stream']).stream() as never, { text: 'web stream' }),
-  'longer than every buffer': byClient(async (client) => {
+  'larger than all buffers': byClient(async (client) => {
     const piece = Buffer.alloc(100_000, 'x')
     const body = Readable.from(Array.from({ length: 30 }, () => piece))
     const answer = await client.request({ path: '/echo', method: 'POST', body })
@@ -88,7 +88,7 @@ const responseBodies: Record<string, Case> = {
     for await (const chunk of body) length += (chunk as Uint8Array).length
     assert.equal(length, 1_000_000)
   }),
-  'held back by a slow reader': byClient(async (client) => {
+  'paused by a slow reader': byClient(async (client) => {
     const { body } = await get(client, '/bytes?n=5000000')
     let length = 0
     const slow = new Writable({
@@ -167,7 +167,7 @@ const dispatch: Record<string, Case> = {
     })
     assert.deepEqual(calls, ['start', 200, 'hello'])
   }),
-  'by a handler of the older kind': byClient(async (client) => {
+  'by a legacy handler': byClient(async (client) => {
     const calls = await new Promise<unknown[]>((resolve, reject) => {
       const calls: unknown[] = []
       const handler = {
@@ -197,7 +197,7 @@ async function talk(socket: import('node:stream').Duplex): Promise<void> {
 }
 
 const connect: Record<string, Case> = {
-  'a tunnel both ways': byClient(async (client) => {
+  'a tunnel in both directions': byClient(async (client) => {
     const { statusCode, socket } = await client.connect({ path: 'elsewhere:80' })
     assert.equal(statusCode, 200)
     await talk(socket)
@@ -205,7 +205,7 @@ const connect: Record<string, Case> = {
 }
 
 const upgrade: Record<string, Case> = {
-  'both ways': byClient(async (client) => {
+  'in both directions': byClient(async (client) => {
     const { headers, socket } = await client.upgrade({ path: '/any', protocol: 'echo' })
     assert.equal(headers.upgrade, 'echo')
     await talk(socket)

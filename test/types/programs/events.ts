@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { Client, type Dispatcher, type errors, type Pool } from 'undici'
 
-type Telling = (line: string) => void
+type Report = (line: string) => void
 
-export function watch(dispatcher: Dispatcher, tell: Telling): () => void {
-  const onConnect = (origin: URL, targets: readonly Dispatcher[]): void => tell(`+ ${origin.host} ${targets.length}`)
+export function watch(dispatcher: Dispatcher, report: Report): () => void {
+  const onConnect = (origin: URL, targets: readonly Dispatcher[]): void => report(`+ ${origin.host} ${targets.length}`)
   const onDisconnect = (origin: URL, _targets: readonly Dispatcher[], error: errors.UndiciError): void =>
-    tell(`- ${origin.host} ${error.code}`)
+    report(`- ${origin.host} ${error.code}`)
   dispatcher.on('connect', onConnect).on('disconnect', onDisconnect).on('connectionError', onDisconnect)
-  dispatcher.once('drain', (origin) => tell(origin.href))
+  dispatcher.once('drain', (origin) => report(origin.href))
   return () => {
     dispatcher.off('connect', onConnect)
     dispatcher.removeListener('disconnect', onDisconnect).removeListener('connectionError', onDisconnect)

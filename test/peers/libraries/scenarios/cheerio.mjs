@@ -14,7 +14,7 @@ scenario('loads a page', async (context) => {
   assert.match(one.received[0].headers.accept, /text\/html/)
 })
 
-scenario('reads the encoding from the header and from the document', async (context) => {
+scenario('detects the encoding from the content-type and from the document', async (context) => {
   const latin = Buffer.from('<meta charset="iso-8859-1"><h1>Gr\xfc\xdfe</h1>', 'latin1')
   const one = await service(context, {
     '/header': (_request, response) =>
@@ -27,7 +27,7 @@ scenario('reads the encoding from the header and from the document', async (cont
   }
 })
 
-scenario('follows redirects, and knows the last URL', async (context) => {
+scenario('follows redirects, and returns the last URL', async (context) => {
   const one = await service(context, {
     '/first': (_request, response) => response.writeHead(301, { location: '/second/' }).end(),
     '/second/': (_request, response) => {
@@ -38,7 +38,7 @@ scenario('follows redirects, and knows the last URL', async (context) => {
   assert.equal($('a').prop('href'), `${one.url}/second/third`)
 })
 
-scenario('fails by status, content type and refused connections', async (context) => {
+scenario('fails on an error status, a wrong content type and a refused connection', async (context) => {
   const one = await service(context, {
     '/json': (_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
   })
@@ -49,7 +49,7 @@ scenario('fails by status, content type and refused connections', async (context
   assert.equal(refused.code, 'ECONNREFUSED')
 })
 
-scenario('loads a large page in pieces', async (context) => {
+scenario('loads a large page in chunks', async (context) => {
   const one = await service(context, {
     '/': async (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' })

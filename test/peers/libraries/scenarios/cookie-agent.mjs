@@ -21,7 +21,7 @@ function start(context) {
 const drop = async ({ body }) => body.dump()
 const jsonOf = async ({ body }) => body.json()
 
-scenario('an agent keeps cookies, and sends them', async (context) => {
+scenario('CookieAgent stores cookies, and sends them', async (context) => {
   const one = await start(context)
   const jar = new CookieJar()
   const dispatcher = new CookieAgent({ cookies: { jar }, connections: 2 })
@@ -36,7 +36,7 @@ scenario('an agent keeps cookies, and sends them', async (context) => {
   assert.equal(await jsonOf(await request(`${one.url}/echo`, { dispatcher, headers: pairs })), 'b=2; a=1; mine=0')
 })
 
-scenario('an interceptor does on any dispatcher, with others', async (context) => {
+scenario('the cookie interceptor works on each dispatcher, below other interceptors', async (context) => {
   const one = await start(context)
   for (const open of [() => new Agent(), () => new Pool(one.url), () => new Client(one.url)]) {
     const jar = new CookieJar()
@@ -52,7 +52,7 @@ scenario('an interceptor does on any dispatcher, with others', async (context) =
   }
 })
 
-scenario('works under the runtime fetch', async (context) => {
+scenario('works with the built-in fetch', async (context) => {
   const one = await start(context)
   const jar = new CookieJar()
   const dispatcher = new CookieAgent({ cookies: { jar } })
@@ -62,7 +62,7 @@ scenario('works under the runtime fetch', async (context) => {
   assert.equal(await response.json(), 'b=2; a=1; c=3')
 })
 
-scenario('fails as its dispatcher fails', async (context) => {
+scenario('fails with the error of its dispatcher', async (context) => {
   const one = await start(context)
   const dispatcher = new CookieAgent({ cookies: { jar: new CookieJar() } })
   const controller = new AbortController()

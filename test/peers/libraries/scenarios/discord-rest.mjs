@@ -47,7 +47,7 @@ scenario('sends JSON and files', async (context) => {
   }
 })
 
-scenario('hands out raw responses', async (context) => {
+scenario('returns raw responses', async (context) => {
   const one = await service(context, {
     '/v10/picture': (_request, response) => response.setHeader('content-type', 'image/png').end(picture),
   })
@@ -58,7 +58,7 @@ scenario('hands out raw responses', async (context) => {
   assert.equal((await raw.arrayBuffer()).byteLength, picture.length)
 })
 
-scenario('keeps rate limits, and repeats after failures', async (context) => {
+scenario('respects rate limits, and retries after failures', async (context) => {
   const headers = { 'retry-after': '0.01', 'x-ratelimit-scope': 'user' }
   const limited = json({ message: 'slow down', retry_after: 0.01, global: false }, 429, headers)
   const one = await service(context, {
@@ -80,7 +80,7 @@ scenario('keeps rate limits, and repeats after failures', async (context) => {
   assert.equal(failing.status, 503)
 })
 
-scenario('aborts, and fails when nothing listens', async (context) => {
+scenario('aborts, and fails if the connection is refused', async (context) => {
   let lost = 0
   const one = await service(context, {
     '/v10/users/1': (request, response) => {

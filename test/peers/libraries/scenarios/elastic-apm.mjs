@@ -39,7 +39,7 @@ async function traced(run) {
   return { result, id, spans: events.flatMap(({ span }) => (span?.transaction_id === id ? [span] : [])) }
 }
 
-scenario('a span for each request, whose trace reaches the server', async (context) => {
+scenario('records a span per request, and sends its trace context to the server', async (context) => {
   const one = await service(context, { '/a': mirror })
   const client = new Client(one.url)
   context.after(() => client.close())
@@ -57,7 +57,7 @@ scenario('a span for each request, whose trace reaches the server', async (conte
   }
 })
 
-scenario('spans of failed requests', async (context) => {
+scenario('records failed requests as failed spans', async (context) => {
   const one = await service(context, { '/cut': cut, '/missing': (_request, response) => response.writeHead(404).end() })
   const dispatcher = new Agent()
   context.after(() => dispatcher.close())

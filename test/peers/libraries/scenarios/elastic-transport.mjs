@@ -36,7 +36,7 @@ scenario('sends and parses JSON', async (context) => {
   assert.equal(meta.connection.url.href, `${one.url}/`)
 })
 
-scenario('compresses both ways', async (context) => {
+scenario('compresses request bodies and decompresses response bodies', async (context) => {
   const one = await service(context, {
     '/': (request, response, body) => {
       assert.equal(request.headers['content-encoding'], 'gzip')
@@ -50,7 +50,7 @@ scenario('compresses both ways', async (context) => {
   assert.deepEqual(await elastic.request({ method: 'POST', path: '/', body }), body)
 })
 
-scenario('streams bodies both ways', async (context) => {
+scenario('streams request and response bodies', async (context) => {
   const big = randomBytes(2_000_000)
   const one = await service(context, {
     '/': (_request, response, body) => response.writeHead(200, { 'content-type': 'application/vnd.any' }).end(body),
@@ -60,7 +60,7 @@ scenario('streams bodies both ways', async (context) => {
   assert.ok(big.equals(Buffer.concat(await answer.toArray())))
 })
 
-scenario('fails by error status, time-out, abort and size', async (context) => {
+scenario('fails on an error status, a timeout, an abort and a response above the size limit', async (context) => {
   const one = await service(context, {
     '/missing': json({ error: { type: 'index_not_found_exception' } }, 404),
     '/silent': silent,
@@ -81,7 +81,7 @@ scenario('fails by error status, time-out, abort and size', async (context) => {
   assert.match(large.message, /content length/)
 })
 
-scenario('goes to another node when one is dead', async (context) => {
+scenario('retries on another node if one refuses connections', async (context) => {
   const alive = await service(context, { '/': json({ alive: true }), '/cut': [cut, json({ again: true })] })
   const dead = `http://127.0.0.1:${await closedPort()}`
   const elastic = transport(context, [dead, alive.url], { maxRetries: 3 })
@@ -91,7 +91,7 @@ scenario('goes to another node when one is dead', async (context) => {
   assert.ok((await failure(alone.request({ method: 'GET', path: '/' }))) instanceof errors.ConnectionError)
 })
 
-scenario('takes options of a Pool, or makes an agent of its own', async (context) => {
+scenario('accepts Pool options, or a function that returns a Pool', async (context) => {
   const one = await service(context, { '/': json({ done: true }) })
   const agents = [
     { connections: 2, pipelining: 1, keepAliveTimeout: 1000, keepAliveMaxTimeout: 2000 },
@@ -105,7 +105,7 @@ scenario('takes options of a Pool, or makes an agent of its own', async (context
   assert.ok(one.connections() <= 3)
 })
 
-scenario('trusts an authority, or knows one by its fingerprint', async (context) => {
+scenario('verifies the server by a CA certificate or by its fingerprint', async (context) => {
   const one = await listenTls(context, (request, response) => json({ url: request.url })(request, response))
   const { ca } = tls()
   const get = { method: 'GET', path: '/' }

@@ -71,7 +71,7 @@ scenario('sends requests through a SOCKS proxy', async (context) => {
   assert.equal(proxy.connects.length, one.connections())
 })
 
-scenario('lets the proxy resolve names, and authenticates', async (context) => {
+scenario('resolves names in the proxy, and authenticates', async (context) => {
   const one = await service(context, { '/': mirror })
   const proxy = await socksProxy(context, 'me:secret')
   const dispatcher = socksDispatcher({ ...proxy.options, userId: 'me', password: 'secret' })
@@ -84,7 +84,7 @@ scenario('lets the proxy resolve names, and authenticates', async (context) => {
   assert.match((await failure(request(one.url, { dispatcher: wrong }))).message, /authentication/i)
 })
 
-scenario('chains two proxies, and is a connector of any dispatcher', async (context) => {
+scenario('chains two proxies, and works as connector of each dispatcher', async (context) => {
   const one = await service(context, { '/': mirror })
   const [first, second] = [await socksProxy(context), await socksProxy(context)]
   const connect = socksConnector([first.options, second.options])
@@ -110,7 +110,7 @@ scenario('connects directly without a proxy', async (context) => {
   assert.equal((await request(one.url, { dispatcher })).statusCode, 200)
 })
 
-scenario('puts TLS into the tunnel', async (context) => {
+scenario('connects with TLS through the tunnel', async (context) => {
   const one = await listenTls(context, (request, response) => response.end(`${request.method} ${request.url}`))
   const proxy = await socksProxy(context)
   const { ca } = tls()

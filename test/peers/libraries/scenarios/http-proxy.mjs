@@ -33,7 +33,7 @@ scenario('proxies by prefix, and rewrites location', async (context) => {
   await moved.body.dump()
 })
 
-scenario('streams an upload while it is sent', async (context) => {
+scenario('streams an upload before it is complete', async (context) => {
   let arrived = 0
   const one = await listen(context, (request, response) => {
     request.on('data', (chunk) => {
@@ -54,7 +54,7 @@ scenario('streams an upload while it is sent', async (context) => {
   assert.equal(await body.text(), '100000')
 })
 
-scenario('returns an early 413', async (context) => {
+scenario('returns a 413 that the upstream sends before the upload is complete', async (context) => {
   const one = await listen(context, (_request, response) => {
     response.writeHead(413, { connection: 'close' }).end('too large')
   })
@@ -71,7 +71,7 @@ scenario('returns an early 413', async (context) => {
   }
 })
 
-scenario('aborts the upstream request of an aborted upload', async (context) => {
+scenario('aborts the upstream request when the client aborts an upload', async (context) => {
   let lost = 0
   const one = await listen(context, (request) => {
     request.resume().on('close', () => {
@@ -91,7 +91,7 @@ scenario('aborts the upstream request of an aborted upload', async (context) => 
   }
 })
 
-scenario('forwards multipart by form-data', async (context) => {
+scenario('forwards a multipart body of the package form-data', async (context) => {
   const one = await service(context, {
     '/upload': (request, response, body) =>
       mirror(request, response, Buffer.from(`${body.includes(big)} ${body.includes('name="text"')}`)),
@@ -155,7 +155,7 @@ function accept(key) {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 
-scenario('proxies to TLS, and sends what the hooks make of it', async (context) => {
+scenario('sends requests changed by a hook to a TLS upstream', async (context) => {
   const one = await listenTls(context, (request, response) => {
     response.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] })
     request.pipe(response)
@@ -172,7 +172,7 @@ scenario('proxies to TLS, and sends what the hooks make of it', async (context) 
   assert.ok(big.equals(Buffer.from(await answer.body.arrayBuffer())))
 })
 
-scenario('forwards a slow download as it comes, and its end', async (context) => {
+scenario('forwards each chunk of a slow download, and its failure', async (context) => {
   let reply
   const one = await listen(context, (_request, response) => {
     reply = response

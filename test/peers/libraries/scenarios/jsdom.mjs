@@ -30,7 +30,7 @@ scenario('loads a page with its scripts, styles and frames', async (context) => 
   window.close()
 })
 
-scenario('follows redirects, and keeps cookies', async (context) => {
+scenario('follows redirects, and stores cookies', async (context) => {
   const one = await service(context, {
     '/first': (_request, response) => response.writeHead(302, { location: '/second', 'set-cookie': 'a=1' }).end(),
     '/second': page('<p>there</p>'),
@@ -41,7 +41,7 @@ scenario('follows redirects, and keeps cookies', async (context) => {
   assert.equal(one.received[1].headers.cookie, 'a=1')
 })
 
-scenario('sends and reads by XMLHttpRequest, and aborts', async (context) => {
+scenario('XMLHttpRequest sends, receives and aborts requests', async (context) => {
   const one = await service(context, {
     '/': page('<p>x</p>'),
     '/echo': (request, response, body) => response.writeHead(201, { 'x-method': request.method }).end(body),
@@ -90,7 +90,7 @@ scenario('opens a WebSocket', async (context) => {
   window.close()
 })
 
-scenario('takes a dispatcher, a proxy and interceptors', async (context) => {
+scenario('accepts a dispatcher, a proxy and interceptors', async (context) => {
   const one = await service(context, { '/': page('<script src="/made.js"></script>') })
   let connects = 0
   const dispatcher = new Agent().on('connect', () => connects++)
@@ -112,7 +112,7 @@ scenario('takes a dispatcher, a proxy and interceptors', async (context) => {
   assert.equal(page_.window.document.querySelector('p').textContent, 'by proxy')
 })
 
-scenario('reports what can not be loaded', async (context) => {
+scenario('reports resources that can not be loaded', async (context) => {
   const one = await service(context, { '/': page('<script src="/missing.js"></script>') })
   const errors = []
   const virtualConsole = new VirtualConsole().on('jsdomError', (error) => errors.push(error.type))

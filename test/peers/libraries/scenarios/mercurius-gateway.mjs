@@ -52,7 +52,7 @@ async function start(context, services, options = {}) {
 
 const at = (one) => `${one.url}/graphql`
 
-scenario('joins what two services have', async (context) => {
+scenario('combines the schemas of two services', async (context) => {
   const [one, two] = [await users(context), await posts(context)]
   const ask = await start(context, [
     { name: 'user', url: at(one) },
@@ -66,7 +66,7 @@ scenario('joins what two services have', async (context) => {
   assert.deepEqual(added, { addPost: { pid: 'p2', title: 'New' } })
 })
 
-scenario('balances a service over several urls', async (context) => {
+scenario('balances requests to a service over its URLs', async (context) => {
   const all = await Promise.all([0, 1, 2].map(() => users(context)))
   const ask = await start(context, [{ name: 'user', url: all.map(at) }])
   for (let i = 0; i < 30; i++) assert.equal((await ask(`{ me { id name } }`)).data.me.name, 'Ann')
@@ -77,7 +77,7 @@ scenario('balances a service over several urls', async (context) => {
   )
 })
 
-scenario('forwards headers, and uses an agent that is given', async (context) => {
+scenario('forwards headers, and uses the agent option', async (context) => {
   let seen
   const one = await users(context, (_query, _variables, headers) => {
     seen = headers
@@ -93,7 +93,7 @@ scenario('forwards headers, and uses an agent that is given', async (context) =>
   await agent.close()
 })
 
-scenario('reports a service that fails, is silent, or cuts', async (context) => {
+scenario('reports a service that fails, does not respond, or closes the connection', async (context) => {
   for (const [answer, most] of [
     [json({ errors: [{ message: 'broken' }] }, 200), /broken/],
     [json({}, 500), /.*/],
@@ -108,7 +108,7 @@ scenario('reports a service that fails, is silent, or cuts', async (context) => 
   }
 })
 
-scenario('answers many queries at once', async (context) => {
+scenario('completes concurrent queries', async (context) => {
   const [one, two] = [await users(context), await posts(context)]
   const ask = await start(context, [
     { name: 'user', url: at(one), connections: 3 },

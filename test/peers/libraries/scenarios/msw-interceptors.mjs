@@ -20,7 +20,7 @@ function intercept(context, interceptors, mock) {
   return seen
 }
 
-scenario('mocks the fetch that a dispatcher was given to', async (context) => {
+scenario('mocks fetch with the dispatcher option', async (context) => {
   const dispatcher = new Agent()
   context.after(() => dispatcher.close())
   const seen = intercept(context, [new FetchInterceptor()], async (request) =>
@@ -31,7 +31,7 @@ scenario('mocks the fetch that a dispatcher was given to', async (context) => {
   assert.deepEqual(seen, ['POST http://mocked.example/a'])
 })
 
-scenario('lets fetch through to the dispatcher', async (context) => {
+scenario('passes fetch requests that are not mocked to the dispatcher', async (context) => {
   const one = await service(context, { '/': mirror })
   let connects = 0
   const dispatcher = new Agent().on('connect', () => connects++)
@@ -43,7 +43,7 @@ scenario('lets fetch through to the dispatcher', async (context) => {
   assert.deepEqual(seen, [`POST ${one.url}/`])
 })
 
-scenario('mocks requests on the sockets themselves', async (context) => {
+scenario('mocks requests at the socket level', async (context) => {
   const seen = intercept(context, [new HttpRequestInterceptor()], async (request) =>
     Response.json({ text: await request.text() }, { status: 201, headers: { 'x-by': 'mock' } }),
   )
@@ -57,7 +57,7 @@ scenario('mocks requests on the sockets themselves', async (context) => {
   assert.deepEqual(seen, ['POST http://mocked.example/one', 'POST http://mocked.example/two'])
 })
 
-scenario('lets requests through to the server', async (context) => {
+scenario('passes requests that are not mocked to the server', async (context) => {
   const one = await service(context, { '/': mirror })
   const seen = intercept(context, [new HttpRequestInterceptor()])
   const pool = new Pool(one.url, { connections: 2 })
@@ -69,7 +69,7 @@ scenario('lets requests through to the server', async (context) => {
   assert.equal(seen.length, 3)
 })
 
-scenario('fails a request on its socket', async (context) => {
+scenario('fails a request with an error at the socket level', async (context) => {
   intercept(context, [new HttpRequestInterceptor()], () => Response.error())
   const error = await failure(request('http://mocked.example/', { dispatcher: new Agent() }))
   assert.ok(error instanceof Error)

@@ -30,7 +30,7 @@ function traced(run) {
   })
 }
 
-scenario('a segment for each request, whose trace reaches the server', async (context) => {
+scenario('records a segment per request, and sends its trace context to the server', async (context) => {
   const one = await service(context, { '/a': mirror })
   const pool = new Pool(one.url)
   context.after(() => pool.close())
@@ -51,7 +51,7 @@ scenario('a segment for each request, whose trace reaches the server', async (co
   }
 })
 
-scenario('segments end when requests fail', async (context) => {
+scenario('ends the segments of failed requests', async (context) => {
   const one = await service(context, { '/fails': json({}, 500) })
   const dispatcher = new Agent()
   context.after(() => dispatcher.close())

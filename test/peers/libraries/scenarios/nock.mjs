@@ -4,7 +4,7 @@ import nock from 'nock'
 import { Agent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici'
 import { failure, mirror, scenario, service } from './harness.mjs'
 
-scenario('mocks the fetch that a dispatcher was given to', async (context) => {
+scenario('mocks fetch with the dispatcher option', async (context) => {
   context.after(() => nock.cleanAll())
   const dispatcher = new Agent()
   context.after(() => dispatcher.close())
@@ -18,7 +18,7 @@ scenario('mocks the fetch that a dispatcher was given to', async (context) => {
   assert.ok(nock.isDone())
 })
 
-scenario('lets what is not mocked through to the dispatcher', async (context) => {
+scenario('passes fetch requests that are not mocked to the dispatcher', async (context) => {
   context.after(() => nock.cleanAll())
   const one = await service(context, { '/': mirror })
   let connects = 0
@@ -35,7 +35,7 @@ scenario('lets what is not mocked through to the dispatcher', async (context) =>
   )
 })
 
-scenario('lets requests by undici reach their server', async (context) => {
+scenario('does not mock requests of the function request', async (context) => {
   context.after(() => nock.cleanAll())
   const one = await service(context, { '/': mirror })
   nock('http://mocked.example').get('/').reply(200, 'mocked')
@@ -45,7 +45,7 @@ scenario('lets requests by undici reach their server', async (context) => {
   assert.equal(Buffer.concat(await answer.toArray()).toString(), 'mocked')
 })
 
-scenario('records what the runtime fetches over the global dispatcher', async (context) => {
+scenario('records requests of the built-in fetch over the global dispatcher', async (context) => {
   const one = await service(context, { '/': mirror })
   const before = getGlobalDispatcher()
   let connects = 0

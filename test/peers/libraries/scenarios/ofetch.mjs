@@ -25,7 +25,7 @@ const kinds = {
 }
 
 for (const [kind, open] of Object.entries(kinds)) {
-  scenario(`sends, reads, repeats and fails over ${kind}`, async (context) => {
+  scenario(`sends, receives, retries and fails over ${kind}`, async (context) => {
     const one = await start(context)
     const dispatcher = open(one.url)
     context.after(() => dispatcher.destroy())
@@ -53,7 +53,7 @@ for (const [kind, open] of Object.entries(kinds)) {
   })
 }
 
-scenario('fails when nothing listens', async (context) => {
+scenario('fails if the connection is refused', async (context) => {
   const dead = `http://127.0.0.1:${await closedPort()}`
   const dispatcher = new Pool(dead)
   context.after(() => dispatcher.destroy())
@@ -61,7 +61,7 @@ scenario('fails when nothing listens', async (context) => {
   assert.deepEqual([error.name, error.cause.cause.code], ['FetchError', 'ECONNREFUSED'])
 })
 
-scenario('goes through a proxy, given or global', async (context) => {
+scenario('sends requests through a proxy, as an option or global', async (context) => {
   const one = await start(context)
   let tunnels = 0
   const proxy = await service(context, {})

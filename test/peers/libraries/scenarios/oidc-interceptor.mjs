@@ -38,7 +38,7 @@ async function start(context, ...tokens) {
   return { idp, origin, interceptor, dispatcher: agent.compose(interceptor), agent }
 }
 
-scenario('gets a token once, and adds it to each request', async (context) => {
+scenario('requests a token once, and adds it to each request', async (context) => {
   const { idp, origin, dispatcher } = await start(context, { access_token: second, token_type: 'Bearer' })
   for (let i = 0; i < 3; i++) {
     const { statusCode, body } = await request(origin.url, { dispatcher })
@@ -49,7 +49,7 @@ scenario('gets a token once, and adds it to each request', async (context) => {
   assert.equal(String(idp.received[0].body), 'grant_type=client_credentials&client_id=me&client_secret=secret')
 })
 
-scenario('gets one token for many requests at once', async (context) => {
+scenario('requests one token for concurrent requests', async (context) => {
   const { idp, origin, dispatcher } = await start(context, { access_token: second })
   const ask = async (path) => (await request(origin.url + path, { dispatcher })).body.json()
   const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => ask(`/any?${i}`)))
@@ -57,7 +57,7 @@ scenario('gets one token for many requests at once', async (context) => {
   assert.equal(idp.received.length, 1)
 })
 
-scenario('renews a token that is refused, and repeats the request', async (context) => {
+scenario('renews a token that the server rejects, and retries the request', async (context) => {
   const { idp, origin, dispatcher } = await start(context, { access_token: first }, { access_token: second })
   const { statusCode, body } = await request(origin.url, { dispatcher })
   assert.equal(statusCode, 200)
@@ -66,14 +66,14 @@ scenario('renews a token that is refused, and repeats the request', async (conte
   assert.equal(origin.received.length, 2)
 })
 
-scenario('repeats a PUT with its body', async (context) => {
+scenario('retries a PUT with its body', async (context) => {
   const { origin, dispatcher } = await start(context, { access_token: first }, { access_token: second })
   const { statusCode, body } = await request(origin.url, { method: 'PUT', body: 'text', dispatcher })
   assert.equal(statusCode, 200)
   assert.deepEqual(await body.json(), { authorization: `Bearer ${second}`, length: '4', body: 'text' })
 })
 
-scenario('hands out the status when a new token is refused too', async (context) => {
+scenario('fails with the status if the server rejects the new token too', async (context) => {
   const { origin, dispatcher } = await start(context, { access_token: first })
   const outcome = await request(origin.url, { dispatcher }).then(
     async ({ statusCode, body }) => [statusCode, await body.dump()][0],
@@ -83,14 +83,14 @@ scenario('hands out the status when a new token is refused too', async (context)
   assert.equal(origin.received.length, 2)
 })
 
-scenario('fails when the token can not be got', async (context) => {
+scenario('fails if the token endpoint returns an error', async (context) => {
   const { origin, dispatcher } = await start(context, 500)
   const error = await failure(request(origin.url, { dispatcher }))
   assert.ok(error !== undefined)
   assert.equal(origin.received.length, 0)
 })
 
-scenario('leaves other origins alone', async (context) => {
+scenario('adds no token to requests to other origins', async (context) => {
   const { idp, dispatcher } = await start(context, { access_token: second })
   const other = await service(context, {
     '/': (request, response, body) => json(request.headers.authorization ?? 'none')(request, response, body),
@@ -100,7 +100,7 @@ scenario('leaves other origins alone', async (context) => {
   assert.equal(idp.received.length, 0)
 })
 
-scenario('works on a Pool, on the global dispatcher and with the event of a new token', async (context) => {
+scenario('works on a Pool and on the global dispatcher, and emits an event for a new token', async (context) => {
   const { origin, interceptor, agent } = await start(context, { access_token: second })
   const before = getGlobalDispatcher()
   context.after(() => setGlobalDispatcher(before))
@@ -118,7 +118,7 @@ scenario('works on a Pool, on the global dispatcher and with the event of a new 
   await pool.close()
 })
 
-scenario('renews a token that has expired, or soon will', async (context) => {
+scenario('renews a token that has expired or expires soon', async (context) => {
   const { idp, origin } = await start(context, { access_token: second })
   const options = { clientId: 'me', refreshToken: 'r', idpTokenUrl: `${idp.url}/token`, urls: [origin.url] }
   for (const [seconds, status] of [

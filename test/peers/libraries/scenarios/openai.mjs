@@ -20,7 +20,7 @@ function open(context, one, options = {}) {
   return new OpenAI({ apiKey: 'secret', baseURL: `${one.url}/v1`, fetchOptions: { dispatcher }, ...options })
 }
 
-scenario('asks and gets an answer', async (context) => {
+scenario('sends a chat completion request and parses the response', async (context) => {
   const one = await service(context, {
     '/v1/chat/completions': json(completion),
     '/v1/models/fine': json({ id: 'fine' }),
@@ -35,7 +35,7 @@ scenario('asks and gets an answer', async (context) => {
   assert.ok(one.connections() <= 4)
 })
 
-scenario('streams word by word, and ends a stream that is left', async (context) => {
+scenario('streams a response, and closes the connection if the caller stops reading', async (context) => {
   let lost = 0
   let reply
   const one = await service(context, {
@@ -74,7 +74,7 @@ scenario('uploads and downloads files', async (context) => {
   assert.ok(big.equals(Buffer.from(await (await client.files.content('f1')).arrayBuffer())))
 })
 
-scenario('repeats, times out and fails', async (context) => {
+scenario('retries, times out and fails', async (context) => {
   const soon = { 'retry-after-ms': '1' }
   const one = await service(context, {
     '/v1/models/busy': [json({}, 500, soon), json({}, 429, soon), json({ id: 'busy' })],
@@ -92,14 +92,14 @@ scenario('repeats, times out and fails', async (context) => {
   assert.ok(late instanceof OpenAI.APIConnectionTimeoutError)
   const baseURL = `http://127.0.0.1:${await closedPort()}/v1`
   const dead = new Pool(new URL(baseURL).origin)
-  const nobody = new OpenAI({ apiKey: 'secret', baseURL, fetchOptions: { dispatcher: dead }, maxRetries: 0 })
-  const refused = await failure(nobody.models.list())
+  const unreachable = new OpenAI({ apiKey: 'secret', baseURL, fetchOptions: { dispatcher: dead }, maxRetries: 0 })
+  const refused = await failure(unreachable.models.list())
   assert.ok(refused instanceof OpenAI.APIConnectionError)
   assert.equal(refused.cause.cause.code, 'ECONNREFUSED')
   await dead.close()
 })
 
-scenario('goes through the global dispatcher', async (context) => {
+scenario('uses the global dispatcher', async (context) => {
   const one = await service(context, { '/v1/models/fine': json({ id: 'fine' }) })
   const before = getGlobalDispatcher()
   let connects = 0

@@ -47,7 +47,7 @@ function within(run) {
   })
 }
 
-scenario('a span has what is known, and reaches the server', async (context) => {
+scenario('a span describes its request, and its trace context is sent to the server', async (context) => {
   const one = await service(context, { '/a': mirror })
   const client = new Client(one.url)
   context.after(() => client.close())
@@ -88,7 +88,7 @@ scenario('a span ends with the error of its request', async (context) => {
   }
 })
 
-scenario('requests of a busy pool keep their own parents', async (context) => {
+scenario('concurrent requests of a pool keep their own parent span', async (context) => {
   const one = await service(context, { '/': mirror })
   const pool = new Pool(one.url, { connections: 2 })
   context.after(() => pool.close())
@@ -103,7 +103,7 @@ scenario('requests of a busy pool keep their own parents', async (context) => {
   }
 })
 
-scenario('retries and redirects have a span for each request', async (context) => {
+scenario('each retry and each redirect has its own span', async (context) => {
   const one = await service(context, {
     '/busy': [(_request, response) => response.writeHead(503).end(), mirror],
     '/moved': (_request, response) => response.writeHead(302, { location: '/busy' }).end(),

@@ -49,7 +49,7 @@ scenario('sends many requests over few connections', async (context) => {
   assert.ok(one.connections() <= 3)
 })
 
-scenario('fails by status, time-out and refused connections', async (context) => {
+scenario('fails on an error status, a timeout and a refused connection', async (context) => {
   const one = await service(context, {
     '/collections/missing': done(null, 404),
     '/collections/silent': silent,

@@ -38,7 +38,7 @@ scenario('forwards methods, queries, headers and bodies', async (context) => {
   assert.equal((await fetch(`${url}/nowhere`)).status, 404)
 })
 
-scenario('streams bodies both ways', async (context) => {
+scenario('streams request and response bodies', async (context) => {
   const one = await service(context, { '/echo': (_request, response, body) => response.end(body) })
   const { url } = await proxy(context, { base: one.url })
   for (const body of [big, new Blob([big]).stream()]) {
@@ -47,7 +47,7 @@ scenario('streams bodies both ways', async (context) => {
   }
 })
 
-scenario('passes a compressed response through', async (context) => {
+scenario('forwards a compressed response unchanged', async (context) => {
   const one = await service(context, {
     '/': (_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' })
@@ -77,7 +77,7 @@ scenario('rewrites requests and responses', async (context) => {
   assert.equal(replaced.body, '{"a":"replaced"}')
 })
 
-scenario('repeats after a 503 and after a lost connection', async (context) => {
+scenario('retries after a 503 and after a lost connection', async (context) => {
   const one = await service(context, {
     '/busy': [json({}, 503, { 'retry-after': '0.01' }), json({ done: true })],
     '/cut': [cut, json({ done: true })],
@@ -90,7 +90,7 @@ scenario('repeats after a 503 and after a lost connection', async (context) => {
   assert.equal(one.received.filter(({ url }) => url === '/dead').length, 1)
 })
 
-scenario('maps time-outs to 504 and refused connections to an error', async (context) => {
+scenario('responds with 504 after a timeout, and with 500 if the connection is refused', async (context) => {
   const one = await service(context, { '/': silent, '/part': (_request, response) => response.write('part') })
   const { url } = await proxy(context, { base: one.url, undici: { headersTimeout: 60, bodyTimeout: 60 } })
   assert.equal((await fetch(url)).status, 504)
@@ -100,7 +100,7 @@ scenario('maps time-outs to 504 and refused connections to an error', async (con
   assert.equal((await fetch(dead.url)).status, 500)
 })
 
-scenario('ends the upstream request when the client goes', async (context) => {
+scenario('aborts the upstream request when the client closes its connection', async (context) => {
   let closedCount = 0
   const one = await service(context, {
     '/slow': (_request, response) => {
@@ -113,7 +113,7 @@ scenario('ends the upstream request when the client goes', async (context) => {
   await until(() => closedCount === 1)
 })
 
-scenario('balances over several bases', async (context) => {
+scenario('balances over several upstreams', async (context) => {
   const services = await Promise.all([0, 1, 2].map(() => service(context, { '/mirror': mirror })))
   const { url } = await proxy(context, { base: services.map(({ url }) => url) })
   for (let i = 0; i < 30; i++) assert.equal((await fetch(`${url}/mirror`)).status, 200)
@@ -123,7 +123,7 @@ scenario('balances over several bases', async (context) => {
   )
 })
 
-scenario('takes an instance, the global dispatcher or a proxy', async (context) => {
+scenario('accepts a dispatcher, the global dispatcher or a proxy', async (context) => {
   const one = await service(context, { '/mirror': mirror })
   for (const undici of [
     new Pool(one.url),

@@ -21,7 +21,7 @@ function open(context) {
   return mock
 }
 
-scenario('is a dispatcher of each function', async (context) => {
+scenario('MockAgent is accepted as dispatcher by each function', async (context) => {
   const mock = open(context)
   mock.disableNetConnect()
   const pool = mock.get(origin)
@@ -41,7 +41,7 @@ scenario('is a dispatcher of each function', async (context) => {
   mock.assertNoPendingInterceptors()
 })
 
-scenario('fails, delays and repeats as it was told to', async (context) => {
+scenario('MockAgent replies with the configured errors, delays and statuses', async (context) => {
   const mock = open(context)
   mock.disableNetConnect()
   const pool = mock.get(origin)
@@ -57,7 +57,7 @@ scenario('fails, delays and repeats as it was told to', async (context) => {
   assert.equal(await (await request(`${origin}/busy`, { dispatcher: retrying })).body.text(), 'done')
 })
 
-scenario('lets through what is not mocked', async (context) => {
+scenario('MockAgent sends requests that are not mocked to the server', async (context) => {
   const one = await service(context, { '/real': mirror })
   const mock = open(context)
   mock.enableNetConnect(/^127\.0\.0\.1/)
@@ -69,7 +69,7 @@ scenario('lets through what is not mocked', async (context) => {
   assert.equal(one.received.length, 1)
 })
 
-scenario('is the global dispatcher of the functions and of fetch', async (context) => {
+scenario('MockAgent works as the global dispatcher of the functions and of fetch', async (context) => {
   const before = getGlobalDispatcher()
   context.after(() => setGlobalDispatcher(before))
   const mock = open(context)
@@ -80,7 +80,7 @@ scenario('is the global dispatcher of the functions and of fetch', async (contex
   assert.equal(await (await fetch(origin)).text(), 'mocked')
 })
 
-scenario('works with interceptors, and beside pools of sluice', async (context) => {
+scenario('MockAgent works with interceptors, and does not affect pools of sluice', async (context) => {
   const one = await service(context, { '/': mirror })
   const mock = open(context)
   mock.disableNetConnect()
@@ -108,7 +108,7 @@ function agentOf(context, one) {
   return agent
 }
 
-scenario('its fetch sends through an agent', async (context) => {
+scenario("undici's fetch sends requests through an Agent", async (context) => {
   const big = randomBytes(1_000_000)
   const one = await service(context, {
     '/mirror': mirror,
@@ -131,7 +131,7 @@ scenario('its fetch sends through an agent', async (context) => {
   assert.equal((await aborted).name, 'AbortError')
 })
 
-scenario('its WebSocket and EventSource connect through an agent', async (context) => {
+scenario("undici's WebSocket and EventSource connect through an Agent", async (context) => {
   const one = await service(context, {
     '/events': (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: hello\n\n')
@@ -159,7 +159,7 @@ scenario('its WebSocket and EventSource connect through an agent', async (contex
   events.close()
 })
 
-scenario('its cache keeps responses of an agent', async (context) => {
+scenario("undici's cache interceptor stores responses of an Agent", async (context) => {
   const one = await service(context, { '/': json({ kept: true }, 200, { 'cache-control': 'max-age=60' }) })
   const dispatcher = agentOf(context, one).compose(originals.cache())
   for (let i = 0; i < 3; i++) {
@@ -169,7 +169,7 @@ scenario('its cache keeps responses of an agent', async (context) => {
   assert.equal(one.received.length, 1)
 })
 
-scenario('its Headers and FormData go into a request', async (context) => {
+scenario("undici's Headers and FormData are accepted in a request", async (context) => {
   const one = await service(context, { '/': mirror })
   const dispatcher = agentOf(context, one)
   const headers = new Headers({ 'x-mine': 'kept' })

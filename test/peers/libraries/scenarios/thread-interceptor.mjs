@@ -62,7 +62,7 @@ scenario('sends requests to a worker', async (context) => {
   }
 })
 
-scenario('reads a response of known length in each way', async (context) => {
+scenario('reads a response with content-length by each body method', async (context) => {
   const { dispatcher } = await start(context)
   const body = async () => (await request('http://first.local/sized', { dispatcher })).body
   const expected = { grüße: 'first 0' }
@@ -72,7 +72,7 @@ scenario('reads a response of known length in each way', async (context) => {
   assert.deepEqual(JSON.parse(Buffer.concat(await (await body()).toArray())), expected)
 })
 
-scenario('hands out error statuses', async (context) => {
+scenario('returns error statuses', async (context) => {
   const { dispatcher } = await start(context)
   const { statusCode, headers, body } = await request('http://first.local/fails', { dispatcher })
   assert.deepEqual([statusCode, headers['x-why'], await body.text()], [500, 'broken', 'broken'])
@@ -82,14 +82,14 @@ scenario('hands out error statuses', async (context) => {
   assert.equal(error.statusCode, 500)
 })
 
-scenario('sends large bodies both ways', async (context) => {
+scenario('sends and receives large bodies', async (context) => {
   const { dispatcher } = await start(context)
   const big = randomBytes(1_000_000)
   const { body } = await request('http://first.local/', { method: 'PUT', body: big, dispatcher })
   assert.ok(big.equals(Buffer.from(await body.arrayBuffer())))
 })
 
-scenario('takes several workers of a name in turn', async (context) => {
+scenario('distributes requests to workers of the same name in turn', async (context) => {
   const { dispatcher } = await start(context, { first: 2 })
   const seen = new Map()
   for (let i = 0; i < 10; i++) {
@@ -100,13 +100,13 @@ scenario('takes several workers of a name in turn', async (context) => {
   assert.deepEqual(Object.fromEntries(seen), { 'first 0': 5, 'first 1': 5 })
 })
 
-scenario('lets workers reach each other through their global dispatcher', async (context) => {
+scenario('workers send requests to each other through their global dispatcher', async (context) => {
   const { dispatcher } = await start(context, { first: 1, second: 1 })
   const { statusCode, body } = await request('http://first.local/other', { dispatcher })
   assert.deepEqual([statusCode, await body.text()], [200, 'through second 0'])
 })
 
-scenario('lets other origins through to the network', async (context) => {
+scenario('sends requests to other origins over the network', async (context) => {
   const { agent, dispatcher, interceptor } = await start(context)
   const one = await service(context, { '/': mirror })
   const { body } = await request(one.url, { dispatcher })
@@ -119,7 +119,7 @@ scenario('lets other origins through to the network', async (context) => {
   assert.deepEqual(Object.keys(agent.stats), [one.url])
 })
 
-scenario('fails for an unknown name, and works under a chain of interceptors', async (context) => {
+scenario('rejects an unknown worker name, and works with other interceptors', async (context) => {
   const { dispatcher } = await start(context)
   assert.match((await failure(request('http://nobody.local/', { dispatcher }))).message, /nobody/i)
   const chain = dispatcher.compose(interceptors.retry(), interceptors.redirect({ maxRedirections: 2 }))

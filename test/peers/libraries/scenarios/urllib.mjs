@@ -54,7 +54,7 @@ scenario('streams downloads, and decompresses', async (context) => {
   assert.equal(unzipped.data, 'text')
 })
 
-scenario('follows redirects, repeats, times out', async (context) => {
+scenario('follows redirects, retries, times out and aborts', async (context) => {
   const one = await service(context, {
     '/': mirror,
     '/moved': (_request, response) => response.writeHead(302, { location: '/' }).end(),
@@ -78,7 +78,7 @@ scenario('follows redirects, repeats, times out', async (context) => {
   assert.equal((await aborted).name, 'AbortError')
 })
 
-scenario('reports sockets and timings by the diagnostics channels', async (context) => {
+scenario('reports sockets and timings through diagnostics channels', async (context) => {
   const one = await service(context, { '/': mirror })
   const client = new HttpClient()
   for (let i = 1; i <= 3; i++) {
@@ -89,7 +89,7 @@ scenario('reports sockets and timings by the diagnostics channels', async (conte
   }
 })
 
-scenario('counts per pool', async (context) => {
+scenario('returns pool statistics per origin', async (context) => {
   const one = await service(context, { '/': mirror })
   const agent = new Agent({ connections: 2 })
   await urllib.request(one.url, { dispatcher: agent })
@@ -101,7 +101,7 @@ scenario('counts per pool', async (context) => {
   await agent.close()
 })
 
-scenario('checks addresses, and reaches unix sockets', async (context) => {
+scenario('rejects disallowed addresses, and sends requests over unix sockets', async (context) => {
   const one = await service(context, { '/': mirror })
   const guarded = new HttpClient({ checkAddress: (address) => address !== '127.0.0.1' })
   const refused = await failure(guarded.request(`http://localhost:${one.port}/`))
@@ -115,7 +115,7 @@ scenario('checks addresses, and reaches unix sockets', async (context) => {
   assert.equal(data, 'by socket')
 })
 
-scenario('answers a digest challenge', async (context) => {
+scenario('responds to a digest authentication challenge', async (context) => {
   const one = await listen(context, (request, response) => {
     if (/^Digest .*response="[0-9a-f]{32}"/.test(request.headers.authorization ?? '')) return response.end('known')
     const challenge = 'Digest realm="r", qop="auth", nonce="n", opaque="o"'
@@ -125,7 +125,7 @@ scenario('answers a digest challenge', async (context) => {
   assert.deepEqual([status, data], [200, 'known'])
 })
 
-scenario('fetches through its own factory', async (context) => {
+scenario('sends requests with FetchFactory', async (context) => {
   const one = await service(context, { '/': mirror })
   const factory = new FetchFactory()
   const response = await factory.fetch(one.url, { method: 'POST', body: 'text' })

@@ -42,7 +42,7 @@ const keepAlive: Record<string, Case> = {
     await numbers(client, 100)
     assert.equal(connections(), 1)
   }),
-  'answers of every kind on one connection': byClient(async (client, { setting }) => {
+  'responses of every kind on one connection': byClient(async (client, { setting }) => {
     const connections = counting(client)
     for (let round = 0; round < 3; round++) {
       assert.equal(await text(client, '/chunks'), CHUNKS.join(''))
@@ -69,7 +69,7 @@ const keepAlive: Record<string, Case> = {
       }, pipelining)(scene)
     }
   },
-  'the server ends an idle connection': short(async (client) => {
+  'the server closes an idle connection': short(async (client) => {
     const connections = counting(client)
     const ended = once(client, 'disconnect')
     await text(client, '/id?n=1', { headers: brief })
@@ -95,7 +95,7 @@ const pipelining: Record<string, Case> = {
     },
     { pipelining: 10 },
   ),
-  'answers of every kind': byClient(
+  'responses of every kind': byClient(
     async (client) => {
       const responses = Array.from({ length: 10 }, async (_value, index) => {
         const path = ['/chunks', '/text.txt', '/empty', '/nothing'][index % 4] as string
@@ -106,7 +106,7 @@ const pipelining: Record<string, Case> = {
     },
     { pipelining: 10 },
   ),
-  'over answers that end the connection': byClient(
+  'responses that close the connection': byClient(
     async (client) => {
       const connections = counting(client)
       const answers = await Promise.all(Array.from({ length: 12 }, () => text(client, '/close')))
@@ -118,7 +118,7 @@ const pipelining: Record<string, Case> = {
 }
 
 const unix: Record<string, Case> = {
-  'all at once': async (scene) => {
+  'concurrent requests': async (scene) => {
     const { socketPath } = scene.peer
     if (socketPath === undefined) throw new Error('the server does not listen for this')
     await withClient(scene, { url: 'http://localhost', options: { socketPath, pipelining: 10 } }, async (client) => {

@@ -5,27 +5,27 @@ import { byClient, type Case, text } from '../peer.js'
 import { TEXT } from '../service/content.js'
 
 const time: Record<string, Case> = {
-  'no head in time': byClient(async (client) => {
+  headersTimeout: byClient(async (client) => {
     await assert.rejects(text(client, '/slow', { headersTimeout: 150 }), errors.HeadersTimeoutError)
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   }),
-  'no body in time': byClient(async (client) => {
+  bodyTimeout: byClient(async (client) => {
     const { statusCode, body } = await client.request({ path: '/stall', method: 'GET', bodyTimeout: 150 })
     assert.equal(statusCode, 200)
     await assert.rejects(body.text(), errors.BodyTimeoutError)
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   }),
-  'a slow body within its time': byClient(async (client) => {
+  'a slow body within bodyTimeout': byClient(async (client) => {
     assert.match(await text(client, '/trickle', { bodyTimeout: 5_000 }), /^(drop \d\n){6}$/)
   }),
 }
 
 const abort: Record<string, Case> = {
-  'while waiting for the head': byClient(async (client) => {
+  'while waiting for the response headers': byClient(async (client) => {
     const controller = new AbortController()
     client.once('connect', () => setImmediate(() => controller.abort()))
     await assert.rejects(text(client, '/slow', { signal: controller.signal }), { name: 'AbortError' })
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   }),
   'within a download': byClient(async (client) => {
     for (let count = 0; count < 5; count++) {
@@ -36,7 +36,7 @@ const abort: Record<string, Case> = {
       }
       await assert.rejects(reading(), { name: 'AbortError' })
     }
-    assert.equal(await text(client, '/text.txt'), TEXT, 'and the next')
+    assert.equal(await text(client, '/text.txt'), TEXT, 'the next request')
   }),
   'within an upload': byClient(async (client, { setting }) => {
     for (let count = 0; count < 5; count++) {
@@ -50,7 +50,7 @@ const abort: Record<string, Case> = {
       const options = { path: '/digest', method: 'POST', body: Readable.from(endless()), signal: controller.signal }
       await assert.rejects(client.request(options), { name: 'AbortError' })
     }
-    assert.equal(await text(client, '/text.txt'), TEXT, 'and the next')
+    assert.equal(await text(client, '/text.txt'), TEXT, 'the next request')
   }),
 }
 

@@ -29,7 +29,7 @@ function exchange(options: Options, check: (answer: Answer, scene: Scene) => voi
   return byClient(async (client, scene) => {
     const { statusCode, headers, trailers, body } = await client.request(options)
     await check({ statusCode, headers, trailers, bytes: Buffer.from(await body.bytes()), client }, scene)
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   })
 }
 
@@ -69,11 +69,11 @@ const methods: Record<string, Case> = {
 }
 
 const answers: Record<string, Case> = {
-  'of 10 MB with a length': get('/big.bin', ({ headers, bytes }, { setting }) => {
+  '10 MB with content-length': get('/big.bin', ({ headers, bytes }, { setting }) => {
     assert.equal(headers['content-length'], String(setting.big.length))
     assert.ok(bytes.equals(setting.big))
   }),
-  'in chunks': byClient(async (client) => {
+  chunked: byClient(async (client) => {
     let framing: unknown
     // A proxy that buffers the whole body sends its length.
     for (let tries = 0; framing === undefined && tries < 10; tries++) {
@@ -87,25 +87,25 @@ const answers: Record<string, Case> = {
     assert.equal(statusCode, 204)
     assert.equal(bytes.length, 0)
   }),
-  'of no bytes': get('/nothing', ({ statusCode, headers, bytes }) => {
+  'empty, with content-length': get('/nothing', ({ statusCode, headers, bytes }) => {
     assert.equal(statusCode, 200)
     assert.equal(headers['content-length'], '0')
     assert.equal(bytes.length, 0)
   }),
-  'in chunks, of none': get('/nothing-chunked', ({ statusCode, bytes }) => {
+  'empty, chunked': get('/nothing-chunked', ({ statusCode, bytes }) => {
     assert.equal(statusCode, 200)
     assert.equal(bytes.length, 0)
   }),
-  'until the connection ends': get('/legacy', ({ statusCode, headers, bytes }) => {
+  'until the connection closes': get('/legacy', ({ statusCode, headers, bytes }) => {
     assert.equal(statusCode, 200)
     assert.equal(headers['transfer-encoding'], undefined)
     assert.equal(headers['content-length'], undefined)
     assert.equal(String(bytes), CHUNKS.join(''))
   }),
-  'of 40 fields': get('/fields', ({ headers }) => {
+  'with 40 headers': get('/fields', ({ headers }) => {
     for (const [name, value] of FIELDS) assert.equal(headers[name], value)
   }),
-  'of which trailers follow the body': get('/trailers', ({ statusCode, bytes }) => {
+  'with trailers': get('/trailers', ({ statusCode, bytes }) => {
     assert.equal(statusCode, 200)
     assert.equal(String(bytes), TEXT)
   }),
@@ -134,20 +134,20 @@ const refused = (make: (big: Buffer) => Options['body']): Case =>
       assert.equal(statusCode, 413)
       await answer.dump()
     }
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   })
 
 const kilobyte = (big: Buffer) => big.subarray(0, 1000)
 
 const uploads: Record<string, Case> = {
-  '1 KB with a length': upload(({ setting: { big } }) => ({ body: kilobyte(big), is: kilobyte(big) })),
-  '10 MB with a length': upload(({ setting: { big } }) => ({ body: big, is: big })),
+  '1 KB with content-length': upload(({ setting: { big } }) => ({ body: kilobyte(big), is: kilobyte(big) })),
+  '10 MB with content-length': upload(({ setting: { big } }) => ({ body: big, is: big })),
   '1 KB as a stream': upload(({ setting: { big } }) => ({ body: pieces(kilobyte(big), 300), is: kilobyte(big) })),
   '10 MB as a stream': upload(({ setting: { big } }) => ({ body: pieces(big), is: big })),
   empty: upload(() => ({ body: '', is: Buffer.alloc(0) })),
   'an empty stream': upload(() => ({ body: Readable.from([]), is: Buffer.alloc(0) })),
-  '10 MB there and back': thereAndBack((big) => big),
-  '10 MB there and back as a stream': thereAndBack((big) => pieces(big)),
+  '10 MB echoed': thereAndBack((big) => big),
+  '10 MB echoed as a stream': thereAndBack((big) => pieces(big)),
   'after 100 Continue': byClient(async (client, { setting }) => {
     const infos: number[] = []
     const options = { expectContinue: true, onInfo: (info: { statusCode: number }) => void infos.push(info.statusCode) }
@@ -157,8 +157,8 @@ const uploads: Record<string, Case> = {
     // A proxy may send its own interim response and pass on that of the origin: two (RFC 9110 §15.2).
     assert.ok(infos.length > 0 && infos.every((status) => status === 100), String(infos))
   }),
-  'refused before its end': refused((big) => big),
-  'refused before its end, as a stream': refused((big) => pieces(big)),
+  'rejected before it is complete': refused((big) => big),
+  'rejected before it is complete, as a stream': refused((big) => pieces(big)),
 }
 
 /** Requests the text for its etag and date, and again with conditional headers. */
@@ -174,7 +174,7 @@ const conditional = (fields: (first: Answer['headers']) => Record<string, string
     assert.equal(statusCode, status)
     if (status === 304) assert.equal(await body.text(), '')
     else await body.dump()
-    assert.equal(await text(client, '/text.txt'), TEXT, 'and the next')
+    assert.equal(await text(client, '/text.txt'), TEXT, 'the next request')
   })
 
 const ranged = (range: string, check: (answer: Answer) => void): Case => get('/text.txt', check, { range })
@@ -227,23 +227,23 @@ const composed: Record<string, Case> = {
 }
 
 const limits: Record<string, Case> = {
-  'a request of 40 fields': get(
+  'a request with 40 headers': get(
     '/fields',
     ({ bytes }) => assert.equal(String(bytes), '40'),
     Object.fromEntries(FIELDS),
   ),
-  'a head that is too long for the server': byClient(async (client, { server }) => {
+  'headers too large for the server': byClient(async (client, { server }) => {
     const { bytes, status } = server.headLimit
     const headers = { 'x-long': 'v'.repeat(bytes) }
     const { statusCode, body } = await client.request({ path: '/id?n=1', method: 'GET', headers })
     assert.equal(statusCode, status)
     await body.dump()
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   }),
-  'a head that is too long for the client': byClient(
+  'headers too large for the client': byClient(
     async (client) => {
       await assert.rejects(text(client, '/fields'), errors.HeadersOverflowError)
-      assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+      assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
     },
     { maxHeaderSize: 2000 },
   ),

@@ -84,11 +84,11 @@ const tls: Record<string, Case> = {
   '1.3': version('TLSv1.3'),
   'sessions of 1.2 are resumed': resumed('TLSv1.2'),
   'sessions of 1.3 are resumed': resumed('TLSv1.3'),
-  'a certificate by server name': async (scene) => {
+  'a certificate by server name (SNI)': async (scene) => {
     assert.equal((await secured(scene, {}))?.name, 'localhost')
     assert.equal((await secured(scene, {}, { host: 'other.example' }))?.name, 'other.example')
   },
-  'a certificate of the client': async (scene) => {
+  'a client certificate': async (scene) => {
     const { mutual } = scene.peer
     if (mutual === undefined) throw new Error('the server does not listen for this')
     const { key, cert } = scene.setting.client
@@ -100,7 +100,7 @@ const tls: Record<string, Case> = {
     })
     await assert.rejects(anonymous)
   },
-  'an unknown authority is refused': async (scene) => {
+  'an unknown CA is rejected': async (scene) => {
     const stranger = scene.setting.client.cert
     await assert.rejects(secured(scene, { ca: stranger }), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
   },
@@ -134,7 +134,7 @@ const tunnels: Record<string, Case> = {
     socket.write(frame('hello', randomBytes(4)))
     assert.deepEqual(await bytesOf(socket, 7), frame('hello'))
     socket.destroy()
-    assert.equal(await text(client, '/id?n=after'), 'after', 'and the next')
+    assert.equal(await text(client, '/id?n=after'), 'after', 'the next request')
   }),
   CONNECT: async (scene) => {
     const { peer, setting } = scene

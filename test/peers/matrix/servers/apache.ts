@@ -113,7 +113,7 @@ export const apache: Server = {
   name: 'Apache',
   headLimit: { bytes: 24_000, status: 400 },
   lacks: {
-    'unix socket: all at once': 'it listens on TCP only',
+    'unix socket: concurrent requests': 'it listens on TCP only',
     'answers: trailers': 'its proxy passes none',
   },
   defects: {

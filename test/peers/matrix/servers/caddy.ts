@@ -111,7 +111,7 @@ export const caddy: Server = {
   lacks: {
     'tunnels: CONNECT': 'it is no forward proxy',
     'keep-alive: three requests on each connection': 'it has no such limit',
-    'answers: until the connection ends': 'it always puts the body in chunks',
+    'answers: until the connection closes': 'it always puts the body in chunks',
   },
   missing: async () => missing('caddy'),
   start: begin,

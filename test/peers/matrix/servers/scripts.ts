@@ -81,8 +81,8 @@ async function startIn(
 }
 
 const COMMON = {
-  'answers: until the connection ends': 'it always puts the body in chunks',
-  'answers: of which trailers follow the body': 'a Response has none',
+  'answers: until the connection closes': 'it always puts the body in chunks',
+  'answers: with trailers': 'a Response has none',
   'answers: trailers': 'a Response has none',
   'tunnels: CONNECT': 'it has no means to hand the socket over',
   'keep-alive: three requests on each connection': 'it has no such limit',
@@ -109,9 +109,9 @@ export const deno: Server = {
   headLimit: { bytes: 600_000, status: 400 },
   lacks: {
     ...COMMON,
-    'keep-alive: the server ends an idle connection': 'it has no such limit',
-    'TLS: a certificate of the client': 'it asks for none',
-    'TLS: a certificate by server name': 'it takes one certificate',
+    'keep-alive: the server closes an idle connection': 'it has no such limit',
+    'TLS: a client certificate': 'it asks for none',
+    'TLS: a certificate by server name (SNI)': 'it takes one certificate',
     'reload: no request is lost': 'it has no reload',
   },
   missing: () => missingRuntime('deno'),

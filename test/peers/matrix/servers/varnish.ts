@@ -79,16 +79,16 @@ export const varnish: Server = {
     'TLS: 1.3': NO_TLS,
     'TLS: sessions of 1.2 are resumed': NO_TLS,
     'TLS: sessions of 1.3 are resumed': NO_TLS,
-    'TLS: a certificate by server name': NO_TLS,
-    'TLS: a certificate of the client': NO_TLS,
-    'TLS: an unknown authority is refused': NO_TLS,
+    'TLS: a certificate by server name (SNI)': NO_TLS,
+    'TLS: a client certificate': NO_TLS,
+    'TLS: an unknown CA is rejected': NO_TLS,
     'keep-alive: three requests on each connection': 'it has no such limit',
     'conditions: precondition failed': 'a cache may ignore If-Match (RFC 9110, 13.1.1)',
-    'answers: until the connection ends': 'it always puts the body in chunks',
+    'answers: until the connection closes': 'it always puts the body in chunks',
     'answers: trailers': 'it understands none',
   },
   defects: {
-    'answers: of which trailers follow the body': {
+    'answers: with trailers': {
       error: /503 !== 200|ended within a chunked body/,
       because:
         'it takes trailers of its origin for a broken body, and answers 503 or cuts it off (RFC 9112, 7.1): ' +
