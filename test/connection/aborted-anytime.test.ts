@@ -40,7 +40,7 @@ class Given {
 
   abort(): void {
     this.#givenUp = true
-    this.#abort?.(new Error('given up'))
+    this.#abort?.(new Error('aborted'))
   }
 
   over(): void {

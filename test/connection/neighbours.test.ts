@@ -80,9 +80,9 @@ t.test('a pipelined request that is paused and aborted does not block those behi
     {
       onRequestStart(controller) {
         controller.pause()
-        setImmediate(() => controller.abort(new Error('given up')))
+        setImmediate(() => controller.abort(new Error('aborted')))
       },
-      onResponseError: (_controller, error) => t.match(error, { message: 'given up' }),
+      onResponseError: (_controller, error) => t.match(error, { message: 'aborted' }),
     },
   )
   const last = client.request({ path: '/', method: 'GET' })

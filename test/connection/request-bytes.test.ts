@@ -297,7 +297,7 @@ const others: Record<string, (stream: Readable, seen: (chunk: Buffer) => void) =
     })
   },
   "a 'readable' listener that was left behind": (stream, seen) => void stream.on('readable', () => {}).on('data', seen),
-  'a caller who resumes it': (stream, seen) => {
+  'a caller that resumes it': (stream, seen) => {
     stream.on('data', seen)
     let times = 50
     const again = () => {

@@ -98,13 +98,13 @@ t.test('reduces the weight of a failing upstream and restores it', async (t) => 
   pool.on('connectionError', (_origin, _targets, error) => errors.push(error))
   let failures = 0
   for (let i = 0; i < 200; i++) await ask(pool).catch(() => failures++)
-  t.ok(failures > 1 && failures < 40, `${failures} of 200 went to the dead one`)
+  t.ok(failures > 1 && failures < 40, `${failures} of 200 requests were sent to the closed upstream`)
   t.equal(errors.length, failures)
   port = origins[1]?.port as number
   served.fill(0)
   for (let i = 0; i < 400; i++) await ask(pool)
   const share = served[1] as number
-  t.ok(share > 80, `${share} of the next 400 went to the one that came back`)
+  t.ok(share > 80, `${share} of the next 400 requests were sent to the recovered upstream`)
   served.fill(0)
   for (let i = 0; i < 100; i++) await ask(pool)
   t.strictSame(served, [50, 50], 'then the recovered upstream gets half of the requests')

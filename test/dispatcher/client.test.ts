@@ -474,7 +474,7 @@ t.test('delivers an early response to an upload and closes the connection', asyn
   const { statusCode, body } = await client.request({ path: '/', method: 'POST', body: endless })
   t.equal(statusCode, 413)
   t.equal(await body.text(), 'early 0')
-  t.equal(endless.destroyed, true, `the source was told after ${sent} pieces`)
+  t.equal(endless.destroyed, true, `the source is destroyed after ${sent} chunks`)
   t.equal(await (await client.request({ path: '/', method: 'GET' })).body.text(), 'early 1')
   await client.close()
   await origin.close()

@@ -54,7 +54,7 @@ t.test('outlier detection: a failing upstream is ejected and recovers', async (t
   bad.served = 0
   let requestCount = 0
   for (; bad.served === 0; requestCount++) await ask(pool)
-  t.ok(requestCount > 1, `${requestCount} went to the others`)
+  t.ok(requestCount > 1, `${requestCount} requests until the recovered upstream is used`)
   await pool.close()
 })
 
@@ -129,7 +129,7 @@ t.test('slow start: a new upstream gets few requests at first', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 5))
   for (const one of all) one.served = 0
   for (let i = 0; i < 60; i++) await ask(brief)
-  t.ok((all[2] as Backend).served >= 13, `${served(all)} when it is over`)
+  t.ok((all[2] as Backend).served >= 13, `${served(all)} requests after slow start`)
   await brief.close()
 })
 

@@ -359,7 +359,7 @@ t.test('a paused reader stops the server', async (t) => {
     client.compose(interceptors.decompress()).dispatch(get, recorder)
     await quiet(() => written)
     t.ok(written < bytes.length / 2, `paused at ${at}, the server wrote ${written} bytes`)
-    t.ok(size < 200_000, `and ${size} came`)
+    t.ok(size < 200_000, `${size} bytes were delivered`)
     t.ok(recorder.controller?.paused)
     recorder.controller?.resume()
     await recorder.ended

@@ -544,7 +544,11 @@ t.test('fails a redirect to an origin that the dispatcher does not send to, with
     await t.rejects(ask(composed, elsewhere), { code: 'UND_ERR_INVALID_ARG', message: /Agent/ }, Kind.name)
     t.strictSame([origin.seen.length, other.seen.length], [1, 0], Kind.name)
     await ask(composed, { path: to(`${origin.url}/x`), headers: { authorization: 'mine' } })
-    t.equal(origin.seen.at(-1)?.headers.authorization, 'mine', `${Kind.name}: its own origin, in full`)
+    t.equal(
+      origin.seen.at(-1)?.headers.authorization,
+      'mine',
+      `${Kind.name}: follows an absolute URL of its own origin`,
+    )
     await dispatcher.close()
   }
   await Promise.all([origin.close(), other.close()])

@@ -142,7 +142,7 @@ t.test('exceptions and rejections of the retry callback fail the request', async
     t.equal(recorder.error, mine, name)
     t.equal(requests.length, 1)
     const handed = await run([busy, fine], { options: { retry, throwOnError: false } })
-    t.equal(handed.recorder.body, 'busy', `${name}, and the response is handed out`)
+    t.equal(handed.recorder.body, 'busy', `${name}, with throwOnError: false`)
     t.equal(handed.recorder.error, null)
   }
   const odd = (_error: Error, _context: Context, callback: (result: never) => void) => callback('no' as never)

@@ -83,7 +83,7 @@ t.test('rejects responses that are not the rest', async (t) => {
     t.match(recorder.error, { code: 'UND_ERR_REQ_RETRY', statusCode: Number(answer.slice(9, 12)), data: { count: 1 } })
     t.equal(requests.length, 2)
     const stubborn = await run([cut, answer, rest], { options: { retry: again } })
-    t.equal(stubborn.recorder.body, '0123456789', `${name}, and a callback asks once more`)
+    t.equal(stubborn.recorder.body, '0123456789', `${name}, then a retry callback retries again`)
   }
 })
 

@@ -76,7 +76,7 @@ export class Witness {
     if (this.#acted || ![abortsIn, abortsAfter, throwsIn].includes(name)) return
     this.#acted = true
     if (throwsIn === name) throw reason === undefined ? new Error('thrown') : reason()
-    const abort = () => this.#abort((reason === undefined ? new Error('given up') : reason()) as Error)
+    const abort = () => this.#abort((reason === undefined ? new Error('aborted') : reason()) as Error)
     if (abortsIn === name) abort()
     else setImmediate(abort)
   }
