@@ -5,6 +5,7 @@ import { unpooledChunk } from '../base/unpooled-memory.js'
 import { requireObject } from '../errors/option-checks.js'
 import { markSluiceOwned } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
+import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -171,16 +172,18 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   outcome: Outcome<TunnelData<Opaque>>,
 ): void {
   let handler: TunnelHandler<Opaque> | null = null
+  let own: Options | null = null
   try {
     requireObject('options', request.given)
-    const options = unpollutedRequest(request.given)
-    refuseOtherDispatcher(target, options)
-    const dispatched = request.dispatch(options)
-    handler = new TunnelHandler<Opaque>(options, outcome, request.refuse)
-    if (handler.abortReason !== null) outcome.fail(handler.abortReason)
-    else target.dispatch(dispatched, handler)
+    own = unpollutedRequest(request.given)
+    refuseOtherDispatcher(target, own)
+    const dispatched = request.dispatch(own)
+    handler = new TunnelHandler<Opaque>(own, outcome, request.refuse)
+    if (handler.abortReason !== null) throw handler.abortReason
+    target.dispatch(dispatched, handler)
   } catch (error) {
     handler?.release()
+    closeUnsentBody(own, error as Error)
     outcome.fail(error as Error)
   }
 }

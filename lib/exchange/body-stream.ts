@@ -59,6 +59,8 @@ export function checkStream(stream: Readable): void {
   }
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
+    // A file that could not be opened emits its error after it was destroyed.
+    stream.once('error', ignore)
     throw invalidArgument('body is a stream that has already ended or been destroyed: create a stream for each request')
   }
 }
