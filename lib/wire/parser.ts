@@ -1,7 +1,7 @@
 import { ResponseContentLengthMismatchError } from '../errors.js'
-import { BodyChunks } from './body-chunks.js'
+import { type BufferedBody, passChunk, passDecodedChunks } from './body-chunks.js'
 import { ChunkLimits } from './chunk-limits.js'
-import type { ChunkMemory } from './chunk-memory.js'
+import { CHUNK_MEMORY, type ChunkMemory } from './chunk-memory.js'
 import { type Engine, OK, PAUSED } from './engine.js'
 import type { SavedRecord } from './field-record.js'
 import { defaultLimits, headersOverflow, type ParserLimits, type ParserOptions } from './parser-limits.js'
@@ -28,12 +28,14 @@ const LF = 0x0a
 const MAX_LINE_END_BYTES = 16
 
 /** Parses the responses of one connection. */
-export class Parser {
+export class Parser implements BufferedBody {
   readonly engine: Engine
-  readonly #listener: ParserListener
+  readonly listener: ParserListener
+  /** Memory in which the chunks of the current body are passed on. */
+  chunkMemory: ChunkMemory = CHUNK_MEMORY.copy
   readonly #limits: ParserLimits
-  readonly #chunks: BodyChunks
-  readonly #chunkLimits: ChunkLimits
+  /** Created for the first chunked body. */
+  #chunkLimits: ChunkLimits | null = null
   #handle: number
   #stage: Stage = START
   #requestKind: RequestKind = REQUEST_KIND.none
@@ -51,22 +53,11 @@ export class Parser {
   readonly #headCache: RepeatedHeadCache
 
   constructor(engine: Engine, listener: ParserListener, options: ParserOptions = defaultLimits) {
-    this.#listener = listener
+    this.listener = listener
     this.#limits = options
     this.#headCache = options.heads ?? new RepeatedHeadCache()
     this.engine = engine
-    this.#chunks = new BodyChunks(engine, listener)
-    this.#chunkLimits = new ChunkLimits(engine, options)
     this.#handle = this.engine.allocate()
-  }
-
-  /** Memory in which the chunks of the current body are passed on. */
-  get chunkMemory(): ChunkMemory {
-    return this.#chunks.memory
-  }
-
-  set chunkMemory(memory: ChunkMemory) {
-    this.#chunks.memory = memory
   }
 
   /** Whether the connection became a tunnel, so that its bytes are not HTTP. */
@@ -152,7 +143,7 @@ export class Parser {
   /** Passes on body bytes, at most {@link unparsedBytes}. The listener owns their memory. */
   feedBody(chunk: Buffer): void {
     if (this.#stage === LENGTH) this.#remaining -= chunk.length
-    this.#listener.onBody(chunk, false)
+    this.listener.onBody(chunk, false)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
@@ -162,7 +153,7 @@ export class Parser {
       this.#skipLineEnds()
       if (this.#position === this.#end) return
     }
-    this.#requestKind = this.#listener.onMessageBegin()
+    this.#requestKind = this.listener.onMessageBegin()
     if (this.#paused) return
     if (this.#requestKind === REQUEST_KIND.none) {
       throw parserError('UNSOLICITED', 'received bytes without a pending request', this.#unreadSample())
@@ -251,7 +242,7 @@ export class Parser {
       throw parserError('INVALID_UPGRADE', '101 Switching Protocols without an upgrade request')
     }
     this.#stage = TUNNEL
-    this.#listener.onTunnel(head)
+    this.listener.onTunnel(head)
   }
 
   /** Ends an interim response, which has no body whatever its headers say (RFC 9110 §15.2). */
@@ -262,7 +253,7 @@ export class Parser {
     this.engine.reset(this.#handle)
     // The first byte of the next response is checked too; it may not have been received yet.
     this.#stage = START
-    this.#listener.onInformational(head)
+    this.listener.onInformational(head)
   }
 
   #enterBody(head: ResponseHead): void {
@@ -274,6 +265,7 @@ export class Parser {
     this.#reusable = head.persistent && !untilClose
     this.#remaining = bodiless ? 0 : contentLength
     if (chunked) {
+      this.#chunkLimits ??= new ChunkLimits(this.engine, this.#limits)
       this.#chunkLimits.start()
       this.#stage = CHUNKED
       this.engine.resume(this.#handle)
@@ -281,7 +273,7 @@ export class Parser {
       this.#stage = untilClose ? UNTIL_CLOSE : LENGTH
       this.engine.reset(this.#handle)
     }
-    this.#listener.onHead(head)
+    this.listener.onHead(head)
     if (this.#stage === LENGTH && this.#remaining === 0) this.#endMessage([])
   }
 
@@ -295,7 +287,7 @@ export class Parser {
 
   #passBody(start: number, end: number): void {
     this.#position = end
-    this.#chunks.pass(start, end)
+    passChunk(this, start, end)
   }
 
   #readChunks(end: number): void {
@@ -303,12 +295,12 @@ export class Parser {
     const code = this.#execute(end)
     const stop = code === OK ? end : this.engine.position(this.#handle)
     const { messageComplete, record } = this.engine
-    this.#chunkLimits.count(start, stop)
+    ;(this.#chunkLimits as ChunkLimits).count(start, stop)
     const section = record.count > 0 ? this.#trailerSection(start, stop) : ''
     this.#position = stop
     const trailers = messageComplete ? sliceFields(section, record) : []
     const failure = code === OK || code === PAUSED ? null : this.#failure(code)
-    if (this.engine.data.length > 0) this.#chunks.passDecoded()
+    if (this.engine.data.length > 0) passDecodedChunks(this)
     if (failure !== null) throw failure
     if (messageComplete && this.#stage === CHUNKED) {
       this.#clearSection()
@@ -327,7 +319,7 @@ export class Parser {
 
   #endMessage(trailers: string[]): void {
     this.#stage = this.#reusable ? START : ENDED
-    this.#listener.onMessageEnd(trailers, this.#reusable)
+    this.listener.onMessageEnd(trailers, this.#reusable)
   }
 
   #failure(code: number): Error {

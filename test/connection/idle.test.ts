@@ -37,8 +37,8 @@ t.test('an idle connection uses little memory', async (t) => {
   const [held, free] = output.split(' ').map(Number)
   t.equal(free, 100 + CONNECTIONS)
   t.ok(
-    // Measured: 3920 to 3980 bytes, plus garbage on a busy machine.
-    (held as number) < 4200,
+    // Measured: 4130 to 4150 bytes, plus garbage on a busy machine.
+    (held as number) < 4300,
     `${held} bytes: of a bare socket it would be 1000, and with listeners and closures of its own 5500`,
   )
   await origin.close()

@@ -412,8 +412,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'the message after an interim response is checked like the first',
         file: 'wire/parser',
-        from: 'this.#stage = START\n    this.#listener.onInformational(head)',
-        to: 'this.#listener.onInformational(head)',
+        from: 'this.#stage = START\n    this.listener.onInformational(head)',
+        to: 'this.listener.onInformational(head)',
         test: 'wire/engines-agree',
       },
       {
