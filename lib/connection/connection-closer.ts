@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/clock.js'
-import { InformationalError, SocketError } from '../errors.js'
+import { InformationalError } from '../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { SocketReader } from '../transport/socket-reader.js'
 import type { ResponseHead } from '../wire/response-head.js'
@@ -57,31 +57,6 @@ export class ConnectionCloser<Connection> {
     this.closed = true
     this.#responses.reader.close()
     this.#owner.onConnectFailed(this.#connection, error)
-  }
-
-  /** Closes the connection after received bytes were no valid response, or the peer closed it within one. */
-  onReadFailed(error: Error): void {
-    // Data that arrives before the first byte of the request is sent can not be its response.
-    this.close(
-      error,
-      this.#responses.requestStarted ? 'oldest' : 'network',
-      this.#responses.reader.shortBodyError(error),
-    )
-  }
-
-  /** Closes the connection after the server has ended its side. */
-  onReadFinished(): void {
-    const idle = new InformationalError('The server closed the idle connection')
-    // A server may close an idle connection at any time: that is not an error.
-    this.close(
-      this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
-      'network',
-    )
-  }
-
-  /** Closes the connection after an error of its socket. */
-  onSocketError(error: Error): void {
-    this.close(error, 'network', this.#responses.reader.shortBodyError(error))
   }
 
   /**

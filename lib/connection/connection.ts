@@ -64,24 +64,9 @@ export class Connection implements Listener {
     this.#socketReader = new SocketReader(engine)
     this.#timeouts = new ConnectionTimeouts({ pipeline, options, listener: this })
     this.#idleCheck = new IdleCheck({ pipeline, timer: this.#timeouts.timer, delay: idleDelay, listener: this })
-    this.#responses = new ResponseDelivery({
-      engine,
-      socketReader: this.#socketReader,
-      options,
-      state: this.#state,
-      pipeline,
-      timeouts: this.#timeouts,
-      listener: this,
-    })
-    this.#closer = new ConnectionCloser({
-      connection: this,
-      owner,
-      socketReader: this.#socketReader,
-      state: this.#state,
-      pipeline,
-      timeouts: this.#timeouts,
-      responses: this.#responses,
-    })
+    const shared = { socketReader: this.#socketReader, state: this.#state, pipeline, timeouts: this.#timeouts }
+    this.#responses = new ResponseDelivery({ ...shared, engine, options, listener: this })
+    this.#closer = new ConnectionCloser({ ...shared, connection: this, owner, responses: this.#responses })
   }
 
   /** Number of requests written whose response is not complete. Aborted requests count until then. */
@@ -229,7 +214,7 @@ export class Connection implements Listener {
   onSocketError(error: Error): void {
     if (this.#socketReader.ended) return
     this.#noteSilentClose()
-    this.#closer.onSocketError(error)
+    this.#closer.close(error, 'network', this.#responses.reader.shortBodyError(error))
   }
 
   #noteSilentClose(): void {
@@ -251,11 +236,21 @@ export class Connection implements Listener {
   // Response reader events
 
   onReadFailed(error: Error): void {
-    this.#closer.onReadFailed(error)
+    // Data that arrives before the first byte of the request is sent can not be its response.
+    this.#closer.close(
+      error,
+      this.#responses.requestStarted ? 'oldest' : 'network',
+      this.#responses.reader.shortBodyError(error),
+    )
   }
 
   onReadFinished(): void {
-    this.#closer.onReadFinished()
+    const idle = new InformationalError('The server closed the idle connection')
+    // A server may close an idle connection at any time: that is not an error.
+    this.#closer.close(
+      this.#pipeline.size === 0 ? idle : new SocketError('other side closed', this.#socketReader.info),
+      'network',
+    )
   }
 
   onReadTunnel(rest: Buffer): void {
@@ -283,10 +278,6 @@ export class Connection implements Listener {
   }
 
   onConnectionFailed(error: Error, cause: CloseCause): void {
-    this.#closer.close(error, cause)
-  }
-
-  onTimeout(error: Error, cause: CloseCause): void {
     this.#closer.close(error, cause)
   }
 

@@ -11,7 +11,8 @@ const DISCARD_TIMEOUT = 1000
 
 /** Receives the timeouts of a connection. */
 export interface TimeoutListener {
-  onTimeout(error: Error, cause: CloseCause): void
+  /** A timeout has expired: the connection must be closed. */
+  onConnectionFailed(error: Error, cause: CloseCause): void
 }
 
 interface ConnectionTimeoutsParts {
@@ -92,13 +93,13 @@ export class ConnectionTimeouts implements InactivityListener {
 
   onInactive(): void {
     const exchange = this.#pipeline.oldest
-    if (exchange === null) this.#listener.onTimeout(new InformationalError('socket idle timeout'), 'network')
+    if (exchange === null) this.#listener.onConnectionFailed(new InformationalError('socket idle timeout'), 'network')
     else if (exchange === this.#oldestDiscarded) {
-      this.#listener.onTimeout(
+      this.#listener.onConnectionFailed(
         new InformationalError('the response of an aborted request did not end in time'),
         'caller',
       )
-    } else this.#listener.onTimeout(timeoutErrorOf(exchange), 'oldest')
+    } else this.#listener.onConnectionFailed(timeoutErrorOf(exchange), 'oldest')
   }
 }
 

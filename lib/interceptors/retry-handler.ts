@@ -146,12 +146,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const end = { trailers, rawTrailers: controller.rawTrailers }
     if (this.#pending !== null) this.#pending.end = end
     else if (this.#resumed && this.#resumption?.complete === false) {
-      this.#failAttempt(
-        this.#createError('The response to the range request ended before the end of its range', {
-          statusCode: 206,
-          headers: {},
-        }),
-      )
+      this.#failAttempt(this.#createRangeError('The response to the range request ended before the end of its range'))
     } else this.#notifier.onResponseEnd(end)
   }
 
@@ -226,13 +221,14 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   /** Handles a body that exceeds its range: no byte of the excessive chunk is delivered. */
   #rejectSurplus(controller: DispatchController): void {
-    const error = this.#createError('The response to the range request is longer than its range', {
-      statusCode: 206,
-      headers: {},
-    })
+    const error = this.#createRangeError('The response to the range request is longer than its range')
     this.#discarder = new BodyDiscarder(controller, error)
     this.#failAttempt(error)
     this.#discarder?.abort()
+  }
+
+  #createRangeError(message: string): RequestRetryError {
+    return this.#createError(message, { statusCode: 206, headers: {} })
   }
 
   #createError(

@@ -20,18 +20,14 @@ export interface ResponseEnd {
 export class RetryNotifier {
   /** Whether the final response is being delivered. Further attempts are then not reported to the handler. */
   startDelivered = false
+  /** Whether the last callback of the handler was called. */
+  completed = false
   readonly #handler: DispatchHandler
   readonly #controller: AttemptsController
-  #completed = false
 
   constructor(handler: DispatchHandler, controller: AttemptsController) {
     this.#handler = handler
     this.#controller = controller
-  }
-
-  /** Whether the last callback of the handler was called. */
-  get completed(): boolean {
-    return this.#completed
   }
 
   onRequestQueued(): void {
@@ -39,27 +35,27 @@ export class RetryNotifier {
   }
 
   onRequestStart(context: unknown): void {
-    if (!this.startDelivered) this.#notify(() => this.#handler.onRequestStart?.(this.#controller, context))
+    this.#notifyProgress(() => this.#handler.onRequestStart?.(this.#controller, context))
   }
 
   /** @param request the request, whose bytes are copied if it may be sent again: the handler may reuse their memory */
   onBodySent(request: DispatchOptions, chunk: Buffer): void {
     copyReplayedBytes(request, this.#handler)
-    if (!this.#completed && !this.startDelivered) this.#notify(() => this.#handler.onBodySent?.(chunk))
+    this.#notifyProgress(() => this.#handler.onBodySent?.(chunk))
   }
 
   /** @param request as for {@link onBodySent} */
   onRequestSent(request: DispatchOptions): void {
     copyReplayedBytes(request, this.#handler)
-    if (!this.#completed && !this.startDelivered) this.#notify(() => this.#handler.onRequestSent?.())
+    this.#notifyProgress(() => this.#handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
-    if (!this.#completed && !this.startDelivered) this.#notify(() => this.#handler.onResponseStarted?.())
+    this.#notifyProgress(() => this.#handler.onResponseStarted?.())
   }
 
   onRequestUpgrade(attempt: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
-    this.#completed = true
+    this.completed = true
     this.#controller.rawHeaders = attempt.rawHeaders
     this.#controller.end()
     try {
@@ -88,7 +84,7 @@ export class RetryNotifier {
   }
 
   onResponseEnd({ trailers, rawTrailers }: ResponseEnd): void {
-    this.#completed = true
+    this.completed = true
     this.#controller.rawTrailers = rawTrailers
     this.#controller.end()
     try {
@@ -99,9 +95,14 @@ export class RetryNotifier {
   }
 
   onResponseError(error: Error): void {
-    this.#completed = true
+    this.completed = true
     this.#controller.end(error)
     this.#notifyError(error)
+  }
+
+  /** Reports the progress of an attempt, unless the final response of the request is being delivered. */
+  #notifyProgress(call: () => void): void {
+    if (!this.completed && !this.startDelivered) this.#notify(call)
   }
 
   #notify(call: () => void): void {
@@ -113,7 +114,7 @@ export class RetryNotifier {
   }
 
   #onThrown(error: unknown): void {
-    if (this.#completed) reportUncaught(error)
+    if (this.completed) reportUncaught(error)
     else this.#controller.abort(error as Error)
   }
 

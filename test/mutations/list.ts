@@ -59,7 +59,7 @@ export const mutationGroups: readonly MutationGroup[] = [
       },
       {
         rule: 'an unexpected response does not fail a request of which no byte was sent',
-        file: 'connection/connection-closer',
+        file: 'connection/connection',
         from: "this.#responses.requestStarted ? 'oldest' : 'network'",
         to: "'oldest'",
         test: 'connection/neighbours',
