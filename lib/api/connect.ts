@@ -1,6 +1,5 @@
-import { requireFunction } from '../errors/option-checks.js'
 import type { HeadersInput } from '../wire/headers.js'
-import { type Callback, type DispatchTarget, Outcome } from './dispatch-target.js'
+import { type Callback, type DispatchTarget, Outcome, requireCallback } from './dispatch-target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `connect`. Source: undici's `Dispatcher.md`. */
@@ -32,7 +31,7 @@ export function connect<Opaque = null>(
   callback?: Callback<ConnectData<Opaque>>,
 ): Promise<ConnectData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
-  requireFunction('callback', callback)
+  requireCallback(callback, options)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 

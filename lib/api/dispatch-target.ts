@@ -1,8 +1,10 @@
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
+import { requireFunction } from '../errors/option-checks.js'
 import { readSafely } from '../errors/safe-read.js'
 import { InvalidArgumentError } from '../errors.js'
+import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { bindToAsyncContext } from './async-context.js'
@@ -75,5 +77,18 @@ export class Outcome<Data> {
   #settle(): void {
     this.#resolve = null
     this.#reject = null
+  }
+}
+
+/**
+ * Checks the callback of a method. Closes the body of its request before it throws.
+ * @throws {InvalidArgumentError} it is not a function
+ */
+export function requireCallback(callback: unknown, options: object): void {
+  try {
+    requireFunction('callback', callback)
+  } catch (error) {
+    closeUnsentBody(Object(options), error as Error)
+    throw error
   }
 }

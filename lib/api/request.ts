@@ -1,5 +1,5 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
-import { nonNegativeInteger, requireFunction, requireObject } from '../errors/option-checks.js'
+import { nonNegativeInteger, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidArgument, invalidChoice, invalidOption } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
@@ -9,7 +9,13 @@ import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
 import type { BodyReadable } from './body.js'
 import type { BodySource } from './body-source.js'
 import { createBody } from './create-body.js'
-import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
+import {
+  type Callback,
+  type DispatchTarget,
+  Outcome,
+  refuseOtherDispatcher,
+  requireCallback,
+} from './dispatch-target.js'
 import type { ResponseData } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 
@@ -235,7 +241,7 @@ export function request<Opaque = null>(
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }
-  requireFunction('callback', callback)
+  requireCallback(callback, options)
   send(
     target,
     options,

@@ -7,7 +7,13 @@ import { streamError } from '../exchange/abort-errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { bindToAsyncContext } from './async-context.js'
-import { type Callback, type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
+import {
+  type Callback,
+  type DispatchTarget,
+  Outcome,
+  refuseOtherDispatcher,
+  requireCallback,
+} from './dispatch-target.js'
 import type { StreamData, StreamFactory } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
 import { AbortLink } from './signal.js'
@@ -121,7 +127,7 @@ export function stream<Opaque = null>(
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, call, new Outcome(resolve, reject)))
   }
-  requireFunction('callback', callback)
+  requireCallback(callback, call.options)
   send(target, call, Outcome.ofCallback(callback, call.options))
 }
 

@@ -1,7 +1,6 @@
-import { requireFunction } from '../errors/option-checks.js'
 import { SocketError } from '../errors.js'
 import type { HeadersInput } from '../wire/headers.js'
-import { type Callback, type DispatchTarget, Outcome } from './dispatch-target.js'
+import { type Callback, type DispatchTarget, Outcome, requireCallback } from './dispatch-target.js'
 import { closeSocket, openTunnel, promiseOf, type TunnelData, type TunnelOptions } from './tunnel.js'
 
 /** Options of `upgrade`. Source: undici's `Dispatcher.md`. */
@@ -37,7 +36,7 @@ export function upgrade<Opaque = null>(
   callback?: Callback<UpgradeData<Opaque>>,
 ): Promise<UpgradeData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
-  requireFunction('callback', callback)
+  requireCallback(callback, options)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 

@@ -44,18 +44,19 @@ export class ResponseReader {
     if (this.#closed) return false
     const { engine } = this.#parser
     // TLS may still deliver decrypted records after reading was stopped.
-    if (this.#paused || this.#unread !== null) return this.#saveUnread(Buffer.from(engine.input.subarray(0, length)))
+    if (this.#paused || this.#unread !== null) return this.#saveUnread(engine.input.subarray(0, length))
     engine.busy = true
     this.#parsing = true
     let stop = length
+    let rest: Buffer | null = null
     let failure: unknown = null
     try {
       stop = this.#parser.feed(0, length)
+      if (stop < length && !this.#closed) rest = Buffer.from(engine.input.subarray(stop, length))
     } catch (error) {
       failure = error
     }
     this.#parsing = false
-    const rest = stop < length && !this.#closed ? Buffer.from(engine.input.subarray(stop, length)) : null
     engine.busy = false
     if (failure === null && !this.#parser.tunnelled) this.#unread = rest
     else this.#notifyStopped(failure as Error | null, rest)
@@ -139,10 +140,15 @@ export class ResponseReader {
     this.#parser.release()
   }
 
-  /** Appends to the saved bytes. Returns whether to read on. */
+  /** Saves a copy of bytes behind those saved before. Returns whether to read on. */
   #saveUnread(bytes: Buffer): boolean {
-    this.#unread = this.#unread === null ? bytes : Buffer.concat([this.#unread, bytes])
-    return !this.#paused
+    try {
+      this.#unread = this.#unread === null ? Buffer.from(bytes) : Buffer.concat([this.#unread, bytes])
+    } catch (error) {
+      // Without memory for them the connection fails: a response must not have a gap.
+      this.#notifyStopped(error as Error, null)
+    }
+    return !this.#paused && !this.#closed
   }
 
   #readSaved(): void {
@@ -153,7 +159,7 @@ export class ResponseReader {
       const rest = tail.subarray(length)
       this.#unread = null
       this.read(length)
-      if (rest.length > 0) this.#unread = this.#unread === null ? rest : Buffer.concat([this.#unread, rest])
+      if (rest.length > 0 && !this.#closed) this.#saveUnread(rest)
     }
     if (this.#paused || this.#closed) return
     if (this.#serverEnded) this.onServerEnd()

@@ -6,7 +6,7 @@ import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
 import { requireFunction, requireObject } from '../errors/option-checks.js'
 import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
-import { dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
+import { closeUnsentBody, dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import { addUnsentContext, rejectRequest } from '../exchange/reject-request.js'
@@ -100,7 +100,12 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   }
 
   dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
-    requireObject('handler', handler)
+    try {
+      requireObject('handler', handler)
+    } catch (error) {
+      closeUnsentBody(options, error as Error)
+      throw error
+    }
     try {
       requireObject('options', options)
       const given = unpollutedRequest(options)

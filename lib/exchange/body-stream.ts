@@ -28,6 +28,8 @@ export interface BodyStreamOwner {
 type Source = Readable & { readable?: boolean }
 
 const bodyStreams = new WeakMap<object, BodyStream>()
+/** Destroyed streams whose further errors are ignored. */
+const ignoredStreams = new WeakSet<object>()
 
 /** Whether `body` is a readable stream: of Node, or of an old library that has only `pipe` and `on`. */
 export function isStream(body: unknown): body is Readable {
@@ -54,13 +56,13 @@ export function checkStream(stream: Readable): void {
   if (error) {
     // The stream was destroyed in this event-loop turn: its `error` event is still to come, and this request reports
     // it.
-    if (known === undefined) stream.once('error', ignore)
+    if (known === undefined) ignoreLateErrors(stream)
     throw error
   }
   if (known?.ended) return
   if (stream.destroyed || stream.readableEnded) {
     // A file that could not be opened emits its error after it was destroyed.
-    stream.once('error', ignore)
+    if (stream.destroyed) ignoreLateErrors(stream)
     throw invalidArgument('body is a stream that has already ended or been destroyed: create a stream for each request')
   }
 }
@@ -360,6 +362,13 @@ function isIncomingRequest(stream: Readable & { httpVersion?: unknown; method?: 
 /** Returns the error that Node reports for a stream that closes before its end. */
 function prematureClose(): Error {
   return Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+}
+
+/** Ignores errors that a destroyed stream may still emit: its request reports why the stream can not be sent. */
+function ignoreLateErrors(stream: Readable): void {
+  if (stream.closed === true || ignoredStreams.has(stream)) return
+  ignoredStreams.add(stream)
+  stream.on('error', ignore)
 }
 
 function ignore(): void {}

@@ -10,6 +10,7 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { closeUnsentBody } from '../exchange/body-owner.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
 import { optionsIn, parseTarget, type UrlInput } from './target-url.js'
 
@@ -196,10 +197,11 @@ interface Call {
 /** Calls `send`. Invalid arguments reject the promise; with a callback, they throw. */
 function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): unknown {
   const [options, callback] = typeof rest[0] === 'function' ? [null, rest[0]] : rest
-  if (callback !== undefined) requireFunction('callback', callback)
   try {
+    if (callback !== undefined) requireFunction('callback', callback)
     return send({ ...resolve(url, options), callback: callback as Call['callback'] })
   } catch (error) {
+    closeUnsentBody(Object(options ?? optionsIn(url)), error as Error)
     if (callback === undefined) return Promise.reject(error)
     throw error
   }

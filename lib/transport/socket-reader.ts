@@ -226,7 +226,8 @@ export class SocketReader implements SocketEvents {
     this.#lastReadFilledBuffer = length === buffer.length
     if (this.#closeTimer !== null) return true
     if (listener === null) {
-      const bytes = unpooledCopy(buffer, 0, length)
+      const bytes = this.#copy(() => unpooledCopy(buffer, 0, length))
+      if (bytes === null) return false
       if (this.#socket !== null) return this.#socket.push(bytes)
       this.#queuedChunks ??= []
       this.#queuedChunks.push(bytes)
@@ -246,7 +247,7 @@ export class SocketReader implements SocketEvents {
 
   /** Passes on the `length` bytes at the start of `buffer`. The caller owns the memory of the chunk and may transfer it. */
   #onBodyBuffer(listener: SocketReaderListener, buffer: Buffer, length: number): boolean {
-    const chunk = this.#ownChunk(buffer, length)
+    const chunk = this.#copy(() => ownChunk(buffer, length))
     if (chunk === null) return false
     if (length <= listener.unparsedBytes) return listener.onBodyBytes(chunk)
     // A part of the body arrived by another path meanwhile: mocks push their data into sockets.
@@ -254,10 +255,10 @@ export class SocketReader implements SocketEvents {
     return !this.#paused
   }
 
-  /** Applies {@link ownChunk}. Without memory for the chunk the socket is destroyed: a body must not have a gap. */
-  #ownChunk(buffer: Buffer, length: number): Buffer | null {
+  /** Copies received bytes. Without memory for them the socket is destroyed: a response must not have a gap. */
+  #copy(copy: () => Buffer): Buffer | null {
     try {
-      return ownChunk(buffer, length)
+      return copy()
     } catch (error) {
       this.#socket?.destroy(error as Error)
       return null
@@ -272,9 +273,11 @@ export class SocketReader implements SocketEvents {
     if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#sharedInput.busy) {
       return this.#deliver(chunk)
     }
-    this.#queuedChunks ??= []
     // Copied, because the stream of a connector may fill the same memory again.
-    this.#queuedChunks.push(unpooledConcat([chunk]))
+    const copied = this.#copy(() => unpooledConcat([chunk]))
+    if (copied === null) return
+    this.#queuedChunks ??= []
+    this.#queuedChunks.push(copied)
     if (!this.#paused) this.#deliverQueuedLater()
   }
 
@@ -293,9 +296,10 @@ export class SocketReader implements SocketEvents {
       this.#undelivered = EMPTY
       if (this.listener === null || this.#closeTimer !== null) return
       if (continueReading) continue
-      if (rest.length > 0) {
+      const copied = rest.length > 0 ? this.#copy(() => unpooledConcat([rest])) : null
+      if (copied !== null) {
         this.#queuedChunks ??= []
-        this.#queuedChunks.unshift(unpooledConcat([rest]))
+        this.#queuedChunks.unshift(copied)
       }
       this.pause()
       return

@@ -56,3 +56,50 @@ t.test('a body fails when there is no memory for a chunk of it, instead of missi
   await client.close()
   await server.close()
 })
+
+/** Lets `Buffer.from` fail once for more than 1000 bytes. Returns a function that restores it. */
+function failNextCopyOfUnread(): () => void {
+  const { from } = Buffer
+  let failed = false
+  Buffer.from = ((value: ArrayLike<number>, ...rest: []) => {
+    if (failed || !ArrayBuffer.isView(value) || value.byteLength <= 1000) return from.call(Buffer, value, ...rest)
+    failed = true
+    throw new RangeError('Array buffer allocation failed')
+  }) as typeof Buffer.from
+  return () => {
+    Buffer.from = from
+  }
+}
+
+for (const framing of ['length', 'close'] as const) {
+  t.test(`a body paused at its start fails without memory for what was received: framed by ${framing}`, async (t) => {
+    const head = `HTTP/1.1 200 OK\r\n${framing === 'length' ? `content-length: ${BODY}\r\n` : ''}\r\n`
+    const response = Buffer.concat([Buffer.from(head), Buffer.alloc(BODY, 97)])
+    const server = await rawOrigin((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => {
+        socket.write(response)
+        if (framing === 'close') socket.end()
+      })
+    })
+    const client = new Client(server.url)
+    const restore = failNextCopyOfUnread()
+    const outcome = await new Promise<Error | null>((resolve) => {
+      client.dispatch(
+        { path: '/', method: 'GET' },
+        {
+          onResponseStart: (controller) => {
+            controller.pause()
+            setImmediate(() => controller.resume())
+          },
+          onResponseEnd: () => resolve(null),
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+    restore()
+    t.match(outcome, { message: /Array buffer allocation failed/ })
+    await client.destroy()
+    await server.close()
+  })
+}
