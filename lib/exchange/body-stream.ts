@@ -366,7 +366,7 @@ function prematureClose(): Error {
 
 /** Ignores errors that a destroyed stream may still emit: its request reports why the stream can not be sent. */
 function ignoreLateErrors(stream: Readable): void {
-  if (stream.closed === true || ignoredStreams.has(stream)) return
+  if (ignoredStreams.has(stream)) return
   ignoredStreams.add(stream)
   stream.on('error', ignore)
 }
