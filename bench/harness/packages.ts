@@ -31,7 +31,7 @@ export class Packages {
   }
 
   /** Imports a package. */
-  // biome-ignore lint/suspicious/noExplicitAny: packages have no types here
+  // biome-ignore lint/suspicious/noExplicitAny: the package is known at run time only, so its type is not known
   load(name: string): Promise<any> {
     return import(pathToFileURL(this.#require.resolve(name)).href)
   }

@@ -109,7 +109,7 @@ export interface BodyMixin {
 
 /** Response body: a Readable stream with the body mixin of the Fetch standard. */
 export interface ResponseBody extends Readable, BodyMixin {
-  // biome-ignore lint/suspicious/noExplicitAny: as `body` of BodyMixin
+  // biome-ignore lint/suspicious/noExplicitAny: undici declares `never`, and bodies of either must be assignable to the other's type
   readonly body: any
   /** Discards the body so that its connection is reused. Closes the connection instead beyond `limit` bytes (default: 131 072). */
   dump(options?: { limit: number; signal?: AbortSignal }): Promise<void>

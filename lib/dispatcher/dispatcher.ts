@@ -190,7 +190,7 @@ export type ErrorListener = (origin: URL, targets: readonly Dispatcher[], error:
 /** Listener for `drain`. */
 export type DrainListener = (origin: URL, targets?: readonly Dispatcher[]) => void
 type EventName = 'connect' | 'disconnect' | 'connectionError' | 'drain'
-// biome-ignore lint/suspicious/noExplicitAny: results are compared strictly, only `any` fits undici's types
+// biome-ignore lint/suspicious/noExplicitAny: parameters of returned listeners: only `any` makes the result assignable to undici's types
 type AnyListener = (...values: any[]) => void
 
 /** Event methods of a dispatcher, typed by event name. */

@@ -81,7 +81,7 @@ export class ResponseError extends UndiciError {
   /** Status of the response. */
   statusCode: number
   /** Response body: parsed if it is JSON, else a string; null without a body. */
-  // biome-ignore lint/suspicious/noExplicitAny: undici declares the parsed JSON value so
+  // biome-ignore lint/suspicious/noExplicitAny: a parsed JSON value, declared as in undici's types
   body: null | Record<string, any> | string
   /** Whether `body` was cut off at the size limit. */
   bodyTruncated: boolean

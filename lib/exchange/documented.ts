@@ -34,7 +34,7 @@ export interface FormDataLike {
   set(name: string, value: unknown, fileName?: string): void
   // biome-ignore lint/suspicious/noExplicitAny: a string or a File, and there is more than one File
   get(name: string): any
-  // biome-ignore lint/suspicious/noExplicitAny: as above
+  // biome-ignore lint/suspicious/noExplicitAny: strings or Files, and there is more than one File
   getAll(name: string): any[]
   has(name: string): boolean
   delete(name: string): void
