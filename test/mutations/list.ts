@@ -660,8 +660,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'unread bytes of a paused handler are not overwritten by the next socket',
         file: 'connection/response-reader',
-        from: 'const rest = stop < length && !this.#closed ? Buffer.from(engine.input.subarray(stop, length)) : null',
-        to: 'const rest = stop < length && !this.#closed ? engine.input.subarray(stop, length) as Buffer : null',
+        from: 'rest = Buffer.from(engine.input.subarray(stop, length))',
+        to: 'rest = engine.input.subarray(stop, length) as Buffer',
         test: 'sim/sim',
       },
       {
