@@ -43,7 +43,7 @@ export class BodyBuffer {
 
   /** Removes and returns all chunks. */
   clear(): Buffer[] {
-    const rest = this.#chunks.slice(this.#first) as Buffer[]
+    const rest = (this.#first === 0 ? this.#chunks : this.#chunks.slice(this.#first)) as Buffer[]
     this.#chunks = []
     this.#first = 0
     this.#bytes = 0

@@ -144,6 +144,8 @@ function exactBuffer(bytes: Buffer): ArrayBuffer {
 /** Decodes text without its byte order mark: https://encoding.spec.whatwg.org/#utf-8-decode */
 function decode(bytes: Buffer, encoding: BufferEncoding | null): string {
   const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  // Without arguments, Node takes a shorter path.
+  if (!marked && encoding === null) return bytes.toString()
   return bytes.toString(encoding ?? 'utf8', marked ? 3 : 0)
 }
 

@@ -50,15 +50,15 @@ export class BodyReadable extends BodyMixinReadable {
   #ended = false
   #endListeners: (() => void)[] | null = null
 
-  constructor(given: { source: BodySource; headers?: IncomingHeaders; highWaterMark?: number | null | undefined }) {
-    const part = unpollutedRequest(given)
-    const metadata = metadataOf(part.headers)
+  /** @internal `highWaterMark`: number of buffered bytes at which reading from the socket stops. Default: 65 536. */
+  constructor(source: BodySource, headers?: IncomingHeaders, highWaterMark?: number | null) {
+    const metadata = metadataOf(headers)
     // Node also reads options from `Object.prototype`.
-    super(unpollutedRequest({ highWaterMark: part.highWaterMark ?? 65536 }), metadata)
+    super(unpollutedRequest({ highWaterMark: highWaterMark ?? 65536 }), metadata)
     if (!BodyReadable.#stateDefined) BodyReadable.#defineState()
-    this.#source = part.source
+    this.#source = source
     this.#contentLength = metadata.contentLength
-    this.#buffer = new BodyBuffer(part.source, this.readableHighWaterMark)
+    this.#buffer = new BodyBuffer(source, this.readableHighWaterMark)
   }
 
   /** Called for the first body, so that an import has no side effect. */

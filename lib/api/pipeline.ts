@@ -10,9 +10,8 @@ import { streamError } from '../exchange/abort-errors.js'
 import { copyChunk } from '../exchange/body-chunks.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import { bindToAsyncContext } from './async-context.js'
-import type { BodyReadable } from './body.js'
+import { BodyReadable } from './body.js'
 import { type BodySource, sourceOf } from './body-source.js'
-import { createBody } from './create-body.js'
 import { type DispatchTarget, refuseOtherDispatcher } from './dispatch-target.js'
 import type { PipelineHandler } from './documented.js'
 import { checkRequestOptions, headersFor, type RequestOptions } from './request.js'
@@ -87,7 +86,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
       options.onInfo?.({ statusCode, headers: shown })
       return
     }
-    const body = createBody(options, headers, this.#sourceOf(controller))
+    const body = new BodyReadable(this.#sourceOf(controller), headers, options.highWaterMark)
     this.#body = body
     const opaque = (options.opaque ?? null) as Opaque
     const data = { statusCode, headers: shown, opaque, body, context: this.#context }

@@ -6,9 +6,8 @@ import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
-import type { BodyReadable } from './body.js'
+import { BodyReadable } from './body.js'
 import type { BodySource } from './body-source.js'
-import { createBody } from './create-body.js'
 import {
   type Callback,
   type DispatchTarget,
@@ -125,7 +124,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
       options.onInfo?.({ statusCode, headers: formatted })
       return
     }
-    const body = createBody(options, headers, this)
+    const body = new BodyReadable(this, headers, options.highWaterMark)
     this.#body = body
     const data: ResponseData<Opaque> & Timed = {
       statusCode,
@@ -154,8 +153,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
   }
 
   onResponseEnd(_controller: DispatchController, trailers: IncomingHeaders): void {
-    // Not by assignment, because `__proto__` is a valid trailer name.
-    Object.defineProperties(this.#trailers, Object.getOwnPropertyDescriptors(trailers))
+    addTrailers(this.#trailers, trailers)
     const body = this.#currentBody
     body?.finish()
     // The signal may outlive an unread body, and must not keep it in memory.
@@ -207,6 +205,15 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
   get #currentBody(): BodyReadable | null {
     return this.#body ?? this.#droppedBody?.deref() ?? null
+  }
+}
+
+/** Adds trailers to those of a result. */
+function addTrailers(target: Record<string, string>, trailers: IncomingHeaders): void {
+  for (const _ in trailers) {
+    // Not by assignment, because `__proto__` is a valid trailer name.
+    Object.defineProperties(target, Object.getOwnPropertyDescriptors(trailers))
+    return
   }
 }
 

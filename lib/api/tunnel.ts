@@ -98,7 +98,7 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
       this.#outcome.fail(markSluiceOwned(error))
       return controller.abort(error)
     }
-    const refused = new BodyReadable({ source: sourceOf(controller) })
+    const refused = new BodyReadable(sourceOf(controller))
     this.#refused = refused
     const shown = headersFor(this.#options, controller, headers)
     this.#succeed({ statusCode, headers: shown, socket: socketOver(refused) })

@@ -26,7 +26,7 @@ class Source implements BodySource {
 
 function open(options: { highWaterMark?: number } = {}) {
   const source = new Source()
-  return { source, body: new BodyReadable({ source, ...options }) }
+  return { source, body: new BodyReadable(source, undefined, options.highWaterMark) }
 }
 
 // Not declared for Node 20, which has it.

@@ -29,7 +29,7 @@ class Source implements BodySource {
 }
 
 function bodyOf(pieces: (string | Buffer)[], contentType = ''): BodyReadable {
-  const body = new BodyReadable({ source: new Source(), headers: { 'content-type': contentType } })
+  const body = new BodyReadable(new Source(), { 'content-type': contentType })
   for (const piece of pieces) body.feed(Buffer.from(piece))
   body.finish()
   return body
@@ -70,7 +70,7 @@ t.test('a body can be read whole only once', async (t) => {
 })
 
 t.test('a body works as a Readable', async (t) => {
-  const body = new BodyReadable({ source: new Source(), highWaterMark: 4 })
+  const body = new BodyReadable(new Source(), undefined, 4)
   t.ok(body instanceof Readable)
   body.setEncoding('utf8')
   let text = ''
@@ -104,7 +104,7 @@ t.test('a body works as a Readable', async (t) => {
 
 t.test('a full buffer pauses the source until data is read', async (t) => {
   const source = new Source()
-  const body = new BodyReadable({ source, highWaterMark: 10 })
+  const body = new BodyReadable(source, undefined, 10)
   body.feed(Buffer.alloc(6))
   t.strictSame(source.calls, [])
   body.feed(Buffer.alloc(6))
@@ -117,7 +117,7 @@ t.test('a full buffer pauses the source until data is read', async (t) => {
   t.strictSame(source.calls, ['pause', 'stalled', 'used', 'resume'])
   body.finish()
   t.equal((await reader.next()).done, true)
-  const whole = new BodyReadable({ source: new Source(), highWaterMark: 10 })
+  const whole = new BodyReadable(new Source(), undefined, 10)
   whole.feed(Buffer.alloc(20))
   const bytes = whole.bytes()
   whole.feed(Buffer.alloc(20))
@@ -126,7 +126,7 @@ t.test('a full buffer pauses the source until data is read', async (t) => {
 })
 
 t.test('text() returns the rest after a part was read as a stream', async (t) => {
-  const body = new BodyReadable({ source: new Source() })
+  const body = new BodyReadable(new Source())
   body.feed(Buffer.from('abc'))
   body.once('readable', () => {})
   await new Promise(setImmediate)
@@ -139,21 +139,21 @@ t.test('text() returns the rest after a part was read as a stream', async (t) =>
 
 t.test('destroying a body before its end aborts the request', async (t) => {
   const source = new Source()
-  const body = new BodyReadable({ source })
+  const body = new BodyReadable(source)
   body.destroy()
   t.strictSame(source.calls, ['abort AbortError', 'over'])
   await t.rejects(body.text(), { name: 'AbortError' })
   const complete = new Source()
-  const whole = new BodyReadable({ source: complete })
+  const whole = new BodyReadable(complete)
   whole.finish()
   whole.destroy()
   t.strictSame(complete.calls, ['over'])
-  const reading = new BodyReadable({ source: new Source() })
+  const reading = new BodyReadable(new Source())
   const text = reading.text()
   reading.fail(new Error('broken'))
   reading.fail(new Error('again'))
   await t.rejects(text, { message: 'broken' })
-  const listening = new BodyReadable({ source: new Source() })
+  const listening = new BodyReadable(new Source())
   const error = new Promise((resolve) => listening.once('error', resolve))
   listening.resume()
   listening.fail(new Error('failed'))
@@ -161,7 +161,7 @@ t.test('destroying a body before its end aborts the request', async (t) => {
 })
 
 t.test('an unread body fails without an uncaught exception', async (t) => {
-  const body = new BodyReadable({ source: new Source() })
+  const body = new BodyReadable(new Source())
   body.feed(Buffer.from('x'))
   body.fail(new Error('unseen'))
   await new Promise(setImmediate)
@@ -170,7 +170,7 @@ t.test('an unread body fails without an uncaught exception', async (t) => {
 
 t.test('dump() discards a body up to its limit, and destroys it beyond', async (t) => {
   const source = new Source()
-  const body = new BodyReadable({ source })
+  const body = new BodyReadable(source)
   body.feed(Buffer.alloc(10))
   const dumped = body.dump()
   body.feed(Buffer.alloc(10))
@@ -179,17 +179,17 @@ t.test('dump() discards a body up to its limit, and destroys it beyond', async (
   await body.dump()
   t.notOk(source.calls.includes('abort AbortError'))
   const large = new Source()
-  const long = new BodyReadable({ source: large })
+  const long = new BodyReadable(large)
   long.feed(Buffer.alloc(10))
   await long.dump({ limit: 5 })
   t.ok(large.calls.includes('abort AbortError'), 'above the limit, the request is aborted')
   await long.dump()
   const abort = new AbortController()
-  const waiting = new BodyReadable({ source: new Source() }).dump({ signal: abort.signal })
+  const waiting = new BodyReadable(new Source()).dump({ signal: abort.signal })
   abort.abort(new Error('stop'))
   await t.rejects(waiting, { message: 'stop' })
-  await t.rejects(new BodyReadable({ source: new Source() }).dump({ signal: abort.signal }), { message: 'stop' })
-  const failing = new BodyReadable({ source: new Source() })
+  await t.rejects(new BodyReadable(new Source()).dump({ signal: abort.signal }), { message: 'stop' })
+  const failing = new BodyReadable(new Source())
   const settled = failing.dump()
   failing.fail(new Error('x'))
   await settled
@@ -197,7 +197,7 @@ t.test('dump() discards a body up to its limit, and destroys it beyond', async (
 
 t.test('dump() destroys a body at once if its content-length exceeds the limit', async (t) => {
   const source = new Source()
-  const announced = () => new BodyReadable({ source, headers: { 'content-length': '131073' } })
+  const announced = () => new BodyReadable(source, { 'content-length': '131073' })
   const body = announced()
   body.feed(Buffer.alloc(10))
   await body.dump()
@@ -215,7 +215,7 @@ t.test('dump() destroys a body at once if its content-length exceeds the limit',
 })
 
 t.test('dump() works on a body that was read, dumped or flows', async (t) => {
-  const taken = new BodyReadable({ source: new Source() })
+  const taken = new BodyReadable(new Source())
   const text = taken.text()
   const dumps = Promise.all([taken.dump(), taken.dump()])
   taken.feed(Buffer.from('abc'))
@@ -223,7 +223,7 @@ t.test('dump() works on a body that was read, dumped or flows', async (t) => {
   t.equal(await text, 'abc')
   await dumps
   await taken.dump()
-  const flowing = new BodyReadable({ source: new Source() })
+  const flowing = new BodyReadable(new Source())
   let seen = ''
   flowing.on('data', (chunk) => {
     seen += chunk
@@ -235,11 +235,11 @@ t.test('dump() works on a body that was read, dumped or flows', async (t) => {
   flowing.finish()
   await dumped
   t.equal(seen, 'abcdef', 'existing listeners receive the rest')
-  const stopped = new BodyReadable({ source: new Source() })
+  const stopped = new BodyReadable(new Source())
   const broken = stopped.dump()
   stopped.fail(new Error('cut'))
   await broken
-  const strict = new BodyReadable({ source: new Source() })
+  const strict = new BodyReadable(new Source())
   await t.rejects(strict.dump({ limit: 'x' as never }), { code: 'UND_ERR_INVALID_ARG', message: /limit/ })
   await t.rejects(strict.dump({ signal: 5 as never }), { code: 'UND_ERR_INVALID_ARG', message: /signal/ })
 })
@@ -247,7 +247,7 @@ t.test('dump() works on a body that was read, dumped or flows', async (t) => {
 t.test('bytes() and arrayBuffer() return memory that contains no other data', async (t) => {
   const pooled = Buffer.from('abcdef')
   t.ok(pooled.buffer.byteLength > 6, 'the memory comes from a pool')
-  const body = new BodyReadable({ source: new Source() })
+  const body = new BodyReadable(new Source())
   body.feed(pooled)
   body.finish()
   const bytes = await body.bytes()
@@ -259,7 +259,7 @@ t.test('bytes() and arrayBuffer() return memory that contains no other data', as
 t.test('text() after a decoded part keeps characters that are split between chunks', async (t) => {
   const whole = Buffer.from('aä€𝄞z')
   for (let at = 1; at < whole.length; at++) {
-    const body = new BodyReadable({ source: new Source() })
+    const body = new BodyReadable(new Source())
     body.setEncoding('utf8')
     body.once('readable', () => {})
     body.feed(whole.subarray(0, at))
@@ -273,7 +273,7 @@ t.test('text() after a decoded part keeps characters that are split between chun
 
 t.test('a failed body without error listener does not end the process', async (t) => {
   for (const use of [(body: BodyReadable) => body.on('data', () => {}), (body: BodyReadable) => body.resume()]) {
-    const body = new BodyReadable({ source: new Source() })
+    const body = new BodyReadable(new Source())
     use(body)
     body.feed(Buffer.from('abc'))
     await new Promise(setImmediate)
@@ -319,7 +319,7 @@ t.test('a listener receives the error of a body that fails with its first bytes'
 })
 
 t.test('a listener added after destroy() in the same tick receives the error', async (t) => {
-  const body = new BodyReadable({ source: new Source() })
+  const body = new BodyReadable(new Source())
   body.destroy()
   const error = await new Promise((resolve) => body.once('error', resolve))
   t.match(error, { code: 'UND_ERR_ABORTED' })
