@@ -8,7 +8,7 @@ import { type Prose, proseOfMarkdown, proseOfSource, wordProblems } from './word
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Folders and files whose words and docstrings are checked. */
-const CHECKED = ['bench/', 'lib/', 'test/', 'wasm/']
+const CHECKED = ['CHANGELOG.md', 'README.md', 'bench/', 'lib/', 'test/', 'wasm/']
 
 /** Files that quote the words which they rule out. */
 const QUOTING = ['test/repository/words.ts', 'test/repository.test.ts']
