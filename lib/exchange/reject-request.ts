@@ -24,8 +24,10 @@ export function rejectRequest(
   return true
 }
 
-/** Errors thrown by interceptors that {@link refuseThrown} has passed to a handler. */
+/** Errors thrown by interceptors that {@link refuseThrown} has passed to a handler, which may pass them on later. */
 const interceptorErrors = new WeakSet<object>()
+/** Whether {@link refuseThrown} is passing an error to a handler: handlers may wrap it, and it may be a primitive. */
+let refusing = false
 
 /**
  * Fails a request with the error that an interceptor threw before it dispatched the request. Returns `true`, because no
@@ -34,12 +36,19 @@ const interceptorErrors = new WeakSet<object>()
 export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
   const error = nonNullError(thrown as Error)
   if (Object(error) === error) interceptorErrors.add(error)
-  return rejectRequest(error, handler)
+  refusing = true
+  try {
+    return rejectRequest(error, handler)
+  } finally {
+    refusing = false
+  }
 }
 
 /** Returns whether `error` was passed to a handler by {@link refuseThrown}: `true` once per error. */
 export function takeInterceptorError(error: Error): boolean {
-  return interceptorErrors.delete(error)
+  const taken = refusing
+  refusing = false
+  return interceptorErrors.delete(error) || taken
 }
 
 /**

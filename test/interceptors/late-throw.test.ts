@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { Client, type Dispatcher, errors, interceptors, Pool, RetryHandler } from '../../lib/index.js'
+import { Client, DecoratorHandler, type Dispatcher, errors, interceptors, Pool, RetryHandler } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 import { Recorder } from '../servers/recorder.js'
 import { uncaughtDuring } from '../servers/uncaught.js'
@@ -145,6 +145,46 @@ for (const [kind, above] of Object.entries(aboves)) {
       await dispatcher.close()
     })
   }
+}
+
+/** Interceptor that passes errors on in an error of its own. */
+const wrapping: Interceptor = (dispatch) => (options, handler) => {
+  const wrapper = new DecoratorHandler(handler)
+  wrapper.onResponseError = (controller, error: unknown) =>
+    handler.onResponseError?.(controller, new Error(`wrapped ${error instanceof Error ? error.message : error}`))
+  return dispatch(options, wrapper)
+}
+
+const lost: [title: string, thrown: unknown, above: Interceptor[], reported: string][] = [
+  ['a primitive', 'late', [], 'late'],
+  ['a primitive under retry', 'late', [interceptors.retry()], 'late'],
+  ['an error that another interceptor wraps', new Error('late'), [wrapping], 'wrapped late'],
+  ['a primitive that two interceptors wrap', 'late', [wrapping, wrapping], 'wrapped wrapped late'],
+]
+
+for (const [title, thrown, above, reported] of lost) {
+  t.test(`what an interceptor throws after timeouts.total is an uncaught exception, once: ${title}`, async (t) => {
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const throws: Interceptor = () => () => {
+      throw thrown
+    }
+    const dispatcher = new Client('http://127.0.0.1:9').compose(throws, waiting(released), ...above)
+    const recorder = new Recorder()
+    const alive = setInterval(() => {}, 60_000)
+    const uncaught = await uncaughtDuring(async () => {
+      dispatcher.dispatch({ path: '/', method: 'GET', timeouts: { total: 10 } }, recorder)
+      await recorder.ended
+      release()
+      await released
+    })
+    clearInterval(alive)
+    t.match(recorder.error, { code: 'SLUICE_ERR_TOTAL_TIMEOUT' })
+    t.strictSame(uncaught, [reported])
+    await dispatcher.close()
+  })
 }
 
 t.test('an exception of dispatch after it has ended a second attempt is uncaught', async (t) => {

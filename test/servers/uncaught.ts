@@ -1,7 +1,7 @@
 /** Returns the messages of uncaught exceptions during `work` and the event-loop turns of its events. */
 export async function uncaughtDuring(work: () => Promise<unknown>): Promise<string[]> {
   const messages: string[] = []
-  const note = (error: Error) => void messages.push(error.message)
+  const note = (error: unknown) => void messages.push(error instanceof Error ? error.message : String(error))
   process.on('uncaughtException', note)
   try {
     await work()
