@@ -110,7 +110,7 @@ export const cells: Record<string, { behind: string; prints: RegExp[] }> = {
   },
   'kept connections': sent('/items', 200),
   'time limit': { behind: 'console.log(await it.body.json())', prints: [items('localhost:3000')] },
-  'give up': { behind: 'console.log(await it.body.json())', prints: [items('localhost:3000')] },
+  cancel: { behind: 'console.log(await it.body.json())', prints: [items('localhost:3000')] },
   retries: sent('/fails-twice', 200),
   redirects: sent('/moved', 200),
   'compressed answers': sent('/items', 200),
