@@ -1,10 +1,11 @@
+import { reportUncaught } from '../base/user-code.js'
 import { type BodyStreamOwner, checkStream, isStream, ownStream } from './body-stream.js'
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { OwnedBody } from './owned-body.js'
 import { isClosableIterator, OwnedIterator } from './owned-iterator.js'
-import { rejectRequest } from './reject-request.js'
+import { rejectRequest, takeInterceptorError } from './reject-request.js'
 import type { DispatchInput } from './request.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
@@ -62,8 +63,8 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   readonly #handler: DispatchHandler | LegacyDispatchHandler
   readonly #body: OwnedBody
   #controller: DispatchController | null = null
-  /** Whether the body failed before the request had a controller. */
-  #failed = false
+  /** Whether the response has ended, or the body failed before the request had a controller. */
+  #settled = false
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, body: OwnedBody) {
     super(handler)
@@ -83,7 +84,7 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     if (this.done) return
     if (this.#controller !== null) return this.#controller.abort(error)
     this.done = true
-    this.#failed = true
+    this.#settled = true
     rejectRequest(error, this.#handler)
   }
 
@@ -96,53 +97,58 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
     if (this.#setController(controller)) super.onRequestStart(controller, context)
   }
 
-  // Further callbacks are ignored after `onResponseError`, whatever an interceptor does with the request.
+  // Further callbacks are ignored after the last one, whatever an interceptor does with the request.
 
   override onRequestUpgrade(...upgrade: Parameters<DecoratorHandler['onRequestUpgrade']>): void {
-    if (this.#failed) return void upgrade[3].destroy()
+    if (this.#settled) return void upgrade[3].destroy()
     this.done = true
     this.#body.onRequestEnd()
     super.onRequestUpgrade(...upgrade)
   }
 
   override onResponseStart(...head: Parameters<DecoratorHandler['onResponseStart']>): void {
-    if (!this.#failed) super.onResponseStart(...head)
+    if (!this.#settled) super.onResponseStart(...head)
   }
 
   override onResponseData(controller: DispatchController, chunk: Buffer): void {
-    if (!this.#failed) super.onResponseData(controller, chunk)
+    if (!this.#settled) super.onResponseData(controller, chunk)
   }
 
   override onResponseStarted(): void {
-    if (!this.#failed) super.onResponseStarted()
+    if (!this.#settled) super.onResponseStarted()
   }
 
   override onBodySent(chunk: Buffer): void {
-    if (!this.#failed) super.onBodySent(chunk)
+    if (!this.#settled) super.onBodySent(chunk)
   }
 
   override onRequestSent(): void {
-    if (!this.#failed) super.onRequestSent()
+    if (!this.#settled) super.onRequestSent()
   }
 
   override onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
-    if (this.#failed) return
+    if (this.#settled) return
     this.done = true
     this.#body.onRequestEnd()
     super.onResponseEnd(controller, trailers)
+    // Set after the call: an exception of the handler comes back as onResponseError.
+    this.#settled = true
   }
 
   override onResponseError(controller: DispatchController, error: Error): void {
     this.#body.stop(error)
-    if (this.#failed) return
+    if (this.#settled) {
+      if (takeInterceptorError(error)) reportUncaught(error)
+      return
+    }
     this.done = true
     super.onResponseError(controller, error)
   }
 
-  /** Returns `false` if the request has failed already. */
+  /** Returns `false` if the request has ended already. */
   #setController(controller: DispatchController): boolean {
     this.#controller = controller
-    if (this.#failed) controller.abort(this.#body.error as Error)
-    return !this.#failed
+    if (this.#settled) controller.abort(this.#body.error as Error)
+    return !this.#settled
   }
 }

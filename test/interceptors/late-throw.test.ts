@@ -187,6 +187,57 @@ for (const [title, thrown, above, reported] of lost) {
   })
 }
 
+/** Interceptor that answers the request itself and then throws. */
+function answering(thrown: unknown): Interceptor {
+  return () => (_options, handler) => {
+    const controller = {} as Dispatcher.DispatchController
+    handler.onResponseStart?.(controller, 200, {}, 'OK')
+    handler.onResponseEnd?.(controller, {})
+    throw thrown
+  }
+}
+
+for (const [kind, body] of Object.entries(bodies)) {
+  // Without such a body and limits, no handler of the library is between the interceptor and the caller's.
+  if (kind === 'a string') continue
+  for (const thrown of [new Error('late'), 'late']) {
+    const title = `${kind}: ${typeof thrown} that an interceptor throws after it has answered is an uncaught exception`
+    t.test(title, async (t) => {
+      const dispatcher = new Client('http://127.0.0.1:9').compose(answering(thrown))
+      const calls: string[] = []
+      const uncaught = await uncaughtDuring(async () => {
+        dispatcher.dispatch({ path: '/', method: 'PUT', body: body() } as never, {
+          onResponseStart: () => void calls.push('start'),
+          onResponseEnd: () => void calls.push('end'),
+          onResponseError: () => void calls.push('error'),
+        })
+      })
+      t.strictSame([calls, uncaught], [['start', 'end'], ['late']])
+      await dispatcher.close()
+    })
+  }
+}
+
+t.test('an exception of an interceptor after its request body has failed is an uncaught exception', async (t) => {
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const dispatcher = new Client('http://127.0.0.1:9').compose(failing, waiting(released))
+  const recorder = new Recorder()
+  const body = new Readable({ read() {} })
+  const uncaught = await uncaughtDuring(async () => {
+    dispatcher.dispatch({ path: '/', method: 'PUT', body }, recorder)
+    body.destroy(new Error('body failed'))
+    await recorder.ended
+    release()
+    await released
+  })
+  t.match(recorder.error, { message: 'body failed' })
+  t.strictSame(uncaught, ['late'])
+  await dispatcher.close()
+})
+
 t.test('an exception of dispatch after it has ended a second attempt is uncaught', async (t) => {
   let calls = 0
   const dispatch = (_options: object, handler: Dispatcher.DispatchHandler) => {
