@@ -49,6 +49,8 @@ export class BodyReadable extends BodyMixinReadable {
   #streamEnded = false
   #ended = false
   #endListeners: (() => void)[] | null = null
+  /** Number of further bytes that all calls of `dump` allow, once there is one. */
+  #dumpLeft = 0
 
   /** @internal `highWaterMark`: number of buffered bytes at which reading from the socket stops. Default: 65 536. */
   constructor(source: BodySource, headers?: IncomingHeaders, highWaterMark?: number | null) {
@@ -120,14 +122,15 @@ export class BodyReadable extends BodyMixinReadable {
   #discard(limit: number): Promise<void> {
     return new Promise((resolve) => {
       this.#endListeners ??= []
-      this.#endListeners.push(resolve)
-      let left = limit
+      const again = this.#endListeners.push(resolve) > 1
+      this.#dumpLeft = again ? Math.min(this.#dumpLeft, limit) : limit
+      // The first call counts for all.
+      if (again || this.#consumed) return
       const count = (chunk: Buffer | string) => {
-        left -= chunk.length
-        if (left < 0) this.destroy()
+        this.#dumpLeft -= chunk.length
+        if (this.#dumpLeft < 0) this.destroy()
       }
-      if (this.#consumed) return
-      if (this.#demand || this.readableDidRead) this.on('data', count).resume()
+      if (this.#demand || this.readableDidRead || this.#hasListeners) this.on('data', count).resume()
       else this.#attach({ take: count, copy: count, end() {}, fail() {} })
     })
   }
@@ -324,11 +327,14 @@ export class BodyReadable extends BodyMixinReadable {
     return piece === null && !this.#consumedWhole ? pendingReads.add() : piece
   }
 
+  get #hasListeners(): boolean {
+    return this.listenerCount('data') + this.listenerCount('readable') > 0
+  }
+
   /** Returns null if the body must be read from the stream. */
   #beginIteration(): PendingReads | null {
-    const hasListeners = this.listenerCount('data') + this.listenerCount('readable') > 0
     const begun = this.#used || this.destroyed || this.readableLength > 0 || this.readableEncoding !== null
-    if (hasListeners || begun) return null
+    if (this.#hasListeners || begun) return null
     this.#markUsed()
     this.#pendingReads = new PendingReads()
     return this.#pendingReads

@@ -324,3 +324,50 @@ t.test('a listener added after destroy() in the same tick receives the error', a
   const error = await new Promise((resolve) => body.once('error', resolve))
   t.match(error, { code: 'UND_ERR_ABORTED' })
 })
+
+t.test('a second dump() applies its limit too', async (t) => {
+  for (const flows of [false, true]) {
+    for (const limits of [
+      [100, 5],
+      [5, 100],
+    ]) {
+      const body = new BodyReadable(new Source())
+      if (flows) body.on('data', () => {})
+      const dumps = limits.map((limit) => body.dump({ limit }))
+      body.feed(Buffer.from('abcde'))
+      await new Promise(setImmediate)
+      t.notOk(body.destroyed, `${limits} ${flows}: within both limits`)
+      body.feed(Buffer.from('f'))
+      t.ok(body.destroyed, `${limits} ${flows}: beyond the lower one`)
+      await Promise.all(dumps)
+    }
+  }
+})
+
+t.test('listeners added in the turn of dump() receive the body', async (t) => {
+  for (const event of ['data', 'readable']) {
+    const body = bodyOf(['abc', 'def'])
+    let seen = ''
+    if (event === 'data') body.on('data', (chunk) => (seen += chunk))
+    else body.on('readable', () => (seen += body.read() ?? ''))
+    await body.dump()
+    t.equal(seen, 'abcdef', event)
+  }
+})
+
+t.test('a body with an encoding is read whole behind data that was put back', async (t) => {
+  for (const piece of ['text', Buffer.from('text')]) {
+    const body = bodyOf(['h\u00e9', 'llo'])
+    body.setEncoding('utf8')
+    body.unshift(piece)
+    t.equal(await body.text(), 'texth\u00e9llo')
+  }
+  const hex = bodyOf(['b'])
+  hex.setEncoding('hex')
+  hex.unshift(Buffer.from('a'))
+  t.equal(await hex.text(), '6162')
+  const late = bodyOf(['b'])
+  late.unshift('a')
+  late.setEncoding('utf8')
+  t.strictSame(Buffer.from(await late.bytes()).toString(), 'ab')
+})
