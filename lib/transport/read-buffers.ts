@@ -3,23 +3,39 @@ import { unpooledCopy } from '../base/unpooled-memory.js'
 /** Size of a body read buffer in bytes, and the least remaining body length for which one is used. */
 const BUFFER_LENGTH = 98304
 
-/** Memory of a buffer that was read into but never passed to a caller. */
-let spareMemory: ArrayBufferLike | null = null
+/**
+ * Most body read buffers that wait for a read at one time. Node takes the buffer before it knows whether the socket has
+ * data, and keeps it as long as the server is silent. The limit keeps the memory of many silent sockets constant.
+ */
+const MAX_WAITING = 8
+
+/** Number of body read buffers that wait for a read. */
+let waiting = 0
+
+/** Buffer that was read into but never passed to a caller. */
+let spare: Buffer | null = null
 
 /**
- * Returns a buffer for one read of a body with `left` bytes to come. Returns null if the read should use the shared input
- * buffer, from which chunks are copied.
+ * Returns a buffer for one read of a body with `left` bytes to come, to be reported by {@link endReadWait} when it was
+ * read into or its socket closed. Returns null if the read should use the shared input buffer, from which chunks are
+ * copied.
  */
 export function bodyReadBuffer(left: number): Buffer | null {
-  if (left < BUFFER_LENGTH) return null
+  if (left < BUFFER_LENGTH || waiting === MAX_WAITING) return null
   try {
-    const buffer = spareMemory === null ? Buffer.allocUnsafeSlow(BUFFER_LENGTH) : Buffer.from(spareMemory)
-    spareMemory = null
+    const buffer = spare ?? Buffer.allocUnsafeSlow(BUFFER_LENGTH)
+    spare = null
+    waiting++
     return buffer
   } catch {
     // Out of memory: the shared input buffer needs none.
     return null
   }
+}
+
+/** Counts a buffer of {@link bodyReadBuffer} as no longer waiting for a read. */
+export function endReadWait(): void {
+  waiting--
 }
 
 /**
@@ -28,7 +44,7 @@ export function bodyReadBuffer(left: number): Buffer | null {
  */
 export function ownChunk(buffer: Buffer, length: number): Buffer {
   if (length === buffer.length) return buffer
-  spareMemory = buffer.buffer
+  spare = buffer
   return unpooledCopy(buffer, 0, length)
 }
 

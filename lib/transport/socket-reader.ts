@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Alarm, queueMicrotask, setImmediate } from '../base/clock.js'
-import { unpooledConcat, unpooledCopy } from '../base/unpooled-memory.js'
+import { unpooledConcat } from '../base/unpooled-memory.js'
 import { reportUncaught } from '../base/user-code.js'
 import { copyForeignError, type SocketInfo } from '../errors.js'
 import { destroyUnused, markInUse, markUnused, notAByteStream, typeName } from './check-socket.js'
 import type { Onread } from './connector.js'
 import { isMocked } from './mocked-socket.js'
 import { readAfterWriteErrors, restoreDestroy } from './read-after-write-error.js'
-import { bodyReadBuffer, ownChunk, takesBufferFunction } from './read-buffers.js'
+import { bodyReadBuffer, endReadWait, ownChunk, takesBufferFunction } from './read-buffers.js'
 import { stopStoringSessions } from './session-cache.js'
 import { socketInfo } from './socket-info.js'
 import { addListeners, removeListeners, type SocketEvents, type SocketListeners } from './socket-listeners.js'
@@ -217,21 +217,25 @@ export class SocketReader implements SocketEvents {
     return this.#bodyBuffer ?? input
   }
 
+  #takeBodyBuffer(): Buffer | null {
+    const buffer = this.#bodyBuffer
+    if (buffer !== null) endReadWait()
+    this.#bodyBuffer = null
+    return buffer
+  }
+
   /** Handles a read. Must not throw: Node would not request the next buffer and would read into one a caller owns. */
   #onread(length: number): boolean {
     const { listener } = this
-    const direct = this.#bodyBuffer
+    const direct = this.#takeBodyBuffer()
     const buffer = direct ?? this.#sharedInput.input
-    this.#bodyBuffer = null
     this.#lastReadFilledBuffer = length === buffer.length
     if (this.#closeTimer !== null) return true
     if (listener === null) {
-      const bytes = this.#copy(() => unpooledCopy(buffer, 0, length))
-      if (bytes === null) return false
-      if (this.#socket !== null) return this.#socket.push(bytes)
-      this.#queuedChunks ??= []
-      this.#queuedChunks.push(bytes)
-      return true
+      const bytes = buffer.subarray(0, length)
+      if (this.#socket === null) return this.#queue('push', bytes)
+      const copied = this.#copy(() => unpooledConcat([bytes]))
+      return copied !== null && this.#socket.push(copied)
     }
     let continueReading = true
     try {
@@ -265,6 +269,15 @@ export class SocketReader implements SocketEvents {
     }
   }
 
+  /** Queues a copy of received bytes, because their source may fill the same memory again. */
+  #queue(method: 'push' | 'unshift', bytes: Uint8Array): boolean {
+    const copied = this.#copy(() => unpooledConcat([bytes]))
+    if (copied === null) return false
+    this.#queuedChunks ??= []
+    this.#queuedChunks[method](copied)
+    return true
+  }
+
   onData(given: unknown): void {
     if (this.#closeTimer !== null) return
     if (!ArrayBuffer.isView(given))
@@ -273,12 +286,7 @@ export class SocketReader implements SocketEvents {
     if (this.#queuedChunks === null && this.#undelivered.length === 0 && !this.#paused && !this.#sharedInput.busy) {
       return this.#deliver(chunk)
     }
-    // Copied, because the stream of a connector may fill the same memory again.
-    const copied = this.#copy(() => unpooledConcat([chunk]))
-    if (copied === null) return
-    this.#queuedChunks ??= []
-    this.#queuedChunks.push(copied)
-    if (!this.#paused) this.#deliverQueuedLater()
+    if (this.#queue('push', chunk) && !this.#paused) this.#deliverQueuedLater()
   }
 
   /** Delivers a chunk in parts, because it may be longer than the input buffer. */
@@ -296,11 +304,7 @@ export class SocketReader implements SocketEvents {
       this.#undelivered = EMPTY
       if (this.listener === null || this.#closeTimer !== null) return
       if (continueReading) continue
-      const copied = rest.length > 0 ? this.#copy(() => unpooledConcat([rest])) : null
-      if (copied !== null) {
-        this.#queuedChunks ??= []
-        this.#queuedChunks.unshift(copied)
-      }
+      if (rest.length > 0) this.#queue('unshift', rest)
       this.pause()
       return
     }
@@ -356,6 +360,7 @@ export class SocketReader implements SocketEvents {
   onClose(): void {
     if (this.#closeReported) return
     this.#closeReported = true
+    this.#takeBodyBuffer()
     this.#closeTimer?.dispose()
     this.listener?.onSocketClose()
   }
