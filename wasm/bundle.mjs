@@ -6,9 +6,9 @@ import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { transform } from 'esbuild'
 import { rollup } from 'rollup'
-import { dts } from 'rollup-plugin-dts'
 import { minify } from 'terser'
 import ts from 'typescript'
+import { bundleDeclarations } from './declarations.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const library = join(root, 'dist/lib')
@@ -107,74 +107,6 @@ function exportedNames(file) {
   return names
 }
 
-/** Returns all declarations, in one file. */
-async function declarations() {
-  const bundle = await rollup({
-    input: join(library, 'entries/single.d.ts'),
-    external: /^node:/,
-    plugins: [dts()],
-    // It warns about augmentations, which `fixDeclarations` handles.
-    onLog: () => {},
-  })
-  const { output } = await bundle.generate({ format: 'es' })
-  await bundle.close()
-  return removeSources(removeUnused(fixDeclarations(output[0].code)))
-}
-
-/**
- * Removes sources and indentation from declarations. The sources of rules are in the code and in the reference.
- * @param {string} text
- */
-function removeSources(text) {
-  return text
-    .replace(/ Source: undici's `[\w./]+`\.(?= |\n)/g, '')
-    .replace(/^ +\* Source: undici's `[\w./]+`\.\n/gm, '')
-    .replace(/^ +/gm, '')
-}
-
-/**
- * Removes declarations that no exported declaration refers to.
- * @param {string} text
- */
-function removeUnused(text) {
-  const { statements } = ts.createSourceFile('sluice.d.ts', text, ts.ScriptTarget.Latest)
-  const nameOf = (/** @type {any} */ one) => one.name?.text ?? one.declarationList?.declarations[0].name.text
-  const code = (/** @type {ts.Statement} */ one) => text.slice(one.pos, one.end).replace(/\/\*[\s\S]*?\*\//g, '')
-  const kept = new Set(statements.filter((one) => nameOf(one) === undefined))
-  for (const one of kept) {
-    const words = new Set(code(one).match(/[\w$]+/g))
-    for (const other of statements) if (words.has(nameOf(other))) kept.add(other)
-  }
-  return statements
-    .filter((one) => kept.has(one))
-    .map((one) => text.slice(one.pos, one.end))
-    .join('')
-}
-
-/**
- * Corrects what rollup-plugin-dts can not bundle:
- * - The augmentation of a module becomes a second declaration of the interface in the same file.
- * - A namespace made from a module lacks the values of names that are types too.
- * - A type in a namespace with the name of an outer type refers to itself instead of the outer one.
- * @param {string} text
- */
-function fixDeclarations(text) {
-  const outer = new Set()
-  const merged = text
-    .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
-    .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
-    .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
-      // A name that another module uses too stays renamed: `Request$1 as Request`.
-      const names = inner.match(/[\w$]+ as \w+/g).map((one) => one.replace(new RegExp(`^${name}_(\\w+) as \\1$`), '$1'))
-      return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
-    })
-    .replace(/^( +(?:export )?type (\w+)(?:<.*?>)? = )(\2(?![\w$]).*;)$/gm, (_all, start, name, rest) => {
-      outer.add(name)
-      return `${start}outer.${rest}`
-    })
-  return `${merged}declare namespace outer {\n  export { ${[...outer].join(', ')} };\n}\n`
-}
-
 /**
  * Writes an entry that re-exports from the one file the names that a module of the library exports.
  * @param {string} path of the module, without extension
@@ -209,7 +141,7 @@ mkdirSync(target, { recursive: true })
 const [single, script, types] = await Promise.all([
   bundleCode('entries/single.js'),
   bundleCode('wire/script-engine.js'),
-  declarations(),
+  bundleDeclarations(join(library, 'entries/single.d.ts')),
 ])
 writeFileSync(join(target, 'sluice.js'), single)
 writeFileSync(join(target, 'sluice.d.ts'), types)

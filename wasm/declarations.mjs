@@ -1,0 +1,76 @@
+// Creates the declarations of dist/package from the .d.ts files that tsc writes to dist/lib.
+import { rollup } from 'rollup'
+import { dts } from 'rollup-plugin-dts'
+import ts from 'typescript'
+
+/**
+ * Bundles the declarations of a module and of all that it imports into one file.
+ * @param {string} input path of the module's .d.ts
+ * @returns {Promise<string>}
+ */
+export async function bundleDeclarations(input) {
+  const bundle = await rollup({
+    input,
+    external: /^node:/,
+    plugins: [dts()],
+    // It warns about augmentations, which `fixDeclarations` handles.
+    onLog: () => {},
+  })
+  const { output } = await bundle.generate({ format: 'es' })
+  await bundle.close()
+  return removeSources(removeUnused(fixDeclarations(output[0].code)))
+}
+
+/**
+ * Removes sources and indentation from declarations. The sources of rules are in the code and in the reference.
+ * @param {string} text
+ */
+function removeSources(text) {
+  return text
+    .replace(/ Source: undici's `[\w./]+`\.(?= |\n)/g, '')
+    .replace(/^ +\* Source: undici's `[\w./]+`\.\n/gm, '')
+    .replace(/^ +/gm, '')
+}
+
+/**
+ * Removes declarations that no exported declaration refers to.
+ * @param {string} text
+ */
+function removeUnused(text) {
+  const { statements } = ts.createSourceFile('sluice.d.ts', text, ts.ScriptTarget.Latest)
+  const nameOf = (/** @type {any} */ one) => one.name?.text ?? one.declarationList?.declarations[0].name.text
+  const code = (/** @type {ts.Statement} */ one) => text.slice(one.pos, one.end).replace(/\/\*[\s\S]*?\*\//g, '')
+  const kept = new Set(statements.filter((one) => nameOf(one) === undefined))
+  for (const one of kept) {
+    const words = new Set(code(one).match(/[\w$]+/g))
+    for (const other of statements) if (words.has(nameOf(other))) kept.add(other)
+  }
+  return statements
+    .filter((one) => kept.has(one))
+    .map((one) => text.slice(one.pos, one.end))
+    .join('')
+}
+
+/**
+ * Corrects what rollup-plugin-dts can not bundle:
+ * - The augmentation of a module becomes a second declaration of the interface in the same file.
+ * - A namespace made from a module lacks the values of names that are types too.
+ * - A type in a namespace with the name of an outer type refers to itself instead of the outer one.
+ * @param {string} text
+ */
+function fixDeclarations(text) {
+  const outer = new Set()
+  const merged = text
+    .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
+    .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
+    .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
+      // A name that another module uses too stays renamed: `Request$1 as Request`.
+      const names = inner.match(/[\w$]+ as \w+/g).map((one) => one.replace(new RegExp(`^${name}_(\\w+) as \\1$`), '$1'))
+      return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
+    })
+    .replace(/^( +(?:export )?type (\w+)(?:<.*?>)? = )(\2(?![\w$]).*;)$/gm, (_all, start, name, rest) => {
+      outer.add(name)
+      return `${start}outer.${rest}`
+    })
+  return `${merged}declare namespace outer {\n  export { ${[...outer].join(', ')} };\n}\n`
+}
