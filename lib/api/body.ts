@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { setImmediate } from '../base/clock.js'
+import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { pooledCopy, toBuffer, unpooled, unpooledChunk, unpooledCopy } from '../base/unpooled-memory.js'
 import { reportUncaught } from '../base/user-code.js'
@@ -226,6 +227,14 @@ export class BodyReadable extends BodyMixinReadable {
   /** Returns data in unpooled memory: Node joins buffered chunks in its pool, whose memory must not be transferred. */
   override read(size?: number): unknown {
     return unpooledChunk(super.read(size))
+  }
+
+  /** @internal Describes the state for `util.inspect`, without the state of the stream. */
+  [inspectSymbol](...[, options, inspect]: InspectArguments): unknown {
+    if (!(#used in this)) return this
+    const { bodyUsed, destroyed } = this
+    const state = { contentLength: this.#contentLength, bodyUsed, ended: this.#ended, destroyed }
+    return `${this.constructor.name} ${inspect(state, options)}`
   }
 
   /** Called by the stream to read data. */

@@ -105,6 +105,12 @@ class PoolEjections implements UpstreamWatch, AlarmListener {
     if (!this.#alarm.pending) this.#alarm.set(interval)
   }
 
+  describe(upstream: Candidate): string | null {
+    const { until = 0, failures = 0 } = this.#records.get(upstream) ?? {}
+    if (until > 0) return `ejected, ${Math.max(0, Math.ceil((until - this.#clock.now()) / 1000))} s left`
+    return failures > 0 ? `failing: ${failures} in a row` : null
+  }
+
   stop(): void {
     this.#alarm.dispose()
   }

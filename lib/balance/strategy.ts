@@ -48,6 +48,8 @@ export interface UpstreamWatch<T extends Candidate = Candidate> {
   left(upstream: T): void
   /** Called when a request has completed, failed or was aborted. */
   ended?(upstream: T, outcome: Outcome): void
+  /** Describes the failures of an upstream for `inspect`, such as `failing: 2 in a row`. Null without failures. */
+  describe?(upstream: T): string | null
   /** Called when the pool is closed or destroyed, which waits for a returned promise. */
   stop(): void | Promise<void>
 }

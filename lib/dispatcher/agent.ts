@@ -71,7 +71,7 @@ export class Agent extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.bind(this, this.#createCore())
+    lifecycle.bind(this, this.#createCore(), options)
     const resolved = resolveAgentOptions(options)
     this.#options = resolved.options
     this.#config = resolved.config

@@ -15,6 +15,7 @@ import {
 import { resolveSharedConfig } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { closeIdle, type DispatcherCore, isClosed, sharedConfigOf } from './dispatcher-core.js'
+import type { Inspectable } from './inspect.js'
 import { isolatedMethods } from './isolated-methods.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
@@ -76,7 +77,7 @@ export class BalancedPool extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.bind(this, this.#createCore())
+    lifecycle.bind(this, this.#createCore(), options)
     this.#dispatchers = new UpstreamDispatchers(this.#counters, lifecycle, {
       onUpstreamConnect: (upstream) => this.#changeHealth(upstream, this.#errorPenalty),
       onUpstreamFailure: (upstream) => this.#onFailure(upstream),
@@ -97,7 +98,7 @@ export class BalancedPool extends LifecycleDispatcher {
     this.#eligible = new EligibleUpstreams(this.#picker, panicThreshold)
     this.#watches = watchers.map((watcher) => {
       const watch = watcher.watch((upstream, ejected) => this.#setEjected(upstream, ejected))
-      return isolatedMethods(watch, ['joined', 'left', 'ended', 'stop'])
+      return isolatedMethods(watch, ['joined', 'left', 'ended', 'describe', 'stop'])
     })
     this.#reportsOutcomes = [this.#picker, ...this.#watches].some((one) => 'started' in one || 'ended' in one)
     try {
@@ -166,6 +167,7 @@ export class BalancedPool extends LifecycleDispatcher {
       health: this.#maxWeight,
       baseWeight,
       slowStart: this.#slowStart,
+      describeWatches: (upstream: Upstream) => this.#watches.flatMap((watch) => watch.describe?.(upstream) ?? []),
     }
     const upstream = this.#dispatchers.add(pool, url, (managed) => new Upstream(url, { managed, ...settings }))
     this.#upstreams.set(url.origin, upstream)
@@ -324,12 +326,19 @@ export class BalancedPool extends LifecycleDispatcher {
       send: (options, handler) => this.#send(options, handler),
       onClose: () => this.#onClose(),
       onDestroy: (error, done) => this.#onDestroy(error, done),
-      children: () => this.#dispatchers.all.map(({ dispatcher }) => dispatcher),
+      children: () => this.#children(),
       closeIdle: () => this.closeIdle(),
       countInto: (counters) => this.#counters.attach(counters),
       setOwner: (owner) => this.#lifecycle.setOwner(owner),
       isIdle: () => this.#dispatchers.all.every(({ idle }) => idle),
     }
+  }
+
+  /** Returns the upstreams, and the dispatchers of removed ones. */
+  #children(): Inspectable[] {
+    const upstreams = [...this.#upstreams.values()]
+    const removed = this.#dispatchers.all.filter((one) => upstreams.every(({ managed }) => managed !== one))
+    return [...upstreams, ...removed.map(({ dispatcher }) => dispatcher)]
   }
 
   #stop(): void {

@@ -17,6 +17,7 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
   readonly queue: ClientQueue
   readonly #lifecycle: Lifecycle
   readonly #config: OriginConfig
+  options?: object | undefined
   #needDrain = false
   #closesGracefully = false
   #onDestroyed: (() => void) | null = null

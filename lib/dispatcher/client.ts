@@ -31,8 +31,10 @@ export class Client extends LifecycleDispatcher {
     // Drops the table that the constructor of EventEmitter has created: most clients belong to a pool, without
     // listeners.
     ;(this as { _events?: unknown })._events = undefined
-    this.#core = new ClientCore(this, lifecycle, originConfigOf(url, options))
-    lifecycle.bind(this, this.#core)
+    const config = originConfigOf(url, options)
+    this.#core = new ClientCore(this, lifecycle, config)
+    // A client that shares the configuration of its pool has no options of its own.
+    lifecycle.bind(this, this.#core, config.url === url ? {} : options)
   }
 
   /** Maximum number of requests in flight on the connection. */
@@ -61,10 +63,6 @@ export class Client extends LifecycleDispatcher {
   /** Closes the connection if it is idle. The next request opens another. */
   closeIdle(): void {
     this.#core.closeIdle()
-  }
-
-  override toString(): string {
-    return this.inspect()
   }
 }
 

@@ -25,6 +25,8 @@ export interface SharedConfig {
 export interface DispatcherCore {
   /** Only origin that the dispatcher sends to; null if each request has its own. */
   readonly origin: string | null
+  /** Options as given, for `inspect`. */
+  options?: object | undefined
   /** Returns the configuration that all requests have in common. */
   config(): SharedConfig
   /** Whether `close` may finish: no request is queued or in flight. */
@@ -35,7 +37,7 @@ export interface DispatcherCore {
   onClose(): void
   /** Called once, by `destroy`. Fails all requests with `error`, and calls `done` when the last socket is closed. */
   onDestroy(error: Error, done: () => void): void
-  /** Returns the dispatchers and connections that it consists of, for `inspect`. */
+  /** Returns its dispatchers, upstreams and connections, for `inspect`. */
   children(): Iterable<Inspectable>
   /** Closes all idle connections. */
   closeIdle?(): void

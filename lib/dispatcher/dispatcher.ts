@@ -6,10 +6,13 @@ import { type PipelineOptions, pipeline } from '../api/pipeline.js'
 import { type RequestOptions, request, type Timed } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
+import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { NotSupportedError, type UndiciError } from '../errors.js'
 import type * as exchange from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { dispatchThrough, withDispatch } from './composed.js'
+import { coreOf } from './dispatcher-core.js'
+import { inspectTree, lineOf } from './inspect.js'
 
 /**
  * Parameter and result of overloads that exist for type compatibility only. They take `never`, so they can not be
@@ -180,6 +183,18 @@ export class Dispatcher extends EventEmitter {
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {
     return withDispatch(this, dispatchThrough(this, interceptors.flat()))
+  }
+
+  /** Describes a dispatcher of this library in one line: origin, options that differ from the defaults, and counters. */
+  override toString(): string {
+    const core = coreOf(this)
+    return core === null ? super.toString() : lineOf(this, core)
+  }
+
+  /** @internal Describes a dispatcher of this library for `util.inspect`; others keep the description by Node.js. */
+  [inspectSymbol](...given: InspectArguments): unknown {
+    const core = coreOf(this)
+    return core === null ? this : inspectTree(lineOf(this, core), core.children(), given)
   }
 }
 

@@ -75,6 +75,7 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
     return {
       joined: (upstream) => void checks.set(upstream, new UpstreamCheck(upstream, this.#options, setEjected)),
       left,
+      describe: (upstream) => checks.get(upstream)?.state ?? null,
       stop: async () => {
         for (const upstream of [...checks.keys()]) left(upstream)
         await Promise.all(ending)
@@ -107,6 +108,12 @@ class UpstreamCheck implements AlarmListener {
     this.#options = options
     this.#setEjected = setEjected
     this.#alarm.set(0)
+  }
+
+  /** Describes failed checks; null without any. */
+  get state(): string | null {
+    if (this.#ejected) return 'ejected by health checks'
+    return this.#contradicting > 0 ? `failing: ${this.#contradicting} health checks in a row` : null
   }
 
   uses(dispatcher: Dispatcher): boolean {

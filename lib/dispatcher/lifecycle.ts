@@ -19,9 +19,9 @@ import {
   type ErrorListener,
   type UndiciCompatible,
 } from './dispatcher.js'
-import { type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
+import { coreOf, type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
 import { emit, emitInOrder, emitLater, emitPending, hasListeners } from './events.js'
-import { describeDispatcher, type Inspectable } from './inspect.js'
+import { describeTree, lineOf } from './inspect.js'
 import { noteDispatcher } from './waiting-handler.js'
 
 type Callback = () => void
@@ -74,8 +74,12 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   /** Callbacks of `close` and `destroy`, in the order of the calls. */
   #callbacks: Callback[] | null = null
 
-  /** Connects a dispatcher with its core. */
-  bind(dispatcher: LifecycleDispatcher, core: DispatcherCore): void {
+  /**
+   * Connects a dispatcher with its core.
+   * @param options as given, for `inspect`
+   */
+  bind(dispatcher: LifecycleDispatcher, core: DispatcherCore, options?: object): void {
+    core.options = options
     this.#dispatcher = dispatcher
     this.#core = core
     setCore(dispatcher, core)
@@ -93,10 +97,6 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   get closedError(): Error | null {
     if (!this.#closed) return null
     return this.#destroyed ? new ClientDestroyedError() : new ClientClosedError()
-  }
-
-  get children(): Iterable<Inspectable> {
-    return this.#core?.children() ?? []
   }
 
   dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
@@ -259,7 +259,8 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * connection. Shows methods and paths, but no queries, headers or bodies.
    */
   inspect(): string {
-    return describeDispatcher(this, this.#lifecycle.children)
+    const core = coreOf(this) as DispatcherCore
+    return describeTree(lineOf(this, core), core.children())
   }
 
   override dispatch(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {

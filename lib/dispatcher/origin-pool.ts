@@ -11,7 +11,7 @@ export abstract class OriginPool extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#core = new PoolCore(lifecycle, options)
-    lifecycle.bind(this, this.#core)
+    lifecycle.bind(this, this.#core, options.options)
   }
 
   /** Snapshot of the connections and requests of all clients. */

@@ -36,6 +36,7 @@ export class PoolCore implements DispatcherCore, PoolMembersOwner, ExchangeOwner
   readonly #lifecycle: Lifecycle
   readonly #url: URL
   readonly config: () => OriginConfig
+  options?: object | undefined
   readonly #hasFactory: boolean
   readonly #maxQueued: number
   readonly #defaults: RequestDefaults

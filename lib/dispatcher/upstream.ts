@@ -1,8 +1,10 @@
 import type { EligibilityEntry } from '../balance/eligible-upstreams.js'
 import type { WeightedEntry } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
+import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from './dispatcher.js'
+import { describeTree, inspectTree } from './inspect.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
 
 /** Initial fraction of the weight in a slow start. */
@@ -15,6 +17,8 @@ interface UpstreamInit {
   health: number
   baseWeight: number
   slowStart: number
+  /** Returns what the watchers of the pool have recorded of the upstream, in words. */
+  describeWatches: (upstream: Upstream) => string[]
 }
 
 /** Upstream of a BalancedPool: its dispatcher, weight and state. */
@@ -44,6 +48,8 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
   /** Whether a dispatcher belongs to an upstream of the pool: a factory may return it for health checks too. */
   readonly isUpstreamDispatcher: (dispatcher: Dispatcher) => boolean
 
+  readonly #describeWatches: UpstreamInit['describeWatches']
+
   constructor(url: URL, start: UpstreamInit) {
     this.url = url
     this.origin = url.origin
@@ -53,6 +59,7 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
     this.health = start.health
     this.baseWeight = start.baseWeight
     this.slowStart = start.slowStart
+    this.#describeWatches = start.describeWatches
   }
 
   get pool(): Dispatcher {
@@ -71,6 +78,22 @@ export class Upstream implements WeightedEntry, EligibilityEntry {
   /** Starts a slow start: the weight grows from 10 % to 100 %. */
   beginSlowStart(): void {
     if (this.slowStart > 0) this.slowStartAt = now()
+  }
+
+  /** Describes the upstream: weight and state in one line, its pool below. */
+  inspect(): string {
+    return describeTree(this.#line, [this.pool])
+  }
+
+  [inspectSymbol](...given: InspectArguments): string {
+    return inspectTree(this.#line, [this.pool], given)
+  }
+
+  get #line(): string {
+    const states = this.#describeWatches(this)
+    if (states.length === 0) states.push(this.ejectedBy > 0 ? 'ejected' : 'healthy')
+    if (this.inSlowStart) states.push('slow start')
+    return `${this.origin}, weight: ${Math.round(this.weight)}, ${states.join(', ')}`
   }
 
   #slowStartProgress(): number {

@@ -52,7 +52,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.bind(this, this.#core())
+    lifecycle.bind(this, this.#core(), Object(options))
     requireObject('options', options)
     const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }

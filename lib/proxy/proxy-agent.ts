@@ -63,7 +63,7 @@ export class ProxyAgent extends LifecycleDispatcher {
     const lifecycle = new Lifecycle()
     super(lifecycle)
     this.#lifecycle = lifecycle
-    lifecycle.bind(this, this.#core())
+    lifecycle.bind(this, this.#core(), Object(options))
     const resolved = resolveProxyOptions(options)
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved

@@ -38,7 +38,7 @@ t.test('describes the state of a connection', async (t) => {
   const server = await origin()
   const client = new Client(server.url, { pipelining: 2 })
   t.strictSame(linesOf(client), [
-    `Client ${server.url}, connected: false, pending: 0, running: 0, size: 0`,
+    `Client ${server.url}, pipelining: 2, connected: false, pending: 0, running: 0, size: 0`,
     '  not connected',
   ])
   const first = client.request(get)
@@ -91,9 +91,12 @@ t.test('pools, balancers and agents describe their members, composed ones their 
   const composed = new Agent().compose(interceptors.dump())
   const expected = new Map<Dispatcher, string[]>([
     [pool, ofPool],
-    [balanced, [`BalancedPool, ${counts}`, ...ofPool.map((line) => `  ${line}`)]],
-    [agent, ['Agent', ...ofPool.map((line) => `  ${line}`)]],
-    [composed, ['Agent', ...ofPool.map((line) => `  ${line}`)]],
+    [
+      balanced,
+      [`BalancedPool, ${counts}`, `  ${server.url}, weight: 100, healthy`, ...ofPool.map((line) => `    ${line}`)],
+    ],
+    [agent, ['Agent, origins: 1', ...ofPool.map((line) => `  ${line}`)]],
+    [composed, ['Agent, origins: 1', ...ofPool.map((line) => `  ${line}`)]],
   ])
   for (const [dispatcher, lines] of expected) {
     await (await dispatcher.request({ ...get, origin: server.url })).body.text()
@@ -111,10 +114,14 @@ t.test('pools, balancers and agents describe their members, composed ones their 
   t.match(foreign.inspect(), /\n {2}Foreign$/, 'shows a foreign dispatcher by its class name')
   await server.close()
   const proxies = new ProxyAgent('http://user:secret@127.0.0.1:1')
-  t.strictSame(linesOf(proxies), ['ProxyAgent', '  Agent', `  Pool http://127.0.0.1:1, ${counts.replaceAll('1', '0')}`])
+  t.strictSame(linesOf(proxies), [
+    'ProxyAgent, origins: 0',
+    '  Agent, origins: 0',
+    `  Pool http://127.0.0.1:1, ${counts.replaceAll('1', '0')}`,
+  ])
   t.match(linesOf(new EnvHttpProxyAgent({ httpProxy: 'http://u:secret@127.0.0.1:1' })), [
-    'EnvHttpProxyAgent',
-    '  Agent',
+    'EnvHttpProxyAgent, origins: 0',
+    '  Agent, origins: 0',
   ])
   await proxies.close()
 })

@@ -111,8 +111,8 @@ export function layerProblems(source: Source): string[] {
   forbid(layer === 'wire' && values.some((name) => name.startsWith('node:')), 'wire imports no module of Node')
   forbid(layer === 'wire' && /\b(async|await|Promise|queueMicrotask)\b/.test(code), 'wire is synchronous')
   forbid(layer === 'balance' && /Math\.random|Date\.now/.test(code), 'balance is pure')
-  // The built-in fetch of Node finds its dispatcher by this symbol only.
-  const reachesOut = source.path === 'global/fetch-hooks.ts'
+  // The built-in fetch of Node finds its dispatcher, and `util.inspect` its method, by a symbol only.
+  const reachesOut = ['global/fetch-hooks.ts', 'base/inspect-symbol.ts'].includes(source.path)
   forbid(
     !reachesOut && /\bSymbol\.for\(|\bexport const \w+[^=\n]*= Symbol\(/.test(code),
     'no symbols to reach into another module',
