@@ -86,7 +86,7 @@ export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
       },
       {
         prints: [
-          /^Pool http:\/\/localhost:3000, connected: 2, free: 1, pending: 0, queued: 0, running: 1, size: 1$/,
+          /^Pool http:\/\/localhost:3000, connections: 2, connected: 2, free: 1, pending: 0, queued: 0, running: 1, size: 1$/,
           /^ {2}Client http:\/\/localhost:3000, connected: true, pending: 0, running: 1, size: 1$/,
           /^ {4}#1 waiting for the headers of GET \/never for \d+ ms; 1 in flight, 1 sent$/,
           /^ {2}Client http:\/\/localhost:3000, connected: true, pending: 0, running: 0, size: 0$/,
