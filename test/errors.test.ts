@@ -1,6 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import t from 'tap'
 import * as shown from '../lib/errors/public.js'
 import * as errors from '../lib/errors.js'
@@ -38,6 +39,7 @@ t.test('names, codes and base classes match the documentation', async (t) => {
     t.ok(error instanceof errors.UndiciError)
     t.ok(error instanceof Class)
     t.match(error.fault, /^(user|peer|network|timeout|lifecycle)$/)
+    t.match(inspect(error), `fault: '${error.fault}'`)
   }
   t.ok(new errors.RequestAbortedError() instanceof errors.AbortError)
   t.notOk(new errors.ClientClosedError() instanceof errors.ClientDestroyedError)

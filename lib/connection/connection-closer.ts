@@ -69,8 +69,9 @@ export class ConnectionCloser<Connection> {
     this.#state.read(READ.close)
     this.#timeouts.timer.stop()
     const { writer } = this.#responses
-    const bytesWritten = writer?.socketWriter.bytesWritten ?? 0
-    const event = { error, shortBody, cause, bytesWritten, answered: this.#pipeline.answered }
+    const { bytesWritten = 0, bytesAppended = 0, socket } = writer?.socketWriter ?? {}
+    const bytes = { bytesWritten, bytesAppended, bytesBuffered: socket?.writableLength ?? 0 }
+    const event = { error, shortBody, cause, ...bytes, answered: this.#pipeline.answered }
     const responding = this.#responses.headersJustReceived && this.#pipeline.oldest?.responseStarted === true
     this.#failsLater = responding && cause !== 'caller'
     this.#responses.reader.close()

@@ -16,6 +16,10 @@ export interface CloseEvent {
   cause: CloseCause
   /** Number of bytes that the socket has taken. */
   bytesWritten: number
+  /** Number of bytes that were to be sent. */
+  bytesAppended: number
+  /** Number of bytes that the socket still buffers. */
+  bytesBuffered: number
   /** Number of responses completed on the connection. */
   answered: number
 }
@@ -29,10 +33,9 @@ export function splitByReplay(
   const failed: Exchange[] = []
   let oldest = true
   for (let exchange = pipeline.shift(); exchange !== null; exchange = pipeline.shift()) {
-    exchange.bytesWritten = Math.max(
-      0,
-      Math.min(event.bytesWritten, pipeline.head?.outputStart ?? Infinity) - exchange.outputStart,
-    )
+    const end = pipeline.head?.outputStart ?? event.bytesAppended
+    exchange.bytesWritten = Math.max(0, Math.min(event.bytesWritten, end) - exchange.outputStart)
+    if (event.bytesWritten - event.bytesBuffered < end) exchange.written = false
     if (!exchange.done) (mayReplay(exchange, event, oldest) ? replayed : failed).push(exchange)
     oldest = false
   }
@@ -75,6 +78,7 @@ function mayReplay(exchange: Exchange, event: CloseEvent, oldest: boolean): bool
   if (!exchange.reused && exchange.bytesWritten > 0) return false
   if (cause !== 'caller') exchange.replays++
   exchange.sent = false
+  exchange.written = false
   return true
 }
 

@@ -8,10 +8,11 @@ import type { Timings } from './timings.js'
 export type Fault = 'user' | 'peer' | 'network' | 'timeout' | 'lifecycle'
 
 /**
- * Progress of a request when it failed: `queued` for a connection; during `connect`; `send`: assigned to a connection,
- * without a byte of the response; within the response `headers` or `body`; or while the `tunnel` through a proxy opens.
+ * Progress of a request when it failed: `queued` for a connection; during `connect`; `send`: the request is written;
+ * `wait`: it is written, and no byte of the response was received; within the response `headers` or `body`; or while the
+ * `tunnel` through a proxy opens.
  */
-export type Phase = 'queued' | 'connect' | 'send' | 'headers' | 'body' | 'tunnel'
+export type Phase = 'queued' | 'connect' | 'send' | 'wait' | 'headers' | 'body' | 'tunnel'
 
 /** Facts about the request that failed. Unknown ones are omitted. */
 export interface ErrorContext {
@@ -27,7 +28,10 @@ export interface ErrorContext {
   reusedSocket?: boolean
   /** Number of bytes of the request that were written to the socket. */
   bytesWritten?: number
-  /** Whether the request can be sent again without being executed twice. */
+  /**
+   * Whether the request can be sent again without harm: none of it was sent, or its option `idempotent` is true, so
+   * that executing it twice is harmless (RFC 9110 §9.2.2). False once a byte of the response was received.
+   */
   replaySafe?: boolean
   /** Origin of the proxy in use, without its credentials. */
   proxy?: string
@@ -71,6 +75,9 @@ export class UndiciError extends Error implements ErrorContext {
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'UndiciError'
+    const { fault } = new.target
+    // Own and enumerable: `console.log` prints it.
+    if (fault !== undefined) Object.assign(this, { fault })
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -103,14 +110,6 @@ export function isInstance(Class: object, value: unknown): boolean {
     return typeof given === 'string' && (given === code || given.startsWith(`${code}_`))
   }, false)
 }
-
-// One statement for all classes: with one per class, bundlers could not remove unused classes.
-Object.defineProperty(UndiciError.prototype, 'fault', {
-  get(this: UndiciError) {
-    return (this.constructor as typeof UndiciError).fault
-  },
-  configurable: true,
-})
 
 interface ErrorClassDefinition<Name extends string, Code extends string> {
   name: Name

@@ -29,13 +29,13 @@ export class HTTPParserError extends Error implements ErrorContext {
     super(message)
     this.code = (code === undefined ? undefined : `HPE_${code}`) as string
     this.data = data?.toString()
+    Object.assign(this, { fault: 'peer' })
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isInstance(this, value)
   }
 }
-Object.defineProperty(HTTPParserError.prototype, 'fault', { value: 'peer', configurable: true })
 
 type ResponseHeaders = Record<string, string | string[]>
 

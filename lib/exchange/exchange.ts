@@ -69,6 +69,8 @@ export class Exchange implements QueueNode<Exchange> {
   bodyReleased = false
   /** Whether the request left the queue for a connection. */
   sent = false
+  /** Whether the whole request was written to its connection. */
+  written = false
   /** Whether its connection had sent another request before. */
   reused = false
   /** Position in the connection's output at which the request begins. */
@@ -266,6 +268,7 @@ export class Exchange implements QueueNode<Exchange> {
 
   onRequestSent(): void {
     publishBodySent(this)
+    this.written = true
     if (this.done) return
     this.timings?.record('sent')
     if (this.#handler.onRequestSent === undefined) return
@@ -293,7 +296,8 @@ export class Exchange implements QueueNode<Exchange> {
   get phase(): Phase {
     if (!this.sent) return this.deadlines?.connecting === true ? 'connect' : 'queued'
     if (this.headersReceived) return 'body'
-    return this.responseStarted ? 'headers' : 'send'
+    if (this.responseStarted) return 'headers'
+    return this.written ? 'wait' : 'send'
   }
 
   /** Aborts the request for its caller. The handler receives the caller's reason unchanged. */

@@ -280,6 +280,7 @@ export class ForeignRequest
 
   onRequestSent(): void {
     if (this.done) return
+    if (this.#phase === 'send') this.#phase = 'wait'
     try {
       this.handler.onRequestSent?.()
     } catch (error) {

@@ -115,13 +115,13 @@ export class BodyResumption {
   verify({ statusCode, headers }: ResponseStart): string | null {
     const again = statusCode === 200 && this.#whole && this.#position === this.#start
     if (statusCode !== 206 && !again)
-      return `Range request for the rest of the body answered with status ${statusCode}, expected 206`
-    if (headers.etag !== this.#etag) return 'The response body changed between attempts: the etag differs'
+      return `range request for the rest of the body answered with status ${statusCode}, expected 206`
+    if (headers.etag !== this.#etag) return 'the response body changed between attempts: the etag differs'
     if (String(headers['content-encoding']) !== String(this.#contentEncoding))
-      return 'The rest of the body has another content-encoding'
+      return 'the rest of the body has another content-encoding'
     const range = again ? completeRange(headers) : parseContentRange(headers['content-range'])
     if (range === null || !this.#isExpected(range) || !matchesContentLength(range, headers)) {
-      return 'The response to the range request has another range: content-range does not match the request'
+      return 'the response to the range request has another range: content-range does not match the request'
     }
     this.#last = range.last
     this.#total = range.total ?? this.#total

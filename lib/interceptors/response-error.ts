@@ -11,7 +11,7 @@ import type {
 import type { DispatchOptions } from '../exchange/request.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { mergeOptions, readOptionsOnce } from './option-layers.js'
-import { locateRequest } from './wait.js'
+import { failureOf, locateRequest, statusText } from './wait.js'
 
 /** Options of `interceptors.responseError`. Source: undici's `Interceptors.md`. */
 export interface ResponseErrorOptions {
@@ -42,12 +42,18 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
   }
 }
 
+interface FailedResponse {
+  readonly statusCode: number
+  readonly headers: IncomingHeaders
+  readonly statusMessage: string | undefined
+}
+
 class ResponseErrorHandler extends DecoratorHandler {
   readonly #request: DispatchOptions
   readonly #maxSize: number
   /** Discards the part of the body that is not added to the error. */
   #drain: BodyDiscarder | null = null
-  #failed: { statusCode: number; headers: IncomingHeaders } | null = null
+  #failed: FailedResponse | null = null
   readonly #kept: Buffer[] = []
   #size = 0
 
@@ -64,7 +70,7 @@ class ResponseErrorHandler extends DecoratorHandler {
     statusMessage?: string,
   ): void {
     if (statusCode < 400) return super.onResponseStart(controller, statusCode, headers, statusMessage)
-    this.#failed = { statusCode, headers }
+    this.#failed = { statusCode, headers, statusMessage }
     // A handler that has paused gets no response for which it would resume.
     controller.resume()
     if (!isText(headers)) this.#drain = new BodyDiscarder(controller, this.#error(this.#failed))
@@ -93,9 +99,14 @@ class ResponseErrorHandler extends DecoratorHandler {
     super.onResponseError(controller, error)
   }
 
-  #error({ statusCode, headers }: { statusCode: number; headers: IncomingHeaders }): ResponseError {
+  #error(failed: FailedResponse): ResponseError {
+    const { statusCode, headers } = failed
     const bodyTruncated = this.#size > this.#maxSize
-    const error = new ResponseError('Response Error', statusCode, { headers, body: this.#body(headers), bodyTruncated })
+    const error = new ResponseError(`${failureOf(this.#request)}: ${statusText(failed)}`, statusCode, {
+      headers,
+      body: this.#body(headers),
+      bodyTruncated,
+    })
     return locateRequest(error, this.#request, { phase: 'body' })
   }
 

@@ -22,7 +22,7 @@ import { BodyResumption, type ResponseStart } from './body-resumption.js'
 import { RetryDecider, type RetryRequest } from './retry-decider.js'
 import { type ResponseEnd, RetryNotifier } from './retry-notifier.js'
 import * as options from './retry-options.js'
-import { abortErrorOf, locateRequest } from './wait.js'
+import { abortErrorOf, failureOf, locateRequest, statusText } from './wait.js'
 
 /** Dispatch function and handler of a {@link RetryHandler}. */
 export interface RetryHandlers {
@@ -127,7 +127,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       return
     }
     const failing = this.#settings.statusCodes.includes(statusCode)
-    const problem = failing ? `Request failed with status ${statusCode}` : (this.#resumption?.verify(start) ?? null)
+    const problem = failing ? statusText(start) : (this.#resumption?.verify(start) ?? null)
     if (problem !== null) this.#rejectResponse(controller, start, problem)
     else if (this.#notifier.startDelivered) this.#continueBody(controller)
     else this.#deliverStart(controller, start)
@@ -146,7 +146,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     const end = { trailers, rawTrailers: controller.rawTrailers }
     if (this.#pending !== null) this.#pending.end = end
     else if (this.#resumed && this.#resumption?.complete === false) {
-      this.#failAttempt(this.#createRangeError('The response to the range request ended before the end of its range'))
+      this.#failAttempt(this.#createRangeError('the response to the range request ended before the end of its range'))
     } else this.#notifier.onResponseEnd(end)
   }
 
@@ -221,7 +221,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   /** Handles a body that exceeds its range: no byte of the excessive chunk is delivered. */
   #rejectSurplus(controller: DispatchController): void {
-    const error = this.#createRangeError('The response to the range request is longer than its range')
+    const error = this.#createRangeError('the response to the range request is longer than its range')
     this.#discarder = new BodyDiscarder(controller, error)
     this.#failAttempt(error)
     this.#discarder?.abort()
@@ -235,8 +235,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     message: string,
     { statusCode, headers }: Pick<ResponseStart, 'statusCode' | 'headers'>,
   ): RequestRetryError {
-    const error = new RequestRetryError(message, statusCode, { headers, data: { count: this.#context.state.counter } })
-    return locateRequest(error, this.#context.opts, { phase: 'body' })
+    const { opts, state } = this.#context
+    const attempts = state.counter + 1
+    const text = `${failureOf(opts)}: ${message} after ${attempts} attempt${attempts === 1 ? '' : 's'}`
+    const error = new RequestRetryError(text, statusCode, { headers, data: { count: state.counter } })
+    return locateRequest(error, opts, { phase: 'body' })
   }
 
   #decide(error: Error): void {
@@ -271,7 +274,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     if (pending === null || !this.#inFlight) return
     this.#discarder = new BodyDiscarder(
       pending.controller,
-      this.#createError('The response is discarded: the request is retried', pending.start),
+      this.#createError('the response is discarded, because the request is retried,', pending.start),
     )
     pending.controller.resume()
   }

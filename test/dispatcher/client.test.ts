@@ -263,7 +263,7 @@ t.test('after a lost connection, idempotent requests are sent again and others f
     replaySafe: false,
     method: 'POST',
     path: '/post',
-    phase: 'send',
+    phase: 'wait',
   })
   t.equal(posts, 1, 'the POST was executed once')
   t.equal(await get('/after'), '2.0', 'the next request completes')
@@ -400,7 +400,7 @@ t.test('timeout errors name the option', async (t) => {
     code: 'UND_ERR_HEADERS_TIMEOUT',
     fault: 'timeout',
     path: '/head',
-    phase: 'send',
+    phase: 'wait',
   })
   const { body } = await client.request({ path: '/body', method: 'GET' })
   await t.rejects(body.text(), { code: 'UND_ERR_BODY_TIMEOUT', phase: 'body' })

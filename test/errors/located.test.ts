@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { PassThrough, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import {
@@ -26,6 +27,7 @@ const answers: Record<string, [number, Record<string, string>, string | Buffer]>
   '/elsewhere': [302, { location: 'http://other.example/' }, ''],
   '/mail': [302, { location: 'mailto:other' }, ''],
   '/broken': [500, { 'content-type': 'text/plain' }, 'broken'],
+  '/broken?token=secret': [500, {}, ''],
   '/fine': [200, {}, 'fine'],
 }
 
@@ -213,7 +215,7 @@ for (const [kind, make] of Object.entries(dispatchers)) {
     const origin = await rawOrigin((socket) => void socket.on('data', () => socket.resetAndDestroy()))
     for (const [url, code, phase] of [
       ['http://127.0.0.1:1', 'ECONNREFUSED', 'connect'],
-      [origin.url, 'ECONNRESET', 'send'],
+      [origin.url, 'ECONNRESET', 'wait'],
     ] as const) {
       const dispatcher = make(url)
       const sent = request(dispatcher, { origin: url, path: '/', method: 'GET' } as never)
@@ -241,6 +243,86 @@ t.test('an error that failed one request aborts another one unchanged', async (t
   t.equal(first.path, undefined)
   await client.destroy()
   await origin.close()
+})
+
+t.test('errors of retry and responseError name the request, its status and the attempts', async (t) => {
+  const origin = await server()
+  const client = new Client(origin.url)
+  const retried = [
+    interceptors.retry({ maxRetries: 2, minTimeout: 0 }),
+    'RequestRetryError',
+    ' after 3 attempts',
+  ] as const
+  const once = [interceptors.retry({ maxRetries: 0 }), 'RequestRetryError', ' after 1 attempt'] as const
+  for (const [interceptor, name, rest] of [
+    retried,
+    once,
+    [interceptors.responseError(), 'ResponseError', ''],
+  ] as const) {
+    const sent = client.compose(interceptor).request({ path: '/broken?token=secret', method: 'GET' })
+    const message = `GET ${origin.url}/broken failed: 500 Internal Server Error${rest}`
+    await t.rejects(sent, {
+      name,
+      message,
+      origin: origin.url,
+      method: 'GET',
+      path: '/broken?token=secret',
+      phase: 'body',
+    })
+  }
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('the phase of a failed request is send while it is written, and wait from then on', async (t) => {
+  const origin = await rawOrigin(
+    (socket) => void socket.once('data', () => setImmediate(() => socket.resetAndDestroy())),
+  )
+  const begun = () => {
+    const body = new PassThrough().on('error', () => {})
+    body.write('part')
+    return body
+  }
+  for (const [make, phase] of [
+    [begun, 'send'],
+    [() => 'whole', 'wait'],
+  ] as const) {
+    for (const client of [new Client(origin.url), new Pool(origin.url), new Agent().compose((dispatch) => dispatch)]) {
+      const sent = client.request({ origin: origin.url, path: '/', method: 'POST', body: make() } as never)
+      await t.rejects(sent, { name: /Error/, phase, replaySafe: false })
+      await client.destroy()
+    }
+  }
+  await origin.close()
+})
+
+t.test('a request that was sent is replay-safe only if it is idempotent', async (t) => {
+  const origin = await rawOrigin((socket) => void socket.on('data', () => socket.resetAndDestroy()))
+  const client = new Client(origin.url)
+  for (const [method, idempotent, replaySafe] of [
+    ['GET', undefined, true],
+    ['PUT', undefined, false],
+    ['PUT', true, true],
+    ['POST', undefined, false],
+    ['POST', true, true],
+    ['GET', false, false],
+  ] as const) {
+    const sent = client.request({ path: '/', method, idempotent } as never)
+    await t.rejects(sent, { code: 'ECONNRESET', phase: 'wait', replaySafe }, `${method} idempotent: ${idempotent}`)
+  }
+  await client.destroy()
+  await origin.close()
+})
+
+t.test('the printed error of a refused tunnel shows its class and its fault', async (t) => {
+  const proxy = await refusing(502)
+  const agent = new ProxyAgent({ uri: proxy.url, proxyTunnel: true })
+  const error = await agent.request({ origin: 'http://localhost:1', path: '/', method: 'GET' }).catch((error) => error)
+  t.equal(error.constructor.name, 'ProxyTunnelError')
+  t.ok(error instanceof errors.RequestAbortedError)
+  t.match(inspect(error), /ProxyTunnelError.*fault: 'peer'/s)
+  await agent.destroy()
+  await proxy.close()
 })
 
 const refusing = (status: number) =>

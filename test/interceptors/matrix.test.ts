@@ -97,7 +97,9 @@ function thrown(events: string[], path: string): string[] {
   const head = events.findIndex((event) => /^head [45]/.test(event))
   if (head < 0) return events
   const end = events.findIndex((event) => event.startsWith('end '))
-  return events.toSpliced(head, end - head + 1, `error ResponseError UND_ERR_RESPONSE Response Error body /${path}/#`)
+  const status = /^head (\d+ (?:Busy|Not Found))/.exec(events[head] as string)?.[1]
+  const message = `GET http://origin/${path}/# failed: ${status}`
+  return events.toSpliced(head, end - head + 1, `error ResponseError UND_ERR_RESPONSE ${message} body /${path}/#`)
 }
 
 t.setTimeout(180_000)

@@ -946,8 +946,8 @@ export const mutationGroups: readonly MutationGroup[] = [
       {
         rule: 'a resumed body has the same etag',
         file: 'interceptors/body-resumption',
-        from: "if (headers.etag !== this.#etag) return 'The",
-        to: "if (false) return 'The",
+        from: "if (headers.etag !== this.#etag) return 'the",
+        to: "if (false) return 'the",
         test: 'attacks/ranges',
       },
       {

@@ -82,7 +82,7 @@ await t.test('recovers after a server restart without connection close', async (
   const again = await FarServers.start(t, port)
   t.match(clients[0].stats, { connected: true }, 'the client has not noticed the restart')
   const post = await ask(clients[0], { path: '/echo/x', method: 'POST', body: Buffer.from('x') })
-  t.match(post.error, { reusedSocket: true, phase: 'send' })
+  t.match(post.error, { reusedSocket: true, phase: 'wait' })
   t.match(post.error?.code, /^(ECONNRESET|UND_ERR_SOCKET)$/)
   t.equal(describe(await ask(clients[1], { path: '/bytes/11' })), 'answered', 'a GET is sent again')
   t.strictSame(await again.command({ do: 'counts' }), { 'GET /bytes/11': 1 })

@@ -17,7 +17,7 @@ export interface Conduct {
 }
 
 /** Without the number of the case, as in a location. */
-const same = (text: string) => text.replace(/\/\d+(?=["|]|$)/g, '/#')
+const same = (text: string) => text.replace(/\/\d+(?=["|]| failed|$)/g, '/#')
 const text = (raw: readonly (string | Buffer)[] | null) =>
   same((raw ?? []).map((one) => one.toString('latin1')).join('|'))
 const plain = (fields: object) => same(JSON.stringify(fields))
@@ -27,7 +27,7 @@ export function failure(error: Error & { code?: string; phase?: string; path?: s
   if (!isReadable(error)) return 'error that can not be read'
   if (!(error instanceof Error)) return `error ${String(error)}`
   const { name, code, message, phase, path = '' } = error
-  return `error ${name} ${code} ${message} ${phase} ${same(path)}`
+  return `error ${name} ${code} ${same(message).replace(/localhost:\d+|127\.0\.0\.1:\d+/, 'origin')} ${phase} ${same(path)}`
 }
 
 function isReadable(value: unknown): boolean {

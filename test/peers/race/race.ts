@@ -129,7 +129,7 @@ class Race {
     failures[code] = (failures[code] ?? 0) + 1
     if (!idempotent) this.#failedPosts.push(target)
     const { reusedSocket, replaySafe, bytesWritten, phase } = error
-    const truthful = reusedSocket === true && replaySafe === idempotent && Number(bytesWritten) > 0 && phase === 'send'
+    const truthful = reusedSocket === true && replaySafe === idempotent && Number(bytesWritten) > 0 && phase === 'wait'
     if (!truthful) {
       figures.wrong.push(
         `${method} ${target}: ${code} ${JSON.stringify({ reusedSocket, replaySafe, bytesWritten, phase })}`,
