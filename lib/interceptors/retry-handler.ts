@@ -15,6 +15,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import { adaptInnerHandler, isUpgrade } from '../exchange/legacy-handler.js'
+import { takeInterceptorError } from '../exchange/reject-request.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
@@ -156,8 +157,10 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#inFlight = false
       return this.#fail(error)
     }
-    if (this.#endAttempt()) return
-    if (this.#pending !== null) this.#pending = null
+    if (this.#endAttempt()) {
+      // No callback is left to receive what an interceptor has thrown.
+      if (takeInterceptorError(error)) reportUncaught(error)
+    } else if (this.#pending !== null) this.#pending = null
     else this.#failAttempt(nonNullError(error))
   }
 
