@@ -24,9 +24,14 @@ export type { UpstreamInput, UpstreamSettings, WeightedUpstream } from './dispat
 export type { Timings } from './errors/timings.js'
 export type { Timeouts } from './exchange/deadlines.js'
 export { DecoratorHandler } from './exchange/decorator-handler.js'
-export type { IncomingHttpHeaders, OutgoingHttpHeaders } from './exchange/documented.js'
-export type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './exchange/handler.js'
-export type { DispatchOptions } from './exchange/request.js'
+export type {
+  DispatchController,
+  DispatchHandler,
+  DispatchOptions,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+} from './exchange/documented.js'
+export type { LegacyDispatchHandler } from './exchange/handler.js'
 export { connect, pipeline, request, stream, upgrade } from './global/functions.js'
 export { getGlobalDispatcher, setGlobalDispatcher } from './global/global-dispatcher.js'
 export { install, uninstall } from './global/install.js'

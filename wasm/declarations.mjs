@@ -61,7 +61,7 @@ function removeUnused(text) {
 function fixDeclarations(text) {
   const outer = new Set()
   const merged = text
-    .replace(/^declare module '[^']+' \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
+    .replace(/^declare module ['"][^'"]+['"] \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
     .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
     .replace(/^declare namespace (\w+_d) \{\n([\s\S]*?)\n\}$/gm, (_all, name, inner) => {
       // A name that another module uses too stays renamed: `Request$1 as Request`.

@@ -43,10 +43,10 @@ interface RequestParts {
   bodyTimeout?: number
 }
 
-export function options(context: OperationContext, path: string, parts: RequestParts = {}): Dispatcher.RequestOptions {
+export function options(context: OperationContext, path: string, parts: RequestParts = {}): Dispatcher.DispatchOptions {
   const origin = context.origin === undefined ? {} : { origin: context.origin }
   const limits = { headersTimeout: 20_000, bodyTimeout: 20_000 }
-  return { ...limits, ...origin, path, method: 'GET', ...parts } as Dispatcher.RequestOptions
+  return { ...limits, ...origin, path, method: 'GET', ...parts } as Dispatcher.DispatchOptions
 }
 
 export function same(got: string | Buffer, expected: string | Buffer, what: string): void {

@@ -1,64 +1,20 @@
 import type { Blob } from 'node:buffer'
-import type { EventEmitter } from 'node:events'
 import type { Duplex, Readable, Writable } from 'node:stream'
-import type { DispatchOptions, IncomingHttpHeaders, RequestHeaders } from '../exchange/documented.js'
+import type { Timings } from '../errors/timings.js'
+import type { IncomingHttpHeaders } from '../exchange/documented.js'
 
 /**
- * Types of `request`, `stream`, `pipeline`, `connect` and `upgrade` in exactly the shape of undici's `Dispatcher.md`,
- * so that programs typed against undici compile.
+ * Results of `request`, `stream`, `pipeline`, `connect` and `upgrade` by the names of undici's `Dispatcher.md`. They are
+ * assignable to undici's types, so that programs typed against undici compile.
  */
 
-/** Options of `request` and `stream`. */
-export interface RequestOptions<Opaque = null> extends DispatchOptions {
-  /** Value that is copied to the result. Default: null. */
-  opaque?: Opaque
-  /** Aborts the request with the signal's reason. Default: none. */
-  signal?: AbortSignal | EventEmitter | null
-  /** Callback for each informational (1xx) response, such as 103 Early Hints. Default: none. */
-  onInfo?: (info: { statusCode: number; headers: Record<string, string | string[]> }) => void
-  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
-  responseHeaders?: 'raw' | null
-  /** Bytes of the response body to buffer before reading from the socket stops. Default: 65 536. */
-  highWaterMark?: number
-}
-
-/** Options of `pipeline`. */
-export interface PipelineOptions<Opaque = null> extends RequestOptions<Opaque> {
-  /** Whether the stream that the handler returns is in object mode. Default: false. */
-  objectMode?: boolean
-}
-
-/** Options of `connect`. */
-export interface ConnectOptions<Opaque = null> {
-  /** Origin of the server, such as `http://proxy.example:3128`. */
-  origin: string | URL
-  /** Target of the tunnel as `host:port`. */
-  path: string
-  /** Request headers. Default: none. */
-  headers?: RequestHeaders
-  /** Aborts the request with the signal's reason. Default: none. */
-  signal?: AbortSignal | EventEmitter | null
-  /** Value that is copied to the result. Default: null. */
-  opaque?: Opaque
-  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
-  responseHeaders?: 'raw' | null
-}
-
-/** Options of `upgrade`. */
-export interface UpgradeOptions {
-  /** Request path; starts with a slash. */
-  path: string
-  /** Request method. Default: `GET`. */
-  method?: string
-  /** Request headers. Default: none. */
-  headers?: RequestHeaders
-  /** Value of the `upgrade` header: protocols in order of preference, separated by commas. Default: `Websocket`. */
-  protocol?: string
-  /** Aborts the request with the signal's reason. Default: none. */
-  signal?: AbortSignal | EventEmitter | null
-  /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
-  responseHeaders?: 'raw' | null
-}
+/**
+ * `Type`, or `any` where TypeScript has erased the type parameter `Opaque`: it does so when it compares overloads. Thus
+ * methods are assignable to those of undici's types, some of which contradict each other. Source: a dispatcher with
+ * `body: never` of undici 8, and with `signal: unknown` of @types/node 20.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: no other type is assignable to `never`, and from `unknown`
+export type UnlessErased<Opaque, Type> = 0 extends 1 & Opaque ? any : Type
 
 /** Result of `connect`. */
 export interface ConnectData<Opaque = null> {
@@ -124,13 +80,15 @@ export interface ResponseData<Opaque = null> {
   /** Response headers by lower-case name; a flat array with `responseHeaders: 'raw'`. */
   headers: IncomingHttpHeaders
   /** Response body. Read it, or call `dump()`, so that the connection is reused. */
-  body: ResponseBody
+  body: UnlessErased<Opaque, ResponseBody>
   /** Trailers of the response. Empty until the body has ended. */
   trailers: Record<string, string>
   /** Value of the option `opaque`; null without one. */
   opaque: Opaque
   /** Context of the request, as passed to `onRequestStart`: what interceptors provide about it. */
   context: object
+  /** Times of the request, with the option `timings`. Specific to sluice. */
+  timings?: Timings
 }
 
 /** Result of `stream`. */

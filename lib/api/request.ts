@@ -15,7 +15,7 @@ import {
   refuseOtherDispatcher,
   requireCallback,
 } from './dispatch-target.js'
-import type { ResponseData } from './documented.js'
+import type { ResponseData, UnlessErased } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 
 /** Informational (1xx) response. */
@@ -31,7 +31,7 @@ export interface RequestOptions<Opaque = null> extends DispatchInput {
   /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
   /** Aborts the request with the signal's reason. Default: none. */
-  signal?: SignalInput
+  signal?: UnlessErased<Opaque, SignalInput>
   /** Callback for each informational (1xx) response, such as 103 Early Hints. Default: none. */
   onInfo?: ((info: InformationalResponse) => void) | null
   /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
@@ -65,12 +65,6 @@ export function headersFor(
   headers: IncomingHeaders,
 ): IncomingHeaders {
   return options.responseHeaders === 'raw' ? (controller.rawHeaders as unknown as IncomingHeaders) : headers
-}
-
-/** Part of a result that the option `timings` adds. Specific to sluice. */
-export interface Timed {
-  /** Times of the request, with the option `timings`. */
-  timings?: Timings
 }
 
 class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler, BodySource {
@@ -126,7 +120,7 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
     }
     const body = new BodyReadable(this, headers, options.highWaterMark)
     this.#body = body
-    const data: ResponseData<Opaque> & Timed = {
+    const data: ResponseData<Opaque> = {
       statusCode,
       statusText: statusMessage,
       headers: formatted,
@@ -234,7 +228,7 @@ function droppedBodies(): FinalizationRegistry<BodySource> {
 export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
-): Promise<ResponseData<Opaque> & Timed>
+): Promise<ResponseData<Opaque>>
 export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
@@ -244,7 +238,7 @@ export function request<Opaque = null>(
   target: DispatchTarget,
   options: RequestOptions<Opaque>,
   callback?: Callback<ResponseData<Opaque>>,
-): Promise<ResponseData<Opaque> & Timed> | void {
+): Promise<ResponseData<Opaque>> | void {
   if (callback === undefined) {
     return new Promise((resolve, reject) => send(target, options, new Outcome(resolve, reject)))
   }

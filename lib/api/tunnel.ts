@@ -12,6 +12,7 @@ import type { DispatchInput } from '../exchange/request.js'
 import { BodyReadable } from './body.js'
 import { sourceOf } from './body-source.js'
 import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
+import type { UnlessErased } from './documented.js'
 import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 
@@ -20,7 +21,7 @@ export interface TunnelOptions<Opaque = null> {
   /** Value that is copied to the result. Default: null. */
   opaque?: Opaque
   /** Aborts the request with the signal's reason. Default: none. */
-  signal?: SignalInput
+  signal?: UnlessErased<Opaque, SignalInput>
   /** `raw` returns the headers as a flat array: name, value, name, value, … Default: an object. */
   responseHeaders?: 'raw' | null
 }

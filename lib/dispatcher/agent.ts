@@ -1,4 +1,5 @@
-import type { ConnectData, ConnectOptions } from '../api/documented.js'
+import type { ConnectOptions } from '../api/connect.js'
+import type { ConnectData } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -11,7 +12,7 @@ import {
   resolveAgentOptions,
 } from './agent-options.js'
 import type { ConnectionBudget } from './connection-budget.js'
-import type { Dispatcher, UndiciCompatible } from './dispatcher.js'
+import type { Dispatcher } from './dispatcher.js'
 import {
   closeIdle,
   coreOf,
@@ -20,7 +21,7 @@ import {
   isClosed,
   type SharedConfig,
 } from './dispatcher-core.js'
-import { type ConnectCallback, Lifecycle, LifecycleDispatcher } from './lifecycle.js'
+import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { ManagedDispatcher } from './managed-dispatcher.js'
 import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
@@ -37,9 +38,14 @@ interface AgentEntry {
 
 /** Overloads of `connect`: the origin is an option of each request. */
 export interface Agent {
+  /** Opens a tunnel by CONNECT. Resolves with its socket. */
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  /** Opens a tunnel by CONNECT and calls back with its socket. */
+  connect<Opaque = null>(
+    options: ConnectOptions<Opaque>,
+    callback: (error: Error | null, data: ConnectData<Opaque>) => void,
+  ): void
+  /** Repeats the first overload: `ReturnType` reads the last one. */
   connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
 }
 

@@ -1,26 +1,29 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { connect } from '../api/connect.js'
-import type * as api from '../api/documented.js'
+import { type ConnectInput, type ConnectOptions, connect } from '../api/connect.js'
+import type {
+  BodyMixin,
+  ConnectData,
+  PipelineHandler,
+  PipelineHandlerData,
+  ResponseData,
+  StreamData,
+  StreamFactory,
+  StreamFactoryData,
+  UpgradeData,
+} from '../api/documented.js'
 import { type PipelineOptions, pipeline } from '../api/pipeline.js'
-import { type RequestOptions, request, type Timed } from '../api/request.js'
+import { type RequestOptions, request } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { NotSupportedError, type UndiciError } from '../errors.js'
-import type * as exchange from '../exchange/documented.js'
+import type { DispatchController, DispatchHandler, DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
 import { dispatchThrough, withDispatch } from './composed.js'
 import { coreOf } from './dispatcher-core.js'
 import { inspectTree, lineOf } from './inspect.js'
 
-/**
- * Parameter and result of overloads that exist for type compatibility only. They take `never`, so they can not be
- * called; but they make sluice dispatchers assignable to undici's types and to those of Node's `fetch`, which differ in
- * details.
- */
-// biome-ignore lint/suspicious/noExplicitAny: no other type fits undici's declaration and that of Node's types
-export type UndiciCompatible = any
 type Callback<Data> = (error: Error | null, data: Data) => void
 /** Function that sends a request: `dispatch` of a dispatcher, or of an interceptor around it. */
 export type Dispatch = Dispatcher.Dispatch
@@ -46,7 +49,7 @@ export class Dispatcher extends EventEmitter {
    *   onResponseError: (controller, error) => console.error(error),
    * })
    */
-  dispatch(_options: exchange.DispatchOptions, _handler: exchange.DispatchHandler): boolean {
+  dispatch(_options: DispatchOptions, _handler: DispatchHandler): boolean {
     throw notImplemented('dispatch')
   }
 
@@ -80,16 +83,15 @@ export class Dispatcher extends EventEmitter {
    * const { statusCode, headers, body } = await client.request({ path: '/', method: 'GET' })
    * console.log(statusCode, headers['content-type'], await body.text())
    */
-  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<ResponseData<Opaque>>
   /** Sends a request and calls back with its result. */
-  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<api.ResponseData<Opaque>>): void
-  request(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  request<Opaque = null>(options: RequestOptions<Opaque>, callback: Callback<ResponseData<Opaque>>): void
   /** Repeats the first overload: `ReturnType` reads the last one. */
-  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<api.ResponseData<Opaque> & Timed>
+  request<Opaque = null>(options: RequestOptions<Opaque>): Promise<ResponseData<Opaque>>
   request<Opaque>(
     options: RequestOptions<Opaque>,
-    callback?: Callback<api.ResponseData<Opaque>>,
-  ): Promise<api.ResponseData<Opaque>> | void {
+    callback?: Callback<ResponseData<Opaque>>,
+  ): Promise<ResponseData<Opaque>> | void {
     return callback === undefined ? request(this, options) : request(this, options, callback)
   }
 
@@ -99,27 +101,20 @@ export class Dispatcher extends EventEmitter {
    * @example
    * await client.stream({ path: '/', method: 'GET' }, () => createWriteStream('page.html'))
    */
-  stream<Opaque = null>(
-    options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-  ): Promise<api.StreamData<Opaque>>
+  stream<Opaque = null>(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>): Promise<StreamData<Opaque>>
   /** Sends a request, writes its response body into the stream that `factory` returns, and calls back at the end. */
   stream<Opaque = null>(
     options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-    callback: Callback<api.StreamData<Opaque>>,
+    factory: StreamFactory<Opaque>,
+    callback: Callback<StreamData<Opaque>>,
   ): void
-  stream(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
   /** Repeats the first overload: `ReturnType` reads the last one. */
-  stream<Opaque = null>(
-    options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-  ): Promise<api.StreamData<Opaque>>
+  stream<Opaque = null>(options: RequestOptions<Opaque>, factory: StreamFactory<Opaque>): Promise<StreamData<Opaque>>
   stream<Opaque>(
     options: RequestOptions<Opaque>,
-    factory: api.StreamFactory<Opaque>,
-    callback?: Callback<api.StreamData<Opaque>>,
-  ): Promise<api.StreamData<Opaque>> | void {
+    factory: StreamFactory<Opaque>,
+    callback?: Callback<StreamData<Opaque>>,
+  ): Promise<StreamData<Opaque>> | void {
     return stream(this, { options, factory }, callback)
   }
 
@@ -129,11 +124,10 @@ export class Dispatcher extends EventEmitter {
    * @example
    * source.pipe(client.pipeline({ path: '/', method: 'POST' }, ({ body }) => body)).pipe(destination)
    */
-  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
-  pipeline(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>): Duplex
   /** Repeats the first overload: `ReturnType` reads the last one. */
-  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex
-  pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: api.PipelineHandler<Opaque>): Duplex {
+  pipeline<Opaque = null>(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>): Duplex
+  pipeline<Opaque>(options: PipelineOptions<Opaque>, handler: PipelineHandler<Opaque>): Duplex {
     return pipeline(this, options, handler)
   }
 
@@ -142,16 +136,15 @@ export class Dispatcher extends EventEmitter {
    * @example
    * const { statusCode, socket } = await client.connect({ path: 'example.com:443' })
    */
-  connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
+  connect<Opaque = null>(options: ConnectInput<Opaque>): Promise<ConnectData<Opaque>>
   /** Opens a tunnel by CONNECT and calls back with its socket. */
-  connect<Opaque = null>(options: api.ConnectOptions<Opaque>, callback: Callback<api.ConnectData<Opaque>>): void
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  connect<Opaque = null>(options: ConnectInput<Opaque>, callback: Callback<ConnectData<Opaque>>): void
   /** Repeats the first overload: `ReturnType` reads the last one. */
-  connect<Opaque = null>(options: api.ConnectOptions<Opaque>): Promise<api.ConnectData<Opaque>>
+  connect<Opaque = null>(options: ConnectInput<Opaque>): Promise<ConnectData<Opaque>>
   connect<Opaque>(
-    options: api.ConnectOptions<Opaque>,
-    callback?: Callback<api.ConnectData<Opaque>>,
-  ): Promise<api.ConnectData<Opaque>> | void {
+    options: ConnectInput<Opaque>,
+    callback?: Callback<ConnectData<Opaque>>,
+  ): Promise<ConnectData<Opaque>> | void {
     return callback === undefined ? connect(this, options) : connect(this, options, callback)
   }
 
@@ -160,16 +153,15 @@ export class Dispatcher extends EventEmitter {
    * @example
    * const { headers, socket } = await client.upgrade({ path: '/chat', protocol: 'websocket' })
    */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<UpgradeData<Opaque>>
   /** Upgrades a connection to another protocol and calls back with its socket. */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<api.UpgradeData<Opaque>>): void
-  upgrade(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>, callback: Callback<UpgradeData<Opaque>>): void
   /** Repeats the first overload: `ReturnType` reads the last one. */
-  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<api.UpgradeData<Opaque>>
+  upgrade<Opaque = null>(options: UpgradeOptions<Opaque>): Promise<UpgradeData<Opaque>>
   upgrade<Opaque>(
     options: UpgradeOptions<Opaque>,
-    callback?: Callback<api.UpgradeData<Opaque>>,
-  ): Promise<api.UpgradeData<Opaque>> | void {
+    callback?: Callback<UpgradeData<Opaque>>,
+  ): Promise<UpgradeData<Opaque>> | void {
     return callback === undefined ? upgrade(this, options) : upgrade(this, options, callback)
   }
 
@@ -261,25 +253,27 @@ export declare namespace Dispatcher {
   export type DispatcherComposeInterceptor = (dispatch: Dispatch) => Dispatch
   /** Interceptor: wraps a `dispatch` function. */
   export type DispatchInterceptor = (dispatch: Dispatch) => Dispatch
-  export type HttpMethod = exchange.HttpMethod
-  export type DispatchOptions = exchange.DispatchOptions
-  export type DispatchController = exchange.DispatchController
-  export type DispatchHandler = exchange.DispatchHandler
   /** Handler with the callbacks of both generations: current and legacy. */
-  export type DispatchHandlers = exchange.DispatchHandler & LegacyDispatchHandler
-  export type RequestOptions<TOpaque = null> = api.RequestOptions<TOpaque>
-  export type ResponseData<TOpaque = null> = api.ResponseData<TOpaque>
-  export type BodyMixin = api.BodyMixin
-  export type StreamFactory<TOpaque = null> = api.StreamFactory<TOpaque>
-  export type StreamFactoryData<TOpaque = null> = api.StreamFactoryData<TOpaque>
-  export type StreamData<TOpaque = null> = api.StreamData<TOpaque>
-  export type PipelineOptions<TOpaque = null> = api.PipelineOptions<TOpaque>
-  export type PipelineHandler<TOpaque = null> = api.PipelineHandler<TOpaque>
-  export type PipelineHandlerData<TOpaque = null> = api.PipelineHandlerData<TOpaque>
-  export type ConnectOptions<TOpaque = null> = api.ConnectOptions<TOpaque>
-  export type ConnectData<TOpaque = null> = api.ConnectData<TOpaque>
-  export type UpgradeOptions = api.UpgradeOptions
-  export type UpgradeData<TOpaque = null> = api.UpgradeData<TOpaque>
+  export type DispatchHandlers = DispatchHandler & LegacyDispatchHandler
+  export type {
+    BodyMixin,
+    ConnectData,
+    ConnectOptions,
+    DispatchController,
+    DispatchHandler,
+    DispatchOptions,
+    HttpMethod,
+    PipelineHandler,
+    PipelineHandlerData,
+    PipelineOptions,
+    RequestOptions,
+    ResponseData,
+    StreamData,
+    StreamFactory,
+    StreamFactoryData,
+    UpgradeData,
+    UpgradeOptions,
+  }
 }
 
 function notImplemented(method: string): Error {

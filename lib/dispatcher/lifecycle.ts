@@ -1,6 +1,4 @@
 import { bindToAsyncContext } from '../api/async-context.js'
-import type { ConnectOptions } from '../api/connect.js'
-import type { ConnectData } from '../api/documented.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
@@ -12,28 +10,16 @@ import { adaptHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import { addUnsentContext, rejectRequest } from '../exchange/reject-request.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { runDestroyCallbacks } from './destroy-callbacks.js'
-import {
-  type ConnectListener,
-  Dispatcher,
-  type DrainListener,
-  type ErrorListener,
-  type UndiciCompatible,
-} from './dispatcher.js'
+import { type ConnectListener, Dispatcher, type DrainListener, type ErrorListener } from './dispatcher.js'
 import { coreOf, type DispatcherCore, type DispatcherOwner, setCore } from './dispatcher-core.js'
 import { emit, emitInOrder, emitLater, emitPending, hasListeners } from './events.js'
 import { describeTree, lineOf } from './inspect.js'
 import { noteDispatcher } from './waiting-handler.js'
 
 type Callback = () => void
-/** Callback form of the result of `connect`. */
-export type ConnectCallback<Opaque> = (error: Error | null, data: ConnectData<Opaque>) => void
 
-/** Overloads of a {@link LifecycleDispatcher}: `connect` needs no origin, and there is an `error` event. */
+/** Event methods of a {@link LifecycleDispatcher}, which also emits `error`. */
 export interface LifecycleDispatcher {
-  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
-  connect<Opaque = null>(options: ConnectOptions<Opaque>, callback: ConnectCallback<Opaque>): void
-  connect(options: never, ...rest: UndiciCompatible[]): UndiciCompatible
-  connect<Opaque = null>(options: ConnectOptions<Opaque>): Promise<ConnectData<Opaque>>
   on(event: 'error', listener: (error: unknown) => void): this
   on(event: 'connect', listener: ConnectListener): this
   on(event: 'disconnect', listener: ErrorListener): this

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
+import type { IncomingHttpHeaders } from './documented.js'
+import type { DispatchController, DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptInnerHandler } from './legacy-handler.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
@@ -27,14 +28,19 @@ export class DecoratorHandler extends WrappingHandler implements DispatchHandler
     this.#handler.onRequestStart?.(controller, context)
   }
 
-  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
+  onRequestUpgrade(
+    controller: DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
     this.#handler.onRequestUpgrade?.(controller, statusCode, headers, socket)
   }
 
   onResponseStart(
     controller: DispatchController,
     statusCode: number,
-    headers: IncomingHeaders,
+    headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void {
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
@@ -44,7 +50,7 @@ export class DecoratorHandler extends WrappingHandler implements DispatchHandler
     this.#handler.onResponseData?.(controller, chunk)
   }
 
-  onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
+  onResponseEnd(controller: DispatchController, trailers: IncomingHttpHeaders): void {
     this.#handler.onResponseEnd?.(controller, trailers)
   }
 

@@ -1,8 +1,10 @@
 import type { Duplex, Readable } from 'node:stream'
+import type { Timings } from '../errors/timings.js'
+import type { SharedTimeouts, Timeouts } from './deadlines.js'
 
 /**
- * Types of `dispatch` in exactly the shape of undici's `Dispatcher.md`, so that programs typed against undici compile.
- * The methods of a dispatcher accept more: see `request.ts` and `handler.ts`.
+ * Types of `dispatch` by the names of undici's `Dispatcher.md`, with additional optional members. They are assignable to
+ * undici's types and vice versa, so that programs typed against undici compile.
  */
 
 /** Response headers by lower-case name. A header that occurs more than once has an array of values. */
@@ -51,7 +53,10 @@ export interface FormDataLike {
   readonly [Symbol.toStringTag]: string
 }
 
-/** Options of a request. Source: undici's `Dispatcher.md`. */
+/**
+ * Options of a request as interceptors and custom dispatchers receive them. `dispatch` accepts more: {@link DispatchInput}.
+ * Source: undici's `Dispatcher.md`.
+ */
 export interface DispatchOptions {
   /** Origin of the server. Required by an Agent. Default: the origin of the dispatcher. */
   origin?: string | URL
@@ -70,7 +75,10 @@ export interface DispatchOptions {
   idempotent?: boolean
   /** Whether no request is pipelined behind this one until its response headers are received. Default: false. */
   blocking?: boolean
-  /** IP type of service (0 to 255) of the connection while it sends this request. Default: that of the connector. */
+  /**
+   * IP type of service (0 to 255) of the connection while it sends this request. Needs `socket.setTypeOfService` of the
+   * runtime. Default: that of the connector.
+   */
   typeOfService?: number | null
   /** Protocol to upgrade to, such as `websocket`. Default: none. */
   upgrade?: boolean | string | null
@@ -78,11 +86,29 @@ export interface DispatchOptions {
   headersTimeout?: number | null
   /** Timeout in ms between two chunks of the response body; 0 disables it. Default: that of the client (300 000). */
   bodyTimeout?: number | null
-  /** Whether the connection is closed after the response. Default: false. */
+  /**
+   * Whether the connection is closed after the response. Default: true for HEAD, and for a body with a method that
+   * expects none, such as GET; otherwise false.
+   */
   reset?: boolean
   /** Whether the body is sent only after the server has responded `100 Continue`. Default: false. */
   expectContinue?: boolean
+  /** Time limits of this request in ms, besides or instead of those above. Default: those of the client. Specific to sluice. */
+  timeouts?: Timeouts | null
+  /**
+   * Object to fill with the times of this request, used for no other request; or true for a new one, which is found on
+   * the result of `request` and on errors. Default: that of the client. Specific to sluice.
+   */
+  timings?: Partial<Timings> | boolean | null
+  /**
+   * Origins already attempted, which a BalancedPool avoids if it has others. The pool appends the origin that it
+   * chooses. Default: none. Specific to sluice.
+   */
+  tried?: string[] | null
 }
+
+/** Headers or trailers as received: name, value, name, value, …; null before. Other dispatchers may provide Buffers or an object. */
+export type RawHeaders = Buffer[] | string[] | IncomingHttpHeaders | null
 
 /** Controls a request: aborts it, and pauses and resumes its response. */
 export interface DispatchController {
@@ -93,11 +119,17 @@ export interface DispatchController {
   /** Reason of the abort, or null. */
   get reason(): Error | null
   /** Response headers as received: name, value, name, value, … */
-  rawHeaders?: Buffer[] | string[] | IncomingHttpHeaders | null
+  rawHeaders?: RawHeaders
   /** Trailers as received: name, value, name, value, … */
-  rawTrailers?: Buffer[] | string[] | IncomingHttpHeaders | null
+  rawTrailers?: RawHeaders
+  /** Times of the request; null unless the option `timings` is set. Specific to sluice. */
+  readonly timings?: Timings | null
+  /** Whether an interceptor decodes the body, so that its bytes differ from those received. Specific to sluice. */
+  readonly bodyDecoded?: boolean
+  /** Total timeout and deadline that all attempts of the request share; null without one. Specific to sluice. */
+  readonly timeouts?: SharedTimeouts | null
   /** Aborts the request. Calls `onResponseError` once, unless the request is already completed. */
-  abort(reason: Error): void
+  abort(reason?: Error): void
   /** Stops calls of `onResponseData`, and reading from the socket, until {@link resume}. */
   pause(): void
   /** Continues after {@link pause}. */
@@ -106,6 +138,8 @@ export interface DispatchController {
 
 /** Callbacks of a request. Source: undici's `Dispatcher.md`. */
 export interface DispatchHandler {
+  /** Called when the request is accepted and queued: `controller` can abort it from now on. Specific to sluice. */
+  onRequestQueued?: ((controller: DispatchController) => void) | undefined
   /** Called before the request is sent, and again before each automatic replay. */
   // biome-ignore lint/suspicious/noExplicitAny: interceptors and handlers agree on the type of a context
   onRequestStart?(controller: DispatchController, context: any): void
@@ -123,7 +157,12 @@ export interface DispatchHandler {
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void
-  /** Called for each chunk of the response body. The handler owns the chunk. */
+  /**
+   * Whether {@link onResponseData} receives zero-copy chunks, valid until it returns: copy the bytes to keep them. This
+   * saves memory for long bodies. Default: false, the handler owns the chunks. Specific to sluice.
+   */
+  readonly borrowsChunks?: boolean
+  /** Called for each chunk of the response body. The handler owns the chunk, unless it sets {@link borrowsChunks}. */
   onResponseData?(controller: DispatchController, chunk: Buffer): void
   /** Called when the response is complete. */
   onResponseEnd?(controller: DispatchController, trailers: IncomingHttpHeaders): void

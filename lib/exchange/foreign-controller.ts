@@ -1,6 +1,6 @@
 import type { Timings } from '../errors/timings.js'
 import type { SharedTimeouts } from './deadlines.js'
-import type { DispatchController } from './handler.js'
+import type { DispatchController, RawHeaders } from './handler.js'
 
 /** Members of a foreign request that its {@link ForeignController} uses. */
 interface ControlledRequest {
@@ -46,11 +46,11 @@ export class ForeignController implements DispatchController {
     return deadlines?.shared ?? dispatcherController?.timeouts ?? null
   }
 
-  get rawHeaders(): string[] | null {
+  get rawHeaders(): RawHeaders {
     return this.#request.dispatcherController?.rawHeaders ?? null
   }
 
-  get rawTrailers(): string[] | null {
+  get rawTrailers(): RawHeaders {
     return this.#request.dispatcherController?.rawTrailers ?? null
   }
 

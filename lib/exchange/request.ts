@@ -1,10 +1,9 @@
 import type { Readable } from 'node:stream'
 import { booleanOption, milliseconds, typeOfService } from '../errors/option-checks.js'
-import type { Timings } from '../errors/timings.js'
 import { invalidArgument, invalidOption } from '../errors.js'
 import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/request-head.js'
-import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from './deadlines.js'
+import { checkTimeouts, type TimeLimits, timeLimitsOf } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
 import { withQuery } from './query.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
@@ -12,7 +11,7 @@ import { RequestTimings } from './request-timings.js'
 
 export type { DispatchOptions }
 
-/** Values accepted as request body. */
+/** Values accepted as request body. A FormData is sent as `multipart/form-data`, a URLSearchParams as a form. */
 export type BodyInput =
   | string
   | Uint8Array
@@ -24,59 +23,20 @@ export type BodyInput =
   | Blob
   | null
 
-/** Options of a request: {@link DispatchOptions} with more kinds of bodies and headers, and `null` for defaults. */
-export interface DispatchInput {
-  /** Origin of the request; required by an Agent. */
-  origin?: string | URL
-  /** Request target: starts with a slash, or is an absolute URL. */
-  path: string
+type Nullable<Options> = { [Name in keyof Options]: Options[Name] | null | undefined }
+type Optional = Omit<DispatchOptions, 'origin' | 'path' | 'method' | 'body' | 'headers'>
+
+/**
+ * Options of a request as `dispatch` and `request` accept them: {@link DispatchOptions} with more kinds of bodies and
+ * headers, and null or undefined for defaults.
+ */
+export interface DispatchInput extends Pick<DispatchOptions, 'origin' | 'path'>, Nullable<Optional> {
+  /** Request method (RFC 9110 §9), case-sensitive. */
   method: string
-  /** Request body. Default: none. */
+  /** Request body. A string is sent as UTF-8. Default: none. */
   body?: BodyInput | undefined
   /** Request headers. Default: none. */
   headers?: HeadersInput
-  /** Query parameters, encoded and appended to the path. Default: none. */
-  // biome-ignore lint/suspicious/noExplicitAny: an object of an interface's type has no index signature of `unknown`
-  query?: Record<string, any> | null | undefined
-  /**
-   * Whether the request can be executed twice without harm, so that it may be pipelined and sent again. Default: `true`
-   * for GET and HEAD.
-   */
-  idempotent?: boolean | null | undefined
-  /**
-   * Whether no request is pipelined behind this one before its response headers have been received. Default: `false`.
-   */
-  blocking?: boolean | null | undefined
-  /** Protocol to upgrade to, such as `websocket`. Default: none. */
-  upgrade?: boolean | string | null | undefined
-  /** Time limit for the complete response headers in ms; 0 for no limit. Default: the client's. */
-  headersTimeout?: number | null | undefined
-  /** Time limit between two chunks of the response body in ms; 0 for no limit. Default: the client's. */
-  bodyTimeout?: number | null | undefined
-  /** Time limits of this request, in addition to or instead of the above. Default: the client's. */
-  timeouts?: Timeouts | null | undefined
-  /**
-   * Object to fill with the timings of this request, used for no other request, or `true` for a new one, which is found
-   * on the result of `request` and on errors. Default: the client's.
-   */
-  timings?: Partial<Timings> | boolean | null | undefined
-  /**
-   * Whether to close the connection after the request. Default: `true` for HEAD, and for a body with a method that
-   * expects none, such as GET; otherwise `false`.
-   */
-  reset?: boolean | null | undefined
-  /** Whether to send the body only after the server has sent `100 Continue`. Default: `false`. */
-  expectContinue?: boolean | null | undefined
-  /**
-   * Origins already attempted, which a BalancedPool avoids if it has others. The pool appends the origin that it
-   * chooses.
-   */
-  tried?: string[] | null | undefined
-  /**
-   * IP type of service of the connection while it sends this request, an integer from 0 to 255. Needs
-   * `socket.setTypeOfService` of the runtime. Default: the connector's.
-   */
-  typeOfService?: number | null | undefined
 }
 
 /** Defaults of a request, from its client. */

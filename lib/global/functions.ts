@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
-import { connect as connectBy } from '../api/connect.js'
+import { type ConnectOptions, connect as connectBy } from '../api/connect.js'
 import type { DispatchTarget } from '../api/dispatch-target.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline as pipelineBy } from '../api/pipeline.js'
-import { type RequestOptions, request as requestBy, type Timed } from '../api/request.js'
+import { type RequestOptions, request as requestBy } from '../api/request.js'
 import { stream as streamBy } from '../api/stream.js'
-import { upgrade as upgradeBy } from '../api/upgrade.js'
+import { type UpgradeOptions, upgrade as upgradeBy } from '../api/upgrade.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import { requireFunction } from '../errors/option-checks.js'
@@ -44,7 +44,7 @@ type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {
 export function request<Opaque = null>(
   url: UrlInput,
   options?: Options<RequestOptions<Opaque>> | null,
-): Promise<api.ResponseData<Opaque> & Timed>
+): Promise<api.ResponseData<Opaque>>
 /** {@link request} with a callback instead of a promise. */
 export function request<Opaque = null>(
   url: UrlInput,
@@ -57,7 +57,7 @@ export function request(url: UrlInput, callback: Callback<api.ResponseData>): vo
 export function request<Opaque = null>(
   url: UrlInput,
   options?: Options<RequestOptions<Opaque>> | null,
-): Promise<api.ResponseData<Opaque> & Timed>
+): Promise<api.ResponseData<Opaque>>
 export function request(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? requestBy(target, options) : requestBy(target, options, callback),
@@ -139,12 +139,12 @@ export function pipeline(url: UrlInput, ...rest: unknown[]): Duplex {
  */
 export function connect<Opaque = null>(
   url: UrlInput,
-  options?: Options<api.ConnectOptions<Opaque>> | null,
+  options?: Options<ConnectOptions<Opaque>> | null,
 ): Promise<api.ConnectData<Opaque>>
 /** {@link connect} with a callback instead of a promise. */
 export function connect<Opaque = null>(
   url: UrlInput,
-  options: Options<api.ConnectOptions<Opaque>> | null,
+  options: Options<ConnectOptions<Opaque>> | null,
   callback: Callback<api.ConnectData<Opaque>>,
 ): void
 /** {@link connect} with a callback instead of a promise. */
@@ -152,7 +152,7 @@ export function connect(url: UrlInput, callback: Callback<api.ConnectData>): voi
 /** Repeats the first overload: `ReturnType` reads the last one. */
 export function connect<Opaque = null>(
   url: UrlInput,
-  options?: Options<api.ConnectOptions<Opaque>> | null,
+  options?: Options<ConnectOptions<Opaque>> | null,
 ): Promise<api.ConnectData<Opaque>>
 export function connect(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
@@ -170,17 +170,17 @@ export function connect(url: UrlInput, ...rest: unknown[]): unknown {
  * @throws {InvalidArgumentError} by rejection: the URL or an option is invalid
  * @throws {SocketError} by rejection: the server refused the upgrade
  */
-export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
+export function upgrade(url: UrlInput, options?: Options<UpgradeOptions> | null): Promise<api.UpgradeData>
 /** {@link upgrade} with a callback instead of a promise. */
 export function upgrade(
   url: UrlInput,
-  options: Options<api.UpgradeOptions> | null,
+  options: Options<UpgradeOptions> | null,
   callback: Callback<api.UpgradeData>,
 ): void
 /** {@link upgrade} with a callback instead of a promise. */
 export function upgrade(url: UrlInput, callback: Callback<api.UpgradeData>): void
 /** Repeats the first overload: `ReturnType` reads the last one. */
-export function upgrade(url: UrlInput, options?: Options<api.UpgradeOptions> | null): Promise<api.UpgradeData>
+export function upgrade(url: UrlInput, options?: Options<UpgradeOptions> | null): Promise<api.UpgradeData>
 export function upgrade(url: UrlInput, ...rest: unknown[]): unknown {
   return settle(url, rest, ({ target, options, callback }) =>
     callback === undefined ? upgradeBy(target, options) : upgradeBy(target, options, callback),

@@ -2,15 +2,15 @@ import { readProperty } from '../errors/safe-read.js'
 import type { Timings } from '../errors/timings.js'
 import { clearReplaySafe, RequestAbortedError } from '../errors.js'
 import { type SharedTimeouts, withTimeoutsOf } from '../exchange/deadlines.js'
-import type { DispatchController } from '../exchange/handler.js'
+import type { DispatchController, RawHeaders } from '../exchange/handler.js'
 
 /** Source of a response body: the controller of an attempt, or a buffered body. */
 type BodySource = Pick<DispatchController, 'timings' | 'bodyDecoded' | 'pause' | 'resume'>
 
 /** Controller that a handler gets for all attempts of its request. Each attempt has its own controller, which this one calls. */
 export class AttemptsController implements DispatchController {
-  rawHeaders: string[] | null = null
-  rawTrailers: string[] | null = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
   timeouts: SharedTimeouts | null = null
   readonly #onAbort: (reason: Error | undefined) => void
   #aborted = false

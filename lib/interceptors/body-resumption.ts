@@ -1,5 +1,5 @@
 import { withHeaders, withoutHeaders } from '../exchange/edit-headers.js'
-import type { IncomingHeaders } from '../exchange/handler.js'
+import type { IncomingHeaders, RawHeaders } from '../exchange/handler.js'
 import type { HeadersInput } from '../wire/headers.js'
 
 /** Arguments of `onResponseStart` of a final response. */
@@ -7,7 +7,7 @@ export interface ResponseStart {
   readonly statusCode: number
   readonly headers: IncomingHeaders
   readonly statusMessage: string | undefined
-  readonly rawHeaders: string[] | null
+  readonly rawHeaders: RawHeaders
   /** Whether an interceptor decodes the body. Ranges count the encoded bytes. */
   readonly decoded: boolean
 }
@@ -156,6 +156,8 @@ function matchesContentLength({ first, last }: ContentRange, headers: IncomingHe
 /** Whether an interceptor decodes the body: it counts decoded bytes, ranges count encoded ones. */
 function isDecoded({ headers, rawHeaders, decoded }: ResponseStart): boolean {
   if (decoded) return true
-  const sent = (rawHeaders ?? []).filter((_text, index) => index % 2 === 0).map((name) => String(name).toLowerCase())
+  const sent = ((rawHeaders ?? []) as string[])
+    .filter((_text, index) => index % 2 === 0)
+    .map((name) => String(name).toLowerCase())
   return ['content-encoding', 'content-length'].some((name) => sent.includes(name) && headers[name] === undefined)
 }

@@ -1,7 +1,7 @@
 import type { Timings } from '../errors/timings.js'
 import { InformationalError } from '../errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
-import type { DispatchController } from '../exchange/handler.js'
+import type { DispatchController, RawHeaders } from '../exchange/handler.js'
 import type { ContentDecoder } from './content-decoder.js'
 
 /** Receiver of an abort while the decoder still has data of a body that was received completely. */
@@ -63,14 +63,14 @@ export class DecodingController implements DispatchController {
     return this.#reason ?? this.#source?.reason ?? this.#abortRequest?.reason ?? null
   }
 
-  get rawHeaders(): string[] | null {
+  get rawHeaders(): RawHeaders {
     const raw = this.#source?.rawHeaders ?? null
     if (this.#decoder === null || !Array.isArray(raw)) return raw
-    this.#raw ??= raw.filter((_, i) => !/^content-(encoding|length)$/i.test(String(raw[i - (i % 2)])))
+    this.#raw ??= (raw as string[]).filter((_, i) => !/^content-(encoding|length)$/i.test(String(raw[i - (i % 2)])))
     return this.#raw
   }
 
-  get rawTrailers(): string[] | null {
+  get rawTrailers(): RawHeaders {
     return this.#source?.rawTrailers ?? null
   }
 

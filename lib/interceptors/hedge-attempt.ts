@@ -1,6 +1,6 @@
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
-import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders, RawHeaders } from '../exchange/handler.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { BufferedBody } from './buffered-body.js'
@@ -61,8 +61,8 @@ export class HedgeAttempt extends WrappingHandler implements DispatchHandler {
     return this.#bufferedBody ?? this.controller
   }
 
-  get rawHeaders(): string[] | null {
-    return (this.controller as DispatchController).rawHeaders
+  get rawHeaders(): RawHeaders {
+    return (this.controller as DispatchController).rawHeaders as RawHeaders
   }
 
   /** Buffers the response until {@link deliver} or {@link discard}. */

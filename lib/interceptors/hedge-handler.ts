@@ -10,6 +10,7 @@ import type {
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
+  RawHeaders,
 } from '../exchange/handler.js'
 import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
@@ -197,7 +198,7 @@ export class HedgeHandler implements AlarmListener, HedgeAttemptListener {
   onEnd(from: HedgeAttempt, trailers: IncomingHeaders): void {
     if (from !== this.#winner || this.#completed) return
     this.#finish(from)
-    this.#controller.rawTrailers = (from.controller as DispatchController).rawTrailers
+    this.#controller.rawTrailers = (from.controller as DispatchController).rawTrailers as RawHeaders
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {

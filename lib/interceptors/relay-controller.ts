@@ -1,7 +1,7 @@
 import type { Timings } from '../errors/timings.js'
 import { RequestAbortedError } from '../errors.js'
 import type { SharedTimeouts } from '../exchange/deadlines.js'
-import type { DispatchController } from '../exchange/handler.js'
+import type { DispatchController, RawHeaders } from '../exchange/handler.js'
 
 /**
  * Controller of a request that is sent several times, one attempt after the other. Forwards calls to the controller of
@@ -53,11 +53,11 @@ export class RelayController implements DispatchController {
     return reason ?? this.#reason
   }
 
-  get rawHeaders(): string[] | null {
+  get rawHeaders(): RawHeaders {
     return this.#current?.rawHeaders ?? null
   }
 
-  get rawTrailers(): string[] | null {
+  get rawTrailers(): RawHeaders {
     return this.#current?.rawTrailers ?? null
   }
 

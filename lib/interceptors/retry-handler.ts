@@ -13,9 +13,9 @@ import type {
   DispatchHandler,
   IncomingHeaders,
   LegacyDispatchHandler,
+  RawHeaders,
 } from '../exchange/handler.js'
 import { adaptInnerHandler, isUpgrade } from '../exchange/legacy-handler.js'
-import { takeInterceptorError } from '../exchange/reject-request.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
@@ -122,7 +122,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   ): void {
     if (this.#notifier.completed) return
     const decoded = controller.bodyDecoded === true
-    const start = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders, decoded }
+    const start = { statusCode, headers, statusMessage, rawHeaders: controller.rawHeaders as RawHeaders, decoded }
     if (statusCode < 200) {
       if (!this.#notifier.startDelivered) this.#notifier.onResponseStart(start)
       return
@@ -144,7 +144,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   onResponseEnd(controller: DispatchController, trailers: IncomingHeaders): void {
     if (this.#endAttempt()) return
-    const end = { trailers, rawTrailers: controller.rawTrailers }
+    const end = { trailers, rawTrailers: controller.rawTrailers as RawHeaders }
     if (this.#pending !== null) this.#pending.end = end
     else if (this.#resumed && this.#resumption?.complete === false) {
       this.#failAttempt(this.#createRangeError('the response to the range request ended before the end of its range'))
@@ -157,10 +157,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#inFlight = false
       return this.#fail(error)
     }
-    if (this.#endAttempt()) {
-      // No callback is left to receive what an interceptor has thrown.
-      if (takeInterceptorError(error)) reportUncaught(error)
-    } else if (this.#pending !== null) this.#pending = null
+    if (this.#endAttempt()) return
+    if (this.#pending !== null) this.#pending = null
     else this.#failAttempt(nonNullError(error))
   }
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { nonNullError } from '../errors.js'
-import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import type { DispatchController, DispatchHandler, IncomingHeaders, RawHeaders } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import type { AttemptsController } from './attempts-controller.js'
 import type { ResponseStart } from './body-resumption.js'
@@ -10,7 +10,7 @@ import { copyReplayedBytes } from './replayable-body.js'
 /** Trailers of a response, as an object and raw. */
 export interface ResponseEnd {
   readonly trailers: IncomingHeaders
-  readonly rawTrailers: string[] | null
+  readonly rawTrailers: RawHeaders
 }
 
 /**
@@ -56,7 +56,7 @@ export class RetryNotifier {
 
   onRequestUpgrade(attempt: DispatchController, statusCode: number, headers: IncomingHeaders, socket: Duplex): void {
     this.completed = true
-    this.#controller.rawHeaders = attempt.rawHeaders
+    this.#controller.rawHeaders = attempt.rawHeaders as RawHeaders
     this.#controller.end()
     try {
       this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)

@@ -65,10 +65,10 @@ export type RetryInterceptorInput = RetryInput & {
   retryBudget?: RetryBudgetOptions | null | undefined
 }
 
-declare module '../exchange/request.js' {
-  interface DispatchInput {
-    /** Retry options of this request; they take precedence over those of `interceptors.retry`. */
-    retryOptions?: RetryInput | null | undefined
+declare module '../exchange/documented.js' {
+  interface DispatchOptions {
+    /** Retry options of this request; they take precedence over those of `interceptors.retry`. Default: none. */
+    retryOptions?: RetryInput | null
   }
 }
 

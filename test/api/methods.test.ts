@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter, getEventListeners, once } from 'node:events'
 import { PassThrough, pipeline, Readable, Writable } from 'node:stream'
 import t from 'tap'
-import { Agent, Client, type DispatchOptions, interceptors, Pool } from '../../lib/index.js'
+import { Agent, Client, type Dispatcher, type DispatchOptions, interceptors, Pool } from '../../lib/index.js'
 import { httpOrigin, onRequests, rawOrigin, response } from '../servers/origin.js'
 
 const get = { path: '/', method: 'GET' }
@@ -384,7 +384,7 @@ t.test('a method rejects the option dispatcher with another dispatcher', async (
         dispatcher.stream(get, () => new PassThrough()),
         refused,
       )
-      await t.rejects(dispatcher.connect(get), refused)
+      await t.rejects((dispatcher as Dispatcher).connect(get), refused)
       await t.rejects(dispatcher.upgrade(get), refused)
       const [error] = await once(
         dispatcher.pipeline(get, ({ body }: { body: Readable }) => body),

@@ -98,7 +98,9 @@ for (const method of ['request', 'connect', 'upgrade', 'stream'] as const) {
     const options = { origin: 'http://example.test', path: '/', method: 'GET' as const, signal: abort.signal }
     const dispatcher = new Silent()
     const pending =
-      method === 'stream' ? dispatcher.stream(options, () => new PassThrough()) : dispatcher[method](options as never)
+      method === 'stream'
+        ? dispatcher.stream(options, () => new PassThrough())
+        : (dispatcher[method] as Dispatcher['request'])(options as never)
     const rejected = t.rejects(pending, reason)
     abort.abort(reason)
     await rejected
@@ -115,7 +117,7 @@ for (const method of ['request', 'connect', 'upgrade', 'stream'] as const) {
       const [error] = await new Promise<unknown[]>((resolve) => {
         const callback = (...values: unknown[]) => resolve(values)
         if (method === 'stream') client.stream(options, () => new PassThrough(), callback)
-        else client[method](options, callback)
+        else (client[method] as Client['request'])(options, callback)
       })
       t.match(error, { message: 'read' })
       await client.close()

@@ -84,7 +84,7 @@ class Taker {
   }
 }
 
-type Request = Dispatcher.RequestOptions & { path: string }
+type Request = Dispatcher.DispatchOptions
 type Mode = (client: Dispatcher, request: Request, taker: Taker) => Promise<unknown>
 
 const stop = () => {}

@@ -106,7 +106,7 @@ t.test('a tunnel reset before the caller adds a listener causes no uncaught exce
     const client = new Client(origin.url)
     const uncaught = await uncaughtDuring(async () => {
       const path = kind === 'connect' ? 'a.test:443' : '/'
-      const { socket }: { socket: Duplex } = await client[kind]({ path } as never)
+      const { socket }: { socket: Duplex } = await (client[kind] as Client['upgrade'])({ path })
       if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
     })
     t.strictSame(uncaught, [], kind)
@@ -163,7 +163,7 @@ t.test('closes the socket or body when the callback that received it throws', as
             ;(socket ?? (body as Duplex)).on('close', resolve)
             throw thrown
           }
-          client[method](options as never, callback as never)
+          ;(client[method] as Client['request'])(options as never, callback as never)
         }),
     )
     t.strictSame(uncaught, [thrown], method)

@@ -41,10 +41,11 @@ function abortAndThrow(dispatcher: Dispatcher, step: keyof Handler | 'onRequestQ
         setImmediate(resolve, errors)
       },
     }
-    handler[step as keyof Handler] = ((controller: Dispatcher.DispatchController) => {
+    const callback = (controller: Dispatcher.DispatchController) => {
       controller.abort(new Error('aborted'))
       throw new Error('thrown after')
-    }) as never
+    }
+    Object.assign(handler, { [step]: callback })
     dispatcher.dispatch(get, handler)
   })
 }

@@ -91,14 +91,11 @@ export class MethodCall extends SimulatedRequest {
     this.pipelined = false
     this.plain = true
     const { body: _, ...options } = this.options
-    const duplex = dispatcher.pipeline(
-      { ...options, ...more } as never,
-      ({ statusCode, headers, body }: ResponseData<null>) => {
-        this.#headers(statusCode, headers)
-        around.userCode.run('callback')
-        return body
-      },
-    ) as Duplex
+    const duplex = dispatcher.pipeline({ ...options, ...more } as never, ({ statusCode, headers, body }) => {
+      this.#headers(statusCode, headers)
+      around.userCode.run('callback')
+      return body
+    }) as Duplex
     duplex.on('data', (chunk: Buffer) => this.receive(chunk, false))
     duplex.on('error', (error) => this.#fail(error))
     duplex.on('end', () => this.#end())

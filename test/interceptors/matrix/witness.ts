@@ -18,8 +18,8 @@ export interface Conduct {
 
 /** Without the number of the case, as in a location. */
 const same = (text: string) => text.replace(/\/\d+(?=["|]| failed|$)/g, '/#')
-const text = (raw: readonly (string | Buffer)[] | null) =>
-  same((raw ?? []).map((one) => one.toString('latin1')).join('|'))
+const text = (raw: Dispatcher.DispatchController['rawHeaders']) =>
+  same(((raw ?? []) as (string | Buffer)[]).map((one) => one.toString('latin1')).join('|'))
 const plain = (fields: object) => same(JSON.stringify(fields))
 
 /** Properties of an error that describe the request. */

@@ -10,7 +10,9 @@ import {
   type BalancedPoolOptions,
   Client,
   type ClientOptions,
+  DecoratorHandler,
   type Discovery,
+  type DispatchController,
   type Dispatcher,
   type DispatchHandler,
   discover,
@@ -98,6 +100,44 @@ export const sent: boolean[] = [
   client.dispatch({ path: '/', method: 'GET' }, legacy),
 ]
 export const both: Dispatcher.DispatchHandlers = { ...legacy, ...early }
+
+/** The documented names have the options that only sluice has. */
+const limited: Dispatcher.RequestOptions<string> = {
+  path: '/',
+  method: 'POST',
+  body: pieces(),
+  timeouts: { total: 1000 },
+  retryOptions: { maxRetries: 1 },
+  timings: true,
+  opaque: 'x',
+  signal: undefined,
+}
+export const limitedResult = async (): Promise<[string, number | null | undefined]> => {
+  const { opaque, timings } = await client.request(limited)
+  return [opaque, timings?.firstByte]
+}
+const piped: Dispatcher.PipelineOptions = { path: '/', method: 'PUT', timeouts: { total: 1000 } }
+export const duplex = client.pipeline(piped, ({ body }) => body)
+export const intercepted = client.compose((dispatch) => (options, handler) => {
+  options.timeouts = { ...options.timeouts, total: 1000 }
+  return dispatch(options, handler)
+})
+export async function wrapped<T>(options: Dispatcher.RequestOptions<T>): Promise<T> {
+  const { body, opaque } = await client.request(options)
+  await body.dump()
+  return opaque
+}
+
+/** The controller has one type by either name. */
+export class Decorated extends DecoratorHandler {
+  override onRequestStart(controller: DispatchController, context: unknown): void {
+    super.onRequestStart(controller, context)
+  }
+  override onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    console.log(controller.timings?.firstByte, controller.timeouts?.total, controller.rawHeaders)
+    super.onResponseEnd(controller, trailers)
+  }
+}
 
 /** Events. */
 new Pool('http://localhost')

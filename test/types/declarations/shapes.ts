@@ -9,18 +9,19 @@ type Fits<One, Other> = [One] extends [Other] ? true : false
 
 // Options and results of requests.
 expectTypeOf<ours.Dispatcher.HttpMethod>().toEqualTypeOf<theirs.Dispatcher.HttpMethod>()
-expectTypeOf<Omit<ours.Dispatcher.DispatchOptions, 'body'>>().toEqualTypeOf<
+/** Options that only sluice has. */
+type OwnOptions = 'timeouts' | 'timings' | 'tried' | 'retryOptions'
+expectTypeOf<Omit<ours.Dispatcher.DispatchOptions, 'body' | OwnOptions>>().toEqualTypeOf<
   Omit<theirs.Dispatcher.DispatchOptions, 'body'>
 >()
-expectTypeOf<Omit<ours.Dispatcher.RequestOptions<T>, 'body'>>().toEqualTypeOf<
-  Omit<theirs.Dispatcher.RequestOptions<T>, 'body'>
->()
-expectTypeOf<Omit<ours.Dispatcher.PipelineOptions<T>, 'body'>>().toEqualTypeOf<
-  Omit<theirs.Dispatcher.PipelineOptions<T>, 'body'>
->()
-expectTypeOf<ours.Dispatcher.ConnectOptions<T>>().toEqualTypeOf<theirs.Dispatcher.ConnectOptions<T>>()
-expectTypeOf<ours.Dispatcher.UpgradeOptions>().toEqualTypeOf<theirs.Dispatcher.UpgradeOptions>()
-expectTypeOf<Omit<ours.Dispatcher.ResponseData<T>, 'body'>>().toEqualTypeOf<
+/** Options as methods accept them: those of undici are assignable, and each of their names exists. */
+type Accepts<Ours, Theirs> = [Fits<Theirs, Ours>, Exclude<keyof Theirs, keyof Ours>]
+type All = [true, never]
+expectTypeOf<Accepts<ours.Dispatcher.RequestOptions<T>, theirs.Dispatcher.RequestOptions<T>>>().toEqualTypeOf<All>()
+expectTypeOf<Accepts<ours.Dispatcher.PipelineOptions<T>, theirs.Dispatcher.PipelineOptions<T>>>().toEqualTypeOf<All>()
+expectTypeOf<Accepts<ours.Dispatcher.ConnectOptions<T>, theirs.Dispatcher.ConnectOptions<T>>>().toEqualTypeOf<All>()
+expectTypeOf<Accepts<ours.Dispatcher.UpgradeOptions, theirs.Dispatcher.UpgradeOptions>>().toEqualTypeOf<All>()
+expectTypeOf<Omit<ours.Dispatcher.ResponseData<T>, 'body' | 'timings'>>().toEqualTypeOf<
   Omit<theirs.Dispatcher.ResponseData<T>, 'body'>
 >()
 expectTypeOf<Omit<ours.Dispatcher.PipelineHandlerData<T>, 'body'>>().toEqualTypeOf<
@@ -33,10 +34,15 @@ expectTypeOf<ours.Dispatcher.StreamFactoryData<T>>().toEqualTypeOf<theirs.Dispat
 expectTypeOf<ours.Dispatcher.StreamFactory<T>>().toEqualTypeOf<theirs.Dispatcher.StreamFactory<T>>()
 
 // Handlers.
-expectTypeOf<Omit<ours.Dispatcher.DispatchHandler, 'onBodySent'>>().branded.toEqualTypeOf<
-  Omit<theirs.Dispatcher.DispatchHandler, 'onBodySent'>
+expectTypeOf<Exclude<keyof ours.Dispatcher.DispatchHandler, 'onRequestQueued' | 'borrowsChunks'>>().toEqualTypeOf<
+  keyof theirs.Dispatcher.DispatchHandler
 >()
-expectTypeOf<ours.Dispatcher.DispatchController>().toEqualTypeOf<theirs.Dispatcher.DispatchController>()
+type OwnOfController = 'timings' | 'bodyDecoded' | 'timeouts'
+expectTypeOf<Omit<ours.Dispatcher.DispatchController, 'abort' | OwnOfController>>().toEqualTypeOf<
+  Omit<theirs.Dispatcher.DispatchController, 'abort'>
+>()
+expectTypeOf<ours.DispatchController>().toEqualTypeOf<ours.Dispatcher.DispatchController>()
+expectTypeOf<ours.DispatchHandler>().toEqualTypeOf<ours.Dispatcher.DispatchHandler>()
 
 // What methods result in.
 expectTypeOf<ReturnType<Ours['request']>>().resolves.toHaveProperty('statusCode').toEqualTypeOf<number>()

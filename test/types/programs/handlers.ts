@@ -4,7 +4,7 @@ import { Client, DecoratorHandler, type Dispatcher, RedirectHandler } from 'undi
 type Settle = (error: Error | null, body: Buffer) => void
 
 /** Collects a body, with every callback there is. */
-export class Collector implements Required<Dispatcher.DispatchHandler> {
+export class Collector implements Dispatcher.DispatchHandler {
   readonly #chunks: Buffer[] = []
   readonly #settle: Settle
   statusCode = 0
