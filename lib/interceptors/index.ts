@@ -4,6 +4,7 @@ export type {
   DNSInterceptorOriginRecords,
   DNSInterceptorRecord,
   DNSStorage,
+  Lookup as DNSLookup,
 } from './dns-records.js'
 export type {
   DecompressInterceptorOpts,
@@ -20,4 +21,4 @@ export { redirect } from './redirect.js'
 export type { RedirectOptions } from './redirect-handler.js'
 export { type ResponseErrorOptions, responseError } from './response-error.js'
 export { retry } from './retry.js'
-export type { RetryOptions } from './retry-options.js'
+export type { RetryInput, RetryInterceptorInput, RetryOptions } from './retry-options.js'
