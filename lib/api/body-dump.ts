@@ -3,7 +3,7 @@ import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.j
 
 const DUMP_LIMIT = 131072
 
-/** Options of `dump`. */
+/** Options of `body.dump`. Source: undici's `Dispatcher.md`. */
 export interface DumpOptions {
   /** Maximum number of bytes to discard before the connection is closed instead. Default: 131 072. */
   limit?: number

@@ -119,23 +119,31 @@ export interface ClientOptions {
   maxKeepAliveTimeout?: never
 }
 
-/** HTTP/2 options of undici. Accepted for compatibility and ignored. */
+/** HTTP/2 options of undici. Accepted for compatibility and ignored. Source: undici's `Client.md`. */
 export interface H2Options extends Omit<SessionOptions, keyof BuildOptions> {
+  /** Ignored: about HTTP/2. */
   connectionWindowSize?: number
+  /** Ignored: about HTTP/2. */
   pingInterval?: number
+  /** Ignored: about HTTP/2. */
   maxConcurrentStreams?: number
+  /** Rejected: `true` fails with a NotSupportedError, because the server may speak HTTP/2 only. */
   useH2c?: boolean
+  /** Ignored: about HTTP/2. */
   settings?: Omit<SessionOptions['settings'], 'enablePush' | 'maxConcurrentStreams' | 'enableConnectProtocol'>
 }
 
-/** WebSocket options of undici. Accepted for compatibility and ignored. */
+/** WebSocket options of undici. Accepted for compatibility and ignored. Source: undici's `Client.md`. */
 export interface WebSocketOptions {
+  /** Ignored: sluice has no WebSockets. */
   maxFragments?: number
+  /** Ignored: sluice has no WebSockets. */
   maxPayloadSize?: number
 }
 
-/** EventSource options of undici. Accepted for compatibility and ignored. */
+/** EventSource options of undici. Accepted for compatibility and ignored. Source: undici's `Client.md`. */
 export interface EventSourceOptions {
+  /** Ignored: sluice has no EventSource. */
   maxEventSize?: number
 }
 

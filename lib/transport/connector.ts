@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 export interface ConnectorOptions {
   /** Host name or IP address to connect to. */
   hostname: string
-  /** `host` header of the request, from which the TLS server name is derived. */
+  /** `host` header of the request, from which the TLS server name is derived. Default: host of the URL. */
   host?: string
   /** `http:` or `https:`. */
   protocol: string
@@ -13,11 +13,11 @@ export interface ConnectorOptions {
   port: string
   /** TLS server name. Default: derived from `host`. */
   servername?: string
-  /** Local address to bind. */
+  /** Local address to bind. Default: chosen by the system. */
   localAddress?: string | null
-  /** Path of a unix socket or named pipe to connect to, instead of a host and port. */
+  /** Path of a unix socket or named pipe to connect to, instead of a host and port. Default: none. */
   socketPath?: string | null
-  /** Existing socket to run TLS over, instead of a new one. Only with `https:`. */
+  /** Existing socket to run TLS over, instead of a new one. Only with `https:`. Default: none. */
   httpSocket?: Socket
 }
 
