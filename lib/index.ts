@@ -3,6 +3,22 @@ import * as interceptors from './interceptors/index.js'
 
 export { BodyReadable } from './api/body.js'
 export type { DumpOptions as BodyDumpOptions } from './api/body-dump.js'
+export type { ConnectData, ConnectInput, ConnectOptions } from './api/connect.js'
+export type {
+  BodyMixin,
+  PipelineHandler,
+  PipelineHandlerData,
+  ResponseBody,
+  ResponseData,
+  StreamData,
+  StreamFactory,
+  StreamFactoryData,
+  UpgradeData,
+} from './api/documented.js'
+export type { PipelineOptions } from './api/pipeline.js'
+export type { InformationalResponse, RequestOptions } from './api/request.js'
+export type { EventEmitterLike, SignalInput } from './api/signal.js'
+export type { UpgradeOptions } from './api/upgrade.js'
 export { OutlierDetection, type OutlierDetectionOptions } from './balance/outlier-detection.js'
 export type { Candidate, Outcome, UpstreamPicker, UpstreamWatch, UpstreamWatcher } from './balance/strategy.js'
 export type { Random } from './balance/two-choices.js'
@@ -37,10 +53,15 @@ export type {
   DispatchController,
   DispatchHandler,
   DispatchOptions,
+  FormDataLike,
+  HttpMethod,
   IncomingHttpHeaders,
   OutgoingHttpHeaders,
+  RawHeaders,
+  RequestHeaders,
 } from './exchange/documented.js'
-export type { LegacyDispatchHandler } from './exchange/handler.js'
+export type { IncomingHeaders, LegacyDispatchHandler } from './exchange/handler.js'
+export type { BodyInput, DispatchInput } from './exchange/request.js'
 export { connect, pipeline, request, stream, upgrade } from './global/functions.js'
 export { getGlobalDispatcher, setGlobalDispatcher } from './global/global-dispatcher.js'
 export { install, uninstall } from './global/install.js'

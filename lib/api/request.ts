@@ -18,7 +18,7 @@ import {
 import type { ResponseData, UnlessErased } from './documented.js'
 import { AbortLink, type SignalInput } from './signal.js'
 
-/** Informational (1xx) response. */
+/** Response with an informational status (1xx), such as 103 Early Hints. */
 export interface InformationalResponse {
   /** Status code: 100 to 199. */
   statusCode: number

@@ -54,7 +54,7 @@ export interface FormDataLike {
 }
 
 /**
- * Options of a request as interceptors and custom dispatchers receive them. `dispatch` accepts more: {@link DispatchInput}.
+ * Options of a request as interceptors and custom dispatchers receive them. `dispatch` accepts more: `DispatchInput`.
  * Source: undici's `Dispatcher.md`.
  */
 export interface DispatchOptions {
