@@ -2,7 +2,7 @@ import * as errors from './errors/public.js'
 import * as interceptors from './interceptors/index.js'
 
 export { BodyReadable } from './api/body.js'
-export type { DumpOptions as BodyDumpOptions } from './api/body-dump.js'
+export type { BodyDumpOptions } from './api/body-dump.js'
 export type { ConnectData, ConnectInput, ConnectOptions } from './api/connect.js'
 export type {
   BodyMixin,
@@ -30,7 +30,13 @@ export type { AgentFactory, AgentOptions } from './dispatcher/agent-options.js'
 export { BalancedPool } from './dispatcher/balanced-pool.js'
 export type { BalancedPoolOptions } from './dispatcher/balanced-pool-options.js'
 export { Client } from './dispatcher/client.js'
-export type { ClientOptions, EventSourceOptions, H2Options, WebSocketOptions } from './dispatcher/client-options.js'
+export type {
+  ClientFactoryOptions,
+  ClientOptions,
+  EventSourceOptions,
+  H2Options,
+  WebSocketOptions,
+} from './dispatcher/client-options.js'
 export { type Discovery, discover, type UpstreamChange } from './dispatcher/discover.js'
 export {
   type ConnectListener,
@@ -41,7 +47,7 @@ export {
 } from './dispatcher/dispatcher.js'
 export { HealthCheck, type HealthCheckOptions } from './dispatcher/health-check.js'
 export { Pool } from './dispatcher/pool.js'
-export type { Factory, PoolOptions } from './dispatcher/pool-options.js'
+export type { Factory, PoolFactoryOptions, PoolOptions } from './dispatcher/pool-options.js'
 export { RoundRobinPool } from './dispatcher/round-robin-pool.js'
 export { ClientStats, PoolStats } from './dispatcher/stats.js'
 export { type LeastRequestsOptions, leastRequests, type PeakEwmaOptions, peakEwma } from './dispatcher/strategies.js'

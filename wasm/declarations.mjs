@@ -55,11 +55,11 @@ function removeUnused(text) {
  * Corrects what rollup-plugin-dts can not bundle:
  * - The augmentation of a module becomes a second declaration of the interface in the same file.
  * - A namespace made from a module lacks the values of names that are types too.
- * - A type in a namespace with the name of an outer type refers to itself instead of the outer one.
+ * - A namespace made from a module has a made-up name, which editors show: it gets the name that it is exported by.
+ * - Without a reference, the types of Node are missing in programs that do not list them in `types`.
  * @param {string} text
  */
 function fixDeclarations(text) {
-  const outer = new Set()
   const merged = text
     .replace(/^declare module ['"][^'"]+['"] \{\n([\s\S]*?)\n\}$/gm, (_all, inner) => inner)
     .replace(/^(?:type|declare const) \w+_d_.*;\n/gm, '')
@@ -68,9 +68,10 @@ function fixDeclarations(text) {
       const names = inner.match(/[\w$]+ as \w+/g).map((one) => one.replace(new RegExp(`^${name}_(\\w+) as \\1$`), '$1'))
       return `declare namespace ${name} {\n  export { ${names.join(', ')} };\n}`
     })
-    .replace(/^( +(?:export )?type (\w+)(?:<.*?>)? = )(\2(?![\w$]).*;)$/gm, (_all, start, name, rest) => {
-      outer.add(name)
-      return `${start}outer.${rest}`
-    })
-  return `${merged}declare namespace outer {\n  export { ${[...outer].join(', ')} };\n}\n`
+  const namespaces = [...merged.matchAll(/\b(\w+_d) as (\w+)/g)]
+  const named = namespaces.reduce(
+    (all, [whole, local, name]) => all.replace(whole, name).replaceAll(new RegExp(`\\b${local}\\b`, 'g'), name),
+    merged,
+  )
+  return `/// <reference types="node" />\n${named}`
 }

@@ -4,7 +4,7 @@ import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.j
 const DUMP_LIMIT = 131072
 
 /** Options of `body.dump`. Source: undici's `Dispatcher.md`. */
-export interface DumpOptions {
+export interface BodyDumpOptions {
   /** Maximum number of bytes to discard before the connection is closed instead. Default: 131 072. */
   limit?: number
   /** Aborts the request with the signal's reason. Default: none. */
@@ -23,7 +23,7 @@ export interface DumpTarget {
 }
 
 /** Discards a body. @throws {InvalidArgumentError} by rejection: an option is invalid */
-export async function dump(target: DumpTarget, options: DumpOptions | null | undefined): Promise<void> {
+export async function dump(target: DumpTarget, options: BodyDumpOptions | null | undefined): Promise<void> {
   const { limit = DUMP_LIMIT, signal = null } = options ?? {}
   if (typeof limit !== 'number' || !(limit >= 0)) throw invalidOption('limit', 'a non-negative number of bytes', limit)
   if (signal !== null && (typeof signal !== 'object' || !('aborted' in signal))) {

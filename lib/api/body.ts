@@ -9,7 +9,7 @@ import { streamError } from '../exchange/abort-errors.js'
 import type { IncomingHeaders } from '../exchange/handler.js'
 import { BodyBuffer } from './body-buffer.js'
 import { canBypass, collectStream } from './body-collect.js'
-import { type DumpOptions, type DumpTarget, dump } from './body-dump.js'
+import { type BodyDumpOptions, type DumpTarget, dump } from './body-dump.js'
 import { type Consumer, metadataOf } from './body-formats.js'
 import { type BodyChunk, IN_STREAM, iterateBody, PendingReads } from './body-iteration.js'
 import { BodyMixinReadable } from './body-mixin.js'
@@ -109,7 +109,7 @@ export class BodyReadable extends BodyMixinReadable {
    * 131 072). Rejects only when `signal` aborts.
    * @throws {InvalidArgumentError} by rejection: an option is invalid
    */
-  dump(options?: DumpOptions | null): Promise<void> {
+  dump(options?: BodyDumpOptions | null): Promise<void> {
     const target: DumpTarget = {
       ended: this.#ended || this.destroyed,
       expectedLength: this.#buffer.complete || this.readableDidRead ? 0 : Number(this.#contentLength),

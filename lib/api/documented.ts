@@ -1,4 +1,4 @@
-import type { Blob } from 'node:buffer'
+import type * as buffers from 'node:buffer'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Timings } from '../errors/timings.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
@@ -50,7 +50,7 @@ export interface BodyMixin {
   /** Reads the body as an ArrayBuffer. */
   arrayBuffer(): Promise<ArrayBuffer>
   /** Reads the body as a Blob with the content type of the response. */
-  blob(): Promise<Blob>
+  blob(): Promise<buffers.Blob>
   /** Reads the body as a Uint8Array. */
   bytes(): Promise<Uint8Array>
   /** Parses the body as `multipart/form-data` or `application/x-www-form-urlencoded`. */

@@ -54,7 +54,9 @@ export interface ConnectParams {
 }
 
 /** Function that opens connections. */
-export type Connector = (...parameters: never[]) => unknown
+type MessageConnector = (...parameters: never[]) => unknown
+
+export type { MessageConnector as Connector }
 
 /** `undici:request:create`: a request was created; headers can be added. */
 export interface RequestCreateMessage {
@@ -108,14 +110,14 @@ export interface ClientSendHeadersMessage {
 /** `undici:client:beforeConnect`: a connection is about to be established. */
 export interface ClientBeforeConnectMessage {
   connectParams: ConnectParams
-  connector: Connector
+  connector: MessageConnector
 }
 
 /** `undici:client:connected`: a connection was established. */
 export interface ClientConnectedMessage {
   socket: Socket
   connectParams: ConnectParams
-  connector: Connector
+  connector: MessageConnector
 }
 
 /** `undici:client:connectError`: a connection could not be established. */
@@ -124,7 +126,7 @@ export interface ClientConnectErrorMessage {
   /** Socket of the attempt; omitted if the connector returned none. */
   socket?: Socket
   connectParams: ConnectParams
-  connector: Connector
+  connector: MessageConnector
 }
 
 /** `undici:proxy:connected`: a tunnel through a proxy was established. */

@@ -8,13 +8,13 @@ import { ConnectionBudget } from './connection-budget.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { SharedConfig } from './dispatcher-core.js'
 import { Pool } from './pool.js'
-import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import { type Factory, type PoolFactoryOptions, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { shareable } from './shared-connectors.js'
 
 /**
  * Creates the dispatcher of an origin. Receives the origin in the form of the request: a string or a URL, as in undici.
  */
-export type AgentFactory = Factory<string | URL, DocumentedPoolOptions>
+export type AgentFactory = Factory<string | URL, PoolFactoryOptions>
 
 /** Options of an Agent: those of a Pool, and these. Source: undici's `Agent.md`. */
 export interface AgentOptions extends Omit<PoolOptions, 'factory'> {

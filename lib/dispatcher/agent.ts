@@ -3,7 +3,7 @@ import type { ConnectData } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
 import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
-import type { DispatchInput } from '../exchange/request.js'
+import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import {
   type AgentFactory,
   type AgentOptions,
@@ -23,7 +23,7 @@ import {
 } from './dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { ManagedDispatcher } from './managed-dispatcher.js'
-import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
+import type { PoolFactoryOptions, PoolOptions } from './pool-options.js'
 import type { ClientStats, PoolStats } from './stats.js'
 
 interface AgentEntry {
@@ -148,7 +148,7 @@ export class Agent extends LifecycleDispatcher {
     const create = this.#factory ?? (this.#budget === null ? defaultFactory : poolFactory)
     this.#opening.add(url.origin)
     try {
-      const dispatcher = create(originLike(origin, url), { ...this.#options } as DocumentedPoolOptions)
+      const dispatcher = create(originLike(origin, url), { ...this.#options } as PoolFactoryOptions)
       if (typeof dispatcher?.dispatch === 'function') return dispatcher
       throw invalidOption('the return value of factory', 'a Dispatcher', dispatcher)
     } finally {
@@ -281,15 +281,7 @@ export class Agent extends LifecycleDispatcher {
 
 /** Types that undici documents under these names. */
 export declare namespace Agent {
-  /** Options of an Agent in undici's types. Source: undici's `Agent.md`. */
-  export interface Options extends DocumentedPoolOptions {
-    /** Creates the dispatcher of an origin. Default: a Client if `connections` is 1, otherwise a Pool. */
-    factory?(origin: string | URL, options: object): Dispatcher
-    /** Maximum number of origins at the same time. Default: no limit. */
-    maxOrigins?: number
-  }
-  /** Options of a request, including its origin. Source: undici's `Agent.md`. */
-  export interface DispatchOptions extends Dispatcher.DispatchOptions {}
+  export type { AgentOptions as Options, DispatchOptions }
 }
 
 /** Returns the origin of `url` in the form of `origin`: a string or a URL, without path and query. */

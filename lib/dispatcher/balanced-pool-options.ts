@@ -2,11 +2,11 @@ import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { parseNumericString, positiveNumber, requireFunction, requireObject } from '../errors/option-checks.js'
 import { Pool } from './pool.js'
-import { type DocumentedPoolOptions, type Factory, type PoolOptions, resolvePoolOptions } from './pool-options.js'
+import { type Factory, type PoolFactoryOptions, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { pickerOf, watcherOf } from './strategies.js'
 import type { Upstream } from './upstream.js'
 
-type PoolFactory = Factory<URL, DocumentedPoolOptions>
+type PoolFactory = Factory<URL, PoolFactoryOptions>
 
 /**
  * Options of a BalancedPool: those of a Pool, and these. Source: undici's `BalancedPool.md`.

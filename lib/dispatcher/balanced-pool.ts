@@ -21,7 +21,7 @@ import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { parseOrigin } from './origin.js'
 import { OutcomeHandler } from './outcome-handler.js'
 import type { Pool } from './pool.js'
-import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
+import type { PoolFactoryOptions, PoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
 import { toWeightedUpstream, Upstream, type UpstreamInput, type UpstreamSettings } from './upstream.js'
 import { UpstreamDispatchers } from './upstream-dispatchers.js'
@@ -177,7 +177,7 @@ export class BalancedPool extends LifecycleDispatcher {
   }
 
   #createDispatcher(url: URL, options: PoolOptions): Dispatcher {
-    const pool = this.#factory(url, { ...options } as DocumentedPoolOptions)
+    const pool = this.#factory(url, { ...options } as PoolFactoryOptions)
     if (typeof pool?.dispatch !== 'function') throw invalidOption('the return value of factory', 'a Dispatcher', pool)
     return pool
   }
@@ -363,11 +363,5 @@ export class BalancedPool extends LifecycleDispatcher {
 
 /** Types of the options, named as undici names those of its other pools. */
 export declare namespace BalancedPool {
-  /** Options of a BalancedPool in undici's types. Source: undici's `BalancedPool.md`. */
-  export interface Options extends DocumentedPoolOptions {
-    /** Initial and largest weight of an upstream. Default: 100. */
-    maxWeightPerServer?: number
-    /** Amount by which a connection failure lowers the weight of an upstream, and a success raises it. Default: 15. */
-    errorPenalty?: number
-  }
+  export type { BalancedPoolOptions as Options }
 }

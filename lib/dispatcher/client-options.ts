@@ -147,18 +147,15 @@ export interface EventSourceOptions {
   maxEventSize?: number
 }
 
-/** Options in undici's types: optional but never null, with mutable arrays. */
-export type Documented<Options> = { [Name in keyof Options]: Own<Exclude<Options[Name], null | undefined>> }
-type Own<Value> = Value extends readonly (infer Item)[] ? Item[] : Value
+type NotNull<Options> = { [Name in keyof Options]: Exclude<Options[Name], null> }
 
-/** Names of sluice-specific options. */
-type SluiceOnly = 'parser' | 'timeouts' | 'maxQueued' | 'timings' | 'authority' | 'maxConnectionAge'
-
-/** Options of a Client in undici's types. */
-export interface DocumentedClientOptions extends Documented<Omit<ClientOptions, 'connect' | 'tls' | SluiceOnly>> {
+/**
+ * Options of a Client as a `factory` receives them: without null, so that they are also options of undici's Client.
+ */
+export interface ClientFactoryOptions extends NotNull<Omit<ClientOptions, 'connect' | 'tls'>> {
   /** Options of the connector (TCP and TLS), or a connector function. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
-  /** Not in undici's types: use `connect`. */
+  /** Not passed on: merged into `connect`. */
   tls?: never
 }
 

@@ -1,8 +1,13 @@
 import { enableNodeDebug } from '../diagnostics/debug.js'
-import type * as errors from '../errors.js'
+import type { SocketInfo } from '../errors.js'
 import { ClientCore } from './client-core.js'
-import type * as options from './client-options.js'
-import { type ClientOptions, type DocumentedClientOptions, pipeliningOf } from './client-options.js'
+import {
+  type ClientOptions,
+  type EventSourceOptions,
+  type H2Options,
+  pipeliningOf,
+  type WebSocketOptions,
+} from './client-options.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { originConfigOf } from './origin-config.js'
 import { ClientStats } from './stats.js'
@@ -68,10 +73,5 @@ export class Client extends LifecycleDispatcher {
 
 /** Types that undici documents under these names. */
 export declare namespace Client {
-  /** Options of a Client in undici's types. Source: undici's `Client.md`. */
-  export interface Options extends DocumentedClientOptions {}
-  export type SocketInfo = errors.SocketInfo
-  export type H2Options = options.H2Options
-  export type WebSocketOptions = options.WebSocketOptions
-  export type EventSourceOptions = options.EventSourceOptions
+  export type { ClientOptions as Options, EventSourceOptions, H2Options, SocketInfo, WebSocketOptions }
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { type ConnectInput, type ConnectOptions, connect } from '../api/connect.js'
+import type { Callback } from '../api/dispatch-target.js'
 import type {
   BodyMixin,
   ConnectData,
@@ -24,7 +25,6 @@ import { dispatchThrough, withDispatch } from './composed.js'
 import { coreOf } from './dispatcher-core.js'
 import { inspectTree, lineOf } from './inspect.js'
 
-type Callback<Data> = (error: Error | null, data: Data) => void
 /** Function that sends a request: `dispatch` of a dispatcher, or of an interceptor around it. */
 export type Dispatch = Dispatcher.Dispatch
 /** Interceptor: wraps a `dispatch` function. */

@@ -16,7 +16,7 @@ import { emit, emitInOrder, emitLater, emitPending, hasListeners } from './event
 import { describeTree, lineOf } from './inspect.js'
 import { noteDispatcher } from './waiting-handler.js'
 
-type Callback = () => void
+type Done = () => void
 
 /** Event methods of a {@link LifecycleDispatcher}, which also emits `error`. */
 export interface LifecycleDispatcher {
@@ -58,7 +58,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
   #finished = false
   #closeCalled = false
   /** Callbacks of `close` and `destroy`, in the order of the calls. */
-  #callbacks: Callback[] | null = null
+  #callbacks: Done[] | null = null
 
   /**
    * Connects a dispatcher with its core.
@@ -177,7 +177,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     else reportUncaught(error)
   }
 
-  close(done: Callback, fail: (error: Error) => void): void {
+  close(done: Done, fail: (error: Error) => void): void {
     if (this.#destroyed && !this.#closeCalled) return queueMicrotask(() => fail(new ClientDestroyedError()))
     if (this.#finished) return queueMicrotask(done)
     this.#addCallback(done)
@@ -190,7 +190,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     queueMicrotask(() => this.finishClose())
   }
 
-  destroy(error: Error | null, done: Callback): void {
+  destroy(error: Error | null, done: Done): void {
     if (this.#finished) return queueMicrotask(done)
     this.#addCallback(done)
     if (this.#destroyed) return
@@ -214,7 +214,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
     this.#callbacks = null
   }
 
-  #addCallback(done: Callback): void {
+  #addCallback(done: Done): void {
     this.#callbacks ??= []
     this.#callbacks.push(done)
   }
@@ -258,9 +258,9 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * @throws {InvalidArgumentError} the callback is not a function
    */
   override close(): Promise<void>
-  override close(callback: Callback): void
+  override close(callback: () => void): void
   override close(): Promise<void>
-  override close(callback?: Callback): Promise<void> | void {
+  override close(callback?: () => void): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
     requireFunction('callback', callback)
     const notify = bindToAsyncContext(callback as (error: Error | null) => void)
@@ -272,10 +272,10 @@ export abstract class LifecycleDispatcher extends Dispatcher {
    * @throws {InvalidArgumentError} the callback is not a function
    */
   override destroy(error?: Error | null): Promise<void>
-  override destroy(callback: Callback): void
-  override destroy(error: Error | null, callback: Callback): void
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null): Promise<void>
-  override destroy(error?: Error | null | Callback, callback?: Callback): Promise<void> | void {
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     const [reason, done] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
     if (done === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
     requireFunction('callback', done)

@@ -4,7 +4,7 @@ import type { RequestCounters } from '../base/request-counters.js'
 import { nonNegativeInteger } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
-import type { DocumentedClientOptions } from './client-options.js'
+import type { ClientFactoryOptions } from './client-options.js'
 import type { BudgetedPool, ConnectionBudget } from './connection-budget.js'
 import type { Dispatcher } from './dispatcher.js'
 import { closeIdle } from './dispatcher-core.js'
@@ -161,9 +161,7 @@ export class PoolMembers {
     const { factory, client, clientTtl } = this.#options
     try {
       const madeByPool = factory === null
-      const dispatcher = madeByPool
-        ? new Client(this.#url, client)
-        : factory(this.#url, client as DocumentedClientOptions)
+      const dispatcher = madeByPool ? new Client(this.#url, client) : factory(this.#url, client as ClientFactoryOptions)
       if (typeof dispatcher?.dispatch !== 'function')
         throw invalidOption('the return value of factory', 'a Dispatcher', dispatcher)
       const options = {

@@ -1,12 +1,12 @@
 import { unpolluted } from '../base/prototype-pollution.js'
 import { nonNegativeInteger, parseNumericString, requireFunction, requireObject } from '../errors/option-checks.js'
 import { invalidChoice, invalidOption } from '../errors.js'
-import type { ClientOptions, DocumentedClientOptions } from './client-options.js'
+import type { ClientFactoryOptions, ClientOptions } from './client-options.js'
 import type { Dispatcher } from './dispatcher.js'
 
 /** Function that creates a dispatcher for an origin. Typed as a method, so that its parameters may be narrower. */
 export type Factory<Origin, Options> = { factory(origin: Origin, options: Options): Dispatcher }['factory']
-type ClientFactory = Factory<URL, DocumentedClientOptions>
+type ClientFactory = Factory<URL, ClientFactoryOptions>
 
 /** Options of a Pool: those of a Client, and these. Source: undici's `Pool.md`. */
 export interface PoolOptions extends ClientOptions {
@@ -31,14 +31,10 @@ export interface PoolOptions extends ClientOptions {
   reuse?: 'lifo' | 'fifo' | null
 }
 
-/** Options of a Pool in undici's types. */
-export interface DocumentedPoolOptions extends DocumentedClientOptions {
+/** Options of a Pool as a `factory` receives them, so that they are also options of undici's Pool. */
+export interface PoolFactoryOptions extends ClientFactoryOptions, Omit<PoolOptions, keyof ClientOptions | 'factory'> {
   /** Creates each client. Default: `(origin, opts) => new Client(origin, opts)`. */
   factory?(origin: URL, options: object): Dispatcher
-  /** Maximum number of clients, and so of connections; null or 0 for no limit. Default: null. */
-  connections?: number | null
-  /** Time in ms after which a client is removed from the pool and closed; null for never. Default: null. */
-  clientTtl?: number | null
 }
 
 /** Validated options of a Pool, with defaults. */

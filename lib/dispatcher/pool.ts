@@ -1,7 +1,7 @@
 import { FirstFree } from '../balance/first-free.js'
 import { OriginPool } from './origin-pool.js'
-import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
-import type { PoolStats as Stats } from './stats.js'
+import type { PoolOptions } from './pool-options.js'
+import type { PoolStats } from './stats.js'
 
 /**
  * Pool of clients, and so of connections, for one origin. A request is sent by a free client, or by a new one while
@@ -24,7 +24,5 @@ export class Pool extends OriginPool {
 
 /** Types that undici documents under these names. */
 export declare namespace Pool {
-  /** Options of a Pool in undici's types. Source: undici's `Pool.md`. */
-  export interface Options extends DocumentedPoolOptions {}
-  export type PoolStats = Stats
+  export type { PoolOptions as Options, PoolStats }
 }

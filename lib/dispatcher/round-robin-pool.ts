@@ -1,6 +1,6 @@
 import { RoundRobin } from '../balance/round-robin.js'
 import { OriginPool } from './origin-pool.js'
-import type { DocumentedPoolOptions, PoolOptions } from './pool-options.js'
+import type { PoolOptions } from './pool-options.js'
 import type { PoolStats } from './stats.js'
 
 /**
@@ -25,7 +25,5 @@ export class RoundRobinPool extends OriginPool {
 
 /** Types that undici documents under these names. */
 export declare namespace RoundRobinPool {
-  /** Options of a RoundRobinPool in undici's types. Source: undici's `RoundRobinPool.md`. */
-  export interface Options extends DocumentedPoolOptions {}
-  export type RoundRobinPoolStats = PoolStats
+  export type { PoolOptions as Options, PoolStats as RoundRobinPoolStats }
 }

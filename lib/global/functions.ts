@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type ConnectOptions, connect as connectBy } from '../api/connect.js'
-import type { DispatchTarget } from '../api/dispatch-target.js'
+import type { Callback, DispatchTarget } from '../api/dispatch-target.js'
 import type * as api from '../api/documented.js'
 import { type PipelineOptions, pipeline as pipelineBy } from '../api/pipeline.js'
 import { type RequestOptions, request as requestBy } from '../api/request.js'
@@ -13,8 +13,6 @@ import { InvalidArgumentError, invalidOption } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
 import { optionsIn, parseTarget, type UrlInput } from './target-url.js'
-
-type Callback<Data> = (error: Error | null, data: Data) => void
 
 /** Options of the functions by URL: those of the dispatcher's method, with defaults taken from the URL. */
 type Options<Base> = Omit<Base, 'origin' | 'path' | 'method'> & {

@@ -37,7 +37,7 @@ import { RelayController } from './relay-controller.js'
 import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
 type Affinity = 4 | 6 | null
-type Pick = (
+type PickAddress = (
   origin: URL,
   records: DNSInterceptorOriginRecords,
   affinity: 4 | 6,
@@ -56,7 +56,7 @@ export interface DNSOptions {
   /** Function that looks up the addresses of `origin.hostname`; each may have its own `port`. Default: `dns.lookup` of Node. */
   lookup?: Lookup | null | undefined
   /** Function that selects an address. Default: in turn. */
-  pick?: Pick | null | undefined
+  pick?: PickAddress | null | undefined
   /** Storage of the records. Default: in memory. */
   storage?: DNSStorage | null | undefined
 }
@@ -140,7 +140,7 @@ interface DNSRequest {
   request: DispatchOptions
   url: URL
   cache: RecordCache
-  pick: Pick
+  pick: PickAddress
   affinity: Affinity
 }
 

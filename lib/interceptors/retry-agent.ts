@@ -3,7 +3,7 @@ import { type Dispatch, Dispatcher, type DispatchInterceptor } from '../dispatch
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
 import { retryBudgetOf, retryDispatch } from './retry.js'
-import { mergeRetryOptions, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
+import { mergeRetryOptions, type RetryInterceptorOpts, resolveRetryOptions } from './retry-options.js'
 
 /**
  * Dispatcher that sends requests over another dispatcher and retries those that fail; see {@link RetryHandler}. Events,
@@ -19,7 +19,7 @@ export class RetryAgent extends Dispatcher {
   readonly #dispatch: Dispatch
 
   /** @throws {InvalidArgumentError} `dispatcher` is not a Dispatcher, or an option is invalid */
-  constructor(dispatcher: Dispatcher, options: RetryInterceptorInput | null = {}) {
+  constructor(dispatcher: Dispatcher, options: RetryInterceptorOpts | null = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
     super()

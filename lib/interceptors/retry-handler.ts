@@ -22,7 +22,16 @@ import { BodyDiscarder } from './body-discarder.js'
 import { BodyResumption, type ResponseStart } from './body-resumption.js'
 import { RetryDecider, type RetryRequest } from './retry-decider.js'
 import { type ResponseEnd, RetryNotifier } from './retry-notifier.js'
-import * as options from './retry-options.js'
+import {
+  type OnRetryCallback,
+  type RetryCallback,
+  type RetryContext,
+  type RetryInput,
+  type RetryOptions,
+  type RetrySettings,
+  type RetryState,
+  resolveRetryOptions,
+} from './retry-options.js'
 import { abortErrorOf, failureOf, locateRequest, statusText } from './wait.js'
 
 /** Dispatch function and handler of a {@link RetryHandler}. */
@@ -70,7 +79,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   /** @throws {InvalidArgumentError} an option or a handler is invalid */
   constructor(
-    request: DispatchOptions & { retryOptions?: options.RetryInput | null | undefined },
+    request: DispatchOptions & { retryOptions?: RetryInput | null | undefined },
     { dispatch, handler, budget = null }: RetryHandlers & { budget?: { takeRetry(): boolean } | null },
   ) {
     super(dispatch, handler)
@@ -79,11 +88,11 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#notifier = new RetryNotifier(adaptInnerHandler(handler, isUpgrade(request)), this.#controller)
     this.#dispatch = dispatch
     this.#budget = budget
-    const retryOptions = options.resolveRetryOptions(request.retryOptions)
+    const retryOptions = resolveRetryOptions(request.retryOptions)
     this.#context = { state: { counter: 0 }, opts: { ...withDeadline(unpollutedRequest(request)), retryOptions } }
   }
 
-  get #settings(): options.RetrySettings {
+  get #settings(): RetrySettings {
     return this.#context.opts.retryOptions
   }
 
@@ -322,10 +331,5 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
 /** Types by undici's names. */
 export declare namespace RetryHandler {
-  export type RetryState = options.RetryState
-  export type RetryContext = options.RetryContext
-  export type OnRetryCallback = options.OnRetryCallback
-  export type RetryCallback = options.RetryCallback
-  export type RetryOptions = options.RetryOptions
-  export type { RetryHandlers }
+  export type { OnRetryCallback, RetryCallback, RetryContext, RetryHandlers, RetryOptions, RetryState }
 }

@@ -60,7 +60,7 @@ export type RetryInput = {
 }
 
 /** Options of `interceptors.retry` and `RetryAgent`. */
-export type RetryInterceptorInput = RetryInput & {
+export type RetryInterceptorOpts = RetryInput & {
   /** Limit on the retries of all requests together, such as `{ ratio: 0.2, minPerSecond: 10 }`. Default: none. */
   retryBudget?: RetryBudgetOptions | null | undefined
 }

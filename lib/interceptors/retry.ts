@@ -6,7 +6,7 @@ import { mergeOptions } from './option-layers.js'
 import { withReusableHeaders } from './replayable-body.js'
 import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
-import { mergeRetryOptions, type RetryInput, type RetryInterceptorInput, resolveRetryOptions } from './retry-options.js'
+import { mergeRetryOptions, type RetryInput, type RetryInterceptorOpts, resolveRetryOptions } from './retry-options.js'
 
 /**
  * Retries requests that fail; see {@link RetryHandler}. The request option `retryOptions` takes precedence over
@@ -17,7 +17,7 @@ import { mergeRetryOptions, type RetryInput, type RetryInterceptorInput, resolve
  * const pool = new Pool('http://localhost:3000').compose(interceptors.retry({ maxRetries: 3, minTimeout: 100 }))
  * const { statusCode } = await pool.request({ path: '/', method: 'GET' })
  */
-export function retry(options: RetryInterceptorInput | null = {}): DispatchInterceptor {
+export function retry(options: RetryInterceptorOpts | null = {}): DispatchInterceptor {
   resolveRetryOptions(options)
   const budget = retryBudgetOf(options)
   return (dispatch) => retryDispatch(dispatch, budget, (own) => mergeRetryOptions(options, own))
@@ -27,7 +27,7 @@ export function retry(options: RetryInterceptorInput | null = {}): DispatchInter
  * Creates the budget of `options.retryBudget`; null if there is none.
  * @throws {InvalidArgumentError} an option is invalid
  */
-export function retryBudgetOf(options: RetryInterceptorInput | null | undefined): RetryBudget | null {
+export function retryBudgetOf(options: RetryInterceptorOpts | null | undefined): RetryBudget | null {
   const { retryBudget } = mergeOptions(options)
   return retryBudget === undefined || retryBudget === null ? null : new RetryBudget(retryBudget)
 }

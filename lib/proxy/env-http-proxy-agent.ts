@@ -10,7 +10,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
 import { ProxyAgent } from './proxy-agent.js'
-import type { DocumentedProxyOptions, ProxyAgentOptions } from './proxy-options.js'
+import type { ProxyAgentOptions } from './proxy-options.js'
 import { relayAgent } from './relay-events.js'
 
 /**
@@ -130,15 +130,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
 
 /** Types under the names that undici documents. */
 export declare namespace EnvHttpProxyAgent {
-  /** Options in undici's shape. Source: undici's `EnvHttpProxyAgent.md`. */
-  export interface Options extends DocumentedProxyOptions {
-    /** Proxy for `http:` origins. Default: `http_proxy` or `HTTP_PROXY` of the environment. */
-    httpProxy?: string
-    /** Proxy for `https:` origins. Default: `https_proxy` or `HTTPS_PROXY` of the environment, then the one for `http:`. */
-    httpsProxy?: string
-    /** Hosts that are reached without a proxy. Default: `no_proxy` or `NO_PROXY` of the environment; changes take effect. */
-    noProxy?: string
-  }
+  export type { EnvHttpProxyAgentOptions as Options }
 }
 
 /** Reads an environment variable, lower case first. An empty variable counts as set. */

@@ -5,7 +5,7 @@ import { closeIdle, coreOf, type DispatcherCore, sharedConfigOf } from '../dispa
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
-import type { DocumentedPoolOptions, PoolOptions } from '../dispatcher/pool-options.js'
+import type { PoolFactoryOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { ClientClosedError, copyForeignError, InvalidArgumentError, invalidArgument } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
@@ -23,12 +23,7 @@ import {
 } from '../transport/connector.js'
 import { Forwarder } from './forwarder.js'
 import { proxyUnreachable } from './proxy-errors.js'
-import {
-  type DocumentedProxyOptions,
-  type ProxyAgentOptions,
-  type ResolvedProxyOptions,
-  resolveProxyOptions,
-} from './proxy-options.js'
+import { type ProxyAgentOptions, type ResolvedProxyOptions, resolveProxyOptions } from './proxy-options.js'
 import { Tunnels } from './proxy-tunnels.js'
 import { relayAgent } from './relay-events.js'
 
@@ -107,9 +102,9 @@ export class ProxyAgent extends LifecycleDispatcher {
       return (agent.factory ?? newPool)(origin, {
         ...options,
         connect: this.#tunnels.connector,
-      } as DocumentedPoolOptions)
+      } as PoolFactoryOptions)
     }
-    const forProxy = { ...options, connect: this.#proxyConnector } as DocumentedPoolOptions
+    const forProxy = { ...options, connect: this.#proxyConnector } as PoolFactoryOptions
     const inner = (agent.factory ?? clientFactory ?? newPool)(new URL(proxy), forProxy)
     return new Forwarder(origin, { inner, proxy: proxy.origin, headers })
   }
@@ -152,11 +147,7 @@ export class ProxyAgent extends LifecycleDispatcher {
 
 /** Types under the names that undici documents. */
 export declare namespace ProxyAgent {
-  /** Options in undici's shape. Source: undici's `ProxyAgent.md`. */
-  export interface Options extends DocumentedProxyOptions {
-    /** URL of the proxy, such as `http://user:password@proxy.example:3128`. */
-    uri: string
-  }
+  export type { ProxyAgentOptions as Options }
 }
 
 function newPool(origin: URL, options: PoolOptions): Dispatcher {

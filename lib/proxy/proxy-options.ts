@@ -1,11 +1,8 @@
 import { unpolluted } from '../base/prototype-pollution.js'
-import type { Agent } from '../dispatcher/agent.js'
 import type { AgentOptions } from '../dispatcher/agent-options.js'
-import type { Documented } from '../dispatcher/client-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Factory } from '../dispatcher/pool-options.js'
 import { InvalidArgumentError, invalidOption, invalidType, NotSupportedError } from '../errors.js'
-import type { OutgoingHttpHeaders } from '../exchange/documented.js'
 import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
 
@@ -30,16 +27,6 @@ export interface ProxyAgentOptions extends AgentOptions {
   clientFactory?: Factory<URL, object> | null
   /** Whether requests to `http:` origins are sent through a tunnel as well. Default: false. */
   proxyTunnel?: boolean | null
-}
-
-type Documentable = Documented<Pick<ProxyAgentOptions, 'token' | 'auth' | 'requestTls' | 'proxyTls' | 'proxyTunnel'>>
-
-/** Documented options of a ProxyAgent, except `uri`. */
-export interface DocumentedProxyOptions extends Agent.Options, Documentable {
-  /** Headers for the proxy, sent with CONNECT and with each request without a tunnel. Default: none. */
-  headers?: OutgoingHttpHeaders
-  /** Creates the dispatcher that sends to the proxy. Default: `(origin, options) => new Pool(origin, options)`. */
-  clientFactory?(origin: URL, options: object): Dispatcher
 }
 
 /** Validated options of a ProxyAgent. */

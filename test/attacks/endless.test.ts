@@ -12,7 +12,7 @@ interface EndlessResponse extends Attack {
   /** Bytes to send repeatedly: without a pause, or every `every` ms. */
   piece: string
   every?: number
-  options?: Client.Options
+  options?: Omit<Client.Options, 'parser'>
   first: string
 }
 

@@ -44,6 +44,13 @@ export const ewma: BalancedPoolOptions = {
   healthCheck: new HealthCheck({ path: '/health' }),
   slowStart: 1000,
 }
+const queued: Pool.Options = { connections: 2, maxQueued: 10, timeouts: { queue: 1000 }, headersTimeout: null }
+export const pool = new Pool('http://localhost', queued)
+export const optioned: [Client.Options, Agent.Options, BalancedPool.Options] = [
+  { maxQueued: 1, timings: true },
+  { maxTotalConnections: 10 },
+  { strategy: 'peak-ewma', slowStart: 1000 },
+]
 const resolver = new promises.Resolver()
 export const found: Discovery = discover(balanced, dnsUpstreams('http://a', { resolver, minTTL: 1, family: 4 }), String)
 export const addressed = new BalancedPool({ origin: 'http://10.0.0.1', authority: 'a', weight: 2 })

@@ -52,17 +52,27 @@ expectTypeOf<ReturnType<Ours['dispatch']>>().toEqualTypeOf<boolean>()
 expectTypeOf<Parameters<Ours['dispatch']>[1]>().toEqualTypeOf<ours.Dispatcher.DispatchHandler>()
 expectTypeOf<ours.Dispatcher.ResponseData['body']['json']>().toEqualTypeOf<() => Promise<unknown>>()
 
-// Options of classes.
-expectTypeOf<keyof ours.Client.Options>().toEqualTypeOf<keyof theirs.Client.Options>()
-expectTypeOf<Omit<ours.Client.Options, 'connect'>>().toEqualTypeOf<Omit<theirs.Client.Options, 'connect'>>()
-expectTypeOf<Omit<ours.Pool.Options, 'connect' | 'factory'>>().toEqualTypeOf<
-  Omit<theirs.Pool.Options, 'connect' | 'factory'>
->()
-expectTypeOf<keyof ours.RoundRobinPool.Options>().toEqualTypeOf<keyof theirs.RoundRobinPool.Options>()
-expectTypeOf<keyof ours.Agent.Options>().toEqualTypeOf<keyof theirs.Agent.Options>()
+// Options of classes: undici's are accepted, and without null those of sluice are undici's, too.
+type NotNull<Options> = { [Name in keyof Options]: Exclude<Options[Name], null> }
+type Shared<Ours, Theirs> = Pick<NotNull<Ours>, Exclude<keyof Theirs & keyof Ours, 'connect' | 'factory' | 'tls'>>
+type BothWays<Ours, Theirs> = [...Accepts<Ours, Theirs>, Fits<Shared<Ours, Theirs>, Partial<Theirs>>]
+type AllBothWays = [true, never, true]
+expectTypeOf<BothWays<ours.Client.Options, theirs.Client.Options>>().toEqualTypeOf<AllBothWays>()
+expectTypeOf<BothWays<ours.Pool.Options, theirs.Pool.Options>>().toEqualTypeOf<AllBothWays>()
+expectTypeOf<BothWays<ours.RoundRobinPool.Options, theirs.RoundRobinPool.Options>>().toEqualTypeOf<AllBothWays>()
+expectTypeOf<BothWays<ours.Agent.Options, theirs.Agent.Options>>().toEqualTypeOf<AllBothWays>()
 expectTypeOf<ours.Agent.DispatchOptions>().toMatchTypeOf<theirs.Agent.DispatchOptions>()
-expectTypeOf<keyof ours.ProxyAgent.Options>().toEqualTypeOf<keyof theirs.ProxyAgent.Options>()
-expectTypeOf<keyof ours.EnvHttpProxyAgent.Options>().toEqualTypeOf<keyof theirs.EnvHttpProxyAgent.Options>()
+expectTypeOf<Accepts<ours.ProxyAgent.Options, theirs.ProxyAgent.Options>>().toEqualTypeOf<All>()
+expectTypeOf<Accepts<ours.EnvHttpProxyAgent.Options, theirs.EnvHttpProxyAgent.Options>>().toEqualTypeOf<All>()
+
+// Each thing has one type, by either name.
+expectTypeOf<ours.Client.Options>().toEqualTypeOf<ours.ClientOptions>()
+expectTypeOf<ours.Pool.Options>().toEqualTypeOf<ours.PoolOptions>()
+expectTypeOf<ours.RoundRobinPool.Options>().toEqualTypeOf<ours.PoolOptions>()
+expectTypeOf<ours.BalancedPool.Options>().toEqualTypeOf<ours.BalancedPoolOptions>()
+expectTypeOf<ours.Agent.Options>().toEqualTypeOf<ours.AgentOptions>()
+expectTypeOf<ours.ProxyAgent.Options>().toEqualTypeOf<ours.ProxyAgentOptions>()
+expectTypeOf<ours.EnvHttpProxyAgent.Options>().toEqualTypeOf<ours.EnvHttpProxyAgentOptions>()
 expectTypeOf<ours.Client.SocketInfo>().toEqualTypeOf<theirs.Client.SocketInfo>()
 expectTypeOf<ours.Client.H2Options>().toEqualTypeOf<theirs.Client.H2Options>()
 expectTypeOf<ours.Client.WebSocketOptions>().toEqualTypeOf<theirs.Client.WebSocketOptions>()
@@ -78,10 +88,18 @@ expectTypeOf<Fits<theirs.buildConnector.BuildOptions, ours.buildConnector.BuildO
 
 // Options of interceptors.
 type Interceptors = typeof theirs.interceptors
-expectTypeOf<ours.interceptors.DumpInterceptorOpts>().toEqualTypeOf<theirs.interceptors.DumpInterceptorOpts>()
-expectTypeOf<ours.interceptors.RedirectInterceptorOpts>().toEqualTypeOf<theirs.interceptors.RedirectInterceptorOpts>()
-expectTypeOf<ours.interceptors.DecompressInterceptorOpts>().toEqualTypeOf<theirs.interceptors.DecompressInterceptorOpts>()
-expectTypeOf<ours.interceptors.ResponseErrorInterceptorOpts>().toEqualTypeOf<theirs.interceptors.ResponseErrorInterceptorOpts>()
+expectTypeOf<
+  Accepts<ours.interceptors.DumpInterceptorOpts, theirs.interceptors.DumpInterceptorOpts>
+>().toEqualTypeOf<All>()
+expectTypeOf<
+  Accepts<ours.interceptors.RedirectInterceptorOpts, theirs.interceptors.RedirectInterceptorOpts>
+>().toEqualTypeOf<All>()
+expectTypeOf<
+  Accepts<ours.interceptors.DecompressInterceptorOpts, theirs.interceptors.DecompressInterceptorOpts>
+>().toEqualTypeOf<All>()
+expectTypeOf<
+  Accepts<ours.interceptors.ResponseErrorInterceptorOpts, theirs.interceptors.ResponseErrorInterceptorOpts>
+>().toEqualTypeOf<All>()
 expectTypeOf<keyof ours.interceptors.DNSInterceptorOpts>().toEqualTypeOf<keyof theirs.interceptors.DNSInterceptorOpts>()
 /** Members that only one of the two has: caches of undici, and these of sluice. */
 type Own = 'hedge' | 'latency'
