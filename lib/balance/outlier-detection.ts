@@ -1,6 +1,7 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
 
 /** Options of {@link OutlierDetection}. Source: Envoy's "Outlier detection". */
@@ -49,6 +50,7 @@ export class OutlierDetection implements UpstreamWatcher {
       maxEjectionPercent: positiveNumber('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
       panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
     }
+    refuseUnknownOptions({ bag: 'OutlierDetection', names: Object.keys(this.#options) }, given)
     this.#clock = clock
   }
 

@@ -10,12 +10,14 @@ import {
   positiveNumber,
   requireObject,
 } from '../errors/option-checks.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidArgument, invalidChoice, invalidOption, NotSupportedError } from '../errors.js'
 import { checkTimeouts, type TimeLimits, type Timeouts, timeLimitsOf } from '../exchange/deadlines.js'
 import type { RequestDefaults } from '../exchange/request.js'
 import { type BuildOptions, type buildConnector, type Connector, checkFamilySelection } from '../transport/connect.js'
 import { checkHost } from '../wire/request-head.js'
 import type { SharedConfig } from './dispatcher-core.js'
+import { DISPATCHER_OPTIONS } from './option-names.js'
 import { connectorFor } from './shared-connectors.js'
 
 /** Options of a Client; all times in ms. Source: undici's `Client.md`. */
@@ -207,6 +209,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     }
   }
   refuseH2c(options)
+  warnUnknownOptions(DISPATCHER_OPTIONS, given)
   const timeouts = checkTimeouts(options.timeouts)
   return {
     bodyTimeout: milliseconds('bodyTimeout', options.bodyTimeout, timeouts.body ?? 300_000),

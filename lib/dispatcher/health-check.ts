@@ -3,6 +3,7 @@ import { Alarm, type AlarmListener } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
 import { positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
 import type { DispatchController, DispatchHandler } from '../exchange/handler.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -52,6 +53,7 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
       unhealthyThreshold: positiveNumber('unhealthyThreshold', options.unhealthyThreshold, [3]),
       panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
     }
+    refuseUnknownOptions({ bag: 'HealthCheck', names: Object.keys(this.#options) }, given)
   }
 
   /** Percentage of healthy upstreams below which all upstreams are used. */

@@ -5,6 +5,7 @@ import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber, requireFunction } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidChoice, invalidOption } from '../errors.js'
 import { isolatedMethods } from './isolated-methods.js'
 import type { Upstream } from './upstream.js'
@@ -31,6 +32,7 @@ export interface PeakEwmaOptions extends LeastRequestsOptions {
  * const pool = new BalancedPool(origins, { strategy: leastRequests() })
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {
+  refuseUnknownOptions({ bag: 'leastRequests', names: ['random'] }, options)
   return new LeastRequests(randomOf(unpolluted(options)))
 }
 
@@ -44,6 +46,7 @@ export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicke
  */
 export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
   const options = unpolluted(given)
+  refuseUnknownOptions({ bag: 'peakEwma', names: ['random', 'decayTime', 'failureLatency'] }, given)
   return new PeakEwma({
     random: randomOf(options),
     now,

@@ -3,6 +3,7 @@ import type { WeightedEntry } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { unpolluted } from '../base/prototype-pollution.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { describeTree, inspectTree } from './inspect.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
@@ -127,5 +128,6 @@ export type UpstreamInput = URL | string | WeightedUpstream
 export function toWeightedUpstream(input: UpstreamInput): WeightedUpstream {
   const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
+  if (weighted) refuseUnknownOptions({ bag: 'upstream', names: ['origin', 'weight', 'authority'] }, input)
   return weighted ? own : { origin: input as URL | string }
 }

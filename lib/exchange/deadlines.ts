@@ -1,6 +1,7 @@
 import { Alarm, type AlarmListener, now, setImmediate } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { milliseconds, requireObject } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import {
   addErrorContext,
   ConnectTimeoutError,
@@ -48,6 +49,7 @@ export function checkTimeouts(given: unknown): { [name in (typeof NAMES)[number]
   const checked: Record<string, number> = Object.create(null)
   if (given === undefined || given === null) return checked
   requireObject('timeouts', given)
+  refuseUnknownOptions({ bag: 'timeouts', names: NAMES }, given)
   const own = unpollutedRequest(given) as Record<string, unknown>
   for (const name of NAMES) {
     const value = own[name]

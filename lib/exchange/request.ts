@@ -5,6 +5,7 @@ import { flattenHeaders, type HeadersInput } from '../wire/headers.js'
 import { encodeRequestHead, headText, type RequestHead } from '../wire/request-head.js'
 import { checkTimeouts, type TimeLimits, timeLimitsOf } from './deadlines.js'
 import type { DispatchOptions } from './documented.js'
+import { sampleRequestOptions } from './option-names.js'
 import { withQuery } from './query.js'
 import { type RequestBody, toRequestBody } from './request-body.js'
 import { RequestTimings } from './request-timings.js'
@@ -67,6 +68,7 @@ const NO_TIMEOUTS = /* @__PURE__ */ checkTimeouts(null)
  * @throws {InvalidArgumentError | NotSupportedError | RequestContentLengthMismatchError}
  */
 export function requestOf(options: DispatchInput, defaults: RequestDefaults): Request {
+  sampleRequestOptions(options)
   if (!isPlain(options)) return new Request(options, defaults)
   const { method, path } = options
   const { lastShared } = defaults

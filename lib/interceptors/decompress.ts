@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
 import { abortReasonOf } from '../exchange/abort-errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -55,6 +56,8 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
   }
+  const names = ['skipErrorResponses', 'skipStatusCodes', 'maxSize']
+  warnUnknownOptions({ bag: 'interceptors.decompress', names }, given)
   const skipped = new Set([204, 304, ...skipStatusCodes])
   const skips = (status: number) => skipped.has(status) || (skipErrorResponses && status >= 400)
   return (dispatch) => (given, handler) => {

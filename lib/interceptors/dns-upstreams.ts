@@ -5,6 +5,7 @@ import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
 import { positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidChoice, invalidOption } from '../errors.js'
 import { hostnameToResolve } from './dns-records.js'
 import { type Service, UpstreamLookups, type UpstreamResolver } from './upstream-lookups.js'
@@ -42,6 +43,7 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
   const srv = SRV_NAME.test(host)
   if (srv && origin.port !== '') throw invalidOption('url', 'without a port, which SRV records have', origin.origin)
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
+  refuseUnknownOptions({ bag: 'dnsUpstreams', names: ['minTTL', 'maxTTL', 'family', 'resolver'] }, given)
   const options = unpolluted(given)
   const { family = null, resolver = null } = options
   const minTTL = positiveNumber('minTTL', options.minTTL, [1_000])

@@ -4,6 +4,7 @@ import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf } from '../dispatcher/dispatcher-core.js'
 import { readProperty } from '../errors/safe-read.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { copyForeignError, InformationalError, invalidChoice, invalidOption, UNSENT_CONTEXT } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -90,6 +91,7 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
   checkOptions(given)
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
   const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
+  warnUnknownOptions({ bag: 'interceptors.dns', names: NAMES }, given)
   const cache = new RecordCache({ maxTTL, family: dualStack ? null : (affinity ?? 4), lookup, storage })
   return (dispatch) => (given, handler) => {
     const request = readOptionsOnce(given)
@@ -99,6 +101,8 @@ export function dns(options: DNSOptions = {}): DispatchInterceptor {
     return new DNSHandler(handler, { dispatch, request: limited, url, cache, pick, affinity }).start()
   }
 }
+
+const NAMES = ['maxTTL', 'maxItems', 'dualStack', 'affinity', 'lookup', 'pick', 'storage']
 
 function checkOptions(options: NonNullOptions<DNSOptions>): void {
   const { maxTTL, maxItems, dualStack, affinity, lookup, pick, storage } = options

@@ -2,6 +2,7 @@ import { LatencyHistogram } from '../base/histogram.js'
 import { unpolluted, unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { positiveInteger, positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -42,6 +43,7 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  refuseUnknownOptions({ bag: 'hedge', names: ['delay', 'percentile', 'maxHedges', 'budget'] }, options)
   const { maxHedges, budget, ...delayOptions } = unpolluted(options)
   const attempts = positiveInteger('maxHedges', maxHedges, 1)
   const retryBudget = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')

@@ -1,5 +1,6 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { mergeOptions, pickOptions } from './option-layers.js'
@@ -23,6 +24,7 @@ const NAMES = [
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
   const all = mergeOptions(options)
   checkRedirectOptions(all)
+  warnUnknownOptions({ bag: 'interceptors.redirect', names: NAMES }, all)
   return (dispatch) => (given: DispatchOptions & RedirectOptions, handler) => {
     if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)
     const request = unpollutedRequest(given)

@@ -1,5 +1,6 @@
 import { callUserCode } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption, ResponseError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
 import type {
@@ -36,6 +37,7 @@ export function responseError(options: ResponseErrorOptions = {}): DispatchInter
   if (!Number.isInteger(maxSize) || maxSize < 0) {
     throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
   }
+  warnUnknownOptions({ bag: 'interceptors.responseError', names: ['maxSize', 'throwOnError'] }, Object(options))
   return (dispatch) => (given, handler) => {
     const request = readOptionsOnce(given)
     return dispatch(request, new ResponseErrorHandler(handler, request, maxSize))

@@ -3,7 +3,12 @@ import { type Dispatch, Dispatcher, type DispatchInterceptor } from '../dispatch
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { invalidOption } from '../errors.js'
 import { retryBudgetOf, retryDispatch } from './retry.js'
-import { mergeRetryOptions, type RetryInterceptorOpts, resolveRetryOptions } from './retry-options.js'
+import {
+  mergeRetryOptions,
+  type RetryInterceptorOpts,
+  resolveRetryOptions,
+  warnUnknownRetryOptions,
+} from './retry-options.js'
 
 /**
  * Dispatcher that sends requests over another dispatcher and retries those that fail; see {@link RetryHandler}. Events,
@@ -22,6 +27,7 @@ export class RetryAgent extends Dispatcher {
   constructor(dispatcher: Dispatcher, options: RetryInterceptorOpts | null = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
     resolveRetryOptions(options)
+    warnUnknownRetryOptions(options)
     super()
     // Done with the first instance: an import must have no side effects.
     if (!RetryAgent.#forwardsEvents) forwardEvents(RetryAgent.prototype, (one) => one.#base)

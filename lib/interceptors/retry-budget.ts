@@ -1,6 +1,7 @@
 import { now } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
 
 /** Limit on the retries of all requests together. Source: Finagle's `RetryBudget`. */
@@ -26,6 +27,7 @@ export class RetryBudget {
 
   constructor(given: RetryBudgetOptions, time: () => number = now, name = 'retryBudget') {
     if (typeof given !== 'object' || given === null) throw invalidOption(name, 'an object', given)
+    refuseUnknownOptions({ bag: name, names: ['ratio', 'minPerSecond'] }, given)
     const options = unpolluted(given)
     this.#ratio = positiveNumber(`${name}.ratio`, options.ratio, [0.2])
     this.#reserve = SECONDS * positiveNumber(`${name}.minPerSecond`, options.minPerSecond, [10])

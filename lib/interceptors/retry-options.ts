@@ -1,4 +1,5 @@
 import { parseNumericString } from '../errors/option-checks.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import { mergeOptions, omitNull } from './option-layers.js'
@@ -142,4 +143,11 @@ export function mergeRetryOptions(
 ): RetryInput {
   if (second !== undefined && typeof second !== 'object') throw invalidOption('retryOptions', 'an object', second)
   return mergeOptions(first, second)
+}
+
+/** Warns of misspelled options of `interceptors.retry` and RetryAgent. */
+export function warnUnknownRetryOptions(options: RetryInterceptorOpts | null): void {
+  const names = [...Object.keys(defaults), 'retry', 'retryBudget']
+  const misplaced = { retries: 'maxRetries' }
+  warnUnknownOptions({ bag: 'interceptors.retry', names, misplaced }, Object(options))
 }

@@ -6,7 +6,13 @@ import { mergeOptions } from './option-layers.js'
 import { withReusableHeaders } from './replayable-body.js'
 import { RetryBudget } from './retry-budget.js'
 import { RetryHandler } from './retry-handler.js'
-import { mergeRetryOptions, type RetryInput, type RetryInterceptorOpts, resolveRetryOptions } from './retry-options.js'
+import {
+  mergeRetryOptions,
+  type RetryInput,
+  type RetryInterceptorOpts,
+  resolveRetryOptions,
+  warnUnknownRetryOptions,
+} from './retry-options.js'
 
 /**
  * Retries requests that fail; see {@link RetryHandler}. The request option `retryOptions` takes precedence over
@@ -19,6 +25,7 @@ import { mergeRetryOptions, type RetryInput, type RetryInterceptorOpts, resolveR
  */
 export function retry(options: RetryInterceptorOpts | null = {}): DispatchInterceptor {
   resolveRetryOptions(options)
+  warnUnknownRetryOptions(options)
   const budget = retryBudgetOf(options)
   return (dispatch) => retryDispatch(dispatch, budget, (own) => mergeRetryOptions(options, own))
 }

@@ -5,6 +5,7 @@ import { coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispa
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
 import { requireObject } from '../errors/option-checks.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { InvalidArgumentError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -54,6 +55,8 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     this.#lifecycle = lifecycle
     lifecycle.bind(this, this.#core(), Object(options))
     requireObject('options', options)
+    const names = ['httpProxy', 'httpsProxy', 'noProxy']
+    warnUnknownOptions({ bag: 'an EnvHttpProxyAgent', names, misplaced: {} }, options)
     const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')

@@ -2,6 +2,7 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import type { AgentOptions } from '../dispatcher/agent-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Factory } from '../dispatcher/pool-options.js'
+import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { InvalidArgumentError, invalidOption, invalidType, NotSupportedError } from '../errors.js'
 import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
@@ -28,6 +29,8 @@ export interface ProxyAgentOptions extends AgentOptions {
   /** Whether requests to `http:` origins are sent through a tunnel as well. Default: false. */
   proxyTunnel?: boolean | null
 }
+
+const PROXY_NAMES = ['uri', 'token', 'auth', 'headers', 'requestTls', 'proxyTls', 'clientFactory', 'proxyTunnel']
 
 /** Validated options of a ProxyAgent. */
 export interface ResolvedProxyOptions {
@@ -67,6 +70,7 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
     connect: _,
     ...rest
   } = unpolluted(given)
+  warnUnknownOptions({ bag: 'a ProxyAgent', names: PROXY_NAMES, misplaced: {} }, given)
   const url = parseProxy(uri)
   for (const [name, value] of Object.entries({ clientFactory, factory: rest.factory })) {
     if (value !== undefined && value !== null && typeof value !== 'function') {

@@ -14,6 +14,7 @@ import {
   requireObject,
   typeOfService,
 } from '../errors/option-checks.js'
+import { type KnownOptions, warnUnknownOptions } from '../errors/unknown-options.js'
 import { InvalidArgumentError } from '../errors.js'
 import { ConnectAttempt, type ConnectAttemptOptions } from './connect-attempt.js'
 import {
@@ -57,6 +58,15 @@ export type BuildOptions = Partial<ConnectionOptions | TcpNetConnectOpts | IpcNe
   autoSelectFamily?: boolean | undefined
   /** Delay before the next address is tried in ms. Default: that of `net.connect`. */
   autoSelectFamilyAttemptTimeout?: number | undefined
+}
+
+const CONNECT_OPTIONS: KnownOptions = {
+  bag: 'connect',
+  names:
+    /* @__PURE__ */ 'maxCachedSessions socketPath timeout keepAliveInitialDelay rejectUnauthorized servername'.split(
+      ' ',
+    ),
+  misplaced: { connectTimeout: 'timeout' },
 }
 
 const connectorSettings = new WeakMap<Connector, Settings>()
@@ -109,6 +119,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
     keepAliveInitialDelay,
     ...rest
   } = unpolluted(options)
+  warnUnknownOptions(CONNECT_OPTIONS, options)
   const { onread } = rest as { onread?: unknown }
   if (onread !== undefined) throw new InvalidArgumentError('onread must be omitted: the client reads the socket')
   checkFamilySelection(rest)

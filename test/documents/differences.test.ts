@@ -45,6 +45,7 @@ const expected: Record<string, [string, string]> = {
     '200 keep-alive, host null: 200 keep-alive',
   ],
   '`typeOfService` of a request holds for that request': ['32 0', '32'],
+  'An unknown name in an object that undici does not have': ['UND_ERR_INVALID_ARG', '200 x'],
   'HTTP/2 is not spoken': ['UND_ERR_NOT_SUPPORTED', 'ERR_HTTP2_ERROR'],
 }
 

@@ -320,6 +320,11 @@ export const scenarios: Record<string, Play> = {
     else prototype.getTypeOfService = getTypeOfService
     return seen
   },
+  'An unknown name in an object that undici does not have': ({ Client }) =>
+    against(
+      (_head, { socket }) => void socket.write(ok()),
+      (url) => answer(new Client(url), { timeouts: { totl: 100 } }),
+    ),
   'HTTP/2 is not spoken': ({ Client }) =>
     against(
       (_head, { socket }) => void socket.write(ok()),
