@@ -28,8 +28,7 @@ test-runtimes: build ## run one program in Node 20 to 26, Bun, Deno and workerd,
 	@node dist/test/runtimes/main.js $(ARGS)
 
 docs: build ## build the API reference from the docstrings: docs/index.html
-	@$(BIN)/typedoc --entryPoints lib/index.ts --out docs --readme README.md --includeVersion --excludeInternal --excludePrivate --disableSources --validation.notExported false --treatWarningsAsErrors --logLevel Warn
-	@echo docs/index.html
+	@node wasm/reference.mjs docs
 
 bench: build ## compare sluice, other clients and raw sockets: MODE=quick (a minute) or full; ARGS=--help
 	@node dist/bench/run.js --mode $(MODE) $(ARGS)
