@@ -4,6 +4,7 @@ import * as interceptors from './interceptors/index.js'
 export { BodyReadable } from './api/body.js'
 export type { BodyDumpOptions } from './api/body-dump.js'
 export type { ConnectData, ConnectInput, ConnectOptions } from './api/connect.js'
+export type { Callback } from './api/dispatch-target.js'
 export type {
   BodyMixin,
   PipelineHandler,

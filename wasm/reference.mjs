@@ -98,14 +98,14 @@ function hostOf(options) {
 }
 
 /**
- * Error classes are created by a function, and some options are mapped from others: tags make TypeDoc show their members. Types
+ * Error classes are created by a function, and a result is another name of a type: tags make TypeDoc show their members. Types
  * that a module does not export are shown where they are used. TypeDoc ignores the types of `@throws`: they become links.
  * @param {string} text
  */
 function withTags(text) {
   return text
     .replace(/ \*\/\n(?=export const \w+Error = )/g, ' * @class\n */\n')
-    .replace(/ \*\/\n(?=export type \w+(<.*>)? = (Documented|TunnelData)<)/g, ' @interface */\n')
+    .replace(/ \*\/\n(?=export type \w+(<.*>)? = TunnelData<)/g, ' @interface */\n')
     .replace(/^(?=(type|interface) \w+(<.*>)? (= |\{))/gm, '/** @inline */\n')
     .replace(/@throws \{([\w| ]+)\}/g, (_, names) => `@throws ${names.replace(/\w+/g, linkOf)}:`)
 }

@@ -153,11 +153,12 @@ type NotNull<Options> = { [Name in keyof Options]: Exclude<Options[Name], null> 
 
 /**
  * Options of a Client as a `factory` receives them: without null, so that they are also options of undici's Client.
+ * Source: undici's `Client.md`.
  */
 export interface ClientFactoryOptions extends NotNull<Omit<ClientOptions, 'connect' | 'tls'>> {
   /** Options of the connector (TCP and TLS), or a connector function. Default: `buildConnector()`. */
   connect?: Partial<BuildOptions> | buildConnector.connector
-  /** Not passed on: merged into `connect`. */
+  /** Not passed on: merged into `connect`. Default: none. */
   tls?: never
 }
 

@@ -31,7 +31,10 @@ export interface PoolOptions extends ClientOptions {
   reuse?: 'lifo' | 'fifo' | null
 }
 
-/** Options of a Pool as a `factory` receives them, so that they are also options of undici's Pool. */
+/**
+ * Options of a Pool as a `factory` receives them, so that they are also options of undici's Pool.
+ * Source: undici's `Pool.md`.
+ */
 export interface PoolFactoryOptions extends ClientFactoryOptions, Omit<PoolOptions, keyof ClientOptions | 'factory'> {
   /** Creates each client. Default: `(origin, opts) => new Client(origin, opts)`. */
   factory?(origin: URL, options: object): Dispatcher
