@@ -1,4 +1,5 @@
 // Creates the declarations of dist/package from the .d.ts files that tsc writes to dist/lib.
+import { pathToFileURL } from 'node:url'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
 import ts from 'typescript'
@@ -18,7 +19,21 @@ export async function bundleDeclarations(input) {
   })
   const { output } = await bundle.generate({ format: 'es' })
   await bundle.close()
-  return removeSources(removeUnused(fixDeclarations(output[0].code)))
+  const values = Object.keys(await import(pathToFileURL(input.replace(/\.d\.ts$/, '.js')).href))
+  return removeSources(removeUnused(markTypes(fixDeclarations(output[0].code), new Set(values))))
+}
+
+/**
+ * Marks exports that have no value at runtime as types: the bundler exports each class as a value.
+ * @param {string} text
+ * @param {Set<string>} values exported names
+ */
+function markTypes(text, values) {
+  const nameOf = (/** @type {string} */ one) => one.split(' as ').at(-1) ?? one
+  return text.replace(/^export \{ (.*) \};$/m, (_all, list) => {
+    const names = list.split(', ').map((/** @type {string} */ one) => (values.has(nameOf(one)) ? one : `type ${one}`))
+    return `export { ${names.join(', ')} };`
+  })
 }
 
 /**

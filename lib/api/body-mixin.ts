@@ -10,6 +10,7 @@ export abstract class BodyMixinReadable extends LazyReadable {
   readonly #metadata: BodyMetadata
   #web: ReadableStream | null = null
 
+  /** @internal */
   constructor(options: ReadableOptions, metadata: BodyMetadata) {
     super(options)
     this.#metadata = metadata

@@ -18,34 +18,27 @@ export interface ConnectOptions<Opaque = null> extends ConnectInput<Opaque> {
   origin: string | URL
 }
 
-/** Result of `connect`. */
-export type ConnectData<Opaque = null> = TunnelData<Opaque>
-
 /** Opens a tunnel with CONNECT (RFC 9110 §9.3.6). It is established if `statusCode` is 2xx. */
 export function connect<Opaque = null>(
   target: DispatchTarget,
   options: ConnectInput<Opaque>,
-): Promise<ConnectData<Opaque>>
+): Promise<TunnelData<Opaque>>
 export function connect<Opaque = null>(
   target: DispatchTarget,
   options: ConnectInput<Opaque>,
-  callback: Callback<ConnectData<Opaque>>,
+  callback: Callback<TunnelData<Opaque>>,
 ): void
 export function connect<Opaque = null>(
   target: DispatchTarget,
   options: ConnectInput<Opaque>,
-  callback?: Callback<ConnectData<Opaque>>,
-): Promise<ConnectData<Opaque>> | void {
+  callback?: Callback<TunnelData<Opaque>>,
+): Promise<TunnelData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   requireCallback(callback, options)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
 }
 
-function open<Opaque>(
-  target: DispatchTarget,
-  given: ConnectInput<Opaque>,
-  outcome: Outcome<ConnectData<Opaque>>,
-): void {
+function open<Opaque>(target: DispatchTarget, given: ConnectInput<Opaque>, outcome: Outcome<TunnelData<Opaque>>): void {
   const dispatch = (options: ConnectInput<Opaque>) => ({ ...options, method: 'CONNECT' })
   openTunnel(target, { given, dispatch, refuse: () => null }, outcome)
 }

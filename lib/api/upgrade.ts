@@ -17,24 +17,21 @@ export interface UpgradeOptions<Opaque = null> extends TunnelOptions<Opaque> {
   protocol?: string
 }
 
-/** Result of `upgrade`. */
-export type UpgradeData<Opaque = null> = TunnelData<Opaque>
-
 /** Upgrades a connection to another protocol (RFC 9110 §7.8), and resolves with its socket. */
 export function upgrade<Opaque = null>(
   target: DispatchTarget,
   options: UpgradeOptions<Opaque>,
-): Promise<UpgradeData<Opaque>>
+): Promise<TunnelData<Opaque>>
 export function upgrade<Opaque = null>(
   target: DispatchTarget,
   options: UpgradeOptions<Opaque>,
-  callback: Callback<UpgradeData<Opaque>>,
+  callback: Callback<TunnelData<Opaque>>,
 ): void
 export function upgrade<Opaque = null>(
   target: DispatchTarget,
   options: UpgradeOptions<Opaque>,
-  callback?: Callback<UpgradeData<Opaque>>,
-): Promise<UpgradeData<Opaque>> | void {
+  callback?: Callback<TunnelData<Opaque>>,
+): Promise<TunnelData<Opaque>> | void {
   if (callback === undefined) return promiseOf((outcome) => open(target, options, outcome))
   requireCallback(callback, options)
   open(target, options, Outcome.ofCallback(callback, options, closeSocket))
@@ -43,7 +40,7 @@ export function upgrade<Opaque = null>(
 function open<Opaque>(
   target: DispatchTarget,
   given: UpgradeOptions<Opaque>,
-  outcome: Outcome<UpgradeData<Opaque>>,
+  outcome: Outcome<TunnelData<Opaque>>,
 ): void {
   const dispatch = (options: UpgradeOptions<Opaque>) => {
     const { method = 'GET', protocol = 'Websocket' } = options

@@ -36,6 +36,9 @@ export class OutlierDetection implements UpstreamWatcher {
   readonly #clock: Clock
 
   /** @throws {InvalidArgumentError} an option is invalid */
+  constructor(given?: OutlierDetectionOptions)
+  /** @internal With another clock. */
+  constructor(given?: OutlierDetectionOptions, clock?: Clock)
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
     const options = unpolluted(given)
     const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])

@@ -1,12 +1,14 @@
 import type { UpstreamPicker, UpstreamWatcher } from '../balance/strategy.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { parseNumericString, positiveNumber, requireFunction, requireObject } from '../errors/option-checks.js'
+import type { HealthCheck } from './health-check.js'
 import { Pool } from './pool.js'
 import { type Factory, type PoolFactoryOptions, type PoolOptions, resolvePoolOptions } from './pool-options.js'
 import { pickerOf, watcherOf } from './strategies.js'
 import type { Upstream } from './upstream.js'
 
-type PoolFactory = Factory<URL, PoolFactoryOptions>
+/** Creates the pool of an upstream. */
+export type PoolFactory = Factory<URL, PoolFactoryOptions>
 
 /**
  * Options of a BalancedPool: those of a Pool, and these. Source: undici's `BalancedPool.md`.
@@ -32,16 +34,17 @@ export interface BalancedPoolOptions extends Omit<PoolOptions, 'factory'> {
    * fewer active requests. `peak-ewma`: of two random upstreams, the one with the lower product of latency and active
    * requests. Or a strategy of your own. Default: `round-robin`.
    */
-  strategy?: Strategy | UpstreamPicker
+  strategy?: BalancingStrategy | UpstreamPicker
   /** Ejects upstreams after consecutive failures: an `OutlierDetection`. Default: none. */
   outlierDetection?: UpstreamWatcher | null
   /** Ejects upstreams that fail health checks: a `HealthCheck`. Default: none. */
-  healthCheck?: UpstreamWatcher<Upstream> | null
+  healthCheck?: HealthCheck | null
   /** Time in ms in which an upstream that is added later, or has recovered, reaches its full weight. Default: 0. */
   slowStart?: number | null
 }
 
-type Strategy = 'round-robin' | 'least-requests' | 'peak-ewma'
+/** Name of a load balancing strategy of a BalancedPool. */
+export type BalancingStrategy = 'round-robin' | 'least-requests' | 'peak-ewma'
 
 /** Validated options of a BalancedPool, with defaults. */
 export interface ResolvedBalancedPoolOptions {

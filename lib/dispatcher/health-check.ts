@@ -1,4 +1,4 @@
-import type { UpstreamWatch, UpstreamWatcher } from '../balance/strategy.js'
+import type { UpstreamWatch } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
@@ -36,7 +36,7 @@ type ResolvedOptions = Required<HealthCheckOptions>
  * @example
  * const pool = new BalancedPool(origins, { healthCheck: new HealthCheck({ path: '/health', interval: 5_000 }) })
  */
-export class HealthCheck implements UpstreamWatcher<Upstream> {
+export class HealthCheck {
   readonly #options: ResolvedOptions
 
   /** @throws {InvalidArgumentError} an option is invalid */
@@ -61,7 +61,7 @@ export class HealthCheck implements UpstreamWatcher<Upstream> {
     return this.#options.panicThreshold
   }
 
-  /** Starts the checks of one pool. Called by BalancedPool. */
+  /** @internal Starts the checks of one pool. Called by BalancedPool. */
   watch(setEjected: (upstream: Upstream, ejected: boolean) => void): UpstreamWatch<Upstream> {
     const checks = new Map<Upstream, UpstreamCheck>()
     const ending = new Set<Promise<void>>()

@@ -6,7 +6,8 @@ import type { Dispatcher } from './dispatcher.js'
 
 /** Function that creates a dispatcher for an origin. Typed as a method, so that its parameters may be narrower. */
 export type Factory<Origin, Options> = { factory(origin: Origin, options: Options): Dispatcher }['factory']
-type ClientFactory = Factory<URL, ClientFactoryOptions>
+/** Creates a client of a pool. */
+export type ClientFactory = Factory<URL, ClientFactoryOptions>
 
 /** Options of a Pool: those of a Client, and these. Source: undici's `Pool.md`. */
 export interface PoolOptions extends ClientOptions {

@@ -1,2 +1,2 @@
 export { Agent } from '../dispatcher/agent.js'
-export type { AgentOptions } from '../dispatcher/agent-options.js'
+export type * from '../types.js'

@@ -1,5 +1,5 @@
 export { Client } from '../dispatcher/client.js'
-export type { ClientOptions } from '../dispatcher/client-options.js'
-export { Dispatcher, type DispatchInterceptor } from '../dispatcher/dispatcher.js'
+export { Dispatcher } from '../dispatcher/dispatcher.js'
 export { ClientStats } from '../dispatcher/stats.js'
 export { buildConnector } from '../transport/connect.js'
+export type * from '../types.js'

@@ -1,3 +1,3 @@
-export { EnvHttpProxyAgent, type EnvHttpProxyAgentOptions } from '../proxy/env-http-proxy-agent.js'
+export { EnvHttpProxyAgent } from '../proxy/env-http-proxy-agent.js'
 export { ProxyAgent } from '../proxy/proxy-agent.js'
-export type { ProxyAgentOptions } from '../proxy/proxy-options.js'
+export type * from '../types.js'

@@ -1,3 +1,3 @@
-export type { PoolOptions } from '../dispatcher/pool-options.js'
 export { RoundRobinPool } from '../dispatcher/round-robin-pool.js'
 export { PoolStats } from '../dispatcher/stats.js'
+export type * from '../types.js'

@@ -37,7 +37,7 @@ export class HTTPParserError extends Error implements ErrorContext {
   }
 }
 
-type ResponseHeaders = Record<string, string | string[]>
+export type ResponseHeaders = Record<string, string | string[]>
 
 /**
  * The request failed after all retries, or could not be retried.

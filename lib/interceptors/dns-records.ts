@@ -18,7 +18,7 @@ export interface DNSInterceptorRecord {
 }
 
 /** Addresses of one family, and the index of the next one to use. */
-interface FamilyRecords {
+export interface FamilyRecords {
   ips: DNSInterceptorRecord[]
   offset?: number
 }

@@ -37,8 +37,10 @@ import { mergeOptions, type NonNullOptions, omitNull, readOptionsOnce } from './
 import { RelayController } from './relay-controller.js'
 import { abortErrorOf, locateRequest, startWait } from './wait.js'
 
-type Affinity = 4 | 6 | null
-type PickAddress = (
+/** Preferred address family; null: alternate. */
+export type DNSAffinity = 4 | 6 | null
+/** Function that selects the address for a request. */
+export type DNSPick = (
   origin: URL,
   records: DNSInterceptorOriginRecords,
   affinity: 4 | 6,
@@ -53,11 +55,11 @@ export interface DNSOptions {
   /** Whether addresses of both families are used. Default: true. */
   dualStack?: boolean | null | undefined
   /** Preferred address family, or without `dualStack` the only one; null: alternate. Default: null. */
-  affinity?: Affinity | undefined
+  affinity?: DNSAffinity | undefined
   /** Function that looks up the addresses of `origin.hostname`; each may have its own `port`. Default: `dns.lookup` of Node. */
   lookup?: Lookup | null | undefined
   /** Function that selects an address. Default: in turn. */
-  pick?: PickAddress | null | undefined
+  pick?: DNSPick | null | undefined
   /** Storage of the records. Default: in memory. */
   storage?: DNSStorage | null | undefined
 }
@@ -144,8 +146,8 @@ interface DNSRequest {
   request: DispatchOptions
   url: URL
   cache: RecordCache
-  pick: PickAddress
-  affinity: Affinity
+  pick: DNSPick
+  affinity: DNSAffinity
 }
 
 /** Handler of a request that is sent to one address after the other; the next handler gets one controller. */

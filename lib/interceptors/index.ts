@@ -3,11 +3,12 @@ export {
   type DecompressOptions as DecompressInterceptorOpts,
   decompress,
 } from './decompress.js'
-export { type DNSOptions, type DNSOptions as DNSInterceptorOpts, dns } from './dns.js'
+export { type DNSAffinity, type DNSOptions, type DNSOptions as DNSInterceptorOpts, type DNSPick, dns } from './dns.js'
 export type {
   DNSInterceptorOriginRecords,
   DNSInterceptorRecord,
   DNSStorage,
+  FamilyRecords,
   Lookup as DNSLookup,
 } from './dns-records.js'
 export { type DumpOptions, type DumpOptions as DumpInterceptorOpts, dump } from './dump.js'

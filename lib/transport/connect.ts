@@ -86,18 +86,12 @@ export function namesDiffer(connector: Connector, target: ConnectorOptions, host
 
 /** Types documented by undici, under the same names. */
 export declare namespace buildConnector {
-  /** Options of `buildConnector`. */
-  export type BuildOptions = BuildConnectorOptions
-  /** Target of one connection, passed to a connector. */
-  export type Options = ConnectorOptions
-  /** Arguments of the callback: null and a socket, or an error and null. */
-  type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
-  /** Callback of a connector. It must be called once. */
-  export type Callback = (...args: CallbackArgs) => void
+  export type { BuildOptions, ConnectorOptions as Options }
+  /** Callback of a connector: receives null and a socket, or an error and null. It must be called once. */
+  export type Callback = (...args: [null, Socket | TLSSocket] | [Error, null]) => void
   /** Function that opens a connection and calls back. */
-  export type connector = (options: Options, callback: Callback) => void
+  export type connector = (options: ConnectorOptions, callback: Callback) => void
 }
-type BuildConnectorOptions = BuildOptions
 
 /**
  * Returns a connector for TCP, unix sockets and TLS, with its own cache of TLS sessions. Source: undici's `Connector.md`.

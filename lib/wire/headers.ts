@@ -1,10 +1,11 @@
 import { isIterable } from '../base/prototype-pollution.js'
 import { invalidArgument, invalidType } from '../errors.js'
 
-type Value = string | number | boolean | readonly string[] | null | undefined
+/** Value of a request header. */
+export type HeaderValue = string | number | boolean | readonly string[] | null | undefined
 /** Accepted forms of request headers: an object, a flat array of names and values, or an iterable of pairs. */
 export type HeadersInput =
-  | Record<string, Value>
+  | Record<string, HeaderValue>
   | readonly string[]
   | Iterable<readonly [string, string | readonly string[] | undefined]>
   | null

@@ -17,6 +17,7 @@ const levels: readonly (readonly string[])[] = [
   ['dispatcher'],
   ['interceptors', 'proxy'],
   ['global'],
+  ['types'],
   ['index'],
   ['entries'],
 ]
