@@ -15,6 +15,7 @@ export {
   replaceErrorContext,
 } from './errors/ownership.js'
 
+import { markArgumentError } from './errors/caller.js'
 import {
   defineErrorClass,
   type ErrorContext,
@@ -321,7 +322,7 @@ export function nonNullError(error: unknown): Error {
 
 /** Creates an error about one request; the request adds its origin, method and path to it. */
 export function invalidArgument(message: string, options?: ErrorOptions): Error {
-  return markSluiceOwned(new InvalidArgumentError(message, options))
+  return markSluiceOwned(markArgumentError(new InvalidArgumentError(message, options)))
 }
 
 /** Creates the error for an invalid option. It shows numbers and booleans; of other values, which may be secret, the type. */

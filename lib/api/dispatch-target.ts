@@ -1,9 +1,10 @@
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { readSafely } from '../errors/safe-read.js'
-import { InvalidArgumentError } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -22,7 +23,7 @@ export interface DispatchTarget {
 export function refuseOtherDispatcher(target: DispatchTarget, options: object): void {
   const { dispatcher } = options as { dispatcher?: unknown }
   if (dispatcher === undefined || dispatcher === null || dispatcher === target) return
-  throw new InvalidArgumentError(
+  throw invalidArgument(
     'dispatcher is an option of request(url, options) and similar functions: call the method of that dispatcher instead',
   )
 }
@@ -71,7 +72,7 @@ export class Outcome<Data> {
   fail(error: unknown): void {
     const reject = this.#reject
     this.#settle()
-    reject?.(error)
+    reject?.(pointAtCaller(error))
   }
 
   #settle(): void {
@@ -89,6 +90,6 @@ export function requireCallback(callback: unknown, options: object): void {
     requireFunction('callback', callback)
   } catch (error) {
     closeUnsentBody(Object(options), error as Error)
-    throw error
+    throw pointAtCaller(error)
   }
 }

@@ -4,6 +4,7 @@ import { setImmediate } from '../base/clock.js'
 import { LazyDuplex } from '../base/lazy-streams.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { unpooledChunk } from '../base/unpooled-memory.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
@@ -110,7 +111,7 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     this.#link?.unbind()
     const unwanted = this.#bodyReleased && (this.#body as unknown) !== this.#result
     if (unwanted) return
-    const reason = this.#link?.reason ?? error
+    const reason = this.#link?.reason ?? pointAtCaller(error)
     this.#body?.fail(reason)
     this.destroy(streamError(reason))
   }
@@ -214,6 +215,6 @@ export function pipeline<Opaque = null>(
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
     return duplex
   } catch (error) {
-    return (duplex ?? new (builtinModule('node:stream').PassThrough)()).destroy(streamError(error))
+    return (duplex ?? new (builtinModule('node:stream').PassThrough)()).destroy(streamError(pointAtCaller(error)))
   }
 }

@@ -1,7 +1,8 @@
 import type { ConnectOptions } from '../api/connect.js'
 import type { ConnectData } from '../api/documented.js'
 import { setImmediate } from '../base/clock.js'
-import { InvalidArgumentError, invalidOption, MaxOriginsReachedError } from '../errors.js'
+import { atCaller } from '../errors/caller.js'
+import { invalidArgument, invalidOption, MaxOriginsReachedError } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput, DispatchOptions } from '../exchange/request.js'
 import {
@@ -78,7 +79,7 @@ export class Agent extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.bind(this, this.#createCore(), options)
-    const resolved = resolveAgentOptions(options)
+    const resolved = atCaller(Agent, () => resolveAgentOptions(options))
     this.#options = resolved.options
     this.#config = resolved.config
     this.#maxOrigins = resolved.maxOrigins
@@ -104,7 +105,7 @@ export class Agent extends LifecycleDispatcher {
   #send(options: DispatchInput, handler: DispatchHandler | LegacyDispatchHandler): boolean {
     const { origin } = options
     if (typeof origin !== 'string' && !(origin instanceof URL)) {
-      throw new InvalidArgumentError('origin must be a URL or a non-empty string: an Agent has no default origin')
+      throw invalidArgument('origin must be a URL or a non-empty string: an Agent has no default origin')
     }
     const url = originUrlOf(origin)
     const known = this.#openEntry(url.origin)

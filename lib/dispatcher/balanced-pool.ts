@@ -2,6 +2,7 @@ import { EligibleUpstreams } from '../balance/eligible-upstreams.js'
 import type { Outcome, UpstreamPicker, UpstreamWatch } from '../balance/strategy.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { RequestCounters } from '../base/request-counters.js'
+import { atCaller, pointAtCaller } from '../errors/caller.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -84,7 +85,7 @@ export class BalancedPool extends LifecycleDispatcher {
       onUpstreamFree: (upstream, targets) => this.#onFree(upstream, targets),
       onUpstreamClosed: (upstream) => this.#remove(upstream),
     })
-    const { watchers, ...resolved } = resolveBalancedPoolOptions(options)
+    const { watchers, ...resolved } = atCaller(BalancedPool, () => resolveBalancedPoolOptions(options))
     this.#factory = resolved.factory
     this.#options = resolved.options
     const origins = () =>
@@ -108,7 +109,7 @@ export class BalancedPool extends LifecycleDispatcher {
       }
     } catch (error) {
       lifecycle.destroy(null, () => {})
-      throw error
+      throw pointAtCaller(error, BalancedPool)
     }
     this.#constructed = true
   }

@@ -1,6 +1,7 @@
 import type { SessionOptions } from 'node:http2'
 import { unpolluted } from '../base/prototype-pollution.js'
 import type { ParserChoice } from '../connection/engines.js'
+import { markArgumentError } from '../errors/caller.js'
 import {
   booleanOption,
   milliseconds,
@@ -238,7 +239,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 /** Other HTTP/2 options fall back to HTTP/1.1. With `useH2c` the server may speak HTTP/2 only. */
 function refuseH2c(options: { useH2c?: unknown; h2Options?: H2Options | null }): void {
   if (options.useH2c || options.h2Options?.useH2c) {
-    throw new NotSupportedError('useH2c is not supported: sluice speaks HTTP/1.1 only')
+    throw markArgumentError(new NotSupportedError('useH2c is not supported: sluice speaks HTTP/1.1 only'))
   }
 }
 

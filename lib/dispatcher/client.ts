@@ -1,4 +1,5 @@
 import { enableNodeDebug } from '../diagnostics/debug.js'
+import { atCaller } from '../errors/caller.js'
 import type { SocketInfo } from '../errors.js'
 import { ClientCore } from './client-core.js'
 import {
@@ -36,7 +37,7 @@ export class Client extends LifecycleDispatcher {
     // Drops the table that the constructor of EventEmitter has created: most clients belong to a pool, without
     // listeners.
     ;(this as { _events?: unknown })._events = undefined
-    const config = originConfigOf(url, options)
+    const config = atCaller(Client, () => originConfigOf(url, options))
     this.#core = new ClientCore(this, lifecycle, config)
     // A client that shares the configuration of its pool has no options of its own.
     lifecycle.bind(this, this.#core, config.url === url ? {} : options)

@@ -18,6 +18,7 @@ import { type RequestOptions, request } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
+import { markArgumentError } from '../errors/caller.js'
 import { NotSupportedError, type UndiciError } from '../errors.js'
 import type { DispatchController, DispatchHandler, DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
@@ -277,5 +278,7 @@ export declare namespace Dispatcher {
 }
 
 function notImplemented(method: string): Error {
-  return new NotSupportedError(`${method}() is not implemented: a subclass of Dispatcher must override it`)
+  return markArgumentError(
+    new NotSupportedError(`${method}() is not implemented: a subclass of Dispatcher must override it`),
+  )
 }

@@ -1,5 +1,5 @@
 import { requireFunction } from '../errors/option-checks.js'
-import { InvalidArgumentError, isSluiceOwned } from '../errors.js'
+import { invalidArgument, isSluiceOwned } from '../errors.js'
 import { withDeadline } from '../exchange/deadlines.js'
 import type { DispatchOptions } from '../exchange/documented.js'
 import { ForeignRequest } from '../exchange/foreign-request.js'
@@ -40,7 +40,7 @@ export function chainInterceptors(
     requireFunction('the return value of an interceptor', intercepted)
     // A function that creates interceptors was given instead of its result.
     if (intercepted.length === 1) {
-      throw new InvalidArgumentError(
+      throw invalidArgument(
         `interceptor ${index + 1} of compose returns a function that takes no handler: call it first, as in interceptors.retry()`,
       )
     }

@@ -2,6 +2,7 @@ import { bindToAsyncContext } from '../api/async-context.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
+import { pointAtCaller, setMethods } from '../errors/caller.js'
 import { requireFunction, requireObject } from '../errors/option-checks.js'
 import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
 import { closeUnsentBody, dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
@@ -90,7 +91,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
       requireObject('handler', handler)
     } catch (error) {
       closeUnsentBody(options, error as Error)
-      throw error
+      throw pointAtCaller(error, LifecycleDispatcher.prototype.dispatch)
     }
     try {
       requireObject('options', options)
@@ -98,7 +99,7 @@ export class Lifecycle implements Omit<DispatcherOwner, 'onClosed'> {
       return isClosableBody(given.body) ? this.#dispatchSource(given, handler) : this.#dispatch(given, handler)
     } catch (error) {
       if (isSluiceOwned(error)) addUnsentContext(error, options, this.#core?.origin)
-      return this.#refuse(error as Error, handler)
+      return this.#refuse(pointAtCaller(error as Error, LifecycleDispatcher.prototype.dispatch), handler)
     }
   }
 
@@ -227,6 +228,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   /** @internal The constructor of the subclass must call `lifecycle.bind`. */
   constructor(lifecycle: Lifecycle) {
     super()
+    setMethods(Dispatcher.prototype)
     this.#lifecycle = lifecycle
   }
 

@@ -1,3 +1,4 @@
+import { atCaller } from '../errors/caller.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { PoolCore, type PoolCoreOptions } from './pool-core.js'
 import type { PoolStats } from './stats.js'
@@ -10,7 +11,7 @@ export abstract class OriginPool extends LifecycleDispatcher {
   constructor(options: PoolCoreOptions) {
     const lifecycle = new Lifecycle()
     super(lifecycle)
-    this.#core = new PoolCore(lifecycle, options)
+    this.#core = atCaller(options.entry, () => new PoolCore(lifecycle, options))
     lifecycle.bind(this, this.#core, options.options)
   }
 

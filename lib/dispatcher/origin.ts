@@ -1,5 +1,5 @@
 import { unpolluted } from '../base/prototype-pollution.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { invalidArgument, invalidOption } from '../errors.js'
 
 /** URL in parts, as undici's `index.md` documents it. `origin` replaces protocol, hostname and port. */
 export interface UrlObject {
@@ -20,9 +20,7 @@ export function parseOrigin(input: URL | string | UrlObject, name = 'url'): URL 
   const url = parseUrl(input, name)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw unsupportedProtocol(url, name)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError(
-      `${name} must be an origin (protocol, host and port) without path, query or fragment`,
-    )
+    throw invalidArgument(`${name} must be an origin (protocol, host and port) without path, query or fragment`)
   }
   return url
 }
@@ -57,7 +55,7 @@ function assemble(parts: UrlObject, name: string): string {
     throw invalidOption(`${name}.port`, 'a port number', port)
   }
   if (!origin && !(protocol && hostname)) {
-    throw new InvalidArgumentError(`${name} must have an origin, or a protocol and a hostname`)
+    throw invalidArgument(`${name} must have an origin, or a protocol and a hostname`)
   }
   const base = origin || `${protocol}//${hostname}${port || port === 0 ? `:${port}` : ''}`
   const rest = path || `${pathname || ''}${search || ''}`
@@ -70,5 +68,5 @@ export function unsupportedProtocol(url: URL, name = 'url'): Error {
   // Without the query, which may contain a token.
   const hint =
     port === null || url.pathname.includes('@') ? '' : `. Did you mean http://${url.protocol}${url.pathname}?`
-  return new InvalidArgumentError(`${name} must be an http: or https: URL, received protocol "${url.protocol}"${hint}`)
+  return invalidArgument(`${name} must be an http: or https: URL, received protocol "${url.protocol}"${hint}`)
 }

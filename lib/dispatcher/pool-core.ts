@@ -27,6 +27,8 @@ type Targets = { targets: readonly Dispatcher[]; error: Error }
 export interface PoolCoreOptions {
   url: URL | string
   options: PoolOptions
+  /** Class that the caller has created. */
+  entry: unknown
   /** Creates the picker of the pool. */
   picker(options: ResolvedPoolOptions): MemberPicker<PoolMember>
 }

@@ -18,7 +18,7 @@ export class Pool extends OriginPool {
    * @throws {InvalidArgumentError} the url or an option is invalid
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super({ url, options, picker: ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last') })
+    super({ url, options, entry: Pool, picker: ({ reuse }) => new FirstFree(reuse === 'fifo' ? 'longest' : 'last') })
   }
 }
 

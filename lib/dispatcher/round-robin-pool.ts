@@ -19,7 +19,12 @@ export class RoundRobinPool extends OriginPool {
    * @throws {InvalidArgumentError} the url or an option is invalid
    */
   constructor(url: URL | string, options: PoolOptions = {}) {
-    super({ url, options, picker: ({ connections }) => new RoundRobin(Number.isFinite(connections)) })
+    super({
+      url,
+      options,
+      entry: RoundRobinPool,
+      picker: ({ connections }) => new RoundRobin(Number.isFinite(connections)),
+    })
   }
 }
 

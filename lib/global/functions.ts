@@ -8,8 +8,9 @@ import { stream as streamBy } from '../api/stream.js'
 import { type UpgradeOptions, upgrade as upgradeBy } from '../api/upgrade.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { atCaller, pointAtCaller, setFunctionByUrl } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { invalidArgument, invalidOption } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
 import { optionsIn, parseTarget, type UrlInput } from './target-url.js'
@@ -57,7 +58,7 @@ export function request<Opaque = null>(
   options?: Options<RequestOptions<Opaque>> | null,
 ): Promise<api.ResponseData<Opaque>>
 export function request(url: UrlInput, ...rest: unknown[]): unknown {
-  return settle(url, rest, ({ target, options, callback }) =>
+  return settle([request, url], rest, ({ target, options, callback }) =>
     callback === undefined ? requestBy(target, options) : requestBy(target, options, callback),
   )
 }
@@ -92,7 +93,7 @@ export function stream<Opaque = null>(
 export function stream(url: UrlInput, factory: api.StreamFactory): Promise<api.StreamData>
 export function stream(url: UrlInput, ...rest: unknown[]): unknown {
   const [options, factory, callback] = typeof rest[0] === 'function' ? [null, ...rest] : rest
-  return settle(url, [options, callback], ({ target, options, callback }) =>
+  return settle([stream, url], [options, callback], ({ target, options, callback }) =>
     streamBy(target, { options, factory: factory as api.StreamFactory }, callback),
   )
 }
@@ -120,7 +121,8 @@ export function pipeline<Opaque = null>(
 export function pipeline(url: UrlInput, handler: api.PipelineHandler): Duplex
 export function pipeline(url: UrlInput, ...rest: unknown[]): Duplex {
   const [options, handler] = typeof rest[0] === 'function' ? [null, ...rest] : rest
-  const { target, options: own } = resolve(url, options)
+  setFunctionByUrl(pipeline)
+  const { target, options: own } = atCaller(pipeline, () => resolve(url, options))
   return pipelineBy(target, own, handler as api.PipelineHandler)
 }
 
@@ -153,7 +155,7 @@ export function connect<Opaque = null>(
   options?: Options<ConnectOptions<Opaque>> | null,
 ): Promise<api.ConnectData<Opaque>>
 export function connect(url: UrlInput, ...rest: unknown[]): unknown {
-  return settle(url, rest, ({ target, options, callback }) =>
+  return settle([connect, url], rest, ({ target, options, callback }) =>
     callback === undefined ? connectBy(target, options) : connectBy(target, options, callback),
   )
 }
@@ -180,7 +182,7 @@ export function upgrade(url: UrlInput, callback: Callback<api.UpgradeData>): voi
 /** Repeats the first overload: `ReturnType` reads the last one. */
 export function upgrade(url: UrlInput, options?: Options<UpgradeOptions> | null): Promise<api.UpgradeData>
 export function upgrade(url: UrlInput, ...rest: unknown[]): unknown {
-  return settle(url, rest, ({ target, options, callback }) =>
+  return settle([upgrade, url], rest, ({ target, options, callback }) =>
     callback === undefined ? upgradeBy(target, options) : upgradeBy(target, options, callback),
   )
 }
@@ -193,13 +195,19 @@ interface Call {
 }
 
 /** Calls `send`. Invalid arguments reject the promise; with a callback, they throw. */
-function settle(url: UrlInput, rest: unknown[], send: (call: Call) => unknown): unknown {
+function settle(
+  [entry, url]: [entry: unknown, url: UrlInput],
+  rest: unknown[],
+  send: (call: Call) => unknown,
+): unknown {
+  setFunctionByUrl(entry)
   const [options, callback] = typeof rest[0] === 'function' ? [null, rest[0]] : rest
   try {
     if (callback !== undefined) requireFunction('callback', callback)
     return send({ ...resolve(url, options), callback: callback as Call['callback'] })
   } catch (error) {
     closeUnsentBody(Object(options ?? optionsIn(url)), error as Error)
+    pointAtCaller(error)
     if (callback === undefined) return Promise.reject(error)
     throw error
   }
@@ -216,7 +224,7 @@ function resolve(url: UrlInput, given: unknown): Omit<Call, 'callback'> {
   // Interceptors written for undici 7 read the dispatcher from the options they receive.
   const { path, ...rest } = unpolluted(own)
   if (Object.hasOwn(Object(given ?? url), 'agent'))
-    throw new InvalidArgumentError('agent is not supported: use the dispatcher option')
+    throw invalidArgument('agent is not supported: use the dispatcher option')
   const target = rest.dispatcher ?? getGlobalDispatcher()
   if (typeof target.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', rest.dispatcher)
   const method = rest.method ?? (rest.body ? 'PUT' : 'GET')

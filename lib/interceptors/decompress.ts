@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { atCaller } from '../errors/caller.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption, markSluiceOwned, NotSupportedError, nonNullError } from '../errors.js'
 import { abortReasonOf } from '../exchange/abort-errors.js'
@@ -48,14 +49,16 @@ export function decompress(options: DecompressOptions = {}): DispatchInterceptor
   // As in undici: null decodes error responses too; for the other options it means the default.
   const skipErrorResponses = given.skipErrorResponses === null ? false : (given.skipErrorResponses ?? true)
   const { skipStatusCodes = [204, 304], maxSize = 0 } = omitNull(given)
-  if (typeof skipErrorResponses !== 'boolean')
-    throw invalidOption('skipErrorResponses', 'a boolean', skipErrorResponses)
-  if (!Array.isArray(skipStatusCodes) || !skipStatusCodes.every(Number.isInteger)) {
-    throw invalidOption('skipStatusCodes', 'an array of status codes', skipStatusCodes)
-  }
-  if (!Number.isInteger(maxSize) || maxSize < 0) {
-    throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
-  }
+  atCaller(decompress, () => {
+    if (typeof skipErrorResponses !== 'boolean')
+      throw invalidOption('skipErrorResponses', 'a boolean', skipErrorResponses)
+    if (!Array.isArray(skipStatusCodes) || !skipStatusCodes.every(Number.isInteger)) {
+      throw invalidOption('skipStatusCodes', 'an array of status codes', skipStatusCodes)
+    }
+    if (!Number.isInteger(maxSize) || maxSize < 0) {
+      throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
+    }
+  })
   const names = ['skipErrorResponses', 'skipStatusCodes', 'maxSize']
   warnUnknownOptions({ bag: 'interceptors.decompress', names }, given)
   const skipped = new Set([204, 304, ...skipStatusCodes])

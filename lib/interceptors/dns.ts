@@ -3,6 +3,7 @@ import { builtinModule } from '../base/builtin-modules.js'
 import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { Dispatch, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf } from '../dispatcher/dispatcher-core.js'
+import { atCaller } from '../errors/caller.js'
 import { readProperty } from '../errors/safe-read.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { copyForeignError, InformationalError, invalidChoice, invalidOption, UNSENT_CONTEXT } from '../errors.js'
@@ -90,7 +91,7 @@ const CONNECT_ERRORS = new Set<unknown>([
 export function dns(options: DNSOptions = {}): DispatchInterceptor {
   // Null means "not given", as in undici.
   const given = omitNull(mergeOptions(options))
-  checkOptions(given)
+  atCaller(dns, () => checkOptions(given))
   const { maxTTL = 0, maxItems = Number.POSITIVE_INFINITY, dualStack = true, affinity = null } = given
   const { lookup = systemLookup, pick = pickRecord, storage = new MemoryStorage(maxItems) } = given
   warnUnknownOptions({ bag: 'interceptors.dns', names: NAMES }, given)

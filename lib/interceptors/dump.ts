@@ -1,5 +1,6 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { atCaller } from '../errors/caller.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -29,7 +30,7 @@ export interface DumpOptions {
  */
 export function dump(options: DumpOptions = {}): DispatchInterceptor {
   const maxSize = mergeOptions(options).maxSize ?? 1_048_576
-  check('maxSize', maxSize)
+  atCaller(dump, () => check('maxSize', maxSize))
   warnUnknownOptions({ bag: 'interceptors.dump', names: ['maxSize'] }, Object(options))
   return (dispatch) => (request: DispatchOptions & { dumpMaxSize?: number | null }, handler) => {
     const limit = pickOptions(unpollutedRequest(request), ['dumpMaxSize']).dumpMaxSize ?? maxSize

@@ -1,5 +1,6 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { atCaller } from '../errors/caller.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
 import type { DispatchOptions } from '../exchange/request.js'
@@ -23,7 +24,7 @@ const NAMES = [
  */
 export function redirect(options: RedirectOptions = {}): DispatchInterceptor {
   const all = mergeOptions(options)
-  checkRedirectOptions(all)
+  atCaller(redirect, () => checkRedirectOptions(all))
   warnUnknownOptions({ bag: 'interceptors.redirect', names: NAMES }, all)
   return (dispatch) => (given: DispatchOptions & RedirectOptions, handler) => {
     if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given)

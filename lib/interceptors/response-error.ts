@@ -1,5 +1,6 @@
 import { callUserCode } from '../base/user-code.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption, ResponseError } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -35,7 +36,7 @@ export interface ResponseErrorOptions {
 export function responseError(options: ResponseErrorOptions = {}): DispatchInterceptor {
   const { maxSize = 1_048_576 } = mergeOptions(options)
   if (!Number.isInteger(maxSize) || maxSize < 0) {
-    throw invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize)
+    throw pointAtCaller(invalidOption('maxSize', 'a non-negative integer (bytes)', maxSize), responseError)
   }
   warnUnknownOptions({ bag: 'interceptors.responseError', names: ['maxSize', 'throwOnError'] }, Object(options))
   return (dispatch) => (given, handler) => {

@@ -1,6 +1,7 @@
 import { dispatchThrough, forwardEvents } from '../dispatcher/composed.js'
 import { type Dispatch, Dispatcher, type DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
+import { atCaller } from '../errors/caller.js'
 import { invalidOption } from '../errors.js'
 import { retryBudgetOf, retryDispatch } from './retry.js'
 import {
@@ -26,7 +27,7 @@ export class RetryAgent extends Dispatcher {
   /** @throws {InvalidArgumentError} `dispatcher` is not a Dispatcher, or an option is invalid */
   constructor(dispatcher: Dispatcher, options: RetryInterceptorOpts | null = {}) {
     if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
-    resolveRetryOptions(options)
+    atCaller(RetryAgent, () => resolveRetryOptions(options))
     warnUnknownRetryOptions(options)
     super()
     // Done with the first instance: an import must have no side effects.

@@ -1,6 +1,7 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { Dispatch, Dispatcher, DispatchInterceptor } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
+import { atCaller } from '../errors/caller.js'
 import { invalidOption } from '../errors.js'
 import { mergeOptions } from './option-layers.js'
 import { withReusableHeaders } from './replayable-body.js'
@@ -24,9 +25,9 @@ import {
  * const { statusCode } = await pool.request({ path: '/', method: 'GET' })
  */
 export function retry(options: RetryInterceptorOpts | null = {}): DispatchInterceptor {
-  resolveRetryOptions(options)
+  atCaller(retry, () => resolveRetryOptions(options))
   warnUnknownRetryOptions(options)
-  const budget = retryBudgetOf(options)
+  const budget = atCaller(retry, () => retryBudgetOf(options))
   return (dispatch) => retryDispatch(dispatch, budget, (own) => mergeRetryOptions(options, own))
 }
 

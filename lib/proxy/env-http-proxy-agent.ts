@@ -4,9 +4,10 @@ import { budgetOf } from '../dispatcher/agent-options.js'
 import { coreOf, type DispatcherCore, sharedConfigOf } from '../dispatcher/dispatcher-core.js'
 import { Lifecycle, LifecycleDispatcher } from '../dispatcher/lifecycle.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
+import { atCaller, pointAtCaller } from '../errors/caller.js'
 import { requireObject } from '../errors/option-checks.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
-import { InvalidArgumentError, invalidOption } from '../errors.js'
+import { InvalidArgumentError, invalidArgument, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
@@ -62,7 +63,7 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')
       throw invalidOption('noProxy', 'a string', noProxy)
     this.#noProxyOption = noProxy ?? undefined
-    this.#direct = directAgent(rest)
+    this.#direct = atCaller(EnvHttpProxyAgent, () => directAgent(rest))
     const http = proxyOf('httpProxy', httpProxy, variable('http_proxy'))
     const https = proxyOf('httpsProxy', httpsProxy, variable('https_proxy'))
     this.#forHttp = http === null ? this.#direct : proxyAgent('http_proxy', { ...rest, uri: http })
@@ -161,7 +162,7 @@ function proxyAgent(name: string, options: ProxyAgentOptions): ProxyAgent {
     return new ProxyAgent(options)
   } catch (cause) {
     if (!(cause instanceof InvalidArgumentError) || !cause.message.startsWith('uri')) throw cause
-    throw new InvalidArgumentError(`${name}: ${cause.message}`, { cause })
+    throw pointAtCaller(invalidArgument(`${name}: ${cause.message}`, { cause }), EnvHttpProxyAgent)
   }
 }
 

@@ -7,7 +7,8 @@ import { parseOrigin } from '../dispatcher/origin.js'
 import { Pool } from '../dispatcher/pool.js'
 import type { PoolFactoryOptions, PoolOptions } from '../dispatcher/pool-options.js'
 import type { ClientStats, PoolStats } from '../dispatcher/stats.js'
-import { ClientClosedError, copyForeignError, InvalidArgumentError, invalidArgument } from '../errors.js'
+import { atCaller } from '../errors/caller.js'
+import { ClientClosedError, copyForeignError, invalidArgument } from '../errors.js'
 import type { RequestHeaders } from '../exchange/documented.js'
 import { hasHeader, rereadableHeaders } from '../exchange/edit-headers.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
@@ -59,17 +60,21 @@ export class ProxyAgent extends LifecycleDispatcher {
     super(lifecycle)
     this.#lifecycle = lifecycle
     lifecycle.bind(this, this.#core(), Object(options))
-    const resolved = resolveProxyOptions(options)
+    const resolved = atCaller(ProxyAgent, () => resolveProxyOptions(options))
     const { proxy, agent, clientFactory, proxyTls } = resolved
     this.#options = resolved
-    this.#agent = new Agent({ ...agent, factory: (origin, rest) => this.#open(new URL(origin), rest) })
+    const factory = (origin: string | URL, rest: object) => this.#open(new URL(origin), rest)
+    this.#agent = atCaller(ProxyAgent, () => new Agent({ ...agent, factory }))
     const { factory: _, maxOrigins: _max, connections: _all, clientTtl: _ttl, ...client } = agent
-    this.#proxyConnector = proxyConnector(proxy, resolveClientOptions({ ...client, connect: proxyTls }).connector)
+    this.#proxyConnector = proxyConnector(
+      proxy,
+      atCaller(ProxyAgent, () => resolveClientOptions({ ...client, connect: proxyTls })).connector,
+    )
     // Each CONNECT needs a connection of its own, so that it is not queued behind another one.
     const forTunnels = { ...client, pipelining: 1, connect: plain(this.#proxyConnector) }
     this.#client = (clientFactory ?? newPool)(new URL(proxy), forTunnels)
     if (typeof this.#client?.dispatch !== 'function') {
-      throw new InvalidArgumentError('clientFactory must return a Dispatcher')
+      throw invalidArgument('clientFactory must return a Dispatcher')
     }
     this.#tunnels = tunnelsThrough(this.#client, resolved)
     relayAgent(this.#agent, lifecycle)

@@ -2,8 +2,9 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import type { AgentOptions } from '../dispatcher/agent-options.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
 import type { Factory } from '../dispatcher/pool-options.js'
+import { markArgumentError } from '../errors/caller.js'
 import { warnUnknownOptions } from '../errors/unknown-options.js'
-import { InvalidArgumentError, invalidOption, invalidType, NotSupportedError } from '../errors.js'
+import { invalidArgument, invalidOption, invalidType, NotSupportedError } from '../errors.js'
 import type { BuildOptions } from '../transport/connect.js'
 import { flattenHeaders, type HeadersInput, isFieldValue } from '../wire/headers.js'
 
@@ -56,7 +57,7 @@ export interface ResolvedProxyOptions {
 export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): ResolvedProxyOptions {
   const given = typeof options === 'string' || options instanceof URL ? { uri: options } : options
   if (given === undefined || given === null)
-    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs the URL of a proxy')
+    throw invalidArgument('uri is missing: a ProxyAgent needs the URL of a proxy')
   if (typeof given !== 'object') throw invalidOption('options', 'a string, a URL or an object', given)
   const {
     uri,
@@ -95,23 +96,22 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
 /** Parses the URL of the proxy. Messages do not contain it, because it may contain a password. */
 function parseProxy(uri: unknown): URL {
   if (uri === undefined || uri === null || uri === '') {
-    throw new InvalidArgumentError('uri is missing: a ProxyAgent needs the URL of a proxy')
+    throw invalidArgument('uri is missing: a ProxyAgent needs the URL of a proxy')
   }
   if (typeof uri !== 'string' && !(uri instanceof URL)) throw invalidOption('uri', 'a string or a URL', uri)
   let url: URL
   try {
     url = new URL(uri)
   } catch {
-    throw new InvalidArgumentError('uri must be an http: or https: URL, received text that is not a URL')
+    throw invalidArgument('uri must be an http: or https: URL, received text that is not a URL')
   }
-  if (/^socks/.test(url.protocol)) throw new NotSupportedError('uri: SOCKS proxies are not supported')
+  if (/^socks/.test(url.protocol))
+    throw markArgumentError(new NotSupportedError('uri: SOCKS proxies are not supported'))
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new InvalidArgumentError('uri must be an http: or https: URL, received another protocol')
+    throw invalidArgument('uri must be an http: or https: URL, received another protocol')
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError(
-      'uri must contain only protocol, credentials, host and port, without path, query or fragment',
-    )
+    throw invalidArgument('uri must contain only protocol, credentials, host and port, without path, query or fragment')
   }
   return url
 }
@@ -126,7 +126,7 @@ function tlsOptions(name: string, value: unknown): BuildOptions {
 function authorization(given: { token: unknown; auth: unknown; url: URL }): string | null {
   const token = credential('token', given.token)
   const auth = credential('auth', given.auth)
-  if (token !== null && auth !== null) throw new InvalidArgumentError('auth and token must not be used together')
+  if (token !== null && auth !== null) throw invalidArgument('auth and token must not be used together')
   if (token !== null) return token
   if (auth !== null) return `Basic ${auth}`
   const { username, password } = given.url
@@ -138,7 +138,7 @@ function credential(name: string, value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null
   if (typeof value !== 'string') throw invalidType(name, 'a string', value)
   if (!isFieldValue(value)) {
-    throw new InvalidArgumentError(`${name} contains a character that is not allowed in a header value (RFC 9110 §5.5)`)
+    throw invalidArgument(`${name} contains a character that is not allowed in a header value (RFC 9110 §5.5)`)
   }
   return value
 }
@@ -147,7 +147,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new InvalidArgumentError('uri must contain its credentials as percent-encoded UTF-8')
+    throw invalidArgument('uri must contain its credentials as percent-encoded UTF-8')
   }
 }
 

@@ -15,7 +15,7 @@ import {
   typeOfService,
 } from '../errors/option-checks.js'
 import { type KnownOptions, warnUnknownOptions } from '../errors/unknown-options.js'
-import { InvalidArgumentError } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import { ConnectAttempt, type ConnectAttemptOptions } from './connect-attempt.js'
 import {
   type Connector,
@@ -115,7 +115,7 @@ export function buildConnector(options: BuildOptions = {}): buildConnector.conne
   } = unpolluted(options)
   warnUnknownOptions(CONNECT_OPTIONS, options)
   const { onread } = rest as { onread?: unknown }
-  if (onread !== undefined) throw new InvalidArgumentError('onread must be omitted: the client reads the socket')
+  if (onread !== undefined) throw invalidArgument('onread must be omitted: the client reads the socket')
   checkFamilySelection(rest)
   const settings: Settings = {
     timeout: timeout === null ? 0 : milliseconds('timeout', parseNumericString(timeout), 10_000),
@@ -176,7 +176,7 @@ function open(made: Settings, given: ConnectorOptions, { callback, reader }: Ope
   const secure = target.protocol === 'https:'
   const { httpSocket } = target
   if (httpSocket !== undefined && !secure) {
-    throw new InvalidArgumentError('httpSocket is supported for https: only')
+    throw invalidArgument('httpSocket is supported for https: only')
   }
   const { signal } = settings.rest as { signal?: AbortSignal }
   if (signal?.aborted === true) return failAborted(signal, callback)

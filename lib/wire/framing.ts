@@ -1,3 +1,4 @@
+import { markArgumentError } from '../errors/caller.js'
 import { invalidArgument, RequestContentLengthMismatchError } from '../errors.js'
 
 /** Framing of a request body: none, `content-length`, or `transfer-encoding: chunked` (RFC 9112 §6). */
@@ -67,7 +68,7 @@ export function requestFraming(input: FramingInput): BodyFraming {
  * @throws {RequestContentLengthMismatchError} `strict` is true
  */
 export function reportLengthMismatch(message: string, strict: boolean): void {
-  const error = new RequestContentLengthMismatchError(message)
+  const error = markArgumentError(new RequestContentLengthMismatchError(message))
   if (strict) throw error
   process.emitWarning(error)
 }

@@ -1,3 +1,4 @@
+import { markArgumentError } from '../errors/caller.js'
 import { invalidArgument, invalidChoice, invalidOption, NotSupportedError } from '../errors.js'
 import { type Framing, requestFraming } from './framing.js'
 import { isFieldValue, isToken } from './headers.js'
@@ -95,7 +96,7 @@ class FramingFields {
 
   #expect(value: string): true {
     if (value.toLowerCase() !== '100-continue')
-      throw new NotSupportedError('expect header: only 100-continue is supported')
+      throw markArgumentError(new NotSupportedError('expect header: only 100-continue is supported'))
     this.expectContinue = true
     return true
   }
