@@ -93,7 +93,7 @@ export class Connection implements Listener {
 
   /** Opens the connection. `host` is the `host` header of the queued request, used as TLS server name. */
   connect(host: string): void {
-    const to = { ...this.#options, host, reader: this.#socketReader, timings: this.connectTimings }
+    const to = { ...this.#options, id: this.id, host, reader: this.#socketReader, timings: this.connectTimings }
     const call = new ConnectorCall(to, (...[error, socket]) => {
       this.#closer.connectorCall = null
       const failure = error ?? this.#socketReader.attach(socket, this)

@@ -19,6 +19,8 @@ import {
 type Socket = ClientConnectedMessage['socket']
 
 interface ConnectorCallOptions {
+  /** Number of the connection. */
+  id: number
   connector: Connector
   target: ConnectorOptions
   host: string
@@ -50,8 +52,8 @@ export class ConnectorCall {
   }
 
   start(): void {
-    const { connector, timings, reader } = this.#options
-    if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector })
+    const { connector, timings, reader, id } = this.#options
+    if (clientBeforeConnect.hasSubscribers) clientBeforeConnect.publish({ connectParams: this.#params, connector }, id)
     try {
       const callback = (error: unknown, socket?: unknown) => this.#onResult(error, socket)
       const returned = callConnector(connector, this.#target, { callback, reader })
@@ -107,12 +109,12 @@ export class ConnectorCall {
   }
 
   #succeed(socket: Duplex): void {
-    const { connector, timings } = this.#options
+    const { connector, timings, id } = this.#options
     this.#socket = socket
     // If the connector called back from its own listener, the listeners of `#recordTimings` have not run yet.
     if (timings !== null) timings[this.#target.protocol === 'https:' ? 'tls' : 'tcp'] ??= now()
     if (clientConnected.hasSubscribers) {
-      clientConnected.publish({ socket: socket as Socket, connectParams: this.#params, connector })
+      clientConnected.publish({ socket: socket as Socket, connectParams: this.#params, connector }, id)
     }
     if (this.#cancelled) destroyUnused(socket)
     else this.#callback(null, socket)
@@ -120,10 +122,10 @@ export class ConnectorCall {
 
   #fail(error: Error): void {
     if (clientConnectError.hasSubscribers) {
-      const { connector } = this.#options
+      const { connector, id } = this.#options
       const attempt = this.#returned
       const failed = typeof attempt === 'object' && attempt !== null ? { socket: attempt as Socket } : {}
-      clientConnectError.publish({ error, ...failed, connectParams: this.#params, connector })
+      clientConnectError.publish({ error, ...failed, connectParams: this.#params, connector }, id)
     }
     if (!this.#cancelled) this.#callback(error, null)
   }

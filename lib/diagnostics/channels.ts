@@ -9,7 +9,7 @@ import type * as messages from './messages.js'
 export class Topic<Message> {
   readonly #channel: Channel
   /** Log of this copy of the package. Not a subscriber, because that would receive messages of undici as well. */
-  #log: ((message: Message) => void) | null = null
+  #log: ((message: Message, connection: number) => void) | null = null
 
   constructor(name: string) {
     this.#channel = channel(name)
@@ -19,13 +19,14 @@ export class Topic<Message> {
     return this.#channel.hasSubscribers || this.#log !== null
   }
 
-  publish(message: Message): void {
-    this.#log?.(message)
+  /** @param connection number of the connection, for {@link logTo} only: the messages are those of undici */
+  publish(message: Message, connection = 0): void {
+    this.#log?.(message, connection)
     if (this.#channel.hasSubscribers) this.#channel.publish(message)
   }
 
   /** Also passes each message of this copy of the package to `log`. */
-  logTo(log: (message: Message) => void): void {
+  logTo(log: (message: Message, connection: number) => void): void {
     this.#log = log
   }
 }

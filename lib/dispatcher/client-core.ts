@@ -142,9 +142,9 @@ export class ClientCore implements DispatcherCore, ClientQueueListener {
     this.#checkIdle()
   }
 
-  onDisconnected(error: Error): void {
+  onDisconnected(error: Error, connection: number): void {
     const { url } = this.#config
-    debug?.(`disconnected from ${url.host}`, error)
+    debug?.(`#${connection} disconnected from ${url.host}`, error)
     this.#lifecycle.onDisconnect(url, [], error)
   }
 

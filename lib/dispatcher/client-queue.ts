@@ -19,7 +19,7 @@ export interface ClientQueueListener {
   /** Called after a request completed or failed: the queue may have capacity again, or be empty. */
   onProgress(): void
   onConnected(): void
-  onDisconnected(error: Error): void
+  onDisconnected(error: Error, connection: number): void
   onConnectionError(error: Error): void
   /** Called when the socket of a disconnected connection is closed. */
   onSocketClosed(): void
@@ -365,7 +365,7 @@ export class ClientQueue implements ConnectionOwner<Connection>, ExchangeOwner {
     }
     this.#counters?.add('pending', unstarted.length)
     this.#updateCounters()
-    if (wasConnected) this.#listener.onDisconnected(error)
+    if (wasConnected) this.#listener.onDisconnected(error, connection.id)
     // Failed requests are notified first: a request that their callers send then is queued behind the others.
     queueMicrotask(() => {
       this.pump()

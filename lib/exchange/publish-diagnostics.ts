@@ -25,6 +25,8 @@ interface PublishedExchange {
   readonly done: boolean
   readonly aborted: boolean
   diagnostics: DiagnosticsRequest | null
+  /** Connection that sends the request, or its queue. */
+  readonly owner: { readonly id?: number } | null
 }
 
 /** The request as subscribers of diagnostics channels see it. Created when the first channel has a subscriber. */
@@ -114,7 +116,7 @@ export function publishSendHeaders(exchange: PublishedExchange, close: boolean, 
   const { request } = exchange
   // Without the empty line, which is not a header.
   const headers = request.headText(close).slice(0, -2)
-  clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket })
+  clientSendHeaders.publish({ request: diagnosticsOf(exchange), headers, socket: socket as Socket }, exchange.owner?.id)
 }
 
 /** Publishes `undici:request:bodyChunkSent`. */

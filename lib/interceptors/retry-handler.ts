@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
+import { now } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
 import { debug, named } from '../diagnostics/debug.js'
@@ -74,6 +75,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
   #pending: PendingResponse | null = null
   /** Whether the next attempt is sent when the current one has ended. */
   #retryDue = false
+  /** Time of the last failure in ms. */
+  #failedAt = 0
   /** Created with the first failure. */
   #decider: RetryDecider | null = null
 
@@ -194,7 +197,8 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
     this.#retryDue = false
     this.#inFlight = true
     this.#current = null
-    debug?.(`retry ${this.#context.state.counter} of ${named(this.#context.opts)}`)
+    const { state, opts } = this.#context
+    debug?.(`retry ${state.counter} of ${named(opts)} after ${Math.round(now() - this.#failedAt)} ms`)
     try {
       this.#asyncScope.runInAsyncScope(() => this.#dispatch(this.#request(), this))
     } catch (error) {
@@ -216,6 +220,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
 
   #failAttempt(error: Error): void {
     this.#controller.attemptFailed(error)
+    this.#failedAt = now()
     if (this.#notifier.startDelivered && this.#resumption?.canResume !== true) this.#fail(error)
     else this.#decide(error)
   }

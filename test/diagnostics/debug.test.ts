@@ -15,6 +15,15 @@ if (process.env.SILENT && hasSubscribers()) throw new Error('somebody listens')
 const retrying = client.compose(interceptors.retry({ minTimeout: 0, throwOnError: false }))
 const options = { method: 'GET', headers: { authorization: 'secret' } }
 for (const path of ['/a?key=secret', '/busy?key=secret']) await (await retrying.request({ ...options, path })).body.text()
+await new Promise((onResponseError) => {
+  let controller
+  client.dispatch({ path: '/hang', method: 'POST', body: 'x' }, {
+    onRequestStart: (given) => (controller = given),
+    onRequestSent: () => setImmediate(() => controller.abort(new Error('given\\n up'))),
+    onResponseError,
+    onResponseEnd: onResponseError,
+  })
+})
 await client.close()
 const refused = new Client('http://localhost:1', { connect: (options, done) => done(new Error('100%s refused')) })
 await refused.request({ ...options, path: '/b' }).catch(() => {})
@@ -31,7 +40,7 @@ async function lines(url: string, env: Record<string, string>, before = ''): Pro
   return stderr
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => line.replace(/^SLUICE \d+: /, ''))
+    .map((line) => line.replace(/^SLUICE \d+: /, '').replace(/\d+ ms/g, 'N ms'))
 }
 
 t.test('only NODE_DEBUG=sluice logs requests and connections', async (t) => {
@@ -39,27 +48,34 @@ t.test('only NODE_DEBUG=sluice logs requests and connections', async (t) => {
   const origin = await httpOrigin((request, reply) => {
     if (request.url?.startsWith('/busy')) reply.statusCode = busy ? 503 : 200
     if (request.url?.startsWith('/busy')) busy = false
-    reply.end('ok')
+    if (request.url !== '/hang') reply.end('ok')
   })
   const { host } = new URL(origin.url)
+  const sent = (path: string) =>
+    `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\nauthorization: secret\r\n\r\n`.length
   t.strictSame(await lines(origin.url, { NODE_DEBUG: 'sluice' }), [
-    `connecting to ${host}`,
-    `connected to ${host}`,
-    `sent GET ${origin.url}/a`,
-    `200 for GET ${origin.url}/a`,
-    `sent GET ${origin.url}/busy`,
-    `503 for GET ${origin.url}/busy`,
-    `retry 1 of GET ${origin.url}/busy`,
-    `sent GET ${origin.url}/busy`,
-    `200 for GET ${origin.url}/busy`,
-    `disconnected from ${host}: ClientClosedError: The dispatcher is closed`,
-    'connecting to localhost:1',
-    'connection to localhost:1 failed: Error: 100%s refused',
+    `#1 connecting to ${host}`,
+    `#1 connected to ${host} in N ms`,
+    `#1 sent GET ${origin.url}/a`,
+    `#1 200 for GET ${origin.url}/a after N ms`,
+    `#1 completed GET ${origin.url}/a after N ms: ${sent('/a?key=secret')} bytes sent, body of 2 bytes received`,
+    `#1 sent GET ${origin.url}/busy`,
+    `#1 503 for GET ${origin.url}/busy after N ms`,
+    `#1 completed GET ${origin.url}/busy after N ms: ${sent('/busy?key=secret')} bytes sent, body of 2 bytes received`,
+    `retry 1 of GET ${origin.url}/busy after N ms`,
+    `#1 sent GET ${origin.url}/busy`,
+    `#1 200 for GET ${origin.url}/busy after N ms`,
+    `#1 completed GET ${origin.url}/busy after N ms: ${sent('/busy?key=secret')} bytes sent, body of 2 bytes received`,
+    `#1 sent POST ${origin.url}/hang`,
+    `#1 disconnected from ${host}: Error: given up`,
+    `#1 failed POST ${origin.url}/hang after N ms: Error: given up`,
+    '#2 connecting to localhost:1',
+    '#2 connection to localhost:1 failed after N ms: Error: 100%s refused',
     'failed GET http://localhost:1/b: Error: 100%s refused',
-    `connecting to ${host}`,
+    `#3 connecting to ${host}`,
   ])
   t.ok(
-    (await lines(origin.url, { NODE_DEBUG: 'net,SLUICE' })).includes(`connected to ${host}`),
+    (await lines(origin.url, { NODE_DEBUG: 'net,SLUICE' })).includes(`#1 connected to ${host} in N ms`),
     'logs if NODE_DEBUG lists several names',
   )
   for (const NODE_DEBUG of ['', 'none']) t.strictSame(await lines(origin.url, { NODE_DEBUG, SILENT: '1' }), [])
@@ -85,6 +101,6 @@ await fetch(process.argv[1] + '/by-the-runtime').then((response) => response.tex
 `
   const logged = await lines(origin.url, { NODE_DEBUG: 'sluice' }, before)
   t.notOk(logged.some((line) => line.includes('by-the-runtime')))
-  t.equal(logged.filter((line) => line === `sent GET ${origin.url}/a`).length, 1)
+  t.equal(logged.filter((line) => line === `#1 sent GET ${origin.url}/a`).length, 1)
   await origin.close()
 })
