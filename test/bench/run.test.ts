@@ -72,6 +72,15 @@ t.test('--markdown prints one row for each workload', { skip }, async (t) => {
   t.match(cells[2], /^\| dispatch, 1 connection, pipelining 1 \(requests\/s\) \| [\d ]+ \|.*\| \d+\.\d\d× \|$/)
 })
 
+t.test('prints a legend of the columns, and the percentiles at a fixed rate', { skip }, async (t) => {
+  const given = ['--only', 'sluice,baseline', '--workload', 'rate', '--results', '-']
+  const { code, stdout, stderr } = await bench(...tiny, ...given)
+  t.equal(code, 0, stderr)
+  for (const entry of ['baseline ', 'CPU µs ', 'p50 … p99.9 ', 'peak ', 'origin ']) t.match(stdout, `\n${entry}`)
+  t.match(stdout, / CPU µs +p50 µs +p99 +p99\.9 +peak +origin\n/)
+  t.match(stdout, /\n {2}sluice .*×.*( {2,}\d[\d .]*){3} +\d+ MB/)
+})
+
 t.test('measures every curve', { skip }, async (t) => {
   const runner = await Runner.start({ packages: packages(), affinity: await affinity() })
   t.teardown(() => runner.close())
