@@ -26,6 +26,13 @@ const CATEGORIES = [
 /** Methods of EventEmitter that are not shown: other names of `on` and `off`, and access to listeners. */
 const HIDDEN_METHODS = /^(addListener|removeListener|prependListener|prependOnceListener|listeners|rawListeners)$/
 
+/**
+ * Types that are exported only because declarations refer to them, and those that the namespace `errors` shows: they have no
+ * pages at the top level.
+ */
+const NO_PAGES =
+  /\b(LifecycleDispatcher|OriginPool|WaitingHandler|WrappingHandler|BodyMixinReadable|UnlessErased|ErrorClass|UndiciError|ErrorContext|Fault|Phase|SocketInfo)\b,?/g
+
 /** Groups of options by the begin of their docstrings. */
 const OPTION_GROUPS = [
   ['Ignored options', /^(Ignored|Accepted and ignored)/],
@@ -66,7 +73,6 @@ export async function buildReference(folder) {
     ],
     navigation: { includeCategories: true, includeGroups: false },
     externalSymbolLinkMappings: { '@types/node': { '*': 'https://nodejs.org/api/' } },
-    intentionallyNotExported: ['Upstream'],
     validation: { notExported: true, invalidLink: true, invalidPath: true },
     logLevel: 'Warn',
   })
@@ -92,7 +98,8 @@ function hostOf(options) {
   const { readFile } = host
   host.readFile = (path) => {
     const text = readFile.call(host, path)
-    return path.startsWith(join(root, 'lib')) && text !== undefined ? withTags(text) : text
+    if (text === undefined || !path.startsWith(join(root, 'lib'))) return text
+    return path === join(root, 'lib/types.ts') ? text.replace(NO_PAGES, '') : withTags(text)
   }
   return host
 }
