@@ -60,7 +60,7 @@ t.test('options, results, interceptors, connectors and errors have pages, which 
   for (const name of Object.keys(errors)) t.ok(pages.includes(`classes/errors.${name}.html`), name)
   for (const name of Object.keys(interceptors)) t.ok(pages.includes(`functions/interceptors.${name}.html`), name)
   for (const name of ['Decompress', 'DNS', 'Dump', 'Hedge', 'Redirect', 'ResponseError', 'Retry'])
-    t.match(page('modules/interceptors'), new RegExp(`href="\\.\\./interfaces/\\w+\\.${name}Options\\.html`), name)
+    t.match(page('modules/interceptors'), new RegExp(`href="\\.\\./interfaces/(\\w+\\.)?${name}Options\\.html`), name)
   t.ok(pages.includes('interfaces/ConnectorOptions.html'))
   for (const name of ['RequestOptions', 'ResponseData', 'UpgradeOptions'])
     t.match(page('classes/Client'), `href="../interfaces/${name}.html"`, name)
