@@ -11,7 +11,7 @@ import type { IncomingHttpHeaders } from '../exchange/documented.js'
 /**
  * `Type`, or `any` where TypeScript has erased the type parameter `Opaque`: it does so when it compares overloads. Thus
  * methods are assignable to those of undici's types, some of which contradict each other. Source: a dispatcher with
- * `body: never` of undici 8, and with `signal: unknown` of @types/node 20.
+ * `body: never` of undici 8, and with `signal: unknown` of Node's types 20.
  */
 // biome-ignore lint/suspicious/noExplicitAny: no other type is assignable to `never`, and from `unknown`
 export type UnlessErased<Opaque, Type> = 0 extends 1 & Opaque ? any : Type

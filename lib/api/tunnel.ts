@@ -16,7 +16,7 @@ import type { UnlessErased } from './documented.js'
 import { headersFor } from './request.js'
 import { AbortLink, type SignalInput } from './signal.js'
 
-/** Options that `connect` and `upgrade` have in common. */
+/** Options that `connect` and `upgrade` have in common. Source: undici's `Dispatcher.md`. */
 export interface TunnelOptions<Opaque = null> {
   /** Value that is copied to the result. Default: null. */
   opaque?: Opaque

@@ -39,6 +39,7 @@ export class OutlierDetection implements UpstreamWatcher {
   constructor(given?: OutlierDetectionOptions)
   /** @internal With another clock. */
   constructor(given?: OutlierDetectionOptions, clock?: Clock)
+  /** @throws {InvalidArgumentError} an option is invalid */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
     const options = unpolluted(given)
     const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])

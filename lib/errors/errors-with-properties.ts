@@ -37,6 +37,7 @@ export class HTTPParserError extends Error implements ErrorContext {
   }
 }
 
+/** Response headers by lower-case name. */
 export type ResponseHeaders = Record<string, string | string[]>
 
 /**
