@@ -55,6 +55,13 @@ const esbuild = () => ({
   binary: process.platform === 'win32' ? 'esbuild.exe' : 'bin/esbuild',
 })
 
+/** The newest compiler; that of the repository is older. @returns {Runtime} */
+const typescript = () => ({
+  package: `@typescript/typescript-${process.platform}-${process.arch}`,
+  version: '>=7.0.2',
+  binary: process.platform === 'win32' ? 'lib/tsc.exe' : 'lib/tsc',
+})
+
 /** @type {Record<string, Runtime>} */
 export const runtimes = {
   'node@20': node(20),
@@ -65,6 +72,7 @@ export const runtimes = {
   deno: deno(),
   workerd: workerd(),
   esbuild: esbuild(),
+  typescript: typescript(),
 }
 
 /** Where they are kept: SLUICE_CACHE, or `.cache/` of the project. */

@@ -76,6 +76,19 @@ t.test('no name has a suffix of the bundler, and no overload accepts only `never
   t.match(text, /^\/\/\/ <reference types="node" \/>\n/)
 })
 
+t.test('the main entry exports each name of the others, because compilers name types by it', async (t) => {
+  const namesOf = (entry: string) => {
+    const file = program.getSourceFile(join(folder, entry))
+    const module = file && checker.getSymbolAtLocation(file)
+    return module === undefined ? [] : checker.getExportsOfModule(module).map(({ name }) => name)
+  }
+  const names = new Set(namesOf('index.d.ts'))
+  t.strictSame(
+    namesOf('sluice.d.ts').filter((name) => !names.has(name)),
+    ['provideParser'],
+  )
+})
+
 t.test('each name that is declared as a value exists', async (t) => {
   const module = program.getSourceFile(join(folder, 'sluice.d.ts'))
   const symbol = module && checker.getSymbolAtLocation(module)
