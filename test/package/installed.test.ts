@@ -52,29 +52,31 @@ t.test('all entries share one library', async (t) => {
     import { Client } from 'sluice/client'
     import { retry } from 'sluice/interceptors'
     import { HTTPParserError } from 'sluice/errors'
+    import { createRequire } from 'node:module'
     import * as single from 'sluice/single'
-    const same = [Client === all.Client, retry === all.interceptors.retry, HTTPParserError === all.errors.HTTPParserError]
+    const required = createRequire(import.meta.url)('sluice')
+    const same = [Client === all.Client, required.Client === all.Client, all.default.Client === all.Client, retry === all.interceptors.retry, HTTPParserError === all.errors.HTTPParserError]
     const named = Object.keys(single).filter((name) => /^[A-Z]/.test(name) && single[name].name !== name)
     console.log(JSON.stringify({ same, named }))`,
   )
   const { stdout, stderr } = await run(process.execPath, [path])
   t.strictSame(JSON.parse(stdout || JSON.stringify(stderr)), {
-    same: [true, true, true],
+    same: [true, true, true, true, true],
     // Its documented name is another.
     named: ['BalancedPoolMissingUpstreamError'],
   })
 })
 
-t.test('single.js runs without other files; without WebAssembly it loads script-engine.js', async (t) => {
+t.test('sluice.min.js runs without other files; without WebAssembly it loads script-engine.js', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const copy = (name: string) => project.write(`vendor/${name}`, readFileSync(join(root, 'dist/package', name), 'utf8'))
-  copy('sluice.js')
+  copy('sluice.min.js')
   const origin = await httpOrigin((_request, response) => response.end('hello'))
   t.teardown(() => origin.close())
   const path = project.write(
     'main.js',
-    `import { request } from './vendor/sluice.js'
+    `import { request } from './vendor/sluice.min.js'
     await request(process.argv[2], { reset: true }).then(
       async ({ body }) => console.log(await body.text()),
       ({ code, message }) => console.log(code, message),
@@ -152,7 +154,8 @@ t.test('each entry of the manifest is a published file, and each published file 
       ?.map((path) => path.replace('./dist/package/', '')),
   )
   const published = readdirSync(project.path('node_modules/sluice/dist/package'))
-  t.strictSame(published.filter((name) => !targets.has(name)).sort(), ['script-engine.js'])
+  // Only runtimes without WebAssembly load script-engine.js. An entry for ES modules re-exports declarations of CommonJS.
+  t.strictSame(published.filter((name) => !targets.has(name)).sort(), ['script-engine.cjs', 'script-engine.js'])
   t.strictSame(
     [...targets].filter((name) => !published.includes(name)),
     [],

@@ -48,7 +48,9 @@ t.test('the package is below its size limit and contains only used files', async
   const { unpackedSize, files } = pack()
   t.ok(unpackedSize <= LIMITS.unpacked, `${unpackedSize} of ${LIMITS.unpacked} bytes`)
   t.strictSame(
-    files.map(({ path }) => path).filter((path) => !/^dist\/package\/[\w-]+\.(js|d\.ts|wasm)$/.test(path)),
+    files
+      .map(({ path }) => path)
+      .filter((path) => !/^dist\/package\/[\w-]+\.(js|min\.js|cjs|d\.ts|d\.cts|wasm)$/.test(path)),
     ['LICENSE', 'README.md', 'package.json'],
   )
 })

@@ -43,8 +43,9 @@ export function run(
   path: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  cwd?: string,
 ): Promise<{ code: number | string; stdout: string; stderr: string }> {
-  const options = { env: { ...plainEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024 }
+  const options = { env: { ...plainEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024, ...(cwd && { cwd }) }
   return new Promise((resolve) => {
     execFile(path, args, options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? 1), stdout, stderr })

@@ -1,0 +1,81 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { unpack } from '../../bench/package/project.js'
+import { type Runtime, run, runtime } from '../runtimes/runtimes.js'
+import { files, tools } from './tools/programs.js'
+
+const installer = fileURLToPath(new URL('../../../test/package/tools/install.mjs', import.meta.url))
+const { code, stdout, stderr } = await run(process.execPath, [installer])
+if (code !== 0 && process.env.SLUICE_NO_SKIP !== undefined) throw new Error(stderr)
+const skip = code !== 0 && stderr.trim()
+const installed = stdout.trim()
+
+/** Creates a project beside the installed tools, which are found in the folder above it. */
+function createProject(): string {
+  const project = mkdtempSync(join(installed, 'project-'))
+  t.teardown(() => rmSync(project, { recursive: true, force: true }))
+  unpack(join(project, 'node_modules/sluice'))
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(project, path)), { recursive: true })
+    writeFileSync(join(project, path), text)
+  }
+  return project
+}
+
+const running = `node@${process.versions.node.split('.')[0]}`
+for (const name of [running, 'node@24', 'node@26']) {
+  const node = await runtime(name)
+  const missing = typeof node === 'string' && node
+  t.test(`test runners, mocks and ts-node load the package, ${name}`, { skip: skip || missing }, async (t) => {
+    const project = createProject()
+    const { path } = node as Runtime
+    for (const [tool, { script, args, env, passes, everywhere }] of Object.entries(tools)) {
+      if (name !== running && !everywhere) continue
+      const command = [join(installed, 'node_modules', script), ...args]
+      const { code, stdout, stderr } = await run(path, command, { NO_COLOR: '1', ...env }, project)
+      t.equal(code, 0, `${tool}: ${stdout}${stderr}`)
+      t.match(stdout + stderr, passes, tool)
+    }
+  })
+}
+
+const USE = `import sluice, { Client, errors, type Dispatcher, interceptors, request } from 'sluice'
+import { Pool } from 'sluice/pool'
+import { retry } from 'sluice/interceptors'
+const options: Dispatcher.RequestOptions = { path: '/', method: 'GET' }
+export const status = async (): Promise<number> => {
+  const { statusCode } = await new Client('http://x').compose(retry(), interceptors.redirect()).request(options)
+  return statusCode
+}
+export const pool = (): sluice.Dispatcher => new Pool('http://x')
+export const get = (path: string) => request('http://x' + path)
+export const failed = (error: unknown): boolean => error instanceof errors.UndiciError
+`
+
+/** Compiler, options and type of package. TypeScript 7 has no resolution `node10`. */
+const MODES: readonly [compiler: string, options: string, type: 'commonjs' | 'module'][] = [
+  ['typescript', '--module node16', 'commonjs'],
+  ['typescript', '--module node16', 'module'],
+  ['typescript', '--module nodenext', 'commonjs'],
+  ['typescript', '--module esnext --moduleResolution bundler', 'module'],
+  ['typescript', '--module commonjs --moduleResolution node10', 'commonjs'],
+  ['typescript-newest', '--module node20', 'commonjs'],
+  ['typescript-newest', '--module nodenext', 'commonjs'],
+  ['typescript-newest', '--module nodenext', 'module'],
+  ['typescript-newest', '--module preserve', 'commonjs'],
+]
+
+t.test('TypeScript compiles against the package in each module mode', { skip }, async (t) => {
+  const project = createProject()
+  writeFileSync(join(project, 'use.ts'), USE)
+  for (const [compiler, options, type] of MODES) {
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type }))
+    const common = 'use.ts --noEmit --strict --target es2022 --esModuleInterop --declaration'
+    const script = join(installed, 'node_modules', compiler, 'bin/tsc')
+    const args = [script, ...common.split(' '), ...options.split(' ')]
+    const { code, stdout } = await run(process.execPath, args, {}, project)
+    t.equal(code, 0, `${compiler}, ${options}, ${type}: ${stdout}`)
+  }
+})
