@@ -21,10 +21,10 @@ t.test('arethetypeswrong reports no problem', async (t) => {
   const project = new Project()
   t.teardown(() => project.remove())
   const file = join(project.folder, pack(project.folder).filename)
-  const options = ['--format', 'json', '--exclude-entrypoints', './llhttp.wasm']
+  const options = ['--no-color', '--exclude-entrypoints', './llhttp.wasm']
   const { code, stdout, stderr } = await tool('@arethetypeswrong/cli/dist/index.js', [file, ...options])
   t.equal(code, 0, `${stdout}${stderr}`)
-  const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: Record<string, unknown>; problems: unknown[] } }
-  t.ok(Object.keys(analysis.entrypoints).length > 10)
-  t.strictSame(analysis.problems, [])
+  t.match(stdout, /No problems found/)
+  // The main entry, those of the parts, and package.json, in four ways to resolve them.
+  t.match(stdout, /"sluice\/single" .*CJS.*ESM/)
 })
