@@ -87,8 +87,10 @@ export function namesDiffer(connector: Connector, target: ConnectorOptions, host
 /** Types documented by undici, under the same names. */
 export declare namespace buildConnector {
   export type { BuildOptions, ConnectorOptions as Options }
-  /** Callback of a connector: receives null and a socket, or an error and null. It must be called once. */
-  export type Callback = (...args: [null, Socket | TLSSocket] | [Error, null]) => void
+  /** Arguments of a connector's callback: null and a socket, or an error and null. */
+  export type CallbackArgs = [null, Socket | TLSSocket] | [Error, null]
+  /** Callback of a connector. It must be called once. */
+  export type Callback = (...args: CallbackArgs) => void
   /** Function that opens a connection and calls back. */
   export type connector = (options: ConnectorOptions, callback: Callback) => void
 }

@@ -6,8 +6,8 @@ const modes: Mode[] = [
   { resolution: 'bundler', exactOptionalPropertyTypes: true },
 ]
 
-/** Names of caches, which sluice does not have. */
-const notOurs = /^(cache|deduplicate|CacheInterceptorOpts|Deduplicate\w+)$/
+/** Names of caches, which sluice does not have, and of a class that is an interface here. */
+const notOurs = /^(prototype|cache|deduplicate|CacheInterceptorOpts|Deduplicate\w+)$/
 
 for (const mode of modes) {
   const { resolution, exactOptionalPropertyTypes } = mode
