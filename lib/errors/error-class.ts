@@ -60,6 +60,7 @@ export class UndiciError extends Error implements ErrorContext {
   /** @internal */
   static readonly fault: Fault | undefined = undefined
 
+  /** Cause of the error: `user`, `peer`, `network`, `timeout` or `lifecycle`; omitted if unknown. */
   declare readonly fault?: Fault
   declare origin?: string
   declare method?: string

@@ -10,6 +10,7 @@ import type { Timings } from './timings.js'
 export class HTTPParserError extends Error implements ErrorContext {
   /** @internal */
   static readonly code: string = 'HPE'
+  /** Cause of the error: `user`, `peer`, `network`, `timeout` or `lifecycle`; omitted if unknown. */
   declare readonly fault?: Fault
   declare origin?: string
   declare method?: string

@@ -12,11 +12,11 @@ import {
 
 /** Time limits of a request in ms. 0 or omitted: no limit. Specific to sluice. */
 export interface Timeouts {
-  /** From dispatch until the request is sent on a connection, including the time to connect. Default: none. */
+  /** Timeout in ms from dispatch until the request is sent on a connection, the time to connect included. Default: none. */
   queue?: number | null
   /**
-   * For establishing a connection for the request. As an option of a client, pool or agent: same as `connectTimeout`.
-   * Default: none.
+   * Timeout in ms for establishing a connection for the request. As an option of a client, pool or agent: same as
+   * `connectTimeout`. Default: none.
    */
   connect?: number | null
   /** Timeout in ms for the response headers. Default: `headersTimeout`. */
@@ -24,8 +24,8 @@ export interface Timeouts {
   /** Timeout in ms between two chunks of the response body. Default: `bodyTimeout`. */
   body?: number | null
   /**
-   * From dispatch until the response has completed, including all attempts of interceptors and the delays between them.
-   * Default: none.
+   * Timeout in ms from dispatch until the response has completed, all attempts of interceptors and the delays between
+   * them included. Default: none.
    */
   total?: number | null
   /**
