@@ -12,6 +12,7 @@ export {
   isSluiceOwned,
   markCallerOwned,
   markSluiceOwned,
+  occursLater,
   replaceErrorContext,
 } from './errors/ownership.js'
 

@@ -1,10 +1,10 @@
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
-import { pointAtCaller } from '../errors/caller.js'
+import { failWithCallers, pointAtCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { readSafely } from '../errors/safe-read.js'
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, occursLater } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchHandler } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
@@ -70,9 +70,13 @@ export class Outcome<Data> {
   }
 
   fail(error: unknown): void {
+    const resolve = this.#resolve
     const reject = this.#reject
     this.#settle()
-    reject?.(pointAtCaller(error))
+    if (resolve === null || reject === null) return
+    if (!occursLater(error)) reject(pointAtCaller(error))
+    // V8 follows this chain to the async functions that wait for the promise.
+    else failWithCallers(error).then(resolve, reject)
   }
 
   #settle(): void {

@@ -1,6 +1,6 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { callUserCode } from '../base/user-code.js'
-import { invalidOption, markSluiceOwned, RequestAbortedError } from '../errors.js'
+import { invalidOption, markCallerOwned, markSluiceOwned, RequestAbortedError } from '../errors.js'
 
 /** Signal that aborts a request: an AbortSignal, or an emitter of `abort`. */
 export type SignalInput = AbortSignal | EventEmitterLike | null | undefined
@@ -32,7 +32,7 @@ export class AbortLink {
     if (typeof signal !== 'object' || !(isEventTarget(signal) || typeof signal.on === 'function')) {
       throw invalidOption('signal', 'an AbortSignal or an EventEmitter', signal)
     }
-    if ((signal as AbortSignal).aborted) this.#reason = reasonOf(signal)
+    if ((signal as AbortSignal).aborted) this.#reason = markCallerOwned(reasonOf(signal))
     else if (isEventTarget(signal)) signal.addEventListener('abort', this.#onAbort, unpollutedRequest({ once: true }))
     else signal.on('abort', this.#onAbort)
   }

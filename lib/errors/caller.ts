@@ -57,3 +57,18 @@ export function atCaller<T>(entry: unknown, check: () => T): T {
     throw pointAtCaller(error, entry)
   }
 }
+
+/**
+ * Rejects with `error`, and adds the async functions that wait for the promise to its stack. V8 finds them only from a
+ * microtask of that promise, so that this costs time after a failure only.
+ */
+export async function failWithCallers(error: Error): Promise<never> {
+  await null
+  readSafely(() => {
+    const at = { stack: '' }
+    Error.captureStackTrace(at)
+    // Once, because the error may be reported again.
+    if (!/\n +at async /.test(String(error.stack))) error.stack += /\n +at async .*/s.exec(at.stack)?.[0] ?? ''
+  }, undefined)
+  throw error
+}

@@ -104,6 +104,11 @@ export function copyIfForeign(error: Error, from: string): Error {
   return callerOwned.has(error) || isLocated(error, from) ? error : copyForeignError(error)
 }
 
+/** Whether sluice has created `error` after the call that sent the request: its stack does not contain the caller. */
+export function occursLater(error: unknown): error is Error {
+  return !callerOwned.has(error as object) && /^(network|timeout|peer)$/.test(readProperty(error, 'fault') as string)
+}
+
 function isLocated(error: unknown, origin: string): boolean {
   if (typeof error !== 'object' || error === null) return false
   return readSafely(() => Object.hasOwn(error, 'origin') && (error as ErrorContext).origin === origin, false)

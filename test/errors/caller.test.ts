@@ -171,3 +171,37 @@ t.test('errors of the caller and errors that occur later keep their stack', asyn
   t.match(refused.stack, /ECONNREFUSED/)
   await client.close()
 })
+
+t.test('the stack of a network error contains the async functions that wait for the request', async (t) => {
+  const client = new Client(url)
+  const options = { path: '/', method: 'GET', origin: url }
+  const calls: Record<string, () => Promise<unknown>> = {
+    request: () => client.request(options),
+    stream: () =>
+      client.stream(
+        options,
+        any(() => {}),
+      ),
+    upgrade: () => client.upgrade(options),
+    'request through interceptors': () =>
+      client.compose(interceptors.redirect({ maxRedirections: 2 })).request(options),
+    'request by URL': () => request(url),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    const loadOrders = async () => {
+      await call()
+    }
+    const error = await loadOrders().catch((error) => error)
+    t.match(error, { code: 'ECONNREFUSED' }, name)
+    t.match(error.stack, /ECONNREFUSED.*\n.*\n {4}at async loadOrders \(.*caller\.test/, name)
+  }
+  const own = Object.assign(new Error('of the caller'), { fault: 'network' })
+  const { stack: before } = own
+  const refusing = new Client(url, { connect: (_options, callback) => callback(own, null) })
+  const failure = await refusing.request({ path: '/', method: 'GET' }).catch((error) => error)
+  t.equal(failure.cause, own)
+  const aborted = client.request({ path: '/', method: 'GET', signal: AbortSignal.abort(own) })
+  await t.rejects(aborted, own)
+  t.equal(own.stack, before)
+  await Promise.all([client.close(), refusing.close()])
+})
