@@ -208,14 +208,15 @@ export class BodyReadable extends BodyMixinReadable {
     else this.#endConsumed()
   }
 
-  /** @internal Marks the body as failed. */
-  fail(reason: unknown): void {
-    if (this.#buffer.complete) return
+  /** @internal Marks the body as failed. Returns false if it has ended already, unless it failed for the same reason. */
+  fail(reason: unknown): boolean {
+    if (this.#buffer.complete) return this.#failure?.reason === reason
     this.#buffer.complete = true
     this.#failure = { reason }
     // Deferred: the caller may not have the body yet, and its listeners must receive the data and the error.
     if (this.used) this.cancel(reason)
     else setImmediate(() => this.cancel(reason))
+    return true
   }
 
   /** @internal Destroys the body for a reason of any type; one that is not an Error becomes the `cause` of an error. */

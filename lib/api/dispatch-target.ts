@@ -36,6 +36,8 @@ export class Outcome<Data> {
   /** Null once settled: it references the promise, and thereby a body that the caller may have dropped. */
   #resolve: ((data: Data) => void) | null
   #reject: ((error: unknown) => void) | null
+  /** Error with which the outcome has failed. */
+  #failure: unknown
 
   constructor(resolve: (data: Data) => void, reject: (error: unknown) => void) {
     this.#resolve = resolve
@@ -69,14 +71,17 @@ export class Outcome<Data> {
     resolve?.(data)
   }
 
-  fail(error: unknown): void {
+  /** Returns false if the outcome is settled already, unless it is the same error. */
+  fail(error: unknown): boolean {
     const resolve = this.#resolve
     const reject = this.#reject
+    if (resolve === null || reject === null) return error === this.#failure
     this.#settle()
-    if (resolve === null || reject === null) return
+    this.#failure = error
     if (!occursLater(error)) reject(pointAtCaller(error))
     // V8 follows this chain to the async functions that wait for the promise.
     else failWithCallers(error).then(resolve, reject)
+    return true
   }
 
   #settle(): void {

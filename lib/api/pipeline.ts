@@ -4,12 +4,14 @@ import { setImmediate } from '../base/clock.js'
 import { LazyDuplex } from '../base/lazy-streams.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { unpooledChunk } from '../base/unpooled-memory.js'
+import { reportUncaught } from '../base/user-code.js'
 import { pointAtCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
 import { copyChunk } from '../exchange/body-chunks.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { bindToAsyncContext } from './async-context.js'
 import { BodyReadable } from './body.js'
 import { type BodySource, sourceOf } from './body-source.js'
@@ -70,6 +72,10 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
     this.destroy(streamError(reason))
   }
 
+  get abortReason(): unknown {
+    return this.#link?.reason ?? null
+  }
+
   onRequestQueued(controller: DispatchController): void {
     this.onRequestStart(controller, null)
   }
@@ -110,9 +116,11 @@ class PipelineDuplex<Opaque> extends LazyDuplex implements DispatchHandler {
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
     const unwanted = this.#bodyReleased && (this.#body as unknown) !== this.#result
-    if (unwanted) return
-    const reason = this.#link?.reason ?? pointAtCaller(error)
-    this.#body?.fail(reason)
+    if (unwanted) return reportThrown(error)
+    const { abortReason } = this
+    const reason = abortReason ?? pointAtCaller(error)
+    const received = this.#body?.fail(reason) || !this.destroyed
+    if (!received && abortReason === null) reportThrown(error, this.errored)
     this.destroy(streamError(reason))
   }
 
@@ -215,6 +223,7 @@ export function pipeline<Opaque = null>(
     if (!duplex.destroyed) target.dispatch({ ...options, body: duplex.request }, duplex)
     return duplex
   } catch (error) {
+    if (duplex?.destroyed && duplex.abortReason === null && duplex.errored !== error) reportUncaught(error)
     return (duplex ?? new (builtinModule('node:stream').PassThrough)()).destroy(streamError(pointAtCaller(error)))
   }
 }

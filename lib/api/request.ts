@@ -1,10 +1,12 @@
 import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { reportUncaught } from '../base/user-code.js'
 import { nonNegativeInteger, requireObject } from '../errors/option-checks.js'
 import type { Timings } from '../errors/timings.js'
 import { InvalidArgumentError, invalidArgument, invalidChoice, invalidOption } from '../errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { ZeroCopyHandler } from '../exchange/zero-copy-handler.js'
 import { BodyReadable } from './body.js'
 import type { BodySource } from './body-source.js'
@@ -156,9 +158,8 @@ class RequestHandler<Opaque> extends ZeroCopyHandler implements DispatchHandler,
 
   override onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
-    const reason = this.#link?.reason ?? error
-    this.#outcome.fail(reason)
-    this.#currentBody?.fail(reason)
+    const reason = this.abortReason ?? error
+    if (!this.#outcome.fail(reason) && !this.#currentBody?.fail(reason)) reportThrown(error)
   }
 
   // BodySource
@@ -268,6 +269,7 @@ function send<Opaque>(
   } catch (error) {
     handler?.release()
     closeUnsentBody(own, error as Error)
-    outcome.fail(error as Error)
+    // An interceptor may throw after it has answered the request.
+    if (!outcome.fail(handler?.abortReason ?? error)) reportUncaught(error)
   }
 }

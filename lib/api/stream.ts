@@ -1,11 +1,13 @@
 import type { Writable } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
+import { reportUncaught } from '../base/user-code.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { InvalidReturnValueError, markSluiceOwned, RequestAbortedError } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
 import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { bindToAsyncContext } from './async-context.js'
 import {
   type Callback,
@@ -102,7 +104,7 @@ class StreamHandler<Opaque> implements DispatchHandler {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
-    this.#outcome.fail(this.#link?.reason ?? error)
+    if (!this.#outcome.fail(this.abortReason ?? error)) reportThrown(error)
     this.#destination?.destroy?.(streamError(error))
   }
 
@@ -143,6 +145,7 @@ function send<Opaque>(target: DispatchTarget, call: StreamCall<Opaque>, outcome:
   } catch (error) {
     handler?.release()
     closeUnsentBody(own, error as Error)
-    outcome.fail(error as Error)
+    // An interceptor may throw after it has answered the request.
+    if (!outcome.fail(handler?.abortReason ?? error)) reportUncaught(error)
   }
 }

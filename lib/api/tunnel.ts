@@ -2,6 +2,7 @@ import type { Duplex, DuplexOptions } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { unpooledChunk } from '../base/unpooled-memory.js'
+import { reportUncaught } from '../base/user-code.js'
 import { requireObject } from '../errors/option-checks.js'
 import { markSluiceOwned } from '../errors.js'
 import { streamError } from '../exchange/abort-errors.js'
@@ -9,6 +10,7 @@ import { closeUnsentBody } from '../exchange/body-owner.js'
 import type { IncomingHttpHeaders } from '../exchange/documented.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders } from '../exchange/handler.js'
 import type { DispatchInput } from '../exchange/request.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { BodyReadable } from './body.js'
 import { sourceOf } from './body-source.js'
 import { type DispatchTarget, Outcome, refuseOtherDispatcher } from './dispatch-target.js'
@@ -116,8 +118,8 @@ export class TunnelHandler<Opaque> implements DispatchHandler {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     this.#link?.unbind()
-    this.#outcome.fail(this.#link?.reason ?? error)
-    this.#refused?.fail(error)
+    const reason = this.abortReason ?? error
+    if (!this.#outcome.fail(reason) && !this.#refused?.fail(reason)) reportThrown(error)
   }
 
   #succeed(data: Omit<TunnelData<Opaque>, 'opaque'>): void {
@@ -185,7 +187,8 @@ export function openTunnel<Opaque, Options extends TunnelOptions<Opaque>>(
   } catch (error) {
     handler?.release()
     closeUnsentBody(own, error as Error)
-    outcome.fail(error as Error)
+    // An interceptor may throw after it has answered the request.
+    if (!outcome.fail(handler?.abortReason ?? error)) reportUncaught(error)
   }
 }
 

@@ -1,12 +1,12 @@
-import { reportUncaught } from '../base/user-code.js'
 import { type BodyStreamOwner, checkStream, isStream, ownStream } from './body-stream.js'
 import { DecoratorHandler } from './decorator-handler.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
 import type { OwnedBody } from './owned-body.js'
 import { isClosableIterator, OwnedIterator } from './owned-iterator.js'
-import { rejectRequest, takeInterceptorError } from './reject-request.js'
+import { rejectRequest } from './reject-request.js'
 import type { DispatchInput } from './request.js'
+import { reportThrown } from './thrown-errors.js'
 
 type Dispatch = (handler: DispatchHandler | LegacyDispatchHandler) => boolean
 
@@ -63,8 +63,10 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
   readonly #handler: DispatchHandler | LegacyDispatchHandler
   readonly #body: OwnedBody
   #controller: DispatchController | null = null
-  /** Whether the response has ended, or the body failed before the request had a controller. */
+  /** Whether the last callback was called, or the body failed before the request had a controller. */
   #settled = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, body: OwnedBody) {
     super(handler)
@@ -137,11 +139,10 @@ class BodyOwner extends DecoratorHandler implements BodyStreamOwner {
 
   override onResponseError(controller: DispatchController, error: Error): void {
     this.#body.stop(error)
-    if (this.#settled) {
-      if (takeInterceptorError(error)) reportUncaught(error)
-      return
-    }
+    if (this.#settled) return reportThrown(error, this.#failure)
     this.done = true
+    this.#settled = true
+    this.#failure = error
     super.onResponseError(controller, error)
   }
 

@@ -32,6 +32,7 @@ import {
 } from './publish-diagnostics.js'
 import type { Request } from './request.js'
 import type { RequestTimings, TimedConnection } from './request-timings.js'
+import { passError } from './thrown-errors.js'
 import { ZeroCopyHandler } from './zero-copy-handler.js'
 
 /** Current owner of an exchange: the queue that holds it, or the connection that sends it. */
@@ -235,7 +236,7 @@ export class Exchange implements QueueNode<Exchange> {
     try {
       this.#handler.onResponseEnd?.(this.#controller, headersToObject(trailers))
     } catch (error) {
-      this.#notifyError(markCallerOwned(error) as Error)
+      this.#notifyError(markCallerOwned(error) as Error, true)
     }
   }
 
@@ -249,7 +250,7 @@ export class Exchange implements QueueNode<Exchange> {
     } catch (error) {
       // Without an error: the handler receives it, and the socket may have no listener for it.
       socket.destroy()
-      return this.#notifyError(markCallerOwned(error) as Error)
+      return this.#notifyError(markCallerOwned(error) as Error, true)
     }
     publishTrailers(this, [])
   }
@@ -284,7 +285,7 @@ export class Exchange implements QueueNode<Exchange> {
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#setDone()
-    this.#notifyError(this.#addContext(error, context))
+    this.#notifyError(this.#addContext(error, context), false)
   }
 
   /** Fails the request because its dispatcher was destroyed. */
@@ -315,7 +316,8 @@ export class Exchange implements QueueNode<Exchange> {
     this.#abortWith(error)
   }
 
-  #abortWith(reason: unknown): void {
+  /** `thrown`: whether the handler threw the reason. */
+  #abortWith(reason: unknown, thrown = false): void {
     if (this.done || this.aborted) return
     this.#reason = reason
     const error = this.#addContext(reason as Error, { phase: this.phase })
@@ -324,7 +326,7 @@ export class Exchange implements QueueNode<Exchange> {
       // The owner first: its statistics must be correct when the handler reads them.
       this.owner?.onExchangeAborted(this)
     } finally {
-      this.#notifyError(error)
+      this.#notifyError(error, thrown)
     }
   }
 
@@ -371,19 +373,19 @@ export class Exchange implements QueueNode<Exchange> {
     return addErrorContext(error, { ...context, ...(timings === undefined ? {} : { timings }), origin, method, path })
   }
 
-  #notifyError(given: Error): void {
+  #notifyError(given: Error, thrown: boolean): void {
     const error = nonNullError(given)
     publishError(this, toError(error))
     try {
-      this.#handler.onResponseError?.(this.#controller, error)
-    } catch (thrown) {
-      this.#onHandlerThrew(thrown)
+      passError(error, thrown, () => this.#handler.onResponseError?.(this.#controller, error))
+    } catch (problem) {
+      this.#onHandlerThrew(problem)
     }
   }
 
   /** Handles an error that the handler threw, perhaps after it aborted the request. */
   #onHandlerThrew(error: unknown): void {
-    if (!this.done) this.abort(error)
+    if (!this.done) this.#abortWith(abortReasonOf(error), true)
     else if (this.owner === null) reportUncaught(error)
     else this.owner.onHandlerError(error)
   }

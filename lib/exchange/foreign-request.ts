@@ -26,8 +26,9 @@ import {
 import { ForeignController } from './foreign-controller.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
-import { safeContextOf, takeInterceptorError } from './reject-request.js'
+import { safeContextOf } from './reject-request.js'
 import type { DispatchInput, DispatchOptions } from './request.js'
+import { passError, reportThrown } from './thrown-errors.js'
 import { WrappingHandler } from './wrapping-handler.js'
 
 /** Owner of a {@link ForeignRequest}: the queue of a pool, then the outstanding requests of a dispatcher. */
@@ -85,6 +86,8 @@ export class ForeignRequest
   #reason: unknown
   /** Whether the caller aborted the request or its handler threw: its failure needs no further report. */
   #cancelled = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
   #phase: Phase = 'queued'
   /** Async context in which the request was dispatched. */
   #asyncResource: AsyncResource | null = null
@@ -151,7 +154,8 @@ export class ForeignRequest
   fail(error: Error, context: ErrorContext): void {
     if (this.done) return
     this.#setDone()
-    this.#notifyError(this.#addContext(error, context))
+    const failure = this.#addContext(error, context)
+    passError(failure, false, () => this.#notifyError(failure))
   }
 
   /** Fails the request with an error that `dispatch` threw, perhaps after the dispatcher had accepted the request. */
@@ -309,7 +313,7 @@ export class ForeignRequest
       callback()
     } catch (error) {
       onFailed()
-      return this.#notifyError(markCallerOwned(error) as Error)
+      return passError(error, true, () => this.#notifyError(markCallerOwned(error) as Error))
     }
     this.owner?.onForeignEnded(this)
   }
@@ -322,13 +326,13 @@ export class ForeignRequest
   }
 
   protected finishWithError(error: Error): void {
-    const thrown = takeInterceptorError(error)
     if (this.done) {
       // No callback is left to receive the error. If the caller ended the request, it has its own reason.
-      if (thrown && !this.#cancelled) reportUncaught(error)
+      if (!this.#cancelled) reportThrown(error, this.#failure)
       return
     }
     this.#setDone()
+    this.#failure = error
     // Without an owner, the dispatcher handles what the handler throws.
     if (this.owner === null) this.handler.onResponseError?.(this.#controller, error)
     else this.#notifyError(error)
@@ -381,6 +385,7 @@ export class ForeignRequest
   }
 
   #notifyError(error: Error): void {
+    this.#failure = error
     try {
       this.handler.onResponseError?.(this.#controller, nonNullError(error))
     } catch (thrown) {

@@ -3,6 +3,7 @@ import { readSafely } from '../errors/safe-read.js'
 import { addErrorContext, type ErrorContext, nonNullError, UNSENT_CONTEXT } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from './handler.js'
 import { adaptHandler } from './legacy-handler.js'
+import { passError } from './thrown-errors.js'
 
 /**
  * Fails a request that no dispatcher has accepted. Returns `true`, because no `drain` event follows.
@@ -14,41 +15,30 @@ export function rejectRequest(
   handler: DispatchHandler | LegacyDispatchHandler,
   report: (thrown: unknown) => void = reportUncaught,
 ): boolean {
-  const adapted = adaptHandler(handler, false)
-  const error = nonNullError(given)
-  try {
-    adapted.onResponseError?.(createRejectedController(error), error)
-  } catch (thrown) {
-    report(thrown)
-  }
+  reject(handler, { error: nonNullError(given), thrown: false, report })
   return true
 }
-
-/** Errors thrown by interceptors that {@link refuseThrown} has passed to a handler, which may pass them on later. */
-const interceptorErrors = new WeakSet<object>()
-/** Whether {@link refuseThrown} is passing an error to a handler: handlers may wrap it, and it may be a primitive. */
-let refusing = false
 
 /**
  * Fails a request with the error that an interceptor threw before it dispatched the request. Returns `true`, because no
  * `drain` event follows.
  */
 export function refuseThrown(thrown: unknown, handler: DispatchHandler): boolean {
-  const error = nonNullError(thrown as Error)
-  if (Object(error) === error) interceptorErrors.add(error)
-  refusing = true
-  try {
-    return rejectRequest(error, handler)
-  } finally {
-    refusing = false
-  }
+  reject(handler, { error: nonNullError(thrown as Error), thrown: true, report: reportUncaught })
+  return true
 }
 
-/** Returns whether `error` was passed to a handler by {@link refuseThrown}: `true` once per error. */
-export function takeInterceptorError(error: Error): boolean {
-  const taken = refusing
-  refusing = false
-  return interceptorErrors.delete(error) || taken
+function reject(
+  handler: DispatchHandler | LegacyDispatchHandler,
+  failure: { error: Error; thrown: boolean; report: (thrown: unknown) => void },
+): void {
+  const adapted = adaptHandler(handler, false)
+  const { error, thrown, report } = failure
+  try {
+    passError(error, thrown, () => adapted.onResponseError?.(createRejectedController(error), error))
+  } catch (problem) {
+    report(problem)
+  }
 }
 
 /**

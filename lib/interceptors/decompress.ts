@@ -13,6 +13,7 @@ import type {
   LegacyDispatchHandler,
 } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { passError, reportThrown } from '../exchange/thrown-errors.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { ContentDecoder, canDecode, type DecoderListener } from './content-decoder.js'
 import { DecodingController, type DecodingListener } from './decoding-controller.js'
@@ -87,6 +88,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   /** Discards the data after the encoded body. */
   #trailingDiscarder: BodyDiscarder | null = null
   #completed = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, settings: DecompressSettings) {
     super(handler)
@@ -150,7 +153,8 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   }
 
   override onResponseError(_controller: DispatchController, error: Error): void {
-    this.#fail(error)
+    if (!this.#completed) this.#fail(error)
+    else if (!this.#controller.aborted) reportThrown(error, this.#failure)
   }
 
   // Callbacks of the decoder run outside of callbacks of the connection, which would catch exceptions of the handler.
@@ -187,7 +191,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
     try {
       super.onResponseEnd(this.#controller, this.#trailers)
     } catch (error) {
-      this.#notifyError(error as Error)
+      passError(error, true, () => this.#notifyError(error as Error))
     }
   }
 
@@ -209,6 +213,7 @@ class DecompressHandler extends DecoratorHandler implements DecoderListener, Dec
   #fail(error: Error): void {
     if (this.#completed) return
     this.#completed = true
+    this.#failure = error
     this.#trailingDiscarder?.onEnd()
     this.#decoder?.destroy()
     if (this.#decoder === null) super.onResponseError(this.#controller, error)

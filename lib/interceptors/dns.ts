@@ -20,6 +20,7 @@ import type {
 import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
 import { toRequestBody } from '../exchange/request-body.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import {
   addressInUrl,
   checkRecord,
@@ -165,6 +166,8 @@ class DNSHandler extends DecoratorHandler {
   #queuedNotified = false
   #responseStarted = false
   #completed = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
   #stopWaiting: (() => void) | null = null
 
   constructor(handler: DispatchHandler | LegacyDispatchHandler, part: DNSRequest) {
@@ -255,7 +258,10 @@ class DNSHandler extends DecoratorHandler {
   }
 
   override onResponseError(_controller: DispatchController, error: Error): void {
-    if (this.#completed) return
+    if (this.#completed) {
+      if (!this.#controller.abortedByHandler) reportThrown(error, this.#failure)
+      return
+    }
     if (this.#responseStarted || !isConnectFailure(error, this.#origin)) return this.#fail(error)
     const { cache, url, request } = this.#context
     try {
@@ -331,6 +337,7 @@ class DNSHandler extends DecoratorHandler {
   #fail(error: Error): void {
     if (this.#completed) return
     this.#completed = true
+    this.#failure = error
     this.#stopWaiting?.()
     this.#controller.end(error)
     callUserCode(() => super.onResponseError(this.#controller, error))

@@ -14,6 +14,7 @@ import type {
 } from '../exchange/handler.js'
 import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { passError, reportThrown } from '../exchange/thrown-errors.js'
 import { AttemptsController } from './attempts-controller.js'
 import { HedgeAttempt, type HedgeAttemptListener } from './hedge-attempt.js'
 import { copyReplayedBytes } from './replayable-body.js'
@@ -58,6 +59,8 @@ export class HedgeHandler implements AlarmListener, HedgeAttemptListener {
   readonly #notifiers: { [step: string]: HedgeAttempt } = {}
   /** Whether the last callback of the handler was called. */
   #completed = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
 
   constructor(
     request: DispatchOptions,
@@ -202,13 +205,15 @@ export class HedgeHandler implements AlarmListener, HedgeAttemptListener {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#notifyError(nonNullError(error))
+      passError(error, true, () => this.#notifyError(nonNullError(error)))
     }
   }
 
   onError(from: HedgeAttempt, error: Error): void {
     if (from === this.#fallback) this.#takeFallback()
-    if (!this.#attempts.delete(from) || this.#completed) return
+    const current = this.#attempts.delete(from)
+    if (this.#completed && !this.#controller.aborted) return reportThrown(error, this.#failure)
+    if (!current || this.#completed) return
     // Another attempt may succeed.
     if (this.#controller.aborted || (this.#attempts.size === 0 && !this.#deliverFallback())) this.#fail(error, from)
   }
@@ -269,6 +274,7 @@ export class HedgeHandler implements AlarmListener, HedgeAttemptListener {
 
   #finish(from?: HedgeAttempt, error: Error | null = null): void {
     this.#completed = true
+    this.#failure = error
     this.#alarm.dispose()
     if (from !== undefined) this.#copyTimings(from)
     this.#controller.end(error)

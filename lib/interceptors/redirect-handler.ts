@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { builtinModule } from '../base/builtin-modules.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
-import { callUserCode } from '../base/user-code.js'
+import { callUserCode, reportUncaught } from '../base/user-code.js'
 import type { Dispatch, Dispatcher } from '../dispatcher/dispatcher.js'
 import { coreOf, setCore } from '../dispatcher/dispatcher-core.js'
 import { completeOptions } from '../dispatcher/interceptor-chain.js'
@@ -21,6 +21,7 @@ import type {
 } from '../exchange/handler.js'
 import { adaptInnerHandler } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { WrappingHandler } from '../exchange/wrapping-handler.js'
 import { isToken } from '../wire/headers.js'
 import { BodyDiscarder } from './body-discarder.js'
@@ -98,6 +99,8 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   #discarder: BodyDiscarder | null = null
   #redirections = 0
   #completed = false
+  /** Error with which the request has failed. */
+  #failure: Error | null = null
 
   /**
    * @param dispatch sends the requests that follow redirects; the first is the caller's to send
@@ -219,8 +222,13 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
+    const aborted = this.#controller.abortedByHandler
+    if (this.#completed) {
+      if (!aborted) reportThrown(error, this.#failure)
+      return
+    }
     // An error in the discarded body of a redirect does not matter.
-    if (this.#discarder !== null && !this.#completed && !this.#controller.abortedByHandler) this.#sendRedirected()
+    if (this.#discarder !== null && !aborted) this.#sendRedirected()
     else this.#fail(error)
   }
 
@@ -267,13 +275,15 @@ export class RedirectHandler extends WrappingHandler implements DispatchHandler 
     try {
       this.#asyncScope.runInAsyncScope(() => this.dispatch({ ...this.opts }, this))
     } catch (error) {
-      this.#fail(error as Error)
+      if (this.#completed) reportUncaught(error)
+      else this.#fail(error as Error)
     }
   }
 
   #fail(error: Error): void {
     if (this.#completed) return
     this.#completed = true
+    this.#failure = error
     this.#discarder?.onEnd()
     this.#controller.end(error)
     callUserCode(() => this.#handler.onResponseError?.(this.#controller, error))

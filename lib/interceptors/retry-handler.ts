@@ -18,6 +18,7 @@ import type {
 } from '../exchange/handler.js'
 import { adaptInnerHandler, isUpgrade } from '../exchange/legacy-handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { reportThrown } from '../exchange/thrown-errors.js'
 import { AttemptsController } from './attempts-controller.js'
 import { BodyDiscarder } from './body-discarder.js'
 import { BodyResumption, type ResponseStart } from './body-resumption.js'
@@ -169,7 +170,7 @@ export class RetryHandler extends WaitingHandler implements DispatchHandler {
       this.#inFlight = false
       return this.#fail(error)
     }
-    if (this.#endAttempt()) return
+    if (this.#endAttempt()) return reportThrown(error, this.#notifier.failure)
     if (this.#pending !== null) this.#pending = null
     else this.#failAttempt(nonNullError(error))
   }

@@ -3,6 +3,7 @@ import { callUserCode, reportUncaught } from '../base/user-code.js'
 import { nonNullError } from '../errors.js'
 import type { DispatchController, DispatchHandler, IncomingHeaders, RawHeaders } from '../exchange/handler.js'
 import type { DispatchOptions } from '../exchange/request.js'
+import { passError } from '../exchange/thrown-errors.js'
 import type { AttemptsController } from './attempts-controller.js'
 import type { ResponseStart } from './body-resumption.js'
 import { copyReplayedBytes } from './replayable-body.js'
@@ -22,6 +23,8 @@ export class RetryNotifier {
   startDelivered = false
   /** Whether the last callback of the handler was called. */
   completed = false
+  /** Error with which the request has failed. */
+  failure: Error | null = null
   readonly #handler: DispatchHandler
   readonly #controller: AttemptsController
 
@@ -62,7 +65,7 @@ export class RetryNotifier {
       this.#handler.onRequestUpgrade?.(this.#controller, statusCode, headers, socket)
     } catch (error) {
       socket.destroy()
-      this.#notifyError(nonNullError(error))
+      passError(error, true, () => this.#notifyError(nonNullError(error)))
     }
   }
 
@@ -90,12 +93,13 @@ export class RetryNotifier {
     try {
       this.#handler.onResponseEnd?.(this.#controller, trailers)
     } catch (error) {
-      this.#notifyError(nonNullError(error))
+      passError(error, true, () => this.#notifyError(nonNullError(error)))
     }
   }
 
   onResponseError(error: Error): void {
     this.completed = true
+    this.failure = error
     this.#controller.end(error)
     this.#notifyError(error)
   }

@@ -218,6 +218,19 @@ for (const [kind, body] of Object.entries(bodies)) {
   }
 }
 
+for (const thrown of [new Error('late'), 'late']) {
+  t.test(`${typeof thrown} that an interceptor below retry throws after it has answered is uncaught`, async (t) => {
+    const dispatcher = new Client('http://127.0.0.1:9').compose(answering(thrown), interceptors.retry())
+    const recorder = new Recorder()
+    const uncaught = await uncaughtDuring(async () => {
+      dispatcher.dispatch({ path: '/', method: 'GET' }, recorder)
+      await recorder.ended
+    })
+    t.strictSame([recorder.error, uncaught], [null, ['late']])
+    await dispatcher.close()
+  })
+}
+
 t.test('an exception of an interceptor after its request body has failed is an uncaught exception', async (t) => {
   let release = () => {}
   const released = new Promise<void>((resolve) => {

@@ -890,6 +890,20 @@ export const mutationGroups: readonly MutationGroup[] = [
         test: 'connection/given-up',
       },
       {
+        rule: 'an exception of an interceptor after the end of its request is reported',
+        file: 'exchange/thrown-errors',
+        from: 'if (thrownErrors.delete(error as object) || passing) reportUncaught(error)',
+        to: 'if (thrownErrors.delete(error as object) && passing && false) reportUncaught(error)',
+        test: 'interceptors/throw-after-end',
+      },
+      {
+        rule: 'an error of another request is not taken for the exception of an interceptor',
+        file: 'exchange/thrown-errors',
+        from: 'passingThrown = thrown',
+        to: 'passingThrown ||= thrown',
+        test: 'interceptors/throw-after-end',
+      },
+      {
         rule: 'an exception of an interceptor does not close the body of a dispatched request',
         file: 'exchange/body-owner',
         from: 'if (!owner?.accepted) owned.stop',
