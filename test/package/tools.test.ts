@@ -6,6 +6,8 @@ import { unpack } from '../../bench/package/project.js'
 import { type Runtime, run, runtime } from '../runtimes/runtimes.js'
 import { files, tools } from './tools/programs.js'
 
+t.setTimeout(230_000)
+
 const installer = fileURLToPath(new URL('../../../test/package/tools/install.mjs', import.meta.url))
 const { code, stdout, stderr } = await run(process.execPath, [installer])
 if (code !== 0 && process.env.SLUICE_NO_SKIP !== undefined) throw new Error(stderr)
