@@ -99,8 +99,8 @@ function hostOf(options) {
   host.readFile = (path) => {
     const text = readFile.call(host, path)
     if (text === undefined || !path.startsWith(join(root, 'lib'))) return text
-    // Errors have their pages in the namespace `errors`.
-    if (path === entry) return text.replace(/^export type \* from '.\/errors\/public.js'$/m, '')
+    // Errors and interceptors have their pages in namespaces.
+    if (path === entry) return text.replace(/^export type \* from '.\/(errors\/public|interceptors\/index).js'$/gm, '')
     return path === join(root, 'lib/types.ts') ? text.replace(NO_PAGES, '') : withTags(text)
   }
   return host

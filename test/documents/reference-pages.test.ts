@@ -7,6 +7,8 @@ import t from 'tap'
 import { errors, interceptors } from '../../lib/index.js'
 import { newFolder } from '../servers/program.js'
 
+t.setTimeout(200_000)
+
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const run = promisify(execFile)
 const folder = newFolder()
