@@ -6,7 +6,9 @@ import t from 'tap'
 import ts from 'typescript'
 
 const folder = fileURLToPath(new URL('../../../dist/package/', import.meta.url))
-const entries = readdirSync(folder).filter((name) => name.endsWith('.d.ts'))
+/** Contains all declarations: the other files re-export them. */
+const DECLARATIONS = 'sluice.d.cts'
+const entries = readdirSync(folder).filter((name) => /\.d\.c?ts$/.test(name))
 const program = ts.createProgram(
   entries.map((name) => join(folder, name)),
   { module: ts.ModuleKind.NodeNext, noLib: true, types: [] },
@@ -70,7 +72,7 @@ for (const entry of entries) {
 }
 
 t.test('no name has a suffix of the bundler, and no overload accepts only `never`', async (t) => {
-  const text = program.getSourceFile(join(folder, 'sluice.d.ts'))?.text ?? ''
+  const text = program.getSourceFile(join(folder, DECLARATIONS))?.text ?? ''
   t.strictSame(text.match(/\b\w+(?:\$\d+|_d)\b/g), null)
   t.notMatch(text, /options: never|\bouter\./)
   t.match(text, /^\/\/\/ <reference types="node" \/>\n/)
@@ -84,18 +86,20 @@ t.test('the main entry exports each name of the others, because compilers name t
   }
   const names = new Set(namesOf('index.d.ts'))
   t.strictSame(
-    namesOf('sluice.d.ts').filter((name) => !names.has(name)),
+    namesOf(DECLARATIONS).filter((name) => !names.has(name)),
     ['provideParser'],
   )
 })
 
 t.test('each name that is declared as a value exists', async (t) => {
-  const module = program.getSourceFile(join(folder, 'sluice.d.ts'))
-  const symbol = module && checker.getSymbolAtLocation(module)
-  if (symbol === undefined) throw new Error('sluice.d.ts exports nothing')
+  const file = program.getSourceFile(join(folder, DECLARATIONS))
+  const symbol = file && checker.getSymbolAtLocation(file)
+  if (symbol === undefined) throw new Error(`${DECLARATIONS} exports nothing`)
   const isType = (one: ts.Symbol) =>
     one.declarations?.some((node) => ts.isExportSpecifier(node) && (node.isTypeOnly || node.parent.parent.isTypeOnly))
   const values = checker.getExportsOfModule(symbol).filter((one) => !isType(one))
-  const names = Object.keys(await import(pathToFileURL(join(folder, 'sluice.js')).href))
+  const module = await import(pathToFileURL(join(folder, 'sluice.js')).href)
+  // Node adds two names to those of a CommonJS module.
+  const names = Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports')
   t.strictSame(values.map(({ name }) => name).sort(), names.sort())
 })
