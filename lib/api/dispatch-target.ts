@@ -1,7 +1,7 @@
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
-import { failWithCallers, pointAtCaller } from '../errors/caller.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { readSafely } from '../errors/safe-read.js'
 import { invalidArgument, occursLater } from '../errors.js'
@@ -30,6 +30,21 @@ export function refuseOtherDispatcher(target: DispatchTarget, options: object): 
 
 /** Callback of the methods that otherwise return a promise. */
 export type Callback<Data> = (error: Error | null, data: Data) => void
+
+/**
+ * Rejects with `error`, and adds the async functions that wait for the promise to its stack. V8 finds them only from a
+ * microtask of that promise, so that this costs time after a failure only.
+ */
+async function failWithCallers(error: Error): Promise<never> {
+  await null
+  readSafely(() => {
+    const at = { stack: '' }
+    Error.captureStackTrace(at)
+    // Once, because the error may be reported again.
+    if (!/\n +at async /.test(String(error.stack))) error.stack += /\n +at async .*/s.exec(at.stack)?.[0] ?? ''
+  }, undefined)
+  throw error
+}
 
 /** Result of a request: settles a promise or calls a callback, once. */
 export class Outcome<Data> {

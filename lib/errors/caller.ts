@@ -32,8 +32,8 @@ export function setFunctionByUrl(called: unknown): void {
 export function pointAtCaller<E>(error: E, ...entries: unknown[]): E {
   if (!argumentErrors.has(error as object)) return error
   if (entries.length === 0) {
-    const names = ['request', 'stream', 'pipeline', 'connect', 'upgrade']
-    entries = [functionByUrl, ...names.map((name) => (methods as Record<string, unknown> | null)?.[name])]
+    const own = Object.values(Object.getOwnPropertyDescriptors(methods ?? {})).map(({ value }) => value)
+    entries = [functionByUrl, ...own]
   }
   readSafely(() => {
     const found = error as Error
@@ -56,19 +56,4 @@ export function atCaller<T>(entry: unknown, check: () => T): T {
   } catch (error) {
     throw pointAtCaller(error, entry)
   }
-}
-
-/**
- * Rejects with `error`, and adds the async functions that wait for the promise to its stack. V8 finds them only from a
- * microtask of that promise, so that this costs time after a failure only.
- */
-export async function failWithCallers(error: Error): Promise<never> {
-  await null
-  readSafely(() => {
-    const at = { stack: '' }
-    Error.captureStackTrace(at)
-    // Once, because the error may be reported again.
-    if (!/\n +at async /.test(String(error.stack))) error.stack += /\n +at async .*/s.exec(at.stack)?.[0] ?? ''
-  }, undefined)
-  throw error
 }

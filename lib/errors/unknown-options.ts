@@ -23,10 +23,7 @@ const MISPLACED: Record<string, string> = {
   maxConnections: CONNECTIONS,
   proxy: 'a ProxyAgent',
   ca: CONNECT,
-  cert: CONNECT,
-  pfx: CONNECT,
   rejectUnauthorized: CONNECT,
-  checkServerIdentity: CONNECT,
 }
 
 /** Names for which a warning was emitted. */
