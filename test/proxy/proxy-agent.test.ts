@@ -694,7 +694,10 @@ t.test('closeIdle() of a ProxyAgent closes idle connections, and inspect() shows
   for (const url of [all.plain.url, all.secure.url]) {
     const agent = new ProxyAgent({ uri: proxy.url, requestTls })
     await ask(agent, url)
-    t.match(agent.inspect(), /ProxyAgent\n {2}Agent\n {4}Pool http.*connected: 1.*\n {6}Client.*\n {8}#\d+ idle/)
+    t.match(
+      agent.inspect(),
+      /ProxyAgent, origins: 1\n {2}Agent, origins: 1\n {4}Pool http.*connected: 1.*\n {6}Client.*\n {8}#\d+ idle/,
+    )
     agent.closeIdle()
     t.equal(Object.values(agent.stats)[0]?.connected ?? 0, 0)
     t.equal((await ask(agent, url)).method, 'GET')
