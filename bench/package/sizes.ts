@@ -14,7 +14,7 @@ export interface Size {
 const KB = 1000
 
 /** Upper limits in bytes: gzipped for bundles of the four dispatchers and of everything, unpacked for the package. */
-export const LIMITS = { four: 67 * KB, whole: 97 * KB, unpacked: 1500 * KB }
+export const LIMITS = { four: 68 * KB, whole: 98 * KB, unpacked: 1500 * KB }
 
 /** Returns a program that sends a request to the URL in its first argument by each dispatcher. */
 export function program(from: string): string {

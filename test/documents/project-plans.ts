@@ -25,7 +25,7 @@ export const ownPlans: Record<string, Record<string, ProgramPlan[]>> = {
       { prints: [items('localhost:3000', '200 application/json ')], serves: { 'localhost:3000': [1] } },
       { prints: [/^250 answers, median \d+\.\d ms, p99 \d+\.\d ms$/] },
       {
-        prints: [items('localhost:3000', '200 '), /^200$/, /^SLUICE_ERR_TOTAL_TIMEOUT GET \/never send timeout$/],
+        prints: [items('localhost:3000', '200 '), /^200$/, /^SLUICE_ERR_TOTAL_TIMEOUT GET \/never wait timeout$/],
       },
     ],
     'Which pool': [
