@@ -1,5 +1,6 @@
 import { Alarm, type AlarmListener, type Clock, processClock } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
+import { atCaller } from '../errors/caller.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import type { Candidate, Outcome, UpstreamWatch, UpstreamWatcher } from './strategy.js'
@@ -41,20 +42,7 @@ export class OutlierDetection implements UpstreamWatcher {
   constructor(given?: OutlierDetectionOptions, clock?: Clock)
   /** @throws {InvalidArgumentError} an option is invalid */
   constructor(given: OutlierDetectionOptions = {}, clock: Clock = processClock) {
-    const options = unpolluted(given)
-    const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
-    this.#options = {
-      consecutiveFailures: positiveNumber('consecutiveFailures', options.consecutiveFailures, [5]),
-      interval: positiveNumber('interval', options.interval, [10_000]),
-      baseEjectionTime,
-      maxEjectionTime: Math.max(
-        positiveNumber('maxEjectionTime', options.maxEjectionTime, [300_000]),
-        baseEjectionTime,
-      ),
-      maxEjectionPercent: positiveNumber('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
-      panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
-    }
-    refuseUnknownOptions({ bag: 'OutlierDetection', names: Object.keys(this.#options) }, given)
+    this.#options = atCaller(OutlierDetection, () => resolveOptions(given))
     this.#clock = clock
   }
 
@@ -144,4 +132,19 @@ class PoolEjections implements UpstreamWatch, AlarmListener {
     this.#ejectedCount--
     this.#setEjected(upstream, false)
   }
+}
+
+function resolveOptions(given: OutlierDetectionOptions): ResolvedOptions {
+  const options = unpolluted(given)
+  const baseEjectionTime = positiveNumber('baseEjectionTime', options.baseEjectionTime, [30_000])
+  const resolved = {
+    consecutiveFailures: positiveNumber('consecutiveFailures', options.consecutiveFailures, [5]),
+    interval: positiveNumber('interval', options.interval, [10_000]),
+    baseEjectionTime,
+    maxEjectionTime: Math.max(positiveNumber('maxEjectionTime', options.maxEjectionTime, [300_000]), baseEjectionTime),
+    maxEjectionPercent: positiveNumber('maxEjectionPercent', options.maxEjectionPercent, [50, 100]),
+    panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
+  }
+  refuseUnknownOptions({ bag: 'OutlierDetection', names: Object.keys(resolved) }, given)
+  return resolved
 }

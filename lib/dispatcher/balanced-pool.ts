@@ -130,7 +130,7 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} the origin, the weight or the authority is invalid
    */
   addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
-    this.#add(upstream, options)
+    atCaller(BalancedPool.prototype.addUpstream, () => this.#add(upstream, options))
     return this
   }
 
@@ -193,7 +193,8 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} the origin is invalid
    */
   removeUpstream(upstream: URL | string): this {
-    const found = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)
+    const { origin } = atCaller(BalancedPool.prototype.removeUpstream, () => parseOrigin(upstream, 'upstream'))
+    const found = this.#upstreams.get(origin)
     if (found !== undefined) this.#remove(found)
     return this
   }
@@ -203,7 +204,8 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} the origin is invalid
    */
   getUpstream(upstream: URL | string): Pool | undefined {
-    const pool = this.#upstreams.get(parseOrigin(upstream, 'upstream').origin)?.pool
+    const { origin } = atCaller(BalancedPool.prototype.getUpstream, () => parseOrigin(upstream, 'upstream'))
+    const pool = this.#upstreams.get(origin)?.pool
     return pool === undefined || isClosed(pool) ? undefined : (pool as Pool)
   }
 

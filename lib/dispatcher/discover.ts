@@ -1,4 +1,5 @@
 import { reportUncaught } from '../base/user-code.js'
+import { atCaller } from '../errors/caller.js'
 import { requireFunction } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import type { BalancedPool, BalancedPoolCore } from './balanced-pool.js'
@@ -39,9 +40,11 @@ export function discover(
   source: AsyncIterable<UpstreamChange>,
   onError: (error: unknown) => void = () => {},
 ): Discovery {
-  if (typeof pool?.addUpstream !== 'function') throw invalidOption('pool', 'a BalancedPool', pool)
-  if (typeof source?.[Symbol.asyncIterator] !== 'function') throw invalidOption('source', 'an async iterable', source)
-  requireFunction('onError', onError)
+  atCaller(discover, () => {
+    if (typeof pool?.addUpstream !== 'function') throw invalidOption('pool', 'a BalancedPool', pool)
+    if (typeof source?.[Symbol.asyncIterator] !== 'function') throw invalidOption('source', 'an async iterable', source)
+    requireFunction('onError', onError)
+  })
   const discovery = new UpstreamFollower(pool, source[Symbol.asyncIterator](), onError)
   discovery.start()
   return { ready: discovery.ready, stop: () => discovery.stop() }

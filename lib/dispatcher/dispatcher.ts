@@ -18,7 +18,7 @@ import { type RequestOptions, request } from '../api/request.js'
 import { stream } from '../api/stream.js'
 import { type UpgradeOptions, upgrade } from '../api/upgrade.js'
 import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
-import { markArgumentError } from '../errors/caller.js'
+import { atCaller, markArgumentError } from '../errors/caller.js'
 import { NotSupportedError, type UndiciError } from '../errors.js'
 import type { DispatchController, DispatchHandler, DispatchOptions, HttpMethod } from '../exchange/documented.js'
 import type { LegacyDispatchHandler } from '../exchange/handler.js'
@@ -175,7 +175,7 @@ export class Dispatcher extends EventEmitter {
    * const client = new Client('http://localhost:3000').compose(interceptors.retry(), interceptors.redirect())
    */
   compose(...interceptors: (DispatchInterceptor | readonly DispatchInterceptor[])[]): this {
-    return withDispatch(this, dispatchThrough(this, interceptors.flat()))
+    return atCaller(Dispatcher.prototype.compose, () => withDispatch(this, dispatchThrough(this, interceptors.flat())))
   }
 
   /** Describes a dispatcher of this library in one line: origin, options that differ from the defaults, and counters. */

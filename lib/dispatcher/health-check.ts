@@ -2,6 +2,7 @@ import type { UpstreamWatch } from '../balance/strategy.js'
 import { Alarm, type AlarmListener } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
+import { atCaller } from '../errors/caller.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { ClientClosedError, invalidOption } from '../errors.js'
@@ -41,19 +42,7 @@ export class HealthCheck {
 
   /** @throws {InvalidArgumentError} an option is invalid */
   constructor(given: HealthCheckOptions = {}) {
-    const options = unpolluted(given)
-    const { path = '/' } = options
-    if (typeof path !== 'string' || !path.startsWith('/'))
-      throw invalidOption('path', 'a string that starts with a slash', path)
-    this.#options = {
-      path,
-      interval: positiveNumber('interval', options.interval, [10_000]),
-      timeout: positiveNumber('timeout', options.timeout, [5_000]),
-      healthyThreshold: positiveNumber('healthyThreshold', options.healthyThreshold, [2]),
-      unhealthyThreshold: positiveNumber('unhealthyThreshold', options.unhealthyThreshold, [3]),
-      panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
-    }
-    refuseUnknownOptions({ bag: 'HealthCheck', names: Object.keys(this.#options) }, given)
+    this.#options = atCaller(HealthCheck, () => resolveOptions(given))
   }
 
   /** Percentage of healthy upstreams below which all upstreams are used. */
@@ -184,4 +173,21 @@ class UpstreamCheck implements AlarmListener {
     this.#ejected = !this.#ejected
     this.#setEjected(this.#upstream, this.#ejected)
   }
+}
+
+function resolveOptions(given: HealthCheckOptions): ResolvedOptions {
+  const options = unpolluted(given)
+  const { path = '/' } = options
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw invalidOption('path', 'a string that starts with a slash', path)
+  const resolved = {
+    path,
+    interval: positiveNumber('interval', options.interval, [10_000]),
+    timeout: positiveNumber('timeout', options.timeout, [5_000]),
+    healthyThreshold: positiveNumber('healthyThreshold', options.healthyThreshold, [2]),
+    unhealthyThreshold: positiveNumber('unhealthyThreshold', options.unhealthyThreshold, [3]),
+    panicThreshold: positiveNumber('panicThreshold', options.panicThreshold, [50, 100]),
+  }
+  refuseUnknownOptions({ bag: 'HealthCheck', names: Object.keys(resolved) }, given)
+  return resolved
 }

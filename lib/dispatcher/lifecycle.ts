@@ -2,7 +2,7 @@ import { bindToAsyncContext } from '../api/async-context.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import { reportUncaught } from '../base/user-code.js'
-import { pointAtCaller, setMethods } from '../errors/caller.js'
+import { atCaller, pointAtCaller, setMethods } from '../errors/caller.js'
 import { requireFunction, requireObject } from '../errors/option-checks.js'
 import { ClientClosedError, ClientDestroyedError, isSluiceOwned } from '../errors.js'
 import { closeUnsentBody, dispatchOwningBody, isClosableBody } from '../exchange/body-owner.js'
@@ -264,7 +264,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override close(): Promise<void>
   override close(callback?: () => void): Promise<void> | void {
     if (callback === undefined) return new Promise((resolve, reject) => this.#lifecycle.close(resolve, reject))
-    requireFunction('callback', callback)
+    atCaller(LifecycleDispatcher.prototype.close, () => requireFunction('callback', callback))
     const notify = bindToAsyncContext(callback as (error: Error | null) => void)
     this.#lifecycle.close(() => notify(null), notify)
   }
@@ -280,7 +280,7 @@ export abstract class LifecycleDispatcher extends Dispatcher {
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     const [reason, done] = typeof error === 'function' ? [null, error] : [error ?? null, callback]
     if (done === undefined) return new Promise((resolve) => this.#lifecycle.destroy(reason, resolve))
-    requireFunction('callback', done)
+    atCaller(LifecycleDispatcher.prototype.destroy, () => requireFunction('callback', done))
     const notify = bindToAsyncContext(done as (error: null) => void)
     this.#lifecycle.destroy(reason, () => notify(null))
   }

@@ -1,4 +1,5 @@
-import { atCaller } from '../errors/caller.js'
+import { atCaller, pointAtCaller } from '../errors/caller.js'
+import { nonNegativeInteger } from '../errors/option-checks.js'
 import { Lifecycle, LifecycleDispatcher } from './lifecycle.js'
 import { PoolCore, type PoolCoreOptions } from './pool-core.js'
 import type { PoolStats } from './stats.js'
@@ -28,7 +29,11 @@ export abstract class OriginPool extends LifecycleDispatcher {
    *   all attempts failed
    */
   warm(count: number): Promise<number> {
-    return this.#core.warm(count)
+    try {
+      return this.#core.warm(nonNegativeInteger('count', count, 0))
+    } catch (error) {
+      return Promise.reject(pointAtCaller(error, OriginPool.prototype.warm))
+    }
   }
 
   /** Closes all idle connections. Requests are not affected. */

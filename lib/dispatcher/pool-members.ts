@@ -1,7 +1,6 @@
 import type { MemberPicker } from '../balance/member-picker.js'
 import { queueMicrotask, setImmediate } from '../base/clock.js'
 import type { RequestCounters } from '../base/request-counters.js'
-import { nonNegativeInteger } from '../errors/option-checks.js'
 import { invalidOption } from '../errors.js'
 import { Client } from './client.js'
 import type { ClientFactoryOptions } from './client-options.js'
@@ -198,7 +197,7 @@ export class PoolMembers {
 
   /** Opens connections until there are `count`, or as many as the limits allow. Rejects if all attempts failed. */
   async warm(count: number): Promise<void> {
-    const wanted = Math.min(nonNegativeInteger('count', count, 0), this.#options.connections)
+    const wanted = Math.min(count, this.#options.connections)
     try {
       while (this.#slots < wanted && this.#budget?.hasCapacity !== false) this.#add()
     } finally {

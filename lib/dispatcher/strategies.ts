@@ -4,6 +4,7 @@ import { LeastRequests, type Random } from '../balance/two-choices.js'
 import { WeightedRoundRobin } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
+import { atCaller } from '../errors/caller.js'
 import { positiveNumber, requireFunction } from '../errors/option-checks.js'
 import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidChoice, invalidOption } from '../errors.js'
@@ -32,8 +33,10 @@ export interface PeakEwmaOptions extends LeastRequestsOptions {
  * const pool = new BalancedPool(origins, { strategy: leastRequests() })
  */
 export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicker {
-  refuseUnknownOptions({ bag: 'leastRequests', names: ['random'] }, options)
-  return new LeastRequests(randomOf(unpolluted(options)))
+  return atCaller(leastRequests, () => {
+    refuseUnknownOptions({ bag: 'leastRequests', names: ['random'] }, options)
+    return new LeastRequests(randomOf(unpolluted(options)))
+  })
 }
 
 /**
@@ -44,7 +47,11 @@ export function leastRequests(options: LeastRequestsOptions = {}): UpstreamPicke
  * @example
  * const pool = new BalancedPool(origins, { strategy: peakEwma({ decayTime: 5_000 }) })
  */
-export function peakEwma(given: PeakEwmaOptions = {}): UpstreamPicker {
+export function peakEwma(options: PeakEwmaOptions = {}): UpstreamPicker {
+  return atCaller(peakEwma, () => createPeakEwma(options))
+}
+
+function createPeakEwma(given: PeakEwmaOptions): UpstreamPicker {
   const options = unpolluted(given)
   refuseUnknownOptions({ bag: 'peakEwma', names: ['random', 'decayTime', 'failureLatency'] }, given)
   return new PeakEwma({

@@ -72,7 +72,7 @@ export function requestOf(options: DispatchInput, defaults: RequestDefaults): Re
   if (!isPlain(options)) return new Request(options, defaults)
   const { method, path } = options
   const { lastShared } = defaults
-  if (lastShared?.method === method && lastShared.path === path) return lastShared
+  if (lastShared !== undefined && lastShared.method === method && lastShared.path === path) return lastShared
   // A getter of `options` may return another value the second time, which all sharing requests would be sent with.
   const request = new Request(bareOptions(method, path), defaults)
   return request.timings === null ? request.share() : request

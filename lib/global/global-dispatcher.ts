@@ -1,5 +1,6 @@
 import { Agent } from '../dispatcher/agent.js'
 import type { Dispatcher } from '../dispatcher/dispatcher.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { invalidOption } from '../errors.js'
 import { fetchTakesDispatchers, HOOKS, hookIn, installations } from './fetch-hooks.js'
 
@@ -28,7 +29,8 @@ export function getGlobalDispatcher(): Dispatcher {
  * @throws {InvalidArgumentError} `dispatcher` is not a dispatcher
  */
 export function setGlobalDispatcher<Implementation extends Dispatcher>(dispatcher: Implementation): void {
-  if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+  if (typeof dispatcher?.dispatch !== 'function')
+    throw pointAtCaller(invalidOption('dispatcher', 'a Dispatcher', dispatcher), setGlobalDispatcher)
   current = dispatcher
   if (!fetchTakesDispatchers()) return
   // uninstall() must not restore what was installed before.

@@ -1,4 +1,5 @@
 import { Dispatcher } from '../dispatcher/dispatcher.js'
+import { pointAtCaller } from '../errors/caller.js'
 import { invalidOption, NotSupportedError } from '../errors.js'
 import { fetchTakesDispatchers, HOOKS, hooked, hookIn, installations, put, superseded } from './fetch-hooks.js'
 import { getGlobalDispatcher } from './global-dispatcher.js'
@@ -23,7 +24,8 @@ class GlobalFollower extends Dispatcher {
  * @throws {NotSupportedError} the runtime has a `fetch` that uses no dispatcher
  */
 export function install(dispatcher: Dispatcher = new GlobalFollower()): void {
-  if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+  if (typeof dispatcher?.dispatch !== 'function')
+    throw pointAtCaller(invalidOption('dispatcher', 'a Dispatcher', dispatcher), install)
   // Reading Headers loads the implementation of fetch, and with it the dispatcher that uninstall() restores.
   if (!fetchTakesDispatchers() || typeof Headers !== 'function') {
     throw new NotSupportedError('install() requires a runtime whose fetch uses a dispatcher: Node.js 20 or newer')

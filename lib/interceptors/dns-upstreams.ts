@@ -4,6 +4,7 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import type { UpstreamChange } from '../dispatcher/discover.js'
 import { parseOrigin } from '../dispatcher/origin.js'
 import type { WeightedUpstream } from '../dispatcher/upstream.js'
+import { atCaller } from '../errors/caller.js'
 import { positiveNumber } from '../errors/option-checks.js'
 import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidChoice, invalidOption } from '../errors.js'
@@ -37,6 +38,11 @@ const SRV_NAME = /^_[^.]+\._[^.]+\./
  * await discover(pool, dnsUpstreams('http://my-service.internal:3000')).ready
  */
 export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {}): AsyncIterable<UpstreamChange> {
+  const { service, settings } = atCaller(dnsUpstreams, () => check(url, given))
+  return { [Symbol.asyncIterator]: () => new UpstreamIterator(service, settings) }
+}
+
+function check(url: URL | string, given: DNSUpstreamsOptions): { service: Service; settings: Settings } {
   const origin = parseOrigin(url)
   const host = hostnameToResolve(origin)
   if (host === null) throw invalidOption('url', 'an origin with a name, not an address', origin.origin)
@@ -58,7 +64,7 @@ export function dnsUpstreams(url: URL | string, given: DNSUpstreamsOptions = {})
   // Without the final dot of a complete name, which certificates do not have.
   const authority = origin.host.replace(SRV_NAME, '').replace(/\.(?=:|$)/, '')
   const service: Service = { host, srv, authority, protocol: origin.protocol, port: origin.port }
-  return { [Symbol.asyncIterator]: () => new UpstreamIterator(service, { minTTL, maxTTL, family, resolver }) }
+  return { service, settings: { minTTL, maxTTL, family, resolver } }
 }
 
 interface Settings {

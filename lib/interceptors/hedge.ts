@@ -1,6 +1,7 @@
 import { LatencyHistogram } from '../base/histogram.js'
 import { unpolluted, unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { atCaller } from '../errors/caller.js'
 import { positiveInteger, positiveNumber } from '../errors/option-checks.js'
 import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { invalidOption } from '../errors.js'
@@ -42,20 +43,24 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
  * const hedged = pool.compose(interceptors.hedge({ percentile: 95, delay: 50 }))
  */
 export function hedge(options: HedgeOptions): DispatchInterceptor {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
-  refuseUnknownOptions({ bag: 'hedge', names: ['delay', 'percentile', 'maxHedges', 'budget'] }, options)
-  const { maxHedges, budget, ...delayOptions } = unpolluted(options)
-  const attempts = positiveInteger('maxHedges', maxHedges, 1)
-  const retryBudget = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
-  const policy: HedgePolicy = { hedgeDelay: new HedgeDelay(delayOptions), maxHedges: attempts, budget: retryBudget }
+  const policy = atCaller(hedge, () => policyOf(options))
   return (dispatch) => (request, handler) => {
     if (!mayBeHedged(request)) return dispatch(request, handler)
-    retryBudget.addRequest()
+    policy.budget.addRequest()
     // A balancer adds the origin of each attempt and sends the next one to another upstream.
     const sent = { ...withReusableHeaders(withDeadline(unpollutedRequest(request))) } as typeof request & DispatchInput
     sent.tried ??= []
     return new HedgeHandler(sent, { dispatch, handler, policy }).start()
   }
+}
+
+function policyOf(options: HedgeOptions): HedgePolicy & { budget: RetryBudget } {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  refuseUnknownOptions({ bag: 'hedge', names: ['delay', 'percentile', 'maxHedges', 'budget'] }, options)
+  const { maxHedges, budget, ...delayOptions } = unpolluted(options)
+  const attempts = positiveInteger('maxHedges', maxHedges, 1)
+  const retryBudget = new RetryBudget({ minPerSecond: 1, ratio: 0.1, ...budgetOf(budget) }, undefined, 'budget')
+  return { hedgeDelay: new HedgeDelay(delayOptions), maxHedges: attempts, budget: retryBudget }
 }
 
 /** Returns the options of the budget without undefined and null. */

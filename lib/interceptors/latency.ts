@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { LatencyHistogram } from '../base/histogram.js'
 import { unpollutedRequest } from '../base/prototype-pollution.js'
 import type { DispatchInterceptor } from '../dispatcher/dispatcher.js'
+import { pointAtCaller } from '../errors/caller.js'
 import type { Timings } from '../errors/timings.js'
 import { invalidOption } from '../errors.js'
 import { DecoratorHandler } from '../exchange/decorator-handler.js'
@@ -49,7 +50,8 @@ export class LatencyRecorder {
  * const pool = new Pool('http://localhost:3000').compose(interceptors.latency(recorder))
  */
 export function latency(recorder: LatencyRecorder): DispatchInterceptor {
-  if (!(recorder instanceof LatencyRecorder)) throw invalidOption('recorder', 'a LatencyRecorder', recorder)
+  if (!(recorder instanceof LatencyRecorder))
+    throw pointAtCaller(invalidOption('recorder', 'a LatencyRecorder', recorder), latency)
   return (dispatch) => (options, handler) => {
     const request = unpollutedRequest(options)
     const { timings: given } = request as { timings?: unknown }

@@ -26,8 +26,10 @@ export class RetryAgent extends Dispatcher {
 
   /** @throws {InvalidArgumentError} `dispatcher` is not a Dispatcher, or an option is invalid */
   constructor(dispatcher: Dispatcher, options: RetryInterceptorOpts | null = {}) {
-    if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
-    atCaller(RetryAgent, () => resolveRetryOptions(options))
+    atCaller(RetryAgent, () => {
+      if (typeof dispatcher?.dispatch !== 'function') throw invalidOption('dispatcher', 'a Dispatcher', dispatcher)
+      resolveRetryOptions(options)
+    })
     warnUnknownRetryOptions(options)
     super()
     // Done with the first instance: an import must have no side effects.

@@ -4,6 +4,7 @@ import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls'
 import { builtinModule } from '../base/builtin-modules.js'
 import { queueMicrotask } from '../base/clock.js'
 import { unpolluted } from '../base/prototype-pollution.js'
+import { atCaller } from '../errors/caller.js'
 import {
   booleanOption,
   milliseconds,
@@ -103,6 +104,10 @@ export declare namespace buildConnector {
  * const client = new Client('https://localhost:8443', { connect })
  */
 export function buildConnector(options: BuildOptions = {}): buildConnector.connector {
+  return atCaller(buildConnector, () => createConnector(options))
+}
+
+function createConnector(options: BuildOptions): buildConnector.connector {
   requireObject('options', options)
   const {
     maxCachedSessions,

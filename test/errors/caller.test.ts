@@ -3,18 +3,27 @@ import t from 'tap'
 import {
   Agent,
   BalancedPool,
+  buildConnector,
   Client,
   connect,
   type Dispatcher,
+  discover,
+  dnsUpstreams,
   EnvHttpProxyAgent,
   errors,
+  HealthCheck,
+  install,
   interceptors,
+  leastRequests,
+  OutlierDetection,
   Pool,
   ProxyAgent,
+  peakEwma,
   pipeline,
   RetryAgent,
   RoundRobinPool,
   request,
+  setGlobalDispatcher,
   stream,
   upgrade,
 } from '../../lib/index.js'
@@ -68,8 +77,32 @@ t.test('the stack of an error of a constructor begins at its caller', async (t) 
     'an option of dump': () => interceptors.dump({ maxSize: -1 }),
     'an option of decompress': () => interceptors.decompress({ maxSize: -1 }),
     'an option of responseError': () => interceptors.responseError({ maxSize: -1 }),
+    'an option of hedge': () => interceptors.hedge({ delay: -1 }),
+    'a recorder of latency': () => interceptors.latency(any(1)),
+    'a URL of dnsUpstreams': () => dnsUpstreams('localhost:3000'),
+    'an option of leastRequests': () => leastRequests({ random: any(1) }),
+    'an option of peakEwma': () => peakEwma({ decayTime: -1 }),
+    'an option of a HealthCheck': () => new HealthCheck({ path: any(1) }),
+    'an option of OutlierDetection': () => new OutlierDetection({ interval: -1 }),
+    'an option of a connector': () => buildConnector({ timeout: -1 }),
+    'a dispatcher of a RetryAgent': () => new RetryAgent(any(1)),
+    'a pool of discover': () => discover(any(1), any(1)),
+    'the global dispatcher': () => setGlobalDispatcher(any(1)),
+    'an installed dispatcher': () => install(any(1)),
   }
   for (const [name, make] of Object.entries(makers)) t.match(firstFrame(await errorOf(make)), /caller\.test/, name)
+  const pool = new BalancedPool([url])
+  const methods: Record<string, () => unknown> = {
+    addUpstream: () => pool.addUpstream('localhost:3000'),
+    'addUpstream with a weight': () => pool.addUpstream(url, { weight: -1 }),
+    removeUpstream: () => pool.removeUpstream('localhost:3000'),
+    getUpstream: () => pool.getUpstream('localhost:3000'),
+    compose: () => pool.compose(any(1)),
+    close: () => pool.close(any(1)),
+    destroy: () => pool.destroy(null, any(1)),
+    warm: () => new Pool(url).warm(-1),
+  }
+  for (const [name, call] of Object.entries(methods)) t.match(firstFrame(await errorOf(call)), /caller\.test/, name)
   class Own extends Client {
     static readonly line = 'Own'
     constructor() {
@@ -81,6 +114,12 @@ t.test('the stack of an error of a constructor begins at its caller', async (t) 
     /new Own .*caller\.test/,
     'a constructor of a subclass is a caller',
   )
+})
+
+t.test('the first request of a Client without a method fails with an argument error', async (t) => {
+  for (const options of [{ path: '/' }, {}, { path: '/', method: undefined }]) {
+    await t.rejects(new Client(url).request(any(options)), { code: 'UND_ERR_INVALID_ARG', message: /^method must be/ })
+  }
 })
 
 t.test('the stack of an argument error of a method begins at its caller', async (t) => {
