@@ -124,10 +124,13 @@ export interface WeightedUpstream extends UpstreamSettings {
 /** Upstream of a BalancedPool: an origin, or an object with an origin and settings. */
 export type UpstreamInput = URL | string | WeightedUpstream
 
+/** Settings of an upstream, and the parts in which a URL may be given. */
+const UPSTREAM_NAMES = 'origin weight authority protocol hostname host port path pathname search'.split(' ')
+
 /** Normalizes an upstream to an object. URL objects of any realm have an `origin` too, but are no settings. */
 export function toWeightedUpstream(input: UpstreamInput): WeightedUpstream {
   const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
-  if (weighted) refuseUnknownOptions({ bag: 'upstream', names: ['origin', 'weight', 'authority'] }, input)
+  if (weighted) refuseUnknownOptions({ bag: 'upstream', names: UPSTREAM_NAMES }, input)
   return weighted ? own : { origin: input as URL | string }
 }
