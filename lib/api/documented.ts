@@ -13,7 +13,7 @@ import type { IncomingHttpHeaders } from '../exchange/documented.js'
  * methods are assignable to those of undici's types, some of which contradict each other. Source: a dispatcher with
  * `body: never` of undici 8, and with `signal: unknown` of Node's types 20.
  */
-// biome-ignore lint/suspicious/noExplicitAny: no other type is assignable to `never`, and from `unknown`
+// biome-ignore lint/suspicious/noExplicitAny: with `Type`, dispatchers do not fit Node's types; with `unknown` or `never`, sluice does not compile
 export type UnlessErased<Opaque, Type> = 0 extends 1 & Opaque ? any : Type
 
 /** Result of `connect`. */

@@ -94,5 +94,6 @@ function logRequests(log: Log): void {
 
 /** Describes a request by method, origin and path, without its query. */
 export function named({ origin = '', method, path }: { origin?: string | URL; method: string; path: string }): string {
-  return shownRequest({ method, path: origin + path })
+  // The path of a CONNECT is the host and port of the tunnel.
+  return shownRequest({ method, path: origin + (path.startsWith('/') ? path : ` ${path}`) })
 }

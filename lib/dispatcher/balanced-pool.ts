@@ -4,6 +4,7 @@ import { unpolluted } from '../base/prototype-pollution.js'
 import { RequestCounters } from '../base/request-counters.js'
 import { atCaller, pointAtCaller } from '../errors/caller.js'
 import { positiveNumber } from '../errors/option-checks.js'
+import { refuseUnknownOptions } from '../errors/unknown-options.js'
 import { BalancedPoolMissingUpstreamError, invalidOption } from '../errors.js'
 import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler.js'
 import { adaptHandler } from '../exchange/legacy-handler.js'
@@ -24,7 +25,13 @@ import { OutcomeHandler } from './outcome-handler.js'
 import type { Pool } from './pool.js'
 import type { PoolFactoryOptions, PoolOptions } from './pool-options.js'
 import { PoolStats } from './stats.js'
-import { toWeightedUpstream, Upstream, type UpstreamInput, type UpstreamSettings } from './upstream.js'
+import {
+  toWeightedUpstream,
+  UPSTREAM_SETTINGS,
+  Upstream,
+  type UpstreamInput,
+  type UpstreamSettings,
+} from './upstream.js'
 import { UpstreamDispatchers } from './upstream-dispatchers.js'
 
 interface Stoppable {
@@ -130,7 +137,10 @@ export class BalancedPool extends LifecycleDispatcher {
    * @throws {InvalidArgumentError} the origin, the weight or the authority is invalid
    */
   addUpstream(upstream: URL | string, options: UpstreamSettings = {}): this {
-    atCaller(BalancedPool.prototype.addUpstream, () => this.#add(upstream, options))
+    atCaller(BalancedPool.prototype.addUpstream, () => {
+      refuseUnknownOptions(UPSTREAM_SETTINGS, options)
+      this.#add(upstream, options)
+    })
     return this
   }
 

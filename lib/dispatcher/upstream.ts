@@ -3,7 +3,7 @@ import type { WeightedEntry } from '../balance/weighted-round-robin.js'
 import { now } from '../base/clock.js'
 import { type InspectArguments, inspectSymbol } from '../base/inspect-symbol.js'
 import { unpolluted } from '../base/prototype-pollution.js'
-import { refuseUnknownOptions } from '../errors/unknown-options.js'
+import { type KnownOptions, refuseUnknownOptions } from '../errors/unknown-options.js'
 import type { Dispatcher } from './dispatcher.js'
 import { describeTree, inspectTree } from './inspect.js'
 import type { ManagedDispatcher } from './managed-dispatcher.js'
@@ -125,12 +125,15 @@ export interface WeightedUpstream extends UpstreamSettings {
 export type UpstreamInput = URL | string | WeightedUpstream
 
 /** Settings of an upstream, and the parts in which a URL may be given. */
-const UPSTREAM_NAMES = 'origin weight authority protocol hostname host port path pathname search'.split(' ')
+export const UPSTREAM_SETTINGS: KnownOptions = {
+  bag: 'upstream',
+  names: ['weight', 'authority', 'origin', 'protocol', 'hostname', 'host', 'port', 'path', 'pathname', 'search'],
+}
 
 /** Normalizes an upstream to an object. URL objects of any realm have an `origin` too, but are no settings. */
 export function toWeightedUpstream(input: UpstreamInput): WeightedUpstream {
   const own = unpolluted(input) as WeightedUpstream & { href?: unknown }
   const weighted = typeof own === 'object' && own !== null && own.origin !== undefined && own.href === undefined
-  if (weighted) refuseUnknownOptions({ bag: 'upstream', names: UPSTREAM_NAMES }, input)
+  if (weighted) refuseUnknownOptions(UPSTREAM_SETTINGS, input)
   return weighted ? own : { origin: input as URL | string }
 }

@@ -156,7 +156,8 @@ function matchesContentLength({ first, last }: ContentRange, headers: IncomingHe
 /** Whether an interceptor decodes the body: it counts decoded bytes, ranges count encoded ones. */
 function isDecoded({ headers, rawHeaders, decoded }: ResponseStart): boolean {
   if (decoded) return true
-  const sent = ((rawHeaders ?? []) as string[])
+  // Only a list has the names as sent; the type of undici allows an object too.
+  const sent = (Array.isArray(rawHeaders) ? (rawHeaders as string[]) : [])
     .filter((_text, index) => index % 2 === 0)
     .map((name) => String(name).toLowerCase())
   return ['content-encoding', 'content-length'].some((name) => sent.includes(name) && headers[name] === undefined)

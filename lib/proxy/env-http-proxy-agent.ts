@@ -12,7 +12,7 @@ import type { DispatchHandler, LegacyDispatchHandler } from '../exchange/handler
 import type { DispatchInput } from '../exchange/request.js'
 import { NoProxy } from './no-proxy.js'
 import { ProxyAgent } from './proxy-agent.js'
-import type { ProxyAgentOptions } from './proxy-options.js'
+import { PROXY_MISPLACED, type ProxyAgentOptions } from './proxy-options.js'
 import { relayAgent } from './relay-events.js'
 
 /**
@@ -57,7 +57,8 @@ export class EnvHttpProxyAgent extends LifecycleDispatcher {
     lifecycle.bind(this, this.#core(), Object(options))
     requireObject('options', options)
     const names = ['httpProxy', 'httpsProxy', 'noProxy']
-    warnUnknownOptions({ bag: 'an EnvHttpProxyAgent', names, misplaced: {} }, options)
+    const misplaced = { ...PROXY_MISPLACED, proxy: 'httpProxy and httpsProxy' }
+    warnUnknownOptions({ bag: 'an EnvHttpProxyAgent', names, misplaced }, options)
     const { httpProxy, httpsProxy, noProxy, ...given } = unpolluted(options)
     const { maxTotalConnections, ...rest } = given as typeof given & { maxTotalConnections?: unknown }
     if (noProxy !== undefined && noProxy !== null && typeof noProxy !== 'string')

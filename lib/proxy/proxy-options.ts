@@ -31,6 +31,11 @@ export interface ProxyAgentOptions extends AgentOptions {
   proxyTunnel?: boolean | null
 }
 
+const TLS = 'requestTls for the origin, proxyTls for the proxy'
+
+/** Options that a dispatcher with proxies has elsewhere. */
+export const PROXY_MISPLACED = { ca: TLS, cert: TLS, key: TLS, servername: TLS, rejectUnauthorized: TLS }
+
 const PROXY_NAMES = ['uri', 'token', 'auth', 'headers', 'requestTls', 'proxyTls', 'clientFactory', 'proxyTunnel']
 
 /** Validated options of a ProxyAgent. */
@@ -71,7 +76,10 @@ export function resolveProxyOptions(options: ProxyAgentOptions | string | URL): 
     connect: _,
     ...rest
   } = unpolluted(given)
-  warnUnknownOptions({ bag: 'a ProxyAgent', names: PROXY_NAMES, misplaced: {} }, given)
+  warnUnknownOptions(
+    { bag: 'a ProxyAgent', names: PROXY_NAMES, misplaced: { ...PROXY_MISPLACED, proxy: 'uri' } },
+    given,
+  )
   const url = parseProxy(uri)
   for (const [name, value] of Object.entries({ clientFactory, factory: rest.factory })) {
     if (value !== undefined && value !== null && typeof value !== 'function') {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { named } from '../../lib/diagnostics/debug.js'
 import { run } from '../runtimes/runtimes.js'
 import { httpOrigin } from '../servers/origin.js'
 
@@ -103,4 +104,12 @@ await fetch(process.argv[1] + '/by-the-runtime').then((response) => response.tex
   t.notOk(logged.some((line) => line.includes('by-the-runtime')))
   t.equal(logged.filter((line) => line === `#1 sent GET ${origin.url}/a`).length, 1)
   await origin.close()
+})
+
+t.test('a request is described by method, origin and path, a tunnel by its proxy and target', async (t) => {
+  const origin = 'http://proxy.test:3128'
+  t.equal(named({ origin, method: 'GET', path: '/a?key=secret' }), 'GET http://proxy.test:3128/a')
+  t.equal(named({ origin, method: 'CONNECT', path: 'a.test:443' }), 'CONNECT http://proxy.test:3128 a.test:443')
+  t.equal(named({ origin, method: 'GET', path: 'http://u:p@a.test/b' }), 'GET http://proxy.test:3128 http://a.test/b')
+  t.equal(named({ method: 'GET', path: '/a' }), 'GET /a')
 })

@@ -51,6 +51,8 @@ t.test('objects that only sluice has reject unknown options', async (t) => {
     'leastRequests.rnd is not an option: use random': () => leastRequests(any({ rnd: Math.random })),
     'peakEwma.decay is not an option': () => peakEwma(any({ decay: 1 })),
     'upstream.wieght is not an option: use weight': () => new BalancedPool([any({ origin: url, wieght: 2 })]),
+    'upstream.authorty is not an option: use authority': () =>
+      new BalancedPool().addUpstream(url, any({ authorty: 'a' })),
     'dnsUpstreams.minTtl is not an option: use minTTL': () => dnsUpstreams('http://a.test', any({ minTtl: 1 })),
   }
   for (const [message, make] of Object.entries(cases)) {
@@ -88,6 +90,14 @@ t.test('dispatchers warn once of a misspelled or misplaced option', async (t) =>
     [
       instead('httpsproxy', 'httpsProxy', 'an EnvHttpProxyAgent'),
       () => new EnvHttpProxyAgent(any({ httpsproxy: url })),
+    ],
+    [
+      instead('ca', 'requestTls for the origin, proxyTls for the proxy', 'a ProxyAgent'),
+      () => new ProxyAgent(any({ uri: url, ca: 'x' })),
+    ],
+    [
+      instead('cert', 'requestTls for the origin, proxyTls for the proxy', 'an EnvHttpProxyAgent'),
+      () => new EnvHttpProxyAgent(any({ httpProxy: url, cert: 'x' })),
     ],
     [instead('serverName', 'servername', 'connect'), () => new Client(url, { connect: any({ serverName: 'a' }) })],
     [instead('connectTimeout', 'timeout', 'connect'), () => buildConnector(any({ connectTimeout: 1 }))],

@@ -14,6 +14,12 @@ function after(taken: number, first = head(200, whole)): BodyResumption {
   return resumption
 }
 
+t.test('a response whose raw headers are an object can be resumed', async (t) => {
+  // The type of undici allows an object.
+  const raw = { 'Content-Length': '10' } as never
+  t.not(BodyResumption.of('GET', head(200, whole, raw)), null)
+})
+
 t.test('parses content-range', async (t) => {
   t.strictSame(parseContentRange('bytes 4-9/10'), { first: 4, last: 9, total: 10 })
   t.strictSame(parseContentRange('Bytes 0-0/*'), { first: 0, last: 0, total: null })
