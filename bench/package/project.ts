@@ -26,21 +26,15 @@ export function pack(folder: string | null = null): Packed {
   return (JSON.parse(output) as [Packed])[0]
 }
 
-/** Unpacks the packed library into a folder. */
-export function unpack(folder: string): void {
-  mkdirSync(folder, { recursive: true })
-  const { filename } = pack(folder)
-  const file = join(folder, filename)
-  execFileSync('tar', ['xzf', file, '-C', folder, '--strip-components=1'])
-  rmSync(file)
-}
-
 /** A temporary project that has the packed library installed. */
 export class Project {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-'))
 
   constructor(manifest: Record<string, unknown> = { type: 'module' }) {
-    unpack(this.path('node_modules/sluice'))
+    const installed = join(this.folder, 'node_modules/sluice')
+    mkdirSync(installed, { recursive: true })
+    const { filename } = pack(this.folder)
+    execFileSync('tar', ['xzf', join(this.folder, filename), '-C', installed, '--strip-components=1'])
     this.write('package.json', JSON.stringify({ private: true, ...manifest }))
   }
 

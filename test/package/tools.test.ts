@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { withoutOptions } from '../../bench/harness/processes.js'
-import { unpack } from '../../bench/package/project.js'
+import { Project } from '../../bench/package/project.js'
 import { type Runtime, run, runtime } from '../runtimes/runtimes.js'
 import { files, tools } from './tools/programs.js'
 
@@ -22,15 +21,15 @@ function runTool(node: string, command: readonly string[], options: { project: s
   return run(path, rest, options.env, options.project)
 }
 
-/** Creates a project beside the installed tools, which are found in the folder above it. */
-function createProject(): string {
-  const project = mkdtempSync(join(installed, 'project-'))
-  t.teardown(() => rmSync(project, { recursive: true, force: true }))
-  unpack(join(project, 'node_modules/sluice'))
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(project, path)), { recursive: true })
-    writeFileSync(join(project, path), text)
-  }
+/** Packages that the programs load, or the tools on their behalf. */
+const LINKED = ['@types/node', 'proxyquire', 'sinon', 'typescript', 'vitest']
+
+/** Creates a project outside this repository, whose configuration of TypeScript the tools would find. */
+function createProject(t: Test): Project {
+  const project = new Project({})
+  t.teardown(() => project.remove())
+  for (const name of LINKED) project.link(name, join(installed, 'node_modules', name))
+  for (const [path, text] of Object.entries(files)) project.write(path, text)
   return project
 }
 
@@ -39,11 +38,11 @@ for (const name of [running, 'node@24', 'node@26']) {
   const node = await runtime(name)
   const missing = typeof node === 'string' && node
   t.test(`test runners, mocks and ts-node load the package, ${name}`, { skip: skip || missing }, async (t) => {
-    const project = createProject()
+    const project = createProject(t)
     const { path } = node as Runtime
     for (const [tool, { script, args, env, passes, everywhere }] of Object.entries(tools)) {
       if (name !== running && !everywhere) continue
-      const options = { project, env: { NO_COLOR: '1', ...env } }
+      const options = { project: project.folder, env: { NO_COLOR: '1', ...env } }
       const { code, stdout, stderr } = await runTool(path, [script, ...args], options)
       t.equal(code, 0, `${tool}: ${stdout}${stderr}`)
       t.match(stdout + stderr, passes, tool)
@@ -78,14 +77,14 @@ const MODES: readonly [compiler: string, options: string, type: 'commonjs' | 'mo
 ]
 
 t.test('TypeScript compiles against the package in each module mode', { skip }, async (t) => {
-  const project = createProject()
-  writeFileSync(join(project, 'use.ts'), USE)
+  const project = createProject(t)
+  project.write('use.ts', USE)
   for (const [compiler, options, type] of MODES) {
-    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type }))
+    project.write('package.json', JSON.stringify({ private: true, type }))
     // The declarations themselves are checked by test/types.
     const common = 'use.ts --noEmit --skipLibCheck --strict --target es2022 --esModuleInterop --declaration'
     const command = [`${compiler}/bin/tsc`, ...common.split(' '), ...options.split(' ')]
-    const { code, stdout, stderr } = await runTool(process.execPath, command, { project })
+    const { code, stdout, stderr } = await runTool(process.execPath, command, { project: project.folder })
     t.equal(code, 0, `${compiler}, ${options}, ${type}: ${stdout}${stderr}`)
   }
 })

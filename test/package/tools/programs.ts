@@ -111,7 +111,6 @@ request('http://127.0.0.1:1', { method }).catch((error: NodeJS.ErrnoException) =
 
 /** Files of the project in which the tools run, by path. */
 export const files: Readonly<Record<string, string>> = {
-  'package.json': '{ "private": true }',
   'get.js': GET,
   'requests.test.js': JEST,
   'automock.test.js': AUTOMOCK,
